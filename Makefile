@@ -1,0 +1,58 @@
+# Orderflow on one machine. `make help` lists what there is.
+# It needs Python 3.11 or newer with pip, make and git; whatever else is missing is fetched or built.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help env run stop status reset console bench test lint format unit contracts system locks
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+env: ## make the Python environment (.venv), if it is not up to date
+	@$(PYTHON) tools/bootstrap
+
+run: env ## start everything, show two orders go through, and keep running until Ctrl-C
+	@$(BIN)/orderflow-tools run $(ARGS)
+
+stop: env ## stop what `make run` started, from another terminal
+	@$(BIN)/orderflow-tools stop
+
+status: env ## say what runs, where it listens and whether it is ready
+	@$(BIN)/orderflow-tools status
+
+reset: env ## remove the data of the local run, after asking (YES=1: without)
+	@$(BIN)/orderflow-tools reset $(if $(YES),--yes)
+
+console: env ## place orders by hand, as a client of the running services
+	@$(BIN)/orderflow console $(ARGS)
+
+bench: env ## measure what an order costs, on a platform of its own
+	@$(BIN)/python -m orderflow_tools.bench $(ARGS)
+
+test: lint unit contracts system ## everything that must hold: lint, unit, contract and system tests
+
+lint: env ## check style, formatting, types and import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: env ## format the code and repair what can be repaired
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+unit: env ## tests of one piece each, without Dapr
+	@$(BIN)/pytest tests/unit $(ARGS)
+
+contracts: env ## tests of what the services say to each other
+	@$(BIN)/pytest tests/contracts $(ARGS)
+
+system: env ## tests on the real Dapr runtime
+	@$(BIN)/orderflow-tools toolchain
+	@$(BIN)/pytest tests/system $(ARGS)
+
+locks: ## resolve the dependencies again and rewrite the locks
+	@$(PYTHON) tools/bootstrap locks $(ARGS)
