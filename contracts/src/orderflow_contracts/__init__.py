@@ -1,0 +1,1 @@
+"""What Orderflow's services say to each other."""

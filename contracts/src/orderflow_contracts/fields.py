@@ -1,0 +1,42 @@
+"""Field types and the base model that all messages share."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+
+class Message(BaseModel):
+    """A frozen message. Unknown fields are ignored, so that senders can add some."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+def _to_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+
+OrderId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""1 to 64 letters, digits, `-` and `_`: what a workflow instance id may hold too."""
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=PRINTABLE)]
+"""A customer, an item or an approver: printable, 1 to 128 characters."""
+
+Text = Annotated[str, StringConstraints(max_length=2000)]
+"""What a person wrote, up to 2,000 characters."""
+
+Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+"""A number of pieces, 1 to 1,000,000."""
+
+Cents = Annotated[int, Field(strict=True, ge=0)]
+"""An amount of money in cents of US dollars."""
+
+Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+"""A point in time; written as RFC 3339 in UTC."""
+
+
+def now() -> datetime:
+    """Tell the present time in UTC."""
+    return datetime.now(UTC)

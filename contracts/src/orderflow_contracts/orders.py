@@ -1,0 +1,153 @@
+"""Events about orders, and how an order reads."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import Field, field_validator, model_validator
+
+from orderflow_contracts.fields import Cents, Message, Moment, Name, OrderId, Quantity
+
+ANONYMOUS: Final = "anonymous"
+"""The customer of an order in the short form, which names none."""
+
+
+class OrderStatus(StrEnum):
+    """Where an order is on its way."""
+
+    RECEIVED = "received"
+    RESERVED = "reserved"
+    AWAITING_APPROVAL = "awaiting_approval"
+    APPROVED = "approved"
+    PAID = "paid"
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    NEEDS_ATTENTION = "needs_attention"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether an order with this status has ended."""
+        return self in FINAL_STATUSES
+
+
+FINAL_STATUSES: Final = frozenset(
+    {
+        OrderStatus.COMPLETED,
+        OrderStatus.REJECTED,
+        OrderStatus.CANCELLED,
+        OrderStatus.FAILED,
+        OrderStatus.NEEDS_ATTENTION,
+    }
+)
+
+
+class Reason(StrEnum):
+    """Why an order has the status that it has."""
+
+    INVALID = "invalid"
+    UNKNOWN_ITEM = "unknown_item"
+    OUT_OF_STOCK = "out_of_stock"
+    APPROVAL_DENIED = "approval_denied"
+    APPROVAL_EXPIRED = "approval_expired"
+    PAYMENT_DECLINED = "payment_declined"
+    CANCELLED_ON_REQUEST = "cancelled_on_request"
+    INVENTORY_UNAVAILABLE = "inventory_unavailable"
+    APPROVAL_UNAVAILABLE = "approval_unavailable"
+    PAYMENT_UNAVAILABLE = "payment_unavailable"
+    COMMIT_FAILED = "commit_failed"
+    UNDO_FAILED = "undo_failed"
+
+
+class OrderLine(Message):
+    """So many pieces of one item."""
+
+    item: Name
+    quantity: Quantity
+
+
+def _each_item_once(lines: tuple[OrderLine, ...]) -> tuple[OrderLine, ...]:
+    seen: set[str] = set()
+    for line in lines:
+        if line.item in seen:
+            raise ValueError(f"item {line.item!r} is named more than once")
+        seen.add(line.item)
+    return lines
+
+
+Lines = Annotated[tuple[OrderLine, ...], Field(min_length=1, max_length=100)]
+
+
+class OrderSubmitted(Message):
+    """Topic `orders.submitted`: somebody wants these lines.
+
+    The short form `{"order_id", "item", "quantity"}` stands for one line of an anonymous
+    customer. Without an `order_id` the CloudEvent's id serves, which the reader fills in.
+    """
+
+    order_id: OrderId
+    customer_id: Name
+    lines: Lines
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_short_form(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "lines" not in data and "item" in data:
+            line = {key: data[key] for key in ("item", "quantity") if key in data}
+            rest = {key: value for key, value in data.items() if key not in ("item", "quantity")}
+            return {"customer_id": ANONYMOUS, **rest, "lines": [line]}
+        return data
+
+    @field_validator("lines")
+    @classmethod
+    def _no_item_twice(cls, lines: tuple[OrderLine, ...]) -> tuple[OrderLine, ...]:
+        return _each_item_once(lines)
+
+    def same_content_as(self, customer_id: str, lines: Iterable[OrderLine]) -> bool:
+        """Tell whether customer and lines are these, in whatever order the lines come."""
+        return self.customer_id == customer_id and set(self.lines) == set(lines)
+
+
+class OrderStatusChanged(Message):
+    """Topic `orders.status`: an order went one step on.
+
+    `sequence` counts 1, 2, … for each order; the CloudEvent's id is `<order_id>.<sequence>`,
+    so that a consumer can tell a second delivery.
+    """
+
+    order_id: OrderId
+    sequence: int
+    status: OrderStatus
+    reason: str | None = None
+    total_cents: Cents | None = None
+    at: Moment
+
+    @property
+    def event_id(self) -> str:
+        """The id of the CloudEvent that carries this change."""
+        return f"{self.order_id}.{self.sequence}"
+
+
+class HistoryEntry(Message):
+    """One status that an order had, as the order reads."""
+
+    sequence: int
+    status: OrderStatus
+    reason: str | None = None
+    at: Moment
+
+
+class Order(Message):
+    """An order as orders answers it over HTTP."""
+
+    order_id: OrderId
+    customer_id: str
+    lines: tuple[OrderLine, ...]
+    status: OrderStatus
+    reason: str | None = None
+    total_cents: Cents | None = None
+    sequence: int
+    created_at: Moment
+    updated_at: Moment
+    history: tuple[HistoryEntry, ...] = ()
