@@ -1,0 +1,212 @@
+"""The edge that the sidecar calls: subscriptions, invoked methods and the health check.
+
+Dapr's gRPC application runs its handlers in threads. Each hands its work to the service's one
+event loop and waits for it, so that everything behind the edge is plain asyncio.
+"""
+
+import asyncio
+import hmac
+import threading
+from collections.abc import Awaitable, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import grpc
+import structlog
+from cloudevents.http import CloudEvent
+from dapr.clients.grpc._response import TopicEventResponse
+from dapr.ext.grpc import App, InvokeMethodRequest, SubscriptionMessage
+from pydantic import BaseModel, ValidationError
+
+from orderflow_contracts.names import PUBSUB, dead_letter_topic
+from orderflow_hosting.events import read_event
+from orderflow_hosting.problems import Problem, invalid_input
+from orderflow_hosting.settings import ServiceSettings
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+Request = TypeVar("Request", bound=BaseModel)
+
+TOKEN_HEADER = "dapr-api-token"
+CALLER_HEADER = "dapr-caller-app-id"
+HANDLER_THREADS = 64
+DRAIN_SECONDS = 10.0
+
+
+class Refused(Exception):
+    """An event that will never be handled, with the reason; it goes to the dead letters."""
+
+
+class DaprApp:
+    """What one service offers its sidecar."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._in_hand = _InHand()
+        self._app = App(
+            thread_pool=ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="dapr-handler"),
+            interceptors=[_Gate(settings.app_api_token.get_secret_value(), self._in_hand)],
+        )
+        self._app.register_health_check(lambda: None)
+        self._stopped = self._loop.create_future()
+
+    def on_method(
+        self,
+        name: str,
+        model: type[Request],
+        handle: Callable[[Request], Awaitable[BaseModel]],
+        *,
+        callers: Collection[str] | None = None,
+    ) -> None:
+        """Answer a method for the applications named in `callers`, or for all when None."""
+
+        def invoked(request: InvokeMethodRequest) -> str:
+            caller = str(request.metadata.get(CALLER_HEADER, [""])[0])
+            if callers is not None and caller not in callers:
+                who = caller or "a caller that names no application"
+                raise Problem(403, "FORBIDDEN", f"{who} may not call {name}")
+            try:
+                body = model.model_validate_json(request.data or b"{}")
+            except ValidationError as error:
+                raise invalid_input(error.errors(include_url=False)) from None
+            reply: BaseModel = self._on_loop(handle(body))
+            return reply.model_dump_json(exclude_none=True)
+
+        self._app.method(name)(invoked)
+
+    def on_topic(self, topic: str, handle: Callable[[CloudEvent], Awaitable[None]]) -> None:
+        """Handle a topic's events one by one.
+
+        `handle` returns when the event is dealt with for good. It raises `Refused` for one that
+        can never be, which moves it to the dead letters; any other exception means: again, later.
+        """
+        self._subscribe(topic, handle, dead_letter_topic(topic))
+
+    def on_dead_letters(self, topic: str, keep: Callable[[CloudEvent], Awaitable[None]]) -> None:
+        """Keep what arrives on the topic's dead-letter topic."""
+        self._subscribe(dead_letter_topic(topic), keep, None)
+
+    def _subscribe(
+        self,
+        topic: str,
+        handle: Callable[[CloudEvent], Awaitable[None]],
+        dead_letters: str | None,
+    ) -> None:
+        def delivered(message: SubscriptionMessage) -> TopicEventResponse:
+            event = read_event(message)
+            try:
+                self._on_loop(handle(event))
+            except Refused as refusal:
+                log.warning("event_refused", topic=topic, event_id=event["id"], reason=str(refusal))
+                return TopicEventResponse("drop")
+            except Exception as error:
+                log.warning(
+                    "event_to_be_retried", topic=topic, event_id=event["id"], exc_info=error
+                )
+                return TopicEventResponse("retry")
+            return TopicEventResponse("success")
+
+        delivered.__name__ = topic
+        self._app.subscribe(PUBSUB, topic, dead_letter_topic=dead_letters)(delivered)
+
+    def start(self) -> None:
+        """Begin to listen; the sidecar finds the port and asks for the subscriptions."""
+        threading.Thread(target=self._listen, name="dapr-app", daemon=True).start()
+
+    async def wait(self) -> None:
+        """Wait until the edge has stopped; raise what stopped it if it was a failure."""
+        await asyncio.shield(self._stopped)
+
+    async def stop(self) -> None:
+        """Take nothing new, finish what is in hand, then close."""
+        self._in_hand.refuse_new()
+        await asyncio.to_thread(self._in_hand.wait_until_none, DRAIN_SECONDS)
+        self._app.stop()
+
+    def _listen(self) -> None:
+        try:
+            self._app.run(self._settings.grpc_port, self._settings.grpc_host)
+        except Exception as error:
+            self._finish(error)
+        else:
+            self._finish(None)
+
+    def _finish(self, error: Exception | None) -> None:
+        def finish() -> None:
+            if self._stopped.done():
+                return
+            if error is None:
+                self._stopped.set_result(None)
+            else:
+                self._stopped.set_exception(error)
+
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(finish)
+
+    def _on_loop(self, work: Awaitable[Any]) -> Any:
+        async def run() -> Any:
+            return await work
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+
+class _InHand:
+    """Counts the calls that are being handled, so that a stop can wait for them."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._count = 0
+        self._open = True
+
+    def begin(self) -> bool:
+        with self._changed:
+            if self._open:
+                self._count += 1
+            return self._open
+
+    def end(self) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def refuse_new(self) -> None:
+        with self._changed:
+            self._open = False
+
+    def wait_until_none(self, timeout: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._count == 0, timeout)
+
+
+class _Gate(grpc.ServerInterceptor):  # type: ignore[misc] # grpcio has no types
+    """Lets in only who knows the application's token, and tells problems as gRPC codes."""
+
+    def __init__(self, token: str, in_hand: _InHand) -> None:
+        self._token = token
+        self._in_hand = in_hand
+
+    def intercept_service(self, continuation: Any, details: Any) -> Any:
+        handler = continuation(details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+        presented = dict(details.invocation_metadata).get(TOKEN_HEADER, "")
+        known = hmac.compare_digest(str(presented), self._token)
+
+        def handle(request: Any, context: grpc.ServicerContext) -> Any:
+            if not known:
+                context.abort(grpc.StatusCode.UNAUTHENTICATED, "the application token is missing")
+            if not self._in_hand.begin():
+                context.abort(grpc.StatusCode.UNAVAILABLE, "the application is stopping")
+            try:
+                return handler.unary_unary(request, context)
+            except Problem as problem:
+                context.abort(problem.grpc_code, problem.detail)
+            finally:
+                self._in_hand.end()
+
+        return grpc.unary_unary_rpc_method_handler(
+            handle,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )

@@ -1,0 +1,156 @@
+"""A service's own tables: many readers, one writer that commits waiting work together."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    TypeDecorator,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+
+T = TypeVar("T")
+
+MOST_IN_ONE_COMMIT = 64
+
+
+class Utc(TypeDecorator[datetime]):
+    """A point in time that is read back in UTC, also from SQLite, which keeps no time zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Put back the time zone that the database left out."""
+        if value is None or value.tzinfo is not None:
+            return value
+        return value.replace(tzinfo=UTC)
+
+
+class _Job(Generic[T]):
+    """One piece of work on its way to the writer, with the future of its result."""
+
+    def __init__(self, work: Callable[[Connection], T]) -> None:
+        self.work = work
+        self.future: Future[T] = Future()
+
+    def run_alone(self, engine: Engine) -> None:
+        try:
+            with engine.begin() as connection:
+                result = self.work(connection)
+        except Exception as error:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+
+
+class Database:
+    """Tables by URL, used from asyncio.
+
+    All writes go through one thread: SQLite takes one writer at a time anyway, and work that
+    waits meanwhile shares the next commit, which is what a commit costs most for. A piece of
+    work that fails does so alone; it may run twice, so it must touch nothing but its connection.
+    """
+
+    def __init__(self, url: str, tables: MetaData) -> None:
+        self._engine = _engine(url)
+        tables.create_all(self._engine)
+        self._writing = self._engine.execution_options(writes=True)
+        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._readers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="database-reader")
+        self._writer = threading.Thread(target=self._write_jobs, name="database-writer")
+        self._writer.start()
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run the work in a transaction; return its result once that is committed."""
+        job = _Job(work)
+        self._jobs.put(job)
+        return await asyncio.wrap_future(job.future)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run the work on a connection of its own that writes nothing."""
+
+        def run() -> T:
+            with self._engine.connect() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+
+    async def check(self) -> None:
+        """Raise if the database does not answer."""
+        await self.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
+
+    def close(self) -> None:
+        """Finish what was begun, then let go of all connections."""
+        self._jobs.put(None)
+        self._writer.join()
+        self._readers.shutdown()
+        self._engine.dispose()
+
+    def _write_jobs(self) -> None:
+        while (jobs := self._next_jobs()) is not None:
+            self._commit_together(jobs)
+
+    def _next_jobs(self) -> list[_Job[Any]] | None:
+        """Wait for a job, and take along what else is waiting; None when the end is reached."""
+        first = self._jobs.get()
+        if first is None:
+            return None
+        jobs = [first]
+        while len(jobs) < MOST_IN_ONE_COMMIT and not self._jobs.empty():
+            job = self._jobs.get()
+            if job is None:
+                self._jobs.put(None)
+                break
+            jobs.append(job)
+        return jobs
+
+    def _commit_together(self, jobs: Sequence[_Job[Any]]) -> None:
+        if len(jobs) == 1:
+            jobs[0].run_alone(self._writing)
+            return
+        try:
+            with self._writing.begin() as connection:
+                results = [job.work(connection) for job in jobs]
+        except Exception:
+            for job in jobs:
+                job.run_alone(self._writing)
+        else:
+            for job, result in zip(jobs, results, strict=True):
+                job.future.set_result(result)
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, connect_args={"timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # the driver shall not begin transactions by itself
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

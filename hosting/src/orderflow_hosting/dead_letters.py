@@ -1,0 +1,211 @@
+"""Dead letters: what could not be handled, kept with the reason, to be looked at and sent again."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from cloudevents.http import CloudEvent
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    insert,
+    select,
+    update,
+)
+
+from orderflow_contracts.fields import Moment, now
+from orderflow_hosting.dapr_app import DaprApp
+from orderflow_hosting.database import Database, Utc
+from orderflow_hosting.pages import Page, decode_cursor, encode_cursor
+from orderflow_hosting.problems import FieldError, Problem
+from orderflow_hosting.sidecar import Sidecar
+
+RETRIES_EXHAUSTED = "could not be handled, however often it was tried"
+
+
+class DeadLetter(BaseModel):
+    """An event that could not be handled. `resent_at` is null while it waits for someone."""
+
+    id: int
+    topic: str
+    event_id: str
+    order_id: str | None
+    reason: str
+    data: Any
+    received_at: Moment
+    resent_at: Moment | None
+
+
+def dead_letter_table(tables: MetaData) -> Table:
+    """Add the table of dead letters to a service's own."""
+    return Table(
+        "dead_letters",
+        tables,
+        Column("id", Integer, primary_key=True),
+        Column("topic", String(200), nullable=False),
+        Column("event_id", String(300), nullable=False),
+        Column("digest", String(64), nullable=False),
+        Column("order_id", String(64)),
+        Column("reason", Text, nullable=False),
+        Column("data", Text, nullable=False),
+        Column("received_at", Utc, nullable=False),
+        Column("resent_at", Utc),
+        UniqueConstraint("topic", "event_id", "digest"),
+    )
+
+
+class DeadLetters:
+    """The dead letters of one service, kept when an event is refused and when one arrives."""
+
+    def __init__(self, database: Database, table: Table, sidecar: Sidecar) -> None:
+        self._database = database
+        self._table = table
+        self._sidecar = sidecar
+
+    def listen(self, app: DaprApp, topics: Sequence[str]) -> None:
+        """Keep what the sidecar moves to the dead-letter topics of these topics."""
+        for topic in topics:
+            app.on_dead_letters(topic, self._arrived(topic))
+
+    def _arrived(self, topic: str) -> Any:
+        async def keep(event: CloudEvent) -> None:
+            await self._database.write(
+                lambda connection: self._keep(connection, topic, event, RETRIES_EXHAUSTED, None)
+            )
+
+        return keep
+
+    async def refuse(
+        self, topic: str, event: CloudEvent, reason: str, order_id: str | None
+    ) -> None:
+        """Note why an event is being refused; what arrives later does not tell."""
+
+        def work(connection: Connection) -> None:
+            if not self._keep(connection, topic, event, reason, order_id):
+                connection.execute(
+                    update(self._table)
+                    .where(*self._is(topic, event))
+                    .values(reason=reason, received_at=now(), resent_at=None)
+                )
+
+        await self._database.write(work)
+
+    async def page(self, limit: int, after: str | None) -> Page[DeadLetter]:
+        """Read the newest first."""
+        query = select(self._table).order_by(self._table.c.id.desc()).limit(limit + 1)
+        if after is not None:
+            query = query.where(self._table.c.id < _position(after))
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        items = [_read(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return Page(items=items, next=encode_cursor(str(items[-1].id)) if more else None)
+
+    async def resend(self, letter_id: int) -> None:
+        """Publish the event again on its topic, under its own id."""
+        query = select(self._table).where(self._table.c.id == letter_id)
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            raise Problem(404, "DEAD_LETTER_NOT_FOUND", f"there is no dead letter {letter_id}")
+        event = {
+            "specversion": "1.0",
+            "id": row.event_id,
+            "type": "com.orderflow.dead-letter.resent.v1",
+            "source": "/orderflow/dead-letters",
+            "datacontenttype": "application/json",
+            "data": json.loads(row.data),
+        }
+        await self._sidecar.publish_raw(
+            row.topic, json.dumps(event).encode(), "application/cloudevents+json"
+        )
+        mark = update(self._table).where(self._table.c.id == letter_id).values(resent_at=now())
+        await self._database.write(lambda connection: connection.execute(mark))
+
+    def _is(self, topic: str, event: CloudEvent) -> tuple[Any, ...]:
+        columns = self._table.c
+        return (
+            columns.topic == topic,
+            columns.event_id == event["id"][:300],
+            columns.digest == _digest(event),
+        )
+
+    def _keep(
+        self,
+        connection: Connection,
+        topic: str,
+        event: CloudEvent,
+        reason: str,
+        order_id: str | None,
+    ) -> bool:
+        """Insert the event unless it is there; tell whether it was new."""
+        known = select(self._table.c.id).where(*self._is(topic, event))
+        if connection.execute(known).one_or_none() is not None:
+            return False
+        connection.execute(
+            insert(self._table).values(
+                topic=topic,
+                event_id=event["id"][:300],
+                digest=_digest(event),
+                order_id=order_id,
+                reason=reason,
+                data=_dump(event),
+                received_at=now(),
+            )
+        )
+        return True
+
+
+def dead_letter_router(letters: DeadLetters) -> APIRouter:
+    """Serve the dead letters to people."""
+    router = APIRouter(prefix="/dead-letters", tags=["dead letters"])
+
+    @router.get("", summary="List events that could not be handled, newest first")
+    async def list_dead_letters(
+        limit: Annotated[int, Query(ge=1, le=500)] = 100, after: str | None = None
+    ) -> Page[DeadLetter]:
+        return await letters.page(limit, after)
+
+    @router.post("/{letter_id}/resend", status_code=202, summary="Publish an event once more")
+    async def resend_dead_letter(letter_id: int) -> dict[str, str]:
+        await letters.resend(letter_id)
+        return {"message": f"dead letter {letter_id} was sent again"}
+
+    return router
+
+
+def _dump(event: CloudEvent) -> str:
+    return json.dumps(event.data, ensure_ascii=True, sort_keys=True)
+
+
+def _digest(event: CloudEvent) -> str:
+    return hashlib.sha256(_dump(event).encode()).hexdigest()
+
+
+def _position(cursor: str) -> int:
+    position = decode_cursor(cursor)
+    if not position.isdigit():
+        error = FieldError(field="after", message="is not a cursor of this list")
+        raise Problem(422, "INVALID_INPUT", f"after: {error.message}", [error])
+    return int(position)
+
+
+def _read(row: Any) -> DeadLetter:
+    return DeadLetter(
+        id=row.id,
+        topic=row.topic,
+        event_id=row.event_id,
+        order_id=row.order_id,
+        reason=row.reason,
+        data=json.loads(row.data),
+        received_at=row.received_at,
+        resent_at=row.resent_at,
+    )
+

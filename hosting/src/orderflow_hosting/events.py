@@ -1,0 +1,50 @@
+"""CloudEvents: how a message is written for the broker and read from it."""
+
+import json
+from typing import Any
+
+from cloudevents.conversion import to_json
+from cloudevents.http import CloudEvent
+from dapr.ext.grpc import SubscriptionMessage
+from pydantic import BaseModel
+
+from orderflow_contracts.names import event_source, event_type
+
+STRUCTURED = "application/cloudevents+json"
+
+
+def write_event(
+    topic: str, data: BaseModel, *, app_id: str, subject: str, event_id: str | None = None
+) -> bytes:
+    """Write a structured CloudEvent; a given id lets consumers tell a second delivery."""
+    attributes = {
+        "type": event_type(topic),
+        "source": event_source(app_id),
+        "subject": subject,
+        "datacontenttype": "application/json",
+    }
+    if event_id is not None:
+        attributes["id"] = event_id
+    return to_json(CloudEvent(attributes, data.model_dump(mode="json", exclude_none=True)))
+
+
+def read_event(message: SubscriptionMessage) -> CloudEvent:
+    """Read what the sidecar delivered; data that is no JSON stays text."""
+    attributes = {
+        "id": message.id(),
+        "type": message.type() or "com.dapr.event.sent",
+        "source": message.source() or "unknown",
+        "datacontenttype": message.data_content_type() or "application/octet-stream",
+    }
+    return CloudEvent(attributes, _data(message))
+
+
+def _data(message: SubscriptionMessage) -> Any:
+    data = message.data()
+    if data is not None:
+        return data
+    raw = message.raw_data() or b""
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw.decode("utf-8", errors="replace")

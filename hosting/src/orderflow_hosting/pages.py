@@ -1,0 +1,33 @@
+"""Lists that are read page by page with a cursor."""
+
+import base64
+import binascii
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+
+from orderflow_hosting.problems import FieldError, Problem
+
+Item = TypeVar("Item")
+
+
+class Page(BaseModel, Generic[Item]):
+    """Some items of a list, and the cursor for `after=` to read on, or null at the end."""
+
+    items: list[Item]
+    next: str | None = None
+
+
+def encode_cursor(position: str) -> str:
+    """Make a cursor of a place in a list."""
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> str:
+    """Find the place that a cursor stands for; raise `INVALID_INPUT` for one of nobody's making."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        error = FieldError(field="after", message="is not a cursor of this list")
+        raise Problem(422, "INVALID_INPUT", f"after: {error.message}", [error]) from None

@@ -1,0 +1,130 @@
+"""Problems: expected failures with a stable code, told as RFC 9457 documents or gRPC codes."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import grpc
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_GRPC_CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    409: grpc.StatusCode.FAILED_PRECONDITION,
+    422: grpc.StatusCode.INVALID_ARGUMENT,
+    503: grpc.StatusCode.UNAVAILABLE,
+}
+
+_TITLES = {
+    "INVALID_INPUT": "The input is not valid",
+    "NOT_FOUND": "There is no such thing",
+}
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field of the input."""
+
+    field: str
+    message: str
+
+
+class ProblemDocument(BaseModel):
+    """A problem as RFC 9457 writes it, with a stable `code` for programs."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldError] | None = None
+
+
+class Problem(Exception):
+    """An expected failure: HTTP status, stable code and a sentence for people."""
+
+    def __init__(
+        self, status: int, code: str, detail: str, errors: Sequence[FieldError] = ()
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = list(errors)
+
+    @property
+    def grpc_code(self) -> grpc.StatusCode:
+        """The gRPC status that says the same."""
+        return _GRPC_CODES.get(self.status, grpc.StatusCode.UNKNOWN)
+
+    def document(self) -> dict[str, Any]:
+        """The body of the HTTP answer."""
+        return ProblemDocument(
+            title=_TITLES.get(self.code, self.code.replace("_", " ").capitalize()),
+            status=self.status,
+            detail=self.detail,
+            code=self.code,
+            errors=self.errors or None,
+        ).model_dump(exclude_none=True)
+
+
+def invalid_input(errors: Sequence[ErrorDetails] | Sequence[Any], skip: int = 0) -> Problem:
+    """Turn validation errors into one problem that names each field.
+
+    `skip` leaves out so many leading parts of a field's place, such as FastAPI's `body`.
+    """
+    fields = [
+        FieldError(
+            field=".".join(str(part) for part in error["loc"][skip:]) or "body",
+            message=error["msg"],
+        )
+        for error in errors
+    ]
+    detail = "; ".join(f"{field.field}: {field.message}" for field in fields)
+    return Problem(422, "INVALID_INPUT", detail, fields)
+
+
+def describe(error: ValidationError) -> str:
+    """Say in one line which fields are wrong and why."""
+    return invalid_input(error.errors(include_url=False, include_input=False)).detail
+
+
+def install(app: FastAPI) -> None:
+    """Answer every failure of this application with a problem document."""
+
+    async def answer(_: Request, error: Exception) -> JSONResponse:
+        problem = cast(Problem, error)
+        return _response(problem)
+
+    async def answer_invalid(_: Request, error: Exception) -> JSONResponse:
+        return _response(invalid_input(cast(RequestValidationError, error).errors(), skip=1))
+
+    async def answer_http(_: Request, error: Exception) -> JSONResponse:
+        failure = cast(HTTPException, error)
+        code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(failure.status_code, "HTTP_ERROR")
+        return _response(Problem(failure.status_code, code, str(failure.detail)), failure.headers)
+
+    async def answer_unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.error("http_request_failed", path=request.url.path, exc_info=error)
+        return _response(Problem(500, "INTERNAL_ERROR", "something went wrong; the log says what"))
+
+    app.add_exception_handler(Problem, answer)
+    app.add_exception_handler(RequestValidationError, answer_invalid)
+    app.add_exception_handler(HTTPException, answer_http)
+    app.add_exception_handler(Exception, answer_unexpected)
+
+
+def _response(problem: Problem, headers: Any = None) -> JSONResponse:
+    return JSONResponse(
+        problem.document(),
+        status_code=problem.status,
+        headers=headers,
+        media_type="application/problem+json",
+    )

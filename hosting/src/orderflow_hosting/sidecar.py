@@ -1,0 +1,135 @@
+"""The service's own sidecar: one kept connection, used from asyncio.
+
+The generated stubs of Dapr's API are called directly. The SDK's client over the same stubs
+blocks for up to a minute when it is made, and takes every invocation through a second, HTTP
+connection or through a deprecated wrapper; see docs/adr.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+import httpx
+from dapr.proto import api_service_v1, api_v1, common_v1
+from pydantic import BaseModel
+
+from orderflow_contracts.names import PUBSUB
+from orderflow_hosting.events import STRUCTURED, write_event
+from orderflow_hosting.problems import Problem
+from orderflow_hosting.settings import ServiceSettings
+
+TIMEOUT_SECONDS = 10.0
+LASTING = {
+    grpc.StatusCode.INVALID_ARGUMENT: 422,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.FAILED_PRECONDITION: 409,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
+}
+"""Answers of a called service that asking again will not change, as HTTP statuses."""
+
+
+class InvocationRefused(Problem):
+    """The called service refused for good: asking again would bring the same answer."""
+
+    def __init__(self, app_id: str, method: str, status: int, detail: str) -> None:
+        super().__init__(status, "INVOCATION_REFUSED", f"{app_id} refused {method}: {detail}")
+
+
+@dataclass(frozen=True)
+class StateEntry:
+    """A value in a state store: its bytes (empty when absent) and its ETag (None when absent)."""
+
+    data: bytes
+    etag: str | None
+
+
+class Sidecar:
+    """Dapr's API for one application. Calls raise `grpc.aio.AioRpcError` when they fail."""
+
+    def __init__(self, app_id: str, settings: ServiceSettings) -> None:
+        self._app_id = app_id
+        self._channel = grpc.aio.insecure_channel(
+            settings.sidecar_grpc,
+            options=[
+                ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+                ("grpc.initial_reconnect_backoff_ms", 200),
+                ("grpc.max_reconnect_backoff_ms", 2000),
+            ],
+        )
+        self._api: Any = api_service_v1.DaprStub(self._channel)
+        self._http = httpx.AsyncClient(base_url=settings.sidecar_http, timeout=2.0)
+
+    async def publish(
+        self, topic: str, data: BaseModel, *, subject: str, event_id: str | None = None
+    ) -> None:
+        """Publish a message on a topic as a CloudEvent about `subject`."""
+        event = write_event(topic, data, app_id=self._app_id, subject=subject, event_id=event_id)
+        await self.publish_raw(topic, event, STRUCTURED)
+
+    async def publish_raw(self, topic: str, data: bytes, content_type: str) -> None:
+        """Publish bytes as they are."""
+        await self._api.PublishEvent(
+            api_v1.PublishEventRequest(
+                pubsub_name=PUBSUB, topic=topic, data=data, data_content_type=content_type
+            ),
+            timeout=TIMEOUT_SECONDS,
+        )
+
+    async def invoke(self, app_id: str, method: str, request: BaseModel) -> bytes:
+        """Call a method of another application and return its JSON answer.
+
+        Raises `InvocationRefused` for an answer that will not change, and the gRPC error for
+        one that may.
+        """
+        message = common_v1.InvokeRequest(method=method, content_type="application/json")
+        message.data.value = request.model_dump_json().encode()
+        try:
+            reply = await self._api.InvokeService(
+                api_v1.InvokeServiceRequest(id=app_id, message=message), timeout=TIMEOUT_SECONDS
+            )
+        except grpc.aio.AioRpcError as error:
+            status = LASTING.get(error.code())
+            if status is None:
+                raise
+            raise InvocationRefused(app_id, method, status, error.details() or "") from error
+        return bytes(reply.data.value)
+
+    async def read_state(self, store: str, keys: Sequence[str]) -> dict[str, StateEntry]:
+        """Read keys of a state store; an absent key has an entry without an ETag."""
+        reply = await self._api.GetBulkState(
+            api_v1.GetBulkStateRequest(store_name=store, keys=keys, parallelism=4),
+            timeout=TIMEOUT_SECONDS,
+        )
+        failed = [item for item in reply.items if item.error]
+        if failed:
+            raise Problem(503, "STORE_UNAVAILABLE", f"{failed[0].key}: {failed[0].error}")
+        return {item.key: StateEntry(item.data, item.etag or None) for item in reply.items}
+
+    async def transact(self, store: str, upserts: dict[str, StateEntry]) -> None:
+        """Write all keys or none; each must still have its entry's ETag, or be absent still."""
+        operations = []
+        for key, entry in upserts.items():
+            item = common_v1.StateItem(key=key, value=entry.data)
+            item.options.concurrency = common_v1.StateOptions.CONCURRENCY_FIRST_WRITE
+            if entry.etag is not None:
+                item.etag.value = entry.etag
+            operations.append(
+                api_v1.TransactionalStateOperation(operationType="upsert", request=item)
+            )
+        await self._api.ExecuteStateTransaction(
+            api_v1.ExecuteStateTransactionRequest(storeName=store, operations=operations),
+            timeout=TIMEOUT_SECONDS,
+        )
+
+    async def check(self) -> None:
+        """Raise if the sidecar is not there or its components are not ready."""
+        response = await self._http.get("/v1.0/healthz/outbound")
+        response.raise_for_status()
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._channel.close()
+        await self._http.aclose()
