@@ -1,0 +1,1 @@
+"""Inventory: the service that owns stock and reservations."""

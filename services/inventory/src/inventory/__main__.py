@@ -1,0 +1,5 @@
+"""Start the service: `python -m inventory`."""
+
+from inventory.main import main
+
+main()
