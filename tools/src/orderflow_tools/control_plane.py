@@ -1,0 +1,40 @@
+"""Dapr's placement and scheduler, on loopback alone, each with ports of its own."""
+
+from orderflow_tools.ports import LOOPBACK
+from orderflow_tools.settings import Settings
+from orderflow_tools.toolchain import Runtime
+
+
+def placement_command(settings: Settings, runtime: Runtime) -> list[str]:
+    """Return the command that starts placement, which tells sidecars where actors live."""
+    ports = settings.ports.control
+    return [
+        str(runtime.placement),
+        *_listening(ports.placement, ports.placement_health, ports.placement_metrics),
+        *("--initial-cluster", f"dapr-placement-0={LOOPBACK}:{ports.placement_raft}"),
+    ]
+
+
+def scheduler_command(settings: Settings, runtime: Runtime) -> list[str]:
+    """Return the command that starts the scheduler, which drives the workflows' reminders."""
+    ports = settings.ports.control
+    peer = f"dapr-scheduler-server-0=http://{LOOPBACK}:{ports.scheduler_etcd_peer}"
+    return [
+        str(runtime.scheduler),
+        *_listening(ports.scheduler, ports.scheduler_health, ports.scheduler_metrics),
+        # What it tells the sidecars to connect to; else it is an address of the network.
+        *("--override-broadcast-host-port", f"{LOOPBACK}:{ports.scheduler}"),
+        *("--etcd-data-dir", str(settings.data / "scheduler")),
+        *("--etcd-initial-cluster", peer),
+        *("--etcd-client-listen-address", LOOPBACK),
+        *("--etcd-client-port", str(ports.scheduler_etcd_client)),
+        *("--identity-directory-write", str(settings.run / "identity")),
+    ]
+
+
+def _listening(port: int, health: int, metrics: int) -> list[str]:
+    return [
+        *("--listen-address", LOOPBACK, "--port", str(port)),
+        *("--healthz-listen-address", LOOPBACK, "--healthz-port", str(health)),
+        *("--metrics-listen-address", LOOPBACK, "--metrics-port", str(metrics)),
+    ]

@@ -1,0 +1,122 @@
+"""The files that Dapr reads: the root dapr.yaml as it is, or a copy for other ports and folders."""
+
+import os
+import secrets
+import shlex
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from orderflow_tools.ports import LOOPBACK
+from orderflow_tools.settings import Settings
+from orderflow_tools.toolchain import Runtime
+
+SHIM: Final = """\
+#!/bin/sh
+# Made at each start. It stands where `dapr run` looks for daprd: it keeps the real one alive, and
+# away from all interfaces but loopback.
+app=
+previous=
+for argument; do
+    [ "$previous" = --app-id ] && app=$argument
+    previous=$argument
+done
+[ -n "$app" ] || exec {daprd} "$@"
+export DAPR_HOST_IP={loopback}
+exec {keep_alive} "$app-daprd" --home {home} --directory "$PWD" --grace 8 -- {daprd} "$@" \\
+    --dapr-internal-grpc-listen-address {loopback} --metrics-listen-address {loopback}
+"""
+
+
+def keep_alive(settings: Settings) -> Path:
+    """Return the program that keeps others alive."""
+    return settings.root / "tools" / "keep-alive"
+
+
+def write_runtime_folder(settings: Settings, runtime: Runtime) -> Path:
+    """Write the folder for DAPR_RUNTIME_PATH: what `dapr run` takes for daprd is a shim in it."""
+    folder = settings.run / "runtime"
+    shim = folder / ".dapr" / "bin" / "daprd"
+    shim.parent.mkdir(parents=True, exist_ok=True)
+    text = SHIM.format(
+        daprd=shlex.quote(str(runtime.daprd)),
+        keep_alive=shlex.quote(str(keep_alive(settings))),
+        home=shlex.quote(str(settings.home)),
+        loopback=LOOPBACK,
+    )
+    shim.unlink(missing_ok=True)
+    shim.write_text(text)
+    shim.chmod(0o755)
+    return folder
+
+
+def write_token(settings: Settings) -> str:
+    """Make the token of this run, which keeps everyone but the sidecars off the gRPC ports."""
+    token = secrets.token_urlsafe(32)
+    path = settings.run / "app-token"
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(token)
+    return token
+
+
+def run_file(settings: Settings) -> Path:
+    """Return what `dapr run -f` is to read; for a run with its own ports or folder, write it."""
+    if settings.is_default:
+        return settings.root / "dapr.yaml"
+    components = settings.run / "components"
+    components.mkdir(parents=True, exist_ok=True)
+    for source in sorted((settings.root / "components").glob("*.yaml")):
+        document = yaml.safe_load(source.read_text())
+        _write(components / source.name, move_broker(document, settings.ports.control.broker))
+    template = yaml.safe_load((settings.root / "dapr.yaml").read_text())
+    target = settings.run / "dapr.yaml"
+    _write(target, render(template, settings, components))
+    return target
+
+
+def move_broker(document: dict[str, Any], port: int) -> dict[str, Any]:
+    """Return a Dapr resource that finds the broker on another port."""
+    for item in document["spec"].get("metadata", ()):
+        if item["name"] == "redisHost":
+            item["value"] = f"{LOOPBACK}:{port}"
+    return document
+
+
+def render(template: dict[str, Any], settings: Settings, components: Path) -> dict[str, Any]:
+    """Return the run file with this run's ports and folders, and all else as in the template."""
+    control = settings.ports.control
+    common = {
+        **template["common"],
+        "resourcesPath": str(components),
+        "configFilePath": str(components / "configuration.yaml"),
+        "placementHostAddress": f"{LOOPBACK}:{control.placement}",
+        "schedulerHostAddress": f"{LOOPBACK}:{control.scheduler}",
+    }
+    apps = [_render_app(app, settings) for app in template["apps"]]
+    return {**template, "common": common, "apps": apps}
+
+
+def _render_app(app: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    name = app["appID"]
+    ports = settings.ports.apps[name]
+    keeping = [str(keep_alive(settings)), name, "--home", str(settings.home)]
+    return {
+        **app,
+        "appDirPath": str(settings.home),
+        "appPort": ports.grpc,
+        "daprHTTPPort": ports.dapr_http,
+        "daprGRPCPort": ports.dapr_grpc,
+        "daprInternalGRPCPort": ports.dapr_internal_grpc,
+        "metricsPort": ports.dapr_metrics,
+        "command": [
+            *keeping,
+            *("--directory", str(settings.root), "--", settings.python, "-m", name),
+        ],
+    }
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    path.write_text(yaml.safe_dump(document, sort_keys=False))

@@ -1,0 +1,111 @@
+"""Where one run of the platform lives and listens: the only reader of the tools' environment."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+from orderflow_contracts.names import APPROVALS, INVENTORY, ORDERS
+
+from orderflow_tools.errors import PlatformError
+from orderflow_tools.ports import LOOPBACK, Ports
+
+APPS: Final = (ORDERS, INVENTORY, APPROVALS)
+
+
+def find_checkout() -> Path:
+    """Return the checkout that this package is installed from."""
+    root = Path(__file__).resolve().parents[3]
+    if not (root / "dapr.yaml").exists():
+        raise PlatformError(f"There is no dapr.yaml in {root}: these tools work in a checkout.")
+    return root
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One run: the checkout, the folder for what it leaves behind, its ports, and extra variables.
+
+    `environment` is handed to the services on top of what follows from the ports and the folders;
+    it wins over both.
+    """
+
+    root: Path
+    home: Path
+    ports: Ports
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read ORDERFLOW_HOME and the ports; see the README for the variables."""
+        root = find_checkout()
+        home = Path(environment.get("ORDERFLOW_HOME") or root / ".orderflow").expanduser()
+        return cls(
+            root=root,
+            home=home.resolve(),
+            ports=Ports.from_environment(environment),
+            environment={k: v for k, v in environment.items() if is_for_services(k) and v},
+        )
+
+    @classmethod
+    def isolated(cls, home: Path, **environment: str) -> Self:
+        """Return the settings of a run beside all others: a folder of its own, free ports."""
+        return cls(
+            root=find_checkout(),
+            home=home.resolve(),
+            ports=Ports.free_block(),
+            environment=environment,
+        )
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the root dapr.yaml and the components describe this run as they are."""
+        return self.home == self.root / ".orderflow" and self.ports == Ports.from_environment({})
+
+    @property
+    def data(self) -> Path:
+        """What survives a stop: the broker's file, the databases, the scheduler's jobs."""
+        return self.home / "data"
+
+    @property
+    def logs(self) -> Path:
+        """One log for each process."""
+        return self.home / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Pids, generated files and the token of the current run."""
+        return self.home / "run"
+
+    @property
+    def python(self) -> str:
+        """The interpreter for the services: the one that runs these tools."""
+        return sys.executable
+
+    def url(self, app: str) -> str:
+        """Return where a service answers people."""
+        return f"http://{LOOPBACK}:{self.ports.apps[app].http}"
+
+    def sidecar_url(self, app: str) -> str:
+        """Return where a service's sidecar answers over HTTP."""
+        return f"http://{LOOPBACK}:{self.ports.apps[app].dapr_http}"
+
+    def client_environment(self) -> dict[str, str]:
+        """Return the variables that point the `orderflow` command at this run."""
+        urls = {f"ORDERFLOW_{app.upper()}_URL": self.url(app) for app in APPS}
+        return {**urls, "ORDERFLOW_SIDECAR_URL": self.sidecar_url(ORDERS)}
+
+    def service_environment(self) -> dict[str, str]:
+        """Return the variables that tell the services where they listen and keep their data."""
+        ports = {variable: str(port) for variable, port in self.ports.by_variable()}
+        databases = {
+            f"{app.upper()}_DATABASE_URL": f"sqlite:///{self.data / app}.db"
+            for app in (ORDERS, APPROVALS)
+        }
+        return {**ports, **databases, "ORDERFLOW_HOME": str(self.home), **self.environment}
+
+
+def is_for_services(variable: str) -> bool:
+    """Tell whether an environment variable configures a service."""
+    return variable.startswith(tuple(f"{app.upper()}_" for app in APPS))

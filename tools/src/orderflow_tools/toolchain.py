@@ -1,0 +1,186 @@
+"""Dapr for this project: an installation found on the machine, or one built from pinned modules.
+
+What is built goes to the user's cache folder, under a name made of everything that it is built
+from, so that clones share it and a changed pin builds anew.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from orderflow_tools.console import Meter, say
+from orderflow_tools.errors import PlatformError
+from orderflow_tools.golang import Go, find_go
+
+RUNTIME_VERSION: Final = "1.18.1"
+CLI_VERSION: Final = "1.16.5"
+RUNTIME_FLAGS: Final = (
+    *("-trimpath", "-tags", "allcomponents"),
+    *("-ldflags", f"-s -w -X github.com/dapr/dapr/pkg/buildinfo.version={RUNTIME_VERSION}"),
+)
+CLI_FLAGS: Final = (
+    *("-trimpath", "-ldflags"),
+    f"-s -w -X main.version={CLI_VERSION} -X main.apiVersion=1.0",
+)
+BUILD_ENVIRONMENT: Final = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """One program: its name, the Go module that pins it, its package and the flags of its build."""
+
+    name: str
+    module: str
+    package: str
+    flags: tuple[str, ...]
+
+
+TARGETS: Final = (
+    *(
+        Target(name, "runtime", f"github.com/dapr/dapr/cmd/{name}", RUNTIME_FLAGS)
+        for name in ("daprd", "placement", "scheduler")
+    ),
+    Target("dapr", "cli", "github.com/dapr/cli", CLI_FLAGS),
+)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The programs that make up Dapr, and where they come from, in words."""
+
+    dapr: Path
+    daprd: Path
+    placement: Path
+    scheduler: Path
+    origin: str
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder in the user's cache that keeps what was built."""
+    base = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "orderflow"
+
+
+def build_key(modules: Path) -> str:
+    """Return a name for a build of these modules: it changes with the pins and with the flags."""
+    digest = hashlib.sha256()
+    for module in ("runtime", "cli"):
+        for name in ("go.mod", "go.sum"):
+            digest.update(f"{module}/{name}".encode() + (modules / module / name).read_bytes())
+    digest.update(repr([TARGETS, sorted(BUILD_ENVIRONMENT.items())]).encode())
+    return digest.hexdigest()[:16]
+
+
+def find_runtime(root: Path, environment: Mapping[str, str] = os.environ) -> Runtime:
+    """Return Dapr: installed on this machine in the right version, built before, or built now."""
+    if installed := find_installed(environment):
+        return installed
+    modules = root / "tools" / "dapr-toolchain"
+    built = cache_folder(environment) / f"dapr-{build_key(modules)}"
+    if not built.exists():
+        _build_once(modules, built)
+    return Runtime(
+        *(built / name for name in ("dapr", "daprd", "placement", "scheduler")),
+        origin=f"Dapr {RUNTIME_VERSION}, built from pinned sources in {built}",
+    )
+
+
+def find_installed(environment: Mapping[str, str] = os.environ) -> Runtime | None:
+    """Return a Dapr installation of the same minor version with all its programs, if there is one.
+
+    Its runtime is looked for where its own CLI does: in DAPR_RUNTIME_PATH, else the home folder.
+    """
+    cli = shutil.which("dapr", path=environment.get("PATH"))
+    folder = Path(environment.get("DAPR_RUNTIME_PATH") or Path.home()) / ".dapr" / "bin"
+    programs = [folder / name for name in ("daprd", "placement", "scheduler")]
+    if not cli or not all(program.is_file() for program in programs):
+        return None
+    version = _version_of(programs[0])
+    if version.split(".")[:2] != RUNTIME_VERSION.split(".")[:2]:
+        return None
+    return Runtime(Path(cli), *programs, origin=f"Dapr {version}, installed in {folder}")
+
+
+def _version_of(daprd: Path) -> str:
+    try:
+        outcome = subprocess.run(
+            [daprd, "--version"], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return outcome.stdout.strip()
+
+
+def _build_once(modules: Path, built: Path) -> None:
+    """Build all programs into a folder, which appears whole or not at all."""
+    with _lock(built.with_suffix(".lock")):
+        if built.exists():
+            return  # another clone has built it meanwhile
+        go = find_go(cache_folder(), modules / "runtime" / "go.mod")
+        say(f"Building Dapr {RUNTIME_VERSION} with {go.origin}.")
+        say("This happens once: about 12 minutes on two cores, less on more. Later runs reuse it.")
+        draft = built.with_name(f"{built.name}.{os.getpid()}")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        try:
+            for target in TARGETS:
+                _build(go, modules / target.module, target, draft / target.name)
+            draft.rename(built)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _build(go: Go, module: Path, target: Target, output: Path) -> None:
+    """Build one program, and show how many of its packages are compiled."""
+    meter = Meter(target.name)
+    tags = target.flags[: target.flags.index("-ldflags")]
+    total = 0
+    for line in _lines(go, module, "list", *(f for f in tags if f != "-trimpath"), "-deps", target.package):
+        total += not line.startswith("go: ")
+        meter.show(f"modules are fetched ({line.split()[2]})" if line.startswith("go: d") else "…")
+    compiled = 0
+    for line in _lines(go, module, "build", "-v", *target.flags, "-o", output, target.package):
+        compiled += not line.startswith("go: ")
+        meter.show(f"{compiled} of at most {total} packages are compiled")
+    meter.done("ready")
+
+
+def _lines(go: Go, module: Path, *arguments: str | Path) -> Iterator[str]:
+    """Run go, give what it prints line by line, and raise PlatformError if it fails."""
+    with subprocess.Popen(
+        [go.program, *arguments],
+        cwd=module,
+        env={**os.environ, **BUILD_ENVIRONMENT},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        last: list[str] = []
+        for line in process.stdout or ():
+            last = [*last[-15:], line.rstrip()]
+            yield line.rstrip()
+    if process.returncode:
+        raise PlatformError(
+            "Dapr could not be built; go said:\n  " + "\n  ".join(last) + "\n"
+            "If modules could not be fetched, check the network and the GOPROXY variable."
+        )
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold a lock among all processes of this machine; say so when another has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another process is building Dapr on this machine; waiting for it.")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
