@@ -49,14 +49,14 @@ class Reason(StrEnum):
     INVALID = "invalid"
     UNKNOWN_ITEM = "unknown_item"
     OUT_OF_STOCK = "out_of_stock"
-    APPROVAL_DENIED = "approval_denied"
+    RELEASED = "released"
+    DENIED = "denied"
     APPROVAL_EXPIRED = "approval_expired"
     PAYMENT_DECLINED = "payment_declined"
     CANCELLED_ON_REQUEST = "cancelled_on_request"
     INVENTORY_UNAVAILABLE = "inventory_unavailable"
     APPROVAL_UNAVAILABLE = "approval_unavailable"
     PAYMENT_UNAVAILABLE = "payment_unavailable"
-    COMMIT_FAILED = "commit_failed"
     UNDO_FAILED = "undo_failed"
 
 

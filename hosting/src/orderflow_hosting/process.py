@@ -1,6 +1,9 @@
 """One service process: people's HTTP and Dapr's gRPC side by side, until a signal ends both."""
 
 import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 import uvicorn
@@ -14,12 +17,26 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 HTTP_GRACE_SECONDS = 3
 
 
-async def serve(settings: ServiceSettings, http: FastAPI, dapr: DaprApp) -> None:
+class _HttpServer(uvicorn.Server):
+    """A server that leaves signals to the process, which has more to stop than HTTP."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(
+    settings: ServiceSettings,
+    http: FastAPI,
+    dapr: DaprApp,
+    on_stop: Callable[[], None] = lambda: None,
+) -> None:
     """Serve until SIGTERM or SIGINT; then finish what is in hand and return.
 
-    Raises what stopped one of the two edges if it was not a signal, such as a port in use.
+    `on_stop` is called when stopping begins, to end answers that would last for ever. Raises what
+    stopped one of the two edges if it was not a signal, such as a port in use.
     """
-    server = uvicorn.Server(
+    server = _HttpServer(
         uvicorn.Config(
             http,
             host=settings.http_host,
@@ -29,14 +46,31 @@ async def serve(settings: ServiceSettings, http: FastAPI, dapr: DaprApp) -> None
             timeout_graceful_shutdown=HTTP_GRACE_SECONDS,
         )
     )
+    signalled = _signalled()
     dapr.start()
-    log.info("serving", http_port=settings.http_port, grpc_port=settings.grpc_port)
     http_edge = asyncio.create_task(server.serve())
     dapr_edge = asyncio.create_task(dapr.wait())
-    done, _ = await asyncio.wait({http_edge, dapr_edge}, return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
+    log.info("serving", http_port=settings.http_port, grpc_port=settings.grpc_port)
+    edges = {http_edge, dapr_edge}
+    done, _ = await asyncio.wait({*edges, signalled}, return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping")
+    on_stop()
+    server.should_exit = True
     await dapr.stop()
-    await http_edge
-    for edge in done:
+    await asyncio.wait({http_edge})
+    for edge in edges & done:
         edge.result()
+
+
+def _signalled() -> "asyncio.Future[None]":
+    """Complete at the first signal that asks the process to end."""
+    loop = asyncio.get_running_loop()
+    signalled: asyncio.Future[None] = loop.create_future()
+
+    def end() -> None:
+        if not signalled.done():
+            signalled.set_result(None)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    return signalled

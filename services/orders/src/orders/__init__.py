@@ -1,0 +1,1 @@
+"""Orders: the service that accepts orders and carries each through its workflow."""

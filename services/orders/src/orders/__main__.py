@@ -1,0 +1,5 @@
+"""Start the service: `python -m orders`."""
+
+from orders.main import main
+
+main()

@@ -1,0 +1,184 @@
+"""The steps of the order workflow: each idempotent by its order, for each will run twice one day."""
+
+import asyncio
+
+import structlog
+from dapr.ext.workflow import WorkflowActivityContext
+
+from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
+from orderflow_contracts.inventory import CommitRequest, ReservationRejected, ReserveRequest
+from orderflow_contracts.orders import OrderStatus, OrderStatusChanged, Reason
+from orders.feed import StatusFeed
+from orders.payments import PaymentProvider
+from orders.ports import Announcer, Inventory
+from orders.store import Entry, OrderStore
+from orders.workflows.messages import (
+    ApprovalWanted,
+    Charge,
+    Charged,
+    Notice,
+    Recorded,
+    Undoing,
+    Verification,
+    Verified,
+)
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class OrderActivities:
+    """The activities, each a method named as the engine knows it, with what they need."""
+
+    def __init__(
+        self,
+        store: OrderStore,
+        inventory: Inventory,
+        payments: PaymentProvider,
+        announcer: Announcer,
+        feed: StatusFeed,
+    ) -> None:
+        self._store = store
+        self._inventory = inventory
+        self._payments = payments
+        self._announcer = announcer
+        self._feed = feed
+
+    async def notify_activity(self, _: WorkflowActivityContext, notice: Notice) -> Recorded:
+        """Keep a status and tell it; the first one is kept already, since the order is."""
+        if notice.status is OrderStatus.RECEIVED:
+            await self._announcer.status_changed(
+                OrderStatusChanged(
+                    order_id=notice.order_id,
+                    sequence=1,
+                    status=notice.status,
+                    at=notice.received_at,
+                )
+            )
+            return Recorded()
+        entry = await self._record(
+            notice.order_id,
+            notice.run_id,
+            notice.status,
+            reason=notice.reason,
+            total_cents=notice.total_cents,
+        )
+        return await self._tell(entry)
+
+    async def verify_inventory_activity(
+        self, _: WorkflowActivityContext, verification: Verification
+    ) -> Verified:
+        """Have inventory set the lines aside, all or none."""
+        reply = await self._inventory.reserve(
+            ReserveRequest(order_id=verification.order_id, lines=verification.lines)
+        )
+        if isinstance(reply, ReservationRejected):
+            log.info("reservation_rejected", order_id=verification.order_id, reason=reply.reason)
+            return Verified(outcome="rejected", reason=Reason(reply.reason))
+        entry = await self._record(
+            verification.order_id,
+            verification.run_id,
+            OrderStatus.RESERVED,
+            total_cents=reply.total_cents,
+        )
+        recorded = await self._tell(entry)
+        return Verified(
+            outcome="reserved", total_cents=reply.total_cents, **recorded.model_dump()
+        )
+
+    async def request_approval_activity(
+        self, _: WorkflowActivityContext, wanted: ApprovalWanted
+    ) -> Recorded:
+        """Ask a person for a decision."""
+        entry = await self._record(
+            wanted.order_id,
+            wanted.run_id,
+            OrderStatus.AWAITING_APPROVAL,
+            total_cents=wanted.total_cents,
+        )
+        if entry.change is None:
+            return Recorded(superseded=True)
+        request = ApprovalRequested(
+            order_id=wanted.order_id,
+            customer_id=wanted.customer_id,
+            lines=wanted.lines,
+            total_cents=wanted.total_cents,
+            expires_at=wanted.expires_at,
+        )
+        recorded, _none = await asyncio.gather(
+            self._tell(entry), self._announcer.approval_requested(request)
+        )
+        return recorded
+
+    async def process_payment_activity(
+        self, _: WorkflowActivityContext, charge: Charge
+    ) -> Charged:
+        """Take the money, once."""
+        if not await self._payments.charge(
+            charge.order_id, charge.customer_id, charge.amount_cents
+        ):
+            log.info("payment_declined", order_id=charge.order_id)
+            return Charged(outcome="declined")
+        entry = await self._record(
+            charge.order_id, charge.run_id, OrderStatus.PAID, total_cents=charge.amount_cents
+        )
+        recorded = await self._tell(entry)
+        return Charged(outcome="paid", **recorded.model_dump())
+
+    async def update_inventory_activity(
+        self, _: WorkflowActivityContext, request: CommitRequest
+    ) -> dict[str, int]:
+        """Let the goods leave the shelf; return what is left there, by item."""
+        committed = await self._inventory.commit(request.order_id)
+        return committed.remaining
+
+    async def release_inventory_activity(
+        self, _: WorkflowActivityContext, undoing: Undoing
+    ) -> None:
+        """Give back the goods."""
+        await self._inventory.release(undoing.order_id)
+        log.info("inventory_released", order_id=undoing.order_id, reason=undoing.reason)
+
+    async def refund_payment_activity(self, _: WorkflowActivityContext, undoing: Undoing) -> None:
+        """Give back the money."""
+        await self._payments.refund(undoing.order_id)
+        log.info("payment_refunded", order_id=undoing.order_id, reason=undoing.reason)
+
+    async def withdraw_approval_activity(
+        self, _: WorkflowActivityContext, undoing: Undoing
+    ) -> None:
+        """Tell approvals that the wait has ended without a decision."""
+        await self._announcer.approval_withdrawn(
+            ApprovalWithdrawn(order_id=undoing.order_id, reason=undoing.reason)
+        )
+
+    async def _record(
+        self,
+        order_id: str,
+        run_id: str,
+        status: OrderStatus,
+        *,
+        reason: str | None = None,
+        total_cents: int | None = None,
+    ) -> Entry:
+        entry = await self._store.record(
+            order_id, run_id, status, reason=reason, total_cents=total_cents
+        )
+        if entry.change is None:
+            log.warning("run_superseded", order_id=order_id, run_id=run_id, status=status)
+        else:
+            self._feed.wake()
+        return entry
+
+    async def _tell(self, entry: Entry) -> Recorded:
+        """Publish a kept status, after it is kept: what is told must be so."""
+        if entry.change is None:
+            return Recorded(superseded=True)
+        await self._announcer.status_changed(entry.change)
+        if entry.change.status.is_final:
+            log.info(
+                "order_ended",
+                order_id=entry.change.order_id,
+                status=entry.change.status,
+                reason=entry.change.reason,
+            )
+        return Recorded(cancelled=entry.cancelled)

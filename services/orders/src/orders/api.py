@@ -1,0 +1,228 @@
+"""Orders' edges: the topic, the method for approvals, and HTTP for people."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from cloudevents.http import CloudEvent
+from fastapi import APIRouter, FastAPI, Header, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from orderflow_contracts import names
+from orderflow_contracts.approvals import RaiseReply, RaiseRequest
+from orderflow_contracts.fields import Moment, OrderId
+from orderflow_contracts.orders import Order, OrderStatus, OrderSubmitted
+from orderflow_hosting import problems
+from orderflow_hosting.dapr_app import DaprApp, Refused
+from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.pages import Page, decode_cursor, encode_cursor
+from orderflow_hosting.problems import FieldError, Problem, ProblemDocument, describe
+from orders.feed import StatusFeed
+from orders.intake import Intake, OrderEnded, OtherContent, UnknownOrder
+from orders.payments import LedgerProvider, Payment
+from orders.ports import EngineUnavailable
+from orders.store import OrderStore
+
+_ORDER_ID: TypeAdapter[str] = TypeAdapter(OrderId)
+
+Limit = Annotated[int, Query(ge=1, le=500, description="How many at most")]
+After = Annotated[str | None, Query(description="The cursor `next` of the page before")]
+
+
+def subscribe(app: DaprApp, intake: Intake, letters: DeadLetters) -> None:
+    """Take in orders from the topic."""
+
+    async def submitted(event: CloudEvent) -> None:
+        data = event.data
+        if isinstance(data, dict) and data.get("order_id") is None:
+            data = {**data, "order_id": event["id"]}
+        order_id = _readable_order_id(data)
+        try:
+            order = OrderSubmitted.model_validate(data)
+            await intake.submit(order)
+        except ValidationError as error:
+            reason = f"invalid: {describe(error)}"
+            if order_id is not None:
+                await intake.reject_invalid(order_id)
+        except OtherContent as error:
+            reason = str(error)
+        else:
+            return
+        await letters.refuse(names.ORDERS_SUBMITTED, event, reason, order_id)
+        raise Refused(reason)
+
+    app.on_topic(names.ORDERS_SUBMITTED, submitted)
+
+
+def offer_methods(app: DaprApp, intake: Intake) -> None:
+    """Let approvals hand back decisions."""
+
+    async def raise_event(request: RaiseRequest) -> RaiseReply:
+        try:
+            return await intake.hand_over(request)
+        except UnknownOrder as error:
+            raise Problem(404, "ORDER_NOT_FOUND", str(error)) from error
+        except EngineUnavailable as error:
+            raise Problem(503, "SIDECAR_UNAVAILABLE", str(error)) from error
+
+    app.on_method(names.RAISE, RaiseRequest, raise_event, callers={names.APPROVALS})
+
+
+class PaymentEntry(BaseModel):
+    """An entry of the payment ledger."""
+
+    order_id: str
+    kind: str
+    amount_cents: int
+    at: Moment
+
+
+def http_app(*routers: APIRouter) -> FastAPI:
+    """Build what people reach over HTTP."""
+    app = FastAPI(
+        title="Orderflow orders",
+        description="Place orders and see them through.",
+        responses={503: {"model": ProblemDocument, "description": "Not able to work right now"}},
+    )
+    problems.install(app)
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRouter:
+    """Serve orders: place, list, read, cancel, and follow live."""
+    router = APIRouter(prefix="/orders", tags=["orders"])
+    missing: dict[int | str, dict[str, Any]] = {
+        404: {"model": ProblemDocument, "description": "There is no such order"}
+    }
+
+    @router.post(
+        "",
+        status_code=202,
+        summary="Place an order",
+        responses={
+            409: {"model": ProblemDocument, "description": "The id is taken by another order"}
+        },
+    )
+    async def place(order: OrderSubmitted, response: Response) -> Order:
+        try:
+            await intake.submit_and_return(order)
+        except OtherContent as error:
+            raise Problem(409, "ORDER_EXISTS", str(error)) from error
+        response.headers["Location"] = f"/orders/{order.order_id}"
+        return await _found(store, order.order_id)
+
+    @router.get("", summary="List orders, newest first")
+    async def list_orders(
+        status: OrderStatus | None = None, limit: Limit = 100, after: After = None
+    ) -> Page[Order]:
+        found = await store.orders(status, limit + 1, number_after(after))
+        cursor = encode_cursor(str(found[limit - 1][0])) if len(found) > limit else None
+        return Page(items=[order for _, order in found[:limit]], next=cursor)
+
+    @router.get(
+        "/stream",
+        summary="Follow all status changes as server-sent events",
+        response_class=StreamingResponse,
+        responses={200: {"content": {"text/event-stream": {}}}},
+    )
+    async def stream(
+        after: Annotated[int | None, Query(ge=0, description="The position to go on from")] = None,
+        last_event_id: Annotated[str | None, Header()] = None,
+    ) -> StreamingResponse:
+        position = int(last_event_id) if last_event_id and last_event_id.isdigit() else after
+        return StreamingResponse(
+            _server_sent(feed, position),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    @router.get("/{order_id}", summary="Read an order with its history", responses=missing)
+    async def read(order_id: str) -> Order:
+        return await _found(store, order_id)
+
+    @router.post(
+        "/{order_id}/cancel",
+        status_code=202,
+        summary="Ask for an order to be cancelled; too late once its goods have left the shelf",
+        responses={
+            **missing,
+            409: {"model": ProblemDocument, "description": "The order has ended"},
+        },
+    )
+    async def cancel(order_id: str) -> Order:
+        try:
+            await intake.cancel(order_id)
+        except UnknownOrder as error:
+            raise Problem(404, "ORDER_NOT_FOUND", str(error)) from error
+        except OrderEnded as error:
+            raise Problem(409, "ORDER_ENDED", str(error)) from error
+        return await _found(store, order_id)
+
+    return router
+
+
+def payment_router(provider: LedgerProvider) -> APIRouter:
+    """Serve the ledger of the built-in payment provider, to be read."""
+    router = APIRouter(prefix="/payments", tags=["payments"])
+
+    @router.get("", summary="List charges and refunds, newest first")
+    async def ledger(limit: Limit = 100, after: After = None) -> Page[PaymentEntry]:
+        found = await provider.ledger(limit + 1, number_after(after))
+        cursor = encode_cursor(str(found[limit - 1].number)) if len(found) > limit else None
+        return Page(items=[_entry(payment) for payment in found[:limit]], next=cursor)
+
+    @router.get("/{order_id}", summary="List the charges and refunds of one order")
+    async def of_order(order_id: str) -> Page[PaymentEntry]:
+        return Page(items=[_entry(payment) for payment in await provider.entries(order_id)])
+
+    return router
+
+
+def number_after(cursor: str | None) -> int | None:
+    """Read the number that a cursor stands for."""
+    if cursor is None:
+        return None
+    position = decode_cursor(cursor)
+    if not position.isdigit():
+        error = FieldError(field="after", message="is not a cursor of this list")
+        raise Problem(422, "INVALID_INPUT", f"after: {error.message}", [error])
+    return int(position)
+
+
+async def _found(store: OrderStore, order_id: str) -> Order:
+    order = await store.order(order_id)
+    if order is None:
+        raise Problem(404, "ORDER_NOT_FOUND", str(UnknownOrder(order_id)))
+    return order
+
+
+async def _server_sent(feed: StatusFeed, position: int | None) -> AsyncIterator[str]:
+    yield ": following\n\n"
+    async for entry in feed.follow(position):
+        if entry is None:
+            yield ": still here\n\n"
+        else:
+            at, change = entry
+            data = json.dumps(change.model_dump(mode="json"))
+            yield f"id: {at}\nevent: {names.ORDERS_STATUS}\ndata: {data}\n\n"
+
+
+def _readable_order_id(data: Any) -> str | None:
+    if not isinstance(data, dict):
+        return None
+    try:
+        return _ORDER_ID.validate_python(data.get("order_id"), strict=True)
+    except ValidationError:
+        return None
+
+
+def _entry(payment: Payment) -> PaymentEntry:
+    return PaymentEntry(
+        order_id=payment.order_id,
+        kind=payment.kind,
+        amount_cents=payment.amount_cents,
+        at=payment.at,
+    )

@@ -1,0 +1,47 @@
+"""The rules of orders. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orderflow_contracts.orders import OrderStatus, Reason
+
+
+def needs_approval(total_cents: int, threshold_cents: int) -> bool:
+    """Tell whether a person must decide: only a total over the threshold needs one."""
+    return total_cents > threshold_cents
+
+
+class Acceptance(StrEnum):
+    """How a submission of an order id compares with what is known of that id."""
+
+    NEW = "new"
+    SAME = "same"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an order ends: its final status and, unless it is the good end, why."""
+
+    status: OrderStatus
+    reason: Reason | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether all that was done shall stay done."""
+        return self.status is OrderStatus.COMPLETED
+
+
+COMPLETED = Ending(OrderStatus.COMPLETED)
+CANCELLED = Ending(OrderStatus.CANCELLED, Reason.CANCELLED_ON_REQUEST)
+UNDO_FAILED = Ending(OrderStatus.NEEDS_ATTENTION, Reason.UNDO_FAILED)
+
+
+def rejected(reason: Reason) -> Ending:
+    """The end of an order that the rules turn away."""
+    return Ending(OrderStatus.REJECTED, reason)
+
+
+def failed(reason: Reason) -> Ending:
+    """The end of an order that an error stopped, however often it was tried again."""
+    return Ending(OrderStatus.FAILED, reason)

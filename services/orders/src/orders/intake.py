@@ -1,0 +1,195 @@
+"""Taking orders in: keep them, start their workflows, and bring back what was left half-way."""
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import datetime
+
+import structlog
+
+from orderflow_contracts.approvals import RaiseReply, RaiseRequest
+from orderflow_contracts.orders import OrderStatus, OrderSubmitted
+from orders.config import OrdersSettings
+from orders.domain import Acceptance
+from orders.feed import StatusFeed
+from orders.ports import AlreadyRunning, Announcer, Engine, EngineUnavailable, NoSuchInstance
+from orders.store import Accepted, OrderStore, new_run_id
+from orders.workflows import names
+from orders.workflows.messages import OrderRun
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 15.0
+STARTS_AT_ONCE = 16
+
+
+class OtherContent(Exception):
+    """The id belongs to an order with other content; the two are never merged."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"order {order_id} exists with other content")
+
+
+class UnknownOrder(Exception):
+    """There is no order with this id."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"there is no order {order_id}")
+
+
+class OrderEnded(Exception):
+    """The order has its final status; nothing can be changed any more."""
+
+    def __init__(self, order_id: str, status: OrderStatus) -> None:
+        super().__init__(f"order {order_id} has ended: it is {status}")
+
+
+class Intake:
+    """The use cases of orders: submit, cancel, decide."""
+
+    def __init__(
+        self,
+        settings: OrdersSettings,
+        store: OrderStore,
+        engine: Engine,
+        announcer: Announcer,
+        feed: StatusFeed,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._engine = engine
+        self._announcer = announcer
+        self._feed = feed
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def submit(self, order: OrderSubmitted) -> None:
+        """Keep the order and start its workflow, however often it is submitted.
+
+        Raises `OtherContent`, and `EngineUnavailable` when the order is kept but its workflow
+        could not be started: submit it again, or leave that to `resume`.
+        """
+        accepted = await self._accept(order)
+        if accepted.status is OrderStatus.RECEIVED:
+            await self._start(order, accepted.first.at)
+
+    async def submit_and_return(self, order: OrderSubmitted) -> None:
+        """Keep the order; start its workflow now if the engine answers, or else in a while."""
+        accepted = await self._accept(order)
+        if accepted.status is not OrderStatus.RECEIVED:
+            return
+        try:
+            await self._start(order, accepted.first.at)
+        except EngineUnavailable as error:
+            log.warning("workflow_start_waits", order_id=order.order_id, why=str(error))
+            self._later(self._start_in_the_end(order, accepted.first.at))
+
+    async def reject_invalid(self, order_id: str) -> None:
+        """Keep and tell that an order could not be read, unless its id is a real order's."""
+        change = await self._store.reject_invalid(order_id)
+        if change is not None:
+            self._feed.wake()
+            await self._announcer.status_changed(change)
+
+    async def cancel(self, order_id: str) -> None:
+        """Ask the order's workflow to stop and undo; it heeds that between any two steps.
+
+        Raises `UnknownOrder` or `OrderEnded`.
+        """
+        status = await self._store.request_cancel(order_id)
+        if status is None:
+            raise UnknownOrder(order_id)
+        if status.is_final:
+            raise OrderEnded(order_id, status)
+        if status is OrderStatus.AWAITING_APPROVAL:
+            self._later(self._wake_to_cancel(order_id))
+
+    async def hand_over(self, request: RaiseRequest) -> RaiseReply:
+        """Hand a decision to the workflow that waits for it.
+
+        Raises `UnknownOrder`, or `EngineUnavailable`: then ask again.
+        """
+        order = await self._store.order(request.order_id)
+        if order is None:
+            raise UnknownOrder(request.order_id)
+        if order.status.is_final:
+            return RaiseReply(outcome="too_late")
+        try:
+            await self._engine.raise_event(request.order_id, request.event_name, request.data)
+        except NoSuchInstance as error:
+            raise EngineUnavailable(f"order {request.order_id} is not under way yet") from error
+        log.info("decision_raised", order_id=request.order_id, approved=request.data.approved)
+        return RaiseReply(outcome="taken")
+
+    async def resume(self) -> None:
+        """Take up again what an earlier process left: starts and cancellations not handed over."""
+        gate = asyncio.Semaphore(STARTS_AT_ONCE)
+        pending = await self._store.not_under_way()
+        if pending:
+            log.info("starts_resumed", orders=len(pending))
+        for left in pending:
+            self._later(self._start_in_the_end(left.order, left.received_at, gate))
+        for order_id in await self._store.cancels_to_hand_over():
+            self._later(self._wake_to_cancel(order_id))
+
+    def stop(self) -> None:
+        """Leave what is not done yet to the next process, which resumes it."""
+        for task in self._background:
+            task.cancel()
+
+    async def _accept(self, order: OrderSubmitted) -> Accepted:
+        accepted = await self._store.accept(order)
+        if accepted.acceptance is Acceptance.OTHER:
+            raise OtherContent(order.order_id)
+        if accepted.acceptance is Acceptance.NEW:
+            log.info("order_accepted", order_id=order.order_id, lines=len(order.lines))
+            self._feed.wake()
+        return accepted
+
+    async def _start(self, order: OrderSubmitted, received_at: datetime) -> None:
+        run = OrderRun(
+            order_id=order.order_id,
+            run_id=new_run_id(),
+            customer_id=order.customer_id,
+            lines=order.lines,
+            received_at=received_at,
+            approval_threshold_cents=self._settings.approval_threshold_cents,
+            approval_timeout_seconds=self._settings.approval_timeout_seconds,
+            retry_timeout_seconds=self._settings.retry_timeout_seconds,
+        )
+        try:
+            await self._engine.start(names.ORDER_PROCESSING, order.order_id, run)
+        except AlreadyRunning:
+            log.debug("workflow_already_running", order_id=order.order_id)
+
+    async def _start_in_the_end(
+        self,
+        order: OrderSubmitted,
+        received_at: datetime,
+        gate: asyncio.Semaphore | None = None,
+    ) -> None:
+        async with gate or asyncio.Semaphore():
+            pause = FIRST_PAUSE_SECONDS
+            while True:
+                try:
+                    await self._start(order, received_at)
+                except EngineUnavailable:
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                else:
+                    return
+
+    async def _wake_to_cancel(self, order_id: str) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                await self._engine.raise_event(order_id, names.CANCEL_REQUESTED, None)
+            except (EngineUnavailable, NoSuchInstance):
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            else:
+                return
+
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)

@@ -1,0 +1,74 @@
+"""Orders' composition root: wire, register, serve."""
+
+import asyncio
+
+from sqlalchemy import make_url
+
+from orderflow_contracts import names
+from orderflow_hosting import logs
+from orderflow_hosting.dapr_app import DaprApp
+from orderflow_hosting.database import Database
+from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
+from orderflow_hosting.health import health_router
+from orderflow_hosting.process import serve
+from orderflow_hosting.settings import load
+from orderflow_hosting.sidecar import Sidecar
+from orders.activities import OrderActivities
+from orders.api import http_app, offer_methods, order_router, payment_router, subscribe
+from orders.config import OrdersSettings
+from orders.feed import StatusFeed
+from orders.gateways import DaprAnnouncer, DaprEngine, DaprInventory
+from orders.intake import Intake
+from orders.payments import LedgerProvider
+from orders.store import DEAD_LETTERS, TABLES, OrderStore
+from orders.worker import Worker
+
+
+async def run(settings: OrdersSettings) -> None:
+    """Serve until told to stop."""
+    database = Database(settings.database_url, TABLES)
+    sidecar = Sidecar(names.ORDERS, settings)
+    engine = DaprEngine(settings)
+    store = OrderStore(database)
+    payments = LedgerProvider(database)
+    announcer = DaprAnnouncer(sidecar)
+    is_shared = make_url(settings.database_url).get_backend_name() != "sqlite"
+    feed = StatusFeed(store, shared=is_shared)
+    letters = DeadLetters(database, DEAD_LETTERS, sidecar)
+    intake = Intake(settings, store, engine, announcer, feed)
+    activities = OrderActivities(store, DaprInventory(sidecar), payments, announcer, feed)
+    worker = Worker(settings, sidecar, activities)
+
+    app = DaprApp(settings)
+    subscribe(app, intake, letters)
+    offer_methods(app, intake)
+    letters.listen(app, names.SUBSCRIPTIONS[names.ORDERS])
+    http = http_app(
+        order_router(intake, store, feed),
+        payment_router(payments),
+        dead_letter_router(letters),
+        health_router(
+            {"store": database.check, "sidecar": sidecar.check, "workflow_worker": worker.check}
+        ),
+    )
+
+    async def begin() -> None:
+        await worker.start()
+        await intake.resume()
+
+    beginning = asyncio.create_task(begin())
+    try:
+        await serve(settings, http, app, on_stop=feed.close)
+    finally:
+        beginning.cancel()
+        intake.stop()
+        await worker.stop()
+        await sidecar.close()
+        database.close()
+
+
+def main() -> None:
+    """Start the process."""
+    settings = load(OrdersSettings)
+    logs.configure("orders", settings)
+    asyncio.run(run(settings))

@@ -1,0 +1,95 @@
+"""The workflow worker: registers workflows and activities with the engine and keeps connected."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import httpx
+import structlog
+from dapr.ext.workflow import WorkflowRuntime
+
+from orderflow_hosting.problems import Problem
+from orderflow_hosting.settings import ServiceSettings
+from orderflow_hosting.sidecar import InvocationRefused, Sidecar
+from orders.activities import OrderActivities
+from orders.workflows import names
+from orders.workflows.order_processing import order_processing_workflow
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+SIDECAR_PAUSE_SECONDS = 0.2
+READY_SECONDS = 0.1
+
+Activity = Callable[..., Coroutine[Any, Any, Any]]
+
+
+class NonRetryableError(Exception):
+    """A step failed, and trying again would bring the same; the engine knows it by this name."""
+
+
+class Worker:
+    """Runs workflows and activities for the engine in the sidecar.
+
+    The SDK runs its worker in threads with an event loop of its own; activities are handed to the
+    service's loop, where their connections live.
+    """
+
+    def __init__(
+        self, settings: ServiceSettings, sidecar: Sidecar, activities: OrderActivities
+    ) -> None:
+        self._sidecar = sidecar
+        self._loop = asyncio.get_running_loop()
+        self._runtime = WorkflowRuntime(settings.dapr_host, str(settings.dapr_grpc_port))
+        self._runtime.register_workflow(order_processing_workflow, name=names.ORDER_PROCESSING)
+        for name in names.ORDER_ACTIVITIES:
+            self._runtime.register_activity(self._on_loop(getattr(activities, name)), name=name)
+        self._started = False
+
+    async def start(self) -> None:
+        """Connect as soon as the sidecar is there; it may come up after this process.
+
+        The SDK would wait longer after each attempt that fails, so it begins when one can succeed.
+        """
+        while not await self._sidecar_is_up():
+            await asyncio.sleep(SIDECAR_PAUSE_SECONDS)
+        await asyncio.to_thread(self._runtime.start)
+        self._started = True
+        log.info("workflow_worker_ready")
+
+    async def check(self) -> None:
+        """Raise if the worker takes no work."""
+        ready = self._started and await asyncio.to_thread(
+            self._runtime.wait_for_worker_ready, READY_SECONDS
+        )
+        if not ready:
+            raise Problem(503, "WORKER_UNAVAILABLE", "the workflow worker is not connected")
+
+    async def stop(self) -> None:
+        """Send off what is ready, then disconnect; the engine gives the rest to the next worker."""
+        await asyncio.to_thread(self._runtime.shutdown)
+
+    async def _sidecar_is_up(self) -> bool:
+        try:
+            await self._sidecar.check()
+        except httpx.HTTPError:
+            return False
+        return True
+
+    def _on_loop(self, activity: Activity) -> Activity:
+        async def run(ctx: Any, payload: Any) -> Any:
+            handed = asyncio.run_coroutine_threadsafe(_told(activity(ctx, payload)), self._loop)
+            return await asyncio.wrap_future(handed)
+
+        _, model = list(inspect.signature(activity).parameters.values())
+        run.__annotations__["payload"] = model.annotation  # by which the SDK reads the payload
+        run.__name__ = activity.__name__
+        return run
+
+
+async def _told(work: Coroutine[Any, Any, Any]) -> Any:
+    """Tell the engine which failures will not pass."""
+    try:
+        return await work
+    except InvocationRefused as error:
+        raise NonRetryableError(str(error)) from error

@@ -1,0 +1,1 @@
+"""The order of steps: deterministic, without clock, randomness, environment or I/O."""

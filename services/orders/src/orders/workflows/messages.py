@@ -1,0 +1,99 @@
+"""What workflows are started with, and what goes to and comes from their activities."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from orderflow_contracts.orders import OrderLine, OrderStatus, Reason
+
+
+class Payload(BaseModel):
+    """A frozen payload of the workflow engine."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class OrderRun(Payload):
+    """The input of one run of the order workflow: the order, and the configuration it goes by.
+
+    `run_id` names this very run: an order belongs to the first run that gets past its start, so
+    that a second one, started by whatever accident, has no effect.
+    """
+
+    order_id: str
+    run_id: str
+    customer_id: str
+    lines: tuple[OrderLine, ...]
+    received_at: datetime
+    approval_threshold_cents: int
+    approval_timeout_seconds: float
+    retry_timeout_seconds: float
+
+
+class Notice(Payload):
+    """Input of `notify_activity`: the order has this status now."""
+
+    order_id: str
+    run_id: str
+    status: OrderStatus
+    reason: str | None = None
+    total_cents: int | None = None
+    received_at: datetime
+
+
+class Recorded(Payload):
+    """What came of a status. `superseded`: another run owns the order, so stop here, silently.
+    `cancelled`: somebody asked to cancel the order."""
+
+    superseded: bool = False
+    cancelled: bool = False
+
+
+class Verification(Payload):
+    """Input of `verify_inventory_activity`: set the lines aside."""
+
+    order_id: str
+    run_id: str
+    lines: tuple[OrderLine, ...]
+
+
+class Verified(Recorded):
+    """Its result: the lines are set aside at this total, or the reason why not."""
+
+    outcome: Literal["reserved", "rejected"]
+    total_cents: int | None = None
+    reason: Reason | None = None
+
+
+class ApprovalWanted(Payload):
+    """Input of `request_approval_activity`: a person must decide until `expires_at`."""
+
+    order_id: str
+    run_id: str
+    customer_id: str
+    lines: tuple[OrderLine, ...]
+    total_cents: int
+    expires_at: datetime
+
+
+class Charge(Payload):
+    """Input of `process_payment_activity`."""
+
+    order_id: str
+    run_id: str
+    customer_id: str
+    amount_cents: int
+
+
+class Charged(Recorded):
+    """Its result: the money is taken, or declined."""
+
+    outcome: Literal["paid", "declined"]
+
+
+class Undoing(Payload):
+    """Input of every activity that undoes a step: which order, and why it does not go on."""
+
+    order_id: str
+    reason: str

@@ -1,0 +1,31 @@
+"""The names under which workflows, activities and events are known to the engine and in history.
+
+They are kept in the histories of running instances: never change one, add a new one.
+"""
+
+from typing import Final
+
+ORDER_PROCESSING: Final = "order_processing_workflow"
+
+NOTIFY: Final = "notify_activity"
+VERIFY_INVENTORY: Final = "verify_inventory_activity"
+REQUEST_APPROVAL: Final = "request_approval_activity"
+PROCESS_PAYMENT: Final = "process_payment_activity"
+UPDATE_INVENTORY: Final = "update_inventory_activity"
+
+RELEASE_INVENTORY: Final = "release_inventory_activity"
+REFUND_PAYMENT: Final = "refund_payment_activity"
+WITHDRAW_APPROVAL: Final = "withdraw_approval_activity"
+
+ORDER_ACTIVITIES: Final = (
+    NOTIFY,
+    VERIFY_INVENTORY,
+    REQUEST_APPROVAL,
+    PROCESS_PAYMENT,
+    UPDATE_INVENTORY,
+    RELEASE_INVENTORY,
+    REFUND_PAYMENT,
+    WITHDRAW_APPROVAL,
+)
+
+CANCEL_REQUESTED: Final = "cancel_requested"
