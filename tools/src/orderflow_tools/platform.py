@@ -11,11 +11,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Final, Self
 
-from orderflow_tools import broker, control_plane, dapr_files, kept, readiness
+from orderflow_tools import broker, control_plane, dapr_files, kept, readiness, run_state
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.kept import Report
 from orderflow_tools.readiness import Check
@@ -46,6 +46,7 @@ class Platform:
         self._started: list[subprocess.Popen[bytes]] = []
         self._reported = 0
         self._runtime: Runtime | None = None
+        self._held: ExitStack | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -53,6 +54,11 @@ class Platform:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    @property
+    def started(self) -> bool:
+        """Whether this object has started the run, and not yet stopped it."""
+        return self._held is not None
 
     @property
     def runtime(self) -> Runtime:
@@ -67,13 +73,13 @@ class Platform:
         Raises PlatformError, with everything stopped again, when a part does not get ready.
         """
         runtime, program = self.runtime, broker.find_broker()
-        if left := kept.running(self.settings):
-            raise PlatformError(
-                f"{', '.join(left)} of an earlier run still run in {self.settings.home}: "
-                "`make stop` stops them."
-            )
-        self.settings.ports.check()
+        held = ExitStack()
+        held.enter_context(run_state.held(self.settings))
+        self._held = held
         try:
+            # A run whose starter was killed may be ending still, or have left something behind.
+            kept.stop_all(self.settings)
+            self.settings.ports.check()
             self._prepare()
             self._start_control_plane(runtime, program)
             self._start_apps(runtime)
@@ -82,11 +88,19 @@ class Platform:
             raise
 
     def stop(self) -> list[str]:
-        """Stop everything, keeping the data; return the names of what had to be killed."""
+        """Stop everything, keeping the data; return the names of what had to be killed.
+
+        Without a start, or after a stop, it does nothing.
+        """
+        if self._held is None:
+            return []
         killed = kept.stop_all(self.settings)
         for process in self._started:
             process.wait()
         self._started.clear()
+        (self.settings.run / "app-token").unlink(missing_ok=True)
+        self._held.close()
+        self._held = None
         return killed
 
     def url(self, app: str) -> str:

@@ -34,21 +34,33 @@ BUILD_ENVIRONMENT: Final = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK"
 
 @dataclass(frozen=True)
 class Target:
-    """One program: its name, the Go module that pins it, its package and the flags of its build."""
+    """One program: its name, the Go module that pins it, its package and the flags of its build.
+
+    `loopback_health` says that its health port must be kept on loopback by a changed line.
+    """
 
     name: str
     module: str
     package: str
     flags: tuple[str, ...]
+    loopback_health: bool = False
 
 
+DAPR: Final = "github.com/dapr/dapr"
+COMMANDS: Final = f"{DAPR}/cmd"
 TARGETS: Final = (
-    *(
-        Target(name, "runtime", f"github.com/dapr/dapr/cmd/{name}", RUNTIME_FLAGS)
-        for name in ("daprd", "placement", "scheduler")
-    ),
+    Target("daprd", "runtime", f"{COMMANDS}/daprd", RUNTIME_FLAGS),
+    Target("placement", "runtime", f"{COMMANDS}/placement", RUNTIME_FLAGS, loopback_health=True),
+    Target("scheduler", "runtime", f"{COMMANDS}/scheduler", RUNTIME_FLAGS, loopback_health=True),
     Target("dapr", "cli", "github.com/dapr/cli", CLI_FLAGS),
 )
+
+HEALTH_SERVER: Final = "pkg/healthz/server/server.go"
+HEALTH_LINE: Final = ('fmt.Sprintf(":%d", s.port)', 'fmt.Sprintf("127.0.0.1:%d", s.port)')
+"""Placement and scheduler 1.18.1 read --healthz-listen-address and then listen on all interfaces.
+
+This line of theirs is changed while they are built, so that nothing of a run is open to a network.
+"""
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,8 @@ def build_key(modules: Path) -> str:
     for module in ("runtime", "cli"):
         for name in ("go.mod", "go.sum"):
             digest.update(f"{module}/{name}".encode() + (modules / module / name).read_bytes())
-    digest.update(repr([TARGETS, sorted(BUILD_ENVIRONMENT.items())]).encode())
+    build = [TARGETS, sorted(BUILD_ENVIRONMENT.items()), HEALTH_LINE]
+    digest.update(repr(build).encode())
     return digest.hexdigest()[:16]
 
 
@@ -132,6 +145,7 @@ def _build_once(modules: Path, built: Path) -> None:
         try:
             for target in TARGETS:
                 _build(go, modules / target.module, target, draft / target.name)
+            shutil.rmtree(draft / "changed")
             draft.rename(built)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -140,16 +154,38 @@ def _build_once(modules: Path, built: Path) -> None:
 def _build(go: Go, module: Path, target: Target, output: Path) -> None:
     """Build one program, and show how many of its packages are compiled."""
     meter = Meter(target.name)
-    tags = target.flags[: target.flags.index("-ldflags")]
     total = 0
-    for line in _lines(go, module, "list", *(f for f in tags if f != "-trimpath"), "-deps", target.package):
+    for line in _lines(go, module, "list", "-tags", "allcomponents", "-deps", target.package):
         total += not line.startswith("go: ")
-        meter.show(f"modules are fetched ({line.split()[2]})" if line.startswith("go: d") else "…")
+        meter.show("modules are fetched")
+    flags = [*target.flags, "-o", output]
+    if target.loopback_health:
+        flags += ["-modfile", _changed_module(go, module, output.parent / "changed")]
     compiled = 0
-    for line in _lines(go, module, "build", "-v", *target.flags, "-o", output, target.package):
+    for line in _lines(go, module, "build", "-v", *flags, target.package):
         compiled += not line.startswith("go: ")
         meter.show(f"{compiled} of at most {total} packages are compiled")
     meter.done("ready")
+
+
+def _changed_module(go: Go, module: Path, folder: Path) -> Path:
+    """Return a go.mod by which Dapr is compiled with a changed health server; see HEALTH_LINE."""
+    modfile, copy = folder / "go.mod", folder / "dapr"
+    if modfile.exists():
+        return modfile
+    *_, dapr = _lines(go, module, "list", "-m", "-f", "{{.Dir}}", DAPR)
+    # The module cache is read-only, and so would be a copy that keeps the modes.
+    shutil.copytree(dapr, copy, copy_function=shutil.copyfile)
+    for path in [copy, *copy.rglob("*/")]:
+        path.chmod(0o755)
+    source = (copy / HEALTH_SERVER).read_text()
+    if source.count(HEALTH_LINE[0]) != 1:
+        raise PlatformError(f"Dapr's {HEALTH_SERVER} is not as expected: see HEALTH_LINE here.")
+    (copy / HEALTH_SERVER).write_text(source.replace(*HEALTH_LINE))
+    shutil.copyfile(module / "go.sum", folder / "go.sum")
+    pins = (module / "go.mod").read_text()
+    modfile.write_text(f"{pins}\nreplace {DAPR} => {copy}\n")
+    return modfile
 
 
 def _lines(go: Go, module: Path, *arguments: str | Path) -> Iterator[str]:

@@ -1,0 +1,208 @@
+"""The commands behind `make run`, `stop`, `status`, `reset` and `toolchain`."""
+
+import argparse
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Final
+
+import httpx
+import psutil
+from orderflow_contracts.names import APPROVALS, ORDERS
+
+from orderflow_tools import kept, readiness, run_state
+from orderflow_tools.broker import find_broker
+from orderflow_tools.console import complain, say, step
+from orderflow_tools.errors import PlatformError
+from orderflow_tools.first_orders import show_first_orders
+from orderflow_tools.platform import Platform
+from orderflow_tools.settings import Settings
+from orderflow_tools.toolchain import find_runtime
+
+STOP_TIMEOUT: Final = 90.0
+
+
+class Stopped(BaseException):
+    """The user, or the system, has asked this process to end."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="orderflow-tools", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run_parser = _add(commands, "run", "start everything and keep running until Ctrl-C", run)
+    run_parser.add_argument("--no-orders", action="store_true", help="do not publish first orders")
+    _add(commands, "stop", "stop what `run` started", stop)
+    _add(commands, "status", "say what runs and whether it is ready", status)
+    reset_parser = _add(commands, "reset", "remove the data, after asking", reset)
+    reset_parser.add_argument("--yes", action="store_true", help="do not ask")
+    _add(commands, "toolchain", "find Dapr, or build it", toolchain)
+    options = parser.parse_args(arguments)
+    _raise_on_signals()
+    command: Callable[[Settings, argparse.Namespace], int] = options.command
+    try:
+        return command(Settings.from_environment(), options)
+    except PlatformError as error:
+        complain(f"\n{error}")
+        return 1
+    except Stopped:
+        return 0
+
+
+def run(settings: Settings, options: argparse.Namespace) -> int:
+    """Start everything, show two orders, and keep running until told to stop."""
+    begun = time.monotonic()
+    platform = Platform(settings, step=step)
+    say(f"Dapr:   {platform.runtime.origin}")
+    say(f"Broker: {find_broker()}")
+    say("Starting:")
+    try:
+        platform.start()
+        say(f"Everything is ready after {time.monotonic() - begun:.1f} s.")
+        waiting = None if options.no_orders else _publish_first_orders(settings)
+        _say_what_next(settings, waiting)
+        _watch(platform)
+    finally:
+        _ignore_signals()
+        if platform.started:
+            say("\nStopping …")
+        killed = platform.stop()
+        for name in killed:
+            complain(f"{name} did not end and was killed")
+    return 0
+
+
+def stop(settings: Settings, _options: argparse.Namespace) -> int:
+    """Stop what another process started in this folder."""
+    runner = run_state.holder(settings)
+    if runner is None and not kept.running(settings):
+        say(f"Nothing runs in {settings.home}.")
+        return 0
+    if runner is not None:
+        say(f"Stopping Orderflow (process {runner.pid}) …")
+        runner.terminate()
+        try:
+            runner.wait(STOP_TIMEOUT)
+        except psutil.TimeoutExpired:
+            complain(f"Process {runner.pid} did not end within {STOP_TIMEOUT:.0f} s.")
+    kept.stop_all(settings)
+    say("Stopped. The data is kept; `make run` goes on with it, `make reset` removes it.")
+    return 0
+
+
+def status(settings: Settings, _options: argparse.Namespace) -> int:
+    """Show each process and each check; the exit code is 0 when all is ready."""
+    if not kept.running(settings):
+        say(f"Orderflow does not run in {settings.home}. `make run` starts it.")
+        return 1
+    for name in kept.NAMES:
+        pid = kept.pid_of(settings, name)
+        say(f"  {name:<18} {f'process {pid}' if pid else 'not running'}")
+    reasons = 0
+    with readiness.client() as client:
+        for check in readiness.all_checks(settings, client):
+            reason = check.ask()
+            reasons += reason is not None
+            say(f"  {check.title:<44} {reason or 'ready'}")
+    say(f"Logs: {settings.logs}")
+    return 1 if reasons else 0
+
+
+def reset(settings: Settings, options: argparse.Namespace) -> int:
+    """Remove the data of the local run: orders, stock, approvals, the broker's and Dapr's."""
+    if run_state.holder(settings) or kept.running(settings):
+        raise PlatformError("Orderflow is running: `make stop` first, then `make reset`.")
+    if not settings.data.exists() or not any(settings.data.iterdir()):
+        say(f"There is no data in {settings.data}.")
+        return 0
+    if not options.yes and not _confirmed(f"Remove all data in {settings.data}? [y/N] "):
+        say("Nothing was removed.")
+        return 1
+    shutil.rmtree(settings.data)
+    settings.data.mkdir()
+    say("The data is removed; the next run begins with the opening stock and no orders.")
+    return 0
+
+
+def toolchain(settings: Settings, _options: argparse.Namespace) -> int:
+    """Find Dapr on this machine, or build it."""
+    say(f"Dapr: {find_runtime(settings.root).origin}")
+    return 0
+
+
+def _publish_first_orders(settings: Settings) -> str:
+    say("\nThe first orders, published as events:")
+    try:
+        with httpx.Client(timeout=10, trust_env=False) as client:
+            return show_first_orders(settings, client)
+    except httpx.HTTPError as error:
+        raise PlatformError(f"The first orders could not be followed: {error}") from error
+
+
+def _say_what_next(settings: Settings, waiting: str | None) -> None:
+    # With moved ports or another folder, the command must be told where to go.
+    prefix = "" if settings.is_default else "env " + " ".join(
+        f"{name}={value}" for name, value in settings.client_environment().items()
+    ) + " "
+    command = f"{prefix}.venv/bin/orderflow"
+    order = '{"order_id": "my-1", "customer_id": "me", "item": "paperclip", "quantity": 3}'
+    say("\nWhat next, from another terminal:")
+    say(f"  publish an order    echo '{order}' | {command} publish -")
+    say(f"  watch it            {command} order my-1 --watch")
+    if waiting:
+        say(f"  approve the other   {command} approve {waiting}")
+    say("  order by hand       make console")
+    say(f"  HTTP                orders {settings.url(ORDERS)}/docs, approvals "
+        f"{settings.url(APPROVALS)}/approvals")
+    say(f"  logs                {settings.logs}")
+    say("  status, stop        make status, make stop; or Ctrl-C here\n")
+
+
+def _watch(platform: Platform) -> None:
+    """Report what dies and is started again, until this process is told to stop."""
+    while kept.running(platform.settings):
+        for report in platform.reports():
+            say(f"{report.name} {report.text} ({platform.log(report.name)})")
+            if report.tail:
+                say(report.tail)
+        time.sleep(0.3)
+    raise PlatformError("All processes of this run were stopped by someone else.")
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    purpose: str,
+    command: Callable[[Settings, argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=purpose, description=purpose)
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return input(question).strip().lower() in {"y", "yes"}
+    except EOFError:
+        say()
+        return False
+
+
+def _raise_on_signals() -> None:
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise Stopped
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

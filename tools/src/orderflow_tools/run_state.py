@@ -1,0 +1,53 @@
+"""Who runs the platform in a folder: one process at a time, found by the others."""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+
+from orderflow_tools.errors import PlatformError
+from orderflow_tools.settings import Settings
+
+
+@contextmanager
+def held(settings: Settings) -> Iterator[None]:
+    """Be the one process that runs the platform in this folder, for as long as the block lasts."""
+    settings.run.mkdir(parents=True, exist_ok=True)
+    state = settings.run / "state.json"
+    with (settings.run / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PlatformError(_already(settings)) from None
+        me = psutil.Process()
+        state.write_text(json.dumps({"pid": me.pid, "created": me.create_time()}))
+        try:
+            yield
+        finally:
+            state.unlink(missing_ok=True)
+
+
+def holder(settings: Settings) -> psutil.Process | None:
+    """Return the process that runs the platform in this folder, if one does.
+
+    A process that got the number of one that is gone was created at another time, and is not it.
+    """
+    with contextlib.suppress(OSError, ValueError, KeyError, psutil.Error):
+        told = json.loads((settings.run / "state.json").read_text())
+        process = psutil.Process(told["pid"])
+        if process.create_time() == told["created"] and process.pid != os.getpid():
+            return process
+    return None
+
+
+def _already(settings: Settings) -> str:
+    process = holder(settings)
+    by = f" (process {process.pid})" if process else ""
+    return (
+        f"Orderflow already runs in {settings.home}{by}: `make status` shows it and `make stop` "
+        "stops it. To run another one beside it, set ORDERFLOW_HOME and ORDERFLOW_PORT_OFFSET."
+    )
