@@ -40,7 +40,10 @@ def broker_command(settings: Settings, program: Path) -> list[str]:
         "aof-load-truncated": "yes",
         "daemonize": "no",
     }
-    return [str(program), *(part for name, value in options.items() for part in (f"--{name}", value))]
+    return [
+        str(program),
+        *(part for name, value in options.items() for part in (f"--{name}", value)),
+    ]
 
 
 def is_serving(settings: Settings) -> bool:

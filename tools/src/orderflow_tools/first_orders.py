@@ -5,8 +5,8 @@ import time
 from typing import Final
 
 import httpx
-from orderflow_contracts.names import ORDERS, ORDERS_SUBMITTED, PUBSUB
 
+from orderflow_contracts.names import ORDERS, ORDERS_SUBMITTED, PUBSUB
 from orderflow_tools.console import say
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import Settings
@@ -52,7 +52,7 @@ def _show(
             last = history[-1]["status"] if history else "unknown to orders"
             raise PlatformError(
                 f"Order {order_id} is still {last} after {TIMEOUT:.0f} s. "
-                f"Look into {settings.logs / 'orders.log'} and {settings.logs / 'orders-daprd.log'}."
+                f"Look into orders.log and orders-daprd.log in {settings.logs}."
             )
         time.sleep(0.01)
 

@@ -38,7 +38,7 @@ def find_go(cache: Path, go_mod: Path) -> Go:
 def required_version(go_mod: str) -> tuple[int, ...]:
     """Read the version that a module asks for.
 
-    >>> required_version("module a\\n\\ngo 1.26.6\\n")
+    >>> required_version("go 1.26.6")
     (1, 26, 6)
     """
     found = re.search(r"^go (\S+)", go_mod, re.MULTILINE)

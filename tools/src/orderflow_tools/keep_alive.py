@@ -144,33 +144,42 @@ class Keeper:
 
     def _keep(self) -> int:
         failures = deaths = 0
-        while not self._stopping:
+        ending = ""
+        while True:
             begun = time.monotonic()
             try:
                 child = self._start()
             except OSError as error:
                 self._report("gave_up", f"cannot be started: {error}")
                 return NOT_STARTED
-            if deaths:
+            if ending:
                 self._report("restarted", f"{ending}; started again as process {child.pid}")
             code = self._wait_for(child)
-            if self._stopping:
-                break
-            lived = time.monotonic() - begun
-            ending = describe_end(code)
+            if self._stopped():
+                return 0
+            lived, ending = time.monotonic() - begun, describe_end(code)
             self._settled = self._settled or lived >= SETTLED
             deaths = 1 if lived >= SETTLED else deaths + 1
             # To be killed from outside says nothing about whether the command can start.
             outside = -code in (signal.SIGKILL, signal.SIGTERM)
             failures = failures + 1 if lived < QUICK_DEATH and not outside else 0
-            if failures and failures % PATIENCE == 0:
-                times = f"{ending}, {failures} times in a row within {QUICK_DEATH:.0f} s"
-                if not self._settled:
-                    self._report("gave_up", f"does not start: {times}", tail=True)
-                    return GAVE_UP
-                self._report("failing", f"{times}; it is tried again", tail=True)
+            if failures and failures % PATIENCE == 0 and self._give_up(ending, failures):
+                return GAVE_UP
             self._sleep(pause_before(deaths))
-        return 0
+            if self._stopped():
+                return 0
+
+    def _give_up(self, ending: str, failures: int) -> bool:
+        """Tell that the command keeps dying, and whether to give it up: not if it once lived."""
+        times = f"{ending}, {failures} times in a row within {QUICK_DEATH:.0f} s of its start"
+        if self._settled:
+            self._report("failing", f"{times}; it is tried again", tail=True)
+        else:
+            self._report("gave_up", f"does not start: {times}", tail=True)
+        return not self._settled
+
+    def _stopped(self) -> bool:
+        return self._stopping
 
     def _start(self) -> "subprocess.Popen[bytes]":
         with self._task.log.open("ab") as log:

@@ -1,24 +1,27 @@
 """The commands behind `make run`, `stop`, `status`, `reset` and `toolchain`."""
 
 import argparse
+import os
+import shlex
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Final
 
 import httpx
 import psutil
-from orderflow_contracts.names import APPROVALS, ORDERS
 
+from orderflow_contracts.names import APPROVALS, ORDERS
 from orderflow_tools import kept, readiness, run_state
 from orderflow_tools.broker import find_broker
 from orderflow_tools.console import complain, say, step
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.first_orders import show_first_orders
 from orderflow_tools.platform import Platform
+from orderflow_tools.ports import Ports
 from orderflow_tools.settings import Settings
 from orderflow_tools.toolchain import find_runtime
 
@@ -143,22 +146,32 @@ def _publish_first_orders(settings: Settings) -> str:
 
 
 def _say_what_next(settings: Settings, waiting: str | None) -> None:
-    # With moved ports or another folder, the command must be told where to go.
-    prefix = "" if settings.is_default else "env " + " ".join(
-        f"{name}={value}" for name, value in settings.client_environment().items()
-    ) + " "
-    command = f"{prefix}.venv/bin/orderflow"
+    command = ".venv/bin/orderflow"
     order = '{"order_id": "my-1", "customer_id": "me", "item": "paperclip", "quantity": 3}'
     say("\nWhat next, from another terminal:")
+    if moved := _moved_by(os.environ):
+        say(f"  first               export {moved}")
     say(f"  publish an order    echo '{order}' | {command} publish -")
     say(f"  watch it            {command} order my-1 --watch")
     if waiting:
         say(f"  approve the other   {command} approve {waiting}")
     say("  order by hand       make console")
-    say(f"  HTTP                orders {settings.url(ORDERS)}/docs, approvals "
-        f"{settings.url(APPROVALS)}/approvals")
+    say(
+        f"  HTTP                orders {settings.url(ORDERS)}/docs, approvals "
+        f"{settings.url(APPROVALS)}/approvals"
+    )
     say(f"  logs                {settings.logs}")
     say("  status, stop        make status, make stop; or Ctrl-C here\n")
+
+
+def _moved_by(environment: Mapping[str, str]) -> str:
+    """Return the variables that move this run, as another terminal must set them too."""
+    movable = {variable for variable, _ in Ports.from_environment({}).by_variable()}
+    return " ".join(
+        f"{name}={shlex.quote(value)}"
+        for name, value in sorted(environment.items())
+        if name in {"ORDERFLOW_HOME", "ORDERFLOW_PORT_OFFSET"} or name in movable
+    )
 
 
 def _watch(platform: Platform) -> None:

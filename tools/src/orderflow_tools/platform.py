@@ -1,12 +1,13 @@
 """The whole platform as one thing: started, asked, hurt for tests, and stopped.
 
-    with Platform(Settings.isolated(folder, ORDERS_APPROVAL_TIMEOUT_SECONDS="3")) as platform:
-        platform.url("orders")
-        platform.kill("orders-daprd")
-        platform.wait_until_ready()
+with Platform(Settings.isolated(folder, ORDERS_APPROVAL_TIMEOUT_SECONDS="3")) as platform:
+    platform.url("orders")
+    platform.kill("orders-daprd")
+    platform.wait_until_ready()
 """
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -175,7 +176,7 @@ class Platform:
             "DAPR_RUNTIME_PATH": str(dapr_files.write_runtime_folder(settings, runtime)),
         }
         file = dapr_files.run_file(settings)
-        command = [runtime.dapr, "run", "-f", "." if settings.is_default else file]
+        command = [str(runtime.dapr), "run", "-f", "." if settings.is_default else str(file)]
         self._started.append(kept.start(settings, "dapr", command, environment, grace=3))
         with readiness.client() as client:
             self._wait(readiness.app_checks(settings, client), START_TIMEOUT)
@@ -193,10 +194,9 @@ class Platform:
     def _look_for_failures(self) -> None:
         for report in self.reports():
             if report.event == "gave_up":
-                tail = f"\nIts last lines:\n{_indent(report.tail)}" if report.tail else ""
+                tail = f"\nIts last lines:\n{_telling(report.tail)}" if report.tail else ""
                 raise PlatformError(
-                    f"{report.name} {report.text}.{tail}\n"
-                    f"Its whole log is {self.log(report.name)}."
+                    f"{report.name} {report.text}.{tail}\nIts whole log is {self.log(report.name)}."
                 )
 
     def _overdue(self, check: Check, reason: str, timeout: float) -> str:
@@ -206,5 +206,7 @@ class Platform:
         )
 
 
-def _indent(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
+def _telling(tail: str) -> str:
+    """Return what tells why a process ended: Dapr's errors without their frame, or all lines."""
+    errors = re.findall(r'level=(?:error|fatal) msg="((?:[^"\\]|\\.)*)"', tail)
+    return "\n".join(f"  {line}" for line in errors or tail.splitlines())

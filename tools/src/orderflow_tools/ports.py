@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from typing import Final, Self
 
 import psutil
-from orderflow_contracts.names import LOCAL_PORTS
 
+from orderflow_contracts.names import LOCAL_PORTS
 from orderflow_tools.errors import PlatformError
 
 LOOPBACK: Final = "127.0.0.1"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import httpx
-from orderflow_contracts.names import PUBSUB, SUBSCRIPTIONS
 
+from orderflow_contracts.names import PUBSUB, SUBSCRIPTIONS
 from orderflow_tools import broker, kept
 from orderflow_tools.ports import LOOPBACK
 from orderflow_tools.settings import APPS, Settings
@@ -109,6 +109,8 @@ def _ready(client: httpx.Client, settings: Settings, app: str) -> Callable[[], s
         if answer.is_success and told.get("ready"):
             return None
         checks = told.get("checks", {}).items()
-        return "; ".join(f"{name}: {state}" for name, state in checks if state != "ok") or "not ready"
+        return (
+            "; ".join(f"{name}: {state}" for name, state in checks if state != "ok") or "not ready"
+        )
 
     return ask

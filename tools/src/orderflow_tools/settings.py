@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final, Self
 
 from orderflow_contracts.names import APPROVALS, INVENTORY, ORDERS
-
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.ports import LOOPBACK, Ports
 

@@ -100,7 +100,10 @@ def find_runtime(root: Path, environment: Mapping[str, str] = os.environ) -> Run
     if not built.exists():
         _build_once(modules, built)
     return Runtime(
-        *(built / name for name in ("dapr", "daprd", "placement", "scheduler")),
+        dapr=built / "dapr",
+        daprd=built / "daprd",
+        placement=built / "placement",
+        scheduler=built / "scheduler",
         origin=f"Dapr {RUNTIME_VERSION}, built from pinned sources in {built}",
     )
 
@@ -112,13 +115,14 @@ def find_installed(environment: Mapping[str, str] = os.environ) -> Runtime | Non
     """
     cli = shutil.which("dapr", path=environment.get("PATH"))
     folder = Path(environment.get("DAPR_RUNTIME_PATH") or Path.home()) / ".dapr" / "bin"
-    programs = [folder / name for name in ("daprd", "placement", "scheduler")]
-    if not cli or not all(program.is_file() for program in programs):
+    daprd, placement, scheduler = folder / "daprd", folder / "placement", folder / "scheduler"
+    if not cli or not all(program.is_file() for program in (daprd, placement, scheduler)):
         return None
-    version = _version_of(programs[0])
+    version = _version_of(daprd)
     if version.split(".")[:2] != RUNTIME_VERSION.split(".")[:2]:
         return None
-    return Runtime(Path(cli), *programs, origin=f"Dapr {version}, installed in {folder}")
+    origin = f"Dapr {version}, installed in {folder}"
+    return Runtime(Path(cli), daprd, placement, scheduler, origin)
 
 
 def _version_of(daprd: Path) -> str:
@@ -158,7 +162,7 @@ def _build(go: Go, module: Path, target: Target, output: Path) -> None:
     for line in _lines(go, module, "list", "-tags", "allcomponents", "-deps", target.package):
         total += not line.startswith("go: ")
         meter.show("modules are fetched")
-    flags = [*target.flags, "-o", output]
+    flags: list[str | Path] = [*target.flags, "-o", output]
     if target.loopback_health:
         flags += ["-modfile", _changed_module(go, module, output.parent / "changed")]
     compiled = 0

@@ -1,0 +1,158 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from orderflow_tools import keep_alive
+from orderflow_tools.settings import find_checkout
+
+T = TypeVar("T")
+
+KEEP_ALIVE = find_checkout() / "tools" / "keep-alive"
+SLEEPER = ("--", "sleep", "60")
+
+
+@contextmanager
+def kept(home: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """Start a kept command called `thing`, and see to it that nothing of it is left."""
+    command = [str(KEEP_ALIVE), "thing", "--home", str(home), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def eventually(ask: Callable[[], T | None], what: str) -> T:
+    """Return the first answer that is something, within ten seconds."""
+    deadline = time.monotonic() + 10
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+    return answer
+
+
+def number_in(path: Path) -> int | None:
+    return int(path.read_text()) if path.exists() else None
+
+
+def child_of(home: Path, *, other_than: int | None = None) -> int:
+    """Return the id of the kept command, once it runs."""
+
+    def ask() -> int | None:
+        found = number_in(home / "run" / "thing.pid")
+        return None if found == other_than else found
+
+    return eventually(ask, "the command was not started")
+
+
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_command_that_dies_is_started_again_and_one_line_says_so(tmp_path: Path) -> None:
+    """Name, what ended it, and that it was started again: in one line."""
+    with kept(tmp_path, *SLEEPER) as keeper:
+        first = child_of(tmp_path)
+
+        os.kill(first, signal.SIGKILL)
+        second = child_of(tmp_path, other_than=first)
+
+        assert keeper.stdout
+        told = keeper.stdout.readline()
+    assert told == f"thing was killed by SIGKILL; started again as process {second}\n"
+
+
+def test_a_stop_is_passed_on_and_ends_well(tmp_path: Path) -> None:
+    """SIGTERM reaches the command, which may end in its own way; nothing is left behind."""
+    script = "import signal,sys\nsignal.signal(15, lambda *_: sys.exit(print('bye')))\n"
+    script += "print('up', flush=True)\nsignal.pause()"
+    with kept(tmp_path, "--", sys.executable, "-c", script) as keeper:
+        log = tmp_path / "logs" / "thing.log"
+        eventually(lambda: log.exists() and "up" in log.read_text(), "the command did not start")
+
+        keeper.terminate()
+
+        assert keeper.wait(10) == 0
+    assert log.read_text() == "up\nbye\n"
+    assert not list((tmp_path / "run").glob("thing.*"))
+
+
+def test_a_command_that_does_not_stop_is_killed(tmp_path: Path) -> None:
+    """After the grace, patience ends."""
+    script = "import signal\nsignal.signal(15, signal.SIG_IGN)\nprint('up', flush=True)\n"
+    script += "while True: signal.pause()"
+    with kept(tmp_path, "--grace", "0.2", "--", sys.executable, "-c", script) as keeper:
+        log = tmp_path / "logs" / "thing.log"
+        eventually(lambda: log.exists() and "up" in log.read_text(), "the command did not start")
+        child = child_of(tmp_path)
+
+        keeper.terminate()
+
+        assert keeper.wait(10) == 0
+    assert gone(child)
+
+
+def test_a_killed_starter_leaves_nothing(tmp_path: Path) -> None:
+    """`dapr run` kills what it started with SIGKILL: the command ends all the same."""
+    with kept(tmp_path, *SLEEPER) as keeper:
+        child = child_of(tmp_path)
+
+        keeper.kill()
+
+        eventually(lambda: gone(child), "the command outlived its starter")
+        eventually(lambda: not (tmp_path / "run" / "thing.keeper").exists(), "the keeper stayed")
+
+
+def test_a_killed_keeper_leaves_nothing(tmp_path: Path) -> None:
+    """Where the keeper itself is killed, the kernel kills the command."""
+    with kept(tmp_path, *SLEEPER) as process:
+        child = child_of(tmp_path)
+
+        os.kill(number_in(tmp_path / "run" / "thing.keeper") or 0, signal.SIGKILL)
+
+        assert process.wait(10) != 0
+        eventually(lambda: gone(child), "the command outlived its keeper")
+    assert not list((tmp_path / "run").glob("thing.*"))
+
+
+def test_a_command_that_cannot_start_is_given_up_with_its_last_lines(tmp_path: Path) -> None:
+    """Someone who starts a broken thing learns why within seconds."""
+    with kept(tmp_path, "--", "sh", "-c", "echo no such setting; exit 3") as keeper:
+        told, _ = keeper.communicate(timeout=20)
+
+    assert keeper.returncode == keep_alive.GAVE_UP
+    assert "thing does not start: ended with exit code 3, 4 times in a row" in told
+    assert told.endswith("no such setting\n")
+
+
+def test_a_missing_command_is_said_at_once(tmp_path: Path) -> None:
+    """A program that does not exist is not tried again."""
+    with kept(tmp_path, "--", "no-such-program") as keeper:
+        told, _ = keeper.communicate(timeout=20)
+
+    assert keeper.returncode == keep_alive.NOT_STARTED
+    assert "thing cannot be started" in told
+    assert "no-such-program" in told
+
+
+def test_the_pause_grows_to_a_few_seconds() -> None:
+    """The first restart is quick; a command that keeps dying does not take the machine."""
+    pauses = [keep_alive.pause_before(deaths) for deaths in range(1, 9)]
+
+    assert pauses[0] < 0.5
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == keep_alive.LONGEST_PAUSE
+
+
+def test_an_end_is_told_in_words() -> None:
+    """A return code is for machines."""
+    assert keep_alive.describe_end(1) == "ended with exit code 1"
+    assert keep_alive.describe_end(-signal.SIGSEGV) == "was killed by SIGSEGV"

@@ -1,0 +1,53 @@
+from pathlib import Path
+
+from orderflow_tools.settings import Settings, find_checkout
+
+
+def test_the_default_home_is_in_the_checkout() -> None:
+    """Without variables, everything that a run leaves behind stays in .orderflow."""
+    settings = Settings.from_environment({})
+
+    assert settings.home == find_checkout() / ".orderflow"
+    assert settings.is_default
+
+
+def test_a_moved_home_or_port_is_no_default_run() -> None:
+    """The root dapr.yaml describes the default run alone."""
+    assert not Settings.from_environment({"ORDERFLOW_PORT_OFFSET": "1"}).is_default
+    assert not Settings.from_environment({"ORDERFLOW_HOME": "/elsewhere"}).is_default
+
+
+def test_services_are_told_where_they_listen_and_keep_their_data(tmp_path: Path) -> None:
+    """What the services read from the environment follows from the run's ports and folder."""
+    settings = Settings.isolated(tmp_path)
+
+    told = settings.service_environment()
+
+    assert told["ORDERS_HTTP_PORT"] == str(settings.ports.apps["orders"].http)
+    assert told["APPROVALS_DATABASE_URL"] == f"sqlite:///{tmp_path.resolve()}/data/approvals.db"
+
+
+def test_variables_for_services_win(tmp_path: Path) -> None:
+    """What a test or a user says about a service wins over what follows from the folder."""
+    settings = Settings.isolated(
+        tmp_path, ORDERS_APPROVAL_TIMEOUT_SECONDS="3", ORDERS_DATABASE_URL="postgresql://db/orders"
+    )
+
+    told = settings.service_environment()
+
+    assert told["ORDERS_APPROVAL_TIMEOUT_SECONDS"] == "3"
+    assert told["ORDERS_DATABASE_URL"] == "postgresql://db/orders"
+
+
+def test_the_users_variables_reach_the_services() -> None:
+    """What the user has exported for a service is handed on."""
+    settings = Settings.from_environment({"ORDERS_DATABASE_URL": "postgresql://db/orders"})
+
+    assert settings.service_environment()["ORDERS_DATABASE_URL"] == "postgresql://db/orders"
+
+
+def test_clients_are_pointed_at_the_run(tmp_path: Path) -> None:
+    """The `orderflow` command finds an isolated run by these variables."""
+    settings = Settings.isolated(tmp_path)
+
+    assert settings.client_environment()["ORDERFLOW_SIDECAR_URL"] == settings.sidecar_url("orders")
