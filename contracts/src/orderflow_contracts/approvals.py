@@ -37,7 +37,7 @@ class ApprovalWithdrawn(Message):
     """Topic `approvals.withdrawn`: the order no longer waits, for this reason."""
 
     order_id: OrderId
-    reason: str
+    reason: Text
 
 
 class ApprovalStatus(StrEnum):

@@ -13,7 +13,10 @@ class Message(BaseModel):
 
 
 def _to_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range in UTC") from None
 
 
 PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
@@ -24,14 +27,14 @@ OrderId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=PRINTABLE)]
 """A customer, an item or an approver: printable, 1 to 128 characters."""
 
-Text = Annotated[str, StringConstraints(max_length=2000)]
-"""What a person wrote, up to 2,000 characters."""
+Text = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
+"""What a person wrote, up to 2,000 characters; without NUL, which PostgreSQL cannot keep."""
 
 Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 """A number of pieces, 1 to 1,000,000."""
 
-Cents = Annotated[int, Field(strict=True, ge=0)]
-"""An amount of money in cents of US dollars."""
+Cents = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
+"""An amount of money in cents of US dollars, as much as a column of 64 bits can hold."""
 
 Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 """A point in time; written as RFC 3339 in UTC."""

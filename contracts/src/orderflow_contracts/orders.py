@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import Field, field_validator, model_validator
 
@@ -92,7 +92,7 @@ class OrderSubmitted(Message):
 
     @model_validator(mode="before")
     @classmethod
-    def _accept_short_form(cls, data: Any) -> Any:
+    def _accept_short_form(cls, data: object) -> object:
         if isinstance(data, dict) and "lines" not in data and "item" in data:
             line = {key: data[key] for key in ("item", "quantity") if key in data}
             rest = {key: value for key, value in data.items() if key not in ("item", "quantity")}

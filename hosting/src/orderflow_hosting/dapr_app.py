@@ -26,8 +26,9 @@ from orderflow_hosting.settings import ServiceSettings
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 Request = TypeVar("Request", bound=BaseModel)
+Reply = TypeVar("Reply")
 
-TOKEN_HEADER = "dapr-api-token"
+TOKEN_HEADER = "dapr-api-token"  # noqa: S105 # the name of a header
 CALLER_HEADER = "dapr-caller-app-id"
 TOLD_TO_ANYONE = frozenset({"HealthCheck", "ListTopicSubscriptions", "ListInputBindings"})
 """What the sidecar asks without showing the token; the answers change and reveal nothing."""
@@ -36,7 +37,7 @@ HANDLER_THREADS = 64
 DRAIN_SECONDS = 10.0
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 # named for what happened
     """An event that will never be handled, with the reason; it goes to the dead letters."""
 
     def __init__(self, reason: str, order_id: str | None = None) -> None:
@@ -51,7 +52,8 @@ class DaprApp:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._in_hand = _InHand()
-        self._app = App(
+        make: Any = App  # the SDK is typed in part only
+        self._app = make(
             thread_pool=ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="dapr-handler"),
             interceptors=[_Gate(settings.app_api_token.get_secret_value(), self._in_hand)],
         )
@@ -77,8 +79,7 @@ class DaprApp:
                 body = model.model_validate_json(request.data or b"{}")
             except ValidationError as error:
                 raise invalid_input(error.errors(include_url=False)) from None
-            reply: BaseModel = self._on_loop(handle(body))
-            return reply.model_dump_json(exclude_none=True)
+            return self._on_loop(handle(body)).model_dump_json(exclude_none=True)
 
         self._app.method(name)(invoked)
 
@@ -140,7 +141,7 @@ class DaprApp:
     def _listen(self) -> None:
         try:
             self._app.run(self._settings.grpc_port, self._settings.grpc_host)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 # `wait` raises it again
             self._finish(error)
         else:
             self._finish(None)
@@ -157,8 +158,8 @@ class DaprApp:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(finish)
 
-    def _on_loop(self, work: Awaitable[Any]) -> Any:
-        async def run() -> Any:
+    def _on_loop(self, work: Awaitable[Reply]) -> Reply:
+        async def run() -> Reply:
             return await work
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
@@ -199,7 +200,11 @@ class _Gate(grpc.ServerInterceptor):  # type: ignore[misc] # grpcio has no types
         self._token = token.encode()
         self._in_hand = in_hand
 
-    def intercept_service(self, continuation: Any, details: Any) -> Any:
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler | None],
+        details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler | None:
         handler = continuation(details)
         if handler is None or handler.unary_unary is None:
             return handler
@@ -208,7 +213,7 @@ class _Gate(grpc.ServerInterceptor):  # type: ignore[misc] # grpcio has no types
         presented = dict(details.invocation_metadata).get(TOKEN_HEADER, "")
         known = hmac.compare_digest(str(presented).encode(), self._token)
 
-        def handle(request: Any, context: grpc.ServicerContext) -> Any:
+        def handle(request: object, context: grpc.ServicerContext) -> object:
             if not known:
                 context.abort(grpc.StatusCode.UNAUTHENTICATED, "the application token is missing")
             if not self._in_hand.begin():
@@ -217,6 +222,7 @@ class _Gate(grpc.ServerInterceptor):  # type: ignore[misc] # grpcio has no types
                 return handler.unary_unary(request, context)
             except Problem as problem:
                 context.abort(problem.grpc_code, problem.detail)
+                raise  # abort has raised already, which its types do not tell
             finally:
                 self._in_hand.end()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,11 +34,19 @@ class Utc(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, _: Dialect) -> datetime | None:
+        """Turn to UTC before the database leaves the time zone out."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, _: Dialect) -> datetime | None:
         """Put back the time zone that the database left out."""
         if value is None or value.tzinfo is not None:
             return value
         return value.replace(tzinfo=UTC)
+
+
+class DatabaseClosed(Exception):  # noqa: N818 # named for what happened
+    """Work came for a database that is closed already."""
 
 
 class _Job(Generic[T]):
@@ -47,11 +56,15 @@ class _Job(Generic[T]):
         self.work = work
         self.future: Future[T] = Future()
 
+    def begin(self) -> bool:
+        """Tell whether the result is still wanted; from now on it cannot be given up."""
+        return self.future.set_running_or_notify_cancel()
+
     def run_alone(self, engine: Engine) -> None:
         try:
             with engine.begin() as connection:
                 result = self.work(connection)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 # it is raised where the result is awaited
             self.future.set_exception(error)
         else:
             self.future.set_result(result)
@@ -69,6 +82,8 @@ class Database:
         self._engine = _engine(url)
         tables.create_all(self._engine)
         self._writing = self._engine.execution_options(writes=True)
+        self._closing = threading.Lock()
+        self._closed = False
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="database-reader")
         self._writer = threading.Thread(target=self._write_jobs, name="database-writer")
@@ -77,7 +92,10 @@ class Database:
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run the work in a transaction; return its result once that is committed."""
         job = _Job(work)
-        self._jobs.put(job)
+        with self._closing:
+            if self._closed:
+                raise DatabaseClosed("the database is closed")
+            self._jobs.put(job)
         return await asyncio.wrap_future(job.future)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -95,14 +113,18 @@ class Database:
 
     def close(self) -> None:
         """Finish what was begun, then let go of all connections."""
-        self._jobs.put(None)
+        with self._closing:
+            self._closed = True
+            self._jobs.put(None)
         self._writer.join()
         self._readers.shutdown()
         self._engine.dispose()
 
     def _write_jobs(self) -> None:
         while (jobs := self._next_jobs()) is not None:
-            self._commit_together(jobs)
+            wanted = [job for job in jobs if job.begin()]
+            if wanted:
+                self._commit_together(wanted)
 
     def _next_jobs(self) -> list[_Job[Any]] | None:
         """Wait for a job, and take along what else is waiting; None when the end is reached."""
@@ -125,7 +147,7 @@ class Database:
         try:
             with self._writing.begin() as connection:
                 results = [job.work(connection) for job in jobs]
-        except Exception:
+        except Exception:  # noqa: BLE001 # each tells its own when it runs alone
             for job in jobs:
                 job.run_alone(self._writing)
         else:
@@ -142,7 +164,7 @@ def _engine(url: str) -> Engine:
     engine = create_engine(parsed, connect_args={"timeout": 30})
 
     @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _: Any) -> None:
+    def _prepare(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # the driver shall not begin transactions by itself
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")

@@ -2,17 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 from cloudevents.http import CloudEvent
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 from sqlalchemy import (
     Column,
     Connection,
     Integer,
     MetaData,
+    Row,
     String,
     Table,
     Text,
@@ -25,11 +27,15 @@ from sqlalchemy import (
 from orderflow_contracts.fields import Moment, now
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database, Utc
-from orderflow_hosting.pages import Page, decode_cursor, encode_cursor
-from orderflow_hosting.problems import FieldError, Problem
+from orderflow_hosting.pages import Page, decode_cursor, encode_cursor, not_a_cursor
+from orderflow_hosting.problems import Problem, documented
 from orderflow_hosting.sidecar import Sidecar
 
+MOST_NESTED = 50
 RETRIES_EXHAUSTED = "could not be handled, however often it was tried"
+
+
+LetterId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
 class DeadLetter(BaseModel):
@@ -76,11 +82,18 @@ class DeadLetters:
         for topic in topics:
             app.on_dead_letters(topic, self._arrived(topic))
 
-    def _arrived(self, topic: str) -> Any:
+    def _arrived(self, topic: str) -> Callable[[CloudEvent], Awaitable[None]]:
         async def keep(event: CloudEvent) -> None:
-            await self._database.write(
-                lambda connection: self._keep(connection, topic, event, RETRIES_EXHAUSTED, None)
-            )
+            def work(connection: Connection) -> None:
+                order_id = readable_order_id(event.data)
+                if not self._keep(connection, topic, event, RETRIES_EXHAUSTED, order_id):
+                    connection.execute(
+                        update(self._table)
+                        .where(*self._is(topic, event), self._table.c.resent_at.is_not(None))
+                        .values(received_at=now(), resent_at=None)
+                    )
+
+            await self._database.write(work)
 
         return keep
 
@@ -126,14 +139,17 @@ class DeadLetters:
         await self._sidecar.publish_raw(
             row.topic, json.dumps(event).encode(), "application/cloudevents+json"
         )
-        mark = update(self._table).where(self._table.c.id == letter_id).values(resent_at=now())
+        # The event may have been refused again by now; then it waits for someone, as before.
+        unchanged = self._table.c.received_at == row.received_at
+        mark = update(self._table).where(self._table.c.id == letter_id, unchanged)
+        mark = mark.values(resent_at=now())
         await self._database.write(lambda connection: connection.execute(mark))
 
     def _is(self, topic: str, event: CloudEvent) -> tuple[Any, ...]:
         columns = self._table.c
         return (
             columns.topic == topic,
-            columns.event_id == event["id"][:300],
+            columns.event_id == _event_id(event),
             columns.digest == _digest(event),
         )
 
@@ -152,7 +168,7 @@ class DeadLetters:
         connection.execute(
             insert(self._table).values(
                 topic=topic,
-                event_id=event["id"][:300],
+                event_id=_event_id(event),
                 digest=_digest(event),
                 order_id=order_id,
                 reason=reason,
@@ -161,6 +177,14 @@ class DeadLetters:
             )
         )
         return True
+
+
+def readable_order_id(data: object) -> str | None:
+    """Find the order that an event is about, also in one that is not valid otherwise."""
+    order_id = data.get("order_id") if isinstance(data, dict) else None
+    if isinstance(order_id, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", order_id):
+        return order_id
+    return None
 
 
 def dead_letter_router(letters: DeadLetters) -> APIRouter:
@@ -173,16 +197,41 @@ def dead_letter_router(letters: DeadLetters) -> APIRouter:
     ) -> Page[DeadLetter]:
         return await letters.page(limit, after)
 
-    @router.post("/{letter_id}/resend", status_code=202, summary="Publish an event once more")
-    async def resend_dead_letter(letter_id: int) -> dict[str, str]:
+    @router.post(
+        "/{letter_id}/resend",
+        status_code=202,
+        summary="Publish an event once more on its topic, under its own id",
+        responses=documented({404: "There is no such dead letter", 503: "The broker is away"}),
+    )
+    async def resend_dead_letter(letter_id: LetterId) -> dict[str, str]:
         await letters.resend(letter_id)
         return {"message": f"dead letter {letter_id} was sent again"}
 
     return router
 
 
+def _event_id(event: CloudEvent) -> str:
+    return str(event["id"])[:300].replace("\0", "")
+
+
 def _dump(event: CloudEvent) -> str:
-    return json.dumps(event.data, ensure_ascii=True, sort_keys=True)
+    """Write the data as JSON; data nested too deep to be shown later becomes a JSON text."""
+    written = json.dumps(event.data, sort_keys=True)
+    return json.dumps(written) if _depth_exceeds(event.data, MOST_NESTED) else written
+
+
+def _depth_exceeds(data: object, most: int) -> bool:
+    level = [data]
+    for _ in range(most):
+        level = [
+            child
+            for node in level
+            if isinstance(node, dict | list)
+            for child in (node.values() if isinstance(node, dict) else node)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _digest(event: CloudEvent) -> str:
@@ -191,13 +240,12 @@ def _digest(event: CloudEvent) -> str:
 
 def _position(cursor: str) -> int:
     position = decode_cursor(cursor)
-    if not position.isdigit():
-        error = FieldError(field="after", message="is not a cursor of this list")
-        raise Problem(422, "INVALID_INPUT", f"after: {error.message}", [error])
+    if re.fullmatch(r"[0-9]{1,18}", position) is None:
+        raise not_a_cursor()
     return int(position)
 
 
-def _read(row: Any) -> DeadLetter:
+def _read(row: Row[Any]) -> DeadLetter:
     return DeadLetter(
         id=row.id,
         topic=row.topic,
@@ -208,4 +256,3 @@ def _read(row: Any) -> DeadLetter:
         received_at=row.received_at,
         resent_at=row.resent_at,
     )
-

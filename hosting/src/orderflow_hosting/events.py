@@ -29,22 +29,23 @@ def write_event(
 
 
 def read_event(message: SubscriptionMessage) -> CloudEvent:
-    """Read what the sidecar delivered; data that is no JSON stays text."""
+    """Read what the sidecar delivered; data that is no JSON, or nested too deep, stays text."""
+    untyped: Any = message
     attributes = {
-        "id": message.id(),
-        "type": message.type() or "com.dapr.event.sent",
-        "source": message.source() or "unknown",
-        "datacontenttype": message.data_content_type() or "application/octet-stream",
+        "id": untyped.id(),
+        "type": untyped.type() or "com.dapr.event.sent",
+        "source": untyped.source() or "unknown",
+        "datacontenttype": untyped.data_content_type() or "application/octet-stream",
     }
     return CloudEvent(attributes, _data(message))
 
 
-def _data(message: SubscriptionMessage) -> Any:
+def _data(message: Any) -> Any:  # noqa: ANN401 # JSON may be anything; the SDK has no types
     data = message.data()
     if data is not None:
         return data
     raw = message.raw_data() or b""
     try:
         return json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return raw.decode("utf-8", errors="replace")

@@ -24,10 +24,15 @@ def encode_cursor(position: str) -> str:
 
 
 def decode_cursor(cursor: str) -> str:
-    """Find the place that a cursor stands for; raise `INVALID_INPUT` for one of nobody's making."""
+    """Find the place that a cursor stands for; raise `INVALID_INPUT` for one that is none."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):
-        error = FieldError(field="after", message="is not a cursor of this list")
-        raise Problem(422, "INVALID_INPUT", f"after: {error.message}", [error]) from None
+        raise not_a_cursor() from None
+
+
+def not_a_cursor() -> Problem:
+    """Make the problem of a cursor that this list has never given out."""
+    error = FieldError(field="after", message="is not a cursor of this list")
+    return Problem(422, "INVALID_INPUT", f"after: {error.message}", [error])

@@ -1,6 +1,6 @@
 """Problems: expected failures with a stable code, told as RFC 9457 documents or gRPC codes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import grpc
@@ -47,7 +47,7 @@ class ProblemDocument(BaseModel):
     errors: list[FieldError] | None = None
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 # named for what happened
     """An expected failure: HTTP status, stable code and a sentence for people."""
 
     def __init__(
@@ -65,7 +65,7 @@ class Problem(Exception):
         return _GRPC_CODES.get(self.status, grpc.StatusCode.UNKNOWN)
 
     def document(self) -> dict[str, Any]:
-        """The body of the HTTP answer."""
+        """Write the body of the HTTP answer."""
         return ProblemDocument(
             title=_TITLES.get(self.code, self.code.replace("_", " ").capitalize()),
             status=self.status,
@@ -80,15 +80,15 @@ def invalid_input(errors: Sequence[ErrorDetails] | Sequence[Any], skip: int = 0)
 
     `skip` leaves out so many leading parts of a field's place, such as FastAPI's `body`.
     """
-    fields = [
-        FieldError(
-            field=".".join(str(part) for part in error["loc"][skip:]) or "body",
-            message=error["msg"],
-        )
-        for error in errors
-    ]
+    fields = [FieldError(field=_field(error, skip), message=error["msg"]) for error in errors]
     detail = "; ".join(f"{field.field}: {field.message}" for field in fields)
     return Problem(422, "INVALID_INPUT", detail, fields)
+
+
+def _field(error: Mapping[str, Any] | ErrorDetails, skip: int) -> str:
+    if error["type"] == "json_invalid":
+        return "body"  # its place is a position in the text, not a field
+    return ".".join(str(part) for part in error["loc"][skip:]) or "body"
 
 
 def describe(error: ValidationError) -> str:
@@ -96,18 +96,26 @@ def describe(error: ValidationError) -> str:
     return invalid_input(error.errors(include_url=False, include_input=False)).detail
 
 
+def documented(meanings: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """Describe the problems that a route may answer with, by status, for its OpenAPI page."""
+    return {
+        status: {"model": ProblemDocument, "description": meaning}
+        for status, meaning in meanings.items()
+    }
+
+
 def install(app: FastAPI) -> None:
     """Answer every failure of this application with a problem document."""
 
     async def answer(_: Request, error: Exception) -> JSONResponse:
-        problem = cast(Problem, error)
+        problem = cast("Problem", error)
         return _response(problem)
 
     async def answer_invalid(_: Request, error: Exception) -> JSONResponse:
-        return _response(invalid_input(cast(RequestValidationError, error).errors(), skip=1))
+        return _response(invalid_input(cast("RequestValidationError", error).errors(), skip=1))
 
     async def answer_http(_: Request, error: Exception) -> JSONResponse:
-        failure = cast(HTTPException, error)
+        failure = cast("HTTPException", error)
         code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(failure.status_code, "HTTP_ERROR")
         return _response(Problem(failure.status_code, code, str(failure.detail)), failure.headers)
 
@@ -121,7 +129,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, answer_unexpected)
 
 
-def _response(problem: Problem, headers: Any = None) -> JSONResponse:
+def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
     return JSONResponse(
         problem.document(),
         status_code=problem.status,

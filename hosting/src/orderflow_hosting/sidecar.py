@@ -59,7 +59,8 @@ class Sidecar:
                 ("grpc.max_reconnect_backoff_ms", 2000),
             ],
         )
-        self._api: Any = api_service_v1.DaprStub(self._channel)
+        stub: Any = api_service_v1.DaprStub
+        self._api = stub(self._channel)
         self._http = httpx.AsyncClient(base_url=settings.sidecar_http, timeout=2.0)
 
     async def publish(

@@ -77,38 +77,34 @@ class Reservation(BaseModel):
     rejection: ReservationRejected | None = None
 
     def moved_to(self, state: ReservationState) -> "Reservation":
-        """The same reservation in another state."""
+        """Return the same reservation in another state."""
         return self.model_copy(update={"state": state})
 
 
-class BrokenLedger(Exception):
+class BrokenLedger(Exception):  # noqa: N818 # named for what happened
     """A change would break the rules of stock; nothing may be written."""
 
 
-class NothingReserved(Exception):
+class NothingReserved(Exception):  # noqa: N818 # named for what happened
     """A commit for an order that holds no reservation."""
 
 
-class OtherLines(Exception):
+class OtherLines(Exception):  # noqa: N818 # named for what happened
     """A reserve for an order that asked for other lines before."""
 
 
-class UnknownItem(Exception):
+class UnknownItem(Exception):  # noqa: N818 # named for what happened
     """A restock of an item that is not kept."""
 
 
 class Ledger:
     """The part of the stock ledger that one transaction reads and changes."""
 
-    def __init__(
-        self, items: Mapping[str, Item], reservations: Mapping[str, Reservation]
-    ) -> None:
+    def __init__(self, items: Mapping[str, Item], reservations: Mapping[str, Reservation]) -> None:
         self.items = dict(items)
         self.reservations = dict(reservations)
 
-    def reserve(
-        self, order_id: str, lines: Iterable[OrderLine]
-    ) -> Reserved | ReservationRejected:
+    def reserve(self, order_id: str, lines: Iterable[OrderLine]) -> Reserved | ReservationRejected:
         """Set all lines aside or none; the first answer to an order stands."""
         asked = tuple(lines)
         earlier = self.reservations.get(order_id)

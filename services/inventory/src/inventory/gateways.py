@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import grpc.aio
 
-from inventory.store import StoreUnavailable, Versioned, VersionConflict
+from inventory.store import StoreUnavailable, VersionConflict, Versioned
 from orderflow_contracts.names import INVENTORY_STORE
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.sidecar import Sidecar, StateEntry
@@ -22,9 +22,7 @@ class DaprStore:
             entries = await self._sidecar.read_state(INVENTORY_STORE, list(keys))
         except (grpc.aio.AioRpcError, Problem) as error:
             raise StoreUnavailable(str(error)) from error
-        return {
-            key: Versioned(entry.data or None, entry.etag) for key, entry in entries.items()
-        }
+        return {key: Versioned(entry.data or None, entry.etag) for key, entry in entries.items()}
 
     async def write(self, changes: Mapping[str, Versioned]) -> None:
         """Write in one transaction, with ETags, and create-if-absent where there was none."""

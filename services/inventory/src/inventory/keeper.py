@@ -76,7 +76,7 @@ class Keeper:
             batch = self._gather()
             try:
                 await self._perform(batch)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 # whatever it is, those who wait are told
                 for waiting in batch:
                     if not waiting.future.done():
                         waiting.future.set_exception(error)
@@ -98,7 +98,7 @@ class Keeper:
                 outcomes = await self._attempt(batch)
             except (VersionConflict, StoreUnavailable) as error:
                 log.info("ledger_read_again", attempt=attempt, commands=len(batch), why=str(error))
-                await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 # no secret
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             else:
                 _answer(batch, outcomes)
@@ -117,10 +117,10 @@ class Keeper:
         return outcomes
 
 
-def _outcome(command: Command[Any], ledger: Ledger) -> Any:
+def _outcome(command: Command[Any], ledger: Ledger) -> object:
     try:
         return command.apply(ledger)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 # it is one command's own, not the batch's
         return error
 
 

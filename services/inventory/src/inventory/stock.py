@@ -29,7 +29,6 @@ from orderflow_contracts.inventory import (
     Stock,
 )
 
-
 RECENT_ORDERS: Final = 10_000
 
 

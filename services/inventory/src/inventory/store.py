@@ -27,11 +27,11 @@ class Versioned:
     version: str | None
 
 
-class StoreUnavailable(Exception):
+class StoreUnavailable(Exception):  # noqa: N818 # named for what happened
     """The store did not answer; whether a write happened is not known."""
 
 
-class VersionConflict(Exception):
+class VersionConflict(Exception):  # noqa: N818 # named for what happened
     """A key had changed since it was read, or the write failed: read again to know."""
 
 
@@ -51,12 +51,12 @@ class Store(Protocol):
 
 
 def item_key(name: str) -> str:
-    """The key of an item; its name is quoted, for a key must not hold every character."""
+    """Name the key of an item; its name is quoted, for a key must not hold every character."""
     return f"item:{quote(name, safe='')}"
 
 
 def order_key(order_id: str) -> str:
-    """The key of an order's reservation."""
+    """Name the key of an order's reservation."""
     return f"order:{order_id}"
 
 
@@ -71,7 +71,7 @@ class Scope:
         return Scope(self.items | other.items, self.orders | other.orders)
 
     def keys(self) -> list[str]:
-        """The store's keys for all of them."""
+        """Name the store's keys for all of them."""
         return [*map(item_key, self.items), *map(order_key, self.orders)]
 
 
@@ -104,7 +104,7 @@ class Snapshot:
         return snapshot
 
     def changes(self) -> dict[str, Versioned]:
-        """The keys to write, each with the version that it must still have."""
+        """Collect the keys to write, each with the version that it must still have."""
         changed: dict[str, BaseModel] = {
             item_key(name): item
             for name, item in self.ledger.items.items()
@@ -124,7 +124,5 @@ class Snapshot:
 
     def _held_items(self) -> frozenset[str]:
         return frozenset(
-            line.item
-            for reservation in self._reservations.values()
-            for line in reservation.lines
+            line.item for reservation in self._reservations.values() for line in reservation.lines
         )

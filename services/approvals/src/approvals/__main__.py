@@ -1,0 +1,5 @@
+"""Start the service: `python -m approvals`."""
+
+from approvals.main import main
+
+main()

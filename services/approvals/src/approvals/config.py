@@ -1,0 +1,23 @@
+"""Approvals' settings; the only reader of the environment."""
+
+from typing import Final
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from orderflow_contracts.names import APPROVALS, LOCAL_PORTS
+from orderflow_hosting.settings import ServiceSettings
+
+_PORTS: Final = LOCAL_PORTS[APPROVALS]
+
+
+class ApprovalsSettings(ServiceSettings):
+    """Settings of approvals, from `APPROVALS_…` and the variables that all services share."""
+
+    model_config = SettingsConfigDict(env_prefix="APPROVALS_", populate_by_name=True)
+
+    http_port: int = _PORTS.http
+    grpc_port: int = _PORTS.grpc
+    dapr_http_port: int = Field(_PORTS.dapr_http, validation_alias="DAPR_HTTP_PORT")
+    dapr_grpc_port: int = Field(_PORTS.dapr_grpc, validation_alias="DAPR_GRPC_PORT")
+    database_url: str = "sqlite:///.orderflow/data/approvals.db"

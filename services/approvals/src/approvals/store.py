@@ -1,0 +1,246 @@
+"""What approvals remembers: one row an order, made by whatever came first for it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol, TypeVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    and_,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+
+from approvals.domain import Asked, Case, Ended, Made
+from orderflow_contracts.approvals import ApprovalRequested, ApprovalStatus, Decision
+from orderflow_hosting.database import Database, DatabaseClosed, Utc
+from orderflow_hosting.dead_letters import dead_letter_table
+
+T = TypeVar("T")
+
+TABLES: Final = MetaData()
+DEAD_LETTERS: Final = dead_letter_table(TABLES)
+
+Change = Callable[[Case], Case]
+"""A rule applied to a case; it may run twice, and raises what must not be written."""
+
+_approvals = Table(
+    "approvals",
+    TABLES,
+    Column("order_id", String(64), primary_key=True),
+    # As the status is without a clock; null until the request has come.
+    Column("status", String(16)),
+    Column("customer_id", String(128)),
+    Column("lines", JSON(none_as_null=True)),
+    Column("total_cents", BigInteger),
+    Column("requested_at", Utc),
+    Column("expires_at", Utc),
+    Column("ended_reason", Text),
+    Column("ended_at", Utc),
+    Column("approved", Boolean),
+    Column("approver", String(128)),
+    Column("comment", Text),
+    Column("decided_at", Utc),
+    Column("handed_over_at", Utc),
+    Column("outcome", String(16)),
+)
+_columns = _approvals.c
+_undelivered = and_(
+    _columns.decided_at.is_not(None), _columns.outcome.is_(None), _columns.status.is_not(None)
+)
+Index("approvals_by_deadline", _columns.status, _columns.expires_at, _columns.order_id)
+Index(
+    "approvals_undelivered",
+    _columns.order_id,
+    sqlite_where=_undelivered,
+    postgresql_where=_undelivered,
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in the list of approvals, which is sorted by deadline and order."""
+
+    expires_at: datetime
+    order_id: str
+
+
+class StoreUnavailable(Exception):  # noqa: N818 # named for what happened
+    """The database does not answer; whether a change was written is not known."""
+
+
+class ApprovalStore(Protocol):
+    """The memory of approvals. Every call may raise `StoreUnavailable`."""
+
+    async def change(self, order_id: str, change: Change) -> tuple[Case, Case]:
+        """Apply a rule to an order's case in a transaction; return the case before and after."""
+        ...
+
+    async def find(self, order_id: str) -> Case:
+        """Read the case of an order; it is empty when nothing came for it yet."""
+        ...
+
+    async def undelivered(self) -> Sequence[str]:
+        """Name the orders whose decision orders has still to be told."""
+        ...
+
+    async def list(
+        self, status: ApprovalStatus | None, now: datetime, limit: int, after: Place | None
+    ) -> Sequence[Case]:
+        """Read requests: pending ones by the nearest deadline, others by the latest."""
+        ...
+
+
+class SqlApprovalStore:
+    """The memory of approvals in a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def change(self, order_id: str, change: Change) -> tuple[Case, Case]:
+        """Apply a rule to an order's case in a transaction; return the case before and after."""
+
+        def work(connection: Connection) -> tuple[Case, Case]:
+            query = select(_approvals).where(_columns.order_id == order_id).with_for_update()
+            row = connection.execute(query).one_or_none()
+            before = Case(order_id) if row is None else _read(row)
+            after = change(before)
+            if row is None and after != before:
+                connection.execute(insert(_approvals).values(**_write(after)))
+            elif after != before:
+                connection.execute(
+                    update(_approvals).where(_columns.order_id == order_id).values(**_write(after))
+                )
+            return before, after
+
+        with _reached():
+            try:
+                return await self._database.write(work)
+            except IntegrityError:  # another replica made the row: now there is one to lock
+                return await self._database.write(work)
+
+    async def find(self, order_id: str) -> Case:
+        """Read the case of an order; it is empty when nothing came for it yet."""
+        query = select(_approvals).where(_columns.order_id == order_id)
+        row = await self._read(lambda connection: connection.execute(query).one_or_none())
+        return Case(order_id) if row is None else _read(row)
+
+    async def undelivered(self) -> Sequence[str]:
+        """Name the orders whose decision orders has still to be told."""
+        query = select(_columns.order_id).where(_undelivered)
+        return await self._read(lambda connection: connection.scalars(query).all())
+
+    async def list(
+        self, status: ApprovalStatus | None, now: datetime, limit: int, after: Place | None
+    ) -> Sequence[Case]:
+        """Read requests: pending ones by the nearest deadline, others by the latest."""
+        nearest_first = status is ApprovalStatus.PENDING
+        order = [_columns.expires_at, _columns.order_id]
+        query = select(_approvals).where(_having(status, now)).limit(limit)
+        query = query.order_by(*(order if nearest_first else [column.desc() for column in order]))
+        if after is not None:
+            query = query.where(_beyond(after) if nearest_first else _before(after))
+        rows = await self._read(lambda connection: connection.execute(query).all())
+        return [_read(row) for row in rows]
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        with _reached():
+            return await self._database.read(work)
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise StoreUnavailable(str(error.orig)) from error
+    except DatabaseClosed as error:
+        raise StoreUnavailable(str(error)) from error
+
+
+def _having(status: ApprovalStatus | None, now: datetime) -> ColumnElement[bool]:
+    pending = _columns.status == ApprovalStatus.PENDING
+    if status is None:
+        return _columns.status.is_not(None)
+    if status is ApprovalStatus.PENDING:
+        return and_(pending, _columns.expires_at > now)
+    if status is ApprovalStatus.EXPIRED:
+        return or_(_columns.status == status, and_(pending, _columns.expires_at <= now))
+    return _columns.status == status
+
+
+def _beyond(place: Place) -> ColumnElement[bool]:
+    return and_(
+        _columns.expires_at >= place.expires_at,
+        or_(_columns.expires_at > place.expires_at, _columns.order_id > place.order_id),
+    )
+
+
+def _before(place: Place) -> ColumnElement[bool]:
+    return and_(
+        _columns.expires_at <= place.expires_at,
+        or_(_columns.expires_at < place.expires_at, _columns.order_id < place.order_id),
+    )
+
+
+def _write(case: Case) -> Mapping[str, Any]:
+    request = case.asked.request if case.asked else None
+    made = case.made
+    return {
+        "order_id": case.order_id,
+        "status": case.recorded_status(),
+        "customer_id": request.customer_id if request else None,
+        "lines": [line.model_dump() for line in request.lines] if request else None,
+        "total_cents": request.total_cents if request else None,
+        "requested_at": case.asked.requested_at if case.asked else None,
+        "expires_at": request.expires_at if request else None,
+        "ended_reason": case.ended.reason if case.ended else None,
+        "ended_at": case.ended.at if case.ended else None,
+        "approved": made.decision.approved if made else None,
+        "approver": made.decision.approver if made else None,
+        "comment": made.decision.comment if made else None,
+        "decided_at": made.decided_at if made else None,
+        "handed_over_at": made.handed_over_at if made else None,
+        "outcome": made.outcome if made else None,
+    }
+
+
+def _read(row: Row[Any]) -> Case:
+    return Case(
+        order_id=row.order_id,
+        asked=_asked(row) if row.requested_at is not None else None,
+        made=_made(row) if row.decided_at is not None else None,
+        ended=Ended(row.ended_reason, row.ended_at) if row.ended_at is not None else None,
+    )
+
+
+def _asked(row: Row[Any]) -> Asked:
+    request = ApprovalRequested(
+        order_id=row.order_id,
+        customer_id=row.customer_id,
+        lines=row.lines,
+        total_cents=row.total_cents,
+        expires_at=row.expires_at,
+    )
+    return Asked(request, row.requested_at)
+
+
+def _made(row: Row[Any]) -> Made:
+    decision = Decision(approved=row.approved, approver=row.approver, comment=row.comment)
+    return Made(decision, row.decided_at, row.handed_over_at, row.outcome)
