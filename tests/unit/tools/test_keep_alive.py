@@ -156,3 +156,21 @@ def test_an_end_is_told_in_words() -> None:
     """A return code is for machines."""
     assert keep_alive.describe_end(1) == "ended with exit code 1"
     assert keep_alive.describe_end(-signal.SIGSEGV) == "was killed by SIGSEGV"
+
+
+def test_a_late_keeper_leaves_its_successors_files_alone(tmp_path: Path) -> None:
+    """A keeper that ends after the next one has begun removes what is its own only."""
+    script = "import signal,time\nsignal.signal(15, lambda *_: time.sleep(1) or exit())\n"
+    script += "print('up', flush=True)\nsignal.pause()"
+    with kept(tmp_path, "--", sys.executable, "-c", script) as first:
+        log = tmp_path / "logs" / "thing.log"
+        eventually(lambda: log.exists() and "up" in log.read_text(), "the command did not start")
+        late = child_of(tmp_path)
+        first.terminate()
+        with kept(tmp_path, *SLEEPER):
+            successor = child_of(tmp_path, other_than=late)
+
+            first.wait(10)
+
+            assert number_in(tmp_path / "run" / "thing.pid") == successor
+            assert (tmp_path / "run" / "thing.keeper").exists()

@@ -113,6 +113,17 @@ def write_atomically(path: Path, text: str) -> None:
     draft.replace(path)
 
 
+def remove_own(path: Path, pid: int) -> bool:
+    """Remove a pid file if it still holds this id, and not that of a successor; tell whether."""
+    try:
+        own = path.read_text() == f"{pid}\n"
+    except FileNotFoundError:
+        return False
+    if own:
+        path.unlink(missing_ok=True)
+    return own
+
+
 class Keeper:
     """Starts the command, waits for its end, and starts it again, until it is told to stop."""
 
@@ -140,7 +151,7 @@ class Keeper:
         try:
             return self._keep()
         finally:
-            self._task.keeper_file.unlink(missing_ok=True)
+            remove_own(self._task.keeper_file, os.getpid())
 
     def _keep(self) -> int:
         failures = deaths = 0
@@ -205,7 +216,7 @@ class Keeper:
                     return self._stop(child)
             return code
         finally:
-            self._task.pid_file.unlink(missing_ok=True)
+            remove_own(self._task.pid_file, child.pid)
 
     def _stop(self, child: "subprocess.Popen[bytes]") -> int:
         child.terminate()
@@ -294,8 +305,8 @@ def keep(task: Task) -> int:
         os.kill(keeper, signal.SIGTERM)
     code = os.waitstatus_to_exitcode(os.waitpid(keeper, 0)[1])
     # A keeper that was killed could not clear up after itself.
-    task.pid_file.unlink(missing_ok=True)
-    task.keeper_file.unlink(missing_ok=True)
+    if remove_own(task.keeper_file, keeper):
+        task.pid_file.unlink(missing_ok=True)
     return code
 
 

@@ -45,7 +45,7 @@ class Platform:
         self.settings = settings
         self._step = step
         self._started: list[subprocess.Popen[bytes]] = []
-        self._reported = 0
+        self._reported = self._examined = 0
         self._runtime: Runtime | None = None
         self._held: ExitStack | None = None
 
@@ -155,7 +155,7 @@ class Platform:
         for stale in self.settings.run.glob("names.db*"):
             stale.unlink()
         (self.settings.run / "reports.jsonl").write_text("")
-        self._reported = 0
+        self._reported = self._examined = 0
 
     def _start_control_plane(self, runtime: Runtime, program: Path) -> None:
         settings, environment = self.settings, self.environment()
@@ -192,7 +192,8 @@ class Platform:
                     time.sleep(PAUSE)
 
     def _look_for_failures(self) -> None:
-        for report in self.reports():
+        new, self._examined = kept.reports_since(self.settings, self._examined)
+        for report in new:
             if report.event == "gave_up":
                 tail = f"\nIts last lines:\n{_telling(report.tail)}" if report.tail else ""
                 raise PlatformError(
