@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from orderflow_contracts.fields import Cents, Message, Moment, Name, OrderId, Quantity
 
@@ -76,7 +76,10 @@ def _each_item_once(lines: tuple[OrderLine, ...]) -> tuple[OrderLine, ...]:
     return lines
 
 
-Lines = Annotated[tuple[OrderLine, ...], Field(min_length=1, max_length=100)]
+Lines = Annotated[
+    tuple[OrderLine, ...], Field(min_length=1, max_length=100), AfterValidator(_each_item_once)
+]
+"""1 to 100 lines that name each item once."""
 
 
 class OrderSubmitted(Message):
@@ -98,11 +101,6 @@ class OrderSubmitted(Message):
             rest = {key: value for key, value in data.items() if key not in ("item", "quantity")}
             return {"customer_id": ANONYMOUS, **rest, "lines": [line]}
         return data
-
-    @field_validator("lines")
-    @classmethod
-    def _no_item_twice(cls, lines: tuple[OrderLine, ...]) -> tuple[OrderLine, ...]:
-        return _each_item_once(lines)
 
     def same_content_as(self, customer_id: str, lines: Iterable[OrderLine]) -> bool:
         """Tell whether customer and lines are these, in whatever order the lines come."""

@@ -6,6 +6,7 @@ committed orders took is what was put there.
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,6 +21,9 @@ from orderflow_contracts.inventory import (
 )
 from orderflow_contracts.orders import OrderLine
 
+RESTOCKS_REMEMBERED: Final = 16
+"""How many restocks of an item are known by their ids, newest last, so that each counts once."""
+
 
 class Item(BaseModel):
     """One item: pieces on the shelf, pieces set aside of these, and the price of a piece."""
@@ -31,7 +35,7 @@ class Item(BaseModel):
     reserved: int = 0
     unit_price_cents: int
     opening: int
-    last_restock: str | None = None
+    restocks: tuple[str, ...] = ()
 
     @property
     def available(self) -> int:
@@ -161,10 +165,9 @@ class Ledger:
     def add(self, name: str, quantity: int, restock_id: str) -> None:
         """Put so many pieces more on the shelf; the same restock twice counts once."""
         item = self._kept(name)
-        if item.last_restock != restock_id:
-            self.items[name] = item.change(on_hand=quantity).model_copy(
-                update={"last_restock": restock_id}
-            )
+        if restock_id not in item.restocks:
+            latest = (*item.restocks, restock_id)[-RESTOCKS_REMEMBERED:]
+            self.items[name] = item.change(on_hand=quantity).model_copy(update={"restocks": latest})
 
     def reset(self, name: str) -> None:
         """Bring the shelf back to the opening stock, though never under what is set aside."""

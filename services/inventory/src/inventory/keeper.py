@@ -118,9 +118,12 @@ class Keeper:
 
 
 def _outcome(command: Command[Any], ledger: Ledger) -> object:
+    items, reservations = dict(ledger.items), dict(ledger.reservations)
     try:
         return command.apply(ledger)
     except Exception as error:  # noqa: BLE001 # it is one command's own, not the batch's
+        # The batch is written all the same: nothing of what failed half-way may be in it.
+        ledger.items, ledger.reservations = items, reservations
         return error
 
 

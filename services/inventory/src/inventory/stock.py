@@ -1,5 +1,6 @@
 """The use cases of inventory: reserve, commit, release, restock, and what lies on the shelf."""
 
+import asyncio
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -38,6 +39,7 @@ class StockRoom:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._keeper = Keeper(store)
+        self._adding = asyncio.Lock()
         self._recent: OrderedDict[str, frozenset[str]] = OrderedDict()
 
     async def open(self, opening: Sequence[OpeningItem]) -> None:
@@ -103,13 +105,15 @@ class StockRoom:
         return Stock(items=tuple(items[name].as_stock() for name in names if name in items))
 
     async def _add(self, item: str, quantity: int) -> None:
+        """Add, one restock at a time: an item knows only its latest restocks again."""
         restock_id = uuid.uuid4().hex
-        await self._keeper.perform(
-            Command(
-                Scope(items=frozenset([item])),
-                lambda ledger: ledger.add(item, quantity, restock_id),
+        async with self._adding:
+            await self._keeper.perform(
+                Command(
+                    Scope(items=frozenset([item])),
+                    lambda ledger: ledger.add(item, quantity, restock_id),
+                )
             )
-        )
 
     async def _reset(self, names: Iterable[str]) -> None:
         items = tuple(names)
