@@ -23,6 +23,7 @@ from orderflow_tools.first_orders import show_first_orders
 from orderflow_tools.platform import Platform
 from orderflow_tools.ports import Ports
 from orderflow_tools.settings import Settings
+from orderflow_tools.terminal import foreground
 from orderflow_tools.toolchain import find_runtime
 
 STOP_TIMEOUT: Final = 90.0
@@ -57,6 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Start everything, show two orders, and keep running until told to stop."""
+    with foreground():
+        return _run(settings, first_orders=not options.no_orders)
+
+
+def _run(settings: Settings, *, first_orders: bool) -> int:
     begun = time.monotonic()
     platform = Platform(settings, step=step)
     say(f"Dapr:   {platform.runtime.origin}")
@@ -65,7 +71,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     try:
         platform.start()
         say(f"Everything is ready after {time.monotonic() - begun:.1f} s.")
-        waiting = None if options.no_orders else _publish_first_orders(settings)
+        waiting = _publish_first_orders(settings) if first_orders else None
         _say_what_next(settings, waiting)
         _watch(platform)
     finally:

@@ -1,0 +1,31 @@
+"""Ctrl-C for a command that make has started."""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def foreground() -> Iterator[None]:
+    """Be alone in the terminal's foreground for as long as the block lasts.
+
+    The terminal sends Ctrl-C to all in its foreground. make, which waits for this process, would
+    end with an error, however well this process ends.
+    """
+    former = os.getpgrp()
+    if former == os.getpid() or not sys.stdin.isatty() or os.tcgetpgrp(0) != former:
+        yield
+        return
+    # Only the shell could continue what Ctrl-Z has stopped, and it would not learn of it.
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpgrp())
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.tcsetpgrp(0, former)
