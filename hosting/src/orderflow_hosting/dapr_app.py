@@ -56,6 +56,8 @@ class DaprApp:
         self._app = make(
             thread_pool=ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="dapr-handler"),
             interceptors=[_Gate(settings.app_api_token.get_secret_value(), self._in_hand)],
+            # gRPC would share a port that is in use with whoever holds it, without a word.
+            options=[("grpc.so_reuseport", 0)],
         )
         self._app.register_health_check(lambda: None)
         self._stopped = self._loop.create_future()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
+import grpc.aio
 from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
@@ -27,6 +28,7 @@ from sqlalchemy import (
 from orderflow_contracts.fields import Moment, now
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database, Utc
+from orderflow_hosting.events import STRUCTURED
 from orderflow_hosting.pages import Page, decode_cursor, encode_cursor, not_a_cursor
 from orderflow_hosting.problems import Problem, documented
 from orderflow_hosting.sidecar import Sidecar
@@ -136,9 +138,11 @@ class DeadLetters:
             "datacontenttype": "application/json",
             "data": json.loads(row.data),
         }
-        await self._sidecar.publish_raw(
-            row.topic, json.dumps(event).encode(), "application/cloudevents+json"
-        )
+        try:
+            await self._sidecar.publish_raw(row.topic, json.dumps(event).encode(), STRUCTURED)
+        except grpc.aio.AioRpcError as error:
+            reason = error.details() or error.code().name
+            raise Problem(503, "SIDECAR_UNAVAILABLE", f"could not be sent: {reason}") from error
         # The event may have been refused again by now; then it waits for someone, as before.
         unchanged = self._table.c.received_at == row.received_at
         mark = update(self._table).where(self._table.c.id == letter_id, unchanged)
@@ -215,9 +219,20 @@ def _event_id(event: CloudEvent) -> str:
 
 
 def _dump(event: CloudEvent) -> str:
-    """Write the data as JSON; data nested too deep to be shown later becomes a JSON text."""
+    """Write the data as JSON; what could not be shown or sent again as it is becomes a text."""
     written = json.dumps(event.data, sort_keys=True)
-    return json.dumps(written) if _depth_exceeds(event.data, MOST_NESTED) else written
+    return written if _can_be_shown(event.data) else json.dumps(written)
+
+
+def _can_be_shown(data: object) -> bool:
+    """Tell whether data is not nested too deep, is Unicode, and has no number that JSON lacks."""
+    if _depth_exceeds(data, MOST_NESTED):
+        return False
+    try:
+        json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        return False
+    return True
 
 
 def _depth_exceeds(data: object, most: int) -> bool:

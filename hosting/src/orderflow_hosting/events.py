@@ -40,7 +40,7 @@ def read_event(message: SubscriptionMessage) -> CloudEvent:
     return CloudEvent(attributes, _data(message))
 
 
-def _data(message: Any) -> Any:  # noqa: ANN401 # JSON may be anything; the SDK has no types
+def _data(message: Any) -> Any:  # JSON may be anything; the SDK has no types
     data = message.data()
     if data is not None:
         return data

@@ -1,0 +1,272 @@
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from cloudevents.http import CloudEvent
+from dapr.proto import appcallback_service_v1, appcallback_v1, common_v1
+from google.protobuf.empty_pb2 import Empty
+from pydantic import BaseModel, SecretStr
+
+from orderflow_hosting.dapr_app import DaprApp, Refused
+from orderflow_hosting.problems import Problem
+from orderflow_hosting.settings import ServiceSettings
+
+TOKEN = "a token of sixteen or more"  # noqa: S105 # it opens nothing
+PATIENCE_SECONDS = 10
+Status = appcallback_v1.TopicEventResponse
+
+
+class Question(BaseModel):
+    """What is asked."""
+
+    number: int
+
+
+class Answer(BaseModel):
+    """What is answered."""
+
+    double: int
+
+
+class Service:
+    """A service's handlers, some of which wait until they are let go."""
+
+    def __init__(self) -> None:
+        self.entered = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.events: list[CloudEvent] = []
+
+    async def double(self, question: Question) -> Answer:
+        """Answer, unless the number is unlucky."""
+        if question.number == 13:
+            raise Problem(409, "UNLUCKY", "not that number")
+        return Answer(double=question.number * 2)
+
+    async def wait(self, _: Question) -> Answer:
+        """Answer when told to go on."""
+        self.entered.set()
+        await self.go_on.wait()
+        return Answer(double=0)
+
+    async def take(self, event: CloudEvent) -> None:
+        """Take an event, refuse it, or fail, as its data says."""
+        self.events.append(event)
+        if event.data == "refuse":
+            raise Refused("never", "o-1")
+        if event.data == "fail":
+            raise RuntimeError("not now")
+
+
+class Caller:
+    """The sidecar, as far as the application can tell."""
+
+    def __init__(self, port: int) -> None:
+        self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+        service: Any = appcallback_service_v1
+        self._app = service.AppCallbackStub(self.channel)
+        self._health = service.AppCallbackHealthCheckStub(self.channel)
+
+    async def invoke(
+        self, method: str, data: bytes, caller: str | None = "orders", token: str | None = TOKEN
+    ) -> bytes:
+        """Invoke a method as an application, with a token."""
+        request = common_v1.InvokeRequest(method=method)
+        request.data.value = data
+        reply = await self._app.OnInvoke(
+            request, metadata=_metadata(caller, token), timeout=PATIENCE_SECONDS
+        )
+        return bytes(reply.data.value)
+
+    async def deliver(self, data: bytes, token: str | None = TOKEN) -> int:
+        """Deliver an event and return how it was answered."""
+        request = appcallback_v1.TopicEventRequest(
+            id="e-1",
+            topic="things",
+            pubsub_name="pubsub",
+            data=data,
+            data_content_type="text/plain",
+        )
+        reply = await self._app.OnTopicEvent(
+            request, metadata=_metadata(None, token), timeout=PATIENCE_SECONDS
+        )
+        return int(reply.status)
+
+    async def subscriptions(self) -> list[tuple[str, str, str]]:
+        """Ask for the subscriptions, as component, topic and dead-letter topic."""
+        reply = await self._app.ListTopicSubscriptions(Empty(), timeout=PATIENCE_SECONDS)
+        return [(one.pubsub_name, one.topic, one.dead_letter_topic) for one in reply.subscriptions]
+
+    async def check_health(self) -> None:
+        """Ask for the application's health."""
+        await self._health.HealthCheck(Empty(), timeout=PATIENCE_SECONDS)
+
+
+def _metadata(caller: str | None, token: str | None) -> tuple[tuple[str, str], ...]:
+    named = (("dapr-caller-app-id", caller),) if caller is not None else ()
+    return (*named, ("dapr-api-token", token)) if token is not None else named
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def settings(port: int) -> ServiceSettings:
+    return ServiceSettings.model_construct(
+        grpc_host="127.0.0.1", grpc_port=port, app_api_token=SecretStr(TOKEN)
+    )
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture
+async def app(port: int, service: Service) -> AsyncIterator[DaprApp]:
+    app = DaprApp(settings(port))
+    app.on_method("double", Question, service.double, callers={"orders"})
+    app.on_method("open", Question, service.double)
+    app.on_method("wait", Question, service.wait)
+    app.on_topic("things", service.take)
+    app.on_dead_letters("things", service.take)
+    app.start()
+    yield app
+    service.go_on.set()
+    await app.stop()
+    await app.wait()
+
+
+@pytest.fixture
+async def caller(app: DaprApp, port: int) -> AsyncIterator[Caller]:  # noqa: ARG001 # it must run
+    caller = Caller(port)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await caller.channel.channel_ready()
+    yield caller
+    await caller.channel.close()
+
+
+async def refused(call: Any) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call
+    return error.value.code(), error.value.details() or ""
+
+
+async def test_a_method_answers_with_json(caller: Caller) -> None:
+    """A caller that is allowed gets the reply of the handler."""
+    assert await caller.invoke("double", b'{"number": 4}') == b'{"double":8}'
+
+
+@pytest.mark.parametrize("token", [None, "", "another token of some length", TOKEN + " "])
+async def test_nobody_gets_in_without_the_token(
+    caller: Caller, service: Service, token: str | None
+) -> None:
+    """Only the sidecar knows the token; methods and events are closed to everyone else."""
+    method, _ = await refused(caller.invoke("double", b'{"number": 4}', token=token))
+    topic, _ = await refused(caller.deliver(b"take", token=token))
+
+    assert (method, topic) == (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNAUTHENTICATED)
+    assert service.events == []
+
+
+@pytest.mark.parametrize("who", [None, "", "inventory", "Orders"])
+async def test_a_method_is_closed_to_other_applications(caller: Caller, who: str | None) -> None:
+    """Who is not named as a caller may not call, whoever it says it is or is not."""
+    code, details = await refused(caller.invoke("double", b'{"number": 4}', caller=who))
+
+    assert code is grpc.StatusCode.PERMISSION_DENIED
+    assert "may not call double" in details
+
+
+async def test_a_method_for_all_is_open_to_all(caller: Caller) -> None:
+    """A method without named callers answers every application."""
+    assert await caller.invoke("open", b'{"number": 4}', caller=None) == b'{"double":8}'
+
+
+@pytest.mark.parametrize(("body", "field"), [(b'{"number": "x"}', "number"), (b"{", "body")])
+async def test_an_invalid_request_names_its_field(caller: Caller, body: bytes, field: str) -> None:
+    """The caller learns which field is wrong."""
+    code, details = await refused(caller.invoke("double", body))
+
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert details.startswith(f"{field}: ")
+
+
+async def test_a_problem_is_told_by_its_code(caller: Caller) -> None:
+    """Expected failures have the gRPC code that says the same."""
+    code, details = await refused(caller.invoke("double", b'{"number": 13}'))
+
+    assert (code, details) == (grpc.StatusCode.FAILED_PRECONDITION, "not that number")
+
+
+async def test_an_unknown_method_is_not_implemented(caller: Caller) -> None:
+    """There is nothing to find behind names that nobody registered."""
+    code, _ = await refused(caller.invoke("nothing", b"{}"))
+
+    assert code is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [(b"take", Status.SUCCESS), (b"refuse", Status.DROP), (b"fail", Status.RETRY)],
+)
+async def test_an_event_is_answered_by_what_became_of_it(
+    caller: Caller, service: Service, data: bytes, status: int
+) -> None:
+    """Handled is acknowledged, refused is dropped to the dead letters, failed comes again."""
+    assert await caller.deliver(data) == status
+    assert [event.data for event in service.events] == [data.decode()]
+
+
+async def test_the_sidecar_learns_of_subscriptions_and_health(caller: Caller) -> None:
+    """The sidecar asks both without the token, before anything else."""
+    await caller.check_health()
+
+    assert await caller.subscriptions() == [
+        ("pubsub", "things", "things.dead"),
+        ("pubsub", "things.dead", ""),
+    ]
+
+
+async def test_stopping_waits_for_the_call_in_hand(
+    app: DaprApp, caller: Caller, service: Service
+) -> None:
+    """A call that was begun is answered; one that comes meanwhile is sent away."""
+    begun = asyncio.create_task(caller.invoke("wait", b'{"number": 1}'))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await service.entered.wait()
+
+    stopping = asyncio.create_task(app.stop())
+    code = None
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while code is None:  # the stop begins with the next turn of the loop
+            try:
+                await caller.invoke("open", b'{"number": 1}')
+            except grpc.aio.AioRpcError as error:
+                code = error.code()
+    assert not stopping.done()
+    assert code is grpc.StatusCode.UNAVAILABLE
+    service.go_on.set()
+
+    assert await begun == b'{"double":0}'
+    await stopping
+
+
+async def test_a_port_in_use_is_told(app: DaprApp, caller: Caller, port: int) -> None:  # noqa: ARG001 # they hold the port
+    """An edge that cannot listen ends the wait with the reason."""
+    second = DaprApp(settings(port))
+    second.start()
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        with pytest.raises(RuntimeError, match=str(port)):
+            await second.wait()

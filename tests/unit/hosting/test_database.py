@@ -1,0 +1,194 @@
+import asyncio
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, func, insert, select
+
+from orderflow_hosting.database import Database, DatabaseClosed, Utc
+
+TABLES = MetaData()
+WORDS = Table(
+    "words",
+    TABLES,
+    Column("number", Integer, primary_key=True),
+    Column("word", String(20), unique=True),
+    Column("at", Utc),
+)
+PATIENCE_SECONDS = 10
+
+
+class Gate:
+    """Work that holds up the writer until it is let go, so that other work gathers behind it."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self._open = threading.Event()
+
+    def __call__(self, _: Connection) -> None:
+        """Wait for the gate to be opened."""
+        self.entered.set()
+        assert self._open.wait(PATIENCE_SECONDS)
+
+    def open(self) -> None:
+        """Let the writer go on."""
+        self._open.set()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/made/on/the/way/words.db"
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    database = Database(url, TABLES)
+    yield database
+    database.close()
+
+
+async def write(database: Database, word: str) -> None:
+    await database.write(lambda connection: connection.execute(insert(WORDS).values(word=word)))
+
+
+async def words(database: Database) -> list[str | None]:
+    query = select(WORDS.c.word).order_by(WORDS.c.word)
+    return list(await database.read(lambda connection: connection.scalars(query).all()))
+
+
+async def holding(database: Database) -> tuple[Gate, "asyncio.Task[None]"]:
+    gate = Gate()
+    held = asyncio.create_task(database.write(gate))
+    assert await asyncio.to_thread(gate.entered.wait, PATIENCE_SECONDS)
+    return gate, held
+
+
+async def test_what_is_written_is_read(database: Database) -> None:
+    """A write is there to be read once it has returned."""
+    await write(database, "one")
+
+    assert await words(database) == ["one"]
+
+
+async def test_a_failing_job_fails_alone(database: Database) -> None:
+    """Work that waits is committed together, but what fails in it takes nothing else along."""
+    gate, held = await holding(database)
+    jobs = [asyncio.create_task(write(database, word)) for word in ("one", "two", "one", "three")]
+    await asyncio.sleep(0)
+    gate.open()
+
+    outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+    await held
+
+    assert [outcome is None for outcome in outcomes] == [True, True, False, True]
+    assert await words(database) == ["one", "three", "two"]
+
+
+async def test_work_that_waits_shares_commits(database: Database) -> None:
+    """However many writes come at once, they need far fewer transactions."""
+    transactions: set[int] = set()
+
+    def work(connection: Connection) -> None:
+        transactions.add(id(connection.get_transaction()))
+        connection.execute(insert(WORDS))
+
+    gate, held = await holding(database)
+    jobs = [asyncio.create_task(database.write(work)) for _ in range(200)]
+    await asyncio.sleep(0)
+    gate.open()
+    await asyncio.gather(held, *jobs)
+
+    count = select(func.count()).select_from(WORDS)
+    assert await database.read(lambda connection: connection.scalar(count)) == 200
+    assert len(transactions) <= 10
+
+
+async def test_many_concurrent_writes_and_reads(database: Database) -> None:
+    """Readers see what is committed while the writer goes on."""
+    await asyncio.gather(
+        *(write(database, f"word {number:03}") for number in range(100)),
+        *(words(database) for _ in range(20)),
+    )
+
+    assert await words(database) == [f"word {number:03}" for number in range(100)]
+
+
+async def test_two_processes_may_write(url: str, database: Database) -> None:
+    """Another writer on the same file is waited for."""
+    other = Database(url, TABLES)
+
+    await asyncio.gather(
+        *(write(database, f"a{number}") for number in range(20)),
+        *(write(other, f"b{number}") for number in range(20)),
+    )
+
+    assert len(await words(database)) == 40
+    other.close()
+
+
+async def test_a_write_that_nobody_waits_for_stops_nothing(database: Database) -> None:
+    """A write that was given up before its turn is left out, and the writer goes on."""
+    gate, held = await holding(database)
+    given_up = asyncio.create_task(write(database, "given up"))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.gather(given_up, return_exceptions=True)
+    gate.open()
+    await held
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await write(database, "kept")
+
+    assert await words(database) == ["kept"]
+
+
+async def test_giving_up_a_write_in_hand_stops_nothing(database: Database) -> None:
+    """A write that was given up while it ran is committed all the same."""
+    gate, held = await holding(database)
+    held.cancel()
+    await asyncio.gather(held, return_exceptions=True)
+    gate.open()
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await write(database, "kept")
+
+    assert await words(database) == ["kept"]
+
+
+async def test_closing_finishes_what_was_begun(url: str) -> None:
+    """What was asked for before the close is committed; what comes after is refused."""
+    database = Database(url, TABLES)
+    gate, held = await holding(database)
+    jobs = [asyncio.create_task(write(database, f"word {number}")) for number in range(100)]
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(asyncio.to_thread(database.close))
+    gate.open()
+
+    await asyncio.gather(held, closing, *jobs)
+
+    reopened = Database(url, TABLES)
+    assert len(await words(reopened)) == 100
+    reopened.close()
+    with pytest.raises(DatabaseClosed):
+        await write(database, "late")
+
+
+async def test_moments_come_back_in_utc(database: Database) -> None:
+    """A point in time is the same when it is read, whatever zone it was written in."""
+    moment = datetime(2026, 3, 1, 13, 0, 0, 123456, tzinfo=timezone(timedelta(hours=5)))
+    await database.write(
+        lambda connection: connection.execute(insert(WORDS).values(word="when", at=moment))
+    )
+
+    read = await database.read(lambda connection: connection.scalar(select(WORDS.c.at)))
+
+    assert read == moment
+    assert read is not None
+    assert read.tzinfo is UTC
+
+
+async def test_the_check_passes_on_a_database_that_answers(database: Database) -> None:
+    """Readiness asks the database itself."""
+    await database.check()

@@ -1,0 +1,72 @@
+import json
+
+import pytest
+from dapr.ext.grpc import SubscriptionMessage
+from dapr.proto import appcallback_v1
+
+from orderflow_contracts.approvals import ApprovalWithdrawn
+from orderflow_hosting.events import read_event, write_event
+
+
+def delivered(data: bytes, content_type: str = "application/json") -> SubscriptionMessage:
+    request = appcallback_v1.TopicEventRequest(
+        id="e-1", source="s", type="t", data_content_type=content_type, data=data
+    )
+    return SubscriptionMessage(request)
+
+
+def test_an_event_is_written_as_a_cloud_event() -> None:
+    """An event says who says it and of what, and that its data is JSON, or Dapr drops it."""
+    data = ApprovalWithdrawn(order_id="o-1", reason="failed")
+
+    written = json.loads(
+        write_event("approvals.withdrawn", data, app_id="orders", subject="o-1", event_id="o-1.7")
+    )
+
+    assert written.pop("time")
+    assert written == {
+        "specversion": "1.0",
+        "id": "o-1.7",
+        "type": "com.orderflow.approval.withdrawn.v1",
+        "source": "/orderflow/orders",
+        "subject": "o-1",
+        "datacontenttype": "application/json",
+        "data": {"order_id": "o-1", "reason": "failed"},
+    }
+
+
+def test_an_event_without_an_id_gets_one() -> None:
+    """Where the id means nothing, each event has its own."""
+    data = ApprovalWithdrawn(order_id="o-1", reason="failed")
+
+    ids = {
+        json.loads(write_event("approvals.withdrawn", data, app_id="orders", subject="o-1"))["id"]
+        for _ in range(3)
+    }
+
+    assert len(ids) == 3
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/x+json", "text/x", ""])
+def test_json_is_read_whatever_it_is_called(content_type: str) -> None:
+    """Publishers may call JSON what they like."""
+    event = read_event(delivered(b'{"order_id": "o-1"}', content_type))
+
+    assert event.data == {"order_id": "o-1"}
+    assert (event["id"], event["source"], event["type"]) == ("e-1", "s", "t")
+
+
+@pytest.mark.parametrize(
+    ("raw", "data"),
+    [
+        (b"", ""),
+        (b"{", "{"),
+        (b"null", None),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"[" * 100_000, "[" * 100_000),
+        (b"9" * 5000, "9" * 5000),
+    ],
+)
+def test_what_is_no_json_stays_text(raw: bytes, data: object) -> None:
+    """Reading never fails: what an event holds is judged by whoever handles it."""
+    assert read_event(delivered(raw)).data == data

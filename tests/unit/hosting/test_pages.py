@@ -1,0 +1,23 @@
+import pytest
+
+from orderflow_hosting.pages import decode_cursor, encode_cursor
+from orderflow_hosting.problems import Problem
+
+
+@pytest.mark.parametrize("position", ["1", "2026-03-01T12:00:00+00:00 o-1", "ä/?+", "x" * 100])
+def test_a_cursor_leads_back_to_its_place(position: str) -> None:
+    """A cursor can stand in a URL as it is, and stands for one place."""
+    cursor = encode_cursor(position)
+
+    assert cursor.replace("-", "").replace("_", "").isalnum()
+    assert decode_cursor(cursor) == position
+
+
+@pytest.mark.parametrize("cursor", ["!", "a", "=", "ä", "//8=", "gA", "a b"])
+def test_what_is_no_cursor_is_a_problem(cursor: str) -> None:
+    """A cursor of nobody's making is invalid input in the field `after`."""
+    with pytest.raises(Problem) as problem:
+        decode_cursor(cursor)
+
+    assert (problem.value.status, problem.value.code) == (422, "INVALID_INPUT")
+    assert problem.value.errors[0].field == "after"
