@@ -1,0 +1,1 @@
+"""The `orderflow` command: a client of the running services."""

@@ -1,0 +1,47 @@
+"""What all commands share: the application, its options, and the way to the services."""
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Final
+
+import typer
+
+from orderflow_cli.client import Orderflow
+from orderflow_cli.settings import load
+
+ENDED_OTHERWISE: Final = 3
+"""The exit code when an order that was waited for has ended, but is not completed."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+OrderIdArgument = Annotated[str, typer.Argument(metavar="ID", help="The order's id.")]
+Limit = Annotated[int, typer.Option(min=1, help="So many at most.")]
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "console"
+
+
+Approver = Annotated[
+    str,
+    typer.Option(default_factory=_user, show_default="your user name", help="Who decides."),
+]
+
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Place orders with the running services, approve them, and see how they fare.",
+)
+
+
+@contextmanager
+def services() -> Iterator[Orderflow]:
+    """Reach the services at the addresses that the environment gives."""
+    with Orderflow(load()) as flow:
+        yield flow

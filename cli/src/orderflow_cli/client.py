@@ -1,0 +1,189 @@
+"""The running services as one object with typed methods."""
+
+import contextlib
+import itertools
+import json
+import time
+from collections.abc import Collection, Iterator
+from typing import Final, Self, TypeVar
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from orderflow_cli.errors import OrderflowError, Refusal
+from orderflow_cli.feed import StatusFeed
+from orderflow_cli.following import NOT_FOUND, Following
+from orderflow_cli.models import DeadLetter, Page
+from orderflow_cli.settings import Settings
+from orderflow_cli.wire import CONNECT_SECONDS, STRUCTURED_EVENT, TIMEOUT_SECONDS, Service
+from orderflow_contracts import names
+from orderflow_contracts.approvals import Approval, ApprovalStatus, Decision
+from orderflow_contracts.fields import Message, OrderId, now
+from orderflow_contracts.inventory import RestockRequest, Stock
+from orderflow_contracts.orders import Order, OrderStatus, OrderStatusChanged, OrderSubmitted
+
+Item = TypeVar("Item", bound=Message)
+
+PAGE_SIZE: Final = 100
+FIRST_PAUSE_SECONDS: Final = 0.05
+LONGEST_PAUSE_SECONDS: Final = 1.0
+_ORDER_ID: Final[TypeAdapter[str]] = TypeAdapter(OrderId)
+
+
+class Orderflow:
+    """A client of orders, inventory, approvals and the sidecar of orders.
+
+    Every method raises `OrderflowError` with a sentence for a person. A change that cannot be made
+    is a `Refusal`, a service that does not answer `ServiceUnreachable`. Safe to use from threads.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        # What is asked here is on this machine, or at an address that was given on purpose: a
+        # proxy that the environment names for the web must not come between.
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS), trust_env=False
+        )
+        self._orders = Service(names.ORDERS, settings.orders_url, self._http)
+        self._inventory = Service(names.INVENTORY, settings.inventory_url, self._http)
+        self._approvals = Service(names.APPROVALS, settings.approvals_url, self._http)
+        self._sidecar = Service("the sidecar of orders", settings.sidecar_url, self._http)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
+    def publish(self, order: OrderSubmitted) -> None:
+        """Publish an order as an event; it is safe to do again after an error."""
+        data = order.model_dump(mode="json")
+        self.publish_data(data, event_id=order.order_id, subject=order.order_id)
+
+    def publish_data(self, data: object, *, event_id: str, subject: str | None = None) -> None:
+        """Publish anything on `orders.submitted`, as a structured CloudEvent."""
+        event: dict[str, object] = {
+            "specversion": "1.0",
+            "id": event_id,
+            "type": names.event_type(names.ORDERS_SUBMITTED),
+            "source": names.event_source("cli"),
+            "time": now().isoformat(),
+            "datacontenttype": "application/json",
+            "data": data,
+        }
+        if subject is not None:
+            event["subject"] = subject
+        path = f"/v1.0/publish/{names.PUBSUB}/{names.ORDERS_SUBMITTED}"
+        self._sidecar.send(path, json.dumps(event).encode(), STRUCTURED_EVENT)
+
+    def statuses(self) -> StatusFeed:
+        """Open the feed of status changes, in a `with` block, before publishing."""
+        return StatusFeed(self.settings.orders_url)
+
+    def follow(
+        self,
+        order_id: str,
+        *,
+        until: Collection[OrderStatus] = (),
+        timeout: float | None = None,
+        after: int = 0,
+        feed: StatusFeed | None = None,
+    ) -> Iterator[OrderStatusChanged]:
+        """Yield an order's changes after a sequence number, up to a final or a given status.
+
+        Without a feed, one is opened, and what has happened already comes first. Raises
+        `NotInTime` after `timeout` seconds.
+        """
+        with contextlib.ExitStack() as stack:
+            known = feed or stack.enter_context(self.statuses())
+            following = Following(self.order, known, [order_id], after=after, timeout=timeout)
+            past = following.look() if feed is None else ()
+            for change in itertools.chain(past, following):
+                yield change
+                if change.status in until:
+                    return
+
+    def order(self, order_id: str) -> Order:
+        """Read an order with its history."""
+        return self._orders.read(f"/orders/{_possible(order_id)}", Order)
+
+    def orders(self, status: OrderStatus | None = None, limit: int = PAGE_SIZE) -> list[Order]:
+        """List so many orders, the way orders lists them."""
+        return self._list(self._orders, "/orders", Page[Order], limit, status)
+
+    def cancel(self, order_id: str) -> None:
+        """Ask for an order to be cancelled; its last status tells whether it was."""
+        self._orders.do(f"/orders/{_possible(order_id)}/cancel")
+
+    def approvals(
+        self, status: ApprovalStatus | None = None, limit: int = PAGE_SIZE
+    ) -> list[Approval]:
+        """List requests for approval."""
+        return self._list(self._approvals, "/approvals", Page[Approval], limit, status)
+
+    def decide(self, order_id: str, decision: Decision, *, patience: float = 0.0) -> None:
+        """Approve or deny; wait so many seconds for a request that is still on its way."""
+        end, pause = time.monotonic() + patience, FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                self._approvals.do(
+                    f"/approvals/{_possible(order_id)}/decision", decision.model_dump(mode="json")
+                )
+            except Refusal as refusal:
+                if refusal.status != NOT_FOUND or time.monotonic() + pause > end:
+                    raise
+                time.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            else:
+                return
+
+    def stock(self) -> Stock:
+        """Read what lies on the shelf."""
+        return self._inventory.read("/stock", Stock)
+
+    def restock(self, item: str | None = None, quantity: int | None = None) -> Stock:
+        """Put pieces on the shelf, or bring one or all items back to the opening stock."""
+        request = RestockRequest(item=item, quantity=quantity).model_dump(exclude_none=True)
+        path = f"/v1.0/invoke/{names.INVENTORY}/method/{names.RESTOCK}"
+        return self._sidecar.ask(path, Stock, request)
+
+    def dead_letters(self, limit: int = PAGE_SIZE) -> list[DeadLetter]:
+        """List so many dead letters of each service that keeps some."""
+        return [
+            letter.model_copy(update={"service": service.name})
+            for service in (self._orders, self._approvals)
+            for letter in self._list(service, "/dead-letters", Page[DeadLetter], limit, None)
+        ]
+
+    def resend(self, letter: DeadLetter) -> None:
+        """Have a dead letter published once more."""
+        service = self._orders if letter.service == names.ORDERS else self._approvals
+        service.do(f"/dead-letters/{letter.id}/resend")
+
+    def _list(
+        self, service: Service, path: str, page_of: type[Page[Item]], limit: int, status: str | None
+    ) -> list[Item]:
+        items: list[Item] = []
+        after = None
+        while len(items) < limit:
+            size = min(PAGE_SIZE, limit - len(items))
+            page = service.read(path, page_of, limit=size, after=after, status=status)
+            items.extend(page.items)
+            after = page.next
+            if after is None:
+                break
+        return items
+
+
+def _possible(order_id: str) -> str:
+    """Let through what can be an order's id; anything else would ask for another path."""
+    try:
+        return _ORDER_ID.validate_python(order_id)
+    except ValidationError:
+        raise OrderflowError(
+            f"{order_id!r} cannot be the id of an order: that is 1 to 64 letters, digits, - and _"
+        ) from None

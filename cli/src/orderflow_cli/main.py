@@ -1,0 +1,23 @@
+"""The `orderflow` command: what its parts offer as one application, and how failures are told."""
+
+import sys
+from collections.abc import Sequence
+
+from orderflow_cli import order_commands, shop_commands
+from orderflow_cli.app import app
+from orderflow_cli.errors import OrderflowError
+
+__all__ = ["app", "main", "order_commands", "shop_commands"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that the arguments name, and leave with its exit code.
+
+    That is 0, 1 for a failure, which standard error tells in a sentence, 2 for wrong usage, 3 for
+    an order that was waited for and is not completed, and 130 after Ctrl-C.
+    """
+    try:
+        app(arguments, prog_name="orderflow")
+    except OrderflowError as error:
+        print(f"orderflow: {error}", file=sys.stderr)
+        sys.exit(1)

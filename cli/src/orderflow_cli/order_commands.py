@@ -1,0 +1,175 @@
+"""Commands about orders."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from orderflow_cli import show
+from orderflow_cli.app import (
+    ENDED_OTHERWISE,
+    Approver,
+    AsJson,
+    Limit,
+    OrderIdArgument,
+    app,
+    services,
+)
+from orderflow_cli.client import Orderflow
+from orderflow_cli.console import Answers, Console
+from orderflow_cli.errors import OrderflowError
+from orderflow_cli.feed import StatusFeed
+from orderflow_cli.following import Following
+from orderflow_cli.publishing import endings, publish_all, summary
+from orderflow_cli.reading import Submission, read_orders, read_unchecked
+from orderflow_contracts.orders import OrderStatus, OrderStatusChanged
+
+Watch = Annotated[bool, typer.Option("--watch", help="Wait for the end.")]
+BAR_FROM = 10
+"""A bar is shown from so many orders on; fewer are published before it could be read."""
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True}, short_help="Buy things, one by one."
+)
+def console(
+    *,
+    answers: Annotated[
+        list[str] | None,
+        typer.Argument(help="Answers in place of typed ones, such as: cars 11 y exit"),
+    ] = None,
+    approver: Approver,
+) -> None:
+    """Ask what to buy, place the order and show it step by step, until `exit`."""
+    with services() as flow:
+        Console(flow, Answers(answers or []), approver).run()
+
+
+@app.command(short_help="Publish orders from a file.")
+def publish(
+    *,
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON or JSON lines; - is stdin.")],
+    watch: Watch = False,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Look for mistakes before publishing.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Publish one order or many as events, and print their ids."""
+    text, source = _read(file)
+    submissions = read_orders(text, source) if check else read_unchecked(text, source)
+    with services() as flow:
+        if not watch:
+            _publish(flow, submissions, tell=not as_json)
+            if as_json:
+                show.as_json({"published": [entry.event_id for entry in submissions]})
+            return
+        with flow.statuses() as feed:
+            begun = time.monotonic()
+            _publish(flow, submissions, tell=not as_json)
+            ended = _wait(flow, feed, submissions)
+        _tell_endings(ended, time.monotonic() - begun, as_json=as_json)
+
+
+@app.command(short_help="Show an order and its history.")
+def order(*, order_id: OrderIdArgument, watch: Watch = False, as_json: AsJson = False) -> None:
+    """Show an order; with --watch, wait for its end: exit code 0 when completed, 3 otherwise."""
+    with services() as flow:
+        found = flow.order(order_id)
+        if watch:
+            for change in flow.follow(order_id):
+                if not as_json:
+                    _tell(change)
+            found = flow.order(order_id)
+    if as_json:
+        show.as_json(found)
+    else:
+        show.show_order(found)
+    if watch and found.status is not OrderStatus.COMPLETED:
+        raise typer.Exit(ENDED_OTHERWISE)
+
+
+@app.command(short_help="List orders.")
+def orders(
+    *,
+    status: Annotated[OrderStatus | None, typer.Option(help="Those with this status.")] = None,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List orders as orders does."""
+    with services() as flow:
+        found = flow.orders(status, limit)
+    if as_json:
+        show.as_json(found)
+    else:
+        show.show_orders(found)
+
+
+@app.command(short_help="Ask for an order to be cancelled.")
+def cancel(*, order_id: OrderIdArgument) -> None:
+    """Ask for an order to be cancelled; what was done for it is undone."""
+    with services() as flow:
+        flow.cancel(order_id)
+    print(
+        f"Order {show.clean(order_id)} is asked to stop. "
+        f"`orderflow order {show.clean(order_id)} --watch` tells how it ends."
+    )
+
+
+def _read(file: str) -> tuple[str, str]:
+    source = "standard input" if file == "-" else file
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return content.decode("utf-8"), source
+    except OSError as error:
+        raise OrderflowError(f"{source} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise OrderflowError(f"{source} is no UTF-8 text: {error.reason}") from error
+
+
+def _publish(flow: Orderflow, submissions: list[Submission], *, tell: bool) -> None:
+    shown = show.console(stderr=True)
+    columns = (TextColumn("publishing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    is_long = len(submissions) >= BAR_FROM and shown.is_terminal
+    with Progress(*columns, console=shown, transient=True, disable=not is_long) as bar:
+        task = bar.add_task("publishing", total=len(submissions))
+        publish_all(flow, submissions, lambda _: bar.advance(task))
+    if tell:
+        for entry in submissions:
+            print(show.clean(entry.event_id), flush=True)
+
+
+def _wait(
+    flow: Orderflow, feed: StatusFeed, submissions: list[Submission]
+) -> list[OrderStatusChanged]:
+    shown = show.console(stderr=True)
+    columns = (TextColumn("ended"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    order_ids = {entry.event_id for entry in submissions if entry.makes_an_order}
+    following = Following(flow.order, feed, order_ids)
+    ended = []
+    with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
+        task = bar.add_task("ended", total=len(order_ids))
+        for change in endings(iter(following)):
+            ended.append(change)
+            bar.advance(task)
+    return ended
+
+
+def _tell_endings(ended: list[OrderStatusChanged], seconds: float, *, as_json: bool) -> None:
+    if as_json:
+        show.as_json({"orders": [change.model_dump(mode="json") for change in ended]})
+    else:
+        for change in ended:
+            if change.status is not OrderStatus.COMPLETED:
+                print(f"{change.order_id} {change.status} {show.clean(change.reason or '')}")
+        print(summary(ended, seconds))
+    if any(change.status is not OrderStatus.COMPLETED for change in ended):
+        raise typer.Exit(ENDED_OTHERWISE)
+
+
+def _tell(change: OrderStatusChanged) -> None:
+    reason = f" ({show.clean(change.reason)})" if change.reason else ""
+    print(f"{show.moment(change.at)} {change.status}{reason}", flush=True)

@@ -1,0 +1,71 @@
+"""Where the services are; the only reader of the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from orderflow_cli.errors import OrderflowError
+from orderflow_contracts.names import APPROVALS, INVENTORY, LOCAL_PORTS, ORDERS
+
+HIGHEST_PORT: Final = 65_535
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base URLs of the services, and of the sidecar of orders, through which events go."""
+
+    orders_url: str
+    inventory_url: str
+    approvals_url: str
+    sidecar_url: str
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the environment: a URL wins over a port, and a port over the common offset.
+
+    Raises `OrderflowError` that names the variable.
+    """
+    offset = _number(environment, "ORDERFLOW_PORT_OFFSET", 0)
+
+    def url(name: str, port_name: str, default_port: int) -> str:
+        port = _number(environment, port_name, default_port + offset)
+        if not 0 < port <= HIGHEST_PORT:
+            raise OrderflowError(
+                f"{port} is no port: set {port_name} or ORDERFLOW_PORT_OFFSET to another number"
+            )
+        return _url(environment, name, f"http://127.0.0.1:{port}")
+
+    return Settings(
+        orders_url=url("ORDERFLOW_ORDERS_URL", "ORDERS_HTTP_PORT", LOCAL_PORTS[ORDERS].http),
+        inventory_url=url(
+            "ORDERFLOW_INVENTORY_URL", "INVENTORY_HTTP_PORT", LOCAL_PORTS[INVENTORY].http
+        ),
+        approvals_url=url(
+            "ORDERFLOW_APPROVALS_URL", "APPROVALS_HTTP_PORT", LOCAL_PORTS[APPROVALS].http
+        ),
+        sidecar_url=url(
+            "ORDERFLOW_SIDECAR_URL", "ORDERS_DAPR_HTTP_PORT", LOCAL_PORTS[ORDERS].dapr_http
+        ),
+    )
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, "").strip()
+    try:
+        return int(text) if text else default
+    except ValueError:
+        raise OrderflowError(f"{name} must be a whole number, and is {text!r}") from None
+
+
+def _url(environment: Mapping[str, str], name: str, default: str) -> str:
+    text = environment.get(name, "").strip() or default
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise OrderflowError(f"{name} must be a URL such as {default}, and is {text!r}")
+    return text.rstrip("/")

@@ -1,0 +1,191 @@
+"""How things look on the terminal: tables, amounts and times."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from orderflow_cli.models import DeadLetter
+from orderflow_contracts.approvals import Approval
+from orderflow_contracts.fields import now
+from orderflow_contracts.inventory import Stock
+from orderflow_contracts.orders import Order, OrderLine, OrderStatus
+
+WIDTH_OF_A_FILE: Final = 200
+NOTHING: Final = "-"
+COLOURS: Final = {
+    OrderStatus.COMPLETED: "green",
+    OrderStatus.AWAITING_APPROVAL: "yellow",
+    OrderStatus.REJECTED: "red",
+    OrderStatus.FAILED: "red",
+    OrderStatus.NEEDS_ATTENTION: "bold red",
+}
+UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def as_json(value: object) -> None:
+    """Print models, or lists of them, as one JSON document."""
+    print(json.dumps(_plain(value), indent=2, ensure_ascii=True), flush=True)
+
+
+def show_orders(orders: Sequence[Order]) -> None:
+    """Print a list of orders."""
+    table = _table("order", "status", "reason", "lines", ">total", "received")
+    for order in orders:
+        table.add_row(
+            _cell(order.order_id),
+            _status(order.status),
+            _cell(order.reason),
+            _cell(lines(order.lines)),
+            _cell(money(order.total_cents)),
+            _cell(moment(order.created_at)),
+        )
+    _print(table, empty=None if orders else "There is no such order.")
+
+
+def show_order(order: Order) -> None:
+    """Print an order and its history, with the time that each step took."""
+    console().print(Text.assemble("Order ", (clean(order.order_id), "bold")))
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("  customer", _cell(order.customer_id))
+    facts.add_row("  lines", _cell(lines(order.lines)))
+    facts.add_row("  total", _cell(money(order.total_cents)))
+    facts.add_row("  status", _status(order.status))
+    if order.reason:
+        facts.add_row("  reason", _cell(order.reason))
+    console().print(facts)
+    table = _table(">", "status", "reason", "at", ">after")
+    earlier = None
+    for entry in order.history:
+        table.add_row(
+            str(entry.sequence),
+            _status(entry.status),
+            _cell(entry.reason),
+            _cell(moment(entry.at)),
+            _cell(NOTHING if earlier is None else span((entry.at - earlier).total_seconds())),
+        )
+        earlier = entry.at
+    _print(table)
+
+
+def show_approvals(approvals: Sequence[Approval]) -> None:
+    """Print a list of requests for approval."""
+    table = _table("order", "status", "customer", "lines", ">total", "expires", "approver")
+    for approval in approvals:
+        table.add_row(
+            _cell(approval.order_id),
+            _cell(approval.status),
+            _cell(approval.customer_id),
+            _cell(lines(approval.lines)),
+            _cell(money(approval.total_cents)),
+            _cell(moment(approval.expires_at)),
+            _cell(approval.approver),
+        )
+    _print(table, empty=None if approvals else "There is no such request for approval.")
+
+
+def show_stock(stock: Stock) -> None:
+    """Print what lies on the shelf."""
+    table = _table("item", ">on hand", ">reserved", ">available", ">price")
+    for item in stock.items:
+        table.add_row(
+            _cell(item.item),
+            str(item.on_hand),
+            str(item.reserved),
+            str(item.available),
+            money(item.unit_price_cents),
+        )
+    _print(table)
+
+
+def show_dead_letters(letters: Sequence[DeadLetter]) -> None:
+    """Print a list of dead letters."""
+    table = _table("id", "topic", "event", "order", "reason", ">age", "sent again")
+    for letter in letters:
+        table.add_row(
+            _cell(letter.name),
+            _cell(letter.topic),
+            _cell(letter.event_id),
+            _cell(letter.order_id),
+            _cell(letter.reason),
+            _cell(span((now() - letter.received_at).total_seconds())),
+            _cell(NOTHING if letter.resent_at is None else moment(letter.resent_at)),
+        )
+    _print(table, empty=None if letters else "There are no dead letters.")
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return the terminal, or something wide where the output goes to a file."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else WIDTH_OF_A_FILE, highlight=False)
+
+
+def money(cents: int | None) -> str:
+    """Write cents as dollars."""
+    return NOTHING if cents is None else f"${cents / 100:,.2f}"
+
+
+def moment(at: datetime) -> str:
+    """Write a time of day on its date, where the reader is."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def span(seconds: float) -> str:
+    """Write a length of time in the unit that suits it.
+
+    >>> span(0.0421), span(3.25), span(200), span(90_000)
+    ('42 ms', '3.2 s', '3 min', '1 d')
+    """
+    for length, unit in UNITS:
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def lines(of_order: Iterable[OrderLine]) -> str:
+    """Write an order's lines in a row."""
+    return ", ".join(f"{line.quantity} {line.item}" for line in of_order)
+
+
+def clean(text: str) -> str:
+    """Leave out what would make a terminal do things: this text came from anyone."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        is_number = column.startswith(">")
+        table.add_column(
+            column.removeprefix(">"),
+            justify="right" if is_number else "left",
+            # Ids are copied from here: they are folded rather than cut off.
+            overflow="fold",
+        )
+    return table
+
+
+def _print(table: Table, empty: str | None = None) -> None:
+    console().print(table if empty is None else empty)
+
+
+def _cell(text: str | None) -> Text:
+    return Text(clean(text) if text else NOTHING)
+
+
+def _status(status: OrderStatus) -> Text:
+    return Text(status, style=COLOURS.get(status, ""))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

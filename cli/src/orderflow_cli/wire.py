@@ -1,0 +1,109 @@
+"""One service over HTTP: every failure becomes one clear sentence."""
+
+import json
+from typing import Final, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from orderflow_cli.errors import OrderflowError, Refusal, ServiceUnreachable
+
+Model = TypeVar("Model", bound=BaseModel)
+
+TIMEOUT_SECONDS: Final = 15.0
+CONNECT_SECONDS: Final = 5.0
+STRUCTURED_EVENT: Final = "application/cloudevents+json"
+
+
+class Service:
+    """A service by its name and base URL. Its calls are safe to make from several threads."""
+
+    def __init__(self, name: str, url: str, http: httpx.Client) -> None:
+        self.name = name
+        self.url = url
+        self._http = http
+
+    def read(self, path: str, model: type[Model], **query: str | int | None) -> Model:
+        """GET a document."""
+        given = {key: value for key, value in query.items() if value is not None}
+        return self._parse(
+            self._call(self._http.build_request("GET", self._to(path), params=given)), model
+        )
+
+    def do(self, path: str, body: object = None) -> httpx.Response:
+        """POST a JSON body; return the answer unread."""
+        return self._call(self._http.build_request("POST", self._to(path), json=body))
+
+    def ask(self, path: str, model: type[Model], body: object) -> Model:
+        """POST a JSON body; return the document that comes back."""
+        return self._parse(self.do(path, body), model)
+
+    def send(self, path: str, content: bytes, content_type: str) -> None:
+        """POST bytes of some type."""
+        headers = {"content-type": content_type}
+        self._call(
+            self._http.build_request("POST", self._to(path), content=content, headers=headers)
+        )
+
+    def _to(self, path: str) -> str:
+        return self.url + path
+
+    def _call(self, request: httpx.Request) -> httpx.Response:
+        try:
+            response = self._http.send(request)
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise explain(self.name, self.url, error) from error
+        if not response.is_success:
+            raise refusal(self.name, self.url, response)
+        return response
+
+    def _parse(self, response: httpx.Response, model: type[Model]) -> Model:
+        try:
+            return model.model_validate_json(response.content)
+        except ValidationError as error:
+            raise _stranger(self.name, self.url, "something unknown") from error
+
+
+def explain(name: str, url: str, error: Exception) -> ServiceUnreachable:
+    """Say why there was no answer, and what to do."""
+    remedy = "`make run` starts it, `make status` tells"
+    if isinstance(error, httpx.ConnectError):
+        return ServiceUnreachable(f"{name} does not answer at {url} - is it running? {remedy}")
+    if isinstance(error, httpx.TimeoutException):
+        return ServiceUnreachable(
+            f"{name} at {url} did not answer in time - is it well? `make status` tells"
+        )
+    return ServiceUnreachable(
+        f"{name} at {url} broke off its answer ({str(error) or type(error).__name__}) - "
+        f"is it still running? {remedy}"
+    )
+
+
+def refusal(name: str, url: str, response: httpx.Response) -> OrderflowError:
+    """Read a problem document, or an error of the sidecar."""
+    try:
+        document = json.loads(response.content)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        return _stranger(name, url, f"HTTP status {response.status_code}")
+    if "detail" in document:
+        return Refusal(
+            name, response.status_code, str(document.get("code", "")), str(document["detail"])
+        )
+    if "message" in document:
+        code = str(document.get("errorCode", ""))
+        return Refusal(name, response.status_code, code, _root(str(document["message"])))
+    return _stranger(name, url, f"HTTP status {response.status_code}")
+
+
+def _root(message: str) -> str:
+    """Leave out the sidecar's account of how a gRPC error came to it."""
+    return message.rpartition("desc = ")[2] or message
+
+
+def _stranger(name: str, url: str, what: str) -> OrderflowError:
+    return OrderflowError(
+        f"{name} at {url} answered with {what} - does another program listen there, or another "
+        "version? `make status` tells"
+    )
