@@ -1,0 +1,54 @@
+"""An edge towards the sidecar that keeps what it is given, to be called by a test."""
+
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, NamedTuple, TypeVar
+
+from cloudevents.http import CloudEvent
+from pydantic import BaseModel
+
+from orderflow_hosting.dapr_app import DaprApp
+
+Request = TypeVar("Request", bound=BaseModel)
+
+
+class Method(NamedTuple):
+    """An offered method: its request, its handler and who may call it (None: anyone)."""
+
+    model: type[BaseModel]
+    handle: Callable[[Any], Awaitable[BaseModel]]
+    callers: frozenset[str] | None
+
+
+class RecordedApp(DaprApp):
+    """Listens nowhere; tests call the handlers."""
+
+    def __init__(self) -> None:
+        self.methods: dict[str, Method] = {}
+        self.topics: dict[str, Callable[[CloudEvent], Awaitable[None]]] = {}
+        self.dead_letters: dict[str, Callable[[CloudEvent], Awaitable[None]]] = {}
+
+    def on_method(
+        self,
+        name: str,
+        model: type[Request],
+        handle: Callable[[Request], Awaitable[BaseModel]],
+        *,
+        callers: Collection[str] | None = None,
+    ) -> None:
+        """Keep a method."""
+        allowed = frozenset(callers) if callers is not None else None
+        self.methods[name] = Method(model, handle, allowed)
+
+    def on_topic(self, topic: str, handle: Callable[[CloudEvent], Awaitable[None]]) -> None:
+        """Keep a topic's handler."""
+        self.topics[topic] = handle
+
+    def on_dead_letters(self, topic: str, keep: Callable[[CloudEvent], Awaitable[None]]) -> None:
+        """Keep a dead-letter topic's handler."""
+        self.dead_letters[topic] = keep
+
+    async def invoke(self, name: str, body: str = "{}") -> dict[str, Any]:
+        """Call a method with JSON, as the sidecar does for an allowed caller."""
+        method = self.methods[name]
+        reply = await method.handle(method.model.model_validate_json(body))
+        return reply.model_dump(mode="json", exclude_none=True)
