@@ -33,6 +33,8 @@ SUBSCRIPTIONS: Final[dict[str, tuple[str, ...]]] = {
 }
 """The topics that each application subscribes to, by application id."""
 
+_SINGULAR: Final = {"orders": "order", "approvals": "approval", "decisions": "decision"}
+
 
 def dead_letter_topic(topic: str) -> str:
     """Name the topic to which a consumer's sidecar moves what could not be handled."""
@@ -40,13 +42,13 @@ def dead_letter_topic(topic: str) -> str:
 
 
 def event_type(topic: str) -> str:
-    """Name the CloudEvents type of a topic's events.
+    """Name the CloudEvents type of a topic's events: the topic in singular words.
 
-    >>> event_type("orders.submitted")
-    'com.orderflow.order.submitted.v1'
+    >>> event_type("approvals.decisions")
+    'com.orderflow.approval.decision.v1'
     """
-    subject, _, occurrence = topic.partition(".")
-    return f"com.orderflow.{subject.removesuffix('s')}.{occurrence}.v1"
+    words = (_SINGULAR.get(word, word) for word in topic.split("."))
+    return f"com.orderflow.{'.'.join(words)}.v1"
 
 
 def event_source(app_id: str) -> str:

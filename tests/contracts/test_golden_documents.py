@@ -1,0 +1,104 @@
+"""Events and problem documents as the services write them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cloudevents.conversion import to_json
+from cloudevents.http import CloudEvent, from_json
+
+from orderflow_contracts.orders import OrderStatusChanged, OrderSubmitted
+from orderflow_hosting.events import write_event
+from orderflow_hosting.problems import FieldError, Problem
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def golden(name: str) -> Any:
+    return json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def a_status() -> OrderStatusChanged:
+    return OrderStatusChanged.model_validate(golden("orders.status-rejected"))
+
+
+def test_an_event_is_written_exactly_as_kept() -> None:
+    """The envelope names type, source, subject and content type, and the id that was given."""
+    change = a_status()
+
+    written = json.loads(
+        write_event(
+            "orders.status",
+            change,
+            app_id="orders",
+            subject=change.order_id,
+            event_id=change.event_id,
+        )
+    )
+
+    assert written.pop("time")
+    assert written == golden("event")
+
+
+def test_an_event_is_read_back() -> None:
+    """What is in the envelope is the message that was put there."""
+    change = a_status()
+    written = write_event("orders.status", change, app_id="orders", subject="order-1")
+
+    event = from_json(written)
+
+    assert OrderStatusChanged.model_validate(event.data) == change
+
+
+def test_events_without_a_given_id_have_ids_of_their_own() -> None:
+    """Two events are never taken for one."""
+    order = OrderSubmitted.model_validate(golden("orders.submitted"))
+
+    ids = {
+        json.loads(write_event("orders.submitted", order, app_id="orders", subject="order-1"))["id"]
+        for _ in range(3)
+    }
+
+    assert len(ids) == 3
+
+
+def test_an_event_of_somebody_else_may_carry_more() -> None:
+    """Attributes and fields that are not known do not disturb."""
+    change = a_status()
+    event = CloudEvent(
+        {"type": "x", "source": "y", "traceparent": "z"},
+        {**golden("orders.status-rejected"), "more": 1},
+    )
+
+    read = from_json(to_json(event))
+
+    assert OrderStatusChanged.model_validate(read.data) == change
+
+
+def test_a_problem_is_written_exactly_as_kept() -> None:
+    """A problem document has a stable code, and names the fields that are wrong."""
+    problem = Problem(
+        422,
+        "INVALID_INPUT",
+        "lines.0.quantity: Input should be greater than or equal to 1",
+        [
+            FieldError(
+                field="lines.0.quantity", message="Input should be greater than or equal to 1"
+            )
+        ],
+    )
+
+    assert problem.document() == golden("problem")
+
+
+def test_a_problem_without_fields_has_no_list_of_them() -> None:
+    """`errors` is there only where fields are wrong."""
+    document = Problem(409, "ORDER_EXISTS", "order o-1 exists with other content").document()
+
+    assert document == {
+        "type": "about:blank",
+        "title": "Order exists",
+        "status": 409,
+        "detail": "order o-1 exists with other content",
+        "code": "ORDER_EXISTS",
+    }

@@ -1,0 +1,258 @@
+"""Every message and reply, as other programs see it: kept as JSON that must not change."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from orderflow_contracts.approvals import (
+    Approval,
+    ApprovalRequested,
+    ApprovalStatus,
+    ApprovalWithdrawn,
+    Decision,
+    DecisionMade,
+    RaiseReply,
+    RaiseRequest,
+)
+from orderflow_contracts.fields import Message
+from orderflow_contracts.inventory import (
+    RESERVE_REPLY,
+    CommitRequest,
+    Committed,
+    Released,
+    ReleaseRequest,
+    ReservationRejected,
+    Reserved,
+    ReservedLine,
+    ReserveRequest,
+    RestockRequest,
+    Shortage,
+    Stock,
+    StockItem,
+)
+from orderflow_contracts.orders import (
+    HistoryEntry,
+    Order,
+    OrderLine,
+    OrderStatus,
+    OrderStatusChanged,
+    OrderSubmitted,
+    Reason,
+)
+
+GOLDEN = Path(__file__).parent / "golden"
+AT = datetime(2026, 3, 1, 12, 30, 15, 123456, UTC)
+LATER = datetime(2026, 3, 2, 12, 30, 15, tzinfo=UTC)
+LINES = (OrderLine(item="cars", quantity=11), OrderLine(item="paperclip", quantity=2))
+
+MESSAGES: Mapping[str, Message] = {
+    "orders.submitted": OrderSubmitted(order_id="order-1", customer_id="alice", lines=LINES),
+    "orders.status": OrderStatusChanged(
+        order_id="order-1",
+        sequence=2,
+        status=OrderStatus.RESERVED,
+        total_cents=165_010_00,
+        at=AT,
+    ),
+    "orders.status-rejected": OrderStatusChanged(
+        order_id="order-1",
+        sequence=2,
+        status=OrderStatus.REJECTED,
+        reason=Reason.OUT_OF_STOCK,
+        at=AT,
+    ),
+    "approvals.requested": ApprovalRequested(
+        order_id="order-1",
+        customer_id="alice",
+        lines=LINES,
+        total_cents=165_010_00,
+        expires_at=LATER,
+    ),
+    "approvals.decisions": DecisionMade(
+        order_id="order-1", approved=True, approver="bob", comment="a good customer"
+    ),
+    "approvals.withdrawn": ApprovalWithdrawn(order_id="order-1", reason="cancelled_on_request"),
+    "reserve-request": ReserveRequest(order_id="order-1", lines=LINES),
+    "reserve-reply-reserved": Reserved(
+        total_cents=165_010_00,
+        lines=(
+            ReservedLine(item="cars", quantity=11, unit_price_cents=15_000_00),
+            ReservedLine(item="paperclip", quantity=2, unit_price_cents=5_00),
+        ),
+    ),
+    "reserve-reply-rejected": ReservationRejected(
+        reason="out_of_stock", shortages=(Shortage(item="cars", requested=11, available=3),)
+    ),
+    "commit-request": CommitRequest(order_id="order-1"),
+    "commit-reply": Committed(remaining={"cars": 89, "paperclip": 98}),
+    "release-request": ReleaseRequest(order_id="order-1"),
+    "release-reply": Released(),
+    "restock-request": RestockRequest(item="cars", quantity=5),
+    "stock": Stock(
+        items=(
+            StockItem(
+                item="cars", on_hand=100, reserved=11, available=89, unit_price_cents=15_000_00
+            ),
+        )
+    ),
+    "raise-request": RaiseRequest(
+        order_id="order-1", data=Decision(approved=False, approver="bob", comment="too much")
+    ),
+    "raise-reply": RaiseReply(outcome="too_late"),
+    "order": Order(
+        order_id="order-1",
+        customer_id="alice",
+        lines=LINES,
+        status=OrderStatus.CANCELLED,
+        reason=Reason.CANCELLED_ON_REQUEST,
+        total_cents=165_010_00,
+        sequence=2,
+        created_at=AT,
+        updated_at=LATER,
+        history=(
+            HistoryEntry(sequence=1, status=OrderStatus.RECEIVED, at=AT),
+            HistoryEntry(
+                sequence=2,
+                status=OrderStatus.CANCELLED,
+                reason=Reason.CANCELLED_ON_REQUEST,
+                at=LATER,
+            ),
+        ),
+    ),
+    "approval-pending": Approval(
+        order_id="order-1",
+        customer_id="alice",
+        lines=LINES,
+        total_cents=165_010_00,
+        status=ApprovalStatus.PENDING,
+        requested_at=AT,
+        expires_at=LATER,
+    ),
+    "approval-decided": Approval(
+        order_id="order-1",
+        customer_id="alice",
+        lines=LINES,
+        total_cents=165_010_00,
+        status=ApprovalStatus.APPROVED,
+        requested_at=AT,
+        expires_at=LATER,
+        approver="bob",
+        comment="a good customer",
+        decided_at=LATER,
+    ),
+}
+
+
+def golden(name: str) -> Any:
+    return json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def with_surplus(document: Any) -> Any:
+    """Add an unknown field to every object that is a message."""
+    if isinstance(document, list):
+        return [with_surplus(part) for part in document]
+    if isinstance(document, dict):
+        surplus = {
+            key: with_surplus(value) for key, value in document.items() if key != "remaining"
+        }
+        return {**document, **surplus, "added_later": {"by": ["another", "version"]}}
+    return document
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_a_message_is_written_exactly_as_kept(name: str) -> None:
+    """Names, types and the shape of what is written are what other programs rely on."""
+    written = MESSAGES[name].model_dump(mode="json")
+
+    assert written == golden(name)
+    assert list(written) == list(golden(name))
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_a_message_is_read_back(name: str) -> None:
+    """What is kept reads as the very message, from JSON and from parsed JSON."""
+    model = type(MESSAGES[name])
+
+    assert model.model_validate(golden(name)) == MESSAGES[name]
+    assert model.model_validate_json(json.dumps(golden(name))) == MESSAGES[name]
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_unknown_fields_are_ignored(name: str) -> None:
+    """A publisher may add fields, at any level, before its readers know them."""
+    model = type(MESSAGES[name])
+
+    assert model.model_validate(with_surplus(golden(name))) == MESSAGES[name]
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_a_message_cannot_be_changed(name: str) -> None:
+    """A message is a fact: nobody changes it on its way."""
+    message = MESSAGES[name]
+    field = next(iter(type(message).model_fields))
+
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(message, field, "other")
+
+
+@pytest.mark.parametrize("name", ["reserve-reply-reserved", "reserve-reply-rejected"])
+def test_the_outcome_tells_which_reply_to_reserve_it_is(name: str) -> None:
+    """One look at `outcome` tells the two replies apart."""
+    reply = RESERVE_REPLY.validate_json(json.dumps(golden(name)))
+
+    assert reply == MESSAGES[name]
+
+
+def test_no_golden_file_is_forgotten() -> None:
+    """Every kept document belongs to a test."""
+    kept = {path.stem for path in GOLDEN.glob("*.json")}
+
+    assert kept == {*MESSAGES, "problem", "event", "orders.submitted-short"}
+
+
+def test_the_short_form_stands_for_one_line_of_an_anonymous_customer() -> None:
+    """`order_id`, `item` and `quantity` are enough for an order."""
+    order = OrderSubmitted.model_validate(golden("orders.submitted-short"))
+
+    assert order == OrderSubmitted(
+        order_id="order-1", customer_id="anonymous", lines=(OrderLine(item="cars", quantity=11),)
+    )
+
+
+def test_the_short_form_may_name_its_customer() -> None:
+    """A customer in the short form is kept."""
+    order = OrderSubmitted.model_validate(
+        {**golden("orders.submitted-short"), "customer_id": "eve"}
+    )
+
+    assert order.customer_id == "eve"
+
+
+def test_lines_win_over_the_short_form() -> None:
+    """Where both forms come together, the long one counts."""
+    both = {**golden("orders.submitted"), "item": "boats", "quantity": 3}
+
+    assert OrderSubmitted.model_validate(both) == MESSAGES["orders.submitted"]
+
+
+def test_the_order_of_lines_does_not_make_another_order() -> None:
+    """Content is compared by customer and by lines, in whatever order they come."""
+    order = OrderSubmitted(order_id="order-1", customer_id="alice", lines=LINES)
+
+    assert order.same_content_as("alice", reversed(LINES))
+    assert not order.same_content_as("eve", LINES)
+    assert not order.same_content_as("alice", LINES[:1])
+
+
+def test_times_are_written_in_utc() -> None:
+    """A time with another offset is the same moment in UTC."""
+    read = TypeAdapter(OrderStatusChanged).validate_python(
+        {**golden("orders.status"), "at": "2026-03-01T14:30:15.123456+02:00"}
+    )
+
+    assert read.model_dump(mode="json")["at"] == golden("orders.status")["at"]

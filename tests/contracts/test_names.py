@@ -1,0 +1,94 @@
+import pytest
+
+from orderflow_contracts import names
+from orderflow_contracts.orders import FINAL_STATUSES, OrderStatus, OrderStatusChanged
+
+
+def test_topics_are_those_of_the_contract() -> None:
+    """Other programs publish and subscribe under these names."""
+    assert {
+        names.ORDERS_SUBMITTED,
+        names.ORDERS_STATUS,
+        names.APPROVALS_REQUESTED,
+        names.APPROVALS_DECISIONS,
+        names.APPROVALS_WITHDRAWN,
+    } == {
+        "orders.submitted",
+        "orders.status",
+        "approvals.requested",
+        "approvals.decisions",
+        "approvals.withdrawn",
+    }
+    assert names.PUBSUB == "pubsub"
+
+
+@pytest.mark.parametrize(
+    ("topic", "expected"),
+    [
+        ("orders.submitted", "com.orderflow.order.submitted.v1"),
+        ("orders.status", "com.orderflow.order.status.v1"),
+        ("approvals.requested", "com.orderflow.approval.requested.v1"),
+        ("approvals.decisions", "com.orderflow.approval.decision.v1"),
+        ("approvals.withdrawn", "com.orderflow.approval.withdrawn.v1"),
+    ],
+)
+def test_event_types_are_topics_in_singular_words(topic: str, expected: str) -> None:
+    """Each topic's events have one type, which names a version."""
+    assert names.event_type(topic) == expected
+
+
+def test_every_subscription_has_a_dead_letter_topic() -> None:
+    """What cannot be handled goes beside its topic."""
+    topics = [topic for topics in names.SUBSCRIPTIONS.values() for topic in topics]
+
+    assert {names.dead_letter_topic(topic) for topic in topics} == {
+        "orders.submitted.dead",
+        "approvals.requested.dead",
+        "approvals.decisions.dead",
+        "approvals.withdrawn.dead",
+    }
+
+
+def test_ports_of_the_local_run_are_those_of_the_contract() -> None:
+    """Applications answer where the documentation says."""
+    assert {
+        app: (ports.http, ports.grpc, ports.dapr_http, ports.dapr_grpc)
+        for app, ports in names.LOCAL_PORTS.items()
+    } == {
+        "orders": (8001, 7001, 3501, 50101),
+        "inventory": (8002, 7002, 3502, 50102),
+        "approvals": (8003, 7003, 3503, 50103),
+    }
+
+
+def test_statuses_are_those_of_the_contract() -> None:
+    """An order has one of ten statuses, of which five are final."""
+    assert {status.value for status in OrderStatus} == {
+        "received",
+        "reserved",
+        "awaiting_approval",
+        "approved",
+        "paid",
+        "completed",
+        "rejected",
+        "cancelled",
+        "failed",
+        "needs_attention",
+    }
+    assert {status.value for status in OrderStatus if status.is_final} == FINAL_STATUSES
+    assert {status.value for status in FINAL_STATUSES} == {
+        "completed",
+        "rejected",
+        "cancelled",
+        "failed",
+        "needs_attention",
+    }
+
+
+def test_a_status_event_is_known_by_order_and_sequence() -> None:
+    """A second delivery has the same event id."""
+    change = OrderStatusChanged.model_validate(
+        {"order_id": "o-1", "sequence": 3, "status": "paid", "at": "2026-03-01T12:00:00Z"}
+    )
+
+    assert change.event_id == "o-1.3"
