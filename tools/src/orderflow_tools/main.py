@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Final
 
-import httpx
 import psutil
 
 from orderflow_contracts.names import APPROVALS, ORDERS
@@ -144,11 +143,7 @@ def toolchain(settings: Settings, _options: argparse.Namespace) -> int:
 
 def _publish_first_orders(settings: Settings) -> str:
     say("\nThe first orders, published as events:")
-    try:
-        with httpx.Client(timeout=10, trust_env=False) as client:
-            return show_first_orders(settings, client)
-    except httpx.HTTPError as error:
-        raise PlatformError(f"The first orders could not be followed: {error}") from error
+    return show_first_orders(settings)
 
 
 def _say_what_next(settings: Settings, waiting: str | None) -> None:
