@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,10 @@ from orderflow_hosting.settings import ServiceSettings
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 HTTP_GRACE_SECONDS = 3
+
+
+class CannotListen(Exception):
+    """The HTTP port cannot be had, most often because something else listens on it."""
 
 
 class _HttpServer(uvicorn.Server):
@@ -34,8 +39,9 @@ async def serve(
     """Serve until SIGTERM or SIGINT; then finish what is in hand and return.
 
     `on_stop` is called when stopping begins, to end answers that would last for ever. Raises what
-    stopped one of the two edges if it was not a signal, such as a port in use.
+    stopped one of the two edges if it was not a signal, such as a port in use (`CannotListen`).
     """
+    listener = _listen(settings.http_host, settings.http_port)
     server = _HttpServer(
         uvicorn.Config(
             http,
@@ -48,7 +54,7 @@ async def serve(
     )
     signalled = _signalled()
     dapr.start()
-    http_edge = asyncio.create_task(server.serve())
+    http_edge = asyncio.create_task(server.serve(sockets=[listener]))
     dapr_edge = asyncio.create_task(dapr.wait())
     log.info("serving", http_port=settings.http_port, grpc_port=settings.grpc_port)
     edges = {http_edge, dapr_edge}
@@ -60,6 +66,15 @@ async def serve(
     await asyncio.wait({http_edge})
     for edge in edges & done:
         edge.result()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the HTTP port before anything else begins; uvicorn would end the process by itself."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 def _signalled() -> "asyncio.Future[None]":

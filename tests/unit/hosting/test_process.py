@@ -1,0 +1,91 @@
+import asyncio
+import os
+import signal
+import socket
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from orderflow_hosting.dapr_app import DaprApp
+from orderflow_hosting.process import CannotListen, serve
+from orderflow_hosting.settings import ServiceSettings
+
+PATIENCE_SECONDS = 20
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def settings() -> ServiceSettings:
+    return ServiceSettings.model_construct(
+        http_host="127.0.0.1",
+        http_port=free_port(),
+        grpc_host="127.0.0.1",
+        grpc_port=free_port(),
+        app_api_token=SecretStr("a token of sixteen or more"),
+    )
+
+
+class People:
+    """An HTTP application with an answer that takes as long as it is told."""
+
+    def __init__(self) -> None:
+        self.entered = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.app = FastAPI()
+        self.app.get("/slow")(self.slow)
+
+    async def slow(self) -> str:
+        """Answer when told to."""
+        self.entered.set()
+        await self.go_on.wait()
+        return "done"
+
+
+async def within_patience(work: Any) -> Any:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        return await work
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_both_edges_after_what_is_in_hand(
+    settings: ServiceSettings, number: signal.Signals
+) -> None:
+    """A signal lets the answer in hand be given, and then the call returns to clean up."""
+    people, stopped = People(), asyncio.Event()
+    serving = asyncio.create_task(serve(settings, people.app, DaprApp(settings), stopped.set))
+    base_url = f"http://127.0.0.1:{settings.http_port}"
+    async with httpx.AsyncClient(base_url=base_url, timeout=PATIENCE_SECONDS) as client:
+        asking = asyncio.create_task(client.get("/slow"))
+        await within_patience(people.entered.wait())
+
+        os.kill(os.getpid(), number)
+        await within_patience(stopped.wait())
+        people.go_on.set()
+
+        assert (await within_patience(asking)).json() == "done"
+    await within_patience(serving)
+
+
+async def test_an_http_port_in_use_is_told(settings: ServiceSettings) -> None:
+    """A port in use is told by its number, before anything has begun."""
+    told = f"127.0.0.1:{settings.http_port}.*in use"
+    holder = socket.create_server(("127.0.0.1", settings.http_port))
+
+    with holder, pytest.raises(CannotListen, match=told):
+        await serve(settings, FastAPI(), DaprApp(settings))
+
+
+async def test_a_grpc_port_in_use_ends_the_process(settings: ServiceSettings) -> None:
+    """The HTTP edge does not go on alone when Dapr cannot be served."""
+    holder = socket.create_server(("127.0.0.1", settings.grpc_port))
+
+    with holder, pytest.raises(RuntimeError, match=str(settings.grpc_port)):
+        await within_patience(serve(settings, FastAPI(), DaprApp(settings)))
