@@ -37,7 +37,7 @@ HANDLER_THREADS = 64
 DRAIN_SECONDS = 10.0
 
 
-class Refused(Exception):  # noqa: N818 # named for what happened
+class Refused(Exception):
     """An event that will never be handled, with the reason; it goes to the dead letters."""
 
     def __init__(self, reason: str, order_id: str | None = None) -> None:

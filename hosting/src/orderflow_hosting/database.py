@@ -1,11 +1,12 @@
 """A service's own tables: many readers, one writer that commits waiting work together."""
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -45,7 +46,7 @@ class Utc(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC)
 
 
-class DatabaseClosed(Exception):  # noqa: N818 # named for what happened
+class DatabaseClosed(Exception):
     """Work came for a database that is closed already."""
 
 
@@ -53,25 +54,32 @@ class _Job(Generic[T]):
     """One piece of work on its way to the writer, with the future of its result."""
 
     def __init__(self, work: Callable[[Connection], T]) -> None:
-        self.work = work
-        self.future: Future[T] = Future()
+        self.future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._work = work
+        self._result: T
+        self._error: Exception | None = None
 
-    def begin(self) -> bool:
-        """Tell whether the result is still wanted; from now on it cannot be given up."""
-        return self.future.set_running_or_notify_cancel()
+    def run(self, connection: Connection) -> None:
+        self._result = self._work(connection)
 
     def run_alone(self, engine: Engine) -> None:
         try:
             with engine.begin() as connection:
-                result = self.work(connection)
+                self.run(connection)
         except Exception as error:  # noqa: BLE001 # it is raised where the result is awaited
-            self.future.set_exception(error)
+            self._error = error
+
+    def deliver(self) -> None:
+        if self.future.done():
+            return
+        if self._error is None:
+            self.future.set_result(self._result)
         else:
-            self.future.set_result(result)
+            self.future.set_exception(self._error)
 
 
 class Database:
-    """Tables by URL, used from asyncio.
+    """Tables by URL, used from one event loop.
 
     All writes go through one thread: SQLite takes one writer at a time anyway, and work that
     waits meanwhile shares the next commit, which is what a commit costs most for. A piece of
@@ -96,7 +104,7 @@ class Database:
             if self._closed:
                 raise DatabaseClosed("the database is closed")
             self._jobs.put(job)
-        return await asyncio.wrap_future(job.future)
+        return await job.future
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run the work on a connection of its own that writes nothing."""
@@ -122,9 +130,10 @@ class Database:
 
     def _write_jobs(self) -> None:
         while (jobs := self._next_jobs()) is not None:
-            wanted = [job for job in jobs if job.begin()]
+            wanted = [job for job in jobs if not job.future.done()]
             if wanted:
                 self._commit_together(wanted)
+                self._deliver(wanted)
 
     def _next_jobs(self) -> list[_Job[Any]] | None:
         """Wait for a job, and take along what else is waiting; None when the end is reached."""
@@ -146,13 +155,21 @@ class Database:
             return
         try:
             with self._writing.begin() as connection:
-                results = [job.work(connection) for job in jobs]
+                for job in jobs:
+                    job.run(connection)
         except Exception:  # noqa: BLE001 # each tells its own when it runs alone
             for job in jobs:
                 job.run_alone(self._writing)
-        else:
-            for job, result in zip(jobs, results, strict=True):
-                job.future.set_result(result)
+
+    def _deliver(self, jobs: Sequence[_Job[Any]]) -> None:
+        """Wake the event loop once for all; it costs more than the results themselves."""
+
+        def deliver() -> None:
+            for job in jobs:
+                job.deliver()
+
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            jobs[0].future.get_loop().call_soon_threadsafe(deliver)
 
 
 def _engine(url: str) -> Engine:

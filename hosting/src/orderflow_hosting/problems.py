@@ -47,7 +47,7 @@ class ProblemDocument(BaseModel):
     errors: list[FieldError] | None = None
 
 
-class Problem(Exception):  # noqa: N818 # named for what happened
+class Problem(Exception):
     """An expected failure: HTTP status, stable code and a sentence for people."""
 
     def __init__(

@@ -23,7 +23,7 @@ TOO_LATE: Final = "too_late"
 """Why a request ended of which it is only known that its decision came after the end."""
 
 
-class RefusedByRule(Exception):  # noqa: N818 # named for what happened
+class RefusedByRule(Exception):
     """Something that the rules of approval will never allow."""
 
 

@@ -22,7 +22,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 AT_ONCE: Final = 16
 
 
-class NotAnswered(Exception):  # noqa: N818 # named for what happened
+class NotAnswered(Exception):
     """Orders could not be told, or did not know the order yet: to be tried again."""
 
 

@@ -31,7 +31,7 @@ class Carrier(Protocol):
         ...
 
 
-class UnknownApproval(Exception):  # noqa: N818 # named for what happened
+class UnknownApproval(Exception):
     """Nobody has asked for an approval of this order."""
 
 

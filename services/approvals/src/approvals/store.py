@@ -81,7 +81,7 @@ class Place:
     order_id: str
 
 
-class StoreUnavailable(Exception):  # noqa: N818 # named for what happened
+class StoreUnavailable(Exception):
     """The database does not answer; whether a change was written is not known."""
 
 

@@ -85,19 +85,19 @@ class Reservation(BaseModel):
         return self.model_copy(update={"state": state})
 
 
-class BrokenLedger(Exception):  # noqa: N818 # named for what happened
+class BrokenLedger(Exception):
     """A change would break the rules of stock; nothing may be written."""
 
 
-class NothingReserved(Exception):  # noqa: N818 # named for what happened
+class NothingReserved(Exception):
     """A commit for an order that holds no reservation."""
 
 
-class OtherLines(Exception):  # noqa: N818 # named for what happened
+class OtherLines(Exception):
     """A reserve for an order that asked for other lines before."""
 
 
-class UnknownItem(Exception):  # noqa: N818 # named for what happened
+class UnknownItem(Exception):
     """A restock of an item that is not kept."""
 
 

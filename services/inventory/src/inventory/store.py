@@ -27,11 +27,11 @@ class Versioned:
     version: str | None
 
 
-class StoreUnavailable(Exception):  # noqa: N818 # named for what happened
+class StoreUnavailable(Exception):
     """The store did not answer; whether a write happened is not known."""
 
 
-class VersionConflict(Exception):  # noqa: N818 # named for what happened
+class VersionConflict(Exception):
     """A key had changed since it was read, or the write failed: read again to know."""
 
 

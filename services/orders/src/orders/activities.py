@@ -1,4 +1,4 @@
-"""The steps of the order workflow: each idempotent by its order, for each will run twice one day."""
+"""The steps of the order workflow: each will run twice one day, so each is idempotent."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from orderflow_contracts.orders import OrderStatus, OrderStatusChanged, Reason
 from orders.feed import StatusFeed
 from orders.payments import PaymentProvider
 from orders.ports import Announcer, Inventory
-from orders.store import Entry, OrderStore
+from orders.store import OrderStore, Record
 from orders.workflows.messages import (
     ApprovalWanted,
     Charge,
@@ -55,14 +55,14 @@ class OrderActivities:
                 )
             )
             return Recorded()
-        entry = await self._record(
+        record = await self._record(
             notice.order_id,
             notice.run_id,
             notice.status,
             reason=notice.reason,
             total_cents=notice.total_cents,
         )
-        return await self._tell(entry)
+        return await self._tell(record)
 
     async def verify_inventory_activity(
         self, _: WorkflowActivityContext, verification: Verification
@@ -74,28 +74,26 @@ class OrderActivities:
         if isinstance(reply, ReservationRejected):
             log.info("reservation_rejected", order_id=verification.order_id, reason=reply.reason)
             return Verified(outcome="rejected", reason=Reason(reply.reason))
-        entry = await self._record(
+        record = await self._record(
             verification.order_id,
             verification.run_id,
             OrderStatus.RESERVED,
             total_cents=reply.total_cents,
         )
-        recorded = await self._tell(entry)
-        return Verified(
-            outcome="reserved", total_cents=reply.total_cents, **recorded.model_dump()
-        )
+        recorded = await self._tell(record)
+        return Verified(outcome="reserved", total_cents=reply.total_cents, **recorded.model_dump())
 
     async def request_approval_activity(
         self, _: WorkflowActivityContext, wanted: ApprovalWanted
     ) -> Recorded:
         """Ask a person for a decision."""
-        entry = await self._record(
+        record = await self._record(
             wanted.order_id,
             wanted.run_id,
             OrderStatus.AWAITING_APPROVAL,
             total_cents=wanted.total_cents,
         )
-        if entry.change is None:
+        if record is None:
             return Recorded(superseded=True)
         request = ApprovalRequested(
             order_id=wanted.order_id,
@@ -105,23 +103,21 @@ class OrderActivities:
             expires_at=wanted.expires_at,
         )
         recorded, _none = await asyncio.gather(
-            self._tell(entry), self._announcer.approval_requested(request)
+            self._tell(record), self._announcer.approval_requested(request)
         )
         return recorded
 
-    async def process_payment_activity(
-        self, _: WorkflowActivityContext, charge: Charge
-    ) -> Charged:
+    async def process_payment_activity(self, _: WorkflowActivityContext, charge: Charge) -> Charged:
         """Take the money, once."""
         if not await self._payments.charge(
             charge.order_id, charge.customer_id, charge.amount_cents
         ):
             log.info("payment_declined", order_id=charge.order_id)
             return Charged(outcome="declined")
-        entry = await self._record(
+        record = await self._record(
             charge.order_id, charge.run_id, OrderStatus.PAID, total_cents=charge.amount_cents
         )
-        recorded = await self._tell(entry)
+        recorded = await self._tell(record)
         return Charged(outcome="paid", **recorded.model_dump())
 
     async def update_inventory_activity(
@@ -159,26 +155,27 @@ class OrderActivities:
         *,
         reason: str | None = None,
         total_cents: int | None = None,
-    ) -> Entry:
-        entry = await self._store.record(
+    ) -> Record | None:
+        record = await self._store.record(
             order_id, run_id, status, reason=reason, total_cents=total_cents
         )
-        if entry.change is None:
+        if record is None:
             log.warning("run_superseded", order_id=order_id, run_id=run_id, status=status)
         else:
-            self._feed.wake()
-        return entry
+            self._feed.publish(record.kept)
+        return record
 
-    async def _tell(self, entry: Entry) -> Recorded:
-        """Publish a kept status, after it is kept: what is told must be so."""
-        if entry.change is None:
+    async def _tell(self, record: Record | None) -> Recorded:
+        """Publish a status that is on record: what is told must be so."""
+        if record is None:
             return Recorded(superseded=True)
-        await self._announcer.status_changed(entry.change)
-        if entry.change.status.is_final:
+        change = record.kept.change
+        await self._announcer.status_changed(change)
+        if change.status.is_final:
             log.info(
                 "order_ended",
-                order_id=entry.change.order_id,
-                status=entry.change.status,
-                reason=entry.change.reason,
+                order_id=change.order_id,
+                status=change.status,
+                reason=change.reason,
             )
-        return Recorded(cancelled=entry.cancelled)
+        return Recorded(cancelled=record.cancelled)

@@ -1,6 +1,5 @@
 """Orders' edges: the topic, the method for approvals, and HTTP for people."""
 
-import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -19,10 +18,10 @@ from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.pages import Page, decode_cursor, encode_cursor
 from orderflow_hosting.problems import FieldError, Problem, ProblemDocument, describe
 from orders.feed import StatusFeed
-from orders.intake import Intake, OrderEnded, OtherContent, UnknownOrder
+from orders.intake import Intake, OrderEnded, UnknownOrder
 from orders.payments import LedgerProvider, Payment
 from orders.ports import EngineUnavailable
-from orders.store import OrderStore
+from orders.store import OrderStore, OtherContent
 
 _ORDER_ID: TypeAdapter[str] = TypeAdapter(OrderId)
 
@@ -205,9 +204,8 @@ async def _server_sent(feed: StatusFeed, position: int | None) -> AsyncIterator[
         if entry is None:
             yield ": still here\n\n"
         else:
-            at, change = entry
-            data = json.dumps(change.model_dump(mode="json"))
-            yield f"id: {at}\nevent: {names.ORDERS_STATUS}\ndata: {data}\n\n"
+            data = entry.change.model_dump_json()
+            yield f"id: {entry.position}\nevent: {names.ORDERS_STATUS}\ndata: {data}\n\n"
 
 
 def _readable_order_id(data: Any) -> str | None:

@@ -1,7 +1,6 @@
 """The rules of orders. Pure."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from orderflow_contracts.orders import OrderStatus, Reason
 
@@ -9,14 +8,6 @@ from orderflow_contracts.orders import OrderStatus, Reason
 def needs_approval(total_cents: int, threshold_cents: int) -> bool:
     """Tell whether a person must decide: only a total over the threshold needs one."""
     return total_cents > threshold_cents
-
-
-class Acceptance(StrEnum):
-    """How a submission of an order id compares with what is known of that id."""
-
-    NEW = "new"
-    SAME = "same"
-    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -38,10 +29,10 @@ UNDO_FAILED = Ending(OrderStatus.NEEDS_ATTENTION, Reason.UNDO_FAILED)
 
 
 def rejected(reason: Reason) -> Ending:
-    """The end of an order that the rules turn away."""
+    """End an order that the rules turn away."""
     return Ending(OrderStatus.REJECTED, reason)
 
 
 def failed(reason: Reason) -> Ending:
-    """The end of an order that an error stopped, however often it was tried again."""
+    """End an order that an error stopped, however often it was tried again."""
     return Ending(OrderStatus.FAILED, reason)

@@ -9,7 +9,6 @@ import structlog
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
 from orderflow_contracts.orders import OrderStatus, OrderSubmitted
 from orders.config import OrdersSettings
-from orders.domain import Acceptance
 from orders.feed import StatusFeed
 from orders.ports import AlreadyRunning, Announcer, Engine, EngineUnavailable, NoSuchInstance
 from orders.store import Accepted, OrderStore, new_run_id
@@ -21,13 +20,6 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 15.0
 STARTS_AT_ONCE = 16
-
-
-class OtherContent(Exception):
-    """The id belongs to an order with other content; the two are never merged."""
-
-    def __init__(self, order_id: str) -> None:
-        super().__init__(f"order {order_id} exists with other content")
 
 
 class UnknownOrder(Exception):
@@ -70,7 +62,7 @@ class Intake:
         """
         accepted = await self._accept(order)
         if accepted.status is OrderStatus.RECEIVED:
-            await self._start(order, accepted.first.at)
+            await self._start(order, accepted.first.change.at)
 
     async def submit_and_return(self, order: OrderSubmitted) -> None:
         """Keep the order; start its workflow now if the engine answers, or else in a while."""
@@ -78,17 +70,17 @@ class Intake:
         if accepted.status is not OrderStatus.RECEIVED:
             return
         try:
-            await self._start(order, accepted.first.at)
+            await self._start(order, accepted.first.change.at)
         except EngineUnavailable as error:
             log.warning("workflow_start_waits", order_id=order.order_id, why=str(error))
-            self._later(self._start_in_the_end(order, accepted.first.at))
+            self._later(self._start_in_the_end(order, accepted.first.change.at))
 
     async def reject_invalid(self, order_id: str) -> None:
         """Keep and tell that an order could not be read, unless its id is a real order's."""
-        change = await self._store.reject_invalid(order_id)
-        if change is not None:
-            self._feed.wake()
-            await self._announcer.status_changed(change)
+        kept = await self._store.reject_invalid(order_id)
+        if kept is not None:
+            self._feed.publish(kept)
+            await self._announcer.status_changed(kept.change)
 
     async def cancel(self, order_id: str) -> None:
         """Ask the order's workflow to stop and undo; it heeds that between any two steps.
@@ -138,11 +130,9 @@ class Intake:
 
     async def _accept(self, order: OrderSubmitted) -> Accepted:
         accepted = await self._store.accept(order)
-        if accepted.acceptance is Acceptance.OTHER:
-            raise OtherContent(order.order_id)
-        if accepted.acceptance is Acceptance.NEW:
+        if accepted.is_new:
             log.info("order_accepted", order_id=order.order_id, lines=len(order.lines))
-            self._feed.wake()
+            self._feed.publish(accepted.first)
         return accepted
 
     async def _start(self, order: OrderSubmitted, received_at: datetime) -> None:

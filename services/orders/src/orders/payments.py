@@ -5,9 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, Row, String, Table, UniqueConstraint
-from sqlalchemy import insert as sql_insert
-from sqlalchemy import select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    Row,
+    String,
+    Table,
+    UniqueConstraint,
+    bindparam,
+    insert,
+    select,
+)
 
 from orderflow_contracts.fields import now
 from orderflow_hosting.database import Database, Utc
@@ -77,7 +87,10 @@ class LedgerProvider:
         )
 
     async def refund(self, order_id: str) -> None:
-        """Enter a refund of what was charged, once; of nothing, to bar a charge still on its way."""
+        """Enter a refund of what was charged, once.
+
+        Where nothing was, a refund of nothing bars a charge that is still on its way.
+        """
         await self._database.write(lambda connection: _refund(connection, order_id))
 
     async def entries(self, order_id: str) -> list[Payment]:
@@ -103,10 +116,14 @@ class LedgerProvider:
             raise PaymentUnavailable(f"the provider does not answer for {customer_id}")
 
 
+_SELECT_ENTRIES = select(_ledger.c.kind, _ledger.c.amount_cents).where(
+    _ledger.c.order_id == bindparam("order_id")
+)
+_INSERT_ENTRY = insert(_ledger)
+
+
 def _entries(connection: Connection, order_id: str) -> dict[str, int]:
-    rows = connection.execute(
-        select(_ledger.c.kind, _ledger.c.amount_cents).where(_ledger.c.order_id == order_id)
-    )
+    rows = connection.execute(_SELECT_ENTRIES, {"order_id": order_id})
     return {row.kind: row.amount_cents for row in rows}
 
 
@@ -127,7 +144,7 @@ def _refund(connection: Connection, order_id: str) -> None:
 
 def _enter(connection: Connection, order_id: str, kind: str, amount_cents: int) -> None:
     connection.execute(
-        sql_insert(_ledger),
+        _INSERT_ENTRY,
         {"order_id": order_id, "kind": kind, "amount_cents": amount_cents, "at": now()},
     )
 

@@ -16,11 +16,11 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Row,
-    Select,
     String,
     Table,
     UniqueConstraint,
     and_,
+    bindparam,
     func,
     insert,
     select,
@@ -39,7 +39,6 @@ from orderflow_contracts.orders import (
 )
 from orderflow_hosting.database import Database, Utc
 from orderflow_hosting.dead_letters import dead_letter_table
-from orders.domain import Acceptance
 
 TABLES = MetaData()
 DEAD_LETTERS = dead_letter_table(TABLES)
@@ -78,22 +77,36 @@ _statuses = Table(
 )
 
 
+class OtherContent(Exception):
+    """The id belongs to an order with other content; the two are never merged."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"order {order_id} exists with other content")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A status change as it is kept, and its position among all of them."""
+
+    position: int
+    change: OrderStatusChanged
+
+
 @dataclass(frozen=True)
 class Accepted:
-    """How a submission was taken, and the first status of the order that is kept."""
+    """How a submission was taken: the order's first status, and the present one."""
 
-    acceptance: Acceptance
-    first: OrderStatusChanged
+    is_new: bool
+    first: Kept
     status: OrderStatus
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A status as it is kept; `change` is None when another run owns the order or it has ended
-    otherwise. `cancelled` tells that somebody asked to cancel the order."""
+class Record:
+    """A status on record, and whether somebody asked to cancel the order."""
 
-    change: OrderStatusChanged | None
-    cancelled: bool = False
+    kept: Kept
+    cancelled: bool
 
 
 @dataclass(frozen=True)
@@ -111,10 +124,13 @@ class OrderStore:
         self._database = database
 
     async def accept(self, order: OrderSubmitted) -> Accepted:
-        """Keep an order with its first status, unless its id is known already."""
+        """Keep an order with its first status, unless it is known already.
+
+        Raises `OtherContent` when its id is known with other content.
+        """
         return await self._database.write(lambda connection: _accept(connection, order))
 
-    async def reject_invalid(self, order_id: str) -> OrderStatusChanged | None:
+    async def reject_invalid(self, order_id: str) -> Kept | None:
         """Keep the rejection of an order that could not be read, unless its id is known.
 
         Returns the rejection, also a second time; None when the id belongs to a real order.
@@ -129,10 +145,11 @@ class OrderStore:
         *,
         reason: str | None = None,
         total_cents: int | None = None,
-    ) -> Entry:
-        """Keep that the order has this status now; again is the same as once.
+    ) -> Record | None:
+        """Record that the order has this status now; again is the same as once.
 
-        The first run that records something owns the order. Nothing follows a final status.
+        The first run that records something owns the order, and nothing follows a final status:
+        for another run, or after another end, the answer is None and nothing is recorded.
         """
         return await self._database.write(
             lambda connection: _record(connection, order_id, run_id, status, reason, total_cents)
@@ -146,15 +163,11 @@ class OrderStore:
         """Read an order with its history."""
 
         def work(connection: Connection) -> Order | None:
-            row = connection.execute(_select_order(order_id)).one_or_none()
+            key = {"order_id": order_id}
+            row = connection.execute(_SELECT_ORDER, key).one_or_none()
             if row is None:
                 return None
-            history = connection.execute(
-                select(_statuses)
-                .where(_statuses.c.order_id == order_id)
-                .order_by(_statuses.c.sequence)
-            ).all()
-            return _order(row, history)
+            return _order(row, connection.execute(_SELECT_HISTORY, key).all())
 
         return await self._database.read(work)
 
@@ -187,16 +200,14 @@ class OrderStore:
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [row.order_id for row in rows]
 
-    async def changes(self, after: int, limit: int) -> list[tuple[int, OrderStatusChanged]]:
+    async def changes(self, after: int, most: int) -> list[Kept]:
         """Read status changes of all orders after a position, oldest first."""
-        query = (
-            select(_statuses)
-            .where(_statuses.c.position > after)
-            .order_by(_statuses.c.position)
-            .limit(limit)
+        rows = await self._database.read(
+            lambda connection: connection.execute(
+                _SELECT_CHANGES, {"after": after, "most": most}
+            ).all()
         )
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [(row.position, _change(row)) for row in rows]
+        return [_kept(row) for row in rows]
 
     async def last_position(self) -> int:
         """Tell the position of the newest status change, 0 when there is none."""
@@ -210,34 +221,98 @@ def new_run_id() -> str:
     return uuid.uuid4().hex
 
 
+# The statements are made once: SQLAlchemy spends more on making a statement than on running it.
+
+_SELECT_ORDER = select(_orders).where(_orders.c.order_id == bindparam("order_id"))
+
+_SELECT_HISTORY = (
+    select(_statuses)
+    .where(_statuses.c.order_id == bindparam("order_id"))
+    .order_by(_statuses.c.sequence)
+)
+
+_SELECT_WITH_STATUS = (
+    select(
+        _orders.c.order_id,
+        _orders.c.customer_id,
+        _orders.c.lines,
+        _orders.c.run_id,
+        _orders.c.created_at,
+        _orders.c.cancel_requested_at,
+        _orders.c.status.label("current_status"),
+        _orders.c.sequence.label("current_sequence"),
+        _statuses.c.position,
+        _statuses.c.sequence,
+        _statuses.c.status,
+        _statuses.c.reason,
+        _statuses.c.total_cents,
+        _statuses.c.at,
+    )
+    .select_from(
+        _orders.outerjoin(
+            _statuses,
+            and_(
+                _statuses.c.order_id == _orders.c.order_id,
+                _statuses.c.status == bindparam("status"),
+            ),
+        )
+    )
+    .where(_orders.c.order_id == bindparam("order_id"))
+)
+"""An order together with its entry for one status, whose columns are None without one."""
+
+_INSERT_ORDER = insert(_orders)
+_INSERT_STATUS = insert(_statuses)
+
+_MOVE_ON = (
+    update(_orders)
+    .where(_orders.c.order_id == bindparam("key"))
+    .values(
+        status=bindparam("status"),
+        reason=bindparam("reason"),
+        total_cents=bindparam("total_cents"),
+        sequence=bindparam("sequence"),
+        run_id=bindparam("run_id"),
+        updated_at=bindparam("updated_at"),
+    )
+)
+
+_REQUEST_CANCEL = (
+    update(_orders)
+    .where(_orders.c.order_id == bindparam("key"))
+    .values(cancel_requested_at=bindparam("at"))
+)
+
+_SELECT_CHANGES = (
+    select(_statuses)
+    .where(_statuses.c.position > bindparam("after"))
+    .order_by(_statuses.c.position)
+    .limit(bindparam("most"))
+)
+
+
 def _accept(connection: Connection, order: OrderSubmitted) -> Accepted:
-    known = connection.execute(_with_status(order.order_id, OrderStatus.RECEIVED)).one_or_none()
+    known = _with_status(connection, order.order_id, OrderStatus.RECEIVED)
     if known is None:
         lines = [line.model_dump() for line in order.lines]
         first = _create(
             connection, order.order_id, order.customer_id, lines, OrderStatus.RECEIVED, None
         )
-        return Accepted(Acceptance.NEW, first, OrderStatus.RECEIVED)
-    same = order.same_content_as(known.customer_id, _lines(known)) and known.at is not None
-    first = OrderStatusChanged(
-        order_id=order.order_id,
-        sequence=1,
-        status=OrderStatus.RECEIVED,
-        at=known.created_at,
-    )
-    return Accepted(
-        Acceptance.SAME if same else Acceptance.OTHER, first, OrderStatus(known.current_status)
-    )
+        return Accepted(is_new=True, first=first, status=OrderStatus.RECEIVED)
+    was_received = known.at is not None
+    if not (was_received and order.same_content_as(known.customer_id, _lines(known))):
+        raise OtherContent(order.order_id)
+    return Accepted(is_new=False, first=_kept(known), status=OrderStatus(known.current_status))
 
 
-def _reject(connection: Connection, order_id: str) -> OrderStatusChanged | None:
-    known = connection.execute(_with_status(order_id, OrderStatus.REJECTED)).one_or_none()
+def _reject(connection: Connection, order_id: str) -> Kept | None:
+    known = _with_status(connection, order_id, OrderStatus.REJECTED)
     if known is None:
         return _create(
             connection, order_id, "unknown", [], OrderStatus.REJECTED, Reason.INVALID.value
         )
-    if known.reason == Reason.INVALID and known.at is not None:
-        return _change(known)
+    if known.reason == Reason.INVALID:
+        return _kept(known)
     return None
 
 
@@ -248,12 +323,12 @@ def _create(
     lines: list[dict[str, Any]],
     status: OrderStatus,
     reason: str | None,
-) -> OrderStatusChanged:
+) -> Kept:
     change = OrderStatusChanged(
         order_id=order_id, sequence=1, status=status, reason=reason, at=now()
     )
     connection.execute(
-        insert(_orders),
+        _INSERT_ORDER,
         {
             "order_id": order_id,
             "customer_id": customer_id,
@@ -265,8 +340,7 @@ def _create(
             "updated_at": change.at,
         },
     )
-    _append(connection, change)
-    return change
+    return _append(connection, change)
 
 
 def _record(
@@ -276,15 +350,15 @@ def _record(
     status: OrderStatus,
     reason: str | None,
     total_cents: int | None,
-) -> Entry:
-    known = connection.execute(_with_status(order_id, status)).one_or_none()
-    if known is None or known.run_id not in (None, run_id):
-        return Entry(None)
+) -> Record | None:
+    known = _with_status(connection, order_id, status)
+    if known is None or known.run_id not in {None, run_id}:
+        return None
     cancelled = known.cancel_requested_at is not None
     if known.at is not None:
-        return Entry(_change(known), cancelled)
+        return Record(_kept(known), cancelled)
     if OrderStatus(known.current_status).is_final:
-        return Entry(None)
+        return None
     change = OrderStatusChanged(
         order_id=order_id,
         sequence=known.current_sequence + 1,
@@ -293,39 +367,35 @@ def _record(
         total_cents=total_cents,
         at=now(),
     )
-    _append(connection, change)
+    kept = _append(connection, change)
     connection.execute(
-        update(_orders)
-        .where(_orders.c.order_id == order_id)
-        .values(
-            status=status.value,
-            reason=reason,
-            total_cents=total_cents,
-            sequence=change.sequence,
-            run_id=run_id,
-            updated_at=change.at,
-        )
+        _MOVE_ON,
+        {
+            "key": order_id,
+            "status": status.value,
+            "reason": reason,
+            "total_cents": total_cents,
+            "sequence": change.sequence,
+            "run_id": run_id,
+            "updated_at": change.at,
+        },
     )
-    return Entry(change, cancelled)
+    return Record(kept, cancelled)
 
 
 def _request_cancel(connection: Connection, order_id: str) -> OrderStatus | None:
-    row = connection.execute(_select_order(order_id)).one_or_none()
+    row = connection.execute(_SELECT_ORDER, {"order_id": order_id}).one_or_none()
     if row is None:
         return None
     status = OrderStatus(row.status)
     if not status.is_final and row.cancel_requested_at is None:
-        connection.execute(
-            update(_orders)
-            .where(_orders.c.order_id == order_id)
-            .values(cancel_requested_at=now())
-        )
+        connection.execute(_REQUEST_CANCEL, {"key": order_id, "at": now()})
     return status
 
 
-def _append(connection: Connection, change: OrderStatusChanged) -> None:
-    connection.execute(
-        insert(_statuses),
+def _append(connection: Connection, change: OrderStatusChanged) -> Kept:
+    result = connection.execute(
+        _INSERT_STATUS,
         {
             "order_id": change.order_id,
             "sequence": change.sequence,
@@ -335,34 +405,14 @@ def _append(connection: Connection, change: OrderStatusChanged) -> None:
             "at": change.at,
         },
     )
+    (position,) = result.inserted_primary_key or (0,)
+    return Kept(position, change)
 
 
-def _select_order(order_id: str) -> Select[Any]:
-    return select(_orders).where(_orders.c.order_id == order_id)
-
-
-def _with_status(order_id: str, status: OrderStatus) -> Select[Any]:
-    """Select an order together with its entry for one status; `at` is None without one."""
-    entry = and_(_statuses.c.order_id == _orders.c.order_id, _statuses.c.status == status.value)
-    return (
-        select(
-            _orders.c.order_id,
-            _orders.c.customer_id,
-            _orders.c.lines,
-            _orders.c.run_id,
-            _orders.c.created_at,
-            _orders.c.cancel_requested_at,
-            _orders.c.status.label("current_status"),
-            _orders.c.sequence.label("current_sequence"),
-            _statuses.c.sequence,
-            _statuses.c.status,
-            _statuses.c.reason,
-            _statuses.c.total_cents,
-            _statuses.c.at,
-        )
-        .select_from(_orders.outerjoin(_statuses, entry))
-        .where(_orders.c.order_id == order_id)
-    )
+def _with_status(connection: Connection, order_id: str, status: OrderStatus) -> Any | None:
+    return connection.execute(
+        _SELECT_WITH_STATUS, {"order_id": order_id, "status": status.value}
+    ).one_or_none()
 
 
 def _lines(row: Row[Any]) -> tuple[OrderLine, ...]:
@@ -373,14 +423,17 @@ def _submitted(row: Row[Any]) -> OrderSubmitted:
     return OrderSubmitted(order_id=row.order_id, customer_id=row.customer_id, lines=_lines(row))
 
 
-def _change(row: Row[Any]) -> OrderStatusChanged:
-    return OrderStatusChanged(
-        order_id=row.order_id,
-        sequence=row.sequence,
-        status=row.status,
-        reason=row.reason,
-        total_cents=row.total_cents,
-        at=row.at,
+def _kept(row: Row[Any]) -> Kept:
+    return Kept(
+        row.position,
+        OrderStatusChanged(
+            order_id=row.order_id,
+            sequence=row.sequence,
+            status=row.status,
+            reason=row.reason,
+            total_cents=row.total_cents,
+            at=row.at,
+        ),
     )
 
 

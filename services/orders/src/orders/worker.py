@@ -51,7 +51,7 @@ class Worker:
 
         The SDK would wait longer after each attempt that fails, so it begins when one can succeed.
         """
-        while not await self._sidecar_is_up():
+        while not await self._sidecar_is_up():  # noqa: ASYNC110 # nothing tells when it is
             await asyncio.sleep(SIDECAR_PAUSE_SECONDS)
         await asyncio.to_thread(self._runtime.start)
         self._started = True

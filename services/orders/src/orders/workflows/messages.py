@@ -43,8 +43,11 @@ class Notice(Payload):
 
 
 class Recorded(Payload):
-    """What came of a status. `superseded`: another run owns the order, so stop here, silently.
-    `cancelled`: somebody asked to cancel the order."""
+    """What came of a status.
+
+    `superseded`: another run owns the order, so stop here, silently. `cancelled`: somebody asked
+    to cancel the order.
+    """
 
     superseded: bool = False
     cancelled: bool = False

@@ -8,7 +8,6 @@ from dapr.ext.workflow import (
     DaprWorkflowContext,
     RetryPolicy,
     TaskFailedError,
-    when_all,
     when_any,
 )
 
@@ -116,9 +115,9 @@ class _Way:
 
     def _reserve(self) -> Generator[Any, Any, Ending | None]:
         self._step_fails_as = Reason.INVENTORY_UNAVAILABLE
+        yield self.notify(OrderStatus.RECEIVED)
         self._saga.register(names.RELEASE_INVENTORY)
-        received = self.notify(OrderStatus.RECEIVED)
-        verified = self._call(
+        answer = yield self._call(
             names.VERIFY_INVENTORY,
             Verification(
                 order_id=self._order.order_id,
@@ -126,7 +125,6 @@ class _Way:
                 lines=self._order.lines,
             ),
         )
-        _, answer = yield when_all([received, verified])
         result = Verified.model_validate(answer)
         if result.outcome == "rejected" and result.reason is not None:
             self._saga.forget(names.RELEASE_INVENTORY)
@@ -191,6 +189,7 @@ class _Way:
 
     def _call(self, activity: str, payload: Any, retry: RetryPolicy | None = None) -> Any:
         return self._ctx.call_activity(activity, input=payload, retry_policy=retry or self._retry)
+
 
 def _stop(recorded: Recorded) -> Ending | None:
     """Tell whether what was recorded says not to go on."""
