@@ -20,7 +20,7 @@ def settings(tmp_path: Path) -> Settings:
     return made
 
 
-def read(path: Path) -> Any:  # noqa: ANN401 - YAML can hold anything
+def read(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
 
 

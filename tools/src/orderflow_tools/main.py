@@ -62,6 +62,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _run(settings: Settings, *, first_orders: bool) -> int:
+    run_state.check_free(settings)
     begun = time.monotonic()
     platform = Platform(settings, step=step)
     say(f"Dapr:   {platform.runtime.origin}")

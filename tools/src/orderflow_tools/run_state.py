@@ -44,6 +44,12 @@ def holder(settings: Settings) -> psutil.Process | None:
     return None
 
 
+def check_free(settings: Settings) -> None:
+    """Raise PlatformError if another process runs the platform in this folder."""
+    if holder(settings):
+        raise PlatformError(_already(settings))
+
+
 def _already(settings: Settings) -> str:
     process = holder(settings)
     by = f" (process {process.pid})" if process else ""

@@ -1,0 +1,108 @@
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orderflow_tools import kept, run_state
+from orderflow_tools.broker import broker_command, find_broker, is_serving
+from orderflow_tools.errors import PlatformError
+from orderflow_tools.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    made = Settings.isolated(tmp_path)
+    (made.data / "broker").mkdir(parents=True)
+    return made
+
+
+@pytest.fixture
+def broker(settings: Settings) -> Iterator[Settings]:
+    """Start a run of nothing but its broker."""
+    command = broker_command(settings, find_broker())
+    with kept.start(settings, "broker", command, os.environ):
+        wait_until_serving(settings)
+        yield settings
+        kept.stop_all(settings)
+
+
+def wait_until_serving(settings: Settings) -> None:
+    deadline = time.monotonic() + 10
+    while not is_serving(settings):
+        assert time.monotonic() < deadline, "the broker does not answer"
+        time.sleep(0.01)
+
+
+def ask(settings: Settings, *words: str) -> str:
+    with socket.create_connection(("127.0.0.1", settings.ports.control.broker), 5) as connection:
+        connection.sendall(" ".join(words).encode() + b"\r\n")
+        return connection.recv(1000).decode()
+
+
+def test_the_broker_keeps_what_it_acknowledged_when_it_is_killed(broker: Settings) -> None:
+    """A killed broker is started again by its keeper, with its data, and that is reported."""
+    ask(broker, "SET", "order", "42")
+
+    former = kept.send(broker, "broker", signal.SIGKILL)
+    while kept.pid_of(broker, "broker") in {None, former}:
+        time.sleep(0.01)
+    wait_until_serving(broker)
+
+    assert "42" in ask(broker, "GET", "order")
+    reports, _ = kept.reports_since(broker, 0)
+    assert [(report.name, report.event) for report in reports] == [("broker", "restarted")]
+
+
+def test_the_broker_takes_no_snapshots(broker: Settings) -> None:
+    """The append-only file is all that there is to its durability."""
+    assert ask(broker, "CONFIG", "GET", "save").splitlines()[-1] == ""
+    assert "yes" in ask(broker, "CONFIG", "GET", "appendonly")
+
+
+def test_a_stop_leaves_nothing(broker: Settings) -> None:
+    """After a stop neither the process nor its keeper runs."""
+    assert kept.running(broker) == ["broker"]
+
+    assert kept.stop_all(broker) == []
+
+    assert kept.running(broker) == []
+    assert not is_serving(broker)
+
+
+def test_a_recycled_id_is_not_taken_for_a_kept_process(settings: Settings) -> None:
+    """An id in a stale file may belong to anyone by now, and must never be signalled."""
+    settings.run.mkdir()
+    with subprocess.Popen([shutil.which("sleep") or "sleep", "60"]) as stranger:
+        for name in ("orders.pid", "orders.keeper"):
+            (settings.run / name).write_text(f"{stranger.pid}\n")
+
+        assert kept.keeper_of(settings, "orders") is None
+        assert kept.pid_of(settings, "orders") is None
+        kept.stop_all(settings)
+
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_a_second_run_in_one_folder_is_refused(settings: Settings) -> None:
+    """Two runs on the same data would hurt each other; the sentence tells what to do."""
+    with (
+        run_state.held(settings),
+        pytest.raises(PlatformError, match=r"already runs in .* set ORDERFLOW_HOME"),
+        run_state.held(settings),
+    ):
+        pass
+
+
+def test_a_stale_run_state_is_nobodys(settings: Settings) -> None:
+    """A process that got a runner's number later is not that runner."""
+    settings.run.mkdir()
+    (settings.run / "state.json").write_text(f'{{"pid": {os.getppid()}, "created": 1.0}}')
+
+    assert run_state.holder(settings) is None
