@@ -131,11 +131,15 @@ class OrderActivities:
         self, _: WorkflowActivityContext, undoing: Undoing
     ) -> None:
         """Give back the goods."""
+        if await self._is_anothers(undoing):
+            return
         await self._inventory.release(undoing.order_id)
         log.info("inventory_released", order_id=undoing.order_id, reason=undoing.reason)
 
     async def refund_payment_activity(self, _: WorkflowActivityContext, undoing: Undoing) -> None:
         """Give back the money."""
+        if await self._is_anothers(undoing):
+            return
         await self._payments.refund(undoing.order_id)
         log.info("payment_refunded", order_id=undoing.order_id, reason=undoing.reason)
 
@@ -143,9 +147,18 @@ class OrderActivities:
         self, _: WorkflowActivityContext, undoing: Undoing
     ) -> None:
         """Tell approvals that the wait has ended without a decision."""
+        if await self._is_anothers(undoing):
+            return
         await self._announcer.approval_withdrawn(
             ApprovalWithdrawn(order_id=undoing.order_id, reason=undoing.reason)
         )
+
+    async def _is_anothers(self, undoing: Undoing) -> bool:
+        """Tell whether another run did what is about to be undone: then it is not this one's."""
+        is_anothers = not await self._store.may_belong_to(undoing.order_id, undoing.run_id)
+        if is_anothers:
+            log.warning("run_superseded", order_id=undoing.order_id, run_id=undoing.run_id)
+        return is_anothers
 
     async def _record(
         self,

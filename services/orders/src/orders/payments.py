@@ -111,7 +111,7 @@ class LedgerProvider:
         if not customer_id.startswith(UNAVAILABLE_CUSTOMERS):
             return
         times = customer_id.removeprefix(UNAVAILABLE_CUSTOMERS).split("-")[0]
-        if times.isdigit() and self._refusals[order_id] < int(times):
+        if times.isdecimal() and self._refusals[order_id] < int(times):
             self._refusals[order_id] += 1
             raise PaymentUnavailable(f"the provider does not answer for {customer_id}")
 

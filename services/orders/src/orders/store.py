@@ -155,6 +155,15 @@ class OrderStore:
             lambda connection: _record(connection, order_id, run_id, status, reason, total_cents)
         )
 
+    async def may_belong_to(self, order_id: str, run_id: str) -> bool:
+        """Tell whether this run owns the order, or none does yet."""
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                _SELECT_ORDER, {"order_id": order_id}
+            ).one_or_none()
+        )
+        return row is not None and row.run_id in {None, run_id}
+
     async def request_cancel(self, order_id: str) -> OrderStatus | None:
         """Note that the order shall be cancelled unless it has ended; return its status."""
         return await self._database.write(lambda connection: _request_cancel(connection, order_id))

@@ -99,4 +99,5 @@ class Undoing(Payload):
     """Input of every activity that undoes a step: which order, and why it does not go on."""
 
     order_id: str
+    run_id: str
     reason: str

@@ -1,7 +1,7 @@
 """The way of an order, from its first notice to its one final status."""
 
 from collections.abc import Generator
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any, Final
 
 from dapr.ext.workflow import (
@@ -62,7 +62,8 @@ def order_processing_workflow(
         ending = yield from way.carry_out()
         if not ending.is_good:
             ending = yield from way.undo(ending)
-        yield way.notify(ending.status, ending.reason)
+        told = yield way.notify(ending.status, ending.reason)
+        _stop(Recorded.model_validate(told))
     except Superseded:
         return {"order_id": order.order_id, "status": "superseded", "reason": None}
     return {"order_id": order.order_id, "status": ending.status, "reason": ending.reason}
@@ -97,7 +98,9 @@ class _Way:
 
     def undo(self, ending: Ending) -> Steps:
         """Take the steps back; the ending stays unless one could not be."""
-        why = Undoing(order_id=self._order.order_id, reason=str(ending.reason))
+        why = Undoing(
+            order_id=self._order.order_id, run_id=self._order.run_id, reason=str(ending.reason)
+        )
         left_over = yield from self._saga.undo(why)
         return UNDO_FAILED if left_over else ending
 
@@ -144,7 +147,7 @@ class _Way:
                 customer_id=self._order.customer_id,
                 lines=self._order.lines,
                 total_cents=self._total_cents or 0,
-                expires_at=self._ctx.current_utc_datetime + patience,
+                expires_at=self._ctx.current_utc_datetime.replace(tzinfo=UTC) + patience,
             ),
         )
         if ending := _stop(Recorded.model_validate(recorded)):

@@ -1,0 +1,168 @@
+"""Drives a workflow as the engine does, with the SDK's own tasks, one happening after the other."""
+
+import inspect
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from dapr.ext.workflow import DaprWorkflowContext
+from dapr.ext.workflow._durabletask.internal import protos
+from dapr.ext.workflow._durabletask.task import CompletableTask, OrchestrationContext, RetryPolicy
+from pydantic import BaseModel
+
+Answer = Callable[[str, Any], Awaitable[object]]
+"""What comes of an activity, by its name and input; what it raises fails the activity."""
+
+STARTED_AT = datetime(2026, 3, 1, 12, 0, 0)  # noqa: DTZ001 # the engine's clock has no time zone
+
+
+@dataclass(frozen=True)
+class Call:
+    """An activity that a workflow called, with its input as JSON."""
+
+    name: str
+    input: Any
+    retry: RetryPolicy
+
+
+@dataclass(frozen=True)
+class Event:
+    """An external event that is raised when nothing else is left to do."""
+
+    name: str
+    data: Any = None
+
+
+@dataclass(frozen=True)
+class TimerFires:
+    """The timer comes to its end when nothing else is left to do."""
+
+
+class _Orchestration:
+    """What the SDK's workflow context stands on."""
+
+    def __init__(self, instance_id: str, early: Iterable[Event]) -> None:
+        self.instance_id = instance_id
+        self.current_utc_datetime = STARTED_AT
+        self.is_replaying = False
+        self.calls: list[Call] = []
+        self.timers: list[tuple[timedelta, CompletableTask[None]]] = []
+        self.open_calls: deque[tuple[Call, CompletableTask[Any]]] = deque()
+        self.waits: dict[str, CompletableTask[Any]] = {}
+        self._kept = {event.name: event.data for event in early}
+
+    def call_activity(
+        self,
+        activity: str,
+        *,
+        input: Any,  # noqa: A002 # so does the SDK name it
+        retry_policy: RetryPolicy,
+        **_: Any,
+    ) -> CompletableTask[Any]:
+        task: CompletableTask[Any] = CompletableTask()
+        call = Call(activity, _through_json(input), retry_policy)
+        self.calls.append(call)
+        self.open_calls.append((call, task))
+        return task
+
+    def create_timer(self, fire_at: timedelta) -> CompletableTask[None]:
+        task: CompletableTask[None] = CompletableTask()
+        self.timers.append((fire_at, task))
+        return task
+
+    def wait_for_external_event(self, name: str, **_: Any) -> CompletableTask[Any]:
+        task: CompletableTask[Any] = CompletableTask()
+        self.waits[name] = task
+        if name in self._kept:
+            task.complete(self._kept.pop(name))
+        return task
+
+
+class WorkflowRun:
+    """One run of a workflow: what it called, and what came of it."""
+
+    def __init__(
+        self,
+        workflow: Callable[..., Any],
+        payload: BaseModel,
+        answer: Answer,
+        *,
+        happenings: Iterable[Event | TimerFires] = (),
+        early: Iterable[Event] = (),
+    ) -> None:
+        self._orchestration = _Orchestration("order-1", early)
+        self._context = DaprWorkflowContext(cast(OrchestrationContext, self._orchestration))
+        self._workflow = workflow
+        self._payload = payload
+        self._answer = answer
+        self._happenings = deque(happenings)
+
+    @property
+    def calls(self) -> list[Call]:
+        """The activities that were called, in their order."""
+        return self._orchestration.calls
+
+    @property
+    def timers(self) -> list[timedelta]:
+        """The timers that were set."""
+        return [patience for patience, _ in self._orchestration.timers]
+
+    async def to_the_end(self) -> Any:
+        """Run until the workflow returns; raise what it raises."""
+        steps = self._workflow(self._context, self._payload)
+        try:
+            awaited = next(steps)
+            while True:
+                await self._complete(awaited)
+                if awaited.is_failed:
+                    awaited = steps.throw(awaited.get_exception())
+                else:
+                    awaited = steps.send(awaited.get_result())
+        except StopIteration as end:
+            return end.value
+
+    async def _complete(self, awaited: Any) -> None:
+        while not awaited.is_complete:
+            if self._orchestration.open_calls:
+                await self._carry_out(*self._orchestration.open_calls.popleft())
+            else:
+                assert self._happenings, "the workflow waits, and nothing happens any more"
+                self._happen(self._happenings.popleft())
+
+    async def _carry_out(self, call: Call, task: CompletableTask[Any]) -> None:
+        try:
+            result = _through_json(await self._answer(call.name, call.input))
+        except Exception as error:  # noqa: BLE001 # the engine hands any failure to the workflow
+            details = protos.TaskFailureDetails(
+                errorType=type(error).__name__, errorMessage=str(error)
+            )
+            task.fail(f"{call.name} failed", details)
+        else:
+            task.complete(result)
+
+    def _happen(self, happening: Event | TimerFires) -> None:
+        if isinstance(happening, Event):
+            self._orchestration.waits[happening.name].complete(happening.data)
+        else:
+            self._orchestration.timers[-1][1].complete(None)
+
+
+def carried_out_by(activities: object) -> Answer:
+    """Have the activities of an object carry out the calls, as the worker does."""
+
+    async def answer(name: str, payload: Any) -> object:
+        activity = getattr(activities, name)
+        _, model = inspect.signature(activity).parameters.values()
+        return await activity(None, model.annotation.model_validate_json(json.dumps(payload)))
+
+    return answer
+
+
+def _through_json(value: Any) -> Any:
+    """Carry a value as the engine does: as JSON."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return json.loads(json.dumps(value))
