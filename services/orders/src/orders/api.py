@@ -1,29 +1,30 @@
 """Orders' edges: the topic, the method for approvals, and HTTP for people."""
 
+import re
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from cloudevents.http import CloudEvent
 from fastapi import APIRouter, FastAPI, Header, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from orderflow_contracts import names
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
-from orderflow_contracts.fields import Moment, OrderId
+from orderflow_contracts.fields import Moment
 from orderflow_contracts.orders import Order, OrderStatus, OrderSubmitted
 from orderflow_hosting import problems
 from orderflow_hosting.dapr_app import DaprApp, Refused
-from orderflow_hosting.dead_letters import DeadLetters
-from orderflow_hosting.pages import Page, decode_cursor, encode_cursor
-from orderflow_hosting.problems import FieldError, Problem, ProblemDocument, describe
+from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
+from orderflow_hosting.pages import Page, decode_cursor, encode_cursor, not_a_cursor
+from orderflow_hosting.problems import Problem, ProblemDocument, describe
 from orders.feed import StatusFeed
 from orders.intake import Intake, OrderEnded, UnknownOrder
 from orders.payments import LedgerProvider, Payment
 from orders.ports import EngineUnavailable
 from orders.store import OrderStore, OtherContent
 
-_ORDER_ID: TypeAdapter[str] = TypeAdapter(OrderId)
+MOST_POSITION: Final = 2**63 - 1
 
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most")]
 After = Annotated[str | None, Query(description="The cursor `next` of the page before")]
@@ -36,22 +37,28 @@ def subscribe(app: DaprApp, intake: Intake, letters: DeadLetters) -> None:
         data = event.data
         if isinstance(data, dict) and data.get("order_id") is None:
             data = {**data, "order_id": event["id"]}
-        order_id = _readable_order_id(data)
-        try:
-            order = OrderSubmitted.model_validate(data)
-            await intake.submit(order)
-        except ValidationError as error:
-            reason = f"invalid: {describe(error)}"
-            if order_id is not None:
-                await intake.reject_invalid(order_id)
-        except OtherContent as error:
-            reason = str(error)
-        else:
-            return
-        await letters.refuse(names.ORDERS_SUBMITTED, event, reason, order_id)
-        raise Refused(reason)
+        order_id = readable_order_id(data)
+        reason = await _take_in(intake, data, order_id)
+        if reason is not None:
+            await letters.refuse(names.ORDERS_SUBMITTED, event, reason, order_id)
+            raise Refused(reason, order_id)
 
     app.on_topic(names.ORDERS_SUBMITTED, submitted)
+
+
+async def _take_in(intake: Intake, data: object, order_id: str | None) -> str | None:
+    """Submit what was published, or return why it never can be."""
+    try:
+        order = OrderSubmitted.model_validate(data)
+    except ValidationError as error:
+        if order_id is not None:
+            await intake.reject_invalid(order_id)
+        return f"invalid: {describe(error)}"
+    try:
+        await intake.submit(order)
+    except OtherContent as error:
+        return str(error)
+    return None
 
 
 def offer_methods(app: DaprApp, intake: Intake) -> None:
@@ -128,12 +135,14 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
         responses={200: {"content": {"text/event-stream": {}}}},
     )
     async def stream(
-        after: Annotated[int | None, Query(ge=0, description="The position to go on from")] = None,
+        after: Annotated[
+            int | None, Query(ge=0, le=MOST_POSITION, description="The position to go on from")
+        ] = None,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> StreamingResponse:
-        position = int(last_event_id) if last_event_id and last_event_id.isdigit() else after
+        position = _number(last_event_id or "")
         return StreamingResponse(
-            _server_sent(feed, position),
+            _server_sent(feed, after if position is None else position),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -184,11 +193,15 @@ def number_after(cursor: str | None) -> int | None:
     """Read the number that a cursor stands for."""
     if cursor is None:
         return None
-    position = decode_cursor(cursor)
-    if not position.isdigit():
-        error = FieldError(field="after", message="is not a cursor of this list")
-        raise Problem(422, "INVALID_INPUT", f"after: {error.message}", [error])
-    return int(position)
+    number = _number(decode_cursor(cursor))
+    if number is None:
+        raise not_a_cursor()
+    return number
+
+
+def _number(text: str) -> int | None:
+    """Read a number that a database can hold, if the text is one."""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 async def _found(store: OrderStore, order_id: str) -> Order:
@@ -206,15 +219,6 @@ async def _server_sent(feed: StatusFeed, position: int | None) -> AsyncIterator[
         else:
             data = entry.change.model_dump_json()
             yield f"id: {entry.position}\nevent: {names.ORDERS_STATUS}\ndata: {data}\n\n"
-
-
-def _readable_order_id(data: Any) -> str | None:
-    if not isinstance(data, dict):
-        return None
-    try:
-        return _ORDER_ID.validate_python(data.get("order_id"), strict=True)
-    except ValidationError:
-        return None
 
 
 def _entry(payment: Payment) -> PaymentEntry:

@@ -2,12 +2,20 @@
 
 from dataclasses import dataclass
 
-from orderflow_contracts.orders import OrderStatus, Reason
+from orderflow_contracts.orders import Order, OrderStatus, Reason
 
 
 def needs_approval(total_cents: int, threshold_cents: int) -> bool:
     """Tell whether a person must decide: only a total over the threshold needs one."""
     return total_cents > threshold_cents
+
+
+def was_decided(order: Order) -> bool:
+    """Tell whether a person's decision is in the order's history: it was approved or denied."""
+    return any(
+        entry.status is OrderStatus.APPROVED or entry.reason == Reason.DENIED
+        for entry in order.history
+    )
 
 
 @dataclass(frozen=True)

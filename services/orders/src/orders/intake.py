@@ -9,6 +9,7 @@ import structlog
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
 from orderflow_contracts.orders import OrderStatus, OrderSubmitted
 from orders.config import OrdersSettings
+from orders.domain import was_decided
 from orders.feed import StatusFeed
 from orders.ports import AlreadyRunning, Announcer, Engine, EngineUnavailable, NoSuchInstance
 from orders.store import Accepted, OrderStore, new_run_id
@@ -104,7 +105,7 @@ class Intake:
         if order is None:
             raise UnknownOrder(request.order_id)
         if order.status.is_final:
-            return RaiseReply(outcome="too_late")
+            return RaiseReply(outcome="taken" if was_decided(order) else "too_late")
         try:
             await self._engine.raise_event(request.order_id, request.event_name, request.data)
         except NoSuchInstance as error:
@@ -170,7 +171,7 @@ class Intake:
 
     async def _wake_to_cancel(self, order_id: str) -> None:
         pause = FIRST_PAUSE_SECONDS
-        while True:
+        while await self._waits_for_approval(order_id):
             try:
                 await self._engine.raise_event(order_id, names.CANCEL_REQUESTED, None)
             except (EngineUnavailable, NoSuchInstance):
@@ -178,6 +179,10 @@ class Intake:
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             else:
                 return
+
+    async def _waits_for_approval(self, order_id: str) -> bool:
+        order = await self._store.order(order_id)
+        return order is not None and order.status is OrderStatus.AWAITING_APPROVAL
 
     def _later(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
