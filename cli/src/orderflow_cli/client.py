@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import json
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 from typing import Final, Self, TypeVar
 
 import httpx
@@ -92,7 +92,7 @@ class Orderflow:
         timeout: float | None = None,
         after: int = 0,
         feed: StatusFeed | None = None,
-    ) -> Iterator[OrderStatusChanged]:
+    ) -> Generator[OrderStatusChanged, None, None]:
         """Yield an order's changes after a sequence number, up to a final or a given status.
 
         Without a feed, one is opened, and what has happened already comes first. Raises

@@ -116,8 +116,16 @@ def _faults(data: object) -> Iterator[str]:
         OrderSubmitted.model_validate(data)
     except ValidationError as error:
         is_short = isinstance(data, dict) and "lines" not in data
-        for detail in error.errors(include_url=False, include_input=False):
+        details = error.errors(include_url=False, include_input=False)
+        places = [detail["loc"] for detail in details]
+        for detail in details:
+            if any(_is_inside(place, detail["loc"]) for place in places):
+                continue  # a list is called empty when its only item is wrong: that is told
             yield f"{_field(detail, is_short=is_short)}: {detail['msg']}"
+
+
+def _is_inside(place: tuple[int | str, ...], other: tuple[int | str, ...]) -> bool:
+    return len(place) > len(other) and place[: len(other)] == other
 
 
 def _field(detail: ErrorDetails, *, is_short: bool) -> str:

@@ -2,6 +2,9 @@
 
 import pytest
 
+from fakes.command import Run
+from fakes.shop import Shop
+
 pytestmark = pytest.mark.usefixtures("settings")
 
 BANNER = """\
@@ -33,7 +36,9 @@ Workflow completed! Result: COMPLETED
 )
 
 
-def test_a_large_purchase_by_arguments_prints_the_lines_of_the_order_processor(run, shop) -> None:
+def test_a_large_purchase_by_arguments_prints_the_lines_of_the_order_processor(
+    run: Run, shop: Shop
+) -> None:
     """`cars 11 y exit` asks for approval, takes 11 cars from the shelf and says so line by line."""
     outcome = run("console", "cars", "11", "y", "exit")
 
@@ -41,7 +46,7 @@ def test_a_large_purchase_by_arguments_prints_the_lines_of_the_order_processor(r
     assert (outcome.out, outcome.err, outcome.code) == (LARGE.format(id=order_id), "", 0)
 
 
-def test_typed_answers_give_the_same_purchase(run, shop) -> None:
+def test_typed_answers_give_the_same_purchase(run: Run, shop: Shop) -> None:
     """What is typed counts like what was given as arguments, and the end of input is an exit."""
     outcome = run("console", typed="cars\n11\nY\n")
 
@@ -51,7 +56,7 @@ def test_typed_answers_give_the_same_purchase(run, shop) -> None:
     assert outcome.code == 0
 
 
-def test_typing_goes_on_where_the_arguments_end(run, shop) -> None:
+def test_typing_goes_on_where_the_arguments_end(run: Run, shop: Shop) -> None:
     """Answers may come half from the arguments and half from the keyboard."""
     outcome = run("console", "cars", "11", typed="yes\nexit\n")
 
@@ -59,7 +64,7 @@ def test_typing_goes_on_where_the_arguments_end(run, shop) -> None:
     assert shop.stock["cars"] == 89
 
 
-def test_a_small_purchase_asks_nobody(run, shop) -> None:
+def test_a_small_purchase_asks_nobody(run: Run, shop: Shop) -> None:
     """An order below the threshold is paid at once, and an answer given in vain is passed over."""
     outcome = run("console", "paperclip", "2", "y", "exit")
 
@@ -70,7 +75,7 @@ def test_a_small_purchase_asks_nobody(run, shop) -> None:
     assert shop.stock["paperclip"] == 98
 
 
-def test_the_order_is_published_as_an_event_of_its_own(run, shop) -> None:
+def test_the_order_is_published_as_an_event_of_its_own(run: Run, shop: Shop) -> None:
     """The event is a CloudEvent whose id and subject are the order's id."""
     run("console", "paperclip", "2", "exit")
 
@@ -85,7 +90,7 @@ def test_the_order_is_published_as_an_event_of_its_own(run, shop) -> None:
     assert event["data"]["lines"] == [{"item": "paperclip", "quantity": 2}]
 
 
-def test_a_refusal_ends_the_order_and_comes_back_to_the_prompt(run, shop) -> None:
+def test_a_refusal_ends_the_order_and_comes_back_to_the_prompt(run: Run, shop: Shop) -> None:
     """After `n` the order is rejected, nothing leaves the shelf, and the next order can follow."""
     outcome = run("console", "cars", "11", "n", "computers", "1", "exit", "--approver", "ada")
 
@@ -96,7 +101,7 @@ def test_a_refusal_ends_the_order_and_comes_back_to_the_prompt(run, shop) -> Non
     assert (shop.stock["cars"], shop.stock["computers"]) == (100, 99)
 
 
-def test_a_decision_waits_for_its_request(run, shop) -> None:
+def test_a_decision_waits_for_its_request(run: Run, shop: Shop) -> None:
     """The request may reach approvals a moment after the status reached the console."""
     shop.unknown_decisions = 3
 
@@ -105,7 +110,7 @@ def test_a_decision_waits_for_its_request(run, shop) -> None:
     assert outcome.lines[-1] == "  Purchase of item is COMPLETED"
 
 
-def test_a_decision_that_comes_too_late_is_told(run, shop) -> None:
+def test_a_decision_that_comes_too_late_is_told(run: Run, shop: Shop) -> None:
     """When the time is over, the console says so and shows how the order ended."""
     shop.expires = True
 
@@ -116,7 +121,7 @@ def test_a_decision_that_comes_too_late_is_told(run, shop) -> None:
     assert outcome.code == 0
 
 
-def test_a_declined_payment_is_told(run, shop) -> None:
+def test_a_declined_payment_is_told(run: Run, shop: Shop) -> None:
     """A payment that is declined ends the purchase with a clear line."""
     shop.declines = True
 
@@ -129,7 +134,7 @@ def test_a_declined_payment_is_told(run, shop) -> None:
     ]
 
 
-def test_more_than_there_is_ends_as_rejected(run, shop) -> None:
+def test_more_than_there_is_ends_as_rejected(run: Run, shop: Shop) -> None:
     """An order for more than is in stock is placed all the same, and turned away."""
     outcome = run("console", "cars", "101", "y", "exit")
 
@@ -139,7 +144,9 @@ def test_more_than_there_is_ends_as_rejected(run, shop) -> None:
 
 
 @pytest.mark.parametrize("quantity", ["many", "0", "-3", "1.5", "1000001", "٣", "9" * 5000, ""])
-def test_what_is_no_quantity_is_told_and_nothing_is_placed(run, shop, quantity: str) -> None:
+def test_what_is_no_quantity_is_told_and_nothing_is_placed(
+    run: Run, shop: Shop, quantity: str
+) -> None:
     """A quantity is a whole number from 1 to 1,000,000; after anything else the prompt is back."""
     outcome = run("console", "cars", quantity, "exit")
 
@@ -147,7 +154,7 @@ def test_what_is_no_quantity_is_told_and_nothing_is_placed(run, shop, quantity: 
     assert (shop.published, outcome.code) == ([], 0)
 
 
-def test_an_unknown_item_is_told_with_what_there_is(run, shop) -> None:
+def test_an_unknown_item_is_told_with_what_there_is(run: Run, shop: Shop) -> None:
     """An item that nobody sells places nothing, and the prompt is back."""
     outcome = run("console", "boats", "exit")
 
@@ -155,7 +162,7 @@ def test_an_unknown_item_is_told_with_what_there_is(run, shop) -> None:
     assert (shop.published, outcome.code) == ([], 0)
 
 
-def test_an_answer_that_is_neither_yes_nor_no_is_asked_again(run) -> None:
+def test_an_answer_that_is_neither_yes_nor_no_is_asked_again(run: Run) -> None:
     """Only y and n decide."""
     outcome = run("console", "cars", "11", typed="perhaps\ny\nexit\n")
 
@@ -163,7 +170,7 @@ def test_an_answer_that_is_neither_yes_nor_no_is_asked_again(run) -> None:
     assert "  Purchase of item is COMPLETED" in outcome.lines
 
 
-def test_leaving_at_the_approval_says_how_to_decide_later(run, shop) -> None:
+def test_leaving_at_the_approval_says_how_to_decide_later(run: Run, shop: Shop) -> None:
     """The order goes on waiting when the input ends, and the console says what decides it."""
     outcome = run("console", "cars", "11")
 
@@ -172,7 +179,7 @@ def test_leaving_at_the_approval_says_how_to_decide_later(run, shop) -> None:
     assert (shop.decisions, outcome.code) == ([], 0)
 
 
-def test_restock_fills_the_shelf(run, shop) -> None:
+def test_restock_fills_the_shelf(run: Run, shop: Shop) -> None:
     """`restock` brings everything back to the opening stock, by way of the sidecar."""
     shop.stock["cars"] = 3
 
@@ -185,14 +192,14 @@ def test_restock_fills_the_shelf(run, shop) -> None:
 
 
 @pytest.mark.parametrize("typed", ["", "exit\n", "cars\nexit\n", "cars\n"])
-def test_leaving_is_always_possible(run, shop, typed: str) -> None:
+def test_leaving_is_always_possible(run: Run, shop: Shop, typed: str) -> None:
     """`exit` and the end of input leave at any prompt, with nothing placed."""
     outcome = run("console", typed=typed)
 
     assert (outcome.code, outcome.err, shop.published) == (0, "", [])
 
 
-def test_ctrl_c_ends_politely(run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ends_politely(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C leaves with a sentence and the exit code that shells expect."""
 
     def interrupt(_: str) -> str:
@@ -206,7 +213,7 @@ def test_ctrl_c_ends_politely(run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (outcome.code, outcome.err) == (130, "")
 
 
-def test_what_the_feed_does_not_tell_is_read_from_the_order(run, shop) -> None:
+def test_what_the_feed_does_not_tell_is_read_from_the_order(run: Run, shop: Shop) -> None:
     """A status that is missing in the feed is not missing in the console."""
     shop.hidden = frozenset({"received", "paid"})
 

@@ -1,0 +1,226 @@
+"""The services as one small fake: it carries orders, and knows nothing of Dapr."""
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+NOW = "2026-01-02T03:04:05Z"
+PRICES = {"paperclip": 5_00, "cars": 15_000_00, "computers": 500_00}
+THRESHOLD_CENTS = 50_000_00
+STREAM_END = "end"
+
+Answer = tuple[int, Any]
+
+
+@dataclass
+class Shop:
+    """Carries orders the way the services do, as soon as their events are published."""
+
+    stock: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PRICES, 100))
+    orders: dict[str, dict[str, Any]] = field(default_factory=dict)
+    approvals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    letters: dict[str, list[dict[str, Any]]] = field(
+        default_factory=lambda: {"orders": [], "approvals": []}
+    )
+    published: list[dict[str, Any]] = field(default_factory=list)
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    resent: list[str] = field(default_factory=list)
+    feed: list[str | dict[str, Any]] = field(default_factory=list)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    taking_in: threading.Lock = field(default_factory=threading.Lock)
+    unknown_decisions: int = 0
+    """So many decisions come before their request does."""
+    declines: bool = False
+    expires: bool = False
+    hidden: frozenset[str] = frozenset()
+    """Statuses that the feed does not tell, though the orders have them."""
+    feed_breaks_after: frozenset[str] = frozenset()
+    """Statuses after which the feed's connection ends."""
+    refuses_events: bool = False
+
+    def submit(self, event: dict[str, Any]) -> None:
+        """Take an event in."""
+        self.published.append(event)
+        data = event["data"]
+        if not isinstance(data, dict) or not {"lines", "item"} & set(data):
+            return
+        with self.taking_in:
+            self._take_in(event["id"], data)
+
+    def _take_in(self, event_id: str, data: dict[str, Any]) -> None:
+        if data.get("order_id") in self.orders:
+            return
+        lines = data.get("lines") or [{"item": data["item"], "quantity": data["quantity"]}]
+        order_id = data.get("order_id") or event_id
+        self.orders[order_id] = {
+            "order_id": order_id,
+            "customer_id": data.get("customer_id", "anonymous"),
+            "lines": lines,
+            "history": [],
+            "created_at": NOW,
+        }
+        self.move(order_id, "received")
+        if any(line["quantity"] > self.stock[line["item"]] for line in lines):
+            self.move(order_id, "rejected", "out_of_stock")
+            return
+        total = sum(PRICES[line["item"]] * line["quantity"] for line in lines)
+        self.orders[order_id]["total_cents"] = total
+        self.move(order_id, "reserved")
+        if total <= THRESHOLD_CENTS:
+            self.pay(order_id)
+        else:
+            self._ask(order_id, lines, total)
+
+    def _ask(self, order_id: str, lines: list[dict[str, Any]], total: int) -> None:
+        self.approvals[order_id] = {
+            "order_id": order_id,
+            "customer_id": "anonymous",
+            "lines": lines,
+            "total_cents": total,
+            "status": "pending",
+            "requested_at": NOW,
+            "expires_at": NOW,
+        }
+        self.move(order_id, "awaiting_approval")
+        if self.expires:
+            self.approvals[order_id]["status"] = "expired"
+            self.move(order_id, "rejected", "approval_expired")
+
+    def pay(self, order_id: str) -> None:
+        """Go on after the approval, or without one."""
+        if self.declines:
+            self.move(order_id, "rejected", "payment_declined")
+            return
+        self.move(order_id, "paid")
+        for line in self.orders[order_id]["lines"]:
+            self.stock[line["item"]] -= line["quantity"]
+        self.move(order_id, "completed")
+
+    def decide(self, order_id: str, decision: dict[str, Any]) -> Answer:
+        """Take a decision in."""
+        if self.unknown_decisions or order_id not in self.approvals:
+            self.unknown_decisions = max(0, self.unknown_decisions - 1)
+            return problem(404, "APPROVAL_NOT_FOUND", f"nobody asked about order {order_id}")
+        approval = self.approvals[order_id]
+        if approval["status"] == "expired":
+            return problem(409, "APPROVAL_EXPIRED", "the time to decide is over")
+        self.decisions.append(decision)
+        approval["status"] = "approved" if decision["approved"] else "denied"
+        if decision["approved"]:
+            self.move(order_id, "approved")
+            self.pay(order_id)
+        else:
+            self.move(order_id, "rejected", "denied")
+        return 200, approval
+
+    def move(self, order_id: str, status: str, reason: str | None = None) -> None:
+        """Give an order its next status, and tell the feed."""
+        order = self.orders[order_id]
+        order["history"].append(
+            {
+                "sequence": len(order["history"]) + 1,
+                "status": status,
+                "reason": reason,
+                "at": f"2026-01-02T03:04:0{len(order['history'])}Z",
+            }
+        )
+        order |= {
+            "status": status,
+            "reason": reason,
+            "sequence": len(order["history"]),
+            "updated_at": NOW,
+        }
+        with self.changed:
+            if status not in self.hidden:
+                change = {"order_id": order_id, "total_cents": order.get("total_cents")}
+                self.feed.append({**change, **order["history"][-1]})
+            if status in self.feed_breaks_after:
+                self.feed.append(STREAM_END)
+            self.changed.notify_all()
+
+    def next_told(self, position: int) -> str | dict[str, Any]:
+        """Wait for what the feed tells at this place."""
+        with self.changed:
+            self.changed.wait_for(lambda: len(self.feed) > position)
+            return self.feed[position]
+
+    def end_feeds(self) -> None:
+        """End every stream."""
+        with self.changed:
+            self.feed.append(STREAM_END)
+            self.changed.notify_all()
+
+    def restock(self, body: dict[str, Any]) -> Answer:
+        """Put pieces on the shelf."""
+        item = body.get("item")
+        if item is not None and item not in self.stock:
+            said = f"failed to invoke: rpc error: code = NotFound desc = there is no item {item}"
+            return 404, {"errorCode": "ERR_DIRECT_INVOKE", "message": said}
+        if "quantity" in body:
+            self.stock[body["item"]] += body["quantity"]
+        else:
+            self.stock |= {name: 100 for name in self.stock if item in (None, name)}
+        return 200, self.shelf()
+
+    def shelf(self) -> dict[str, Any]:
+        """Tell the stock the way inventory does."""
+        return {
+            "items": [
+                {
+                    "item": item,
+                    "on_hand": number,
+                    "reserved": 0,
+                    "available": number,
+                    "unit_price_cents": PRICES[item],
+                }
+                for item, number in self.stock.items()
+            ]
+        }
+
+    def answer(self, path: str, body: Any) -> Answer:
+        """Answer anything but the feed."""
+        match path.strip("/").split("/", 1):
+            case ["sidecar", rest]:
+                return self._answer_as_sidecar(rest, body)
+            case ["inventory", "stock"]:
+                return 200, self.shelf()
+            case [service, rest] if rest.startswith("dead-letters"):
+                return self._answer_about_letters(service, rest.split("/")[1:])
+            case ["orders", rest]:
+                return self._answer_as_orders(rest.split("/")[1:])
+            case ["approvals", rest]:
+                return self._answer_as_approvals(rest.split("/")[1:], body)
+        return 404, None
+
+    def _answer_as_sidecar(self, rest: str, body: Any) -> Answer:
+        if rest == "v1.0/invoke/inventory/method/restock":
+            return self.restock(body)
+        if rest != "v1.0/publish/pubsub/orders.submitted" or self.refuses_events:
+            return 500, {"errorCode": "ERR_PUBSUB_PUBLISH", "message": "no broker"}
+        self.submit(body)
+        return 204, None
+
+    def _answer_as_orders(self, rest: list[str]) -> Answer:
+        if not rest:
+            return 200, {"items": list(self.orders.values()), "next": None}
+        if rest[0] not in self.orders:
+            return problem(404, "ORDER_NOT_FOUND", f"there is no order {rest[0]}")
+        if rest[1:] == ["cancel"]:
+            self.move(rest[0], "cancelled", "cancelled_on_request")
+        return 200, self.orders[rest[0]]
+
+    def _answer_as_approvals(self, rest: list[str], body: Any) -> Answer:
+        if not rest:
+            return 200, {"items": list(self.approvals.values()), "next": None}
+        return self.decide(rest[0], body)
+
+    def _answer_about_letters(self, service: str, rest: list[str]) -> Answer:
+        if not rest:
+            return 200, {"items": self.letters[service], "next": None}
+        self.resent.append(f"{service}:{rest[0]}")
+        return 202, {"message": "sent again"}
+
+
+def problem(status: int, code: str, detail: str) -> Answer:
+    """Write a problem document."""
+    return status, {"title": code, "status": status, "code": code, "detail": detail}

@@ -1,0 +1,80 @@
+"""The fake services over HTTP, with the feed of status changes as server-sent events."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from fakes.shop import STREAM_END, Shop
+from orderflow_cli.settings import Settings
+
+
+class Handler(BaseHTTPRequestHandler):
+    """HTTP around the shop."""
+
+    shop: Shop
+
+    def do_GET(self) -> None:
+        if self.path == "/orders/orders/stream":
+            self._stream()
+        else:
+            self._reply(*self.shop.answer(self.path.partition("?")[0], None))
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers.get("content-length", 0)))
+        self._reply(*self.shop.answer(self.path, json.loads(content or b"null")))
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+    def _reply(self, status: int, document: Any) -> None:
+        content = b"" if document is None else json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _stream(self) -> None:
+        shop = self.shop
+        position = int(self.headers.get("last-event-id", len(shop.feed)))
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        self.wfile.write(b": following\n\n")
+        while True:
+            told = shop.next_told(position)
+            position += 1
+            if told == STREAM_END:
+                # The end has no id of its own: the next change's place is after it.
+                self.wfile.write(f"id: {position}\ndata:\n\n".encode())
+                return
+            event = f"id: {position}\nevent: orders.status\ndata: {json.dumps(told)}\n\n"
+            self.wfile.write(event.encode())
+
+
+class Server(ThreadingHTTPServer):
+    """A server that lets many connect at once."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+
+@contextmanager
+def serving(shop: Shop) -> Iterator[Settings]:
+    """Serve the shop on a free loopback port; say where."""
+    handler = type("ShopHandler", (Handler,), {"shop": shop})
+    server = Server(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    base = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield Settings(
+            f"{base}/orders", f"{base}/inventory", f"{base}/approvals", f"{base}/sidecar"
+        )
+    finally:
+        shop.end_feeds()
+        server.shutdown()
+        thread.join()
+        server.server_close()

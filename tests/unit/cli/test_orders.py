@@ -1,0 +1,155 @@
+"""Commands about orders that exist."""
+
+import json
+import re
+
+import pytest
+
+from fakes.command import Run
+from fakes.shop import Shop
+from orderflow_cli.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("settings")
+
+
+def submit(shop: Shop, order_id: str, item: str = "paperclip", quantity: int = 1) -> None:
+    shop.submit(
+        {"id": order_id, "data": {"order_id": order_id, "item": item, "quantity": quantity}}
+    )
+
+
+def test_an_order_shows_its_history_with_the_time_of_each_step(run: Run, shop: Shop) -> None:
+    """Money is in dollars, and each step says how long after the one before it came."""
+    submit(shop, "a", "cars", 2)
+
+    outcome = run("order", "a")
+
+    assert "$30,000.00" in outcome.out
+    steps = re.findall(r"(received|reserved|paid|completed) .* (-|1\.0 s)\n", outcome.out)
+    assert steps == [
+        ("received", "-"),
+        ("reserved", "1.0 s"),
+        ("paid", "1.0 s"),
+        ("completed", "1.0 s"),
+    ]
+
+
+def test_an_order_as_json_is_the_document_of_orders(run: Run, shop: Shop) -> None:
+    """--json prints one document and nothing else."""
+    submit(shop, "a")
+
+    document = json.loads(run("order", "a", "--json").out)
+
+    assert (document["order_id"], document["status"]) == ("a", "completed")
+    assert len(document["history"]) == 4
+
+
+def test_watching_a_completed_order_ends_with_success(run: Run, shop: Shop) -> None:
+    """What has happened already is told first."""
+    submit(shop, "a")
+
+    outcome = run("order", "a", "--watch")
+
+    assert [line.split()[2] for line in outcome.lines[:4]] == [
+        "received",
+        "reserved",
+        "paid",
+        "completed",
+    ]
+    assert outcome.code == 0
+
+
+def test_watching_an_order_that_ends_otherwise_has_its_own_exit_code(run: Run, shop: Shop) -> None:
+    """3 says that the order has ended, and is not completed."""
+    submit(shop, "a", "cars", 101)
+
+    outcome = run("order", "a", "--watch", "--json")
+
+    assert (json.loads(outcome.out)["status"], outcome.code) == ("rejected", 3)
+
+
+def test_an_unknown_order_is_told(run: Run) -> None:
+    """What orders says of it is shown, with exit code 1."""
+    outcome = run("order", "nobody", "--watch")
+
+    assert (outcome.err, outcome.code) == ("orderflow: orders: there is no order nobody\n", 1)
+
+
+@pytest.mark.parametrize("order_id", ["../stock", "a b", "", "x" * 65])
+def test_what_cannot_be_an_id_is_not_asked_for(run: Run, order_id: str) -> None:
+    """An id never leads to another path of the service."""
+    outcome = run("order", order_id)
+
+    assert outcome.code == 1
+    assert "cannot be the id of an order" in outcome.err
+
+
+def test_orders_are_listed(run: Run, shop: Shop) -> None:
+    """The list says what each order is about and where it is."""
+    submit(shop, "a")
+    submit(shop, "b", "cars", 101)
+
+    outcome = run("orders")
+
+    assert re.search(r"a +completed +- +1 paperclip +\$5\.00", outcome.out)
+    assert re.search(r"b +rejected +out_of_stock +101 cars", outcome.out)
+    assert [order["order_id"] for order in json.loads(run("orders", "--json").out)] == ["a", "b"]
+
+
+def test_an_order_is_cancelled(run: Run, shop: Shop) -> None:
+    """Cancelling asks orders, and says how to see what came of it."""
+    submit(shop, "a", "cars", 11)
+
+    outcome = run("cancel", "a")
+
+    assert shop.orders["a"]["status"] == "cancelled"
+    assert "`orderflow order a --watch`" in outcome.out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["orders", "--status", "lost"], ["publish"], ["nonsense"], ["order"]]
+)
+def test_wrong_usage_has_its_own_exit_code(run: Run, arguments: list[str]) -> None:
+    """2 says that the command was not understood."""
+    assert run(*arguments).code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["stock"], "inventory"),
+        (["console"], "inventory"),
+        (["orders"], "orders"),
+        (["order", "a"], "orders"),
+        (["approvals"], "approvals"),
+        (["approve", "a"], "approvals"),
+        (["restock"], "the sidecar of orders"),
+        (["dead-letters"], "orders"),
+    ],
+)
+def test_a_service_that_is_not_there_is_named_with_the_remedy(
+    run: Run, monkeypatch: pytest.MonkeyPatch, arguments: list[str], name: str
+) -> None:
+    """Nothing listens: the sentence says who, where, and what to do."""
+    for variable in ("ORDERS", "INVENTORY", "APPROVALS", "SIDECAR"):
+        monkeypatch.setenv(f"ORDERFLOW_{variable}_URL", "http://127.0.0.1:1")
+
+    outcome = run(*arguments)
+
+    assert outcome.code == 1
+    assert outcome.err == (
+        f"orderflow: {name} does not answer at http://127.0.0.1:1 - is it running? "
+        "`make run` starts it, `make status` tells\n"
+    )
+
+
+def test_a_stranger_on_the_port_is_recognized(
+    run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What answers but is not Orderflow is told as such."""
+    monkeypatch.setenv("ORDERFLOW_INVENTORY_URL", f"{settings.inventory_url}/elsewhere")
+
+    outcome = run("stock")
+
+    assert outcome.code == 1
+    assert "does another program listen there" in outcome.err

@@ -1,0 +1,52 @@
+"""Where the command looks for the services."""
+
+import pytest
+
+from orderflow_cli.errors import OrderflowError
+from orderflow_cli.settings import Settings, load
+
+
+def test_the_defaults_are_the_ports_of_the_local_run() -> None:
+    """Without variables the services are where `make run` puts them."""
+    assert load({}) == Settings(
+        orders_url="http://127.0.0.1:8001",
+        inventory_url="http://127.0.0.1:8002",
+        approvals_url="http://127.0.0.1:8003",
+        sidecar_url="http://127.0.0.1:3501",
+    )
+
+
+def test_a_url_wins_over_a_port_and_a_port_over_the_offset() -> None:
+    """The nearer a variable is to the address, the more it counts."""
+    settings = load(
+        {
+            "ORDERFLOW_PORT_OFFSET": "100",
+            "ORDERS_HTTP_PORT": "9001",
+            "INVENTORY_HTTP_PORT": "9002",
+            "ORDERFLOW_INVENTORY_URL": "https://stock.example/",
+        }
+    )
+
+    assert settings == Settings(
+        orders_url="http://127.0.0.1:9001",
+        inventory_url="https://stock.example",
+        approvals_url="http://127.0.0.1:8103",
+        sidecar_url="http://127.0.0.1:3601",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ORDERFLOW_PORT_OFFSET", "ten"),
+        ("ORDERS_HTTP_PORT", "8001x"),
+        ("ORDERS_DAPR_HTTP_PORT", "70000"),
+        ("ORDERFLOW_PORT_OFFSET", "-9000"),
+        ("ORDERFLOW_ORDERS_URL", "localhost:8001"),
+        ("ORDERFLOW_APPROVALS_URL", "http://[oops"),
+    ],
+)
+def test_what_makes_no_address_is_named(name: str, value: str) -> None:
+    """The error names the variable that is wrong."""
+    with pytest.raises(OrderflowError, match=name):
+        load({name: value})

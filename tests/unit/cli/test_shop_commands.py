@@ -1,0 +1,145 @@
+"""Approvals, stock and dead letters."""
+
+import json
+import re
+
+import pytest
+
+from fakes.command import Run
+from fakes.shop import NOW, Shop
+
+pytestmark = pytest.mark.usefixtures("settings")
+
+
+@pytest.fixture
+def letters(shop: Shop) -> None:
+    """Keep a letter of the same number in both services, and one that was sent again."""
+
+    def letter(number: int, resent_at: str | None = None) -> dict[str, object]:
+        return {
+            "id": number,
+            "topic": "orders.submitted",
+            "event_id": f"event-{number}",
+            "order_id": None,
+            "reason": "invalid: \x1b[31mlines: Field required",
+            "data": {"oops": 1},
+            "received_at": NOW,
+            "resent_at": resent_at,
+        }
+
+    shop.letters["orders"] = [letter(2), letter(1, NOW)]
+    shop.letters["approvals"] = [letter(1)]
+
+
+def ask_for_cars(shop: Shop) -> None:
+    shop.submit({"id": "a", "data": {"order_id": "a", "item": "cars", "quantity": 11}})
+
+
+def test_approvals_are_listed(run: Run, shop: Shop) -> None:
+    """The list says what waits and how much it costs."""
+    ask_for_cars(shop)
+
+    outcome = run("approvals", "--status", "pending")
+
+    assert re.search(r"a +pending +anonymous +11 cars +\$165,000\.00", outcome.out)
+    assert json.loads(run("approvals", "--json").out)[0]["status"] == "pending"
+
+
+@pytest.mark.parametrize(("command", "approved"), [("approve", True), ("deny", False)])
+def test_a_decision_is_sent(run: Run, shop: Shop, command: str, *, approved: bool) -> None:
+    """The decision carries who decided and why."""
+    ask_for_cars(shop)
+
+    outcome = run(command, "a", "--comment", "so be it", "--approver", "ada")
+
+    assert shop.decisions == [{"approved": approved, "approver": "ada", "comment": "so be it"}]
+    assert outcome.code == 0
+
+
+def test_a_decision_about_nothing_is_told(run: Run) -> None:
+    """A command does not wait for a request that may never come."""
+    outcome = run("approve", "a")
+
+    assert outcome.err == "orderflow: approvals: nobody asked about order a\n"
+    assert outcome.code == 1
+
+
+def test_an_approver_without_a_name_is_told(run: Run) -> None:
+    """What the contract does not allow is told before it is sent."""
+    outcome = run("approve", "a", "--approver", "")
+
+    assert (outcome.code, outcome.err[:22]) == (1, "orderflow: --approver:")
+
+
+def test_stock_is_shown(run: Run) -> None:
+    """Prices are in dollars."""
+    assert re.search(r"cars +100 +0 +100 +\$15,000\.00", run("stock").out)
+    assert len(json.loads(run("stock", "--json").out)["items"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [((), (100, 100)), (("cars",), (100, 7)), (("cars", "5"), (12, 7))],
+)
+def test_restock_takes_an_item_and_a_quantity(
+    run: Run, shop: Shop, arguments: tuple[str, ...], expected: tuple[int, int]
+) -> None:
+    """All items, one item, or so many pieces of one."""
+    shop.stock |= {"cars": 7, "computers": 7}
+
+    outcome = run("restock", *arguments)
+
+    assert (shop.stock["cars"], shop.stock["computers"]) == expected
+    assert outcome.code == 0
+
+
+def test_an_answer_that_comes_through_the_sidecar_is_told_without_its_wrapping(run: Run) -> None:
+    """The sidecar's account of gRPC is left out."""
+    outcome = run("restock", "boats")
+
+    assert outcome.err == "orderflow: the sidecar of orders: there is no item boats\n"
+
+
+@pytest.mark.usefixtures("letters")
+def test_dead_letters_of_both_services_are_listed(run: Run) -> None:
+    """Each is named so that it can be told from the other service's, and can do no harm."""
+    outcome = run("dead-letters")
+
+    assert re.findall(r"^(?:orders|approvals):\d", outcome.out, re.MULTILINE) == [
+        "orders:2",
+        "orders:1",
+        "approvals:1",
+    ]
+    assert "invalid: ?[31mlines: Field required" in outcome.out
+    assert len(json.loads(run("dead-letters", "--json").out)) == 3
+
+
+@pytest.mark.usefixtures("letters")
+@pytest.mark.parametrize(
+    ("arguments", "resent"),
+    [
+        (["--resend"], ["orders:2", "approvals:1"]),
+        (["--resend", "all"], ["orders:2", "approvals:1"]),
+        (["--resend", "approvals:1"], ["approvals:1"]),
+        (["--resend", "2"], ["orders:2"]),
+        (["--resend", "orders:1"], ["orders:1"]),
+    ],
+)
+def test_dead_letters_are_sent_again(
+    run: Run, shop: Shop, arguments: list[str], resent: list[str]
+) -> None:
+    """All that were not sent again yet, or the one that is named."""
+    outcome = run("dead-letters", *arguments)
+
+    assert (shop.resent, outcome.code) == (resent, 0)
+    assert outcome.lines[-1] == f"{len(resent)} sent again."
+
+
+@pytest.mark.usefixtures("letters")
+@pytest.mark.parametrize(("name", "said"), [("1", "say which"), ("9", "there is no dead letter 9")])
+def test_a_dead_letter_that_is_not_clear_is_told(run: Run, name: str, said: str) -> None:
+    """Nothing is sent when the name fits none, or more than one."""
+    outcome = run("dead-letters", "--resend", name)
+
+    assert outcome.code == 1
+    assert said in outcome.err
