@@ -1,0 +1,130 @@
+"""What orders needs of the world outside, in memory."""
+
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable
+
+from pydantic import BaseModel
+
+from fakes.memory_store import MemoryStore
+from inventory.config import OPENING_STOCK
+from inventory.stock import StockRoom
+from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
+from orderflow_contracts.inventory import (
+    CommitRequest,
+    Committed,
+    ReleaseRequest,
+    ReservationRejected,
+    Reserved,
+    ReserveRequest,
+)
+from orderflow_contracts.orders import OrderStatusChanged
+from orders.ports import AlreadyRunning, EngineUnavailable, NoSuchInstance
+from orders.workflows.messages import OrderRun
+
+
+class MemoryEngine:
+    """Implements orders' `Engine`: keeps which instances run, and what was raised to them."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, list[OrderRun]] = defaultdict(list)
+        self.active: set[str] = set()
+        self.raised: list[tuple[str, str, BaseModel | None]] = []
+        self.is_down = False
+        self.loses_next_answer = False
+
+    async def start(self, workflow: str, instance_id: str, payload: BaseModel) -> None:
+        """Start a run, unless one is active under this id."""
+        assert workflow == "order_processing_workflow"
+        self._answer()
+        if instance_id in self.active:
+            raise AlreadyRunning(instance_id)
+        self.active.add(instance_id)
+        self.runs[instance_id].append(OrderRun.model_validate_json(payload.model_dump_json()))
+        if self.loses_next_answer:
+            self.loses_next_answer = False
+            raise EngineUnavailable("the answer got lost")
+
+    async def raise_event(self, instance_id: str, event: str, payload: BaseModel | None) -> None:
+        """Keep an event."""
+        self._answer()
+        if instance_id not in self.runs:
+            raise NoSuchInstance(instance_id)
+        self.raised.append((instance_id, event, payload))
+
+    def _answer(self) -> None:
+        if self.is_down:
+            raise EngineUnavailable("the engine is down")
+
+
+class MemoryAnnouncer:
+    """Implements orders' `Announcer`: keeps what was told, in its order."""
+
+    def __init__(self) -> None:
+        self.statuses: list[OrderStatusChanged] = []
+        self.requests: list[ApprovalRequested] = []
+        self.withdrawals: list[ApprovalWithdrawn] = []
+        self.failures: deque[Exception] = deque()
+        self.before_status: Callable[[OrderStatusChanged], Awaitable[None]] | None = None
+
+    async def status_changed(self, change: OrderStatusChanged) -> None:
+        """Keep a status."""
+        self._fail()
+        if self.before_status is not None:
+            await self.before_status(change)
+        self.statuses.append(change)
+
+    async def approval_requested(self, request: ApprovalRequested) -> None:
+        """Keep a request."""
+        self._fail()
+        self.requests.append(request)
+
+    async def approval_withdrawn(self, withdrawal: ApprovalWithdrawn) -> None:
+        """Keep a withdrawal."""
+        self._fail()
+        self.withdrawals.append(withdrawal)
+
+    def told(self, order_id: str) -> list[str]:
+        """List the statuses that were told of an order, each event once."""
+        events = {change.event_id: change for change in self.statuses}
+        return [change.status for change in events.values() if change.order_id == order_id]
+
+    def _fail(self) -> None:
+        if self.failures:
+            raise self.failures.popleft()
+
+
+class RoomInventory:
+    """Implements orders' `Inventory` with the real stock room on a store in memory."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.room = StockRoom(self.store)
+        self.failures: deque[Exception] = deque()
+
+    async def open(self) -> None:
+        """Lay out the opening stock."""
+        await self.room.open(OPENING_STOCK)
+
+    async def reserve(self, request: ReserveRequest) -> Reserved | ReservationRejected:
+        """Reserve."""
+        self._fail()
+        return await self.room.reserve(request)
+
+    async def commit(self, order_id: str) -> Committed:
+        """Commit."""
+        self._fail()
+        return await self.room.commit(CommitRequest(order_id=order_id))
+
+    async def release(self, order_id: str) -> None:
+        """Release."""
+        self._fail()
+        await self.room.release(ReleaseRequest(order_id=order_id))
+
+    def shelf(self, item: str) -> tuple[int, int]:
+        """Tell how many pieces are on hand, and how many of these are set aside."""
+        kept = self.store.items()[item]
+        return kept.on_hand, kept.reserved
+
+    def _fail(self) -> None:
+        if self.failures:
+            raise self.failures.popleft()

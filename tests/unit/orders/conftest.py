@@ -1,0 +1,81 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from orderflow_hosting.database import Database
+from orders.activities import OrderActivities
+from orders.config import OrdersSettings
+from orders.feed import StatusFeed
+from orders.intake import Intake
+from orders.payments import LedgerProvider
+from orders.store import TABLES, OrderStore
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = Database(f"sqlite:///{tmp_path}/orders.db", TABLES)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def store(database: Database) -> OrderStore:
+    return OrderStore(database)
+
+
+@pytest.fixture
+def payments(database: Database) -> LedgerProvider:
+    return LedgerProvider(database)
+
+
+@pytest.fixture
+def feed(store: OrderStore) -> StatusFeed:
+    return StatusFeed(store, shared=False)
+
+
+@pytest.fixture
+def announcer() -> MemoryAnnouncer:
+    return MemoryAnnouncer()
+
+
+@pytest.fixture
+def engine() -> MemoryEngine:
+    return MemoryEngine()
+
+
+@pytest.fixture
+async def inventory() -> RoomInventory:
+    inventory = RoomInventory()
+    await inventory.open()
+    return inventory
+
+
+@pytest.fixture
+def settings() -> OrdersSettings:
+    return OrdersSettings.model_validate({"APP_API_TOKEN": "a-token-for-tests"})
+
+
+@pytest.fixture
+def activities(
+    store: OrderStore,
+    inventory: RoomInventory,
+    payments: LedgerProvider,
+    announcer: MemoryAnnouncer,
+    feed: StatusFeed,
+) -> OrderActivities:
+    return OrderActivities(store, inventory, payments, announcer, feed)
+
+
+@pytest.fixture
+async def intake(
+    settings: OrdersSettings,
+    store: OrderStore,
+    engine: MemoryEngine,
+    announcer: MemoryAnnouncer,
+    feed: StatusFeed,
+) -> AsyncIterator[Intake]:
+    intake = Intake(settings, store, engine, announcer, feed)
+    yield intake
+    intake.stop()
