@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 from orderflow_contracts.names import PUBSUB, dead_letter_topic
 from orderflow_hosting.events import read_event
 from orderflow_hosting.problems import Problem, invalid_input
+from orderflow_hosting.retrying import Patience, passes
 from orderflow_hosting.settings import ServiceSettings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -29,7 +30,8 @@ Request = TypeVar("Request", bound=BaseModel)
 Reply = TypeVar("Reply")
 
 TOKEN_HEADER = "dapr-api-token"  # noqa: S105 # the name of a header
-CALLER_HEADER = "dapr-caller-app-id"
+CALLER_HEADERS = ("dapr-caller-app-id", "dapr-caller-namespace")
+"""What the caller's sidecar adds to a call, each once, and no other sidecar takes away."""
 TOLD_TO_ANYONE = frozenset({"HealthCheck", "ListTopicSubscriptions", "ListInputBindings"})
 """What the sidecar asks without showing the token; the answers change and reveal nothing."""
 
@@ -52,6 +54,7 @@ class DaprApp:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._in_hand = _InHand()
+        self._patience = Patience()
         make: Any = App  # the SDK is typed in part only
         self._app = make(
             thread_pool=ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="dapr-handler"),
@@ -73,7 +76,7 @@ class DaprApp:
         """Answer a method for the applications named in `callers`, or for all when None."""
 
         def invoked(request: InvokeMethodRequest) -> str:
-            caller = str(request.metadata.get(CALLER_HEADER, [""])[0])
+            caller = _caller(request)
             if callers is not None and caller not in callers:
                 who = caller or "a caller that names no application"
                 raise Problem(403, "FORBIDDEN", f"{who} may not call {name}")
@@ -89,7 +92,9 @@ class DaprApp:
         """Handle a topic's events one by one.
 
         `handle` returns when the event is dealt with for good. It raises `Refused` for one that
-        can never be, which moves it to the dead letters; any other exception means: again, later.
+        can never be, which moves it to the dead letters. Trouble that passes means: again, later,
+        for as long as it takes; any other exception is a fault, and after some attempts the event
+        goes to the dead letters too.
         """
         self._subscribe(topic, handle, dead_letter_topic(topic))
 
@@ -116,15 +121,22 @@ class DaprApp:
                     reason=str(refusal),
                 )
                 return TopicEventResponse("drop")
-            except Exception as error:
-                log.warning(
-                    "event_to_be_retried", topic=topic, event_id=event["id"], exc_info=error
-                )
-                return TopicEventResponse("retry")
+            except Exception as error:  # noqa: BLE001 # the sidecar is told, and the log
+                return self._failed(topic, event["id"], error)
             return TopicEventResponse("success")
 
         delivered.__name__ = topic
         self._app.subscribe(PUBSUB, topic, dead_letter_topic=dead_letters)(delivered)
+
+    def _failed(self, topic: str, event_id: str, error: Exception) -> TopicEventResponse:
+        if passes(error):
+            log.warning("event_waits", topic=topic, event_id=event_id, why=str(error))
+            return TopicEventResponse("retry")
+        if self._patience.is_over(f"{topic}/{event_id}"):
+            log.error("event_given_up", topic=topic, event_id=event_id, exc_info=error)
+            return TopicEventResponse("drop")
+        log.error("event_failed", topic=topic, event_id=event_id, exc_info=error)
+        return TopicEventResponse("retry")
 
     def start(self) -> None:
         """Begin to listen; the sidecar finds the port and asks for the subscriptions."""
@@ -165,6 +177,16 @@ class DaprApp:
             return await work
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+
+def _caller(request: InvokeMethodRequest) -> str | None:
+    """Name the application that calls, or None when no sidecar but the own one vouches for it.
+
+    A caller can send these headers itself. Then they come twice, or, through the called
+    application's own sidecar, without the one that it did not think of.
+    """
+    app_id, namespace = (request.metadata.get(header, []) for header in CALLER_HEADERS)
+    return str(app_id[0]) if len(app_id) == len(namespace) == 1 else None
 
 
 class _InHand:

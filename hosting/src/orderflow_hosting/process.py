@@ -3,8 +3,10 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 import uvicorn
@@ -28,6 +30,15 @@ class _HttpServer(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def start(work: Coroutine[Any, Any, None]) -> None:
+    """Run a service's process to its end; say in one line why it cannot listen, if so."""
+    try:
+        asyncio.run(work)
+    except CannotListen as error:
+        sys.stderr.write(f"cannot start: {error}\n")
+        raise SystemExit(1) from None
 
 
 async def serve(

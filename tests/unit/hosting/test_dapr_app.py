@@ -106,7 +106,9 @@ class Caller:
 
 
 def _metadata(caller: str | None, token: str | None) -> tuple[tuple[str, str], ...]:
-    named = (("dapr-caller-app-id", caller),) if caller is not None else ()
+    named: tuple[tuple[str, str], ...] = ()
+    if caller is not None:
+        named = (("dapr-caller-app-id", caller), ("dapr-caller-namespace", "default"))
     return (*named, ("dapr-api-token", token)) if token is not None else named
 
 

@@ -1,7 +1,5 @@
 """Approvals' composition root: wire, subscribe, serve."""
 
-import asyncio
-
 from approvals.api import approval_router, http_app, subscribe
 from approvals.config import ApprovalsSettings
 from approvals.gateways import DaprOrders
@@ -14,7 +12,7 @@ from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
 from orderflow_hosting.health import health_router
-from orderflow_hosting.process import serve
+from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 
@@ -44,4 +42,4 @@ def main() -> None:
     """Start the process."""
     settings = load(ApprovalsSettings)
     logs.configure("approvals", settings)
-    asyncio.run(run(settings))
+    start(run(settings))

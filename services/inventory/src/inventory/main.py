@@ -13,7 +13,7 @@ from orderflow_contracts.names import INVENTORY
 from orderflow_hosting import logs
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.health import health_router
-from orderflow_hosting.process import serve
+from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 
@@ -73,4 +73,4 @@ def main() -> None:
     """Start the process."""
     settings = load(InventorySettings)
     logs.configure("inventory", settings)
-    asyncio.run(run(settings))
+    start(run(settings))

@@ -10,7 +10,7 @@ from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
 from orderflow_hosting.health import health_router
-from orderflow_hosting.process import serve
+from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 from orders.activities import OrderActivities
@@ -71,4 +71,4 @@ def main() -> None:
     """Start the process."""
     settings = load(OrdersSettings)
     logs.configure("orders", settings)
-    asyncio.run(run(settings))
+    start(run(settings))

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
 from orderflow_contracts.inventory import Committed, ReservationRejected, Reserved, ReserveRequest
 from orderflow_contracts.orders import OrderStatusChanged
+from orderflow_hosting.retrying import Unavailable
 
 
 class Inventory(Protocol):
@@ -49,7 +50,7 @@ class NoSuchInstance(Exception):
     """The engine knows no workflow with this id."""
 
 
-class EngineUnavailable(Exception):
+class EngineUnavailable(Unavailable):
     """The engine did not answer; whether it did what was asked is not known."""
 
 
