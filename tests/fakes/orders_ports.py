@@ -44,6 +44,11 @@ class MemoryEngine:
             self.loses_next_answer = False
             raise EngineUnavailable("the answer got lost")
 
+    async def knows(self, instance_id: str) -> bool:
+        """Tell whether a run was ever started under this id."""
+        self._answer()
+        return instance_id in self.runs
+
     async def raise_event(self, instance_id: str, event: str, payload: BaseModel | None) -> None:
         """Keep an event."""
         self._answer()

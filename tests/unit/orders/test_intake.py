@@ -174,9 +174,25 @@ async def test_resuming_leaves_alone_what_is_under_way(
 
     second = next_process()
     await second.resume()
+    await until(lambda: not second._background)
 
-    assert not second._background
     assert len(engine.runs["o1"]) == 1
+
+
+async def test_resuming_starts_a_run_again_that_the_engine_lost(
+    intake: Intake, engine: MemoryEngine, store: OrderStore, next_process: Callable[[], Intake]
+) -> None:
+    """An engine that lost its last writes with the machine gets the same run again."""
+    await intake.submit(ORDER)
+    (lost,) = engine.runs.pop("o1")
+    await store.record("o1", lost.run_id, OrderStatus.RESERVED)
+    engine.active.clear()
+
+    second = next_process()
+    await second.resume()
+    await until(lambda: not second._background)
+
+    assert [run.run_id for run in engine.runs["o1"]] == [lost.run_id]
 
 
 async def test_an_invalid_order_is_told_as_rejected(

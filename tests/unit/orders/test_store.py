@@ -237,16 +237,21 @@ async def test_an_ended_order_is_not_cancelled(store: OrderStore) -> None:
     assert await store.cancels_to_hand_over() == []
 
 
-async def test_orders_without_a_run_are_found(store: OrderStore) -> None:
-    """What was accepted and not started is known after a crash, as it was submitted."""
+async def test_unfinished_orders_are_found(store: OrderStore) -> None:
+    """What has not ended is known after a crash, as it was submitted, with its run if any."""
     for order_id in ("o1", "o2", "o3"):
         await store.accept(order(order_id))
     await store.record("o2", "run", OrderStatus.RESERVED)
     await store.reject_invalid("o4")
 
-    pending = await store.not_under_way()
+    await store.record("o3", "other", OrderStatus.COMPLETED)
 
-    assert [left.order for left in pending] == [order("o1"), order("o3")]
+    pending = await store.unfinished()
+
+    assert [(left.order, left.run_id) for left in pending] == [
+        (order("o1"), None),
+        (order("o2"), "run"),
+    ]
 
 
 async def test_orders_are_listed_newest_first_and_page_by_page(store: OrderStore) -> None:

@@ -1,17 +1,18 @@
 """Orders' edges: the topic, the method for approvals, and HTTP for people."""
 
 import re
+import uuid
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
 from cloudevents.http import CloudEvent
 from fastapi import APIRouter, FastAPI, Header, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from orderflow_contracts import names
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
-from orderflow_contracts.fields import Moment
+from orderflow_contracts.fields import Moment, OrderId
 from orderflow_contracts.orders import Order, OrderStatus, OrderSubmitted
 from orderflow_hosting import problems
 from orderflow_hosting.dapr_app import DaprApp, Refused
@@ -75,6 +76,12 @@ def offer_methods(app: DaprApp, intake: Intake) -> None:
     app.on_method(names.RAISE, RaiseRequest, raise_event, callers={names.APPROVALS})
 
 
+class NewOrder(OrderSubmitted):
+    """An order as it is placed over HTTP, where one that names no id is given one."""
+
+    order_id: OrderId = Field(default_factory=lambda: uuid.uuid4().hex)
+
+
 class PaymentEntry(BaseModel):
     """An entry of the payment ledger."""
 
@@ -112,7 +119,7 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
             409: {"model": ProblemDocument, "description": "The id is taken by another order"}
         },
     )
-    async def place(order: OrderSubmitted, response: Response) -> Order:
+    async def place(order: NewOrder, response: Response) -> Order:
         try:
             await intake.submit_and_return(order)
         except OtherContent as error:

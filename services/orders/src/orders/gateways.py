@@ -89,6 +89,14 @@ class DaprEngine:
                 raise AlreadyRunning(instance_id) from error
             raise _unavailable(error) from error
 
+    async def knows(self, instance_id: str) -> bool:
+        """Ask for the instance's state, without what it carries."""
+        try:
+            state = await self._client.get_workflow_state(instance_id, fetch_payloads=False)
+        except grpc.aio.AioRpcError as error:
+            raise _unavailable(error) from error
+        return state is not None
+
     async def raise_event(self, instance_id: str, event: str, payload: BaseModel | None) -> None:
         """Raise an external event."""
         data = payload.model_dump(mode="json") if payload is not None else None

@@ -1,8 +1,9 @@
 """Taking orders in: keep them, start their workflows, and bring back what was left half-way."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -12,7 +13,7 @@ from orders.config import OrdersSettings
 from orders.domain import was_decided
 from orders.feed import StatusFeed
 from orders.ports import AlreadyRunning, Announcer, Engine, EngineUnavailable, NoSuchInstance
-from orders.store import Accepted, OrderStore, new_run_id
+from orders.store import Accepted, OrderStore, Pending, new_run_id
 from orders.workflows import names
 from orders.workflows.messages import OrderRun
 
@@ -74,7 +75,7 @@ class Intake:
             await self._start(order, accepted.first.change.at)
         except EngineUnavailable as error:
             log.warning("workflow_start_waits", order_id=order.order_id, why=str(error))
-            self._later(self._start_in_the_end(order, accepted.first.change.at))
+            self._later(partial(self._start, order, accepted.first.change.at))
 
     async def reject_invalid(self, order_id: str) -> None:
         """Keep and tell that an order could not be read, unless its id is a real order's."""
@@ -94,7 +95,7 @@ class Intake:
         if status.is_final:
             raise OrderEnded(order_id, status)
         if status is OrderStatus.AWAITING_APPROVAL:
-            self._later(self._wake_to_cancel(order_id))
+            self._later(partial(self._wake_to_cancel, order_id))
 
     async def hand_over(self, request: RaiseRequest) -> RaiseReply:
         """Hand a decision to the workflow that waits for it.
@@ -114,15 +115,19 @@ class Intake:
         return RaiseReply(outcome="taken")
 
     async def resume(self) -> None:
-        """Take up again what an earlier process left: starts and cancellations not handed over."""
+        """Take up again what an earlier process left.
+
+        Orders whose workflow was not started, or was lost with the engine's last writes when the
+        machine failed, and cancellations that were not handed over.
+        """
         gate = asyncio.Semaphore(STARTS_AT_ONCE)
-        pending = await self._store.not_under_way()
+        pending = await self._store.unfinished()
         if pending:
-            log.info("starts_resumed", orders=len(pending))
+            log.info("unfinished_orders_resumed", orders=len(pending))
         for left in pending:
-            self._later(self._start_in_the_end(left.order, left.received_at, gate))
+            self._later(partial(self._take_up, left), gate)
         for order_id in await self._store.cancels_to_hand_over():
-            self._later(self._wake_to_cancel(order_id))
+            self._later(partial(self._wake_to_cancel, order_id))
 
     def stop(self) -> None:
         """Leave what is not done yet to the next process, which resumes it."""
@@ -136,10 +141,12 @@ class Intake:
             self._feed.publish(accepted.first)
         return accepted
 
-    async def _start(self, order: OrderSubmitted, received_at: datetime) -> None:
+    async def _start(
+        self, order: OrderSubmitted, received_at: datetime, run_id: str | None = None
+    ) -> None:
         run = OrderRun(
             order_id=order.order_id,
-            run_id=new_run_id(),
+            run_id=run_id or new_run_id(),
             customer_id=order.customer_id,
             lines=order.lines,
             received_at=received_at,
@@ -152,39 +159,40 @@ class Intake:
         except AlreadyRunning:
             log.debug("workflow_already_running", order_id=order.order_id)
 
-    async def _start_in_the_end(
-        self,
-        order: OrderSubmitted,
-        received_at: datetime,
-        gate: asyncio.Semaphore | None = None,
-    ) -> None:
-        async with gate or asyncio.Semaphore():
-            pause = FIRST_PAUSE_SECONDS
-            while True:
-                try:
-                    await self._start(order, received_at)
-                except EngineUnavailable:
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-                else:
-                    return
+    async def _take_up(self, left: Pending) -> None:
+        """Start an order's workflow unless the engine has it; a run that was lost goes on."""
+        order_id = left.order.order_id
+        if left.run_id is not None:
+            if await self._engine.knows(order_id):
+                return
+            log.warning("lost_run_started_again", order_id=order_id, run_id=left.run_id)
+        await self._start(left.order, left.received_at, left.run_id)
 
     async def _wake_to_cancel(self, order_id: str) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        while await self._waits_for_approval(order_id):
-            try:
-                await self._engine.raise_event(order_id, names.CANCEL_REQUESTED, None)
-            except (EngineUnavailable, NoSuchInstance):
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-            else:
-                return
+        if await self._waits_for_approval(order_id):
+            await self._engine.raise_event(order_id, names.CANCEL_REQUESTED, None)
 
     async def _waits_for_approval(self, order_id: str) -> bool:
         order = await self._store.order(order_id)
         return order is not None and order.status is OrderStatus.AWAITING_APPROVAL
 
-    def _later(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
+    def _later(
+        self, work: Callable[[], Awaitable[None]], gate: asyncio.Semaphore | None = None
+    ) -> None:
+        """Do the work in the background, again and again until the engine has taken it."""
+
+        async def in_the_end() -> None:
+            async with gate or asyncio.Semaphore():
+                pause = FIRST_PAUSE_SECONDS
+                while True:
+                    try:
+                        await work()
+                    except (EngineUnavailable, NoSuchInstance):
+                        await asyncio.sleep(pause)
+                        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                    else:
+                        return
+
+        task = asyncio.create_task(in_the_end())
         self._background.add(task)
         task.add_done_callback(self._background.discard)

@@ -61,6 +61,10 @@ class Engine(Protocol):
         """Start a workflow. Raises `AlreadyRunning` or `EngineUnavailable`."""
         ...
 
+    async def knows(self, instance_id: str) -> bool:
+        """Tell whether there is an instance with this id. Raises `EngineUnavailable`."""
+        ...
+
     async def raise_event(self, instance_id: str, event: str, payload: BaseModel | None) -> None:
         """Hand an event to an instance, which keeps it until it waits for it.
 

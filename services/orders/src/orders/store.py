@@ -1,10 +1,11 @@
 """What orders remembers: every accepted order, each status it had, and nothing twice."""
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -77,6 +78,9 @@ _statuses = Table(
 )
 
 
+UNFINISHED: Final = tuple(status.value for status in OrderStatus if not status.is_final)
+
+
 class OtherContent(Exception):
     """The id belongs to an order with other content; the two are never merged."""
 
@@ -111,10 +115,11 @@ class Record:
 
 @dataclass(frozen=True)
 class Pending:
-    """An accepted order that may have no workflow yet."""
+    """An order that has not ended, and the run that owns it, if one has recorded a status."""
 
     order: OrderSubmitted
     received_at: datetime
+    run_id: str | None = None
 
 
 class OrderStore:
@@ -183,22 +188,25 @@ class OrderStore:
     async def orders(
         self, status: OrderStatus | None, limit: int, before: int | None
     ) -> list[tuple[int, Order]]:
-        """Read orders, newest first, each with its number; without their histories."""
+        """Read orders with their histories, newest first, each with its number."""
         query = select(_orders).order_by(_orders.c.number.desc()).limit(limit)
         if status is not None:
             query = query.where(_orders.c.status == status)
         if before is not None:
             query = query.where(_orders.c.number < before)
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [(row.number, _order(row, ())) for row in rows]
 
-    async def not_under_way(self) -> list[Pending]:
-        """Read the orders that no run has taken up: their workflow may not be started."""
-        query = select(_orders).where(
-            _orders.c.status == OrderStatus.RECEIVED, _orders.c.run_id.is_(None)
-        )
+        def work(connection: Connection) -> list[tuple[int, Order]]:
+            rows = connection.execute(query).all()
+            histories = _histories(connection, [row.order_id for row in rows])
+            return [(row.number, _order(row, histories[row.order_id])) for row in rows]
+
+        return await self._database.read(work)
+
+    async def unfinished(self) -> list[Pending]:
+        """Read the orders that have not ended: their workflow may have to be started (again)."""
+        query = select(_orders).where(_orders.c.status.in_(UNFINISHED)).order_by(_orders.c.number)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [Pending(_submitted(row), row.created_at) for row in rows]
+        return [Pending(_submitted(row), row.created_at, row.run_id) for row in rows]
 
     async def cancels_to_hand_over(self) -> list[str]:
         """Read the orders that wait for approval although they shall be cancelled."""
@@ -422,6 +430,18 @@ def _with_status(connection: Connection, order_id: str, status: OrderStatus) -> 
     return connection.execute(
         _SELECT_WITH_STATUS, {"order_id": order_id, "status": status.value}
     ).one_or_none()
+
+
+def _histories(connection: Connection, order_ids: list[str]) -> defaultdict[str, list[Row[Any]]]:
+    query = (
+        select(_statuses)
+        .where(_statuses.c.order_id.in_(order_ids))
+        .order_by(_statuses.c.order_id, _statuses.c.sequence)
+    )
+    histories: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    for entry in connection.execute(query):
+        histories[entry.order_id].append(entry)
+    return histories
 
 
 def _lines(row: Row[Any]) -> tuple[OrderLine, ...]:

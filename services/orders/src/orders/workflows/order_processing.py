@@ -1,5 +1,6 @@
 """The way of an order, from its first notice to its one final status."""
 
+import contextlib
 from collections.abc import Generator
 from datetime import UTC, timedelta
 from typing import Any, Final
@@ -10,6 +11,7 @@ from dapr.ext.workflow import (
     TaskFailedError,
     when_any,
 )
+from pydantic import ValidationError
 
 from orderflow_contracts.approvals import Decision
 from orderflow_contracts.names import APPROVAL_DECIDED
@@ -152,20 +154,28 @@ class _Way:
         )
         if ending := _stop(Recorded.model_validate(recorded)):
             return ending
-        decided = self._ctx.wait_for_external_event(APPROVAL_DECIDED)
-        cancelled = self._ctx.wait_for_external_event(names.CANCEL_REQUESTED)
-        expired = self._ctx.create_timer(patience)
-        first = yield when_any([decided, cancelled, expired])
-        if first is expired:
-            return rejected(Reason.APPROVAL_EXPIRED)
-        if first is cancelled:
-            return CANCELLED
+        decision = yield from self._decision(patience)
+        if isinstance(decision, Ending):
+            return decision
         self._saga.forget(names.WITHDRAW_APPROVAL)
-        decision = Decision.model_validate(decided.get_result())
         if not decision.approved:
             return rejected(Reason.DENIED)
         recorded = yield self.notify(OrderStatus.APPROVED)
         return _stop(Recorded.model_validate(recorded))
+
+    def _decision(self, patience: timedelta) -> Generator[Any, Any, Decision | Ending]:
+        """Wait for a decision; return how the order ends if none comes."""
+        cancelled = self._ctx.wait_for_external_event(names.CANCEL_REQUESTED)
+        expired = self._ctx.create_timer(patience)
+        while True:
+            decided = self._ctx.wait_for_external_event(APPROVAL_DECIDED)
+            first = yield when_any([decided, cancelled, expired])
+            if first is expired:
+                return rejected(Reason.APPROVAL_EXPIRED)
+            if first is cancelled:
+                return CANCELLED
+            with contextlib.suppress(ValidationError):  # an event that is no decision: wait on
+                return Decision.model_validate(decided.get_result())
 
     def _pay(self) -> Generator[Any, Any, Ending | None]:
         self._step_fails_as = Reason.PAYMENT_UNAVAILABLE
