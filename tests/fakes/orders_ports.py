@@ -2,6 +2,7 @@
 
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -9,6 +10,7 @@ from fakes.memory_store import MemoryStore
 from inventory.config import OPENING_STOCK
 from inventory.stock import StockRoom
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
+from orderflow_contracts.fields import now
 from orderflow_contracts.inventory import (
     CommitRequest,
     Committed,
@@ -18,8 +20,9 @@ from orderflow_contracts.inventory import (
     ReserveRequest,
 )
 from orderflow_contracts.orders import OrderStatusChanged
+from orders.instances import Instance, RuntimeStatus
 from orders.ports import AlreadyRunning, EngineUnavailable, NoSuchInstance
-from orders.workflows.messages import OrderRun
+from orders.workflows.messages import OrderRun, Undone
 
 
 class MemoryEngine:
@@ -29,13 +32,19 @@ class MemoryEngine:
         self.runs: dict[str, list[OrderRun]] = defaultdict(list)
         self.active: set[str] = set()
         self.raised: list[tuple[str, str, BaseModel | None]] = []
+        self.ended_as = RuntimeStatus.COMPLETED
+        self.names: dict[str, str] = {}
+        self.undone: list[Undone] = []
         self.is_down = False
         self.loses_next_answer = False
 
-    async def start(self, workflow: str, instance_id: str, payload: BaseModel) -> None:
+    async def start(self, workflow: str, instance_id: str, payload: Any) -> None:
         """Start a run, unless one is active under this id."""
-        assert workflow == "order_processing_workflow"
         self._answer()
+        if workflow == "order_undo_workflow":
+            self.undone.append(Undone.model_validate_json(payload.model_dump_json()))
+            return
+        assert workflow == "order_processing_workflow"
         if instance_id in self.active:
             raise AlreadyRunning(instance_id)
         self.active.add(instance_id)
@@ -44,12 +53,28 @@ class MemoryEngine:
             self.loses_next_answer = False
             raise EngineUnavailable("the answer got lost")
 
-    async def knows(self, instance_id: str) -> bool:
-        """Tell whether a run was ever started under this id."""
+    async def instance(
+        self,
+        instance_id: str,
+        *,
+        payloads: bool = True,  # noqa: ARG002 # they cost nothing here
+    ) -> Instance | None:
+        """Read the last run that was started under this id."""
         self._answer()
-        return instance_id in self.runs
+        runs = self.runs.get(instance_id)
+        if not runs:
+            return None
+        status = RuntimeStatus.RUNNING if instance_id in self.active else self.ended_as
+        return Instance(
+            instance_id=instance_id,
+            name=self.names.get(instance_id, "order_processing_workflow"),
+            runtime_status=status,
+            created_at=now(),
+            last_updated_at=now(),
+            input=runs[-1].model_dump(mode="json"),
+        )
 
-    async def raise_event(self, instance_id: str, event: str, payload: BaseModel | None) -> None:
+    async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
         """Keep an event."""
         self._answer()
         if instance_id not in self.runs:

@@ -54,6 +54,8 @@ class Reason(StrEnum):
     APPROVAL_EXPIRED = "approval_expired"
     PAYMENT_DECLINED = "payment_declined"
     CANCELLED_ON_REQUEST = "cancelled_on_request"
+    TERMINATED_BY_OPERATOR = "terminated_by_operator"
+    WORKFLOW_FAILED = "workflow_failed"
     INVENTORY_UNAVAILABLE = "inventory_unavailable"
     APPROVAL_UNAVAILABLE = "approval_unavailable"
     PAYMENT_UNAVAILABLE = "payment_unavailable"

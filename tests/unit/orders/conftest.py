@@ -9,6 +9,7 @@ from orders.activities import OrderActivities
 from orders.config import OrdersSettings
 from orders.feed import StatusFeed
 from orders.intake import Intake
+from orders.order_undo import OrderUndo
 from orders.payments import LedgerProvider
 from orders.store import TABLES, OrderStore
 
@@ -76,6 +77,6 @@ async def intake(
     announcer: MemoryAnnouncer,
     feed: StatusFeed,
 ) -> AsyncIterator[Intake]:
-    intake = Intake(settings, store, engine, announcer, feed)
+    intake = Intake(settings, store, engine, announcer, feed, OrderUndo(engine, store))
     yield intake
     intake.stop()

@@ -13,6 +13,7 @@ from orders import intake as intake_module
 from orders.config import OrdersSettings
 from orders.feed import StatusFeed
 from orders.intake import Intake, OrderEnded, UnknownOrder
+from orders.order_undo import OrderUndo
 from orders.ports import EngineUnavailable
 from orders.store import OrderStore, OtherContent
 
@@ -38,7 +39,7 @@ def next_process(
     announcer: MemoryAnnouncer,
     feed: StatusFeed,
 ) -> Callable[[], Intake]:
-    return lambda: Intake(settings, store, engine, announcer, feed)
+    return lambda: Intake(settings, store, engine, announcer, feed, OrderUndo(engine, store))
 
 
 async def test_an_order_gets_one_run_with_its_configuration(

@@ -24,3 +24,5 @@ class OrdersSettings(ServiceSettings):
     approval_threshold_cents: int = Field(50_000_00, ge=0)
     approval_timeout_seconds: float = Field(24 * 3600, gt=0)
     retry_timeout_seconds: float = Field(600, gt=0)
+    hello_step_seconds: float = Field(2, ge=0)
+    counter_pause_seconds: float = Field(1, gt=0)

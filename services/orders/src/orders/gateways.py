@@ -1,7 +1,5 @@
-"""Dapr behind the ports: inventory, the events that orders publishes, and the workflow engine."""
+"""Dapr behind the ports: inventory, and the events that orders publishes."""
 
-import grpc.aio
-from dapr.ext.workflow.aio import DaprWorkflowClient
 from pydantic import BaseModel
 
 from orderflow_contracts import names
@@ -16,9 +14,7 @@ from orderflow_contracts.inventory import (
     ReserveRequest,
 )
 from orderflow_contracts.orders import OrderStatusChanged
-from orderflow_hosting.settings import ServiceSettings
 from orderflow_hosting.sidecar import Sidecar
-from orders.ports import AlreadyRunning, EngineUnavailable, NoSuchInstance
 
 
 class DaprInventory:
@@ -67,46 +63,3 @@ class DaprAnnouncer:
     async def _publish(self, topic: str, order_id: str, message: BaseModel) -> None:
         event_id = f"{order_id}.{topic.partition('.')[2]}"
         await self._sidecar.publish(topic, message, subject=order_id, event_id=event_id)
-
-
-class DaprEngine:
-    """Dapr's workflow engine in the sidecar.
-
-    The engine tells its failures by text under one gRPC code, so the text is what is looked at.
-    """
-
-    def __init__(self, settings: ServiceSettings) -> None:
-        self._client = DaprWorkflowClient(settings.dapr_host, str(settings.dapr_grpc_port))
-
-    async def start(self, workflow: str, instance_id: str, payload: BaseModel) -> None:
-        """Schedule a new instance."""
-        try:
-            await self._client.schedule_new_workflow(
-                workflow, instance_id=instance_id, input=payload.model_dump(mode="json")
-            )
-        except grpc.aio.AioRpcError as error:
-            if "already exists" in (error.details() or ""):
-                raise AlreadyRunning(instance_id) from error
-            raise _unavailable(error) from error
-
-    async def knows(self, instance_id: str) -> bool:
-        """Ask for the instance's state, without what it carries."""
-        try:
-            state = await self._client.get_workflow_state(instance_id, fetch_payloads=False)
-        except grpc.aio.AioRpcError as error:
-            raise _unavailable(error) from error
-        return state is not None
-
-    async def raise_event(self, instance_id: str, event: str, payload: BaseModel | None) -> None:
-        """Raise an external event."""
-        data = payload.model_dump(mode="json") if payload is not None else None
-        try:
-            await self._client.raise_workflow_event(instance_id, event, data=data)
-        except grpc.aio.AioRpcError as error:
-            if "no such instance exists" in (error.details() or ""):
-                raise NoSuchInstance(instance_id) from error
-            raise _unavailable(error) from error
-
-
-def _unavailable(error: grpc.aio.AioRpcError) -> EngineUnavailable:
-    return EngineUnavailable(error.details() or error.code().name)

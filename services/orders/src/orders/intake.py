@@ -12,6 +12,7 @@ from orderflow_contracts.orders import OrderStatus, OrderSubmitted
 from orders.config import OrdersSettings
 from orders.domain import was_decided
 from orders.feed import StatusFeed
+from orders.order_undo import OrderUndo
 from orders.ports import AlreadyRunning, Announcer, Engine, EngineUnavailable, NoSuchInstance
 from orders.store import Accepted, OrderStore, Pending, new_run_id
 from orders.workflows import names
@@ -48,12 +49,14 @@ class Intake:
         engine: Engine,
         announcer: Announcer,
         feed: StatusFeed,
+        order_undo: OrderUndo,
     ) -> None:
         self._settings = settings
         self._store = store
         self._engine = engine
         self._announcer = announcer
         self._feed = feed
+        self._order_undo = order_undo
         self._background: set[asyncio.Task[None]] = set()
 
     async def submit(self, order: OrderSubmitted) -> None:
@@ -157,16 +160,24 @@ class Intake:
         try:
             await self._engine.start(names.ORDER_PROCESSING, order.order_id, run)
         except AlreadyRunning:
-            log.debug("workflow_already_running", order_id=order.order_id)
+            await self._check_that_it_is_the_orders(order.order_id)
 
     async def _take_up(self, left: Pending) -> None:
         """Start an order's workflow unless the engine has it; a run that was lost goes on."""
         order_id = left.order.order_id
-        if left.run_id is not None:
-            if await self._engine.knows(order_id):
-                return
-            log.warning("lost_run_started_again", order_id=order_id, run_id=left.run_id)
-        await self._start(left.order, left.received_at, left.run_id)
+        instance = await self._engine.instance(order_id)
+        if instance is None or instance.name != names.ORDER_PROCESSING:
+            if left.run_id is not None:
+                log.warning("lost_run_started_again", order_id=order_id, run_id=left.run_id)
+            await self._start(left.order, left.received_at, left.run_id)
+        elif instance.runtime_status.is_finished:
+            await self._order_undo.undo(order_id, instance)
+
+    async def _check_that_it_is_the_orders(self, order_id: str) -> None:
+        """Raise `EngineUnavailable` while another workflow holds the order's id."""
+        instance = await self._engine.instance(order_id, payloads=False)
+        if instance is not None and instance.name != names.ORDER_PROCESSING:
+            raise EngineUnavailable(f"{instance.name} runs under the id of order {order_id}")
 
     async def _wake_to_cancel(self, order_id: str) -> None:
         if await self._waits_for_approval(order_id):

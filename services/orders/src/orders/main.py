@@ -16,12 +16,22 @@ from orderflow_hosting.sidecar import Sidecar
 from orders.activities import OrderActivities
 from orders.api import http_app, offer_methods, order_router, payment_router, subscribe
 from orders.config import OrdersSettings
+from orders.engine import DaprEngine
 from orders.feed import StatusFeed
-from orders.gateways import DaprAnnouncer, DaprEngine, DaprInventory
+from orders.gateways import DaprAnnouncer, DaprInventory
+from orders.hello_activity import HelloActivities
 from orders.intake import Intake
+from orders.management import Management
+from orders.order_undo import OrderUndo
 from orders.payments import LedgerProvider
 from orders.store import DEAD_LETTERS, TABLES, OrderStore
 from orders.worker import Worker
+from orders.workflow_api import workflow_router
+from orders.workflows import names as workflow_names
+from orders.workflows.counter import never_ending_workflow
+from orders.workflows.hello import interactive_hello_workflow
+from orders.workflows.order_processing import order_processing_workflow
+from orders.workflows.order_undo import order_undo_workflow
 
 
 async def run(settings: OrdersSettings) -> None:
@@ -35,9 +45,27 @@ async def run(settings: OrdersSettings) -> None:
     is_shared = make_url(settings.database_url).get_backend_name() != "sqlite"
     feed = StatusFeed(store, shared=is_shared)
     letters = DeadLetters(database, DEAD_LETTERS, sidecar)
-    intake = Intake(settings, store, engine, announcer, feed)
-    activities = OrderActivities(store, DaprInventory(sidecar), payments, announcer, feed)
-    worker = Worker(settings, sidecar, activities)
+    order_undo = OrderUndo(engine, store)
+    intake = Intake(settings, store, engine, announcer, feed, order_undo)
+    management = Management(
+        engine, store, order_undo, counter_pause_seconds=settings.counter_pause_seconds
+    )
+    steps = OrderActivities(store, DaprInventory(sidecar), payments, announcer, feed)
+    hello = HelloActivities(part_seconds=settings.hello_step_seconds)
+    worker = Worker(
+        settings,
+        sidecar,
+        workflows={
+            workflow_names.ORDER_PROCESSING: order_processing_workflow,
+            workflow_names.ORDER_UNDO: order_undo_workflow,
+            workflow_names.INTERACTIVE_HELLO: interactive_hello_workflow,
+            workflow_names.NEVER_ENDING: never_ending_workflow,
+        },
+        activities={
+            **{name: getattr(steps, name) for name in workflow_names.ORDER_ACTIVITIES},
+            workflow_names.INTERACTIVE_HELLO_STEP: hello.interactive_hello_activity,
+        },
+    )
 
     app = DaprApp(settings)
     subscribe(app, intake, letters)
@@ -46,6 +74,7 @@ async def run(settings: OrdersSettings) -> None:
     http = http_app(
         order_router(intake, store, feed),
         payment_router(payments),
+        workflow_router(management),
         dead_letter_router(letters),
         health_router(
             {"store": database.check, "sidecar": sidecar.check, "workflow_worker": worker.check}
@@ -63,6 +92,7 @@ async def run(settings: OrdersSettings) -> None:
         beginning.cancel()
         intake.stop()
         await worker.stop()
+        await engine.close()
         await sidecar.close()
         database.close()
 

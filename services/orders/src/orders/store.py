@@ -208,6 +208,15 @@ class OrderStore:
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [Pending(_submitted(row), row.created_at, row.run_id) for row in rows]
 
+    async def run_of(self, order_id: str) -> str | None:
+        """Name the run that owns an order; None before one has recorded a status."""
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                _SELECT_ORDER, {"order_id": order_id}
+            ).one_or_none()
+        )
+        return row.run_id if row is not None else None
+
     async def cancels_to_hand_over(self) -> list[str]:
         """Read the orders that wait for approval although they shall be cancelled."""
         query = select(_orders.c.order_id).where(

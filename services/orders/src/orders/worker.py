@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from typing import Any
 
 import httpx
@@ -12,15 +12,13 @@ from dapr.ext.workflow import WorkflowRuntime
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.settings import ServiceSettings
 from orderflow_hosting.sidecar import InvocationRefused, Sidecar
-from orders.activities import OrderActivities
-from orders.workflows import names
-from orders.workflows.order_processing import order_processing_workflow
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 SIDECAR_PAUSE_SECONDS = 0.2
 READY_SECONDS = 0.1
 
+Workflow = Callable[..., Generator[Any, Any, Any]]
 Activity = Callable[..., Coroutine[Any, Any, Any]]
 
 
@@ -36,14 +34,19 @@ class Worker:
     """
 
     def __init__(
-        self, settings: ServiceSettings, sidecar: Sidecar, activities: OrderActivities
+        self,
+        settings: ServiceSettings,
+        sidecar: Sidecar,
+        workflows: Mapping[str, Workflow],
+        activities: Mapping[str, Activity],
     ) -> None:
         self._sidecar = sidecar
         self._loop = asyncio.get_running_loop()
         self._runtime = WorkflowRuntime(settings.dapr_host, str(settings.dapr_grpc_port))
-        self._runtime.register_workflow(order_processing_workflow, name=names.ORDER_PROCESSING)
-        for name in names.ORDER_ACTIVITIES:
-            self._runtime.register_activity(self._on_loop(getattr(activities, name)), name=name)
+        for name, workflow in workflows.items():
+            self._runtime.register_workflow(workflow, name=name)
+        for name, activity in activities.items():
+            self._runtime.register_activity(self._on_loop(activity), name=name)
         self._started = False
 
     async def start(self) -> None:

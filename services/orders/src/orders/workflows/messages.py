@@ -1,7 +1,7 @@
 """What workflows are started with, and what goes to and comes from their activities."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -101,3 +101,35 @@ class Undoing(Payload):
     order_id: str
     run_id: str
     reason: str
+
+
+class Undone(Payload):
+    """The input of the workflow that undoes an order whose own workflow was stopped.
+
+    `status` and `reason` are how the order ends when everything could be undone.
+    """
+
+    order_id: str
+    run_id: str
+    status: OrderStatus
+    reason: Reason
+    total_cents: int | None
+    received_at: datetime
+
+
+class Count(Payload):
+    """The input of the counter: where it is, and the pause before the next, in seconds."""
+
+    value: int = 0
+    pause_seconds: float = 1.0
+
+    @classmethod
+    def read(cls, start: Any) -> "Count":
+        """Read what the counter was started with: nothing, a number, or a count."""
+        if start is None:
+            return cls()
+        return cls.model_validate({"value": start} if isinstance(start, int) else start)
+
+    def next(self) -> "Count":
+        """Count one further."""
+        return self.model_copy(update={"value": self.value + 1})

@@ -6,6 +6,12 @@ They are kept in the histories of running instances: never change one, add a new
 from typing import Final
 
 ORDER_PROCESSING: Final = "order_processing_workflow"
+ORDER_UNDO: Final = "order_undo_workflow"
+INTERACTIVE_HELLO: Final = "interactive_hello_workflow"
+NEVER_ENDING: Final = "never_ending_workflow"
+
+ORDER_WORKFLOWS: Final = frozenset({ORDER_PROCESSING, ORDER_UNDO})
+"""Those that belong to orders: they are started by the service alone."""
 
 NOTIFY: Final = "notify_activity"
 VERIFY_INVENTORY: Final = "verify_inventory_activity"
@@ -28,4 +34,7 @@ ORDER_ACTIVITIES: Final = (
     WITHDRAW_APPROVAL,
 )
 
+INTERACTIVE_HELLO_STEP: Final = "interactive_hello_activity"
+
 CANCEL_REQUESTED: Final = "cancel_requested"
+APPROVAL_EVENT: Final = "approvalEvent"

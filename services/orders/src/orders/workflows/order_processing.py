@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Generator
 from datetime import UTC, timedelta
-from typing import Any, Final
+from typing import Any
 
 from dapr.ext.workflow import (
     DaprWorkflowContext,
@@ -37,13 +37,8 @@ from orders.workflows.messages import (
     Verification,
     Verified,
 )
+from orders.workflows.policies import TELLING_RETRY, UNDO_RETRY, retry_for
 from orders.workflows.saga import Saga
-
-FIRST_RETRY: Final = timedelta(milliseconds=500)
-LONGEST_PAUSE: Final = timedelta(seconds=30)
-MOST_ATTEMPTS: Final = 1000
-TELLING_TIMEOUT: Final = timedelta(hours=24)
-UNDO_TIMEOUT: Final = timedelta(hours=1)
 
 Steps = Generator[Any, Any, Ending]
 
@@ -79,8 +74,8 @@ class _Way:
         self._order = order
         self._total_cents: int | None = None
         self._step_fails_as = Reason.INVENTORY_UNAVAILABLE
-        self._retry = _retry(timedelta(seconds=order.retry_timeout_seconds))
-        self._saga = Saga(ctx, _retry(UNDO_TIMEOUT))
+        self._retry = retry_for(timedelta(seconds=order.retry_timeout_seconds))
+        self._saga = Saga(ctx, UNDO_RETRY)
 
     def carry_out(self) -> Steps:
         """Take the steps forward; return how the order ends."""
@@ -116,7 +111,7 @@ class _Way:
             total_cents=self._total_cents,
             received_at=self._order.received_at,
         )
-        return self._call(names.NOTIFY, notice, _retry(TELLING_TIMEOUT))
+        return self._call(names.NOTIFY, notice, TELLING_RETRY)
 
     def _reserve(self) -> Generator[Any, Any, Ending | None]:
         self._step_fails_as = Reason.INVENTORY_UNAVAILABLE
@@ -209,13 +204,3 @@ def _stop(recorded: Recorded) -> Ending | None:
     if recorded.superseded:
         raise Superseded
     return CANCELLED if recorded.cancelled else None
-
-
-def _retry(timeout: timedelta) -> RetryPolicy:
-    return RetryPolicy(
-        first_retry_interval=FIRST_RETRY,
-        max_number_of_attempts=MOST_ATTEMPTS,
-        backoff_coefficient=2.0,
-        max_retry_interval=LONGEST_PAUSE,
-        retry_timeout=timeout,
-    )

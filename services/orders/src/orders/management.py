@@ -1,0 +1,262 @@
+"""The use cases of an operator: start, look at, steer, wait for and forget workflow instances."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+
+from orderflow_contracts.fields import now
+from orders.instances import HistoryEvent, Instance, RuntimeStatus
+from orders.order_undo import OrderUndo
+from orders.ports import AlreadyRunning, ManagedEngine, NoSuchInstance
+from orders.store import OrderStore
+from orders.workflows import names
+from orders.workflows.messages import Count
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+READS_AT_ONCE: Final = 16
+PURGE_PAGE: Final = 200
+
+
+class UnknownInstance(Exception):
+    """There is no instance with this id."""
+
+    def __init__(self, instance_id: str) -> None:
+        super().__init__(f"there is no workflow instance {instance_id}")
+
+
+class UnknownWorkflow(Exception):
+    """There is no workflow of this name to start."""
+
+
+class InstanceExists(Exception):
+    """The id is taken."""
+
+
+class NotRunning(Exception):
+    """The instance has finished: nothing can be done to it any more."""
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(f"{instance.instance_id} has finished: it is {instance.runtime_status}")
+
+
+class StillRunning(Exception):
+    """The instance has not finished, and what was asked needs that."""
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(f"{instance.instance_id} is {instance.runtime_status}")
+
+
+class Protected(Exception):
+    """What was asked would break the promises of an order."""
+
+
+class Management:
+    """What an operator can do. All may raise `EngineUnavailable`."""
+
+    def __init__(
+        self,
+        engine: ManagedEngine,
+        store: OrderStore,
+        order_undo: OrderUndo,
+        *,
+        counter_pause_seconds: float,
+    ) -> None:
+        self._engine = engine
+        self._order_undo = order_undo
+        self._store = store
+        self._pause_seconds = counter_pause_seconds
+
+    async def start(
+        self, workflow: str, instance_id: str | None, payload: Any, *, replace: bool = False
+    ) -> str:
+        """Start an instance and return its id.
+
+        An id that is in use, or was, is refused: nobody overwrites a history by accident. With
+        `replace`, one that has finished gives way.
+        """
+        if workflow in names.ORDER_WORKFLOWS:
+            raise Protected(f"{workflow} is started by placing an order: POST /orders")
+        if workflow not in {names.INTERACTIVE_HELLO, names.NEVER_ENDING}:
+            raise UnknownWorkflow(f"there is no workflow {workflow}")
+        if workflow == names.NEVER_ENDING:
+            payload = Count(value=payload or 0, pause_seconds=self._pause_seconds)
+        wanted = instance_id or uuid.uuid4().hex
+        if instance_id is not None:
+            await self._check_free(wanted, replace=replace)
+        try:
+            await self._engine.start(workflow, wanted, payload)
+        except AlreadyRunning as error:
+            raise InstanceExists(f"{wanted} is active") from error
+        log.info("workflow_started", instance_id=wanted, workflow=workflow)
+        return wanted
+
+    async def status(self, instance_id: str) -> Instance:
+        """Read an instance, and where it failed if it did."""
+        instance = await self._known(instance_id)
+        failure = instance.failure
+        if failure is None:
+            return instance
+        failed = [event for event in await self.history(instance_id) if event.type == "task_failed"]
+        activity = failed[-1].name if failed else None
+        return instance.model_copy(
+            update={"failure": failure.model_copy(update={"activity": activity})}
+        )
+
+    async def pause(self, instance_id: str) -> None:
+        """Suspend a running instance; an activity in hand goes on to its end."""
+        await self._running(instance_id)
+        await self._engine.pause(instance_id)
+
+    async def resume(self, instance_id: str) -> None:
+        """Let a suspended instance go on."""
+        await self._running(instance_id)
+        await self._engine.resume(instance_id)
+
+    async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
+        """Hand an event to an instance, now or for when it waits for it."""
+        instance = await self._running(instance_id)
+        if instance.name in names.ORDER_WORKFLOWS:
+            raise Protected(
+                f"{instance_id} is an order: it is decided through approvals, "
+                f"and cancelled with POST /orders/{instance_id}/cancel"
+            )
+        await self._engine.raise_event(instance_id, event, payload)
+
+    async def terminate(self, instance_id: str, output: Any = None, *, force: bool = False) -> None:
+        """End an instance. An order's only if forced, and then what it did is undone."""
+        instance = await self._running(instance_id)
+        if instance.name not in names.ORDER_WORKFLOWS:
+            await self._engine.terminate(instance_id, output)
+        elif not force:
+            raise Protected(
+                f"{instance_id} is an order: cancel it with POST /orders/{instance_id}/cancel, "
+                "or force its termination"
+            )
+        elif instance.name == names.ORDER_UNDO:
+            raise Protected(f"{instance_id} undoes an order, and must come to its end")
+        else:
+            await self._engine.terminate(instance_id, output)
+            await self._order_undo.undo(instance_id, instance)
+
+    async def purge(self, instance_id: str) -> None:
+        """Forget a finished instance; what the service itself keeps of an order stays."""
+        instance = await self._known(instance_id)
+        if not instance.runtime_status.is_finished:
+            raise StillRunning(instance)
+        await self._engine.purge(instance_id)
+
+    async def purge_older_than(self, age: timedelta) -> int:
+        """Forget all instances that finished longer ago than this; return how many."""
+        before = now() - age
+        purged = 0
+        async for instance in self._all():
+            if instance.runtime_status.is_finished and instance.last_updated_at < before:
+                try:
+                    await self._engine.purge(instance.instance_id)
+                except NoSuchInstance:
+                    continue
+                purged += 1
+        log.info("workflows_purged", count=purged)
+        return purged
+
+    async def wait(self, instance_id: str, timeout_seconds: float) -> Instance:
+        """Return an instance once it has finished; raises TimeoutError when it takes longer."""
+        instance = await self._known(instance_id)
+        if not instance.runtime_status.is_finished:
+            async with asyncio.timeout(timeout_seconds):
+                await self._engine.finished(instance_id)
+        return await self.status(instance_id)
+
+    async def rerun(
+        self, instance_id: str, from_event: int, new_instance_id: str | None, *payload: Any
+    ) -> str:
+        """Run a finished instance again from an event on, as a new instance; return its id.
+
+        Raises `CannotRerun` for an event that this is not possible from.
+        """
+        instance = await self._known(instance_id)
+        if instance.name in names.ORDER_WORKFLOWS:
+            raise Protected(f"{instance_id} is an order: its effects happen once")
+        if not instance.runtime_status.is_finished:
+            raise StillRunning(instance)
+        wanted = new_instance_id or uuid.uuid4().hex
+        await self._check_free(wanted, replace=False)
+        try:
+            return await self._engine.rerun(instance_id, from_event, wanted, *payload)
+        except AlreadyRunning as error:
+            raise InstanceExists(f"{wanted} is active") from error
+
+    async def history(self, instance_id: str) -> list[HistoryEvent]:
+        """Read what happened to an instance, oldest first."""
+        try:
+            return await self._engine.history(instance_id)
+        except NoSuchInstance as error:
+            raise UnknownInstance(instance_id) from error
+
+    async def page(
+        self, status: RuntimeStatus | None, name: str | None, limit: int, token: str | None
+    ) -> tuple[list[Instance], str | None]:
+        """Read up to so many instances that fit, and the token of the next page."""
+        found: list[Instance] = []
+        while True:
+            ids, token = await self._engine.ids(limit - len(found), token)
+            found += [
+                instance
+                for instance in await self._read(ids)
+                if status in {None, instance.runtime_status} and name in {None, instance.name}
+            ]
+            if token is None or len(found) >= limit:
+                return found, token
+
+    async def _all(self) -> AsyncIterator[Instance]:
+        token: str | None = None
+        seen: list[str] = []
+        while True:  # the ids first: purging while listing would move the pages
+            ids, token = await self._engine.ids(PURGE_PAGE, token)
+            seen += ids
+            if token is None:
+                break
+        for start in range(0, len(seen), PURGE_PAGE):
+            for instance in await self._read(seen[start : start + PURGE_PAGE]):
+                yield instance
+
+    async def _read(self, ids: list[str]) -> list[Instance]:
+        gate = asyncio.Semaphore(READS_AT_ONCE)
+
+        async def read(instance_id: str) -> Instance | None:
+            async with gate:
+                return await self._engine.instance(instance_id)
+
+        instances = await asyncio.gather(*(read(instance_id) for instance_id in ids))
+        return [instance for instance in instances if instance is not None]
+
+    async def _known(self, instance_id: str) -> Instance:
+        instance = await self._engine.instance(instance_id)
+        if instance is None:
+            raise UnknownInstance(instance_id)
+        return instance
+
+    async def _running(self, instance_id: str) -> Instance:
+        instance = await self._known(instance_id)
+        if instance.runtime_status.is_finished:
+            raise NotRunning(instance)
+        return instance
+
+    async def _check_free(self, instance_id: str, *, replace: bool) -> None:
+        if await self._store.order(instance_id) is not None:
+            raise InstanceExists(f"{instance_id} is the id of an order")
+        instance = await self._engine.instance(instance_id, payloads=False)
+        if instance is None:
+            return
+        if not instance.runtime_status.is_finished:
+            raise InstanceExists(f"{instance_id} is {instance.runtime_status}")
+        if not replace:
+            raise InstanceExists(
+                f"{instance_id} has finished ({instance.runtime_status}); "
+                "purge it, or say replace=true"
+            )
