@@ -14,13 +14,17 @@ help: ## list the targets
 env: ## make the Python environment (.venv), if it is not up to date
 	@$(PYTHON) tools/bootstrap
 
+# Made where it is missing, but not brought up to date: what runs was started from what is there.
+$(BIN)/orderflow-tools:
+	@$(PYTHON) tools/bootstrap
+
 run: env ## start everything, show two orders go through, and keep running until Ctrl-C
 	@$(BIN)/orderflow-tools run $(ARGS)
 
-stop: env ## stop what `make run` started, from another terminal
+stop: $(BIN)/orderflow-tools ## stop what `make run` started, from another terminal
 	@$(BIN)/orderflow-tools stop
 
-status: env ## say what runs, where it listens and whether it is ready
+status: $(BIN)/orderflow-tools ## say what runs, where it listens and whether it is ready
 	@$(BIN)/orderflow-tools status
 
 reset: env ## remove the data of the local run, after asking (YES=1: without)
