@@ -165,11 +165,18 @@ def _burst(names: Sequence[str], pid_of: meter.PidOf, work: Callable[[], Done]) 
 
 @contextmanager
 def _home(root: Path) -> Iterator[Path]:
-    """Make a folder for the run, and remove it when all went well; else its logs are of use."""
+    """Make a folder for the run, and remove it afterwards, unless its logs can tell a failure."""
     parent = root / ".orderflow" / "bench"
     parent.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(dir=parent))
-    yield home
+    try:
+        yield home
+    except Exception:
+        complain(f"\nThe logs of this run are in {home / 'logs'}.")
+        raise
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
     shutil.rmtree(home)
 
 

@@ -109,6 +109,8 @@ class OrderLoad:
                 aconnect_sse(client, "GET", self._stream_url, params=query) as stream,
             ):
                 async for event in stream.aiter_sse():
+                    if not event.data:  # what keeps the connection alive carries none
+                        continue
                     limit.reschedule(clock() + PATIENCE)
                     self._position = int(event.id)
                     if _ended(burst, json.loads(event.data)):
