@@ -14,7 +14,7 @@ from orders.domain import was_decided
 from orders.feed import StatusFeed
 from orders.order_undo import OrderUndo
 from orders.ports import AlreadyRunning, Announcer, Engine, EngineUnavailable, NoSuchInstance
-from orders.store import Accepted, OrderStore, Pending, new_run_id
+from orders.store import Accepted, OrderStore, Pending, new_run_id, undoes
 from orders.workflows import names
 from orders.workflows.messages import OrderRun
 
@@ -166,7 +166,9 @@ class Intake:
         """Start an order's workflow unless the engine has it; a run that was lost goes on."""
         order_id = left.order.order_id
         instance = await self._engine.instance(order_id)
-        if instance is None or instance.name != names.ORDER_PROCESSING:
+        if undoes(left.run_id):
+            await self._order_undo.undo(order_id, instance)
+        elif instance is None or instance.name != names.ORDER_PROCESSING:
             if left.run_id is not None:
                 log.warning("lost_run_started_again", order_id=order_id, run_id=left.run_id)
             await self._start(left.order, left.received_at, left.run_id)

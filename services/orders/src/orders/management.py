@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from bisect import bisect_right
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any, Final
@@ -19,7 +20,8 @@ from orders.workflows.messages import Count
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 READS_AT_ONCE: Final = 16
-PURGE_PAGE: Final = 200
+IDS_AT_ONCE: Final = 20_000
+"""So many ids fit into the 4 MiB of an answer."""
 
 
 class UnknownInstance(Exception):
@@ -49,6 +51,10 @@ class StillRunning(Exception):
 
     def __init__(self, instance: Instance) -> None:
         super().__init__(f"{instance.instance_id} is {instance.runtime_status}")
+
+
+class InvalidInput(Exception):
+    """A workflow cannot be started with this input."""
 
 
 class Protected(Exception):
@@ -84,7 +90,7 @@ class Management:
         if workflow not in {names.INTERACTIVE_HELLO, names.NEVER_ENDING}:
             raise UnknownWorkflow(f"there is no workflow {workflow}")
         if workflow == names.NEVER_ENDING:
-            payload = Count(value=payload or 0, pause_seconds=self._pause_seconds)
+            payload = self._count(payload)
         wanted = instance_id or uuid.uuid4().hex
         if instance_id is not None:
             await self._check_free(wanted, replace=replace)
@@ -128,19 +134,25 @@ class Management:
         await self._engine.raise_event(instance_id, event, payload)
 
     async def terminate(self, instance_id: str, output: Any = None, *, force: bool = False) -> None:
-        """End an instance. An order's only if forced, and then what it did is undone."""
-        instance = await self._running(instance_id)
-        if instance.name not in names.ORDER_WORKFLOWS:
-            await self._engine.terminate(instance_id, output)
-        elif not force:
+        """End an instance. An order's only if forced, and then what it did is undone.
+
+        One that was stopped in another way is undone too when its termination is forced.
+        """
+        instance = await self._known(instance_id)
+        is_forced_order = instance.name == names.ORDER_PROCESSING and force
+        if instance.runtime_status.is_finished:
+            if not is_forced_order or not await self._order_undo.undo(instance_id, instance):
+                raise NotRunning(instance)
+            return
+        if instance.name == names.ORDER_UNDO:
+            raise Protected(f"{instance_id} undoes an order, and must come to its end")
+        if instance.name == names.ORDER_PROCESSING and not force:
             raise Protected(
                 f"{instance_id} is an order: cancel it with POST /orders/{instance_id}/cancel, "
                 "or force its termination"
             )
-        elif instance.name == names.ORDER_UNDO:
-            raise Protected(f"{instance_id} undoes an order, and must come to its end")
-        else:
-            await self._engine.terminate(instance_id, output)
+        await self._engine.terminate(instance_id, output)
+        if is_forced_order:
             await self._order_undo.undo(instance_id, instance)
 
     async def purge(self, instance_id: str) -> None:
@@ -148,14 +160,20 @@ class Management:
         instance = await self._known(instance_id)
         if not instance.runtime_status.is_finished:
             raise StillRunning(instance)
+        if await self._is_to_be_undone(instance):
+            raise Protected(
+                f"order {instance_id} was stopped and has not ended yet: force its termination to "
+                "undo it"
+            )
         await self._engine.purge(instance_id)
 
     async def purge_older_than(self, age: timedelta) -> int:
         """Forget all instances that finished longer ago than this; return how many."""
         before = now() - age
         purged = 0
-        async for instance in self._all():
-            if instance.runtime_status.is_finished and instance.last_updated_at < before:
+        async for _, instance, _ in self._all():
+            is_due = instance.runtime_status.is_finished and instance.last_updated_at < before
+            if is_due and not await self._is_to_be_undone(instance):
                 try:
                     await self._engine.purge(instance.instance_id)
                 except NoSuchInstance:
@@ -199,41 +217,42 @@ class Management:
             raise UnknownInstance(instance_id) from error
 
     async def page(
-        self, status: RuntimeStatus | None, name: str | None, limit: int, token: str | None
+        self, status: RuntimeStatus | None, name: str | None, limit: int, after: str | None
     ) -> tuple[list[Instance], str | None]:
-        """Read up to so many instances that fit, and the token of the next page."""
+        """Read up to so many instances that fit, by id, and the id after which to read on."""
         found: list[Instance] = []
-        while True:
-            ids, token = await self._engine.ids(limit - len(found), token)
-            found += [
-                instance
-                for instance in await self._read(ids)
-                if status in {None, instance.runtime_status} and name in {None, instance.name}
-            ]
-            if token is None or len(found) >= limit:
-                return found, token
+        async for instance_id, instance, is_last in self._all(after):
+            if status in {None, instance.runtime_status} and name in {None, instance.name}:
+                found.append(instance)
+            if len(found) == limit:
+                return found, None if is_last else instance_id
+        return found, None
 
-    async def _all(self) -> AsyncIterator[Instance]:
+    async def _all(self, after: str | None = None) -> AsyncIterator[tuple[str, Instance, bool]]:
+        """Read all instances after an id, each with whether it is the last.
+
+        The engine's pages are offsets into a list that moves when instances come and go, and each
+        costs it a scan of the whole store. So the ids are read first, and all of them at once.
+        """
+        ids = await self._ids()
+        start = bisect_right(ids, after) if after is not None else 0
+        for first in range(start, len(ids), READS_AT_ONCE):
+            some = ids[first : first + READS_AT_ONCE]
+            for instance_id, instance in zip(some, await self._read(some), strict=True):
+                if instance is not None:
+                    yield instance_id, instance, instance_id == ids[-1]
+
+    async def _ids(self) -> list[str]:
+        found: set[str] = set()
         token: str | None = None
-        seen: list[str] = []
-        while True:  # the ids first: purging while listing would move the pages
-            ids, token = await self._engine.ids(PURGE_PAGE, token)
-            seen += ids
+        while True:
+            ids, token = await self._engine.ids(IDS_AT_ONCE, token)
+            found.update(ids)
             if token is None:
-                break
-        for start in range(0, len(seen), PURGE_PAGE):
-            for instance in await self._read(seen[start : start + PURGE_PAGE]):
-                yield instance
+                return sorted(found)
 
-    async def _read(self, ids: list[str]) -> list[Instance]:
-        gate = asyncio.Semaphore(READS_AT_ONCE)
-
-        async def read(instance_id: str) -> Instance | None:
-            async with gate:
-                return await self._engine.instance(instance_id)
-
-        instances = await asyncio.gather(*(read(instance_id) for instance_id in ids))
-        return [instance for instance in instances if instance is not None]
+    async def _read(self, ids: list[str]) -> list[Instance | None]:
+        return await asyncio.gather(*(self._engine.instance(instance_id) for instance_id in ids))
 
     async def _known(self, instance_id: str) -> Instance:
         instance = await self._engine.instance(instance_id)
@@ -247,7 +266,22 @@ class Management:
             raise NotRunning(instance)
         return instance
 
+    def _count(self, start: Any) -> Count:
+        is_number = isinstance(start, int) and not isinstance(start, bool)
+        if start is not None and not is_number:
+            raise InvalidInput("the counter starts with a whole number, or with nothing")
+        return Count(value=start or 0, pause_seconds=self._pause_seconds)
+
+    async def _is_to_be_undone(self, instance: Instance) -> bool:
+        """Tell whether this is the finished workflow of an order that has not ended."""
+        if instance.name != names.ORDER_PROCESSING:
+            return False
+        order = await self._store.order(instance.instance_id)
+        return order is not None and not order.status.is_final
+
     async def _check_free(self, instance_id: str, *, replace: bool) -> None:
+        if instance_id.startswith(names.UNDO_PREFIX):
+            raise InstanceExists(f"ids that begin with {names.UNDO_PREFIX} are kept for orders")
         if await self._store.order(instance_id) is not None:
             raise InstanceExists(f"{instance_id} is the id of an order")
         instance = await self._engine.instance(instance_id, payloads=False)

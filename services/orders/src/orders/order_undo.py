@@ -6,7 +6,7 @@ import structlog
 
 from orderflow_contracts.orders import OrderStatus, Reason
 from orders.instances import Instance, RuntimeStatus
-from orders.ports import AlreadyRunning, Engine
+from orders.ports import AlreadyRunning, Engine, EngineUnavailable
 from orders.store import OrderStore
 from orders.workflows import names
 from orders.workflows.messages import Undone
@@ -21,30 +21,37 @@ class OrderUndo:
     engine: Engine
     store: OrderStore
 
-    async def undo(self, order_id: str, stopped: Instance) -> None:
-        """Undo what the stopped instance did for its order, unless the order has ended.
+    async def undo(self, order_id: str, stopped: Instance | None) -> bool:
+        """Undo what the stopped instance did for its order; False when the order has ended.
 
+        First the order is taken from the stopped run: a step that it has in hand still can record
+        nothing any more, so the order cannot come to another end while it is undone.
         Raises `EngineUnavailable`; the next start of the service tries again.
         """
+        run_id = await self.store.hand_to_undo(order_id)
         order = await self.store.order(order_id)
-        if order is None or order.status.is_final:
-            return
-        by_operator = stopped.runtime_status is not RuntimeStatus.FAILED
+        if run_id is None or order is None:
+            return False
+        has_failed = stopped is not None and stopped.runtime_status is RuntimeStatus.FAILED
         undone = Undone(
             order_id=order_id,
-            run_id=await self.store.run_of(order_id) or _run_of(stopped),
-            status=OrderStatus.CANCELLED if by_operator else OrderStatus.FAILED,
-            reason=Reason.TERMINATED_BY_OPERATOR if by_operator else Reason.WORKFLOW_FAILED,
+            run_id=run_id,
+            status=OrderStatus.FAILED if has_failed else OrderStatus.CANCELLED,
+            reason=Reason.WORKFLOW_FAILED if has_failed else Reason.TERMINATED_BY_OPERATOR,
             total_cents=order.total_cents,
             received_at=order.created_at,
         )
         log.warning("stopped_order_undone", order_id=order_id, reason=undone.reason)
+        instance_id = f"{names.UNDO_PREFIX}{order_id}"
         try:
-            await self.engine.start(names.ORDER_UNDO, f"undo-of-order-{order_id}", undone)
+            await self.engine.start(names.ORDER_UNDO, instance_id, undone)
         except AlreadyRunning:
-            log.info("order_undo_under_way", order_id=order_id)
+            await self._check_that_it_is_the_undo(instance_id)
+        return True
 
-
-def _run_of(stopped: Instance) -> str:
-    """Name the run that was stopped before it could claim its order."""
-    return str(stopped.input.get("run_id", "")) if isinstance(stopped.input, dict) else ""
+    async def _check_that_it_is_the_undo(self, instance_id: str) -> None:
+        """Raise `EngineUnavailable` while another workflow holds the id."""
+        instance = await self.engine.instance(instance_id, payloads=False)
+        if instance is not None and instance.name != names.ORDER_UNDO:
+            raise EngineUnavailable(f"{instance.name} runs as {instance_id}")
+        log.info("order_undo_under_way", instance_id=instance_id)

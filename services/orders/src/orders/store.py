@@ -78,6 +78,9 @@ _statuses = Table(
 )
 
 
+_UNDO: Final = "undo"
+"""Begins the name of a run that undoes; other runs' names are hexadecimal digits."""
+
 UNFINISHED: Final = tuple(status.value for status in OrderStatus if not status.is_final)
 
 
@@ -208,14 +211,12 @@ class OrderStore:
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [Pending(_submitted(row), row.created_at, row.run_id) for row in rows]
 
-    async def run_of(self, order_id: str) -> str | None:
-        """Name the run that owns an order; None before one has recorded a status."""
-        row = await self._database.read(
-            lambda connection: connection.execute(
-                _SELECT_ORDER, {"order_id": order_id}
-            ).one_or_none()
-        )
-        return row.run_id if row is not None else None
+    async def hand_to_undo(self, order_id: str) -> str | None:
+        """Take an order from its run, which can record nothing more, and name the run that undoes.
+
+        Again is the same as once. None when the order is unknown or has ended.
+        """
+        return await self._database.write(lambda connection: _hand_to_undo(connection, order_id))
 
     async def cancels_to_hand_over(self) -> list[str]:
         """Read the orders that wait for approval although they shall be cancelled."""
@@ -245,6 +246,11 @@ class OrderStore:
 def new_run_id() -> str:
     """Name a run of the order workflow."""
     return uuid.uuid4().hex
+
+
+def undoes(run_id: str | None) -> bool:
+    """Tell whether a run is one that undoes its order."""
+    return run_id is not None and run_id.startswith(_UNDO)
 
 
 # The statements are made once: SQLAlchemy spends more on making a statement than on running it.
@@ -301,6 +307,10 @@ _MOVE_ON = (
         run_id=bindparam("run_id"),
         updated_at=bindparam("updated_at"),
     )
+)
+
+_HAND_OVER = (
+    update(_orders).where(_orders.c.order_id == bindparam("key")).values(run_id=bindparam("run_id"))
 )
 
 _REQUEST_CANCEL = (
@@ -417,6 +427,17 @@ def _request_cancel(connection: Connection, order_id: str) -> OrderStatus | None
     if not status.is_final and row.cancel_requested_at is None:
         connection.execute(_REQUEST_CANCEL, {"key": order_id, "at": now()})
     return status
+
+
+def _hand_to_undo(connection: Connection, order_id: str) -> str | None:
+    row = connection.execute(_SELECT_ORDER, {"order_id": order_id}).one_or_none()
+    if row is None or OrderStatus(row.status).is_final:
+        return None
+    if undoes(row.run_id):
+        return str(row.run_id)
+    run_id = f"{_UNDO}{new_run_id()[len(_UNDO) :]}"
+    connection.execute(_HAND_OVER, {"key": order_id, "run_id": run_id})
+    return run_id
 
 
 def _append(connection: Connection, change: OrderStatusChanged) -> Kept:

@@ -13,6 +13,9 @@ NEVER_ENDING: Final = "never_ending_workflow"
 ORDER_WORKFLOWS: Final = frozenset({ORDER_PROCESSING, ORDER_UNDO})
 """Those that belong to orders: they are started by the service alone."""
 
+UNDO_PREFIX: Final = "undo-of-order-"
+"""Begins the instance ids of those that undo an order."""
+
 NOTIFY: Final = "notify_activity"
 VERIFY_INVENTORY: Final = "verify_inventory_activity"
 REQUEST_APPROVAL: Final = "request_approval_activity"
