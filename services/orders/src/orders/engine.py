@@ -216,9 +216,17 @@ def _value(text: str | None) -> Any:
     if not text:
         return None
     try:
-        return json.loads(text)
+        return json.loads(_sendable(text), parse_constant=str)
     except ValueError:
         return text
+
+
+def _sendable(text: str) -> str:
+    """Replace escaped halves of characters, which JSON may hold and UTF-8 cannot."""
+    if "\\ud" not in text.lower():
+        return text
+    whole = json.dumps(json.loads(text), ensure_ascii=False)
+    return whole.encode("utf-8", "replace").decode()
 
 
 def _utc(moment: datetime) -> datetime:

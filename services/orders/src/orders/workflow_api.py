@@ -1,17 +1,19 @@
 """The management of workflows over HTTP."""
 
+import json
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
-from orderflow_hosting.pages import Page
+from orderflow_hosting.pages import Page, decode_cursor, encode_cursor
 from orderflow_hosting.problems import FieldError, Problem, ProblemDocument
 from orders.instances import HistoryEvent, Instance, RuntimeStatus, parse_duration
 from orders.management import (
     InstanceExists,
+    InvalidInput,
     Management,
     NotRunning,
     Protected,
@@ -23,6 +25,9 @@ from orders.ports import CannotRerun, EngineUnavailable, NoSuchInstance
 
 LONGEST_WAIT_SECONDS: Final = 300
 INSTANCE_ID: Final = r"^[A-Za-z0-9_-]{1,100}$"
+MOST_BODY_BYTES: Final = 64 * 1024
+"""The engine sends a history whole, in a message of at most 4 MiB. One that does not fit is tried
+again and again, and each time breaks the worker's connection, hence all other workflows."""
 
 InstanceId = Annotated[
     str, Path(description="The id of a workflow instance", examples=["iwf-demo"])
@@ -31,6 +36,19 @@ NewInstanceId = Annotated[
     str | None,
     Query(pattern=INSTANCE_ID, description="The id to give it; one is made if none is named"),
 ]
+
+
+def read_payload(value: Any) -> Any:
+    """Read JSON that was sent under another content type, and refuse what cannot be passed on."""
+    try:
+        read = json.loads(value) if isinstance(value, bytes) else value
+        json.dumps(read, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise ValueError("must be JSON") from None
+    return read
+
+
+Payload = AfterValidator(read_payload)
 
 _PROBLEMS: Final[dict[type[Exception], tuple[int, str]]] = {
     UnknownInstance: (404, "WORKFLOW_NOT_FOUND"),
@@ -72,7 +90,10 @@ class _ProblemRoute(APIRoute):
 
         async def told(request: Request) -> Response:
             try:
+                await _check_size(request)
                 return await handle(request)
+            except InvalidInput as error:
+                raise _invalid("body", str(error)) from error
             except CannotRerun as error:
                 raise _invalid("from_event", str(error)) from error
             except tuple(_PROBLEMS) as error:
@@ -82,6 +103,13 @@ class _ProblemRoute(APIRoute):
                 raise Problem(status, code, str(error) or "the time ran out") from error
 
         return told
+
+
+async def _check_size(request: Request) -> None:
+    length = request.headers.get("content-length", "")
+    is_large = length.isdecimal() and int(length) > MOST_BODY_BYTES
+    if is_large or len(await request.body()) > MOST_BODY_BYTES:
+        raise _invalid("body", f"is larger than {MOST_BODY_BYTES} bytes")
 
 
 def _problems(**told: str) -> dict[int | str, dict[str, Any]]:
@@ -143,20 +171,30 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         replace: Annotated[  # noqa: FBT002 # a query parameter has a name
             bool, Query(description="Let a finished instance of this id give way")
         ] = False,
-        payload: Annotated[Any, Body(description="The input, any JSON", examples=[0])] = None,
+        payload: Annotated[
+            Any,
+            Payload,
+            Body(
+                description="The input: the counter's first number, or whom the greeting is for",
+                examples=[0],
+            ),
+        ] = None,
     ) -> Started:
         started = await management.start(workflow_name, instance_id, payload, replace=replace)
         return Started(instance_id=started, message="Workflow scheduled successfully")
 
-    @router.get("", summary="List instances, in an order of the store's own")
+    @router.get("", summary="List instances, by their ids")
     async def list_instances(
         status: RuntimeStatus | None = None,
         name: Annotated[str | None, Query(description="Of this workflow only")] = None,
         limit: Annotated[int, Query(ge=1, le=500, description="How many at most")] = 100,
-        after: Annotated[str | None, Query(description="The cursor of the page before")] = None,
+        after: Annotated[
+            str | None, Query(description="The cursor `next` of the page before")
+        ] = None,
     ) -> Page[Instance]:
-        instances, token = await management.page(status, name, limit, after)
-        return Page(items=instances, next=token)
+        known = decode_cursor(after) if after is not None else None
+        instances, last = await management.page(status, name, limit, known)
+        return Page(items=instances, next=encode_cursor(last) if last is not None else None)
 
     @router.get("/{instance_id}/status", summary="Read an instance", responses=_MISSING)
     async def status(instance_id: InstanceId) -> Instance:
@@ -205,7 +243,11 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         force: Annotated[  # noqa: FBT002 # a query parameter has a name
             bool, Query(description="Also if it is an order's")
         ] = False,
-        output: Annotated[Any, Body(description="The output to leave behind, any JSON")] = None,
+        output: Annotated[
+            Any,
+            Payload,
+            Body(description="The output to leave behind, any JSON", examples=["not needed"]),
+        ] = None,
     ) -> Done:
         await management.terminate(instance_id, output, force=force)
         return Done(message=f"Termination requested for workflow instance {instance_id}")
@@ -220,7 +262,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         instance_id: InstanceId,
         event_name: Annotated[str, Path(max_length=200, examples=["approvalEvent"])],
         payload: Annotated[
-            Any, Body(description="The payload, any JSON", examples=[{"approved": True}])
+            Any, Payload, Body(description="The payload, any JSON", examples=[{"approved": True}])
         ] = None,
     ) -> Done:
         await management.raise_event(instance_id, event_name, payload)
@@ -239,7 +281,11 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         instance_id: InstanceId,
         from_event: Annotated[int, Query(ge=0, le=2**32 - 1, description="An event_id")],
         new_instance_id: NewInstanceId = None,
-        payload: Annotated[Any, Body(description="Input in place of the recorded one")] = None,
+        payload: Annotated[
+            Any,
+            Payload,
+            Body(description="Input in place of the recorded one, any JSON", examples=["Bob"]),
+        ] = None,
     ) -> Started:
         replaced = (payload,) if await request.body() else ()
         started = await management.rerun(instance_id, from_event, new_instance_id, *replaced)
