@@ -130,6 +130,17 @@ class Sidecar:
         response = await self._http.get("/v1.0/healthz/outbound")
         response.raise_for_status()
 
+    async def check_workflows(self) -> None:
+        """Raise if the sidecar has no scheduler or placement, without which no workflow moves.
+
+        Its own health does not tell: it stays well, and workflows stand still.
+        """
+        metadata = (await self._http.get("/v1.0/metadata")).raise_for_status().json()
+        if not metadata.get("scheduler", {}).get("connected_addresses"):
+            raise Problem(503, "SIDECAR_UNAVAILABLE", "the sidecar has no scheduler")
+        if not metadata.get("actorRuntime", {}).get("hostReady"):
+            raise Problem(503, "SIDECAR_UNAVAILABLE", "the sidecar's actors have no placement")
+
     async def close(self) -> None:
         """Let go of the connections."""
         await self._channel.close()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
 from cloudevents.http import CloudEvent
-from fastapi import APIRouter, FastAPI, Header, Query, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, ValidationError
 
@@ -74,6 +74,18 @@ def offer_methods(app: DaprApp, intake: Intake) -> None:
             raise Problem(503, "SIDECAR_UNAVAILABLE", str(error)) from error
 
     app.on_method(names.RAISE, RaiseRequest, raise_event, callers={names.APPROVALS})
+
+
+def possible_order_id(
+    order_id: Annotated[str, Path(description="The order's id", examples=["my-1"])],
+) -> str:
+    """Let through what can be an order's id; under any other there is none."""
+    if readable_order_id({"order_id": order_id}) is None:
+        raise Problem(404, "ORDER_NOT_FOUND", str(UnknownOrder(order_id)))
+    return order_id
+
+
+PathOrderId = Annotated[str, Depends(possible_order_id)]
 
 
 class NewOrder(OrderSubmitted):
@@ -155,7 +167,7 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
         )
 
     @router.get("/{order_id}", summary="Read an order with its history", responses=missing)
-    async def read(order_id: str) -> Order:
+    async def read(order_id: PathOrderId) -> Order:
         return await _found(store, order_id)
 
     @router.post(
@@ -167,7 +179,7 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
             409: {"model": ProblemDocument, "description": "The order has ended"},
         },
     )
-    async def cancel(order_id: str) -> Order:
+    async def cancel(order_id: PathOrderId) -> Order:
         try:
             await intake.cancel(order_id)
         except UnknownOrder as error:
@@ -190,7 +202,7 @@ def payment_router(provider: LedgerProvider) -> APIRouter:
         return Page(items=[_entry(payment) for payment in found[:limit]], next=cursor)
 
     @router.get("/{order_id}", summary="List the charges and refunds of one order")
-    async def of_order(order_id: str) -> Page[PaymentEntry]:
+    async def of_order(order_id: PathOrderId) -> Page[PaymentEntry]:
         return Page(items=[_entry(payment) for payment in await provider.entries(order_id)])
 
     return router

@@ -67,6 +67,7 @@ class Worker:
         )
         if not ready:
             raise Problem(503, "WORKER_UNAVAILABLE", "the workflow worker is not connected")
+        await self._sidecar.check_workflows()
 
     async def stop(self) -> None:
         """Send off what is ready, then disconnect; the engine gives the rest to the next worker."""
