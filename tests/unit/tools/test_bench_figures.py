@@ -27,8 +27,12 @@ def burst(cpu_ms: float = 100.0, *, broker_ms: float = 20.0) -> Burst:
     )
 
 
-def a_round(orders_ms: float, bare_ms: float) -> Round:
-    return Round(burst(orders_ms, broker_ms=0.0), burst(bare_ms, broker_ms=0.0))
+def bare_burst(worker_ms: float, *, engine_ms: float = 0.0) -> Burst:
+    return Burst(10, 2.0, [1.0] * 10, {"bare": worker_ms, "scheduler": engine_ms})
+
+
+def a_round(orders_ms: float, bare_ms: float, *, engine_ms: float = 0.0) -> Round:
+    return Round(burst(orders_ms, broker_ms=0.0), bare_burst(bare_ms, engine_ms=engine_ms))
 
 
 def sample(*rounds: Round, done: int = 60) -> Sample:
@@ -94,12 +98,21 @@ def test_medians_are_taken_name_by_name() -> None:
     assert medians(rows) == {"a": 2.0, "b": 8.0}
 
 
-def test_growth_compares_the_ratios_of_two_samples() -> None:
-    """What an order costs later is set against what it cost first, each beside its bare."""
+def test_growth_is_told_by_the_bare_worker() -> None:
+    """A machine that has become slower is no growth, for the bare worker is slower too."""
     early, late = sample(a_round(200.0, 100.0)), sample(a_round(330.0, 150.0), done=10_000)
 
     assert growth([early, late]) == pytest.approx(1.1)
     assert growth([early]) is None
+
+
+def test_growth_of_the_engine_is_growth() -> None:
+    """An engine that costs more after many orders does not hide behind the bare workflow."""
+    early = sample(a_round(200.0, 100.0, engine_ms=100.0))
+    late = sample(a_round(300.0, 100.0, engine_ms=200.0))
+
+    assert early.ratio == late.ratio == 1.0
+    assert growth([early, late]) == pytest.approx(1.5)
 
 
 def test_a_summary_is_json_with_every_figure() -> None:
@@ -138,4 +151,4 @@ def test_two_samples_end_with_how_the_cost_has_grown() -> None:
     """After so many orders an order should cost what it did at first."""
     text = text_of(sample(), sample(done=10_000))
 
-    assert "after 10000 orders against after 60: 1.00" in text
+    assert "after 10000 orders against after 60, by the CPU of the bare worker: 1.00" in text

@@ -4,7 +4,11 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+CLOCK: Final = "bare"
+"""The bare worker. It does the same work each time, whatever the engine keeps: its CPU for a
+workflow tells how dear CPU time is at the moment."""
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -56,6 +60,11 @@ class Round:
         """CPU for an order against CPU for a bare workflow."""
         return self.orders.cpu_of_one / self.bare.cpu_of_one
 
+    @property
+    def by_clock(self) -> float:
+        """CPU for an order against that of the bare worker alone, without the engine."""
+        return self.orders.cpu_of_one / self.bare.cpu_of_each[CLOCK]
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -76,6 +85,11 @@ class Sample:
     def ratio(self) -> float:
         """The median of the ratios of all rounds: the figure that counts."""
         return statistics.median(each.ratio for each in self.rounds)
+
+    @property
+    def by_clock(self) -> float:
+        """The median cost of an order in the time of the bare worker."""
+        return statistics.median(each.by_clock for each in self.rounds)
 
     @property
     def orders(self) -> Sequence[Burst]:
@@ -104,11 +118,12 @@ def summary(sample: Sample) -> dict[str, Any]:
 
 
 def growth(samples: Sequence[Sample]) -> float | None:
-    """Return the cost of an order in the last sample against the first, each against its bare.
+    """Return the cost of an order in the last sample against the first, by the bare worker's CPU.
 
-    None where there is only one sample to tell it from.
+    Against the whole bare workflow, an engine that had become dearer would not be seen. None where
+    there is only one sample to tell it from.
     """
-    return samples[-1].ratio / samples[0].ratio if len(samples) > 1 else None
+    return samples[-1].by_clock / samples[0].by_clock if len(samples) > 1 else None
 
 
 def medians(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -21,8 +21,8 @@ def tables(samples: Sequence[Sample]) -> Iterator[Table | str]:
     grown = growth(samples)
     if grown is not None:
         yield (
-            f"The same ratio after {samples[-1].done} orders against after {samples[0].done}: "
-            f"{grown:.2f}\n"
+            f"CPU of an order after {samples[-1].done} orders against after {samples[0].done}, "
+            f"by the CPU of the bare worker: {grown:.2f}\n"
         )
 
 
