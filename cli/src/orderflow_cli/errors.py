@@ -13,7 +13,7 @@ class Refusal(OrderflowError):
     """A service answered that it will not or can not; `status` is HTTP's, `code` is stable."""
 
     def __init__(self, service: str, status: int, code: str, detail: str) -> None:
-        super().__init__(f"{service}: {detail}")
+        super().__init__(f"{service}: {detail} ({code})" if code else f"{service}: {detail}")
         self.service = service
         self.status = status
         self.code = code

@@ -72,7 +72,10 @@ def test_an_unknown_order_is_told(run: Run) -> None:
     """What orders says of it is shown, with exit code 1."""
     outcome = run("order", "nobody", "--watch")
 
-    assert (outcome.err, outcome.code) == ("orderflow: orders: there is no order nobody\n", 1)
+    assert (outcome.err, outcome.code) == (
+        "orderflow: orders: there is no order nobody (ORDER_NOT_FOUND)\n",
+        1,
+    )
 
 
 @pytest.mark.parametrize("order_id", ["../stock", "a b", "", "x" * 65])

@@ -60,7 +60,7 @@ def test_a_decision_about_nothing_is_told(run: Run) -> None:
     """A command does not wait for a request that may never come."""
     outcome = run("approve", "a")
 
-    assert outcome.err == "orderflow: approvals: nobody asked about order a\n"
+    assert outcome.err == "orderflow: approvals: nobody asked about order a (APPROVAL_NOT_FOUND)\n"
     assert outcome.code == 1
 
 
@@ -97,7 +97,10 @@ def test_an_answer_that_comes_through_the_sidecar_is_told_without_its_wrapping(r
     """The sidecar's account of gRPC is left out."""
     outcome = run("restock", "boats")
 
-    assert outcome.err == "orderflow: the sidecar of orders: there is no item boats\n"
+    assert (
+        outcome.err
+        == "orderflow: the sidecar of orders: there is no item boats (ERR_DIRECT_INVOKE)\n"
+    )
 
 
 @pytest.mark.usefixtures("letters")
