@@ -8,23 +8,33 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from fakes.shop import STREAM_END, Shop
+from fakes.workflow_server import ManagedWorkflows
 from orderflow_cli.settings import Settings
+
+WORKFLOWS = "/orders/workflows"
 
 
 class Handler(BaseHTTPRequestHandler):
     """HTTP around the shop."""
 
     shop: Shop
+    workflows: ManagedWorkflows
 
     def do_GET(self) -> None:
-        if self.path == "/orders/orders/stream":
+        if self.path.startswith(WORKFLOWS):
+            self._reply(*self.workflows.answer("GET", self.path.removeprefix(WORKFLOWS), b""))
+        elif self.path == "/orders/orders/stream":
             self._stream()
         else:
             self._reply(*self.shop.answer(self.path.partition("?")[0], None))
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("content-length", 0)))
-        self._reply(*self.shop.answer(self.path, json.loads(content or b"null")))
+        if self.path.startswith(WORKFLOWS):
+            path = self.path.removeprefix(WORKFLOWS)
+            self._reply(*self.workflows.answer("POST", path, content))
+        else:
+            self._reply(*self.shop.answer(self.path, json.loads(content or b"null")))
 
     def log_message(self, *_: object) -> None:
         """Keep quiet."""
@@ -62,9 +72,9 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(shop: Shop) -> Iterator[Settings]:
-    """Serve the shop on a free loopback port; say where."""
-    handler = type("ShopHandler", (Handler,), {"shop": shop})
+def serving(shop: Shop, workflows: ManagedWorkflows) -> Iterator[Settings]:
+    """Serve the shop and its workflows on a free loopback port; say where."""
+    handler = type("ShopHandler", (Handler,), {"shop": shop, "workflows": workflows})
     server = Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -11,7 +11,10 @@ from orderflow_cli.client import Orderflow
 from orderflow_cli.settings import load
 
 ENDED_OTHERWISE: Final = 3
-"""The exit code when an order that was waited for has ended, but is not completed."""
+"""The exit code when an order or a workflow that was waited for ended, but not completed."""
+
+OUT_OF_TIME: Final = 4
+"""The exit code when a workflow that was waited for has not ended in time."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 OrderIdArgument = Annotated[str, typer.Argument(metavar="ID", help="The order's id.")]

@@ -16,6 +16,7 @@ from orderflow_cli.following import NOT_FOUND, Following
 from orderflow_cli.models import DeadLetter, Page
 from orderflow_cli.settings import Settings
 from orderflow_cli.wire import CONNECT_SECONDS, STRUCTURED_EVENT, TIMEOUT_SECONDS, Service
+from orderflow_cli.workflows.client import Workflows
 from orderflow_contracts import names
 from orderflow_contracts.approvals import Approval, ApprovalStatus, Decision
 from orderflow_contracts.fields import Message, OrderId, now
@@ -35,6 +36,7 @@ class Orderflow:
 
     Every method raises `OrderflowError` with a sentence for a person. A change that cannot be made
     is a `Refusal`, a service that does not answer `ServiceUnreachable`. Safe to use from threads.
+    What can be done to workflow instances is in `workflows`.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -45,6 +47,7 @@ class Orderflow:
             timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS), trust_env=False
         )
         self._orders = Service(names.ORDERS, settings.orders_url, self._http)
+        self.workflows = Workflows(self._orders)
         self._inventory = Service(names.INVENTORY, settings.inventory_url, self._http)
         self._approvals = Service(names.APPROVALS, settings.approvals_url, self._http)
         self._sidecar = Service("the sidecar of orders", settings.sidecar_url, self._http)

@@ -1,8 +1,6 @@
 """Commands about orders."""
 
-import sys
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,11 +18,10 @@ from orderflow_cli.app import (
 )
 from orderflow_cli.client import Orderflow
 from orderflow_cli.console import Answers, Console
-from orderflow_cli.errors import OrderflowError
 from orderflow_cli.feed import StatusFeed
 from orderflow_cli.following import Following
 from orderflow_cli.publishing import endings, publish_all, summary
-from orderflow_cli.reading import Submission, read_orders, read_unchecked
+from orderflow_cli.reading import Submission, read_orders, read_text, read_unchecked
 from orderflow_contracts.orders import OrderStatus, OrderStatusChanged
 
 Watch = Annotated[bool, typer.Option("--watch", help="Wait for the end.")]
@@ -59,7 +56,7 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Publish one order or many as events, and print their ids."""
-    text, source = _read(file)
+    text, source = read_text(file)
     submissions = read_orders(text, source) if check else read_unchecked(text, source)
     with services() as flow:
         if not watch:
@@ -117,17 +114,6 @@ def cancel(*, order_id: OrderIdArgument) -> None:
         f"Order {show.clean(order_id)} is asked to stop. "
         f"`orderflow order {show.clean(order_id)} --watch` tells how it ends."
     )
-
-
-def _read(file: str) -> tuple[str, str]:
-    source = "standard input" if file == "-" else file
-    try:
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return content.decode("utf-8"), source
-    except OSError as error:
-        raise OrderflowError(f"{source} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise OrderflowError(f"{source} is no UTF-8 text: {error.reason}") from error
 
 
 def _publish(flow: Orderflow, submissions: list[Submission], *, tell: bool) -> None:

@@ -2,9 +2,11 @@
 
 import json
 import re
+import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -30,6 +32,18 @@ class Submission:
     def makes_an_order(self) -> bool:
         """Whether orders will know an order by the event's id, be it only to reject it."""
         return isinstance(self.data, dict) and re.fullmatch(ID, self.event_id) is not None
+
+
+def read_text(file: str) -> tuple[str, str]:
+    """Read a file, or standard input for `-`; return the text, and what to call its source."""
+    source = "standard input" if file == "-" else file
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return content.decode("utf-8"), source
+    except OSError as error:
+        raise OrderflowError(f"{source} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise OrderflowError(f"{source} is no UTF-8 text: {error.reason}") from error
 
 
 def read_orders(text: str, source: str) -> list[Submission]:
@@ -80,7 +94,7 @@ def _event_id(data: object) -> str:
 def _values(text: str, source: str) -> Iterator[tuple[int, Any]]:
     """Yield each JSON value with its line: those of an array, or those that stand in a row."""
     text = text.removeprefix("\ufeff")
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    decoder = json.JSONDecoder(parse_constant=refuse_constant)
     try:
         start = _skip(text, 0, BLANKS)
         between = BLANKS
@@ -101,7 +115,8 @@ def _values(text: str, source: str) -> Iterator[tuple[int, Any]]:
         raise OrderflowError(f"{source} is no JSON: {error}; nothing was published") from None
 
 
-def _refuse_constant(name: str) -> None:
+def refuse_constant(name: str) -> None:
+    """Refuse NaN and the infinities, which Python's reader takes for JSON."""
     raise ValueError(f"{name} is no number of JSON")
 
 

@@ -36,88 +36,88 @@ def as_json(value: object) -> None:
 
 def show_orders(orders: Sequence[Order]) -> None:
     """Print a list of orders."""
-    table = _table("order", "status", "reason", "lines", ">total", "received")
+    table = new_table("order", "status", "reason", "lines", ">total", "received")
     for order in orders:
         table.add_row(
-            _cell(order.order_id),
+            cell(order.order_id),
             _status(order.status),
-            _cell(order.reason),
-            _cell(lines(order.lines)),
-            _cell(money(order.total_cents)),
-            _cell(moment(order.created_at)),
+            cell(order.reason),
+            cell(lines(order.lines)),
+            cell(money(order.total_cents)),
+            cell(moment(order.created_at)),
         )
-    _print(table, empty=None if orders else "There is no such order.")
+    print_table(table, empty=None if orders else "There is no such order.")
 
 
 def show_order(order: Order) -> None:
     """Print an order and its history, with the time that each step took."""
     console().print(Text.assemble("Order ", (clean(order.order_id), "bold")))
     facts = Table.grid(padding=(0, 2))
-    facts.add_row("  customer", _cell(order.customer_id))
-    facts.add_row("  lines", _cell(lines(order.lines)))
-    facts.add_row("  total", _cell(money(order.total_cents)))
+    facts.add_row("  customer", cell(order.customer_id))
+    facts.add_row("  lines", cell(lines(order.lines)))
+    facts.add_row("  total", cell(money(order.total_cents)))
     facts.add_row("  status", _status(order.status))
     if order.reason:
-        facts.add_row("  reason", _cell(order.reason))
+        facts.add_row("  reason", cell(order.reason))
     console().print(facts)
-    table = _table(">", "status", "reason", "at", ">after")
+    table = new_table(">", "status", "reason", "at", ">after")
     earlier = None
     for entry in order.history:
         table.add_row(
             str(entry.sequence),
             _status(entry.status),
-            _cell(entry.reason),
-            _cell(moment(entry.at)),
-            _cell(NOTHING if earlier is None else span((entry.at - earlier).total_seconds())),
+            cell(entry.reason),
+            cell(moment(entry.at)),
+            cell(NOTHING if earlier is None else span((entry.at - earlier).total_seconds())),
         )
         earlier = entry.at
-    _print(table)
+    print_table(table)
 
 
 def show_approvals(approvals: Sequence[Approval]) -> None:
     """Print a list of requests for approval."""
-    table = _table("order", "status", "customer", "lines", ">total", "expires", "approver")
+    table = new_table("order", "status", "customer", "lines", ">total", "expires", "approver")
     for approval in approvals:
         table.add_row(
-            _cell(approval.order_id),
-            _cell(approval.status),
-            _cell(approval.customer_id),
-            _cell(lines(approval.lines)),
-            _cell(money(approval.total_cents)),
-            _cell(moment(approval.expires_at)),
-            _cell(approval.approver),
+            cell(approval.order_id),
+            cell(approval.status),
+            cell(approval.customer_id),
+            cell(lines(approval.lines)),
+            cell(money(approval.total_cents)),
+            cell(moment(approval.expires_at)),
+            cell(approval.approver),
         )
-    _print(table, empty=None if approvals else "There is no such request for approval.")
+    print_table(table, empty=None if approvals else "There is no such request for approval.")
 
 
 def show_stock(stock: Stock) -> None:
     """Print what lies on the shelf."""
-    table = _table("item", ">on hand", ">reserved", ">available", ">price")
+    table = new_table("item", ">on hand", ">reserved", ">available", ">price")
     for item in stock.items:
         table.add_row(
-            _cell(item.item),
+            cell(item.item),
             str(item.on_hand),
             str(item.reserved),
             str(item.available),
             money(item.unit_price_cents),
         )
-    _print(table)
+    print_table(table)
 
 
 def show_dead_letters(letters: Sequence[DeadLetter]) -> None:
     """Print a list of dead letters."""
-    table = _table("id", "topic", "event", "order", "reason", ">age", "sent again")
+    table = new_table("id", "topic", "event", "order", "reason", ">age", "sent again")
     for letter in letters:
         table.add_row(
-            _cell(letter.name),
-            _cell(letter.topic),
-            _cell(letter.event_id),
-            _cell(letter.order_id),
-            _cell(letter.reason),
-            _cell(span((now() - letter.received_at).total_seconds())),
-            _cell(NOTHING if letter.resent_at is None else moment(letter.resent_at)),
+            cell(letter.name),
+            cell(letter.topic),
+            cell(letter.event_id),
+            cell(letter.order_id),
+            cell(letter.reason),
+            cell(span((now() - letter.received_at).total_seconds())),
+            cell(NOTHING if letter.resent_at is None else moment(letter.resent_at)),
         )
-    _print(table, empty=None if letters else "There are no dead letters.")
+    print_table(table, empty=None if letters else "There are no dead letters.")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -158,7 +158,8 @@ def clean(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
+    """Begin a table; a `>` before a column's name puts what is in it to the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         is_number = column.startswith(">")
@@ -171,11 +172,13 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _print(table: Table, empty: str | None = None) -> None:
+def print_table(table: Table, empty: str | None = None) -> None:
+    """Print a table, or the sentence that says why there is nothing in it."""
     console().print(table if empty is None else empty)
 
 
-def _cell(text: str | None) -> Text:
+def cell(text: str | None) -> Text:
+    """Write what came from anyone so that it does nothing to the table or the terminal."""
     return Text(clean(text) if text else NOTHING)
 
 

@@ -1,6 +1,7 @@
 """One service over HTTP: every failure becomes one clear sentence."""
 
 import json
+from collections.abc import Mapping
 from typing import Final, TypeVar
 
 import httpx
@@ -23,12 +24,22 @@ class Service:
         self.url = url
         self._http = http
 
-    def read(self, path: str, model: type[Model], **query: str | int | None) -> Model:
-        """GET a document."""
-        given = {key: value for key, value in query.items() if value is not None}
-        return self._parse(
-            self._call(self._http.build_request("GET", self._to(path), params=given)), model
+    def read(
+        self,
+        path: str,
+        model: type[Model],
+        *,
+        patience: float = TIMEOUT_SECONDS,
+        **query: str | int | None,
+    ) -> Model:
+        """GET a document, which may be so many seconds in coming."""
+        request = self._http.build_request(
+            "GET",
+            self._to(path),
+            params=_given(query),
+            timeout=httpx.Timeout(patience, connect=CONNECT_SECONDS),
         )
+        return self._parse(self._call(request), model)
 
     def do(self, path: str, body: object = None) -> httpx.Response:
         """POST a JSON body; return the answer unread."""
@@ -37,6 +48,26 @@ class Service:
     def ask(self, path: str, model: type[Model], body: object) -> Model:
         """POST a JSON body; return the document that comes back."""
         return self._parse(self.do(path, body), model)
+
+    def change(
+        self,
+        path: str,
+        model: type[Model],
+        content: bytes | None = None,
+        *,
+        patience: float = TIMEOUT_SECONDS,
+        **query: str | int | None,
+    ) -> Model:
+        """POST a query, and JSON text where there is some; return the document that comes back."""
+        request = self._http.build_request(
+            "POST",
+            self._to(path),
+            params=_given(query),
+            content=content,
+            headers={} if content is None else {"content-type": "application/json"},
+            timeout=httpx.Timeout(patience, connect=CONNECT_SECONDS),
+        )
+        return self._parse(self._call(request), model)
 
     def send(self, path: str, content: bytes, content_type: str) -> None:
         """POST bytes of some type."""
@@ -62,6 +93,10 @@ class Service:
             return model.model_validate_json(response.content)
         except ValidationError as error:
             raise _stranger(self.name, self.url, "something unknown") from error
+
+
+def _given(query: Mapping[str, str | int | None]) -> dict[str, str | int]:
+    return {key: value for key, value in query.items() if value is not None}
 
 
 def explain(name: str, url: str, error: Exception) -> ServiceUnreachable:

@@ -10,6 +10,7 @@ import pytest
 from fakes.command import Outcome, Run
 from fakes.shop import Shop
 from fakes.shop_server import serving
+from fakes.workflow_server import ManagedWorkflows
 from orderflow_cli.main import main
 from orderflow_cli.settings import Settings
 
@@ -20,9 +21,16 @@ def shop() -> Shop:
 
 
 @pytest.fixture
-def settings(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+def workflows() -> ManagedWorkflows:
+    return ManagedWorkflows()
+
+
+@pytest.fixture
+def settings(
+    shop: Shop, workflows: ManagedWorkflows, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Settings]:
     """Serve the fake services, and say in the environment where."""
-    with serving(shop) as settings:
+    with serving(shop, workflows) as settings:
         for field in fields(settings):
             monkeypatch.setenv(f"ORDERFLOW_{field.name.upper()}", getattr(settings, field.name))
         yield settings

@@ -1,0 +1,97 @@
+"""The history of a workflow, told as a story."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from fakes.command import Run
+from fakes.workflow_server import HELLO, ManagedWorkflows
+
+pytestmark = pytest.mark.usefixtures("settings")
+
+
+def event(second: int, kind: str, **more: object) -> dict[str, Any]:
+    return {"at": f"2026-01-02T03:04:{second:02}.250Z", "type": kind, **more}
+
+
+HISTORY: list[dict[str, Any]] = [
+    event(1, "turn_started"),
+    event(1, "workflow_started", name=HELLO, input="Ada"),
+    event(1, "task_scheduled", event_id=0, name="greet", input="Ada", is_rerunnable=True),
+    event(4, "task_completed", name="greet", output="x" * 300, duration_seconds=3.0),
+    event(5, "event_raised", name="approvalEvent", input={"ok": True}),
+    event(5, "workflow_suspended"),
+    event(6, "task_failed", name="print", error="OSError: no paper", duration_seconds=0.25),
+    event(6, "something_new", name="odd"),
+    event(7, "workflow_completed", error="TaskFailedError: print", duration_seconds=6.0),
+    {"at": "2026-01-09T03:04:05Z", "type": "workflow_completed", "output": "done"},
+]
+
+
+def test_a_history_reads_as_a_story(run: Run, workflows: ManagedWorkflows) -> None:
+    """Each line says when, what, how long it took and with what; bookkeeping is left out."""
+    workflows.put("a")
+    workflows.histories["a"] = HISTORY
+
+    outcome = run("workflows", "history", "a")
+
+    told = [re.sub(" {2,}", "|", line.strip()) for line in outcome.lines[1:]]
+    assert re.fullmatch(
+        rf'2026-01-0\d \d\d:\d4:01\.250\|workflow {HELLO} started\|-\|input: "Ada"\|-', told[0]
+    )
+    cut = "x" * told[2].count("x")
+    assert 30 < len(cut) < 120
+    assert [line.partition("|")[2] for line in told[1:]] == [
+        'activity greet asked for|-|input: "Ada"|0',
+        f'activity greet done|3.0 s|output: "{cut}…|-',
+        'event approvalEvent came in|-|input: {"ok": true}|-',
+        "workflow paused|-|-|-",
+        "activity print failed|250 ms|error: OSError: no paper|-",
+        "something new odd|-|-|-",
+        "workflow failed|6.0 s|error: TaskFailedError: print|-",
+        'workflow ended|-|output: "done"|-',
+    ]
+
+
+def test_a_history_tells_the_date_once_a_day(run: Run, workflows: ManagedWorkflows) -> None:
+    """The date stands where it changes."""
+    workflows.put("a")
+    workflows.histories["a"] = HISTORY
+
+    outcome = run("workflows", "history", "a")
+
+    dated = [bool(re.match(r" *2026-", line)) for line in outcome.lines[1:]]
+    assert dated == [True, *[False] * 7, True]
+
+
+def test_a_full_history_leaves_nothing_out(run: Run, workflows: ManagedWorkflows) -> None:
+    """With --full values are whole, and the engine's own steps are told."""
+    workflows.put("a")
+    workflows.histories["a"] = HISTORY
+
+    outcome = run("workflows", "history", "a", "--full")
+
+    assert "turn started" in outcome.out
+    assert outcome.out.count("x") >= 300
+    assert "…" not in outcome.out
+
+
+def test_a_history_as_json_is_the_document_of_orders(run: Run, workflows: ManagedWorkflows) -> None:
+    """Nothing is cut or left out for a program."""
+    workflows.put("a")
+    workflows.histories["a"] = HISTORY
+
+    document = json.loads(run("workflows", "history", "a", "--json").out)
+
+    assert [item["type"] for item in document["items"]] == [item["type"] for item in HISTORY]
+    assert document["items"][3]["output"] == "x" * 300
+    assert document["next"] is None
+
+
+def test_a_history_of_nothing_says_so(run: Run, workflows: ManagedWorkflows) -> None:
+    """An instance that waits for its worker has no history."""
+    workflows.put("a", "PENDING")
+
+    assert run("workflows", "history", "a").out == "Nothing has happened yet.\n"
