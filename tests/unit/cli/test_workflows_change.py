@@ -33,11 +33,7 @@ def test_a_start_as_json_tells_the_id_that_was_made(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("options", "body"),
-    [
-        ([], b""),
-        (["--input", "null"], b"null"),
-        (["--input", '{"ä": 1.000000000000000000001}'], '{"ä": 1.000000000000000000001}'),
-    ],
+    [([], ""), (["--input", "null"], "null"), (["--input", PRECISE], PRECISE)],
 )
 def test_json_is_sent_as_it_was_given(
     run: Run, workflows: ManagedWorkflows, options: list[str], body: str
