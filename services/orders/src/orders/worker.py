@@ -2,12 +2,14 @@
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from typing import Any
 
 import httpx
 import structlog
 from dapr.ext.workflow import WorkflowRuntime
+from dapr.ext.workflow.logger import LoggerOptions
 
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.settings import ServiceSettings
@@ -42,7 +44,11 @@ class Worker:
     ) -> None:
         self._sidecar = sidecar
         self._loop = asyncio.get_running_loop()
-        self._runtime = WorkflowRuntime(settings.dapr_host, str(settings.dapr_grpc_port))
+        # The SDK's loggers write by themselves, and then hand on to the service's: once is enough.
+        logged_once = LoggerOptions("WARNING", logging.NullHandler())
+        self._runtime = WorkflowRuntime(
+            settings.dapr_host, str(settings.dapr_grpc_port), logger_options=logged_once
+        )
         for name, workflow in workflows.items():
             self._runtime.register_workflow(workflow, name=name)
         for name, activity in activities.items():
