@@ -23,6 +23,8 @@ _GRPC_CODES = {
     503: grpc.StatusCode.UNAVAILABLE,
 }
 
+HTTP_BAD_REQUEST = 400
+
 _TITLES = {
     "INVALID_INPUT": "The input is not valid",
     "NOT_FOUND": "There is no such thing",
@@ -116,6 +118,9 @@ def install(app: FastAPI) -> None:
 
     async def answer_http(_: Request, error: Exception) -> JSONResponse:
         failure = cast("HTTPException", error)
+        if failure.status_code == HTTP_BAD_REQUEST:  # the framework's word for an unreadable body
+            unreadable = FieldError(field="body", message="cannot be read")
+            return _response(Problem(422, "INVALID_INPUT", "body: cannot be read", [unreadable]))
         code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(failure.status_code, "HTTP_ERROR")
         return _response(Problem(failure.status_code, code, str(failure.detail)), failure.headers)
 
