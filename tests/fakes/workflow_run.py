@@ -19,6 +19,10 @@ Answer = Callable[[str, Any], Awaitable[object]]
 STARTED_AT = datetime(2026, 3, 1, 12, 0, 0)  # noqa: DTZ001 # the engine's clock has no time zone
 
 
+ONCE = RetryPolicy(first_retry_interval=timedelta(seconds=1), max_number_of_attempts=1)
+"""How an activity is tried that is called without a policy."""
+
+
 @dataclass(frozen=True)
 class Call:
     """An activity that a workflow called, with its input as JSON."""
@@ -53,13 +57,15 @@ class _Orchestration:
         self.open_calls: deque[tuple[Call, CompletableTask[Any]]] = deque()
         self.waits: dict[str, CompletableTask[Any]] = {}
         self._kept = {event.name: event.data for event in early}
+        self.custom_status: str | None = None
+        self.continued_with: list[tuple[Any, bool]] = []
 
     def call_activity(
         self,
         activity: str,
         *,
         input: Any,  # noqa: A002 # so does the SDK name it
-        retry_policy: RetryPolicy,
+        retry_policy: RetryPolicy = ONCE,
         **_: Any,
     ) -> CompletableTask[Any]:
         task: CompletableTask[Any] = CompletableTask()
@@ -80,6 +86,12 @@ class _Orchestration:
             task.complete(self._kept.pop(name))
         return task
 
+    def set_custom_status(self, custom_status: str) -> None:
+        self.custom_status = custom_status
+
+    def continue_as_new(self, new_input: Any, *, save_events: bool = False) -> None:
+        self.continued_with.append((_through_json(new_input), save_events))
+
 
 class WorkflowRun:
     """One run of a workflow: what it called, and what came of it."""
@@ -87,7 +99,7 @@ class WorkflowRun:
     def __init__(
         self,
         workflow: Callable[..., Any],
-        payload: BaseModel,
+        payload: Any,
         answer: Answer,
         *,
         happenings: Iterable[Event | TimerFires] = (),
@@ -109,6 +121,16 @@ class WorkflowRun:
     def timers(self) -> list[timedelta]:
         """The timers that were set."""
         return [patience for patience, _ in self._orchestration.timers]
+
+    @property
+    def custom_status(self) -> str | None:
+        """What the workflow shows of itself."""
+        return self._orchestration.custom_status
+
+    @property
+    def continued_with(self) -> list[tuple[Any, bool]]:
+        """The inputs it continued as new with, and whether events that came are kept."""
+        return self._orchestration.continued_with
 
     async def to_the_end(self) -> Any:
         """Run until the workflow returns; raise what it raises."""

@@ -84,8 +84,8 @@ class HistoryEvent(BaseModel):
 
 
 _UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
-_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?[dhms])+")
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
+_DURATION: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?[dhms])+")
+_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([dhms])")
 LONGEST: Final = timedelta(days=36500)
 
 

@@ -1,0 +1,147 @@
+"""The workflow engine in memory, as an operator sees it."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from orderflow_contracts.fields import now
+from orders.instances import Failure, HistoryEvent, Instance, RuntimeStatus
+from orders.ports import AlreadyRunning, CannotRerun, EngineUnavailable, NoSuchInstance
+
+KEPT = object()
+
+
+class ManagedMemoryEngine:
+    """Implements orders' `ManagedEngine`: keeps instances, and does what it is told at once.
+
+    Its pages are offsets into the sorted ids, as those of the real engine are.
+    """
+
+    def __init__(self) -> None:
+        self.instances: dict[str, Instance] = {}
+        self.histories: dict[str, list[HistoryEvent]] = {}
+        self.raised: list[tuple[str, str, Any]] = []
+        self.purged: list[str] = []
+        self.reruns: list[tuple[str, int, str | None, Any]] = []
+        self.list_calls = 0
+        self.is_down = False
+        self.loses_before_purge: set[str] = set()
+        self.waiting = asyncio.Event()
+        self._changed = asyncio.Condition()
+
+    def put(
+        self,
+        instance_id: str,
+        status: RuntimeStatus = RuntimeStatus.RUNNING,
+        *,
+        name: str = "interactive_hello_workflow",
+        age: timedelta = timedelta(),
+        failure: Failure | None = None,
+        payload: Any = None,
+    ) -> Instance:
+        """Have an instance, last updated so long ago."""
+        at: datetime = now() - age
+        instance = Instance(
+            instance_id=instance_id,
+            name=name,
+            runtime_status=status,
+            created_at=at,
+            last_updated_at=at,
+            input=payload,
+            failure=failure,
+        )
+        self.instances[instance_id] = instance
+        return instance
+
+    def status_of(self, instance_id: str) -> RuntimeStatus:
+        return self.instances[instance_id].runtime_status
+
+    async def start(self, workflow: str, instance_id: str, payload: Any) -> None:
+        self._answer()
+        present = self.instances.get(instance_id)
+        if present is not None and not present.runtime_status.is_finished:
+            raise AlreadyRunning(instance_id)
+        data = payload.model_dump(mode="json") if isinstance(payload, BaseModel) else payload
+        self.put(instance_id, name=workflow, payload=data)
+
+    async def instance(
+        self,
+        instance_id: str,
+        *,
+        payloads: bool = True,  # noqa: ARG002 # they cost nothing here
+    ) -> Instance | None:
+        self._answer()
+        return self.instances.get(instance_id)
+
+    async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
+        self._get(instance_id)
+        self.raised.append((instance_id, event, payload))
+
+    async def pause(self, instance_id: str) -> None:
+        await self.become(instance_id, RuntimeStatus.SUSPENDED)
+
+    async def resume(self, instance_id: str) -> None:
+        await self.become(instance_id, RuntimeStatus.RUNNING)
+
+    async def terminate(self, instance_id: str, output: Any = None) -> None:
+        await self.become(instance_id, RuntimeStatus.TERMINATED, output=output)
+
+    async def purge(self, instance_id: str) -> None:
+        if instance_id in self.loses_before_purge:
+            raise NoSuchInstance(instance_id)
+        self._get(instance_id)
+        del self.instances[instance_id]
+        self.purged.append(instance_id)
+
+    async def rerun(
+        self, instance_id: str, event_id: int, new_instance_id: str | None, payload: Any = KEPT
+    ) -> str:
+        self._get(instance_id)
+        events = self.histories.get(instance_id, [])
+        if not any(event.event_id == event_id and event.is_rerunnable for event in events):
+            raise CannotRerun(f"there is no task {event_id} to run again from")
+        assert new_instance_id is not None
+        present = self.instances.get(new_instance_id)
+        if present is not None:
+            raise AlreadyRunning(new_instance_id)
+        self.reruns.append((instance_id, event_id, new_instance_id, payload))
+        self.put(new_instance_id)
+        return new_instance_id
+
+    async def finished(self, instance_id: str) -> Instance | None:
+        self.waiting.set()
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._get(instance_id).runtime_status.is_finished)
+        return self.instances[instance_id]
+
+    async def ids(self, limit: int, token: str | None) -> tuple[list[str], str | None]:
+        self._answer()
+        self.list_calls += 1
+        ids, start = sorted(self.instances), int(token or 0)
+        end = start + limit
+        return ids[start:end], str(end) if end < len(ids) else None
+
+    async def history(self, instance_id: str) -> list[HistoryEvent]:
+        self._get(instance_id)
+        return self.histories.get(instance_id, [])
+
+    async def become(self, instance_id: str, status: RuntimeStatus, output: Any = None) -> None:
+        """Bring an instance into another state, and wake who waits for its end."""
+        instance = self._get(instance_id)
+        async with self._changed:
+            self.instances[instance_id] = instance.model_copy(
+                update={"runtime_status": status, "output": output, "last_updated_at": now()}
+            )
+            self._changed.notify_all()
+
+    def _get(self, instance_id: str) -> Instance:
+        self._answer()
+        if instance_id not in self.instances:
+            raise NoSuchInstance(instance_id)
+        return self.instances[instance_id]
+
+    def _answer(self) -> None:
+        if self.is_down:
+            raise EngineUnavailable("the engine is down")
