@@ -20,6 +20,8 @@ from orders.workflows.messages import Count
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 READS_AT_ONCE: Final = 16
+TAKEN_BY_A_PATH: Final = "start"
+"""`POST /workflows/start/…` would hide an instance of this name."""
 IDS_AT_ONCE: Final = 20_000
 """So many ids fit into the 4 MiB of an answer."""
 
@@ -282,6 +284,8 @@ class Management:
     async def _check_free(self, instance_id: str, *, replace: bool) -> None:
         if instance_id.startswith(names.UNDO_PREFIX):
             raise InstanceExists(f"ids that begin with {names.UNDO_PREFIX} are kept for orders")
+        if instance_id == TAKEN_BY_A_PATH:
+            raise InstanceExists(f"{instance_id} is a word of these paths, and cannot be an id")
         if await self._store.order(instance_id) is not None:
             raise InstanceExists(f"{instance_id} is the id of an order")
         instance = await self._engine.instance(instance_id, payloads=False)
