@@ -38,8 +38,8 @@ class ControlPorts:
     scheduler: int = 50006
     scheduler_health: int = 3811
     scheduler_metrics: int = 3812
-    scheduler_etcd_client: int = 3813
-    scheduler_etcd_peer: int = 3814
+    scheduler_etcd_client: int = 2379  # where the Dapr CLI looks for it when it purges
+    scheduler_etcd_peer: int = 3813
 
 
 def default_app_ports() -> dict[str, AppPorts]:
