@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import structlog
 from dapr.ext.workflow import WorkflowRuntime
+from dapr.ext.workflow._durabletask import worker as sdk_worker
 from dapr.ext.workflow.logger import LoggerOptions
 
 from orderflow_hosting.problems import Problem
@@ -26,6 +27,28 @@ Activity = Callable[..., Coroutine[Any, Any, Any]]
 
 class NonRetryableError(Exception):
     """A step failed, and trying again would bring the same; the engine knows it by this name."""
+
+
+def _repair_pausing() -> None:
+    """Let a paused instance be paused again, and a running one resumed, to no effect.
+
+    In SDK 1.19.0 the first makes the worker loop for ever and eat all memory once the instance is
+    resumed: the second pause is put by with the events that wait, and when these are gone through
+    it pauses again, so that each further one is appended to the very list. The second fails the
+    instance. Neither can be kept away: the sidecar takes such calls from anyone.
+    """
+    executor = sdk_worker._OrchestrationExecutor  # noqa: SLF001 # there is no other way in
+    process = executor.process_event
+
+    def process_event(self: Any, ctx: Any, event: Any) -> None:
+        idle = "executionSuspended" if self._is_suspended else "executionResumed"
+        if event.WhichOneof("eventType") != idle:
+            process(self, ctx, event)
+
+    executor.process_event = process_event  # type: ignore[method-assign]
+
+
+_repair_pausing()
 
 
 class Worker:
