@@ -1,0 +1,73 @@
+"""The file of requests at the root is sent as an editor would send it."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orderflow_tools.platform import Platform
+from orderflow_tools.settings import Settings
+from system.shop import Shop
+
+FILE = Path(__file__).parents[2] / "workflow-management.http"
+VERBS = {"start", "status", "pause", "resume", "terminate", "raise_event", "purge", "wait"}
+
+
+@dataclass
+class Request:
+    """One request of the file."""
+
+    title: str
+    expects: int
+    method: str
+    url: str
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+
+
+def read(text: str, variables: dict[str, str]) -> list[Request]:
+    """Read the requests of a file, with its variables replaced; the given ones win."""
+    known = {**dict(re.findall(r"^@(\w+) = (.+)$", text, re.MULTILINE)), **variables}
+    for _ in range(2):  # a variable may name another
+        text = re.sub(r"\{\{(\w+)\}\}", lambda match: known[match[1]], text)
+    return [_request(part) for part in re.split(r"^### ", text, flags=re.MULTILINE)[1:]]
+
+
+def _request(part: str) -> Request:
+    title, *lines = part.splitlines()
+    expects = next(int(line.split()[2]) for line in lines if line.startswith("# expects "))
+    told = "\n".join(line for line in lines if not line.startswith("# "))
+    head, _, body = told.strip().partition("\n\n")
+    first, *headers = head.splitlines()
+    method, url = first.split(" ", 1)
+    pairs = (header.split(": ", 1) for header in headers)
+    return Request(title, expects, method, url, dict(pairs), body.strip())
+
+
+def test_each_request_of_the_file_is_answered_as_it_says(tmp_path: Path) -> None:
+    """Sent in their order, all of them get the status that stands beside them."""
+    settings = Settings.isolated(
+        tmp_path / "platform",
+        ORDERS_HELLO_STEP_SECONDS="0.1",
+        ORDERS_COUNTER_PAUSE_SECONDS="0.2",
+    )
+    with Platform(settings) as platform:
+        shop = Shop(platform)
+        requests = read(FILE.read_text(), {"orders": platform.url("orders")})
+        for request in requests:
+            response = shop.http.request(
+                request.method,
+                request.url,
+                headers=request.headers,
+                content=request.body.encode(),
+                timeout=70,
+            )
+            assert response.status_code == request.expects, (request, response.text)
+        shop.close()
+
+
+def test_the_file_has_every_path() -> None:
+    """No request of the management is left out."""
+    urls = [request.url for request in read(FILE.read_text(), {})]
+    for verb in (*VERBS, "history", "rerun", "purge?older_than", "start/"):
+        assert any(f"/{verb}" in url for url in urls), verb
+    assert any(url.endswith("/workflows?limit=50") for url in urls)
