@@ -4,8 +4,9 @@ The engine tells most of its failures by a text under one gRPC code, so the text
 at. `no such instance exists` and `already exists` are its words in Dapr 1.18.
 """
 
+import asyncio
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -32,6 +33,7 @@ from orders.ports import (
 T = TypeVar("T")
 
 ANSWER_SECONDS = 10.0
+PAUSES_WHILE_WRITTEN = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 _TYPES = {
     WorkflowHistoryEventType.EXECUTION_STARTED: "workflow_started",
@@ -63,7 +65,9 @@ class DaprEngine:
 
     async def instance(self, instance_id: str, *, payloads: bool = True) -> Instance | None:
         """Read an instance; None when there is none."""
-        state = await _told(self._client.get_workflow_state(instance_id, fetch_payloads=payloads))
+        state = await _read(
+            lambda: self._client.get_workflow_state(instance_id, fetch_payloads=payloads)
+        )
         return _instance(state) if state is not None else None
 
     async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
@@ -112,7 +116,7 @@ class DaprEngine:
 
     async def finished(self, instance_id: str) -> Instance | None:
         """Wait until an instance has finished; None when there is none."""
-        state = await _told(self._client.wait_for_workflow_completion(instance_id))
+        state = await _read(lambda: self._client.wait_for_workflow_completion(instance_id))
         return _instance(state) if state is not None else None
 
     async def ids(self, limit: int, token: str | None) -> tuple[list[str], str | None]:
@@ -125,12 +129,26 @@ class DaprEngine:
     async def history(self, instance_id: str) -> list[HistoryEvent]:
         """Read what happened to an instance, oldest first."""
         request = orchestrator_service_pb2.GetInstanceHistoryRequest(instanceId=instance_id)
-        answer = await _told(self._hub.GetInstanceHistory(request, timeout=ANSWER_SECONDS))
+        answer = await _read(lambda: self._hub.GetInstanceHistory(request, timeout=ANSWER_SECONDS))
         return _story(answer.events)
 
     async def close(self) -> None:
         """Let go of the connection."""
         await self._channel.close()
+
+
+class _ReadWhileWritten(EngineUnavailable):
+    """The engine came upon half of what it was just writing."""
+
+
+async def _read(call: Callable[[], Awaitable[T]]) -> T:
+    """Ask again where the engine wrote the instance while it read it: it does not lock the two."""
+    for pause in PAUSES_WHILE_WRITTEN:
+        try:
+            return await _told(call())
+        except _ReadWhileWritten:
+            await asyncio.sleep(pause)
+    return await _told(call())
 
 
 async def _told(call: Awaitable[T]) -> T:
@@ -144,6 +162,8 @@ async def _told(call: Awaitable[T]) -> T:
             raise AlreadyRunning(details) from error
         if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
             raise CannotRerun(details) from error
+        if "missing from state store" in details:
+            raise _ReadWhileWritten(details) from error
         raise EngineUnavailable(details) from error
 
 
