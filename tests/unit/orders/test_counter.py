@@ -35,6 +35,7 @@ async def test_it_shows_its_count_pauses_and_goes_on() -> None:
     [
         (None, Count(value=0, pause_seconds=1)),
         (7, Count(value=7, pause_seconds=1)),
+        ("7", Count(value=7, pause_seconds=1)),
         ({"value": 3}, Count(value=3, pause_seconds=1)),
         ({"value": 3, "pause_seconds": 2.5}, Count(value=3, pause_seconds=2.5)),
     ],

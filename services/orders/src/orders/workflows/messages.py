@@ -125,10 +125,13 @@ class Count(Payload):
 
     @classmethod
     def read(cls, start: Any) -> "Count":
-        """Read what the counter was started with: nothing, a number, or a count."""
+        """Read what the counter was started with: nothing, a number, or a count.
+
+        The Dapr CLI hands over every input as a text, also a number.
+        """
         if start is None:
             return cls()
-        return cls.model_validate({"value": start} if isinstance(start, int) else start)
+        return cls.model_validate({"value": start} if isinstance(start, int | str) else start)
 
     def next(self) -> "Count":
         """Count one further."""
