@@ -8,6 +8,7 @@ import pytest
 from orderflow_tools.platform import Platform
 from orderflow_tools.settings import Settings
 from system.shop import Shop
+from system.workflows import FAST, Workflows, restart_orders
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +35,21 @@ def own_shop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shop]:
         shop = Shop(running)
         yield shop
         shop.close()
+
+
+@pytest.fixture(scope="module")
+def quick_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Run a platform whose workflows to practise on do not take their time."""
+    with Platform(Settings.isolated(tmp_path_factory.mktemp("quick"), **FAST)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=["as started", "after a restart of orders and its sidecar"])
+def workflows(quick_platform: Platform, request: pytest.FixtureRequest) -> Iterator[Workflows]:
+    """Manage workflows; every test that does is run twice, the second time after a restart."""
+    if request.param != "as started":
+        restart_orders(quick_platform)
+    shop = Shop(quick_platform)
+    shop.restock()
+    yield Workflows(shop)
+    shop.close()
