@@ -56,3 +56,14 @@ def test_a_workflow_may_be_paused_again_and_again(pauses: int, *, in_one_turn: b
         result = result_of([*started(), *while_paused], resumed)
 
     assert json.loads(result or "") == ["a", "b"]
+
+
+def test_a_workflow_that_runs_may_be_resumed() -> None:
+    """It changes nothing: an operator resumes what another has resumed already."""
+    resumed = helpers.new_resume_event()
+
+    result = result_of(
+        [*started(), resumed], [raised("first", "a"), resumed, raised("second", "b")]
+    )
+
+    assert json.loads(result or "") == ["a", "b"]
