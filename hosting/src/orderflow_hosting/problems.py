@@ -106,6 +106,11 @@ def documented(meanings: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def common() -> dict[int | str, dict[str, Any]]:
+    """Describe the problems that any route of a service may answer with."""
+    return documented({422: "The input is not valid", 503: "Not able to work right now"})
+
+
 def install(app: FastAPI) -> None:
     """Answer every failure of this application with a problem document."""
 

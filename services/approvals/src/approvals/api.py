@@ -98,6 +98,7 @@ def http_app(*routers: APIRouter) -> FastAPI:
     app = FastAPI(
         title="Orderflow approvals",
         description="Which orders wait for a person, and what was decided about them.",
+        responses=problems.common(),
     )
     problems.install(app)
     for router in routers:

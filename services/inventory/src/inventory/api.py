@@ -43,7 +43,11 @@ def offer_methods(app: DaprApp, stock: StockRoom) -> None:
 def http_app(stock: StockRoom, health: APIRouter) -> FastAPI:
     """Build what people reach over HTTP; nothing here changes the ledger."""
     read = _told(_reader(stock))
-    app = FastAPI(title="Orderflow inventory", description="What lies on the shelf.")
+    app = FastAPI(
+        title="Orderflow inventory",
+        description="What lies on the shelf.",
+        responses=problems.common(),
+    )
     problems.install(app)
     app.include_router(health)
 

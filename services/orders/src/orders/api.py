@@ -108,7 +108,7 @@ def http_app(*routers: APIRouter) -> FastAPI:
     app = FastAPI(
         title="Orderflow orders",
         description="Place orders and see them through.",
-        responses={503: {"model": ProblemDocument, "description": "Not able to work right now"}},
+        responses=problems.common(),
     )
     problems.install(app)
     for router in routers:
