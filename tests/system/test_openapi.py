@@ -34,6 +34,8 @@ def test_every_path_says_what_it_does_and_how_it_refuses(shop: Shop, app: str) -
     for name, operation in operations(shop, app):
         assert operation.get("summary"), name
         assert operation.get("operationId"), name
+        in_path = [entry for entry in operation.get("parameters", ()) if entry["in"] == "path"]
+        assert all("example" in str(entry) for entry in in_path), name
         if operation.get("parameters") or "requestBody" in operation:
             refusals = {code: told for code, told in operation["responses"].items() if code >= "4"}
             assert refusals, name

@@ -37,7 +37,7 @@ MOST_NESTED = 50
 RETRIES_EXHAUSTED = "could not be handled, however often it was tried"
 
 
-LetterId = Annotated[int, Path(ge=1, le=2**31 - 1)]
+LetterId = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[1])]
 
 
 class DeadLetter(BaseModel):

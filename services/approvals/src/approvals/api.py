@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Final, TypeVar
 
 from cloudevents.http import CloudEvent
-from fastapi import APIRouter, FastAPI, Path, Query
+from fastapi import APIRouter, Body, FastAPI, Path, Query
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from approvals.domain import (
@@ -55,7 +55,12 @@ _STANDS: Final = (
 )
 _AWAY: Final = "The database does not answer at the moment"
 
-PathOrderId = Annotated[str, Path(description="The order that the approval is about")]
+PathOrderId = Annotated[
+    str, Path(description="The order that the approval is about", examples=["my-2"])
+]
+BodyDecision = Annotated[
+    Decision, Body(examples=[{"approved": True, "approver": "bob", "comment": "fine"}])
+]
 Status = Annotated[ApprovalStatus | None, Query(description="Only approvals with this status")]
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most")]
 After = Annotated[str | None, Query(description="The cursor `next` of the page before")]
@@ -141,7 +146,7 @@ def approval_router(inbox: Inbox) -> APIRouter:
         "and orders will be told until it has answered; the same decision again changes nothing.",
         responses=documented({404: _MISSING, 409: _STANDS}),
     )
-    async def decide(order_id: PathOrderId, decision: Decision) -> Approval:
+    async def decide(order_id: PathOrderId, decision: BodyDecision) -> Approval:
         with _told():
             return await inbox.decide_known(_possible(order_id), decision)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orderflow_contracts import names
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
@@ -90,6 +90,18 @@ PathOrderId = Annotated[str, Depends(possible_order_id)]
 
 class NewOrder(OrderSubmitted):
     """An order as it is placed over HTTP, where one that names no id is given one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "order_id": "my-1",
+                    "customer_id": "me",
+                    "lines": [{"item": "paperclip", "quantity": 3}],
+                }
+            ]
+        }
+    )
 
     order_id: OrderId = Field(default_factory=lambda: uuid.uuid4().hex)
 
