@@ -29,7 +29,7 @@ from orderflow_contracts.fields import Moment, now
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database, Utc
 from orderflow_hosting.events import STRUCTURED
-from orderflow_hosting.pages import Page, decode_cursor, encode_cursor, not_a_cursor
+from orderflow_hosting.pages import Page, decode_number, encode_cursor
 from orderflow_hosting.problems import Problem, documented
 from orderflow_hosting.sidecar import Sidecar
 
@@ -118,7 +118,7 @@ class DeadLetters:
         """Read the newest first."""
         query = select(self._table).order_by(self._table.c.id.desc()).limit(limit + 1)
         if after is not None:
-            query = query.where(self._table.c.id < _position(after))
+            query = query.where(self._table.c.id < decode_number(after))
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         items = [_read(row) for row in rows[:limit]]
         more = len(rows) > limit
@@ -251,13 +251,6 @@ def _depth_exceeds(data: object, most: int) -> bool:
 
 def _digest(event: CloudEvent) -> str:
     return hashlib.sha256(_dump(event).encode()).hexdigest()
-
-
-def _position(cursor: str) -> int:
-    position = decode_cursor(cursor)
-    if re.fullmatch(r"[0-9]{1,18}", position) is None:
-        raise not_a_cursor()
-    return int(position)
 
 
 def _read(row: Row[Any]) -> DeadLetter:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
@@ -30,6 +31,19 @@ def decode_cursor(cursor: str) -> str:
         return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):
         raise not_a_cursor() from None
+
+
+def read_number(text: str) -> int | None:
+    """Read a number that a database can hold, if the text is one."""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+
+
+def decode_number(cursor: str) -> int:
+    """Find the numbered place that a cursor stands for; raise `INVALID_INPUT` if it is none."""
+    number = read_number(decode_cursor(cursor))
+    if number is None:
+        raise not_a_cursor()
+    return number
 
 
 def not_a_cursor() -> Problem:

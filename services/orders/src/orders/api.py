@@ -1,6 +1,5 @@
 """Orders' edges: the topic, the method for approvals, and HTTP for people."""
 
-import re
 import uuid
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
@@ -17,7 +16,7 @@ from orderflow_contracts.orders import Order, OrderStatus, OrderSubmitted
 from orderflow_hosting import problems
 from orderflow_hosting.dapr_app import DaprApp, Refused
 from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
-from orderflow_hosting.pages import Page, decode_cursor, encode_cursor, not_a_cursor
+from orderflow_hosting.pages import Page, decode_number, encode_cursor, read_number
 from orderflow_hosting.problems import Problem, ProblemDocument, describe
 from orders.feed import StatusFeed
 from orders.intake import Intake, OrderEnded, UnknownOrder
@@ -171,7 +170,7 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
         ] = None,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> StreamingResponse:
-        position = _number(last_event_id or "")
+        position = read_number(last_event_id or "")
         return StreamingResponse(
             _server_sent(feed, after if position is None else position),
             media_type="text/event-stream",
@@ -222,17 +221,7 @@ def payment_router(provider: LedgerProvider) -> APIRouter:
 
 def number_after(cursor: str | None) -> int | None:
     """Read the number that a cursor stands for."""
-    if cursor is None:
-        return None
-    number = _number(decode_cursor(cursor))
-    if number is None:
-        raise not_a_cursor()
-    return number
-
-
-def _number(text: str) -> int | None:
-    """Read a number that a database can hold, if the text is one."""
-    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+    return None if cursor is None else decode_number(cursor)
 
 
 async def _found(store: OrderStore, order_id: str) -> Order:
