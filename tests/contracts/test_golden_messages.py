@@ -24,6 +24,7 @@ from orderflow_contracts.inventory import (
     RESERVE_REPLY,
     CommitRequest,
     Committed,
+    LowStock,
     Released,
     ReleaseRequest,
     ReservationRejected,
@@ -100,6 +101,7 @@ MESSAGES: Mapping[str, Message] = {
             ),
         )
     ),
+    "inventory.low-stock": LowStock(item="cars", available=9, threshold=10),
     "raise-request": RaiseRequest(
         order_id="order-1", data=Decision(approved=False, approver="bob", comment="too much")
     ),

@@ -12,12 +12,14 @@ def test_topics_are_those_of_the_contract() -> None:
         names.APPROVALS_REQUESTED,
         names.APPROVALS_DECISIONS,
         names.APPROVALS_WITHDRAWN,
+        names.INVENTORY_LOW_STOCK,
     } == {
         "orders.submitted",
         "orders.status",
         "approvals.requested",
         "approvals.decisions",
         "approvals.withdrawn",
+        "inventory.low-stock",
     }
     assert names.PUBSUB == "pubsub"
 
@@ -30,6 +32,7 @@ def test_topics_are_those_of_the_contract() -> None:
         ("approvals.requested", "com.orderflow.approval.requested.v1"),
         ("approvals.decisions", "com.orderflow.approval.decision.v1"),
         ("approvals.withdrawn", "com.orderflow.approval.withdrawn.v1"),
+        ("inventory.low-stock", "com.orderflow.inventory.low-stock.v1"),
     ],
 )
 def test_event_types_are_topics_in_singular_words(topic: str, expected: str) -> None:

@@ -14,10 +14,12 @@ from orderflow_contracts.fields import now
 from orderflow_contracts.inventory import (
     CommitRequest,
     Committed,
+    LowStock,
     ReleaseRequest,
     ReservationRejected,
     Reserved,
     ReserveRequest,
+    Stock,
 )
 from orderflow_contracts.orders import OrderStatusChanged
 from orders.instances import Instance, RuntimeStatus
@@ -93,6 +95,7 @@ class MemoryAnnouncer:
         self.statuses: list[OrderStatusChanged] = []
         self.requests: list[ApprovalRequested] = []
         self.withdrawals: list[ApprovalWithdrawn] = []
+        self.low: list[tuple[str, LowStock]] = []
         self.failures: deque[Exception] = deque()
         self.before_status: Callable[[OrderStatusChanged], Awaitable[None]] | None = None
 
@@ -112,6 +115,11 @@ class MemoryAnnouncer:
         """Keep a withdrawal."""
         self._fail()
         self.withdrawals.append(withdrawal)
+
+    async def stock_is_low(self, low: LowStock, event_id: str) -> None:
+        """Keep an alert."""
+        self._fail()
+        self.low.append((event_id, low))
 
     def told(self, order_id: str) -> list[str]:
         """List the statuses that were told of an order, each event once."""
@@ -149,6 +157,11 @@ class RoomInventory:
         """Release."""
         self._fail()
         await self.room.release(ReleaseRequest(order_id=order_id))
+
+    async def stock(self) -> Stock:
+        """Read."""
+        self._fail()
+        return await self.room.stock()
 
     def shelf(self, item: str) -> tuple[int, int]:
         """Tell how many pieces are on hand, and how many of these are set aside."""

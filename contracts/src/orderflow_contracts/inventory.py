@@ -107,3 +107,11 @@ class Stock(Message):
     """All items, by name."""
 
     items: tuple[StockItem, ...]
+
+
+class LowStock(Message):
+    """Topic `inventory.low-stock`: fewer pieces are available than the threshold."""
+
+    item: Name
+    available: int
+    threshold: int

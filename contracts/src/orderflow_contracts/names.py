@@ -16,6 +16,7 @@ ORDERS_STATUS: Final = "orders.status"
 APPROVALS_REQUESTED: Final = "approvals.requested"
 APPROVALS_DECISIONS: Final = "approvals.decisions"
 APPROVALS_WITHDRAWN: Final = "approvals.withdrawn"
+INVENTORY_LOW_STOCK: Final = "inventory.low-stock"
 
 RESERVE: Final = "reserve"
 COMMIT: Final = "commit"

@@ -1,14 +1,17 @@
 """Orders' settings; the only reader of the environment."""
 
-from typing import Final
+from typing import Annotated, Final
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from orderflow_contracts.fields import Name
 from orderflow_contracts.names import LOCAL_PORTS, ORDERS
 from orderflow_hosting.settings import ServiceSettings
 
 _PORTS: Final = LOCAL_PORTS[ORDERS]
+
+Threshold = Annotated[int, Field(ge=1)]
 
 
 class OrdersSettings(ServiceSettings):
@@ -26,3 +29,8 @@ class OrdersSettings(ServiceSettings):
     retry_timeout_seconds: float = Field(600, gt=0)
     hello_step_seconds: float = Field(2, ge=0)
     counter_pause_seconds: float = Field(1, gt=0)
+    low_stock_thresholds: dict[Name, Threshold] = Field(
+        default={"paperclip": 10, "cars": 10, "computers": 10}
+    )
+    stock_check_seconds: float = Field(60, gt=0)
+    low_stock_check_seconds: float = Field(15, gt=0)

@@ -10,6 +10,11 @@ def needs_approval(total_cents: int, threshold_cents: int) -> bool:
     return total_cents > threshold_cents
 
 
+def is_low(available: int, threshold: int) -> bool:
+    """Tell whether somebody should look after an item: under the threshold, not at it."""
+    return available < threshold
+
+
 def was_decided(order: Order) -> bool:
     """Tell whether a person's decision is in the order's history: it was approved or denied."""
     return any(

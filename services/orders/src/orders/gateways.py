@@ -8,13 +8,19 @@ from orderflow_contracts.inventory import (
     RESERVE_REPLY,
     CommitRequest,
     Committed,
+    LowStock,
     ReleaseRequest,
     ReservationRejected,
     Reserved,
     ReserveRequest,
+    Stock,
 )
 from orderflow_contracts.orders import OrderStatusChanged
 from orderflow_hosting.sidecar import Sidecar
+
+
+class _Nothing(BaseModel):
+    """A request without content."""
 
 
 class DaprInventory:
@@ -39,6 +45,11 @@ class DaprInventory:
         request = ReleaseRequest(order_id=order_id)
         await self._sidecar.invoke(names.INVENTORY, names.RELEASE, request)
 
+    async def stock(self) -> Stock:
+        """Invoke `stock`."""
+        reply = await self._sidecar.invoke(names.INVENTORY, names.STOCK, _Nothing())
+        return Stock.model_validate_json(reply)
+
 
 class DaprAnnouncer:
     """Publishes what happened as CloudEvents whose ids let a consumer tell a second delivery."""
@@ -59,6 +70,12 @@ class DaprAnnouncer:
     async def approval_withdrawn(self, withdrawal: ApprovalWithdrawn) -> None:
         """Publish on `approvals.withdrawn`."""
         await self._publish(names.APPROVALS_WITHDRAWN, withdrawal.order_id, withdrawal)
+
+    async def stock_is_low(self, low: LowStock, event_id: str) -> None:
+        """Publish on `inventory.low-stock`."""
+        await self._sidecar.publish(
+            names.INVENTORY_LOW_STOCK, low, subject=low.item, event_id=event_id
+        )
 
     async def _publish(self, topic: str, order_id: str, message: BaseModel) -> None:
         event_id = f"{order_id}.{topic.partition('.')[2]}"

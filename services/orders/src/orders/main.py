@@ -24,6 +24,7 @@ from orders.intake import Intake
 from orders.management import Management
 from orders.order_undo import OrderUndo
 from orders.payments import LedgerProvider
+from orders.stock_monitor import StockMonitors
 from orders.store import DEAD_LETTERS, TABLES, OrderStore
 from orders.worker import Worker
 from orders.workflow_api import workflow_router
@@ -32,6 +33,7 @@ from orders.workflows.counter import never_ending_workflow
 from orders.workflows.hello import interactive_hello_workflow
 from orders.workflows.order_processing import order_processing_workflow
 from orders.workflows.order_undo import order_undo_workflow
+from orders.workflows.stock_monitor import stock_monitor_workflow
 
 
 async def run(settings: OrdersSettings) -> None:
@@ -50,7 +52,9 @@ async def run(settings: OrdersSettings) -> None:
     management = Management(
         engine, store, order_undo, counter_pause_seconds=settings.counter_pause_seconds
     )
-    steps = OrderActivities(store, DaprInventory(sidecar), payments, announcer, feed)
+    inventory = DaprInventory(sidecar)
+    steps = OrderActivities(store, inventory, payments, announcer, feed)
+    monitors = StockMonitors(settings, engine, inventory, announcer)
     hello = HelloActivities(part_seconds=settings.hello_step_seconds)
     worker = Worker(
         settings,
@@ -60,9 +64,11 @@ async def run(settings: OrdersSettings) -> None:
             workflow_names.ORDER_UNDO: order_undo_workflow,
             workflow_names.INTERACTIVE_HELLO: interactive_hello_workflow,
             workflow_names.NEVER_ENDING: never_ending_workflow,
+            workflow_names.STOCK_MONITOR: stock_monitor_workflow,
         },
         activities={
             **{name: getattr(steps, name) for name in workflow_names.ORDER_ACTIVITIES},
+            **{name: getattr(monitors, name) for name in workflow_names.MONITOR_ACTIVITIES},
             workflow_names.INTERACTIVE_HELLO_STEP: hello.interactive_hello_activity,
         },
     )
@@ -84,6 +90,7 @@ async def run(settings: OrdersSettings) -> None:
     async def begin() -> None:
         await worker.start()
         await intake.resume()
+        await monitors.start()
 
     beginning = asyncio.create_task(begin())
     try:

@@ -89,6 +89,8 @@ class Management:
         """
         if workflow in names.ORDER_WORKFLOWS:
             raise Protected(f"{workflow} is started by placing an order: POST /orders")
+        if workflow == names.STOCK_MONITOR:
+            raise Protected(f"{workflow} is started with the service, once for each item")
         if workflow not in {names.INTERACTIVE_HELLO, names.NEVER_ENDING}:
             raise UnknownWorkflow(f"there is no workflow {workflow}")
         if workflow == names.NEVER_ENDING:
@@ -284,6 +286,8 @@ class Management:
     async def _check_free(self, instance_id: str, *, replace: bool) -> None:
         if instance_id.startswith(names.UNDO_PREFIX):
             raise InstanceExists(f"ids that begin with {names.UNDO_PREFIX} are kept for orders")
+        if instance_id.startswith(names.MONITOR_PREFIX):
+            raise InstanceExists(f"ids that begin with {names.MONITOR_PREFIX} are kept for items")
         if instance_id == TAKEN_BY_A_PATH:
             raise InstanceExists(f"{instance_id} is a word of these paths, and cannot be an id")
         if await self._store.order(instance_id) is not None:

@@ -3,7 +3,14 @@
 from typing import Any, Protocol
 
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
-from orderflow_contracts.inventory import Committed, ReservationRejected, Reserved, ReserveRequest
+from orderflow_contracts.inventory import (
+    Committed,
+    LowStock,
+    ReservationRejected,
+    Reserved,
+    ReserveRequest,
+    Stock,
+)
 from orderflow_contracts.orders import OrderStatusChanged
 from orderflow_hosting.retrying import Unavailable
 from orders.instances import HistoryEvent, Instance
@@ -24,6 +31,10 @@ class Inventory(Protocol):
         """Give back whatever an order holds."""
         ...
 
+    async def stock(self) -> Stock:
+        """Tell what lies on the shelf."""
+        ...
+
 
 class Announcer(Protocol):
     """Tells others what happened; each event may arrive twice, under the same id."""
@@ -38,6 +49,10 @@ class Announcer(Protocol):
 
     async def approval_withdrawn(self, withdrawal: ApprovalWithdrawn) -> None:
         """Tell approvals that no decision is waited for any more."""
+        ...
+
+    async def stock_is_low(self, low: LowStock, event_id: str) -> None:
+        """Tell anyone that little is left of an item."""
         ...
 
 

@@ -9,12 +9,16 @@ ORDER_PROCESSING: Final = "order_processing_workflow"
 ORDER_UNDO: Final = "order_undo_workflow"
 INTERACTIVE_HELLO: Final = "interactive_hello_workflow"
 NEVER_ENDING: Final = "never_ending_workflow"
+STOCK_MONITOR: Final = "stock_monitor_workflow"
 
 ORDER_WORKFLOWS: Final = frozenset({ORDER_PROCESSING, ORDER_UNDO})
 """Those that belong to orders: they are started by the service alone."""
 
 UNDO_PREFIX: Final = "undo-of-order-"
 """Begins the instance ids of those that undo an order."""
+
+MONITOR_PREFIX: Final = "stock-monitor-"
+"""Begins the instance ids of those that watch an item's stock."""
 
 NOTIFY: Final = "notify_activity"
 VERIFY_INVENTORY: Final = "verify_inventory_activity"
@@ -39,5 +43,11 @@ ORDER_ACTIVITIES: Final = (
 
 INTERACTIVE_HELLO_STEP: Final = "interactive_hello_activity"
 
+CHECK_STOCK: Final = "check_stock_activity"
+REPORT_LOW_STOCK: Final = "report_low_stock_activity"
+
+MONITOR_ACTIVITIES: Final = (CHECK_STOCK, REPORT_LOW_STOCK)
+
 CANCEL_REQUESTED: Final = "cancel_requested"
 APPROVAL_EVENT: Final = "approvalEvent"
+CHECK_NOW: Final = "check_now"
