@@ -1,0 +1,59 @@
+"""The service orders after a change of its workflow: customers are screened before anything else.
+
+    python tests/system/changed_orders.py guarded|careless
+
+It is what docs/changing-workflows.md tells of: `guarded` keeps the old way for orders that began
+before the change, `careless` does not.
+"""
+
+import sys
+from collections.abc import Generator
+from typing import Any
+
+from dapr.ext.workflow import DaprWorkflowContext, WorkflowActivityContext
+
+from orders import main
+from orders.activities import OrderActivities
+from orders.domain import Ending
+from orders.workflows import names, order_processing
+from orders.workflows.messages import OrderRun, Payload
+
+SCREEN_CUSTOMER = "screen_customer_activity"
+
+
+class Screening(Payload):
+    """Input of `screen_customer_activity`."""
+
+    order_id: str
+    customer_id: str
+
+
+class ScreeningActivities(OrderActivities):
+    """The activities with one more."""
+
+    async def screen_customer_activity(self, _: WorkflowActivityContext, __: Screening) -> bool:
+        """Find nothing against the customer."""
+        return True
+
+
+class ScreeningWay(order_processing._Way):
+    """The way of an order with one more step."""
+
+    def __init__(self, ctx: DaprWorkflowContext, order: OrderRun) -> None:
+        super().__init__(ctx, order)
+        # Asked at once, so that an order is of the new way as a whole or not at all.
+        self._is_screened = "careless" in sys.argv or ctx.is_patched("screen-customer")
+
+    def _reserve(self) -> Generator[Any, Any, Ending | None]:
+        if self._is_screened:
+            order = self._order
+            screening = Screening(order_id=order.order_id, customer_id=order.customer_id)
+            yield self._call(SCREEN_CUSTOMER, screening)
+        return (yield from super()._reserve())
+
+
+if __name__ == "__main__":
+    vars(order_processing)["_Way"] = ScreeningWay
+    vars(main)["OrderActivities"] = ScreeningActivities
+    vars(names)["ORDER_ACTIVITIES"] = (*names.ORDER_ACTIVITIES, SCREEN_CUSTOMER)
+    main.main()

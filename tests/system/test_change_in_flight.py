@@ -1,0 +1,119 @@
+"""A workflow is changed while orders wait for approval; docs/changing-workflows.md tells how."""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orderflow_tools.platform import Platform
+from orderflow_tools.settings import Settings
+from system.shop import Shop, assert_books_agree, wait_for
+from system.workflows import Workflows
+
+CHANGED = Path(__file__).with_name("changed_orders.py")
+STEP = "screen_customer_activity"
+
+
+class ChangedSettings(Settings):
+    """A run whose service orders is the changed one."""
+
+    @property
+    def python(self) -> str:
+        """A program that stands for Python, and starts the changed service in place of orders."""
+        return str(self.home / "changed-python")
+
+
+def change(settings: Settings, how: str) -> Settings:
+    """Return the same run with orders changed."""
+    python = shlex.quote(settings.python)
+    changed = ChangedSettings(
+        root=settings.root, home=settings.home, ports=settings.ports, environment={}
+    )
+    settings.home.mkdir(exist_ok=True)
+    program = Path(changed.python)
+    program.write_text(
+        f'#!/bin/sh\n[ "$2" = orders ] && exec {python} {shlex.quote(str(CHANGED))} {how}\n'
+        f'exec {python} "$@"\n'
+    )
+    program.chmod(0o755)
+    return changed
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.isolated(tmp_path / "platform")
+
+
+def during(settings: Settings, work: Callable[[Shop], None]) -> None:
+    """Run the platform for a while."""
+    with Platform(settings) as platform:
+        shop = Shop(platform)
+        work(shop)
+        shop.close()
+
+
+def steps(shop: Shop, order_id: str) -> list[str]:
+    """List the activities that an order's workflow has begun."""
+    events = Workflows(shop).get(f"/{order_id}/history").json()["items"]
+    return [event["name"] for event in events if event["type"] == "task_scheduled"]
+
+
+def wait_for_approval(shop: Shop, order_id: str) -> None:
+    shop.submit_stubbornly(shop.order_data(order_id, "cars", 4))
+    shop.wait_approval(order_id, "pending")
+
+
+def approve(shop: Shop, order_id: str) -> None:
+    shop.wait_approval(order_id, "pending")
+    assert shop.decide(order_id, approved=True).status_code == 200
+    assert shop.wait_final(order_id)["status"] == "completed"
+
+
+def test_the_old_one_ends_by_the_old_way_and_a_new_one_by_the_new(settings: Settings) -> None:
+    """Both end well, and so does one that began after the change and outlives a restart."""
+    changed = change(settings, "guarded")
+    during(settings, lambda shop: wait_for_approval(shop, "old"))
+
+    def after_the_change(shop: Shop) -> None:
+        wait_for_approval(shop, "new")
+        wait_for_approval(shop, "newer")
+        approve(shop, "old")
+        approve(shop, "new")
+        assert STEP not in steps(shop, "old")
+        assert steps(shop, "new")[0] == STEP
+
+    def after_a_restart(shop: Shop) -> None:
+        approve(shop, "newer")
+        assert steps(shop, "newer").count(STEP) == 1
+        ended = shop.wait_all_final(["old", "new", "newer"])
+        assert_books_agree(shop, ended)
+
+    during(changed, after_the_change)
+    during(changed, after_a_restart)
+
+
+def test_a_careless_change_is_seen_and_costs_nobody_anything(settings: Settings) -> None:
+    """Its status says what happened; the order is undone, and told to have failed."""
+    careless = change(settings, "careless")
+    during(settings, lambda shop: wait_for_approval(shop, "old"))
+
+    def after_the_change(shop: Shop) -> None:
+        workflows = Workflows(shop)
+        assert shop.decide("old", approved=True).status_code == 200
+
+        def failure() -> object:
+            return workflows.get("/old/status").json().get("failure")
+
+        failed = wait_for("the workflow to fail", failure)
+        assert isinstance(failed, dict)
+        assert failed["code"] == "NON_DETERMINISTIC"
+
+    def after_the_repair(shop: Shop) -> None:
+        order = shop.wait_final("old")
+        assert (order["status"], order["reason"]) == ("failed", "workflow_failed")
+        assert shop.payments("old") == [("refund", 0)], "nothing was charged, nor can be"
+        wait_for("the stock to be back", lambda: shop.stock("cars")["available"] == 100)
+
+    during(careless, after_the_change)
+    during(settings, after_the_repair)
