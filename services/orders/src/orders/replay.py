@@ -32,6 +32,9 @@ AT_THE_END: Final = "end_of_history"
 _CONTINUED: Final = protos.ORCHESTRATION_STATUS_CONTINUED_AS_NEW
 _TURN: Final = "workflowStarted"
 _END: Final = "executionCompleted"
+_ASKED_FOR: Final = frozenset(
+    {"taskScheduled", "timerCreated", "childWorkflowInstanceCreated", "eventSent"}
+)
 
 _silent = logging.getLogger(f"{__name__}.silent")
 _silent.addHandler(logging.NullHandler())
@@ -108,6 +111,8 @@ class _Replay:
         elif kind == _TURN:
             self._expect_nothing_left()
             self._process(event)
+        elif kind in _ASKED_FOR and self._ctx._is_complete:  # noqa: SLF001
+            raise _Apart(self._doing({}))
         elif not self._has_failed:  # what else comes in that turn, the worker does not look at
             self._process(event)
 
