@@ -95,7 +95,7 @@ def more_at_the_end(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str
 
 def more_beside(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
     yield ctx.call_activity("first")
-    second = ctx.call_activity("second")
+    second: Any = ctx.call_activity("second")
     ctx.call_activity("beside")
     yield second
     return "done"

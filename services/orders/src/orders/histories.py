@@ -91,7 +91,14 @@ class Recorder:
     def __init__(self, address: str) -> None:
         self._address = address
         self._channel = grpc.insecure_channel(
-            address, options=[("grpc.max_receive_message_length", UNLIMITED)]
+            address,
+            options=[
+                ("grpc.max_receive_message_length", UNLIMITED),
+                (
+                    "grpc.enable_http_proxy",
+                    0,
+                ),  # the sidecar is on this machine, or given on purpose
+            ],
         )
         self._hub: Any = orchestrator_service_pb2_grpc.TaskHubSidecarServiceStub(self._channel)
         self._api: Any = api_service_v1.DaprStub(self._channel)
