@@ -16,7 +16,7 @@ COMPLETED = HISTORIES / "order_processing_workflow.completed.json"
 
 @pytest.fixture
 def changed(tmp_path: Path) -> Path:
-    """A history of an order with a step that there is no more."""
+    """Write a history of an order with a step that there is no more."""
     path = tmp_path / "changed.json"
     path.write_text(COMPLETED.read_text().replace('"update_inventory_activity"', '"a_step_of_old"'))
     return path

@@ -97,7 +97,7 @@ class Recorder:
                 (
                     "grpc.enable_http_proxy",
                     0,
-                ),  # the sidecar is on this machine, or given on purpose
+                ),  # the address is given on purpose
             ],
         )
         self._hub: Any = orchestrator_service_pb2_grpc.TaskHubSidecarServiceStub(self._channel)
@@ -147,7 +147,8 @@ class Recorder:
             except grpc.RpcError as error:
                 answered: Any = error
                 details = answered.details() or answered.code().name
-                if "no such instance" in details:
+                unknown = answered.code() is grpc.StatusCode.NOT_FOUND
+                if unknown or "no such instance" in details:
                     raise NoHistory(f"there is no workflow {what}") from error
                 if pause is None or "missing from state store" not in details:
                     raise HistoryUnavailable(

@@ -8,8 +8,9 @@ from orders.workflows.counter import never_ending_workflow
 from orders.workflows.hello import interactive_hello_workflow
 from orders.workflows.order_processing import order_processing_workflow
 from orders.workflows.order_undo import order_undo_workflow
+from orders.workflows.tasks import Task
 
-Workflow = Callable[..., Generator[Any, Any, Any]]
+Workflow = Callable[..., Generator[Task[Any], Any, Any]]
 
 WORKFLOWS: Final[Mapping[str, Workflow]] = {
     names.ORDER_PROCESSING: order_processing_workflow,
