@@ -7,17 +7,26 @@ from orderflow_cli import order_commands, shop_commands
 from orderflow_cli.app import app
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.show import clean
-from orderflow_cli.workflows import change_commands, look_commands
+from orderflow_cli.workflows import change_commands, look_commands, replay_commands
 
-__all__ = ["app", "change_commands", "look_commands", "main", "order_commands", "shop_commands"]
+__all__ = [
+    "app",
+    "change_commands",
+    "look_commands",
+    "main",
+    "order_commands",
+    "replay_commands",
+    "shop_commands",
+]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that the arguments name, and leave with its exit code.
 
     That is 0, 1 for a failure, which standard error tells in a sentence, 2 for wrong usage, 3 for
-    an order or a workflow that was waited for and has ended otherwise than completed, 4 for a
-    workflow that was waited for in vain, and 130 after Ctrl-C.
+    an order or a workflow that was waited for and has ended otherwise than completed, and for a
+    history that does not fit the code, 4 for a workflow that was waited for in vain, and 130 after
+    Ctrl-C.
     """
     try:
         app(arguments, prog_name="orderflow")

@@ -51,6 +51,20 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
+def sidecar_grpc(environment: Mapping[str, str] = os.environ) -> str:
+    """Return where the sidecar of orders answers over gRPC, by the variables that orders reads.
+
+    Raises `OrderflowError` that names the variable.
+    """
+    default = LOCAL_PORTS[ORDERS].dapr_grpc + _number(environment, "ORDERFLOW_PORT_OFFSET", 0)
+    port = _number(environment, "ORDERS_DAPR_GRPC_PORT", default)
+    port = _number(environment, "DAPR_GRPC_PORT", port)
+    if not 0 < port <= HIGHEST_PORT:
+        raise OrderflowError(f"{port} is no port: set DAPR_GRPC_PORT to another number")
+    host = environment.get("DAPR_RUNTIME_HOST", "").strip() or "127.0.0.1"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name, "").strip()
     try:

@@ -187,7 +187,7 @@ def _story(events: Any) -> list[HistoryEvent]:
     story: list[HistoryEvent] = []
     for event in events:
         field = event.WhichOneof("eventType")
-        kind = _kind(field)
+        kind = event_kind(field)
         payload: Any = getattr(event, field) if field else None
         at = _utc(event.timestamp.ToDatetime())
         name = getattr(payload, "name", "") or None
@@ -218,7 +218,8 @@ def _story(events: Any) -> list[HistoryEvent]:
     return story
 
 
-def _kind(field: str | None) -> str:
+def event_kind(field: str | None) -> str:
+    """Return what an event of the engine's is called here."""
     known = WorkflowHistoryEventType(field)
     return _TYPES.get(known, known.name.lower())
 

@@ -29,11 +29,7 @@ from orders.store import DEAD_LETTERS, TABLES, OrderStore
 from orders.worker import Worker
 from orders.workflow_api import workflow_router
 from orders.workflows import names as workflow_names
-from orders.workflows.counter import never_ending_workflow
-from orders.workflows.hello import interactive_hello_workflow
-from orders.workflows.order_processing import order_processing_workflow
-from orders.workflows.order_undo import order_undo_workflow
-from orders.workflows.stock_monitor import stock_monitor_workflow
+from orders.workflows.registry import WORKFLOWS
 
 
 async def run(settings: OrdersSettings) -> None:
@@ -59,13 +55,7 @@ async def run(settings: OrdersSettings) -> None:
     worker = Worker(
         settings,
         sidecar,
-        workflows={
-            workflow_names.ORDER_PROCESSING: order_processing_workflow,
-            workflow_names.ORDER_UNDO: order_undo_workflow,
-            workflow_names.INTERACTIVE_HELLO: interactive_hello_workflow,
-            workflow_names.NEVER_ENDING: never_ending_workflow,
-            workflow_names.STOCK_MONITOR: stock_monitor_workflow,
-        },
+        workflows=WORKFLOWS,
         activities={
             **{name: getattr(steps, name) for name in workflow_names.ORDER_ACTIVITIES},
             **{name: getattr(monitors, name) for name in workflow_names.MONITOR_ACTIVITIES},

@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import httpx
@@ -15,13 +15,13 @@ from dapr.ext.workflow.logger import LoggerOptions
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.settings import ServiceSettings
 from orderflow_hosting.sidecar import InvocationRefused, Sidecar
+from orders.workflows.registry import Workflow
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 SIDECAR_PAUSE_SECONDS = 0.2
 READY_SECONDS = 0.1
 
-Workflow = Callable[..., Generator[Any, Any, Any]]
 Activity = Callable[..., Coroutine[Any, Any, Any]]
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from dapr.ext.workflow import DaprWorkflowContext
 
 from orders.workflows.messages import Count
+from orders.workflows.tasks import Task
 
 
-def never_ending_workflow(ctx: DaprWorkflowContext, start: Any) -> Generator[Any, Any, None]:
+def never_ending_workflow(ctx: DaprWorkflowContext, start: Any) -> Generator[Task[Any], Any, None]:
     """Show the count in the custom status, pause, and go on with the next."""
     count = Count.read(start)
     ctx.set_custom_status(str(count.value))

@@ -6,11 +6,12 @@ from typing import Any
 from dapr.ext.workflow import DaprWorkflowContext
 
 from orders.workflows import names
+from orders.workflows.tasks import Task
 
 
 def interactive_hello_workflow(
     ctx: DaprWorkflowContext, user_name: str | None
-) -> Generator[Any, Any, dict[str, Any]]:
+) -> Generator[Task[Any], Any, dict[str, Any]]:
     """Greet somebody, slowly; then wait for `approvalEvent` and return greeting and payload."""
     greeting = yield ctx.call_activity(names.INTERACTIVE_HELLO_STEP, input=user_name or "User")
     payload = yield ctx.wait_for_external_event(names.APPROVAL_EVENT)

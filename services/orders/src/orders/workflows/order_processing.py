@@ -39,8 +39,9 @@ from orders.workflows.messages import (
 )
 from orders.workflows.policies import TELLING_RETRY, UNDO_RETRY, retry_for
 from orders.workflows.saga import Saga
+from orders.workflows.tasks import Task
 
-Steps = Generator[Any, Any, Ending]
+Steps = Generator[Task[Any], Any, Ending]
 
 
 class Superseded(Exception):
@@ -49,7 +50,7 @@ class Superseded(Exception):
 
 def order_processing_workflow(
     ctx: DaprWorkflowContext, order: OrderRun
-) -> Generator[Any, Any, dict[str, str | None]]:
+) -> Generator[Task[Any], Any, dict[str, str | None]]:
     """Carry one order through: reserve, approve if large, charge, take from the shelf.
 
     Whatever was done is undone, newest first, when it does not come to its good end.
@@ -101,7 +102,7 @@ class _Way:
         left_over = yield from self._saga.undo(why)
         return UNDO_FAILED if left_over else ending
 
-    def notify(self, status: OrderStatus, reason: Reason | None = None) -> Any:
+    def notify(self, status: OrderStatus, reason: Reason | None = None) -> Task[Any]:
         """Record and publish the next status; tried for a day, for nothing comes after it."""
         notice = Notice(
             order_id=self._order.order_id,
@@ -113,7 +114,7 @@ class _Way:
         )
         return self._call(names.NOTIFY, notice, TELLING_RETRY)
 
-    def _reserve(self) -> Generator[Any, Any, Ending | None]:
+    def _reserve(self) -> Generator[Task[Any], Any, Ending | None]:
         self._step_fails_as = Reason.INVENTORY_UNAVAILABLE
         yield self.notify(OrderStatus.RECEIVED)
         self._saga.register(names.RELEASE_INVENTORY)
@@ -132,7 +133,7 @@ class _Way:
         self._total_cents = result.total_cents
         return _stop(result)
 
-    def _approve(self) -> Generator[Any, Any, Ending | None]:
+    def _approve(self) -> Generator[Task[Any], Any, Ending | None]:
         self._step_fails_as = Reason.APPROVAL_UNAVAILABLE
         patience = timedelta(seconds=self._order.approval_timeout_seconds)
         self._saga.register(names.WITHDRAW_APPROVAL)
@@ -158,7 +159,7 @@ class _Way:
         recorded = yield self.notify(OrderStatus.APPROVED)
         return _stop(Recorded.model_validate(recorded))
 
-    def _decision(self, patience: timedelta) -> Generator[Any, Any, Decision | Ending]:
+    def _decision(self, patience: timedelta) -> Generator[Task[Any], Any, Decision | Ending]:
         """Wait for a decision; return how the order ends if none comes."""
         cancelled = self._ctx.wait_for_external_event(names.CANCEL_REQUESTED)
         expired = self._ctx.create_timer(patience)
@@ -172,7 +173,7 @@ class _Way:
             with contextlib.suppress(ValidationError):  # an event that is no decision: wait on
                 return Decision.model_validate(decided.get_result())
 
-    def _pay(self) -> Generator[Any, Any, Ending | None]:
+    def _pay(self) -> Generator[Task[Any], Any, Ending | None]:
         self._step_fails_as = Reason.PAYMENT_UNAVAILABLE
         self._saga.register(names.REFUND_PAYMENT)
         answer = yield self._call(
@@ -195,7 +196,7 @@ class _Way:
         yield self._call(names.UPDATE_INVENTORY, {"order_id": self._order.order_id})
         return COMPLETED
 
-    def _call(self, activity: str, payload: Any, retry: RetryPolicy | None = None) -> Any:
+    def _call(self, activity: str, payload: Any, retry: RetryPolicy | None = None) -> Task[Any]:
         return self._ctx.call_activity(activity, input=payload, retry_policy=retry or self._retry)
 
 

@@ -10,11 +10,12 @@ from orders.workflows import names
 from orders.workflows.messages import Notice, Undoing, Undone
 from orders.workflows.policies import TELLING_RETRY, UNDO_RETRY
 from orders.workflows.saga import Saga
+from orders.workflows.tasks import Task
 
 
 def order_undo_workflow(
     ctx: DaprWorkflowContext, undone: Undone
-) -> Generator[Any, Any, dict[str, str]]:
+) -> Generator[Task[Any], Any, dict[str, str]]:
     """Undo every step that the order may have taken, newest first, and tell its end.
 
     The stopped workflow may have a step in hand still. Each undoing bars the step that it undoes,

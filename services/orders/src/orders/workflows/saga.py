@@ -6,6 +6,8 @@ from typing import Any
 from dapr.ext.workflow import DaprWorkflowContext, RetryPolicy, TaskFailedError
 from pydantic import BaseModel
 
+from orders.workflows.tasks import Task
+
 
 class Saga:
     """The steps to take back if a workflow does not come to its good end.
@@ -28,7 +30,7 @@ class Saga:
         """There is nothing for this activity to undo any more."""
         self._registered.remove(activity)
 
-    def undo(self, why: BaseModel) -> Generator[Any, Any, list[str]]:
+    def undo(self, why: BaseModel) -> Generator[Task[Any], Any, list[str]]:
         """Undo everything, giving each activity `why`; return the names of those that failed."""
         failed = []
         while self._registered:

@@ -10,13 +10,14 @@ from dapr.ext.workflow import DaprWorkflowContext, TaskFailedError, when_any
 from orders.workflows import names
 from orders.workflows.messages import Monitored, StockLevel
 from orders.workflows.policies import TELLING_RETRY
+from orders.workflows.tasks import Task
 
 PAUSE_AFTER_FAILURE = timedelta(seconds=15)
 
 
 def stock_monitor_workflow(
     ctx: DaprWorkflowContext, monitored: Monitored
-) -> Generator[Any, Any, None]:
+) -> Generator[Task[Any], Any, None]:
     """Check the stock, tell when it falls under the threshold, and pause.
 
     Nothing is told again before the stock has recovered. The pause is shorter while little is

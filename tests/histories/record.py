@@ -1,0 +1,224 @@
+"""Record the golden histories anew, on a platform of their own: `python tests/histories/record.py`.
+
+With names of histories after it, only those are written.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the tests' own modules are
+
+from orderflow_tools.platform import Platform
+from orderflow_tools.settings import Settings
+from orders.histories import Recorder, Recording
+from orders.workflows import names
+from system.shop import Shop, wait_for
+from system.workflows import COUNTER, FAST, Workflows, expect, new_suffix
+
+HERE: Final = Path(__file__).resolve().parent
+PATIENCE_SECONDS: Final = 12
+"""How long an order of this platform waits for its approval."""
+
+Scene = Callable[[Workflows], str]
+
+
+def completed(flows: Workflows) -> str:
+    """A small order goes through."""
+    return end(flows, flows.shop.submit("paperclip", 2))
+
+
+def declined(flows: Workflows) -> str:
+    """The payment is declined, and the reservation undone."""
+    return end(flows, flows.shop.submit("paperclip", 1, "test-declined-1"))
+
+
+def retried(flows: Workflows) -> str:
+    """The payment succeeds when tried for the third time."""
+    return end(flows, flows.shop.submit("paperclip", 1, "test-unavailable-2"))
+
+
+def out_of_stock(flows: Workflows) -> str:
+    """There is nothing to undo."""
+    return end(flows, flows.shop.submit("paperclip", 1_000))
+
+
+def approved(flows: Workflows) -> str:
+    """A large order is approved."""
+    order_id = large(flows)
+    expect_decided(flows, order_id, approved=True)
+    return end(flows, order_id)
+
+
+def denied(flows: Workflows) -> str:
+    """A large order is denied, and the reservation undone."""
+    order_id = large(flows)
+    expect_decided(flows, order_id, approved=False)
+    return end(flows, order_id)
+
+
+def expired(flows: Workflows) -> str:
+    """Nobody decides in time."""
+    return end(flows, large(flows))
+
+
+def cancelled(flows: Workflows) -> str:
+    """A large order is cancelled while it waits."""
+    order_id = large(flows)
+    url = flows.shop.url("orders", f"/orders/{order_id}/cancel")
+    assert flows.shop.http.post(url).status_code == 202
+    return end(flows, order_id)
+
+
+def waiting(flows: Workflows) -> str:
+    """A large order waits."""
+    return large(flows)
+
+
+def paused(flows: Workflows) -> str:
+    """A large order waits, is paused, and is decided meanwhile."""
+    order_id = large(flows)
+    expect(flows.post(f"/{order_id}/pause"), 202)
+    flows.until(order_id, "SUSPENDED")
+    expect_decided(flows, order_id, approved=True)
+    return until_happened(flows, order_id, "event_raised")
+
+
+def resumed(flows: Workflows) -> str:
+    """A large order is decided while it is paused, and resumed."""
+    order_id = paused(flows)
+    expect(flows.post(f"/{order_id}/resume"), 202)
+    return end(flows, order_id)
+
+
+def terminated(flows: Workflows) -> str:
+    """An operator stops a large order that waits."""
+    order_id = large(flows)
+    expect(flows.post(f"/{order_id}/terminate", force="true"), 202)
+    return end(flows, order_id)
+
+
+def undone(flows: Workflows) -> str:
+    """What an order did that an operator stops is undone."""
+    return end(flows, f"{names.UNDO_PREFIX}{terminated(flows)}")
+
+
+def hello(flows: Workflows) -> str:
+    """Somebody is greeted, and answers."""
+    instance_id = flows.start_hello()
+    flows.until_it_waits(instance_id)
+    expect(flows.raise_approval(instance_id, {"by": "Bob"}), 202)
+    return end(flows, instance_id)
+
+
+def hello_waiting(flows: Workflows) -> str:
+    """Somebody is greeted, and has not answered."""
+    instance_id = flows.start_hello()
+    flows.until_it_waits(instance_id)
+    return instance_id
+
+
+def counter(flows: Workflows) -> str:
+    """The counter has begun anew several times."""
+    instance_id = flows.start_counter()
+    flows.until_it_counts(instance_id, 2)
+    expect(flows.post(f"/{instance_id}/pause"), 202)  # so that it is not written while it is read
+    flows.until(instance_id, "SUSPENDED")
+    return instance_id
+
+
+def counter_failed(flows: Workflows) -> str:
+    """The counter is started with what is no count, past the service that would refuse it."""
+    wanted = f"count-{new_suffix()}"
+    start = f"/v1.0/workflows/dapr/{COUNTER}/start?instanceID={wanted}"
+    url = f"{flows.platform.sidecar_url('orders')}{start}"
+    assert flows.shop.http.post(url, json={"value": "x"}).status_code == 202
+    return end(flows, wanted)
+
+
+SCENES: Final[dict[str, Scene]] = {
+    f"{workflow}.{scene.__name__}": scene
+    for workflow, scenes in {
+        names.ORDER_PROCESSING: (
+            completed,
+            declined,
+            retried,
+            out_of_stock,
+            approved,
+            denied,
+            expired,
+            cancelled,
+            waiting,
+            paused,
+            resumed,
+            terminated,
+        ),
+        names.ORDER_UNDO: (undone,),
+        names.INTERACTIVE_HELLO: (hello, hello_waiting),
+        names.NEVER_ENDING: (counter, counter_failed),
+    }.items()
+    for scene in scenes
+}
+
+
+def end(flows: Workflows, instance_id: str) -> str:
+    """Wait for an instance to finish."""
+    wait_for(f"{instance_id} to exist", lambda: flows.get(f"/{instance_id}/status").is_success)
+    flows.until(instance_id, "COMPLETED", "FAILED", "TERMINATED")
+    return instance_id
+
+
+def large(flows: Workflows) -> str:
+    """Place an order that needs an approval, and wait until it is asked for."""
+    flows.shop.restock()
+    order_id = flows.shop.submit("cars", 4)
+    flows.shop.wait_approval(order_id, "pending")
+    return until_happened(flows, order_id, "timer_created")
+
+
+def until_happened(flows: Workflows, instance_id: str, event: str) -> str:
+    """Wait until something is in the history."""
+    wait_for(
+        f"{event} of {instance_id}",
+        lambda: any(entry["type"] == event for entry in flows.history(instance_id)),
+    )
+    return instance_id
+
+
+def expect_decided(flows: Workflows, order_id: str, *, approved: bool) -> None:
+    """Decide."""
+    assert flows.shop.decide(order_id, approved=approved).status_code == 200
+
+
+def without_traces(recording: Recording) -> Recording:
+    """Leave out where in which folder something failed: no workflow reads that."""
+    for event in recording.events:
+        for payload in event.values():
+            if isinstance(payload, dict):
+                payload.get("failureDetails", {}).pop("stackTrace", None)
+    return recording
+
+
+def main() -> None:
+    """Run each scene on one platform and write its history."""
+    wanted = sys.argv[1:] or list(SCENES)
+    patience = {"ORDERS_APPROVAL_TIMEOUT_SECONDS": str(PATIENCE_SECONDS)}
+    with (
+        tempfile.TemporaryDirectory() as home,
+        Platform(Settings.isolated(Path(home), **FAST, **patience)) as platform,
+    ):
+        shop = Shop(platform)
+        port = platform.settings.ports.apps["orders"].dapr_grpc
+        recorder = Recorder(f"127.0.0.1:{port}")
+        for name in wanted:
+            recording = without_traces(recorder.record(SCENES[name](Workflows(shop))))
+            (HERE / f"{name}.json").write_text(recording.model_dump_json(indent=1) + "\n")
+            sys.stdout.write(f"{name}: {len(recording.events)} events\n")
+        recorder.close()
+        shop.close()
+
+
+if __name__ == "__main__":
+    main()

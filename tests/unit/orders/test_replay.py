@@ -1,0 +1,353 @@
+"""Replays of recorded histories, against the code as it is and against code that was changed."""
+
+import json
+from collections.abc import Callable, Generator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dapr.ext.workflow import DaprWorkflowContext
+from dapr.ext.workflow._durabletask.internal import helpers, protos
+from google.protobuf import json_format
+
+from orders.histories import HistoryUnavailable, Recording
+from orders.replay import Misfit, replay
+from orders.workflows import names
+from orders.workflows.registry import WORKFLOWS
+
+HISTORIES = Path(__file__).parents[2] / "histories"
+FILES = sorted(HISTORIES.glob("*.json"))
+
+Changed = Callable[..., Generator[Any, Any, Any]]
+
+
+def golden(name: str) -> Recording:
+    path = HISTORIES / f"{name}.json"
+    return Recording.read(path.read_bytes(), path.name)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_golden_histories_fit(path: Path) -> None:
+    """What was once recorded can be replayed for ever."""
+    assert replay(Recording.read(path.read_bytes(), path.name)) is None
+
+
+def test_each_workflow_has_a_golden_history() -> None:
+    """A new workflow comes with a history, in a file that begins with its name."""
+    assert {path.stem.partition(".")[0] for path in FILES} == set(WORKFLOWS)
+    for path in FILES:
+        recording = Recording.read(path.read_bytes(), path.name)
+        assert path.stem.startswith(f"{recording.workflow}.")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_turn_of_a_golden_history_fits(path: Path) -> None:
+    """An instance may be replayed wherever it stands, not only where it ended."""
+    whole = Recording.read(path.read_bytes(), path.name)
+    turns = [n for n, event in enumerate(whole.events) if "workflowStarted" in event and n]
+
+    for end in turns:
+        assert replay(whole.model_copy(update={"events": whole.events[:end]})) is None, end
+
+
+def two_steps(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
+    """Do one thing after the other; the workflow that the following are changes of."""
+    yield ctx.call_activity("first")
+    yield ctx.call_activity("second")
+    return "done"
+
+
+def first_left_out(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
+    yield ctx.call_activity("second")
+    return "done"
+
+
+def last_left_out(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
+    yield ctx.call_activity("first")
+    return "done"
+
+
+def swapped(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
+    yield ctx.call_activity("second")
+    yield ctx.call_activity("first")
+    return "done"
+
+
+def renamed(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
+    yield ctx.call_activity("first")
+    yield ctx.call_activity("second_again")
+    return "done"
+
+
+def more_between(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
+    yield ctx.call_activity("first")
+    yield ctx.create_timer(timedelta(seconds=1))
+    yield ctx.call_activity("second")
+    return "done"
+
+
+def more_at_the_end(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
+    yield from two_steps(ctx, None)
+    yield ctx.call_activity("third")
+    return "done"
+
+
+def more_beside(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
+    yield ctx.call_activity("first")
+    second: Any = ctx.call_activity("second")
+    ctx.call_activity("beside")
+    yield second
+    return "done"
+
+
+def waits_first(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
+    yield ctx.wait_for_external_event("go")
+    return (yield from two_steps(ctx, None))
+
+
+def child_instead(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
+    yield ctx.call_child_workflow("family", instance_id="child")
+    return "done"
+
+
+def other_result(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
+    yield from two_steps(ctx, None)
+    return "otherwise done"
+
+
+def fails(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
+    yield from two_steps(ctx, None)
+    raise LookupError("nothing")
+
+
+def begins_anew(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
+    yield from two_steps(ctx, None)
+    ctx.continue_as_new("again")
+    return "done"
+
+
+def yields_no_task(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
+    yield ctx.call_activity("first")
+    yield "second"
+    return "done"
+
+
+def turn(*events: Any) -> list[Any]:
+    return [helpers.new_workflow_started_event(), *events]
+
+
+def ended(status: int, result: str | None = None, failure: str | None = None) -> Any:
+    details = protos.TaskFailureDetails(errorType=failure) if failure else None
+    return protos.HistoryEvent(
+        eventId=9,
+        executionCompleted=protos.ExecutionCompletedEvent(
+            workflowStatus=status,  # type: ignore[arg-type] # one of the engine's numbers
+            result=helpers.get_string_value(result),
+            failureDetails=details,
+        ),
+    )
+
+
+def recorded(*turns: list[Any]) -> Recording:
+    events = [event for events in turns for event in events]
+    return Recording.of("x", events, {})
+
+
+BEGINNING = turn(
+    helpers.new_execution_started_event("steps", "x"), helpers.new_task_scheduled_event(1, "first")
+)
+SECOND = turn(helpers.new_task_completed_event(1), helpers.new_task_scheduled_event(2, "second"))
+END = turn(
+    helpers.new_task_completed_event(2), ended(protos.ORCHESTRATION_STATUS_COMPLETED, '"done"')
+)
+WAITS = recorded(BEGINNING, SECOND)
+ENDED = recorded(BEGINNING, SECOND, END)
+"""Events: 1 turn, 2 start, 3 first; 4 turn, 5 done, 6 second; 7 turn, 8 done, 9 end."""
+
+
+def misfit(recording: Recording, workflow: Changed) -> Misfit:
+    found = replay(recording, {"steps": workflow})
+    assert found is not None
+    return found
+
+
+def test_what_did_not_change_fits() -> None:
+    """Also while the instance waits."""
+    assert replay(WAITS, {"steps": two_steps}) is None
+    assert replay(ENDED, {"steps": two_steps}) is None
+
+
+@pytest.mark.parametrize("recording", [WAITS, ENDED], ids=["waits", "ended"])
+@pytest.mark.parametrize(
+    ("workflow", "number", "kind", "name", "instead"),
+    [
+        (first_left_out, 3, "task_scheduled", "first", "calls the activity second"),
+        (last_left_out, 6, "task_scheduled", "second", "ends as COMPLETED"),
+        (swapped, 3, "task_scheduled", "first", "calls the activity second"),
+        (renamed, 6, "task_scheduled", "second", "calls the activity second_again"),
+        (more_between, 6, "task_scheduled", "second", "sets a timer"),
+        (waits_first, 3, "task_scheduled", "first", "waits for the event go"),
+        (child_instead, 3, "task_scheduled", "first", "starts the child workflow family"),
+        (yields_no_task, 6, "task_scheduled", "second", "fails with TypeError"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_other_steps_are_found(
+    recording: Recording, workflow: Changed, number: int, kind: str, name: str, instead: str
+) -> None:
+    """The first event is named that the code does not lead to, and what it does instead."""
+    found = misfit(recording, workflow)
+
+    assert (found.number, found.type, found.name) == (number, kind, name)
+    assert instead in found.instead
+
+
+def test_a_step_beside_is_found_where_its_turn_ends() -> None:
+    """Nobody waits for it, and the history has no event for it."""
+    assert misfit(ENDED, more_beside).number == 7
+    assert misfit(WAITS, more_beside).type == "end_of_history"
+    assert misfit(WAITS, more_beside).number == 7
+    assert "beside" in misfit(WAITS, more_beside).instead
+
+
+@pytest.mark.parametrize(
+    ("workflow", "instead"),
+    [
+        (more_at_the_end, "calls the activity third"),
+        (other_result, 'COMPLETED with "otherwise done"; it was'),
+        (fails, "fails with LookupError; it was"),
+        (begins_anew, 'CONTINUED_AS_NEW with "again"; it was'),
+    ],
+)
+def test_another_end_is_found(workflow: Changed, instead: str) -> None:
+    """The last event is named; before it came to that, such code fits."""
+    assert replay(WAITS, {"steps": workflow}) is None
+    found = misfit(ENDED, workflow)
+    assert (found.number, found.event_id, found.type) == (9, 9, "workflow_completed")
+    assert instead in found.instead
+
+
+def test_an_end_that_was_none_is_found() -> None:
+    """The code has ended where the history goes on."""
+    found = misfit(recorded(BEGINNING, turn(helpers.new_task_completed_event(1))), last_left_out)
+
+    assert (found.number, found.type) == (6, "end_of_history")
+
+
+def test_a_workflow_that_is_not_registered_is_found() -> None:
+    """Its first event is named."""
+    found = replay(WAITS, {})
+
+    assert found is not None
+    assert (found.number, found.type, found.name) == (2, "workflow_started", "steps")
+    assert "no workflow of the name steps" in found.instead
+
+
+def test_a_failure_is_the_same_by_its_kind() -> None:
+    """Its words may change."""
+    failed = turn(
+        helpers.new_task_completed_event(2),
+        ended(protos.ORCHESTRATION_STATUS_FAILED, failure="LookupError"),
+    )
+
+    assert replay(recorded(BEGINNING, SECOND, failed), {"steps": fails}) is None
+    assert misfit(recorded(BEGINNING, SECOND, failed), two_steps).number == 9
+
+
+def test_a_history_may_go_on_after_beginning_anew() -> None:
+    """What follows is a history of its own."""
+    anew = turn(
+        helpers.new_task_completed_event(2),
+        ended(protos.ORCHESTRATION_STATUS_CONTINUED_AS_NEW, '"again"'),
+    )
+
+    assert replay(recorded(BEGINNING, SECOND, anew, BEGINNING), {"steps": begins_anew}) is None
+
+
+def test_children_are_replayed() -> None:
+    """By the name that they were started with."""
+    started = turn(
+        helpers.new_execution_started_event("steps", "x"),
+        helpers.new_child_workflow_created_event(1, "family", "child"),
+    )
+    done = turn(
+        helpers.new_child_workflow_completed_event(1),
+        ended(protos.ORCHESTRATION_STATUS_COMPLETED, '"done"'),
+    )
+
+    assert replay(recorded(started, done), {"steps": child_instead}) is None
+    assert misfit(recorded(started, done), two_steps).type == "child_workflow_instance_created"
+
+
+def patched(ctx: Any, _: Any) -> Generator[Any, Any, str]:
+    yield ctx.call_activity("first")
+    yield ctx.call_activity("better" if ctx.is_patched("better-second") else "second")
+    return "done"
+
+
+def test_patches_are_those_of_the_history() -> None:
+    """What was decided by a patch is decided so again."""
+    version = protos.WorkflowVersion(patches=["better-second"])
+    since = protos.HistoryEvent(
+        eventId=-1, workflowStarted=protos.WorkflowStartedEvent(version=version)
+    )
+    better = helpers.new_task_scheduled_event(2, "better")
+    with_patch = [since, helpers.new_task_completed_event(1), better]
+
+    assert replay(recorded(BEGINNING, SECOND), {"steps": patched}) is None
+    assert replay(recorded(BEGINNING, with_patch), {"steps": patched}) is None
+
+
+@pytest.mark.parametrize(
+    ("scene", "activity", "number"),
+    [
+        ("completed", names.UPDATE_INVENTORY, 12),
+        ("retried", names.PROCESS_PAYMENT, 9),
+        ("denied", names.RELEASE_INVENTORY, None),
+    ],
+)
+def test_an_order_without_one_of_its_steps_is_found(
+    scene: str, activity: str, number: int | None
+) -> None:
+    """Where the step was asked for, in a history of the real platform."""
+    changed = golden(f"{names.ORDER_PROCESSING}.{scene}")
+    events = json.loads(json.dumps(changed.events))
+    places = [n for n, event in enumerate(events) if named(event) == activity]
+    events[places[0]]["taskScheduled"]["name"] = "an_activity_of_old"
+
+    found = replay(changed.model_copy(update={"events": tuple(events)}))
+
+    assert found is not None
+    assert (found.number, found.name) == (number or places[0] + 1, "an_activity_of_old")
+    assert activity in found.instead
+    assert found.event_id == events[places[0]]["eventId"]
+
+
+def named(event: dict[str, Any]) -> str | None:
+    name: str | None = event.get("taskScheduled", {}).get("name")
+    return name
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"no", b'{"instance_id": 1}', b"\xff"])
+def test_what_is_no_recording_is_refused(text: bytes) -> None:
+    """The sentence names the file."""
+    with pytest.raises(HistoryUnavailable, match="story is no recorded history"):
+        Recording.read(text, "story")
+
+
+@pytest.mark.parametrize("events", [[], [{"eventId": "x"}], [{"workflowStarted": {}}]])
+def test_a_recording_without_a_history_is_refused(events: list[Any]) -> None:
+    """It has to begin, and to be the engine's."""
+    recording = ENDED.model_copy(update={"events": tuple(events)})
+
+    with pytest.raises(HistoryUnavailable):
+        replay(recording)
+
+
+def test_a_recording_keeps_every_event() -> None:
+    """As the engine told it."""
+    kept = Recording.read(ENDED.model_dump_json(), "file")
+
+    assert kept == ENDED
+    assert [json_format.MessageToDict(event) for event in kept.history()] == list(ENDED.events)
