@@ -16,6 +16,7 @@ from orderflow_contracts.approvals import (
     ApprovalWithdrawn,
     Decision,
     DecisionMade,
+    DecisionTaken,
     RaiseReply,
     RaiseRequest,
 )
@@ -73,6 +74,15 @@ MESSAGES: Mapping[str, Message] = {
         lines=LINES,
         total_cents=165_010_00,
         expires_at=LATER,
+    ),
+    "approvals.requested-reminder": ApprovalRequested(
+        order_id="order-1",
+        customer_id="alice",
+        lines=LINES,
+        total_cents=165_010_00,
+        expires_at=LATER,
+        levels=2,
+        reminder=True,
     ),
     "approvals.decisions": DecisionMade(
         order_id="order-1", approved=True, approver="bob", comment="a good customer"
@@ -146,6 +156,17 @@ MESSAGES: Mapping[str, Message] = {
         approver="bob",
         comment="a good customer",
         decided_at=LATER,
+        levels=2,
+        decisions=(
+            DecisionTaken(level=1, approved=True, approver="ada", comment="", decided_at=AT),
+            DecisionTaken(
+                level=2,
+                approved=True,
+                approver="bob",
+                comment="a good customer",
+                decided_at=LATER,
+            ),
+        ),
     ),
 }
 
@@ -249,6 +270,14 @@ def test_the_order_of_lines_does_not_make_another_order() -> None:
     assert order.same_content_as("alice", reversed(LINES))
     assert not order.same_content_as("eve", LINES)
     assert not order.same_content_as("alice", LINES[:1])
+
+
+def test_a_request_of_an_earlier_version_wants_one_approval() -> None:
+    """A request that says nothing of levels or reminders is a first one, for one person."""
+    document = golden("approvals.requested")
+    older = {key: document[key] for key in document if key not in {"levels", "reminder"}}
+
+    assert ApprovalRequested.model_validate(older) == MESSAGES["approvals.requested"]
 
 
 def test_times_are_written_in_utc() -> None:

@@ -131,6 +131,8 @@ def table() -> list[Any]:
         *((ApprovalRequested, {**REQUESTED, "total_cents": bad}, "total_cents") for bad in CENTS),
         *((ApprovalRequested, {**REQUESTED, "expires_at": bad}, "expires_at") for bad in MOMENTS),
         (ApprovalRequested, {**REQUESTED, "lines": [LINE, LINE]}, "lines"),
+        *((ApprovalRequested, {**REQUESTED, "levels": bad}, "levels") for bad in (0, 3, "2", None)),
+        (ApprovalRequested, {**REQUESTED, "reminder": "perhaps"}, "reminder"),
         *((ApprovalWithdrawn, {"order_id": "o-1", "reason": bad}, "reason") for bad in TEXTS),
         (RaiseRequest, {"order_id": "o-1", "data": {"approver": "b"}}, "data.approved"),
         (RaiseRequest, {"order_id": "o-1", "data": DECISION, "event_name": "x"}, "event_name"),

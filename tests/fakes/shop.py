@@ -30,6 +30,8 @@ class Shop:
     taking_in: threading.Lock = field(default_factory=threading.Lock)
     unknown_decisions: int = 0
     """So many decisions come before their request does."""
+    levels: int = 1
+    """So many people must approve."""
     declines: bool = False
     expires: bool = False
     hidden: frozenset[str] = frozenset()
@@ -80,6 +82,8 @@ class Shop:
             "status": "pending",
             "requested_at": NOW,
             "expires_at": NOW,
+            "levels": self.levels,
+            "decisions": [],
         }
         self.move(order_id, "awaiting_approval")
         if self.expires:
@@ -105,6 +109,12 @@ class Shop:
         if approval["status"] == "expired":
             return problem(409, "APPROVAL_EXPIRED", "the time to decide is over")
         self.decisions.append(decision)
+        level = len(approval["decisions"]) + 1
+        approval["decisions"].append(
+            {"approver": "", "comment": "", **decision, "level": level, "decided_at": NOW}
+        )
+        if decision["approved"] and level < self.levels:
+            return 200, approval
         approval["status"] = "approved" if decision["approved"] else "denied"
         if decision["approved"]:
             self.move(order_id, "approved")

@@ -2,10 +2,11 @@
 
 import inspect
 import json
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, cast
 
 from dapr.ext.workflow import DaprWorkflowContext
@@ -42,7 +43,7 @@ class Event:
 
 @dataclass(frozen=True)
 class TimerFires:
-    """The timer comes to its end when nothing else is left to do."""
+    """The timer that is due next comes to its end when nothing else is left to do."""
 
 
 class _Orchestration:
@@ -55,7 +56,7 @@ class _Orchestration:
         self.calls: list[Call] = []
         self.timers: list[tuple[timedelta, CompletableTask[None]]] = []
         self.open_calls: deque[tuple[Call, CompletableTask[Any]]] = deque()
-        self.waits: dict[str, CompletableTask[Any]] = {}
+        self.waits: defaultdict[str, deque[CompletableTask[Any]]] = defaultdict(deque)
         self._kept = {event.name: event.data for event in early}
         self.custom_status: str | None = None
         self.continued_with: list[tuple[Any, bool]] = []
@@ -81,9 +82,10 @@ class _Orchestration:
 
     def wait_for_external_event(self, name: str, **_: Any) -> CompletableTask[Any]:
         task: CompletableTask[Any] = CompletableTask()
-        self.waits[name] = task
         if name in self._kept:
             task.complete(self._kept.pop(name))
+        else:
+            self.waits[name].append(task)
         return task
 
     def set_custom_status(self, custom_status: str) -> None:
@@ -167,9 +169,10 @@ class WorkflowRun:
 
     def _happen(self, happening: Event | TimerFires) -> None:
         if isinstance(happening, Event):
-            self._orchestration.waits[happening.name].complete(happening.data)
+            self._orchestration.waits[happening.name].popleft().complete(happening.data)
         else:
-            self._orchestration.timers[-1][1].complete(None)
+            timers = [timer for timer in self._orchestration.timers if not timer[1].is_complete]
+            min(timers, key=itemgetter(0))[1].complete(None)
 
 
 def carried_out_by(activities: object) -> Answer:

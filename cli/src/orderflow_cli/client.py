@@ -128,21 +128,21 @@ class Orderflow:
         """List requests for approval."""
         return self._list(self._approvals, "/approvals", Page[Approval], limit, status)
 
-    def decide(self, order_id: str, decision: Decision, *, patience: float = 0.0) -> None:
-        """Approve or deny; wait so many seconds for a request that is still on its way."""
+    def decide(self, order_id: str, decision: Decision, *, patience: float = 0.0) -> Approval:
+        """Approve or deny; wait so many seconds for a request that is still on its way.
+
+        Returns the approval as it is then: still pending if somebody else must approve as well.
+        """
+        path = f"/approvals/{_possible(order_id)}/decision"
         end, pause = time.monotonic() + patience, FIRST_PAUSE_SECONDS
         while True:
             try:
-                self._approvals.do(
-                    f"/approvals/{_possible(order_id)}/decision", decision.model_dump(mode="json")
-                )
+                return self._approvals.ask(path, Approval, decision.model_dump(mode="json"))
             except Refusal as refusal:
                 if refusal.status != NOT_FOUND or time.monotonic() + pause > end:
                     raise
                 time.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-            else:
-                return
 
     def stock(self) -> Stock:
         """Read what lies on the shelf."""

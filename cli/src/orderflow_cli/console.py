@@ -150,10 +150,16 @@ class Console:
             raise
         decision = Decision(approved=approved, approver=self._approver)
         try:
-            self._flow.decide(order_id, decision, patience=REQUEST_PATIENCE_SECONDS)
+            approval = self._flow.decide(order_id, decision, patience=REQUEST_PATIENCE_SECONDS)
         except Refusal as refusal:
             # Somebody else decided, or the time is over: the next status tells how it ends.
             _say(f"The answer was not taken: {refusal.detail}")
+            return
+        if approval.approvals_missing:
+            _say(
+                f"Order {order_id} goes on waiting for one more approver: "
+                f"`orderflow approve {order_id} --approver <name>`."
+            )
 
     def _ask_yes_or_no(self, prompt: str) -> bool:
         while (answer := self._answers.ask(prompt).lower()) not in YES_OR_NO:

@@ -112,9 +112,10 @@ def _decide(order_id: str, approver: str, comment: str, *, approved: bool) -> No
         fault = error.errors(include_url=False)[0]
         raise OrderflowError(f"--{fault['loc'][0]}: {fault['msg']}") from error
     with services() as flow:
-        flow.decide(order_id, decision)
+        missing = flow.decide(order_id, decision).approvals_missing
     word = "approved" if approved else "denied"
-    print(f"Order {show.clean(order_id)} is {word} by {show.clean(approver)}.")
+    rest = "; one more approver is needed" if missing else ""
+    print(f"Order {show.clean(order_id)} is {word} by {show.clean(approver)}{rest}.")
 
 
 def _chosen(letters: list[DeadLetter], name: str | None) -> list[DeadLetter]:

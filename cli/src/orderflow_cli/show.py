@@ -75,7 +75,7 @@ def show_order(order: Order) -> None:
 
 
 def show_approvals(approvals: Sequence[Approval]) -> None:
-    """Print a list of requests for approval."""
+    """Print a list of requests for approval, with who decided; `1/2` is one of two approvals."""
     table = new_table("order", "status", "customer", "lines", ">total", "expires", "approver")
     for approval in approvals:
         table.add_row(
@@ -85,9 +85,18 @@ def show_approvals(approvals: Sequence[Approval]) -> None:
             cell(lines(approval.lines)),
             cell(money(approval.total_cents)),
             cell(moment(approval.expires_at)),
-            cell(approval.approver),
+            cell(_approvers(approval)),
         )
     print_table(table, empty=None if approvals else "There is no such request for approval.")
+
+
+def _approvers(approval: Approval) -> str | None:
+    """Name who decided, and tell how many of several approvals there are."""
+    if approval.levels == 1:
+        return approval.approver
+    approvals = sum(decision.approved for decision in approval.decisions)
+    names = ", ".join(decision.approver for decision in approval.decisions)
+    return f"{approvals}/{approval.levels} {names}".rstrip()
 
 
 def show_stock(stock: Stock) -> None:

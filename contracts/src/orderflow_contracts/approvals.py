@@ -8,15 +8,24 @@ from pydantic import Field
 from orderflow_contracts.fields import Cents, Message, Moment, Name, OrderId, Text
 from orderflow_contracts.orders import Lines, OrderLine
 
+Levels = Annotated[int, Field(strict=True, ge=1, le=2)]
+"""How many people must approve one after the other, each another one: 1 or 2."""
+
 
 class ApprovalRequested(Message):
-    """Topic `approvals.requested`: an order waits for a person until `expires_at`."""
+    """Topic `approvals.requested`: an order waits for a person until `expires_at`.
+
+    `levels` says how many people must approve. `reminder` marks the same request said again,
+    while the order still waits.
+    """
 
     order_id: OrderId
     customer_id: Name
     lines: Lines
     total_cents: Cents
     expires_at: Moment
+    levels: Levels = 1
+    reminder: bool = False
 
 
 class Decision(Message):
@@ -50,8 +59,22 @@ class ApprovalStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class DecisionTaken(Message):
+    """One person's decision about a request, and at which level it was taken."""
+
+    level: Levels
+    approved: bool
+    approver: str
+    comment: str
+    decided_at: Moment
+
+
 class Approval(Message):
-    """A request for approval as approvals answers it over HTTP."""
+    """A request for approval as approvals answers it over HTTP.
+
+    `decisions` are all that were taken, `levels` is how many approvals are needed; `approver`,
+    `comment` and `decided_at` tell of the decision that concluded the request.
+    """
 
     order_id: OrderId
     customer_id: str
@@ -63,6 +86,13 @@ class Approval(Message):
     approver: str | None = None
     comment: str | None = None
     decided_at: Moment | None = None
+    levels: Levels = 1
+    decisions: tuple[DecisionTaken, ...] = ()
+
+    @property
+    def approvals_missing(self) -> int:
+        """How many more people must approve before the order goes on."""
+        return self.levels - len(self.decisions) if self.status is ApprovalStatus.PENDING else 0
 
 
 class RaiseRequest(Message):

@@ -12,17 +12,22 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
+    Column,
     Connection,
     DateTime,
     Dialect,
     Engine,
     MetaData,
+    Table,
     TypeDecorator,
     create_engine,
     event,
+    inspect,
     make_url,
     text,
 )
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateColumn
 
 T = TypeVar("T")
 
@@ -48,6 +53,13 @@ class Utc(TypeDecorator[datetime]):
 
 class DatabaseClosed(Exception):
     """Work came for a database that is closed already."""
+
+
+class ColumnMissing(Exception):
+    """A table of an earlier version lacks a column that its rows cannot do without."""
+
+    def __init__(self, column: Column[Any]) -> None:
+        super().__init__(f"{column} is missing, and has no value for the rows that are there")
 
 
 class _Job(Generic[T]):
@@ -89,6 +101,7 @@ class Database:
     def __init__(self, url: str, tables: MetaData) -> None:
         self._engine = _engine(url)
         tables.create_all(self._engine)
+        _add_missing_columns(self._engine, tables)
         self._writing = self._engine.execution_options(writes=True)
         self._closing = threading.Lock()
         self._closed = False
@@ -170,6 +183,34 @@ class Database:
 
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             jobs[0].future.get_loop().call_soon_threadsafe(deliver)
+
+
+def _add_missing_columns(engine: Engine, tables: MetaData) -> None:
+    """Bring tables that an earlier version made up to date; what is in them stays.
+
+    Each addition is a transaction of its own. Two processes that start at once may both try: one
+    is refused by the database, and finds that what it wanted is there. Raises `ColumnMissing`.
+    """
+    for table in tables.sorted_tables:
+        for column in _missing(engine, table):
+            if not column.nullable and column.server_default is None:
+                raise ColumnMissing(column)
+            try:
+                with engine.execution_options(writes=True).begin() as connection:
+                    connection.execute(text(_addition(engine.dialect, table, column)))
+            except DBAPIError:
+                if column.name in {each.name for each in _missing(engine, table)}:
+                    raise
+
+
+def _missing(engine: Engine, table: Table) -> list[Column[Any]]:
+    found = {column["name"] for column in inspect(engine).get_columns(table.name, table.schema)}
+    return [column for column in table.columns if column.name not in found]
+
+
+def _addition(dialect: Dialect, table: Table, column: Column[Any]) -> str:
+    name = dialect.identifier_preparer.format_table(table)
+    return f"ALTER TABLE {name} ADD COLUMN {CreateColumn(column).compile(dialect=dialect)}"
 
 
 def _engine(url: str) -> Engine:

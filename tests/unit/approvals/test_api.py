@@ -96,7 +96,52 @@ async def test_a_request_reads_as_promised(people: httpx.AsyncClient, inbox: Inb
         "approver": None,
         "comment": None,
         "decided_at": None,
+        "levels": 1,
+        "decisions": [],
     }
+
+
+async def test_two_people_approve(
+    people: httpx.AsyncClient, inbox: Inbox, carrier: FakeCarrier
+) -> None:
+    """The first approval leaves it pending; the same person again changes nothing."""
+    await inbox.ask(request().model_copy(update={"levels": 2}))
+    path = "/approvals/o-1/decision"
+
+    first = await people.post(path, json=YES)
+    again = await people.post(path, json={**YES, "approver": " ADA"})
+    other_mind = await people.post(path, json=NO)
+    offered_before = list(carrier.offered)
+    second = await people.post(path, json={**YES, "approver": "bob", "comment": ""})
+
+    assert (first.status_code, first.json()["status"], first.json()["approver"]) == (
+        200,
+        "pending",
+        None,
+    )
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert problem(other_mind) == (409, "DECISION_STANDS")
+    assert offered_before == []
+    assert carrier.offered == ["o-1"]
+    assert (second.json()["status"], second.json()["approver"]) == ("approved", "bob")
+    told = {"approved": True, "decided_at": "2026-03-01T12:00:00Z"}
+    assert second.json()["decisions"] == [
+        {"level": 1, "approver": "ada", "comment": "fine", **told},
+        {"level": 2, "approver": "bob", "comment": "", **told},
+    ]
+
+
+async def test_the_same_approval_after_the_deadline_has_expired(
+    people: httpx.AsyncClient, inbox: Inbox, clock: Clock
+) -> None:
+    """The first of two approvals is not fine again once the time is over."""
+    await inbox.ask(request().model_copy(update={"levels": 2}))
+    await people.post("/approvals/o-1/decision", json=YES)
+    clock.time = NOON + timedelta(hours=1)
+
+    again = await people.post("/approvals/o-1/decision", json=YES)
+
+    assert problem(again) == (409, "APPROVAL_EXPIRED")
 
 
 async def test_a_decision_is_kept_and_offered_to_orders(

@@ -259,7 +259,32 @@ def test_an_approval_reads_in_full() -> None:
         "approver": "ada",
         "comment": "fine",
         "decided_at": "2026-03-01T12:00:00Z",
+        "levels": 1,
+        "decisions": [
+            {
+                "level": 1,
+                "approved": True,
+                "approver": "ada",
+                "comment": "fine",
+                "decided_at": "2026-03-01T12:00:00Z",
+            }
+        ],
     }
+
+
+def test_a_reminder_changes_nothing() -> None:
+    """The same request said again is known, also when all is decided."""
+    reminder = request().model_copy(update={"reminder": True})
+
+    for case in (asked(NOTHING), approved(asked(NOTHING)), cancelled(asked(NOTHING))):
+        assert case.ask(reminder, NOON) == case
+
+
+def test_a_reminder_serves_as_the_request_that_never_came() -> None:
+    """Were the request lost, its reminder is as good."""
+    case = NOTHING.ask(request().model_copy(update={"reminder": True}), NOON)
+
+    assert case == asked(NOTHING)
 
 
 MESSAGES: dict[str, Callable[[Case, datetime], Case]] = {

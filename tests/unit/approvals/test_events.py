@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cloudevents.http import CloudEvent
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from approvals.api import Handler, handlers
 from approvals.inbox import Inbox
@@ -95,6 +96,51 @@ async def test_the_same_events_again_are_fine(edge: Edge) -> None:
 
     assert await edge.dead() == []
     assert (await edge.inbox.read("o-1")).status == "withdrawn"
+
+
+async def test_a_reminder_is_known_and_logged(edge: Edge) -> None:
+    """A request said again changes nothing, leaves no dead letter, and can be seen in the log."""
+    with capture_logs() as logs:
+        await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
+        before = await edge.inbox.read("o-1")
+        await edge.deliver(names.APPROVALS_REQUESTED, {**REQUEST, "reminder": True}, "e-2")
+        await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
+
+    assert [entry["event"] for entry in logs] == [
+        "approval_requested",
+        "approval_reminded",
+        "known_already",
+    ]
+    assert await edge.inbox.read("o-1") == before
+    assert await edge.dead() == []
+
+
+async def test_a_reminder_is_a_request_where_none_came(edge: Edge) -> None:
+    """An order whose request was lost is decided all the same."""
+    await edge.deliver(names.APPROVALS_REQUESTED, {**REQUEST, "reminder": True})
+    await edge.deliver(names.APPROVALS_DECISIONS, DECISION)
+
+    assert (await edge.inbox.read("o-1")).status == "approved"
+
+
+@pytest.mark.parametrize("is_early", [False, True])
+async def test_the_first_of_two_approvals_escalates(edge: Edge, *, is_early: bool) -> None:
+    """Whether the approval or its request came first, the second person is called for once."""
+    events = [
+        (names.APPROVALS_REQUESTED, {**REQUEST, "levels": 2}),
+        (names.APPROVALS_DECISIONS, DECISION),
+    ]
+    with capture_logs() as logs:
+        for topic, data in [*(reversed(events) if is_early else events), *events]:
+            await edge.deliver(topic, data)
+    assert [entry["event"] for entry in logs].count("approval_escalated") == 1
+    assert edge.carrier.offered == []
+
+    await edge.deliver(names.APPROVALS_DECISIONS, {**DECISION, "approver": "bob"})
+
+    assert edge.carrier.offered == ["o-1"]
+    assert (await edge.inbox.read("o-1")).status == "approved"
+    assert await edge.dead() == []
 
 
 @pytest.mark.parametrize("topic", names.SUBSCRIPTIONS[names.APPROVALS])

@@ -2,7 +2,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from approvals.domain import Case, DecisionStands
 from approvals.store import TABLES, Place, SqlApprovalStore, StoreUnavailable
@@ -64,6 +64,62 @@ async def test_a_case_is_read_as_it_was_written(store: SqlApprovalStore) -> None
     assert await store.find("o-1") == written
     assert written.made is not None
     assert written.made.outcome == "too_late"
+
+
+async def test_both_approvals_are_read_as_they_were_written(store: SqlApprovalStore) -> None:
+    """Where two must approve, the first is kept beside the one that concludes."""
+    both = request("o-1").model_copy(update={"levels": 2})
+    await store.change("o-1", lambda case: case.ask(both, NOW))
+    await decide(store, "o-1")
+
+    assert await store.undelivered() == []
+    assert await listed(store, ApprovalStatus.PENDING) == ["o-1"]
+    await decide(store, "o-1", Decision(approved=True, approver="bob"))
+
+    found = await store.find("o-1")
+    assert found.endorsed is not None
+    assert found.endorsed.decision == YES
+    assert found.asked is not None
+    assert found.asked.request == both
+    assert await store.undelivered() == ["o-1"]
+
+
+async def test_two_who_approve_at_once_are_two(store: SqlApprovalStore) -> None:
+    """Approvals that race are taken in one after the other: two conclude, the rest are refused."""
+    both = request("o-1").model_copy(update={"levels": 2})
+    await store.change("o-1", lambda case: case.ask(both, NOW))
+    decisions = [Decision(approved=True, approver=f"person {number}") for number in range(20)]
+
+    outcomes = await asyncio.gather(
+        *(decide(store, "o-1", decision) for decision in decisions), return_exceptions=True
+    )
+
+    assert sum(outcome is None for outcome in outcomes) == 2
+    assert (await store.find("o-1")).status(NOW) is ApprovalStatus.APPROVED
+
+
+async def test_the_table_of_an_earlier_version_is_used_on(
+    database_url: str, database: Database, store: SqlApprovalStore
+) -> None:
+    """What was asked and decided before there were levels reads as wanting one approval."""
+    await ask(store, "asked")
+    await ask(store, "decided")
+    await decide(store, "decided")
+    written = [await store.find(order_id) for order_id in ("asked", "decided")]
+
+    def go_back(connection: Connection) -> None:
+        for column in ("levels", "endorser", "endorsement", "endorsed_at"):
+            connection.execute(text(f"ALTER TABLE approvals DROP COLUMN {column}"))
+
+    await database.write(go_back)
+    database.close()
+
+    later = Database(database_url, TABLES)
+    reopened = SqlApprovalStore(later)
+    assert [await reopened.find(order_id) for order_id in ("asked", "decided")] == written
+    await decide(reopened, "asked")
+    assert (await reopened.find("asked")).status(NOW) is ApprovalStatus.APPROVED
+    later.close()
 
 
 async def test_an_unknown_order_has_an_empty_case(store: SqlApprovalStore) -> None:

@@ -1,9 +1,13 @@
 """The console of the order processor."""
 
+import asyncio
+import threading
+
 import pytest
 
 from fakes.command import Run
 from fakes.shop import Shop
+from fakes.waiting import until
 
 pytestmark = pytest.mark.usefixtures("settings")
 
@@ -62,6 +66,25 @@ def test_typing_goes_on_where_the_arguments_end(run: Run, shop: Shop) -> None:
 
     assert "There are now 89 cars left in stock" in outcome.out
     assert shop.stock["cars"] == 89
+
+
+def test_a_purchase_that_needs_another_approver_says_so_and_waits(run: Run, shop: Shop) -> None:
+    """One answer is not enough where two must approve; the purchase goes on with the second."""
+    shop.levels = 2
+
+    def approve_second() -> None:
+        asyncio.run(until(lambda: len(shop.decisions) == 1))
+        [order_id] = shop.orders
+        shop.decide(order_id, {"approved": True, "approver": "bob"})
+
+    second = threading.Thread(target=approve_second)
+    second.start()
+    outcome = run("console", "cars", "11", "y", "exit")
+    second.join()
+
+    [order_id] = shop.orders
+    assert f"Order {order_id} goes on waiting for one more approver" in outcome.out
+    assert outcome.lines[-1] == "  Purchase of item is COMPLETED"
 
 
 def test_a_small_purchase_asks_nobody(run: Run, shop: Shop) -> None:

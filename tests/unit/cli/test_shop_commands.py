@@ -56,6 +56,22 @@ def test_a_decision_is_sent(run: Run, shop: Shop, command: str, *, approved: boo
     assert outcome.code == 0
 
 
+def test_two_approvers_are_told_of(run: Run, shop: Shop) -> None:
+    """Where two must approve, the list says how far it is, and the command that one is missing."""
+    shop.levels = 2
+    ask_for_cars(shop)
+    assert re.search(r"a +pending .* 0/2", run("approvals").out)
+
+    first = run("approve", "a", "--approver", "ada")
+    listed = run("approvals").out
+    second = run("approve", "a", "--approver", "bob")
+
+    assert first.lines == ["Order a is approved by ada; one more approver is needed."]
+    assert re.search(r"a +pending .* 1/2 ada", listed)
+    assert second.lines == ["Order a is approved by bob."]
+    assert re.search(r"a +approved .* 2/2 ada, bob", run("approvals").out)
+
+
 def test_a_decision_about_nothing_is_told(run: Run) -> None:
     """A command does not wait for a request that may never come."""
     outcome = run("approve", "a")

@@ -5,9 +5,28 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, func, insert, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    func,
+    insert,
+    inspect,
+    select,
+)
+from sqlalchemy.dialects import postgresql
 
-from orderflow_hosting.database import Database, DatabaseClosed, Utc
+from orderflow_hosting.database import (
+    ColumnMissing,
+    Database,
+    DatabaseClosed,
+    Utc,
+    _addition,
+)
 
 TABLES = MetaData()
 WORDS = Table(
@@ -192,3 +211,72 @@ async def test_moments_come_back_in_utc(database: Database) -> None:
 async def test_the_check_passes_on_a_database_that_answers(database: Database) -> None:
     """Readiness asks the database itself."""
     await database.check()
+
+
+NEWER = MetaData()
+NEWER_WORDS = Table(
+    "words",
+    NEWER,
+    Column("number", Integer, primary_key=True),
+    Column("word", String(20), unique=True),
+    Column("at", Utc),
+    Column("meaning", String(40)),
+    Column("order", Integer, nullable=False, server_default="7"),
+)
+
+
+async def test_columns_that_are_new_are_added(url: str, database: Database) -> None:
+    """A table of an earlier version gets what it lacks, and its rows stay; both versions go on."""
+    await write(database, "old")
+
+    later = Database(url, NEWER)
+    new = insert(NEWER_WORDS).values(word="new", meaning="not old", order=8)
+    await later.write(lambda connection: connection.execute(new))
+    await write(database, "from the earlier version")
+
+    query = select(NEWER_WORDS.c.meaning, NEWER_WORDS.c.order).order_by(NEWER_WORDS.c.number)
+    rows = await later.read(lambda connection: connection.execute(query).all())
+    assert [tuple(row) for row in rows] == [(None, 7), ("not old", 8), (None, 7)]
+    later.close()
+
+
+async def test_processes_that_start_at_once_add_a_column_once(url: str, database: Database) -> None:
+    """Whoever comes second finds what it wanted."""
+    await write(database, "old")
+
+    opened = await asyncio.gather(*(asyncio.to_thread(Database, url, NEWER) for _ in range(8)))
+
+    for each in opened:
+        each.close()
+    columns = {column["name"] for column in inspect(create_engine(url)).get_columns("words")}
+    assert columns == {"number", "word", "at", "meaning", "order"}
+
+
+@pytest.mark.usefixtures("database")
+def test_a_column_that_rows_cannot_do_without_is_not_added(url: str) -> None:
+    """The start fails with the column's name instead of guessing a value."""
+    tables = MetaData()
+    Table(
+        "words",
+        tables,
+        Column("number", Integer, primary_key=True),
+        Column("must", Integer, nullable=False),
+    )
+
+    with pytest.raises(ColumnMissing, match=r"words\.must"):
+        Database(url, tables)
+
+
+def test_a_column_is_added_in_the_words_of_postgresql() -> None:
+    """Types, defaults and names that need quotes are written by the dialect."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+    additions = [
+        _addition(dialect, NEWER_WORDS, NEWER_WORDS.c[name]) for name in ("at", "meaning", "order")
+    ]
+
+    assert additions == [
+        "ALTER TABLE words ADD COLUMN at TIMESTAMP WITH TIME ZONE",
+        "ALTER TABLE words ADD COLUMN meaning VARCHAR(40)",
+        "ALTER TABLE words ADD COLUMN \"order\" INTEGER DEFAULT '7' NOT NULL",
+    ]

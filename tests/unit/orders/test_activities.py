@@ -162,6 +162,33 @@ async def test_asking_tells_approvals_until_when(
     assert announcer.told("o1") == ["awaiting_approval"]
 
 
+async def test_a_reminder_is_the_same_request_said_again(
+    activities: OrderActivities, announcer: MemoryAnnouncer
+) -> None:
+    """Only the mark tells a reminder from the request; the order's status stays."""
+    both = wanted(RUN).model_copy(update={"levels": 2})
+    await activities.request_approval_activity(CONTEXT, both)
+
+    await activities.remind_of_approval_activity(CONTEXT, both)
+
+    first, again = announcer.requests
+    assert (first.levels, first.reminder, again.reminder) == (2, False, True)
+    assert again.model_copy(update={"reminder": False}) == first
+    assert announcer.told("o1") == ["awaiting_approval"]
+
+
+async def test_nobody_is_reminded_of_what_is_decided_or_another_runs(
+    activities: OrderActivities, announcer: MemoryAnnouncer
+) -> None:
+    """A reminder that comes late, or from a run that does not own the order, is not sent."""
+    await activities.request_approval_activity(CONTEXT, wanted(RUN))
+    await activities.remind_of_approval_activity(CONTEXT, wanted(OTHER_RUN))
+    await activities.notify_activity(CONTEXT, notice(RUN, OrderStatus.APPROVED))
+    await activities.remind_of_approval_activity(CONTEXT, wanted(RUN))
+
+    assert [request.reminder for request in announcer.requests] == [False]
+
+
 async def test_paying_charges_once(
     activities: OrderActivities, payments: LedgerProvider, announcer: MemoryAnnouncer
 ) -> None:

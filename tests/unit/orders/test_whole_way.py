@@ -121,20 +121,20 @@ async def test_a_large_order_that_is_approved(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("happening", "reason", "withdrawn"),
+    ("happenings", "reason", "withdrawn"),
     [
-        (DENIED, "denied", []),
-        (TimerFires(), "approval_expired", ["approval_expired"]),
-        (Event("cancel_requested"), "cancelled_on_request", ["cancelled_on_request"]),
+        ([DENIED], "denied", []),
+        ([TimerFires(), TimerFires()], "approval_expired", ["approval_expired"]),
+        ([Event("cancel_requested")], "cancelled_on_request", ["cancelled_on_request"]),
     ],
 )
 async def test_a_large_order_that_is_not_approved(
-    shop: Shop, happening: Event | TimerFires, reason: str, withdrawn: list[str]
+    shop: Shop, happenings: list[Event | TimerFires], reason: str, withdrawn: list[str]
 ) -> None:
     """The goods are available again, no money has moved, and approvals knows."""
     run = await shop.submit(order())
 
-    result = await shop.carry_out(run, [happening])
+    result = await shop.carry_out(run, happenings)
 
     assert result["reason"] == reason
     assert (await shop.history())[:3] == ["received", "reserved", "awaiting_approval"]
@@ -200,7 +200,7 @@ async def test_every_step_run_twice_has_its_effect_once(shop: Shop) -> None:
     assert await shop.money() == [("charge", 165_000_00)]
 
 
-@pytest.mark.parametrize("happenings", [[], [DENIED], [TimerFires()]])
+@pytest.mark.parametrize("happenings", [[], [DENIED], [TimerFires(), TimerFires()]])
 async def test_a_second_run_of_an_order_leaves_no_trace(
     shop: Shop, happenings: list[Event | TimerFires]
 ) -> None:

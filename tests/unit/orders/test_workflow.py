@@ -27,6 +27,8 @@ RUN = OrderRun(
     retry_timeout_seconds=60,
 )
 
+REMINDED = RUN.model_copy(update={"approval_reminder_after": 0.25})
+
 NOTIFY = "notify_activity"
 VERIFY = "verify_inventory_activity"
 REQUEST = "request_approval_activity"
@@ -35,6 +37,7 @@ UPDATE = "update_inventory_activity"
 RELEASE = "release_inventory_activity"
 REFUND = "refund_payment_activity"
 WITHDRAW = "withdraw_approval_activity"
+REMIND = "remind_of_approval_activity"
 
 APPROVED = Event("approval_decided", {"approved": True, "approver": "bob", "comment": "fine"})
 DENIED = Event("approval_decided", {"approved": False, "approver": "bob", "comment": "no"})
@@ -61,6 +64,7 @@ def start(
     answers: Answers,
     happenings: Iterable[Event | TimerFires] = (),
     early: Iterable[Event] = (),
+    run: OrderRun = RUN,
 ) -> WorkflowRun:
     """Prepare a run of a large order whose steps all go well, but for the given answers."""
     usual: dict[str, object] = {
@@ -78,7 +82,7 @@ def start(
             raise result
         return result
 
-    return WorkflowRun(order_processing_workflow, RUN, answer, happenings=happenings, early=early)
+    return WorkflowRun(order_processing_workflow, run, answer, happenings=happenings, early=early)
 
 
 def steps(run: WorkflowRun) -> list[str]:
@@ -306,6 +310,74 @@ async def test_a_decision_wins_over_what_comes_later() -> None:
     assert (await run.to_the_end())["reason"] == "denied"
 
 
+async def test_a_reminder_asks_again_and_the_wait_goes_on() -> None:
+    """After its part of the time the same request is said once more, and then decided."""
+    run = start({}, [TimerFires(), APPROVED], run=REMINDED)
+
+    result = await run.to_the_end()
+
+    assert steps(run) == [*ASK, REMIND, "notify:approved", PAY, UPDATE, "notify:completed"]
+    assert result["status"] == "completed"
+    assert run.timers == [timedelta(seconds=PATIENCE), timedelta(seconds=PATIENCE / 4)]
+    inputs = {call.name: call.input for call in run.calls}
+    assert inputs[REMIND] == inputs[REQUEST]
+
+
+@pytest.mark.parametrize(
+    ("happenings", "ending"),
+    [
+        ([TimerFires(), APPROVED], "completed"),
+        ([TimerFires(), DENIED], "rejected"),
+        ([TimerFires(), CANCEL], "cancelled"),
+        ([TimerFires(), TimerFires()], "rejected"),
+        ([TimerFires(), Event("approval_decided", "no decision"), APPROVED], "completed"),
+        ([Event("approval_decided", "no decision"), TimerFires(), APPROVED], "completed"),
+    ],
+)
+async def test_a_reminder_that_fails_stops_nothing(
+    happenings: list[Event | TimerFires], ending: str
+) -> None:
+    """Whether or not the reminder could be sent, the wait ends as it would have."""
+    for answers in ({}, {REMIND: DOWN}):
+        run = start(answers, happenings, run=REMINDED)
+
+        assert (await run.to_the_end())["status"] == ending
+        assert steps(run).count(REMIND) == 1
+
+
+async def test_a_decision_in_time_needs_no_reminder() -> None:
+    """Who decides early is not reminded."""
+    run = start({}, [APPROVED], run=REMINDED)
+
+    await run.to_the_end()
+
+    assert REMIND not in steps(run)
+
+
+async def test_a_run_of_an_earlier_version_goes_on_as_it_began() -> None:
+    """An input without the newer fields sets one timer, asks one person and reminds nobody."""
+    newer = {"approval_reminder_after", "second_approval_threshold_cents"}
+    older = OrderRun.model_validate(RUN.model_dump(mode="json", exclude=newer))
+    run = start({}, [TimerFires()], run=older)
+
+    result = await run.to_the_end()
+
+    assert run.timers == [timedelta(seconds=PATIENCE)]
+    assert steps(run) == [*ASK, WITHDRAW, RELEASE, "notify:rejected"]
+    assert result["reason"] == "approval_expired"
+
+
+@pytest.mark.parametrize(("total", "levels"), [(LARGE, 1), (2 * LARGE, 1), (2 * LARGE + 1, 2)])
+async def test_over_the_second_threshold_two_must_approve(total: int, levels: int) -> None:
+    """The request says how many must approve; the workflow waits for one decision as before."""
+    two_levels = RUN.model_copy(update={"second_approval_threshold_cents": 2 * LARGE})
+    run = start({VERIFY: reserved(total)}, [APPROVED], run=two_levels)
+
+    assert (await run.to_the_end())["status"] == "completed"
+
+    assert [call.input["levels"] for call in run.calls if call.name == REQUEST] == [levels]
+
+
 async def test_an_end_that_cannot_be_told_fails_the_workflow() -> None:
     """After a day of telling in vain the failure is the engine's to show."""
     run = start({VERIFY: reserved(1), "notify:completed": DOWN})
@@ -343,6 +415,7 @@ async def test_each_step_is_told_what_it_needs() -> None:
         "lines": [{"item": "cars", "quantity": 11}],
         "total_cents": LARGE,
         "expires_at": f"{deadline}Z",
+        "levels": 1,
     }
     assert inputs[PAY]["amount_cents"] == LARGE
     assert inputs[UPDATE] == {"order_id": "order-1"}

@@ -143,7 +143,8 @@ def approval_router(inbox: Inbox) -> APIRouter:
         "/{order_id}/decision",
         summary="Approve or deny an order",
         description="The first decision stands. When this answers with 200 the decision is kept, "
-        "and orders will be told until it has answered; the same decision again changes nothing.",
+        "and orders will be told until it has answered; the same decision again changes nothing. "
+        "Where `levels` is 2, the first approval leaves it pending until somebody else decides.",
         responses=documented({404: _MISSING, 409: _STANDS}),
     )
     async def decide(order_id: PathOrderId, decision: BodyDecision) -> Approval:

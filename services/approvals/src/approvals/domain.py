@@ -2,6 +2,9 @@
 
 The three reach this service in any order and any number of times. Whatever the order, the first
 decision stands, and a decision that came too late never reads as if it had counted.
+
+A request may want two approvals. The first is then kept as an endorsement, and the request goes on
+waiting for somebody else's decision; a denial concludes at any level.
 """
 
 from dataclasses import dataclass, replace
@@ -14,6 +17,7 @@ from orderflow_contracts.approvals import (
     ApprovalStatus,
     ApprovalWithdrawn,
     Decision,
+    DecisionTaken,
 )
 from orderflow_contracts.orders import Reason
 
@@ -58,6 +62,14 @@ class Made:
 
 
 @dataclass(frozen=True)
+class Endorsed:
+    """The first approval of a request that wants another one, and when it reached this service."""
+
+    decision: Decision
+    decided_at: datetime
+
+
+@dataclass(frozen=True)
 class Asked:
     """A request for approval and when it reached this service."""
 
@@ -75,12 +87,16 @@ class Ended:
 
 @dataclass(frozen=True)
 class Case:
-    """All that is known about the approval of one order; each part may come first."""
+    """All that is known about the approval of one order; each part may come first.
+
+    `made` is the decision that concludes, or one that came before its request.
+    """
 
     order_id: str
     asked: Asked | None = None
     made: Made | None = None
     ended: Ended | None = None
+    endorsed: Endorsed | None = None
 
     def status(self, now: datetime) -> ApprovalStatus | None:
         """Where the approval is, or None while nobody has asked for one."""
@@ -95,6 +111,11 @@ class Case:
         return None if self.asked is None else self._conclusion() or ApprovalStatus.PENDING
 
     @property
+    def is_escalated(self) -> bool:
+        """Whether one person has approved, and a second one must decide."""
+        return self.endorsed is not None and self._conclusion() is None
+
+    @property
     def undelivered(self) -> Decision | None:
         """The decision that orders has still to be told, if there is one."""
         if self.asked is None or self.made is None or self.made.outcome is not None:
@@ -102,31 +123,43 @@ class Case:
         return self.made.decision
 
     def ask(self, request: ApprovalRequested, now: datetime) -> "Case":
-        """Take in the request. Raises `OtherRequest`."""
+        """Take in the request; the same again, as a reminder is, changes nothing.
+
+        Raises `OtherRequest`.
+        """
         if self.asked is not None:
             if _content(self.asked.request) != _content(request):
                 raise OtherRequest(f"order {self.order_id} was requested with other content before")
             return self
-        asked = replace(self, asked=Asked(request, now))
-        if self.made is None or self.ended is not None or self.made.decided_at < request.expires_at:
+        first = request.model_copy(update={"reminder": False})
+        asked = replace(self, asked=Asked(first, now))
+        if self.made is None:
             return asked
-        late = self._end(TOO_LATE, self.made.decided_at, now)
-        return replace(asked, made=late.made, ended=late.ended)
+        if self.ended is None and self.made.decided_at >= request.expires_at:
+            late = self._end(TOO_LATE, self.made.decided_at, now)
+            asked = replace(asked, made=late.made, ended=late.ended)
+        if request.levels > 1 and self.made.decision.approved:
+            endorsed = Endorsed(self.made.decision, self.made.decided_at)
+            return replace(asked, made=None, endorsed=endorsed)
+        return asked
 
     def decide(self, decision: Decision, now: datetime) -> "Case":
         """Take in a decision; the same again changes nothing.
 
+        Where two must approve, the first approval leaves the request open for another person.
         Raises `DecisionStands`, `ApprovalExpired` or `ApprovalNotWanted`.
         """
         given = Decision.model_validate(decision.model_dump(include=set(Decision.model_fields)))
-        if self.made is not None and self.made.decision == given:
+        if self._has(given):
             return self
         self.must_be_wanted(now)
         if self.made is not None:
-            earlier = "approved" if self.made.decision.approved else "denied"
-            raise DecisionStands(
-                f"order {self.order_id} was {earlier} by {self.made.decision.approver} before"
-            )
+            raise self._stands(self.made.decision)
+        if self.endorsed is not None:
+            if _same_person(self.endorsed.decision, given):
+                raise self._stands(self.endorsed.decision)
+        elif given.approved and self.asked is not None and self.asked.request.levels > 1:
+            return replace(self, endorsed=Endorsed(given, now))
         return replace(self, made=Made(given, now))
 
     def must_be_wanted(self, now: datetime) -> None:
@@ -172,7 +205,28 @@ class Case:
             approver=made.decision.approver if made else None,
             comment=made.decision.comment if made else None,
             decided_at=made.decided_at if made else None,
+            levels=request.levels,
+            decisions=tuple(
+                DecisionTaken(
+                    level=level, decided_at=taken.decided_at, **taken.decision.model_dump()
+                )
+                for level, taken in enumerate(self._taken(), start=1)
+            ),
         )
+
+    def _taken(self) -> list[Endorsed | Made]:
+        return [taken for taken in (self.endorsed, self.made) if taken is not None]
+
+    def _has(self, given: Decision) -> bool:
+        """Tell whether this very decision was taken in before."""
+        if self.made is not None and self.made.decision == given:
+            return True
+        endorsed = self.endorsed
+        return endorsed is not None and given.approved and _same_person(endorsed.decision, given)
+
+    def _stands(self, decision: Decision) -> DecisionStands:
+        earlier = "approved" if decision.approved else "denied"
+        return DecisionStands(f"order {self.order_id} was {earlier} by {decision.approver} before")
 
     def _conclusion(self) -> ApprovalStatus | None:
         """How the approval ended, or None while it has not."""
@@ -198,4 +252,9 @@ class Case:
 
 def _content(request: ApprovalRequested) -> tuple[object, ...]:
     lines = tuple(sorted((line.item, line.quantity) for line in request.lines))
-    return request.customer_id, lines, request.total_cents, request.expires_at
+    return request.customer_id, lines, request.total_cents, request.expires_at, request.levels
+
+
+def _same_person(one: Decision, other: Decision) -> bool:
+    """Tell whether two decisions are one person's, however the name is written."""
+    return one.approver.strip().casefold() == other.approver.strip().casefold()

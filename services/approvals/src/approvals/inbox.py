@@ -51,7 +51,10 @@ class Inbox:
         """Take in a request for approval."""
         moment = self._clock()
         _, case = await self._change(
-            "approval_requested", request.order_id, lambda case: case.ask(request, moment)
+            "approval_requested",
+            request.order_id,
+            lambda case: case.ask(request, moment),
+            known_as="approval_reminded" if request.reminder else "known_already",
         )
         self._deliver(case)
 
@@ -71,8 +74,7 @@ class Inbox:
             if case.asked is None:
                 raise UnknownApproval(f"no approval is known for order {order_id}")
             decided = case.decide(decision, moment)
-            if decided.ended is not None:  # the same decision as before, which came too late
-                decided.must_be_wanted(moment)
+            decided.must_be_wanted(moment)  # the same decision as before may have come too late
             return decided
 
         _, case = await self._change("approval_decided", order_id, apply)
@@ -102,13 +104,21 @@ class Inbox:
         return [_known(case, moment) for case in cases]
 
     async def _change(
-        self, what: str, order_id: str, change: Callable[[Case], Case], **fields: str
+        self,
+        what: str,
+        order_id: str,
+        change: Callable[[Case], Case],
+        known_as: str = "known_already",
+        **fields: str,
     ) -> tuple[Case, Case]:
         before, after = await self._store.change(order_id, change)
         if before == after:
-            log.info("known_already", what=what, order_id=order_id, **fields)
+            log.info(known_as, what=what, order_id=order_id, **fields)
         else:
             log.info(what, order_id=order_id, status=after.recorded_status(), **fields)
+        if after.is_escalated and after.endorsed is not None and not before.is_escalated:
+            approver = after.endorsed.decision.approver
+            log.info("approval_escalated", order_id=order_id, approver=approver)
         return before, after
 
     def _deliver(self, case: Case) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Index,
+    Integer,
     MetaData,
     Row,
     String,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
-from approvals.domain import Asked, Case, Ended, Made
+from approvals.domain import Asked, Case, Ended, Endorsed, Made
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalStatus, Decision
 from orderflow_hosting.database import Database, DatabaseClosed, Utc
 from orderflow_hosting.dead_letters import dead_letter_table
@@ -59,6 +60,11 @@ _approvals = Table(
     Column("decided_at", Utc),
     Column("handed_over_at", Utc),
     Column("outcome", String(16)),
+    # Null in the rows of earlier versions, and where one approval is enough.
+    Column("levels", Integer),
+    Column("endorser", String(128)),
+    Column("endorsement", Text),
+    Column("endorsed_at", Utc),
 )
 _columns = _approvals.c
 _undelivered = and_(
@@ -201,7 +207,7 @@ def _before(place: Place) -> ColumnElement[bool]:
 
 def _write(case: Case) -> Mapping[str, Any]:
     request = case.asked.request if case.asked else None
-    made = case.made
+    made, endorsed = case.made, case.endorsed
     return {
         "order_id": case.order_id,
         "status": case.recorded_status(),
@@ -218,6 +224,10 @@ def _write(case: Case) -> Mapping[str, Any]:
         "decided_at": made.decided_at if made else None,
         "handed_over_at": made.handed_over_at if made else None,
         "outcome": made.outcome if made else None,
+        "levels": request.levels if request and request.levels > 1 else None,
+        "endorser": endorsed.decision.approver if endorsed else None,
+        "endorsement": endorsed.decision.comment if endorsed else None,
+        "endorsed_at": endorsed.decided_at if endorsed else None,
     }
 
 
@@ -227,6 +237,7 @@ def _read(row: Row[Any]) -> Case:
         asked=_asked(row) if row.requested_at is not None else None,
         made=_made(row) if row.decided_at is not None else None,
         ended=Ended(row.ended_reason, row.ended_at) if row.ended_at is not None else None,
+        endorsed=_endorsed(row) if row.endorsed_at is not None else None,
     )
 
 
@@ -237,6 +248,7 @@ def _asked(row: Row[Any]) -> Asked:
         lines=row.lines,
         total_cents=row.total_cents,
         expires_at=row.expires_at,
+        levels=row.levels or 1,
     )
     return Asked(request, row.requested_at)
 
@@ -244,3 +256,8 @@ def _asked(row: Row[Any]) -> Asked:
 def _made(row: Row[Any]) -> Made:
     decision = Decision(approved=row.approved, approver=row.approver, comment=row.comment)
     return Made(decision, row.decided_at, row.handed_over_at, row.outcome)
+
+
+def _endorsed(row: Row[Any]) -> Endorsed:
+    decision = Decision(approved=True, approver=row.endorser, comment=row.endorsement)
+    return Endorsed(decision, row.endorsed_at)

@@ -95,17 +95,21 @@ class OrderActivities:
         )
         if record is None:
             return Recorded(superseded=True)
-        request = ApprovalRequested(
-            order_id=wanted.order_id,
-            customer_id=wanted.customer_id,
-            lines=wanted.lines,
-            total_cents=wanted.total_cents,
-            expires_at=wanted.expires_at,
-        )
         recorded, _none = await asyncio.gather(
-            self._tell(record), self._announcer.approval_requested(request)
+            self._tell(record), self._announcer.approval_requested(_request(wanted))
         )
         return recorded
+
+    async def remind_of_approval_activity(
+        self, _: WorkflowActivityContext, wanted: ApprovalWanted
+    ) -> None:
+        """Ask for the same decision once more, unless the order no longer waits for it."""
+        order = await self._store.order(wanted.order_id)
+        is_waiting = order is not None and order.status is OrderStatus.AWAITING_APPROVAL
+        if not is_waiting or await self._is_anothers(wanted):
+            return
+        await self._announcer.approval_requested(_request(wanted, reminder=True))
+        log.info("approval_reminder_sent", order_id=wanted.order_id)
 
     async def process_payment_activity(self, _: WorkflowActivityContext, charge: Charge) -> Charged:
         """Take the money, once."""
@@ -153,11 +157,11 @@ class OrderActivities:
             ApprovalWithdrawn(order_id=undoing.order_id, reason=undoing.reason)
         )
 
-    async def _is_anothers(self, undoing: Undoing) -> bool:
-        """Tell whether another run did what is about to be undone: then it is not this one's."""
-        is_anothers = not await self._store.may_belong_to(undoing.order_id, undoing.run_id)
+    async def _is_anothers(self, run: Undoing | ApprovalWanted) -> bool:
+        """Tell whether another run owns the order: what was done for it is not this one's."""
+        is_anothers = not await self._store.may_belong_to(run.order_id, run.run_id)
         if is_anothers:
-            log.warning("run_superseded", order_id=undoing.order_id, run_id=undoing.run_id)
+            log.warning("run_superseded", order_id=run.order_id, run_id=run.run_id)
         return is_anothers
 
     async def _record(
@@ -192,3 +196,15 @@ class OrderActivities:
                 reason=change.reason,
             )
         return Recorded(cancelled=record.cancelled)
+
+
+def _request(wanted: ApprovalWanted, *, reminder: bool = False) -> ApprovalRequested:
+    return ApprovalRequested(
+        order_id=wanted.order_id,
+        customer_id=wanted.customer_id,
+        lines=wanted.lines,
+        total_cents=wanted.total_cents,
+        expires_at=wanted.expires_at,
+        levels=wanted.levels,
+        reminder=reminder,
+    )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from orderflow_contracts.fields import Name
@@ -34,3 +34,15 @@ class OrdersSettings(ServiceSettings):
     )
     stock_check_seconds: float = Field(60, gt=0)
     low_stock_check_seconds: float = Field(15, gt=0)
+    approval_reminder_after: float = Field(0.5, ge=0, lt=1)
+    second_approval_threshold_cents: int | None = None
+
+    @field_validator("second_approval_threshold_cents")
+    @classmethod
+    def _not_under_the_first(cls, second: int | None, info: ValidationInfo) -> int | None:
+        first = info.data.get("approval_threshold_cents")
+        if second is not None and first is not None and second < first:
+            raise ValueError(
+                f"must not be less than ORDERS_APPROVAL_THRESHOLD_CENTS, which is {first}"
+            )
+        return second

@@ -5,9 +5,15 @@ from dataclasses import dataclass
 from orderflow_contracts.orders import Order, OrderStatus, Reason
 
 
-def needs_approval(total_cents: int, threshold_cents: int) -> bool:
-    """Tell whether a person must decide: only a total over the threshold needs one."""
-    return total_cents > threshold_cents
+def approval_levels(
+    total_cents: int, threshold_cents: int, second_threshold_cents: int | None
+) -> int:
+    """Tell how many people must approve: one over the threshold, two over the second, if any."""
+    if total_cents <= threshold_cents:
+        return 0
+    if second_threshold_cents is None or total_cents <= second_threshold_cents:
+        return 1
+    return 2
 
 
 def is_low(available: int, threshold: int) -> bool:

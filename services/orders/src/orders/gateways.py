@@ -64,8 +64,9 @@ class DaprAnnouncer:
         )
 
     async def approval_requested(self, request: ApprovalRequested) -> None:
-        """Publish on `approvals.requested`."""
-        await self._publish(names.APPROVALS_REQUESTED, request.order_id, request)
+        """Publish on `approvals.requested`; a reminder is an event of its own."""
+        part = ".reminder" if request.reminder else ""
+        await self._publish(names.APPROVALS_REQUESTED, request.order_id, request, part)
 
     async def approval_withdrawn(self, withdrawal: ApprovalWithdrawn) -> None:
         """Publish on `approvals.withdrawn`."""
@@ -77,6 +78,6 @@ class DaprAnnouncer:
             names.INVENTORY_LOW_STOCK, low, subject=low.item, event_id=event_id
         )
 
-    async def _publish(self, topic: str, order_id: str, message: BaseModel) -> None:
-        event_id = f"{order_id}.{topic.partition('.')[2]}"
+    async def _publish(self, topic: str, order_id: str, message: BaseModel, part: str = "") -> None:
+        event_id = f"{order_id}.{topic.partition('.')[2]}{part}"
         await self._sidecar.publish(topic, message, subject=order_id, event_id=event_id)

@@ -156,6 +156,8 @@ class Intake:
             approval_threshold_cents=self._settings.approval_threshold_cents,
             approval_timeout_seconds=self._settings.approval_timeout_seconds,
             retry_timeout_seconds=self._settings.retry_timeout_seconds,
+            approval_reminder_after=self._settings.approval_reminder_after,
+            second_approval_threshold_cents=self._settings.second_approval_threshold_cents,
         )
         try:
             await self._engine.start(names.ORDER_PROCESSING, order.order_id, run)

@@ -20,6 +20,10 @@ class OrderRun(Payload):
 
     `run_id` names this very run: an order belongs to the first run that gets past its start, so
     that a second one, started by whatever accident, has no effect.
+
+    `approval_reminder_after` is the part of the approval's time after which the request is said
+    again, 0 for never; over `second_approval_threshold_cents` two people must approve. A run of
+    an earlier version has neither.
     """
 
     order_id: str
@@ -30,6 +34,8 @@ class OrderRun(Payload):
     approval_threshold_cents: int
     approval_timeout_seconds: float
     retry_timeout_seconds: float
+    approval_reminder_after: float = 0.0
+    second_approval_threshold_cents: int | None = None
 
 
 class Notice(Payload):
@@ -71,7 +77,10 @@ class Verified(Recorded):
 
 
 class ApprovalWanted(Payload):
-    """Input of `request_approval_activity`: a person must decide until `expires_at`."""
+    """Input of `request_approval_activity`, and of `remind_of_approval_activity` after it.
+
+    So many people as there are `levels` must decide until `expires_at`.
+    """
 
     order_id: str
     run_id: str
@@ -79,6 +88,7 @@ class ApprovalWanted(Payload):
     lines: tuple[OrderLine, ...]
     total_cents: int
     expires_at: datetime
+    levels: int = 1
 
 
 class Charge(Payload):

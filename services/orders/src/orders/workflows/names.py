@@ -30,6 +30,8 @@ RELEASE_INVENTORY: Final = "release_inventory_activity"
 REFUND_PAYMENT: Final = "refund_payment_activity"
 WITHDRAW_APPROVAL: Final = "withdraw_approval_activity"
 
+REMIND_OF_APPROVAL: Final = "remind_of_approval_activity"
+
 ORDER_ACTIVITIES: Final = (
     NOTIFY,
     VERIFY_INVENTORY,
@@ -39,6 +41,7 @@ ORDER_ACTIVITIES: Final = (
     RELEASE_INVENTORY,
     REFUND_PAYMENT,
     WITHDRAW_APPROVAL,
+    REMIND_OF_APPROVAL,
 )
 
 INTERACTIVE_HELLO_STEP: Final = "interactive_hello_activity"

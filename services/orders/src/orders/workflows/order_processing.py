@@ -21,8 +21,8 @@ from orders.domain import (
     COMPLETED,
     UNDO_FAILED,
     Ending,
+    approval_levels,
     failed,
-    needs_approval,
     rejected,
 )
 from orders.workflows import names
@@ -82,10 +82,8 @@ class _Way:
         """Take the steps forward; return how the order ends."""
         try:
             ending = yield from self._reserve()
-            if ending is None and needs_approval(
-                self._total_cents or 0, self._order.approval_threshold_cents
-            ):
-                ending = yield from self._approve()
+            if ending is None and (levels := self._approval_levels()):
+                ending = yield from self._approve(levels)
             if ending is None:
                 ending = yield from self._pay()
             if ending is None:
@@ -133,24 +131,30 @@ class _Way:
         self._total_cents = result.total_cents
         return _stop(result)
 
-    def _approve(self) -> Generator[Task[Any], Any, Ending | None]:
+    def _approval_levels(self) -> int:
+        return approval_levels(
+            self._total_cents or 0,
+            self._order.approval_threshold_cents,
+            self._order.second_approval_threshold_cents,
+        )
+
+    def _approve(self, levels: int) -> Generator[Task[Any], Any, Ending | None]:
         self._step_fails_as = Reason.APPROVAL_UNAVAILABLE
         patience = timedelta(seconds=self._order.approval_timeout_seconds)
         self._saga.register(names.WITHDRAW_APPROVAL)
-        recorded = yield self._call(
-            names.REQUEST_APPROVAL,
-            ApprovalWanted(
-                order_id=self._order.order_id,
-                run_id=self._order.run_id,
-                customer_id=self._order.customer_id,
-                lines=self._order.lines,
-                total_cents=self._total_cents or 0,
-                expires_at=self._ctx.current_utc_datetime.replace(tzinfo=UTC) + patience,
-            ),
+        wanted = ApprovalWanted(
+            order_id=self._order.order_id,
+            run_id=self._order.run_id,
+            customer_id=self._order.customer_id,
+            lines=self._order.lines,
+            total_cents=self._total_cents or 0,
+            expires_at=self._ctx.current_utc_datetime.replace(tzinfo=UTC) + patience,
+            levels=levels,
         )
+        recorded = yield self._call(names.REQUEST_APPROVAL, wanted)
         if ending := _stop(Recorded.model_validate(recorded)):
             return ending
-        decision = yield from self._decision(patience)
+        decision = yield from self._decision(wanted, patience)
         if isinstance(decision, Ending):
             return decision
         self._saga.forget(names.WITHDRAW_APPROVAL)
@@ -159,19 +163,33 @@ class _Way:
         recorded = yield self.notify(OrderStatus.APPROVED)
         return _stop(Recorded.model_validate(recorded))
 
-    def _decision(self, patience: timedelta) -> Generator[Task[Any], Any, Decision | Ending]:
-        """Wait for a decision; return how the order ends if none comes."""
+    def _decision(
+        self, wanted: ApprovalWanted, patience: timedelta
+    ) -> Generator[Task[Any], Any, Decision | Ending]:
+        """Wait for a decision, with a reminder on the way; return the ending if none comes."""
         cancelled = self._ctx.wait_for_external_event(names.CANCEL_REQUESTED)
         expired = self._ctx.create_timer(patience)
+        reminder = self._reminder_timer(patience)
+        decided = self._ctx.wait_for_external_event(APPROVAL_DECIDED)
         while True:
-            decided = self._ctx.wait_for_external_event(APPROVAL_DECIDED)
-            first = yield when_any([decided, cancelled, expired])
+            first = yield when_any([decided, cancelled, expired, *reminder])
             if first is expired:
                 return rejected(Reason.APPROVAL_EXPIRED)
             if first is cancelled:
                 return CANCELLED
+            if first in reminder:
+                # Nobody waits for the reminder: a decision may overtake it, and it may fail.
+                reminder = []
+                self._call(names.REMIND_OF_APPROVAL, wanted)
+                continue
             with contextlib.suppress(ValidationError):  # an event that is no decision: wait on
                 return Decision.model_validate(decided.get_result())
+            decided = self._ctx.wait_for_external_event(APPROVAL_DECIDED)
+
+    def _reminder_timer(self, patience: timedelta) -> list[Any]:
+        """Set the timer of the reminder, if there shall be one; older runs have none."""
+        part = self._order.approval_reminder_after
+        return [self._ctx.create_timer(patience * part)] if part else []
 
     def _pay(self) -> Generator[Task[Any], Any, Ending | None]:
         self._step_fails_as = Reason.PAYMENT_UNAVAILABLE

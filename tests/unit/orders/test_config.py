@@ -1,0 +1,61 @@
+"""What orders accepts as its settings."""
+
+import pytest
+
+from orderflow_hosting.settings import load
+from orders.config import OrdersSettings
+
+SECOND = "ORDERS_SECOND_APPROVAL_THRESHOLD_CENTS"
+REMINDER = "ORDERS_APPROVAL_REMINDER_AFTER"
+
+
+@pytest.fixture(autouse=True)
+def token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_API_TOKEN", "a-token-of-a-test")
+
+
+def test_one_approver_and_a_reminder_half_way_are_the_usual() -> None:
+    """Without settings of their own, nobody else must approve, and the reminder comes half-way."""
+    settings = load(OrdersSettings)
+
+    assert settings.second_approval_threshold_cents is None
+    assert settings.approval_reminder_after == 0.5
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [(SECOND, "5000000"), (SECOND, ""), (REMINDER, "0"), (REMINDER, "0.99")]
+)
+def test_what_makes_sense_is_taken(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """The thresholds may be the same, and the reminder may be turned off."""
+    monkeypatch.setenv(variable, value)
+
+    load(OrdersSettings)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        (SECOND, "4999999", "must not be less than ORDERS_APPROVAL_THRESHOLD_CENTS"),
+        (SECOND, "much", "valid integer"),
+        (REMINDER, "1", "less than 1"),
+        (REMINDER, "-0.1", "greater than or equal to 0"),
+    ],
+)
+def test_what_makes_no_sense_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variable: str,
+    value: str,
+    told: str,
+) -> None:
+    """The process ends with a line that names the variable and what is wrong with it."""
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(SystemExit):
+        load(OrdersSettings)
+
+    said = capsys.readouterr().err
+    assert said.startswith(f"cannot start: {variable}: ")
+    assert told in said
