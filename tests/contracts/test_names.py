@@ -12,12 +12,14 @@ def test_topics_are_those_of_the_contract() -> None:
         names.APPROVALS_REQUESTED,
         names.APPROVALS_DECISIONS,
         names.APPROVALS_WITHDRAWN,
+        names.TASKS_COMPLETED,
     } == {
         "orders.submitted",
         "orders.status",
         "approvals.requested",
         "approvals.decisions",
         "approvals.withdrawn",
+        "tasks.completed",
     }
     assert names.PUBSUB == "pubsub"
 
@@ -30,6 +32,7 @@ def test_topics_are_those_of_the_contract() -> None:
         ("approvals.requested", "com.orderflow.approval.requested.v1"),
         ("approvals.decisions", "com.orderflow.approval.decision.v1"),
         ("approvals.withdrawn", "com.orderflow.approval.withdrawn.v1"),
+        ("tasks.completed", "com.orderflow.task.completed.v1"),
     ],
 )
 def test_event_types_are_topics_in_singular_words(topic: str, expected: str) -> None:
@@ -46,6 +49,7 @@ def test_every_subscription_has_a_dead_letter_topic() -> None:
         "approvals.requested.dead",
         "approvals.decisions.dead",
         "approvals.withdrawn.dead",
+        "tasks.completed.dead",
     }
 
 

@@ -1,14 +1,20 @@
 """Orders' settings; the only reader of the environment."""
 
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from orderflow_contracts.fields import Name
 from orderflow_contracts.names import LOCAL_PORTS, ORDERS
 from orderflow_hosting.settings import ServiceSettings
 
 _PORTS: Final = LOCAL_PORTS[ORDERS]
+
+LONGEST_PATIENCE_SECONDS: Final = 366 * 24 * 3600
+
+Picking = Literal["off", "handed_over", "awaited"]
+"""Whether the warehouse is given a task for each paid order, and whether the order waits for it."""
 
 
 class OrdersSettings(ServiceSettings):
@@ -26,3 +32,6 @@ class OrdersSettings(ServiceSettings):
     retry_timeout_seconds: float = Field(600, gt=0)
     hello_step_seconds: float = Field(2, ge=0)
     counter_pause_seconds: float = Field(1, gt=0)
+    picking: Picking = "off"
+    pickers: tuple[Name, ...] = Field(("warehouse",), min_length=1)
+    picking_timeout_seconds: float = Field(24 * 3600, gt=0, le=LONGEST_PATIENCE_SECONDS)

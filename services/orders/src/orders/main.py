@@ -24,7 +24,12 @@ from orders.intake import Intake
 from orders.management import Management
 from orders.order_undo import OrderUndo
 from orders.payments import LedgerProvider
+from orders.picking import PickingActivities
 from orders.store import DEAD_LETTERS, TABLES, OrderStore
+from orders.task_activities import TaskActivities
+from orders.task_api import subscribe_tasks, task_router
+from orders.task_store import TaskStore
+from orders.tasks import Tasks
 from orders.worker import Worker
 from orders.workflow_api import workflow_router
 from orders.workflows import names as workflow_names
@@ -32,6 +37,7 @@ from orders.workflows.counter import never_ending_workflow
 from orders.workflows.hello import interactive_hello_workflow
 from orders.workflows.order_processing import order_processing_workflow
 from orders.workflows.order_undo import order_undo_workflow
+from orders.workflows.task_processing import task_processing_workflow
 
 
 async def run(settings: OrdersSettings) -> None:
@@ -52,6 +58,10 @@ async def run(settings: OrdersSettings) -> None:
     )
     steps = OrderActivities(store, DaprInventory(sidecar), payments, announcer, feed)
     hello = HelloActivities(part_seconds=settings.hello_step_seconds)
+    task_store = TaskStore(database)
+    tasks = Tasks(task_store, engine)
+    task_steps = TaskActivities(task_store, settings.pickers)
+    picking = PickingActivities(store, task_store, engine)
     worker = Worker(
         settings,
         sidecar,
@@ -60,20 +70,25 @@ async def run(settings: OrdersSettings) -> None:
             workflow_names.ORDER_UNDO: order_undo_workflow,
             workflow_names.INTERACTIVE_HELLO: interactive_hello_workflow,
             workflow_names.NEVER_ENDING: never_ending_workflow,
+            workflow_names.TASK_PROCESSING: task_processing_workflow,
         },
         activities={
             **{name: getattr(steps, name) for name in workflow_names.ORDER_ACTIVITIES},
             workflow_names.INTERACTIVE_HELLO_STEP: hello.interactive_hello_activity,
+            **{name: getattr(task_steps, name) for name in workflow_names.TASK_ACTIVITIES},
+            **{name: getattr(picking, name) for name in workflow_names.PICKING_ACTIVITIES},
         },
     )
 
     app = DaprApp(settings)
     subscribe(app, intake, letters)
     offer_methods(app, intake)
+    subscribe_tasks(app, tasks, letters)
     letters.listen(app, names.SUBSCRIPTIONS[names.ORDERS])
     http = http_app(
         order_router(intake, store, feed),
         payment_router(payments),
+        task_router(tasks),
         workflow_router(management),
         dead_letter_router(letters),
         health_router(
