@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -45,6 +45,26 @@ class TimerFires:
     """The timer comes to its end when nothing else is left to do."""
 
 
+@dataclass(frozen=True)
+class Child:
+    """A child workflow that a workflow started, with its input as JSON."""
+
+    name: str
+    instance_id: str
+    input: Any
+
+
+@dataclass(frozen=True)
+class ChildEnds:
+    """The child comes to its end, with a result or an error, when nothing else is left to do."""
+
+    result: Any = None
+    error: str | None = None
+
+
+Happening = Event | TimerFires | ChildEnds
+
+
 class _Orchestration:
     """What the SDK's workflow context stands on."""
 
@@ -55,7 +75,9 @@ class _Orchestration:
         self.calls: list[Call] = []
         self.timers: list[tuple[timedelta, CompletableTask[None]]] = []
         self.open_calls: deque[tuple[Call, CompletableTask[Any]]] = deque()
-        self.waits: dict[str, CompletableTask[Any]] = {}
+        self.children: list[Child] = []
+        self.open_children: deque[CompletableTask[Any]] = deque()
+        self.waits: defaultdict[str, list[CompletableTask[Any]]] = defaultdict(list)
         self._kept = {event.name: event.data for event in early}
         self.custom_status: str | None = None
         self.continued_with: list[tuple[Any, bool]] = []
@@ -74,6 +96,19 @@ class _Orchestration:
         self.open_calls.append((call, task))
         return task
 
+    def call_sub_orchestrator(
+        self,
+        orchestrator: str,
+        *,
+        input: Any,  # noqa: A002 # so does the SDK name it
+        instance_id: str,
+        **_: Any,
+    ) -> CompletableTask[Any]:
+        task: CompletableTask[Any] = CompletableTask()
+        self.children.append(Child(orchestrator, instance_id, _through_json(input)))
+        self.open_children.append(task)
+        return task
+
     def create_timer(self, fire_at: timedelta) -> CompletableTask[None]:
         task: CompletableTask[None] = CompletableTask()
         self.timers.append((fire_at, task))
@@ -81,9 +116,10 @@ class _Orchestration:
 
     def wait_for_external_event(self, name: str, **_: Any) -> CompletableTask[Any]:
         task: CompletableTask[Any] = CompletableTask()
-        self.waits[name] = task
         if name in self._kept:
             task.complete(self._kept.pop(name))
+        else:
+            self.waits[name].append(task)  # an event wakes the first of those who wait for it
         return task
 
     def set_custom_status(self, custom_status: str) -> None:
@@ -102,7 +138,7 @@ class WorkflowRun:
         payload: Any,
         answer: Answer,
         *,
-        happenings: Iterable[Event | TimerFires] = (),
+        happenings: Iterable[Happening] = (),
         early: Iterable[Event] = (),
     ) -> None:
         self._orchestration = _Orchestration("order-1", early)
@@ -116,6 +152,11 @@ class WorkflowRun:
     def calls(self) -> list[Call]:
         """The activities that were called, in their order."""
         return self._orchestration.calls
+
+    @property
+    def children(self) -> list[Child]:
+        """The child workflows that were started."""
+        return self._orchestration.children
 
     @property
     def timers(self) -> list[timedelta]:
@@ -165,9 +206,16 @@ class WorkflowRun:
         else:
             task.complete(result)
 
-    def _happen(self, happening: Event | TimerFires) -> None:
+    def _happen(self, happening: Happening) -> None:
         if isinstance(happening, Event):
-            self._orchestration.waits[happening.name].complete(happening.data)
+            self._orchestration.waits[happening.name].pop(0).complete(happening.data)
+        elif isinstance(happening, ChildEnds):
+            child = self._orchestration.open_children.popleft()
+            if happening.error is None:
+                child.complete(happening.result)
+            else:
+                details = protos.TaskFailureDetails(errorType="X", errorMessage=happening.error)
+                child.fail("the child failed", details)
         else:
             self._orchestration.timers[-1][1].complete(None)
 
