@@ -230,6 +230,30 @@ def test_a_stopped_order_withdraws_its_task(picking: Shop) -> None:
     assert_books_agree(picking, [order])
 
 
+def test_an_order_whose_task_is_stopped_is_undone(picking: Shop) -> None:
+    """An operator ends the task's workflow alone: nobody will pick, so the order fails."""
+    order_id = picking.submit("cars", 2)
+    task = wait_task(picking, f"pick-{order_id}", "assigned")
+
+    expect(Workflows(picking).post(f"/{task['instance_id']}/terminate"), 202)
+
+    order = picking.wait_final(order_id)
+    assert (order["status"], order["reason"]) == ("failed", "picking_unavailable")
+    wait_task(picking, f"pick-{order_id}", "withdrawn")
+    assert_books_agree(picking, [order])
+
+
+def test_the_longest_id_has_a_task(picking: Shop) -> None:
+    """The ids of an order's task and of its workflow are longer than any order's, and legal."""
+    order_id = new_id("o").ljust(64, "-")
+    picking.submit_stubbornly(picking.order_data(order_id))
+    wait_task(picking, f"pick-{order_id}", "assigned")
+
+    expect(complete(picking, f"pick-{order_id}"), 202)
+
+    assert picking.wait_final(order_id)["status"] == "completed"
+
+
 def test_a_killed_service_finds_its_tasks_again(picking: Shop) -> None:
     """Orders and its sidecar die while a task waits, and the order goes on after it."""
     order_id = picking.submit("paperclip", 2)

@@ -110,7 +110,9 @@ class TaskStore:
 
     async def task(self, task_id: str) -> Task | None:
         """Read a task."""
-        return await self._database.read(lambda connection: _find(connection, task_id))
+        query = select(_tasks).where(_tasks.c.task_id == task_id)
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        return None if row is None else _task(row)
 
     async def tasks(
         self, status: TaskStatus | None, limit: int, before: int | None
