@@ -46,6 +46,7 @@ from orderflow_contracts.orders import (
     OrderSubmitted,
     Reason,
 )
+from orderflow_contracts.tasks import Task, TaskCompleted, TaskStatus
 
 GOLDEN = Path(__file__).parent / "golden"
 AT = datetime(2026, 3, 1, 12, 30, 15, 123456, UTC)
@@ -53,6 +54,17 @@ LATER = datetime(2026, 3, 2, 12, 30, 15, tzinfo=UTC)
 LINES = (OrderLine(item="cars", quantity=11), OrderLine(item="paperclip", quantity=2))
 
 MESSAGES: Mapping[str, Message] = {
+    "tasks.completed": TaskCompleted(task_id="task-1", completed_at=AT),
+    "task": Task(
+        task_id="pick-order-1",
+        instance_id="pick.order-1",
+        title="Pick 11 cars for order order-1",
+        assignee="warehouse",
+        order_id="order-1",
+        status=TaskStatus.ASSIGNED,
+        created_at=AT,
+        updated_at=LATER,
+    ),
     "orders.submitted": OrderSubmitted(order_id="order-1", customer_id="alice", lines=LINES),
     "orders.status": OrderStatusChanged(
         order_id="order-1",

@@ -14,6 +14,7 @@ from orderflow_contracts.approvals import (
 )
 from orderflow_contracts.inventory import ReserveRequest, RestockRequest
 from orderflow_contracts.orders import OrderStatusChanged, OrderSubmitted
+from orderflow_contracts.tasks import TaskCompleted
 from orderflow_hosting.problems import invalid_input
 
 LINE = {"item": "cars", "quantity": 1}
@@ -134,6 +135,18 @@ def table() -> list[Any]:
         *((ApprovalRequested, {**REQUESTED, "levels": bad}, "levels") for bad in (0, 3, "2", None)),
         (ApprovalRequested, {**REQUESTED, "reminder": "perhaps"}, "reminder"),
         *((ApprovalWithdrawn, {"order_id": "o-1", "reason": bad}, "reason") for bad in TEXTS),
+        *(
+            (TaskCompleted, {"task_id": bad}, "task_id")
+            for bad in ORDER_IDS
+            if bad != "a" * 65  # a task's id may be longer
+        ),
+        (TaskCompleted, {"task_id": "a" * 81}, "task_id"),
+        *(
+            (TaskCompleted, {"task_id": "t-1", "completed_at": bad}, "completed_at")
+            for bad in MOMENTS
+            if bad is not None
+        ),
+        *((TaskCompleted, thing, "body") for thing in THINGS),
         (RaiseRequest, {"order_id": "o-1", "data": {"approver": "b"}}, "data.approved"),
         (RaiseRequest, {"order_id": "o-1", "data": DECISION, "event_name": "x"}, "event_name"),
         (

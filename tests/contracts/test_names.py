@@ -13,6 +13,7 @@ def test_topics_are_those_of_the_contract() -> None:
         names.APPROVALS_DECISIONS,
         names.APPROVALS_WITHDRAWN,
         names.INVENTORY_LOW_STOCK,
+        names.TASKS_COMPLETED,
     } == {
         "orders.submitted",
         "orders.status",
@@ -20,6 +21,7 @@ def test_topics_are_those_of_the_contract() -> None:
         "approvals.decisions",
         "approvals.withdrawn",
         "inventory.low-stock",
+        "tasks.completed",
     }
     assert names.PUBSUB == "pubsub"
 
@@ -33,6 +35,7 @@ def test_topics_are_those_of_the_contract() -> None:
         ("approvals.decisions", "com.orderflow.approval.decision.v1"),
         ("approvals.withdrawn", "com.orderflow.approval.withdrawn.v1"),
         ("inventory.low-stock", "com.orderflow.inventory.low-stock.v1"),
+        ("tasks.completed", "com.orderflow.task.completed.v1"),
     ],
 )
 def test_event_types_are_topics_in_singular_words(topic: str, expected: str) -> None:
@@ -49,6 +52,7 @@ def test_every_subscription_has_a_dead_letter_topic() -> None:
         "approvals.requested.dead",
         "approvals.decisions.dead",
         "approvals.withdrawn.dead",
+        "tasks.completed.dead",
     }
 
 

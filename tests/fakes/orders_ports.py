@@ -4,8 +4,6 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from pydantic import BaseModel
-
 from fakes.memory_store import MemoryStore
 from inventory.config import OPENING_STOCK
 from inventory.stock import StockRoom
@@ -24,7 +22,7 @@ from orderflow_contracts.inventory import (
 from orderflow_contracts.orders import OrderStatusChanged
 from orders.instances import Instance, RuntimeStatus
 from orders.ports import AlreadyRunning, EngineUnavailable, NoSuchInstance
-from orders.workflows.messages import OrderRun, Undone
+from orders.workflows.messages import OrderRun, TaskOrder, Undone
 
 
 class MemoryEngine:
@@ -33,10 +31,11 @@ class MemoryEngine:
     def __init__(self) -> None:
         self.runs: dict[str, list[OrderRun]] = defaultdict(list)
         self.active: set[str] = set()
-        self.raised: list[tuple[str, str, BaseModel | None]] = []
+        self.raised: list[tuple[str, str, Any]] = []
         self.ended_as = RuntimeStatus.COMPLETED
         self.names: dict[str, str] = {}
         self.undone: list[Undone] = []
+        self.tasks: dict[str, TaskOrder] = {}
         self.is_down = False
         self.loses_next_answer = False
 
@@ -45,6 +44,12 @@ class MemoryEngine:
         self._answer()
         if workflow == "order_undo_workflow":
             self.undone.append(Undone.model_validate_json(payload.model_dump_json()))
+            return
+        if workflow == "task_processing_workflow":
+            if instance_id in self.active:
+                raise AlreadyRunning(instance_id)
+            self.active.add(instance_id)
+            self.tasks[instance_id] = TaskOrder.model_validate_json(payload.model_dump_json())
             return
         assert workflow == "order_processing_workflow"
         if instance_id in self.active:
@@ -63,23 +68,26 @@ class MemoryEngine:
     ) -> Instance | None:
         """Read the last run that was started under this id."""
         self._answer()
-        runs = self.runs.get(instance_id)
-        if not runs:
+        runs: list[OrderRun] = self.runs.get(instance_id, [])
+        task = self.tasks.get(instance_id)
+        payload = runs[-1] if runs else task
+        if payload is None:
             return None
         status = RuntimeStatus.RUNNING if instance_id in self.active else self.ended_as
+        usual = "order_processing_workflow" if runs else "task_processing_workflow"
         return Instance(
             instance_id=instance_id,
-            name=self.names.get(instance_id, "order_processing_workflow"),
+            name=self.names.get(instance_id, usual),
             runtime_status=status,
             created_at=now(),
             last_updated_at=now(),
-            input=runs[-1].model_dump(mode="json"),
+            input=payload.model_dump(mode="json"),
         )
 
     async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
         """Keep an event."""
         self._answer()
-        if instance_id not in self.runs:
+        if instance_id not in self.runs and instance_id not in self.tasks:
             raise NoSuchInstance(instance_id)
         self.raised.append((instance_id, event, payload))
 

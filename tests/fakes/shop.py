@@ -26,6 +26,7 @@ class Shop:
     decisions: list[dict[str, Any]] = field(default_factory=list)
     resent: list[str] = field(default_factory=list)
     feed: list[str | dict[str, Any]] = field(default_factory=list)
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     changed: threading.Condition = field(default_factory=threading.Condition)
     taking_in: threading.Lock = field(default_factory=threading.Lock)
     unknown_decisions: int = 0
@@ -197,7 +198,9 @@ class Shop:
             case [service, rest] if rest.startswith("dead-letters"):
                 return self._answer_about_letters(service, rest.split("/")[1:])
             case ["orders", rest]:
-                return self._answer_as_orders(rest.split("/")[1:])
+                about_tasks = rest.split("/")[0] == "tasks"
+                answer = self._answer_about_tasks if about_tasks else self._answer_as_orders
+                return answer(rest.split("/")[1:])
             case ["approvals", rest]:
                 return self._answer_as_approvals(rest.split("/")[1:], body)
         return 404, None
@@ -218,6 +221,15 @@ class Shop:
         if rest[1:] == ["cancel"]:
             self.move(rest[0], "cancelled", "cancelled_on_request")
         return 200, self.orders[rest[0]]
+
+    def _answer_about_tasks(self, rest: list[str]) -> Answer:
+        if not rest:
+            return 200, {"items": list(self.tasks.values()), "next": None}
+        if rest[0] not in self.tasks:
+            return problem(404, "TASK_NOT_FOUND", f"there is no task {rest[0]}")
+        if rest[1:] == ["complete"]:
+            self.tasks[rest[0]] |= {"status": "completed", "completed_at": NOW}
+        return 200, self.tasks[rest[0]]
 
     def _answer_as_approvals(self, rest: list[str], body: Any) -> Answer:
         if not rest:

@@ -46,6 +46,26 @@ class TimerFires:
     """The timer that is due next comes to its end when nothing else is left to do."""
 
 
+@dataclass(frozen=True)
+class Child:
+    """A child workflow that a workflow started, with its input as JSON."""
+
+    name: str
+    instance_id: str
+    input: Any
+
+
+@dataclass(frozen=True)
+class ChildEnds:
+    """The child comes to its end, with a result or an error, when nothing else is left to do."""
+
+    result: Any = None
+    error: str | None = None
+
+
+Happening = Event | TimerFires | ChildEnds
+
+
 class _Orchestration:
     """What the SDK's workflow context stands on."""
 
@@ -56,6 +76,8 @@ class _Orchestration:
         self.calls: list[Call] = []
         self.timers: list[tuple[timedelta, CompletableTask[None]]] = []
         self.open_calls: deque[tuple[Call, CompletableTask[Any]]] = deque()
+        self.children: list[Child] = []
+        self.open_children: deque[CompletableTask[Any]] = deque()
         self.waits: defaultdict[str, deque[CompletableTask[Any]]] = defaultdict(deque)
         self._kept = {event.name: event.data for event in early}
         self.custom_status: str | None = None
@@ -73,6 +95,19 @@ class _Orchestration:
         call = Call(activity, _through_json(input), retry_policy)
         self.calls.append(call)
         self.open_calls.append((call, task))
+        return task
+
+    def call_sub_orchestrator(
+        self,
+        orchestrator: str,
+        *,
+        input: Any,  # noqa: A002 # so does the SDK name it
+        instance_id: str,
+        **_: Any,
+    ) -> CompletableTask[Any]:
+        task: CompletableTask[Any] = CompletableTask()
+        self.children.append(Child(orchestrator, instance_id, _through_json(input)))
+        self.open_children.append(task)
         return task
 
     def create_timer(self, fire_at: timedelta) -> CompletableTask[None]:
@@ -104,7 +139,7 @@ class WorkflowRun:
         payload: Any,
         answer: Answer,
         *,
-        happenings: Iterable[Event | TimerFires] = (),
+        happenings: Iterable[Happening] = (),
         early: Iterable[Event] = (),
     ) -> None:
         self._orchestration = _Orchestration("order-1", early)
@@ -118,6 +153,11 @@ class WorkflowRun:
     def calls(self) -> list[Call]:
         """The activities that were called, in their order."""
         return self._orchestration.calls
+
+    @property
+    def children(self) -> list[Child]:
+        """The child workflows that were started."""
+        return self._orchestration.children
 
     @property
     def timers(self) -> list[timedelta]:
@@ -167,9 +207,16 @@ class WorkflowRun:
         else:
             task.complete(result)
 
-    def _happen(self, happening: Event | TimerFires) -> None:
+    def _happen(self, happening: Happening) -> None:
         if isinstance(happening, Event):
             self._orchestration.waits[happening.name].popleft().complete(happening.data)
+        elif isinstance(happening, ChildEnds):
+            child = self._orchestration.open_children.popleft()
+            if happening.error is None:
+                child.complete(happening.result)
+            else:
+                details = protos.TaskFailureDetails(errorType="X", errorMessage=happening.error)
+                child.fail("the child failed", details)
         else:
             timers = [timer for timer in self._orchestration.timers if not timer[1].is_complete]
             min(timers, key=itemgetter(0))[1].complete(None)

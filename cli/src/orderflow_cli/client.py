@@ -22,6 +22,7 @@ from orderflow_contracts.approvals import Approval, ApprovalStatus, Decision
 from orderflow_contracts.fields import Message, OrderId, now
 from orderflow_contracts.inventory import RestockRequest, Stock
 from orderflow_contracts.orders import Order, OrderStatus, OrderStatusChanged, OrderSubmitted
+from orderflow_contracts.tasks import Task, TaskId, TaskStatus
 
 Item = TypeVar("Item", bound=Message)
 
@@ -29,6 +30,7 @@ PAGE_SIZE: Final = 100
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 1.0
 _ORDER_ID: Final[TypeAdapter[str]] = TypeAdapter(OrderId)
+_TASK_ID: Final[TypeAdapter[str]] = TypeAdapter(TaskId)
 
 
 class Orderflow:
@@ -154,6 +156,18 @@ class Orderflow:
         path = f"/v1.0/invoke/{names.INVENTORY}/method/{names.RESTOCK}"
         return self._sidecar.ask(path, Stock, request)
 
+    def tasks(self, status: TaskStatus | None = None, limit: int = PAGE_SIZE) -> list[Task]:
+        """List so many tasks."""
+        return self._list(self._orders, "/tasks", Page[Task], limit, status)
+
+    def task(self, task_id: str) -> Task:
+        """Read a task."""
+        return self._orders.read(f"/tasks/{_possible_task(task_id)}", Task)
+
+    def complete_task(self, task_id: str) -> Task:
+        """Tell that a task is done; its status tells a moment later."""
+        return self._orders.ask(f"/tasks/{_possible_task(task_id)}/complete", Task, {})
+
     def dead_letters(self, limit: int = PAGE_SIZE) -> list[DeadLetter]:
         """List so many dead letters of each service that keeps some."""
         return [
@@ -189,4 +203,14 @@ def _possible(order_id: str) -> str:
     except ValidationError:
         raise OrderflowError(
             f"{order_id!r} cannot be the id of an order: that is 1 to 64 letters, digits, - and _"
+        ) from None
+
+
+def _possible_task(task_id: str) -> str:
+    """Let through what can be a task's id, for the same reason."""
+    try:
+        return _TASK_ID.validate_python(task_id)
+    except ValidationError:
+        raise OrderflowError(
+            f"{task_id!r} cannot be the id of a task: that is 1 to 80 letters, digits, - and _"
         ) from None

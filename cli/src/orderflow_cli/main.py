@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from orderflow_cli import order_commands, shop_commands
+from orderflow_cli import order_commands, shop_commands, task_commands
 from orderflow_cli.app import app
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.show import clean
@@ -17,6 +17,7 @@ __all__ = [
     "order_commands",
     "replay_commands",
     "shop_commands",
+    "task_commands",
 ]
 
 

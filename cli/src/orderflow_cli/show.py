@@ -16,6 +16,7 @@ from orderflow_contracts.approvals import Approval
 from orderflow_contracts.fields import now
 from orderflow_contracts.inventory import Stock
 from orderflow_contracts.orders import Order, OrderLine, OrderStatus
+from orderflow_contracts.tasks import Task
 
 WIDTH_OF_A_FILE: Final = 200
 NOTHING: Final = "-"
@@ -111,6 +112,36 @@ def show_stock(stock: Stock) -> None:
             money(item.unit_price_cents),
         )
     print_table(table)
+
+
+def show_tasks(tasks: Sequence[Task]) -> None:
+    """Print a list of tasks."""
+    table = new_table("task", "status", "assignee", "title", "since", "completed")
+    for task in tasks:
+        table.add_row(
+            cell(task.task_id),
+            cell(task.status),
+            cell(task.assignee),
+            cell(task.title),
+            cell(moment(task.created_at)),
+            cell(NOTHING if task.completed_at is None else moment(task.completed_at)),
+        )
+    print_table(table, empty=None if tasks else "There is no such task.")
+
+
+def show_task(task: Task) -> None:
+    """Print a task."""
+    console().print(Text.assemble("Task ", (clean(task.task_id), "bold")))
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("  title", cell(task.title))
+    facts.add_row("  assignee", cell(task.assignee))
+    facts.add_row("  order", cell(task.order_id))
+    facts.add_row("  status", cell(task.status))
+    facts.add_row("  since", cell(moment(task.created_at)))
+    if task.completed_at is not None:
+        facts.add_row("  completed", cell(moment(task.completed_at)))
+    facts.add_row("  workflow", cell(task.instance_id))
+    console().print(facts)
 
 
 def show_dead_letters(letters: Sequence[DeadLetter]) -> None:

@@ -17,6 +17,7 @@ APPROVALS_REQUESTED: Final = "approvals.requested"
 APPROVALS_DECISIONS: Final = "approvals.decisions"
 APPROVALS_WITHDRAWN: Final = "approvals.withdrawn"
 INVENTORY_LOW_STOCK: Final = "inventory.low-stock"
+TASKS_COMPLETED: Final = "tasks.completed"
 
 RESERVE: Final = "reserve"
 COMMIT: Final = "commit"
@@ -28,13 +29,18 @@ RAISE: Final = "raise"
 APPROVAL_DECIDED: Final = "approval_decided"
 
 SUBSCRIPTIONS: Final[dict[str, tuple[str, ...]]] = {
-    ORDERS: (ORDERS_SUBMITTED,),
+    ORDERS: (ORDERS_SUBMITTED, TASKS_COMPLETED),
     INVENTORY: (),
     APPROVALS: (APPROVALS_REQUESTED, APPROVALS_DECISIONS, APPROVALS_WITHDRAWN),
 }
 """The topics that each application subscribes to, by application id."""
 
-_SINGULAR: Final = {"orders": "order", "approvals": "approval", "decisions": "decision"}
+_SINGULAR: Final = {
+    "orders": "order",
+    "approvals": "approval",
+    "decisions": "decision",
+    "tasks": "task",
+}
 
 
 def dead_letter_topic(topic: str) -> str:

@@ -60,6 +60,8 @@ class Reason(StrEnum):
     APPROVAL_UNAVAILABLE = "approval_unavailable"
     PAYMENT_UNAVAILABLE = "payment_unavailable"
     UNDO_FAILED = "undo_failed"
+    PICKING_TIMED_OUT = "picking_timed_out"
+    PICKING_UNAVAILABLE = "picking_unavailable"
 
 
 class OrderLine(Message):

@@ -334,3 +334,34 @@ async def test_a_decision_for_an_unknown_order_is_told(intake: Intake) -> None:
     """There is nobody to hand it to."""
     with pytest.raises(UnknownOrder):
         await intake.hand_over(DECISION)
+
+
+async def test_a_paid_order_is_woken_to_be_cancelled(
+    intake: Intake, engine: MemoryEngine, store: OrderStore
+) -> None:
+    """It may wait for the warehouse, whatever the settings are today."""
+    await intake.submit(ORDER)
+    await store.record("o1", "run", OrderStatus.PAID)
+
+    await intake.cancel("o1")
+
+    await until(lambda: engine.raised == [("o1", "cancel_requested", None)])
+
+
+async def test_picking_enters_as_input(
+    settings: OrdersSettings,
+    store: OrderStore,
+    engine: MemoryEngine,
+    announcer: MemoryAnnouncer,
+    feed: StatusFeed,
+) -> None:
+    """A run goes by the settings of its start; by default it knows no picking."""
+    chosen = settings.model_copy(update={"picking": "awaited", "picking_timeout_seconds": 7.0})
+    undo = OrderUndo(engine, store)
+    await Intake(chosen, store, engine, announcer, feed, undo).submit(ORDER)
+
+    assert settings.picking == "off"
+    assert (engine.runs["o1"][0].picking, engine.runs["o1"][0].picking_timeout_seconds) == (
+        "awaited",
+        7.0,
+    )

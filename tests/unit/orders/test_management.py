@@ -686,3 +686,29 @@ async def test_however_many_ids_there_are_all_are_read(
     found, after = await management.page(None, None, 100, None)
 
     assert (len(found), after, engine.list_calls) == (8, None, 3)
+
+
+# Tasks
+
+TASK = "task_processing_workflow"
+
+
+async def test_a_task_is_started_with_its_defaults(
+    management: Management, engine: ManagedMemoryEngine
+) -> None:
+    """What is left out is filled in before the start."""
+    await management.start(TASK, "x", {"task_id": "t1", "title": "Sweep"})
+
+    assert engine.instances["x"].input == {
+        "task_id": "t1",
+        "title": "Sweep",
+        "assignee": "",
+        "order_id": None,
+        "timeout_seconds": 24 * 3600.0,
+    }
+
+
+async def test_ids_of_orders_tasks_are_kept_for_orders(management: Management) -> None:
+    """Nobody else can be in the way of an order's task."""
+    with pytest.raises(InstanceExists, match="kept for orders"):
+        await management.start(TASK, "pick.o1", {"task_id": "t1", "title": "Sweep"})

@@ -247,3 +247,55 @@ async def test_an_undo_whose_id_another_holds_is_tried_again(store: OrderStore) 
 
     with pytest.raises(EngineUnavailable, match="runs as undo-of-order-o1"):
         await OrderUndo(Busy("interactive_hello_workflow"), store).undo("o1", None)
+
+
+# The warehouse's task
+
+
+async def test_the_task_is_withdrawn_first() -> None:
+    """It is the newest of what an order with picking may have done."""
+
+    async def answer(name: str, payload: Any) -> object:  # noqa: ARG001 # an answer's signature
+        return {}
+
+    run = WorkflowRun(
+        order_undo_workflow, UNDONE.model_copy(update={"withdraws_task": True}), answer
+    )
+    await run.to_the_end()
+
+    assert [call.name for call in run.calls][:2] == ["withdraw_task_activity", WITHDRAW]
+
+
+def test_an_undoing_in_flight_knows_no_task() -> None:
+    """Its input has no such field, and its history no such step."""
+    old = UNDONE.model_dump(mode="json", exclude={"withdraws_task"})
+
+    assert not Undone.model_validate(old).withdraws_task
+
+
+@pytest.mark.parametrize(
+    ("given", "withdraws"),
+    [
+        ({"picking": "awaited"}, True),
+        ({"picking": "handed_over"}, True),
+        ({"picking": "off"}, False),
+        ({}, False),
+    ],
+)
+async def test_the_stopped_run_tells_whether_there_may_be_a_task(
+    engine: MemoryEngine, store: OrderStore, given: dict[str, str], *, withdraws: bool
+) -> None:
+    """By its input; what the settings are today does not matter."""
+    await store.accept(ORDER)
+    stopped = Instance(
+        instance_id="o1",
+        name="order_processing_workflow",
+        runtime_status=RuntimeStatus.TERMINATED,
+        created_at=UNDONE.received_at,
+        last_updated_at=UNDONE.received_at,
+        input=given,
+    )
+
+    await OrderUndo(engine, store).undo("o1", stopped)
+
+    assert engine.undone[0].withdraws_task is withdraws

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from dapr.ext.workflow import TaskFailedError
 
-from fakes.workflow_run import STARTED_AT, Event, TimerFires, WorkflowRun
+from fakes.workflow_run import STARTED_AT, ChildEnds, Event, Happening, TimerFires, WorkflowRun
 from orderflow_contracts.orders import OrderLine
 from orders.workflows.messages import Charged, OrderRun, Recorded, Verified
 from orders.workflows.order_processing import order_processing_workflow
@@ -62,7 +62,7 @@ def refused(reason: str) -> dict[str, object]:
 
 def start(
     answers: Answers,
-    happenings: Iterable[Event | TimerFires] = (),
+    happenings: Iterable[Happening] = (),
     early: Iterable[Event] = (),
     run: OrderRun = RUN,
 ) -> WorkflowRun:
@@ -73,6 +73,7 @@ def start(
         REQUEST: Recorded(),
         PAY: Charged(outcome="paid"),
         UPDATE: {"cars": 89},
+        "hand_to_warehouse_activity": Recorded(),
     }
 
     async def answer(name: str, payload: Any) -> object:
@@ -453,3 +454,102 @@ async def test_every_step_is_tried_again_for_its_time() -> None:
         assert call.retry.max_number_of_attempts > 100
         assert (call.retry.backoff_coefficient or 0) > 1
         assert call.retry.first_retry_interval < timedelta(seconds=1)
+
+
+# Picking
+
+HAND = "hand_to_warehouse_activity"
+TAKE_BACK = "withdraw_task_activity"
+AWAITED = RUN.model_copy(update={"picking": "awaited", "picking_timeout_seconds": 60})
+HANDED = RUN.model_copy(update={"picking": "handed_over"})
+UNPICKED = [TAKE_BACK, REFUND, RELEASE]
+
+
+def ended(status: str) -> ChildEnds:
+    return ChildEnds({"task_id": "pick-order-1", "status": status, "completed_at": ""})
+
+
+async def test_an_old_input_knows_no_picking() -> None:
+    """Instances in flight go on without a task."""
+    old = RUN.model_dump(mode="json", exclude={"picking", "picking_timeout_seconds"})
+
+    assert OrderRun.model_validate(old).picking == "off"
+
+
+async def test_an_order_waits_for_its_task() -> None:
+    """The goods leave the shelf when the warehouse has picked them."""
+    run = start({}, [APPROVED, ended("completed")], run=AWAITED)
+
+    result = await run.to_the_end()
+
+    assert result["status"] == "completed"
+    assert steps(run) == [*AGREED, PAY, UPDATE, "notify:completed"]
+    (child,) = run.children
+    assert (child.name, child.instance_id) == ("task_processing_workflow", "pick.order-1")
+    assert child.input == {
+        "task_id": "pick-order-1",
+        "title": "Pick 11 cars for order order-1",
+        "assignee": "",
+        "order_id": "order-1",
+        "timeout_seconds": 60.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("happening", "ending"),
+    [
+        (ended("timed_out"), "failed:picking_timed_out"),
+        (ended("rejected"), "failed:picking_unavailable"),
+        (ended("withdrawn"), "failed:picking_unavailable"),
+        (ChildEnds(error="nobody takes it"), "failed:picking_unavailable"),
+        (CANCEL, "cancelled:cancelled_on_request"),
+    ],
+)
+async def test_an_order_that_is_not_picked_is_undone(happening: Happening, ending: str) -> None:
+    """The task is withdrawn first, then money and goods go back; also of an approved order."""
+    status, reason = ending.split(":")
+    run = start({}, [APPROVED, happening], run=AWAITED)
+
+    result = await run.to_the_end()
+
+    assert result == {"order_id": "order-1", "status": status, "reason": reason}
+    assert steps(run) == [*AGREED, PAY, *UNPICKED, f"notify:{status}"]
+
+
+async def test_an_order_may_go_on_beside_its_task() -> None:
+    """A task that is handed over is not waited for."""
+    run = start({}, [APPROVED], run=HANDED)
+
+    assert (await run.to_the_end())["status"] == "completed"
+    assert steps(run) == [*AGREED, PAY, HAND, UPDATE, "notify:completed"]
+    assert run.children == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "undone", "ending"),
+    [
+        ({HAND: DOWN}, UNPICKED, "failed:picking_unavailable"),
+        ({HAND: Recorded(cancelled=True)}, UNPICKED, "cancelled:cancelled_on_request"),
+        ({UPDATE: DOWN}, [UPDATE, *UNPICKED], "failed:inventory_unavailable"),
+    ],
+)
+async def test_a_task_that_was_handed_over_is_withdrawn(
+    answers: Answers, undone: list[str], ending: str
+) -> None:
+    """Whatever ends the order after that, or in the middle of it."""
+    run = start(answers, [APPROVED], run=HANDED)
+
+    result = await run.to_the_end()
+
+    assert f"{result['status']}:{result['reason']}" == ending
+    assert steps(run) == [*AGREED, PAY, HAND, *undone, f"notify:{result['status']}"]
+
+
+async def test_a_long_order_has_a_short_title() -> None:
+    """What does not fit is told by the number of its items."""
+    lines = tuple(OrderLine(item=f"thing-{number}", quantity=1) for number in range(100))
+    run = start({}, [APPROVED, ended("completed")], run=AWAITED.model_copy(update={"lines": lines}))
+
+    await run.to_the_end()
+
+    assert run.children[0].input["title"] == "Pick 100 items for order order-1"

@@ -449,3 +449,29 @@ async def test_a_rerun_takes_another_input_only_if_one_is_sent(
 
     assert (response.status_code, response.json()["instance_id"]) == (202, "again")
     assert engine.reruns == [("x", 0, "again", payload)]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"title": "Sweep"}, "task_id"),
+        ({"task_id": "a b", "title": "Sweep"}, "task_id"),
+        ({"task_id": "t1"}, "title"),
+        ({"task_id": "t1", "title": 7}, "title"),
+        ({"task_id": "t1", "title": "x" * 201}, "title"),
+        ({"task_id": "t1", "title": "Sweep", "assignee": None}, "assignee"),
+        ({"task_id": "t1", "title": "Sweep", "order_id": "a b"}, "order_id"),
+        ({"task_id": "t1", "title": "Sweep", "timeout_seconds": 0}, "timeout_seconds"),
+        ({"task_id": "t1", "title": "Sweep", "timeout_seconds": 10**9}, "timeout_seconds"),
+        ([], "body"),
+        ("Sweep", "body"),
+    ],
+)
+async def test_a_task_that_is_not_written_as_one_is_told_by_its_field(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, body: Any, field: str
+) -> None:
+    """Whoever starts it learns what to correct, and nothing is started."""
+    response = await http.post("/workflows/task_processing_workflow/start", json=body)
+
+    assert invalid_field(response) == field
+    assert engine.instances == {}

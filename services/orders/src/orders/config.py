@@ -1,6 +1,6 @@
 """Orders' settings; the only reader of the environment."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -12,6 +12,10 @@ from orderflow_hosting.settings import ServiceSettings
 _PORTS: Final = LOCAL_PORTS[ORDERS]
 
 Threshold = Annotated[int, Field(ge=1)]
+LONGEST_PATIENCE_SECONDS: Final = 366 * 24 * 3600
+
+Picking = Literal["off", "handed_over", "awaited"]
+"""Whether the warehouse is given a task for each paid order, and whether the order waits for it."""
 
 
 class OrdersSettings(ServiceSettings):
@@ -29,6 +33,9 @@ class OrdersSettings(ServiceSettings):
     retry_timeout_seconds: float = Field(600, gt=0)
     hello_step_seconds: float = Field(2, ge=0)
     counter_pause_seconds: float = Field(1, gt=0)
+    picking: Picking = "off"
+    pickers: tuple[Name, ...] = Field(("warehouse",), min_length=1)
+    picking_timeout_seconds: float = Field(24 * 3600, gt=0, le=LONGEST_PATIENCE_SECONDS)
     low_stock_thresholds: dict[Name, Threshold] = Field(
         default={"paperclip": 10, "cars": 10, "computers": 10}
     )

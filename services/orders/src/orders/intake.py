@@ -14,7 +14,7 @@ from orders.domain import was_decided
 from orders.feed import StatusFeed
 from orders.order_undo import OrderUndo
 from orders.ports import AlreadyRunning, Announcer, Engine, EngineUnavailable, NoSuchInstance
-from orders.store import Accepted, OrderStore, Pending, new_run_id, undoes
+from orders.store import WAITING, Accepted, OrderStore, Pending, new_run_id, undoes
 from orders.workflows import names
 from orders.workflows.messages import OrderRun
 
@@ -97,7 +97,7 @@ class Intake:
             raise UnknownOrder(order_id)
         if status.is_final:
             raise OrderEnded(order_id, status)
-        if status is OrderStatus.AWAITING_APPROVAL:
+        if status in WAITING:
             self._later(partial(self._wake_to_cancel, order_id))
 
     async def hand_over(self, request: RaiseRequest) -> RaiseReply:
@@ -158,6 +158,8 @@ class Intake:
             retry_timeout_seconds=self._settings.retry_timeout_seconds,
             approval_reminder_after=self._settings.approval_reminder_after,
             second_approval_threshold_cents=self._settings.second_approval_threshold_cents,
+            picking=self._settings.picking,
+            picking_timeout_seconds=self._settings.picking_timeout_seconds,
         )
         try:
             await self._engine.start(names.ORDER_PROCESSING, order.order_id, run)
@@ -184,12 +186,12 @@ class Intake:
             raise EngineUnavailable(f"{instance.name} runs under the id of order {order_id}")
 
     async def _wake_to_cancel(self, order_id: str) -> None:
-        if await self._waits_for_approval(order_id):
+        if await self._may_wait(order_id):
             await self._engine.raise_event(order_id, names.CANCEL_REQUESTED, None)
 
-    async def _waits_for_approval(self, order_id: str) -> bool:
+    async def _may_wait(self, order_id: str) -> bool:
         order = await self._store.order(order_id)
-        return order is not None and order.status is OrderStatus.AWAITING_APPROVAL
+        return order is not None and order.status in WAITING
 
     def _later(
         self, work: Callable[[], Awaitable[None]], gate: asyncio.Semaphore | None = None

@@ -24,8 +24,13 @@ from orders.intake import Intake
 from orders.management import Management
 from orders.order_undo import OrderUndo
 from orders.payments import LedgerProvider
+from orders.picking import PickingActivities
 from orders.stock_monitor import StockMonitors
 from orders.store import DEAD_LETTERS, TABLES, OrderStore
+from orders.task_activities import TaskActivities
+from orders.task_api import subscribe_tasks, task_router
+from orders.task_store import TaskStore
+from orders.tasks import Tasks
 from orders.worker import Worker
 from orders.workflow_api import workflow_router
 from orders.workflows import names as workflow_names
@@ -52,6 +57,10 @@ async def run(settings: OrdersSettings) -> None:
     steps = OrderActivities(store, inventory, payments, announcer, feed)
     monitors = StockMonitors(settings, engine, inventory, announcer)
     hello = HelloActivities(part_seconds=settings.hello_step_seconds)
+    task_store = TaskStore(database)
+    tasks = Tasks(task_store, engine)
+    task_steps = TaskActivities(task_store, settings.pickers)
+    picking = PickingActivities(store, task_store, engine)
     worker = Worker(
         settings,
         sidecar,
@@ -60,16 +69,20 @@ async def run(settings: OrdersSettings) -> None:
             **{name: getattr(steps, name) for name in workflow_names.ORDER_ACTIVITIES},
             **{name: getattr(monitors, name) for name in workflow_names.MONITOR_ACTIVITIES},
             workflow_names.INTERACTIVE_HELLO_STEP: hello.interactive_hello_activity,
+            **{name: getattr(task_steps, name) for name in workflow_names.TASK_ACTIVITIES},
+            **{name: getattr(picking, name) for name in workflow_names.PICKING_ACTIVITIES},
         },
     )
 
     app = DaprApp(settings)
     subscribe(app, intake, letters)
     offer_methods(app, intake)
+    subscribe_tasks(app, tasks, letters)
     letters.listen(app, names.SUBSCRIPTIONS[names.ORDERS])
     http = http_app(
         order_router(intake, store, feed),
         payment_router(payments),
+        task_router(tasks),
         workflow_router(management),
         dead_letter_router(letters),
         health_router(

@@ -15,7 +15,7 @@ from orders.order_undo import OrderUndo
 from orders.ports import AlreadyRunning, ManagedEngine, NoSuchInstance
 from orders.store import OrderStore
 from orders.workflows import names
-from orders.workflows.messages import Count
+from orders.workflows.messages import Count, TaskOrder
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -85,16 +85,19 @@ class Management:
         """Start an instance and return its id.
 
         An id that is in use, or was, is refused: nobody overwrites a history by accident. With
-        `replace`, one that has finished gives way.
+        `replace`, one that has finished gives way. Raises pydantic's `ValidationError` for a task
+        that is not written as one.
         """
         if workflow in names.ORDER_WORKFLOWS:
             raise Protected(f"{workflow} is started by placing an order: POST /orders")
         if workflow == names.STOCK_MONITOR:
             raise Protected(f"{workflow} is started with the service, once for each item")
-        if workflow not in {names.INTERACTIVE_HELLO, names.NEVER_ENDING}:
+        if workflow not in {names.INTERACTIVE_HELLO, names.NEVER_ENDING, names.TASK_PROCESSING}:
             raise UnknownWorkflow(f"there is no workflow {workflow}")
         if workflow == names.NEVER_ENDING:
             payload = self._count(payload)
+        if workflow == names.TASK_PROCESSING:
+            payload = TaskOrder.model_validate(payload)
         wanted = instance_id or uuid.uuid4().hex
         if instance_id is not None:
             await self._check_free(wanted, replace=replace)
@@ -284,8 +287,9 @@ class Management:
         return order is not None and not order.status.is_final
 
     async def _check_free(self, instance_id: str, *, replace: bool) -> None:
-        if instance_id.startswith(names.UNDO_PREFIX):
-            raise InstanceExists(f"ids that begin with {names.UNDO_PREFIX} are kept for orders")
+        for prefix in (names.UNDO_PREFIX, names.PICK_PREFIX):
+            if instance_id.startswith(prefix):
+                raise InstanceExists(f"ids that begin with {prefix} are kept for orders")
         if instance_id.startswith(names.MONITOR_PREFIX):
             raise InstanceExists(f"ids that begin with {names.MONITOR_PREFIX} are kept for items")
         if instance_id == TAKEN_BY_A_PATH:

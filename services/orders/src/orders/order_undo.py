@@ -40,6 +40,7 @@ class OrderUndo:
             reason=Reason.WORKFLOW_FAILED if has_failed else Reason.TERMINATED_BY_OPERATOR,
             total_cents=order.total_cents,
             received_at=order.created_at,
+            withdraws_task=_may_have_a_task(stopped),
         )
         log.warning("stopped_order_undone", order_id=order_id, reason=undone.reason)
         instance_id = f"{names.UNDO_PREFIX}{order_id}"
@@ -55,3 +56,13 @@ class OrderUndo:
         if instance is not None and instance.name != names.ORDER_UNDO:
             raise EngineUnavailable(f"{instance.name} runs as {instance_id}")
         log.info("order_undo_under_way", instance_id=instance_id)
+
+
+def _may_have_a_task(stopped: Instance | None) -> bool:
+    """Tell whether the stopped run may have given its order to the warehouse.
+
+    An instance that the engine has lost may have; to withdraw what is not there does no harm.
+    """
+    if stopped is None:
+        return True
+    return isinstance(stopped.input, dict) and stopped.input.get("picking", "off") != "off"

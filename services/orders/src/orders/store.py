@@ -84,6 +84,10 @@ _UNDO: Final = "undo"
 UNFINISHED: Final = tuple(status.value for status in OrderStatus if not status.is_final)
 
 
+WAITING: Final = frozenset({OrderStatus.AWAITING_APPROVAL, OrderStatus.PAID})
+"""With these statuses an order may wait for somebody: an approver, or who picks its goods."""
+
+
 class OtherContent(Exception):
     """The id belongs to an order with other content; the two are never merged."""
 
@@ -219,9 +223,9 @@ class OrderStore:
         return await self._database.write(lambda connection: _hand_to_undo(connection, order_id))
 
     async def cancels_to_hand_over(self) -> list[str]:
-        """Read the orders that wait for approval although they shall be cancelled."""
+        """Read the orders that may wait for somebody although they shall be cancelled."""
         query = select(_orders.c.order_id).where(
-            _orders.c.status == OrderStatus.AWAITING_APPROVAL,
+            _orders.c.status.in_([status.value for status in WAITING]),
             _orders.c.cancel_requested_at.is_not(None),
         )
         rows = await self._database.read(lambda connection: connection.execute(query).all())

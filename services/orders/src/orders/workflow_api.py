@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from orderflow_hosting.pages import Page, decode_cursor, encode_cursor
-from orderflow_hosting.problems import FieldError, Problem, ProblemDocument
+from orderflow_hosting.problems import FieldError, Problem, ProblemDocument, invalid_input
 from orders.instances import HistoryEvent, Instance, RuntimeStatus, parse_duration
 from orders.management import (
     InstanceExists,
@@ -94,6 +94,8 @@ class _ProblemRoute(APIRoute):
                 return await handle(request)
             except InvalidInput as error:
                 raise _invalid("body", str(error)) from error
+            except ValidationError as error:
+                raise invalid_input(error.errors(include_url=False)) from error
             except CannotRerun as error:
                 raise _invalid("from_event", str(error)) from error
             except tuple(_PROBLEMS) as error:
@@ -175,8 +177,8 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
             Any,
             Payload,
             Body(
-                description="The input: the counter's first number, or whom the greeting is for",
-                examples=[0],
+                description="The input: a number, a name, or a task",
+                examples=[0, {"task_id": "task-1", "title": "Pick 11 cars", "assignee": "ann"}],
             ),
         ] = None,
     ) -> Started:

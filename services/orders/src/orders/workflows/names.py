@@ -19,6 +19,13 @@ UNDO_PREFIX: Final = "undo-of-order-"
 
 MONITOR_PREFIX: Final = "stock-monitor-"
 """Begins the instance ids of those that watch an item's stock."""
+TASK_PROCESSING: Final = "task_processing_workflow"
+
+PICK_PREFIX: Final = "pick."
+"""Begins the instance ids of orders' tasks; for the dot, no order can have such an id itself."""
+
+PICK_TASK_PREFIX: Final = "pick-"
+"""Begins the ids of orders' tasks."""
 
 NOTIFY: Final = "notify_activity"
 VERIFY_INVENTORY: Final = "verify_inventory_activity"
@@ -54,3 +61,25 @@ MONITOR_ACTIVITIES: Final = (CHECK_STOCK, REPORT_LOW_STOCK)
 CANCEL_REQUESTED: Final = "cancel_requested"
 APPROVAL_EVENT: Final = "approvalEvent"
 CHECK_NOW: Final = "check_now"
+
+VALIDATE_TASK: Final = "validate_task"
+ASSIGN_TASK: Final = "assign_task"
+NOTIFY_TIMEOUT: Final = "notify_timeout"
+SEND_COMPLETION: Final = "send_completion_notification"
+END_TASK: Final = "end_task"
+
+TASK_ACTIVITIES: Final = (
+    VALIDATE_TASK,
+    ASSIGN_TASK,
+    NOTIFY_TIMEOUT,
+    SEND_COMPLETION,
+    END_TASK,
+)
+
+HAND_TO_WAREHOUSE: Final = "hand_to_warehouse_activity"
+WITHDRAW_TASK: Final = "withdraw_task_activity"
+
+PICKING_ACTIVITIES: Final = (HAND_TO_WAREHOUSE, WITHDRAW_TASK)
+
+TASK_COMPLETED: Final = "task_completed"
+TASK_WITHDRAWN: Final = "task_withdrawn"

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from orderflow_contracts.approvals import Decision
 from orderflow_contracts.names import APPROVAL_DECIDED
 from orderflow_contracts.orders import OrderStatus, Reason
+from orderflow_contracts.tasks import TaskStatus
 from orders.domain import (
     CANCELLED,
     COMPLETED,
@@ -27,12 +28,16 @@ from orders.domain import (
 )
 from orders.workflows import names
 from orders.workflows.messages import (
+    LONGEST_TITLE,
     ApprovalWanted,
     Charge,
     Charged,
+    Handover,
     Notice,
     OrderRun,
     Recorded,
+    TaskOrder,
+    TaskResult,
     Undoing,
     Verification,
     Verified,
@@ -77,6 +82,7 @@ class _Way:
         self._step_fails_as = Reason.INVENTORY_UNAVAILABLE
         self._retry = retry_for(timedelta(seconds=order.retry_timeout_seconds))
         self._saga = Saga(ctx, UNDO_RETRY)
+        self._cancelled: Any = None
 
     def carry_out(self) -> Steps:
         """Take the steps forward; return how the order ends."""
@@ -86,6 +92,8 @@ class _Way:
                 ending = yield from self._approve(levels)
             if ending is None:
                 ending = yield from self._pay()
+            if ending is None and self._order.picking != "off":
+                ending = yield from self._pick()
             if ending is None:
                 ending = yield from self._take_from_shelf()
         except TaskFailedError:
@@ -167,7 +175,7 @@ class _Way:
         self, wanted: ApprovalWanted, patience: timedelta
     ) -> Generator[Task[Any], Any, Decision | Ending]:
         """Wait for a decision, with a reminder on the way; return the ending if none comes."""
-        cancelled = self._ctx.wait_for_external_event(names.CANCEL_REQUESTED)
+        cancelled = self._cancellation()
         expired = self._ctx.create_timer(patience)
         reminder = self._reminder_timer(patience)
         decided = self._ctx.wait_for_external_event(APPROVAL_DECIDED)
@@ -209,6 +217,47 @@ class _Way:
             return rejected(Reason.PAYMENT_DECLINED)
         return _stop(result)
 
+    def _pick(self) -> Generator[Any, Any, Ending | None]:
+        self._step_fails_as = Reason.PICKING_UNAVAILABLE
+        self._saga.register(names.WITHDRAW_TASK)
+        task = _pick_task(self._order)
+        if self._order.picking == "awaited":
+            return (yield from self._picked(task))
+        recorded = yield self._call(
+            names.HAND_TO_WAREHOUSE,
+            Handover(
+                order_id=self._order.order_id,
+                run_id=self._order.run_id,
+                total_cents=self._total_cents or 0,
+                task=task,
+            ),
+        )
+        return _stop(Recorded.model_validate(recorded))
+
+    def _picked(self, task: TaskOrder) -> Generator[Any, Any, Ending | None]:
+        """Have the task done, and wait for its end."""
+        cancelled = self._cancellation()
+        picked: Any = self._ctx.call_child_workflow(
+            names.TASK_PROCESSING,
+            input=task.model_dump(mode="json"),
+            instance_id=f"{names.PICK_PREFIX}{self._order.order_id}",
+        )
+        first = yield when_any([picked, cancelled])
+        if first is cancelled:
+            return CANCELLED
+        result = TaskResult.model_validate(picked.get_result())
+        if result.status is TaskStatus.COMPLETED:
+            return None
+        if result.status is TaskStatus.TIMED_OUT:
+            return failed(Reason.PICKING_TIMED_OUT)
+        return failed(Reason.PICKING_UNAVAILABLE)
+
+    def _cancellation(self) -> Any:
+        """Wait for a cancellation; an event wakes only the first of those who wait for it."""
+        if self._cancelled is None:
+            self._cancelled = self._ctx.wait_for_external_event(names.CANCEL_REQUESTED)
+        return self._cancelled
+
     def _take_from_shelf(self) -> Steps:
         self._step_fails_as = Reason.INVENTORY_UNAVAILABLE
         yield self._call(names.UPDATE_INVENTORY, {"order_id": self._order.order_id})
@@ -216,6 +265,20 @@ class _Way:
 
     def _call(self, activity: str, payload: Any, retry: RetryPolicy | None = None) -> Task[Any]:
         return self._ctx.call_activity(activity, input=payload, retry_policy=retry or self._retry)
+
+
+def _pick_task(order: OrderRun) -> TaskOrder:
+    """Write the warehouse's task; a long order is told by its length."""
+    pieces = ", ".join(f"{line.quantity} {line.item}" for line in order.lines)
+    title = f"Pick {pieces} for order {order.order_id}"
+    if len(title) > LONGEST_TITLE:
+        title = f"Pick {len(order.lines)} items for order {order.order_id}"
+    return TaskOrder(
+        task_id=f"{names.PICK_TASK_PREFIX}{order.order_id}",
+        title=title,
+        order_id=order.order_id,
+        timeout_seconds=order.picking_timeout_seconds,
+    )
 
 
 def _stop(recorded: Recorded) -> Ending | None:

@@ -24,6 +24,8 @@ def order_undo_workflow(
     saga = Saga(ctx, UNDO_RETRY)
     for activity in (names.RELEASE_INVENTORY, names.REFUND_PAYMENT, names.WITHDRAW_APPROVAL):
         saga.register(activity)
+    if undone.withdraws_task:
+        saga.register(names.WITHDRAW_TASK)
     left_over = yield from saga.undo(
         Undoing(order_id=undone.order_id, run_id=undone.run_id, reason=undone.reason)
     )

@@ -26,3 +26,8 @@ TELLING_RETRY: Final = retry_for(timedelta(hours=24))
 
 UNDO_RETRY: Final = retry_for(timedelta(hours=1))
 """For undoing a step; after an hour a person must look."""
+
+ASSIGN_RETRY: Final = RetryPolicy(
+    first_retry_interval=timedelta(seconds=1), max_number_of_attempts=3, backoff_coefficient=2.0
+)
+"""For assigning a task: somebody is found soon, or a person must look."""

@@ -9,6 +9,7 @@ from orders.workflows.hello import interactive_hello_workflow
 from orders.workflows.order_processing import order_processing_workflow
 from orders.workflows.order_undo import order_undo_workflow
 from orders.workflows.stock_monitor import stock_monitor_workflow
+from orders.workflows.task_processing import task_processing_workflow
 from orders.workflows.tasks import Task
 
 Workflow = Callable[..., Generator[Task[Any], Any, Any]]
@@ -19,4 +20,5 @@ WORKFLOWS: Final[Mapping[str, Workflow]] = {
     names.INTERACTIVE_HELLO: interactive_hello_workflow,
     names.NEVER_ENDING: never_ending_workflow,
     names.STOCK_MONITOR: stock_monitor_workflow,
+    names.TASK_PROCESSING: task_processing_workflow,
 }
