@@ -289,3 +289,17 @@ async def test_changes_are_read_in_their_order_from_any_position(store: OrderSto
     assert [kept.change.event_id for kept in everything] == ["o1.1", "o2.1", "o1.2"]
     assert await store.changes(everything[0].position, 1) == [everything[1]]
     assert await store.last_position() == everything[-1].position
+
+
+@pytest.mark.parametrize("status", [OrderStatus.AWAITING_APPROVAL, OrderStatus.PAID])
+async def test_a_cancellation_is_handed_over_to_whoever_may_wait(
+    store: OrderStore, status: OrderStatus
+) -> None:
+    """An order waits for an approver, or paid for who picks it; elsewhere it learns by itself."""
+    await store.accept(order())
+    await store.request_cancel("o1")
+    assert await store.cancels_to_hand_over() == []
+
+    await store.record("o1", "run", status)
+
+    assert await store.cancels_to_hand_over() == ["o1"]
