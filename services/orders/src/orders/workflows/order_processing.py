@@ -217,7 +217,7 @@ class _Way:
             return rejected(Reason.PAYMENT_DECLINED)
         return _stop(result)
 
-    def _pick(self) -> Generator[Any, Any, Ending | None]:
+    def _pick(self) -> Generator[Task[Any], Any, Ending | None]:
         self._step_fails_as = Reason.PICKING_UNAVAILABLE
         self._saga.register(names.WITHDRAW_TASK)
         task = _pick_task(self._order)
@@ -234,7 +234,7 @@ class _Way:
         )
         return _stop(Recorded.model_validate(recorded))
 
-    def _picked(self, task: TaskOrder) -> Generator[Any, Any, Ending | None]:
+    def _picked(self, task: TaskOrder) -> Generator[Task[Any], Any, Ending | None]:
         """Have the task done, and wait for its end."""
         cancelled = self._cancellation()
         picked: Any = self._ctx.call_child_workflow(

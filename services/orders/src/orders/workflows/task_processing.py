@@ -12,11 +12,12 @@ from orderflow_contracts.tasks import TaskStatus
 from orders.workflows import names
 from orders.workflows.messages import Completion, TaskChecked, TaskEnd, TaskOrder, TaskResult
 from orders.workflows.policies import ASSIGN_RETRY, TELLING_RETRY
+from orders.workflows.tasks import Task
 
 
 def task_processing_workflow(
     ctx: DaprWorkflowContext, given: Any
-) -> Generator[Any, Any, dict[str, str]]:
+) -> Generator[Task[Any], Any, dict[str, str]]:
     """Have one task done; return how it ended.
 
     Whatever the table of tasks has as the end is the end: the task may have been withdrawn there.
@@ -29,7 +30,7 @@ def task_processing_workflow(
     return TaskResult.model_validate(result).model_dump(mode="json")
 
 
-def _carry_out(ctx: DaprWorkflowContext, task: TaskOrder) -> Generator[Any, Any, Any]:
+def _carry_out(ctx: DaprWorkflowContext, task: TaskOrder) -> Generator[Task[Any], Any, Any]:
     answer = yield ctx.call_activity(names.VALIDATE_TASK, input=task, retry_policy=TELLING_RETRY)
     checked = TaskChecked.model_validate(answer)
     if not checked.valid:
@@ -47,7 +48,7 @@ def _carry_out(ctx: DaprWorkflowContext, task: TaskOrder) -> Generator[Any, Any,
     return (yield _end(ctx, activities.get(end.status, names.END_TASK), end))
 
 
-def _outcome(ctx: DaprWorkflowContext, task: TaskOrder) -> Generator[Any, Any, TaskEnd]:
+def _outcome(ctx: DaprWorkflowContext, task: TaskOrder) -> Generator[Task[Any], Any, TaskEnd]:
     """Wait for the end of the task; an event that tells no time of completion is none."""
     withdrawn = ctx.wait_for_external_event(names.TASK_WITHDRAWN)
     expired = ctx.create_timer(timedelta(seconds=task.timeout_seconds))
