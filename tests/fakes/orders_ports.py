@@ -10,6 +10,7 @@ from fakes.memory_store import MemoryStore
 from inventory.config import OPENING_STOCK
 from inventory.stock import StockRoom
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
+from orderflow_contracts.batches import BatchStatusChanged
 from orderflow_contracts.fields import now
 from orderflow_contracts.inventory import (
     CommitRequest,
@@ -93,6 +94,7 @@ class MemoryAnnouncer:
         self.statuses: list[OrderStatusChanged] = []
         self.requests: list[ApprovalRequested] = []
         self.withdrawals: list[ApprovalWithdrawn] = []
+        self.batches: list[BatchStatusChanged] = []
         self.failures: deque[Exception] = deque()
         self.before_status: Callable[[OrderStatusChanged], Awaitable[None]] | None = None
 
@@ -112,6 +114,11 @@ class MemoryAnnouncer:
         """Keep a withdrawal."""
         self._fail()
         self.withdrawals.append(withdrawal)
+
+    async def batch_ended(self, batch: BatchStatusChanged) -> None:
+        """Keep a batch's end."""
+        self._fail()
+        self.batches.append(batch)
 
     def told(self, order_id: str) -> list[str]:
         """List the statuses that were told of an order, each event once."""

@@ -45,6 +45,14 @@ class TimerFires:
     """The timer comes to its end when nothing else is left to do."""
 
 
+@dataclass(frozen=True)
+class ChildEnds:
+    """A child workflow ends, well or not, when nothing else is left to do."""
+
+    instance_id: str
+    fails: bool = False
+
+
 class _Orchestration:
     """What the SDK's workflow context stands on."""
 
@@ -57,6 +65,7 @@ class _Orchestration:
         self.open_calls: deque[tuple[Call, CompletableTask[Any]]] = deque()
         self.waits: dict[str, CompletableTask[Any]] = {}
         self._kept = {event.name: event.data for event in early}
+        self.children: dict[str, tuple[Any, CompletableTask[Any]]] = {}
         self.custom_status: str | None = None
         self.continued_with: list[tuple[Any, bool]] = []
 
@@ -72,6 +81,18 @@ class _Orchestration:
         call = Call(activity, _through_json(input), retry_policy)
         self.calls.append(call)
         self.open_calls.append((call, task))
+        return task
+
+    def call_sub_orchestrator(
+        self,
+        workflow: str,  # noqa: ARG002 # the tests have one kind of children
+        *,
+        input: Any,  # noqa: A002 # so does the SDK name it
+        instance_id: str,
+        **_: Any,
+    ) -> CompletableTask[Any]:
+        task: CompletableTask[Any] = CompletableTask()
+        self.children[instance_id] = (_through_json(input), task)
         return task
 
     def create_timer(self, fire_at: timedelta) -> CompletableTask[None]:
@@ -102,7 +123,7 @@ class WorkflowRun:
         payload: Any,
         answer: Answer,
         *,
-        happenings: Iterable[Event | TimerFires] = (),
+        happenings: Iterable[Event | TimerFires | ChildEnds] = (),
         early: Iterable[Event] = (),
     ) -> None:
         self._orchestration = _Orchestration("order-1", early)
@@ -121,6 +142,17 @@ class WorkflowRun:
     def timers(self) -> list[timedelta]:
         """The timers that were set."""
         return [patience for patience, _ in self._orchestration.timers]
+
+    @property
+    def children(self) -> dict[str, Any]:
+        """The inputs of the child workflows that were started, by id, in their order."""
+        return {key: payload for key, (payload, _) in self._orchestration.children.items()}
+
+    @property
+    def children_under_way(self) -> list[str]:
+        """The child workflows that have not ended."""
+        children = self._orchestration.children.items()
+        return [key for key, (_, task) in children if not task.is_complete]
 
     @property
     def custom_status(self) -> str | None:
@@ -165,9 +197,15 @@ class WorkflowRun:
         else:
             task.complete(result)
 
-    def _happen(self, happening: Event | TimerFires) -> None:
+    def _happen(self, happening: Event | TimerFires | ChildEnds) -> None:
         if isinstance(happening, Event):
             self._orchestration.waits[happening.name].complete(happening.data)
+        elif isinstance(happening, ChildEnds):
+            _, child = self._orchestration.children[happening.instance_id]
+            if happening.fails:
+                child.fail("the child failed", protos.TaskFailureDetails(errorType="Failed"))
+            else:
+                child.complete(None)
         else:
             self._orchestration.timers[-1][1].complete(None)
 

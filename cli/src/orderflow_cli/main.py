@@ -3,13 +3,21 @@
 import sys
 from collections.abc import Sequence
 
-from orderflow_cli import order_commands, shop_commands
+from orderflow_cli import batch_commands, order_commands, shop_commands
 from orderflow_cli.app import app
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.show import clean
 from orderflow_cli.workflows import change_commands, look_commands
 
-__all__ = ["app", "change_commands", "look_commands", "main", "order_commands", "shop_commands"]
+__all__ = [
+    "app",
+    "batch_commands",
+    "change_commands",
+    "look_commands",
+    "main",
+    "order_commands",
+    "shop_commands",
+]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -16,6 +16,8 @@ ORDERS_STATUS: Final = "orders.status"
 APPROVALS_REQUESTED: Final = "approvals.requested"
 APPROVALS_DECISIONS: Final = "approvals.decisions"
 APPROVALS_WITHDRAWN: Final = "approvals.withdrawn"
+ORDERS_BATCH_SUBMITTED: Final = "orders.batch-submitted"
+ORDERS_BATCH_STATUS: Final = "orders.batch-status"
 
 RESERVE: Final = "reserve"
 COMMIT: Final = "commit"
@@ -27,7 +29,7 @@ RAISE: Final = "raise"
 APPROVAL_DECIDED: Final = "approval_decided"
 
 SUBSCRIPTIONS: Final[dict[str, tuple[str, ...]]] = {
-    ORDERS: (ORDERS_SUBMITTED,),
+    ORDERS: (ORDERS_SUBMITTED, ORDERS_BATCH_SUBMITTED),
     INVENTORY: (),
     APPROVALS: (APPROVALS_REQUESTED, APPROVALS_DECISIONS, APPROVALS_WITHDRAWN),
 }

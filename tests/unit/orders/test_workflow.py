@@ -343,6 +343,7 @@ async def test_each_step_is_told_what_it_needs() -> None:
         "lines": [{"item": "cars", "quantity": 11}],
         "total_cents": LARGE,
         "expires_at": f"{deadline}Z",
+        "batch_id": None,
     }
     assert inputs[PAY]["amount_cents"] == LARGE
     assert inputs[UPDATE] == {"order_id": "order-1"}

@@ -4,6 +4,7 @@ from pydantic import BaseModel
 
 from orderflow_contracts import names
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
+from orderflow_contracts.batches import BatchStatusChanged
 from orderflow_contracts.inventory import (
     RESERVE_REPLY,
     CommitRequest,
@@ -59,6 +60,12 @@ class DaprAnnouncer:
     async def approval_withdrawn(self, withdrawal: ApprovalWithdrawn) -> None:
         """Publish on `approvals.withdrawn`."""
         await self._publish(names.APPROVALS_WITHDRAWN, withdrawal.order_id, withdrawal)
+
+    async def batch_ended(self, batch: BatchStatusChanged) -> None:
+        """Publish on `orders.batch-status`."""
+        await self._sidecar.publish(
+            names.ORDERS_BATCH_STATUS, batch, subject=batch.batch_id, event_id=batch.event_id
+        )
 
     async def _publish(self, topic: str, order_id: str, message: BaseModel) -> None:
         event_id = f"{order_id}.{topic.partition('.')[2]}"

@@ -66,13 +66,13 @@ class Intake:
         could not be started: submit it again, or leave that to `resume`.
         """
         accepted = await self._accept(order)
-        if accepted.status is OrderStatus.RECEIVED:
+        if await self._is_to_be_started(accepted, order.order_id):
             await self._start(order, accepted.first.change.at)
 
     async def submit_and_return(self, order: OrderSubmitted) -> None:
         """Keep the order; start its workflow now if the engine answers, or else in a while."""
         accepted = await self._accept(order)
-        if accepted.status is not OrderStatus.RECEIVED:
+        if not await self._is_to_be_started(accepted, order.order_id):
             return
         try:
             await self._start(order, accepted.first.change.at)
@@ -143,6 +143,12 @@ class Intake:
             log.info("order_accepted", order_id=order.order_id, lines=len(order.lines))
             self._feed.publish(accepted.first)
         return accepted
+
+    async def _is_to_be_started(self, accepted: Accepted, order_id: str) -> bool:
+        """Tell whether the order waits for its workflow; a batch starts its orders by itself."""
+        if accepted.status is not OrderStatus.RECEIVED:
+            return False
+        return accepted.is_new or not await self._store.is_run_by_batch(order_id)
 
     async def _start(
         self, order: OrderSubmitted, received_at: datetime, run_id: str | None = None

@@ -15,6 +15,10 @@ from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 from orders.activities import OrderActivities
 from orders.api import http_app, offer_methods, order_router, payment_router, subscribe
+from orders.batch_activities import BatchActivities
+from orders.batch_api import batch_router, subscribe_to_batches
+from orders.batch_store import BatchStore
+from orders.batches import Batches
 from orders.config import OrdersSettings
 from orders.engine import DaprEngine
 from orders.feed import StatusFeed
@@ -30,6 +34,7 @@ from orders.workflow_api import workflow_router
 from orders.workflows import names as workflow_names
 from orders.workflows.counter import never_ending_workflow
 from orders.workflows.hello import interactive_hello_workflow
+from orders.workflows.order_batch import order_batch_workflow
 from orders.workflows.order_processing import order_processing_workflow
 from orders.workflows.order_undo import order_undo_workflow
 
@@ -47,10 +52,17 @@ async def run(settings: OrdersSettings) -> None:
     letters = DeadLetters(database, DEAD_LETTERS, sidecar)
     order_undo = OrderUndo(engine, store)
     intake = Intake(settings, store, engine, announcer, feed, order_undo)
+    batch_store = BatchStore(database)
+    batches = Batches(settings, batch_store, engine, announcer, feed, order_undo, letters)
     management = Management(
-        engine, store, order_undo, counter_pause_seconds=settings.counter_pause_seconds
+        engine,
+        store,
+        order_undo,
+        batches,
+        counter_pause_seconds=settings.counter_pause_seconds,
     )
-    steps = OrderActivities(store, DaprInventory(sidecar), payments, announcer, feed)
+    steps = OrderActivities(store, DaprInventory(sidecar), payments, announcer, feed, engine)
+    batch_steps = BatchActivities(batches)
     hello = HelloActivities(part_seconds=settings.hello_step_seconds)
     worker = Worker(
         settings,
@@ -58,21 +70,25 @@ async def run(settings: OrdersSettings) -> None:
         workflows={
             workflow_names.ORDER_PROCESSING: order_processing_workflow,
             workflow_names.ORDER_UNDO: order_undo_workflow,
+            workflow_names.ORDER_BATCH: order_batch_workflow,
             workflow_names.INTERACTIVE_HELLO: interactive_hello_workflow,
             workflow_names.NEVER_ENDING: never_ending_workflow,
         },
         activities={
             **{name: getattr(steps, name) for name in workflow_names.ORDER_ACTIVITIES},
+            **{name: getattr(batch_steps, name) for name in workflow_names.BATCH_ACTIVITIES},
             workflow_names.INTERACTIVE_HELLO_STEP: hello.interactive_hello_activity,
         },
     )
 
     app = DaprApp(settings)
     subscribe(app, intake, letters)
+    subscribe_to_batches(app, batches, letters)
     offer_methods(app, intake)
     letters.listen(app, names.SUBSCRIPTIONS[names.ORDERS])
     http = http_app(
         order_router(intake, store, feed),
+        batch_router(batch_store),
         payment_router(payments),
         workflow_router(management),
         dead_letter_router(letters),
@@ -84,6 +100,7 @@ async def run(settings: OrdersSettings) -> None:
     async def begin() -> None:
         await worker.start()
         await intake.resume()
+        await batches.resume()
 
     beginning = asyncio.create_task(begin())
     try:
@@ -91,6 +108,7 @@ async def run(settings: OrdersSettings) -> None:
     finally:
         beginning.cancel()
         intake.stop()
+        batches.stop_waiting()
         await worker.stop()
         await engine.close()
         await sidecar.close()

@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
+from orderflow_contracts.batches import BatchStatusChanged
 from orderflow_contracts.inventory import Committed, ReservationRejected, Reserved, ReserveRequest
 from orderflow_contracts.orders import OrderStatusChanged
 from orderflow_hosting.retrying import Unavailable
@@ -38,6 +39,10 @@ class Announcer(Protocol):
 
     async def approval_withdrawn(self, withdrawal: ApprovalWithdrawn) -> None:
         """Tell approvals that no decision is waited for any more."""
+        ...
+
+    async def batch_ended(self, batch: BatchStatusChanged) -> None:
+        """Tell anyone what came of a batch."""
         ...
 
 

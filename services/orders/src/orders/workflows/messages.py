@@ -18,17 +18,20 @@ class OrderRun(Payload):
     """The input of one run of the order workflow: the order, and the configuration it goes by.
 
     `run_id` names this very run: an order belongs to the first run that gets past its start, so
-    that a second one, started by whatever accident, has no effect.
+    that a second one, started by whatever accident, has no effect. A run within a batch names the
+    batch and carries the id alone, so that the batch's history stays small: its activities read
+    customer, lines and time where the order is kept.
     """
 
     order_id: str
     run_id: str
-    customer_id: str
-    lines: tuple[OrderLine, ...]
-    received_at: datetime
+    customer_id: str | None = None
+    lines: tuple[OrderLine, ...] = ()
+    received_at: datetime | None = None
     approval_threshold_cents: int
     approval_timeout_seconds: float
     retry_timeout_seconds: float
+    batch_id: str | None = None
 
 
 class Notice(Payload):
@@ -39,7 +42,7 @@ class Notice(Payload):
     status: OrderStatus
     reason: str | None = None
     total_cents: int | None = None
-    received_at: datetime
+    received_at: datetime | None = None
 
 
 class Recorded(Payload):
@@ -58,7 +61,7 @@ class Verification(Payload):
 
     order_id: str
     run_id: str
-    lines: tuple[OrderLine, ...]
+    lines: tuple[OrderLine, ...] = ()
 
 
 class Verified(Recorded):
@@ -74,10 +77,11 @@ class ApprovalWanted(Payload):
 
     order_id: str
     run_id: str
-    customer_id: str
-    lines: tuple[OrderLine, ...]
+    customer_id: str | None = None
+    lines: tuple[OrderLine, ...] = ()
     total_cents: int
     expires_at: datetime
+    batch_id: str | None = None
 
 
 class Charge(Payload):
@@ -85,7 +89,7 @@ class Charge(Payload):
 
     order_id: str
     run_id: str
-    customer_id: str
+    customer_id: str | None = None
     amount_cents: int
 
 
@@ -136,3 +140,41 @@ class Count(Payload):
     def next(self) -> "Count":
         """Count one further."""
         return self.model_copy(update={"value": self.value + 1})
+
+
+class BatchRun(Payload):
+    """The input of a batch's workflow: which batch, and the configuration it goes by.
+
+    So many orders are under way at a time; one that waits for a person does not count.
+    """
+
+    batch_id: str
+    parallelism: int
+    approval_threshold_cents: int
+    approval_timeout_seconds: float
+    retry_timeout_seconds: float
+
+
+class BatchRef(Payload):
+    """Input of the activities of a batch."""
+
+    batch_id: str
+
+
+class BatchOrderRun(Payload):
+    """An order that a batch must run, and the name of that run."""
+
+    order_id: str
+    run_id: str
+
+
+class BatchOpened(Payload):
+    """Result of `open_batch_activity`: the orders that nobody has run yet."""
+
+    orders: tuple[BatchOrderRun, ...]
+
+
+class BatchConcluded(Payload):
+    """Result of `conclude_batch_activity`: whether the batch's end is on record and told."""
+
+    has_ended: bool

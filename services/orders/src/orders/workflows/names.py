@@ -10,11 +10,16 @@ ORDER_UNDO: Final = "order_undo_workflow"
 INTERACTIVE_HELLO: Final = "interactive_hello_workflow"
 NEVER_ENDING: Final = "never_ending_workflow"
 
-ORDER_WORKFLOWS: Final = frozenset({ORDER_PROCESSING, ORDER_UNDO})
+ORDER_BATCH: Final = "order_batch_workflow"
+
+ORDER_WORKFLOWS: Final = frozenset({ORDER_PROCESSING, ORDER_UNDO, ORDER_BATCH})
 """Those that belong to orders: they are started by the service alone."""
 
 UNDO_PREFIX: Final = "undo-of-order-"
 """Begins the instance ids of those that undo an order."""
+
+BATCH_PREFIX: Final = "batch-"
+"""Begins the instance ids of those that carry out a batch."""
 
 NOTIFY: Final = "notify_activity"
 VERIFY_INVENTORY: Final = "verify_inventory_activity"
@@ -37,7 +42,13 @@ ORDER_ACTIVITIES: Final = (
     WITHDRAW_APPROVAL,
 )
 
+OPEN_BATCH: Final = "open_batch_activity"
+CONCLUDE_BATCH: Final = "conclude_batch_activity"
+
+BATCH_ACTIVITIES: Final = (OPEN_BATCH, CONCLUDE_BATCH)
+
 INTERACTIVE_HELLO_STEP: Final = "interactive_hello_activity"
 
 CANCEL_REQUESTED: Final = "cancel_requested"
 APPROVAL_EVENT: Final = "approvalEvent"
+ORDER_WAITS: Final = "order_waits"

@@ -145,6 +145,7 @@ class _Way:
                 lines=self._order.lines,
                 total_cents=self._total_cents or 0,
                 expires_at=self._ctx.current_utc_datetime.replace(tzinfo=UTC) + patience,
+                batch_id=self._order.batch_id,
             ),
         )
         if ending := _stop(Recorded.model_validate(recorded)):
