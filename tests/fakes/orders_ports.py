@@ -4,8 +4,6 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from pydantic import BaseModel
-
 from fakes.memory_store import MemoryStore
 from inventory.config import OPENING_STOCK
 from inventory.stock import StockRoom
@@ -32,7 +30,7 @@ class MemoryEngine:
     def __init__(self) -> None:
         self.runs: dict[str, list[OrderRun]] = defaultdict(list)
         self.active: set[str] = set()
-        self.raised: list[tuple[str, str, BaseModel | None]] = []
+        self.raised: list[tuple[str, str, Any]] = []
         self.ended_as = RuntimeStatus.COMPLETED
         self.names: dict[str, str] = {}
         self.undone: list[Undone] = []
