@@ -20,6 +20,13 @@ from orderflow_contracts.approvals import (
     RaiseReply,
     RaiseRequest,
 )
+from orderflow_contracts.batches import (
+    Batch,
+    BatchedOrder,
+    BatchStatus,
+    BatchStatusChanged,
+    BatchSubmitted,
+)
 from orderflow_contracts.fields import Message
 from orderflow_contracts.inventory import (
     RESERVE_REPLY,
@@ -180,6 +187,31 @@ MESSAGES: Mapping[str, Message] = {
             ),
         ),
     ),
+    "orders.batch-submitted": BatchSubmitted(
+        batch_id="batch-1",
+        orders=({"order_id": "order-1", "item": "cars", "quantity": 11}, "any entry"),
+    ),
+    "orders.batch-status": BatchStatusChanged(
+        batch_id="batch-1",
+        status=BatchStatus.COMPLETED,
+        total=2,
+        counts={OrderStatus.COMPLETED: 1, OrderStatus.REJECTED: 1},
+        total_cents=165_010_00,
+        created_at=AT,
+        ended_at=LATER,
+    ),
+    "batch": Batch(
+        batch_id="batch-1",
+        status=BatchStatus.RUNNING,
+        total=2,
+        counts={OrderStatus.PAID: 1, OrderStatus.REJECTED: 1},
+        total_cents=0,
+        created_at=AT,
+        orders=(
+            BatchedOrder(order_id="order-1", status=OrderStatus.PAID, total_cents=165_010_00),
+            BatchedOrder(status=OrderStatus.REJECTED, reason=Reason.INVALID),
+        ),
+    ),
 }
 
 
@@ -193,7 +225,9 @@ def with_surplus(document: Any) -> Any:
         return [with_surplus(part) for part in document]
     if isinstance(document, dict):
         surplus = {
-            key: with_surplus(value) for key, value in document.items() if key != "remaining"
+            key: with_surplus(value)
+            for key, value in document.items()
+            if key not in {"remaining", "counts", "orders"}
         }
         return {**document, **surplus, "added_later": {"by": ["another", "version"]}}
     return document

@@ -12,6 +12,7 @@ from orderflow_contracts.approvals import (
     DecisionMade,
     RaiseRequest,
 )
+from orderflow_contracts.batches import BatchSubmitted
 from orderflow_contracts.inventory import ReserveRequest, RestockRequest
 from orderflow_contracts.orders import OrderStatusChanged, OrderSubmitted
 from orderflow_contracts.tasks import TaskCompleted
@@ -147,6 +148,13 @@ def table() -> list[Any]:
             if bad is not None
         ),
         *((TaskCompleted, thing, "body") for thing in THINGS),
+        *((BatchSubmitted, {"batch_id": bad, "orders": [ORDER]}, "batch_id") for bad in ORDER_IDS),
+        (BatchSubmitted, {"orders": [ORDER]}, "batch_id"),
+        (BatchSubmitted, {"batch_id": "b-1"}, "orders"),
+        (BatchSubmitted, {"batch_id": "b-1", "orders": [1] * 501}, "orders"),
+        *((BatchSubmitted, {"batch_id": "b-1", "orders": bad}, "orders") for bad in NO_LINES),
+        (BatchSubmitted, {"batch_id": "b-1", "orders": {"0": ORDER}}, "orders"),
+        *((BatchSubmitted, thing, "body") for thing in THINGS),
         (RaiseRequest, {"order_id": "o-1", "data": {"approver": "b"}}, "data.approved"),
         (RaiseRequest, {"order_id": "o-1", "data": DECISION, "event_name": "x"}, "event_name"),
         (

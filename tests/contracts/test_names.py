@@ -9,6 +9,8 @@ def test_topics_are_those_of_the_contract() -> None:
     assert {
         names.ORDERS_SUBMITTED,
         names.ORDERS_STATUS,
+        names.ORDERS_BATCH_SUBMITTED,
+        names.ORDERS_BATCH_STATUS,
         names.APPROVALS_REQUESTED,
         names.APPROVALS_DECISIONS,
         names.APPROVALS_WITHDRAWN,
@@ -17,6 +19,8 @@ def test_topics_are_those_of_the_contract() -> None:
     } == {
         "orders.submitted",
         "orders.status",
+        "orders.batch-submitted",
+        "orders.batch-status",
         "approvals.requested",
         "approvals.decisions",
         "approvals.withdrawn",
@@ -30,6 +34,8 @@ def test_topics_are_those_of_the_contract() -> None:
     ("topic", "expected"),
     [
         ("orders.submitted", "com.orderflow.order.submitted.v1"),
+        ("orders.batch-submitted", "com.orderflow.order.batch-submitted.v1"),
+        ("orders.batch-status", "com.orderflow.order.batch-status.v1"),
         ("orders.status", "com.orderflow.order.status.v1"),
         ("approvals.requested", "com.orderflow.approval.requested.v1"),
         ("approvals.decisions", "com.orderflow.approval.decision.v1"),
@@ -49,6 +55,7 @@ def test_every_subscription_has_a_dead_letter_topic() -> None:
 
     assert {names.dead_letter_topic(topic) for topic in topics} == {
         "orders.submitted.dead",
+        "orders.batch-submitted.dead",
         "approvals.requested.dead",
         "approvals.decisions.dead",
         "approvals.withdrawn.dead",

@@ -8,6 +8,7 @@ from fakes.memory_store import MemoryStore
 from inventory.config import OPENING_STOCK
 from inventory.stock import StockRoom
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
+from orderflow_contracts.batches import BatchStatusChanged
 from orderflow_contracts.fields import now
 from orderflow_contracts.inventory import (
     CommitRequest,
@@ -104,6 +105,7 @@ class MemoryAnnouncer:
         self.requests: list[ApprovalRequested] = []
         self.withdrawals: list[ApprovalWithdrawn] = []
         self.low: list[tuple[str, LowStock]] = []
+        self.batches: list[BatchStatusChanged] = []
         self.failures: deque[Exception] = deque()
         self.before_status: Callable[[OrderStatusChanged], Awaitable[None]] | None = None
 
@@ -128,6 +130,11 @@ class MemoryAnnouncer:
         """Keep an alert."""
         self._fail()
         self.low.append((event_id, low))
+
+    async def batch_ended(self, batch: BatchStatusChanged) -> None:
+        """Keep a batch's end."""
+        self._fail()
+        self.batches.append(batch)
 
     def told(self, order_id: str) -> list[str]:
         """List the statuses that were told of an order, each event once."""

@@ -1,6 +1,7 @@
 """The services as one small fake: it carries orders, and knows nothing of Dapr."""
 
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,9 @@ class Shop:
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     changed: threading.Condition = field(default_factory=threading.Condition)
     taking_in: threading.Lock = field(default_factory=threading.Lock)
+    batches: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    batch_takes_looks: int = 0
+    """So many times a batch is read before it has ended."""
     unknown_decisions: int = 0
     """So many decisions come before their request does."""
     levels: int = 1
@@ -198,9 +202,7 @@ class Shop:
             case [service, rest] if rest.startswith("dead-letters"):
                 return self._answer_about_letters(service, rest.split("/")[1:])
             case ["orders", rest]:
-                about_tasks = rest.split("/")[0] == "tasks"
-                answer = self._answer_about_tasks if about_tasks else self._answer_as_orders
-                return answer(rest.split("/")[1:])
+                return self._answer_as_orders(rest.split("/")[1:], rest.split("/")[0])
             case ["approvals", rest]:
                 return self._answer_as_approvals(rest.split("/")[1:], body)
         return 404, None
@@ -208,12 +210,42 @@ class Shop:
     def _answer_as_sidecar(self, rest: str, body: Any) -> Answer:
         if rest == "v1.0/invoke/inventory/method/restock":
             return self.restock(body)
+        if rest == "v1.0/publish/pubsub/orders.batch-submitted" and not self.refuses_events:
+            self.batches[body["data"]["batch_id"]] = body["data"]["orders"]
+            for order in body["data"]["orders"]:
+                self._take_in("", order)
+            return 204, None
         if rest != "v1.0/publish/pubsub/orders.submitted" or self.refuses_events:
             return 500, {"errorCode": "ERR_PUBSUB_PUBLISH", "message": "no broker"}
         self.submit(body)
         return 204, None
 
-    def _answer_as_orders(self, rest: list[str]) -> Answer:
+    def _answer_about_batch(self, batch_id: str) -> Answer:
+        if batch_id not in self.batches:
+            return problem(404, "BATCH_NOT_FOUND", f"there is no batch {batch_id}")
+        orders = [self.orders[entry["order_id"]] for entry in self.batches[batch_id]]
+        self.batch_takes_looks -= 1
+        return 200, {
+            "batch_id": batch_id,
+            "status": "running" if self.batch_takes_looks >= 0 else "completed",
+            "total": len(orders),
+            "counts": Counter(order["status"] for order in orders),
+            "total_cents": sum(
+                order["total_cents"] for order in orders if order["status"] == "completed"
+            ),
+            "created_at": NOW,
+            "ended_at": None if self.batch_takes_looks >= 0 else NOW,
+            "orders": [
+                {key: order.get(key) for key in ("order_id", "status", "reason", "total_cents")}
+                for order in orders
+            ],
+        }
+
+    def _answer_as_orders(self, rest: list[str], what: str) -> Answer:
+        if what == "tasks":
+            return self._answer_about_tasks(rest)
+        if what == "batches":
+            return self._answer_about_batch(rest[0])
         if not rest:
             return 200, {"items": list(self.orders.values()), "next": None}
         if rest[0] not in self.orders:

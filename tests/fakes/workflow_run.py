@@ -57,10 +57,14 @@ class Child:
 
 @dataclass(frozen=True)
 class ChildEnds:
-    """The child comes to its end, with a result or an error, when nothing else is left to do."""
+    """A child comes to its end, with a result or an error, when nothing else is left to do.
+
+    It is the one of this id, or else the one that was started first.
+    """
 
     result: Any = None
     error: str | None = None
+    instance_id: str | None = None
 
 
 Happening = Event | TimerFires | ChildEnds
@@ -77,7 +81,7 @@ class _Orchestration:
         self.timers: list[tuple[timedelta, CompletableTask[None]]] = []
         self.open_calls: deque[tuple[Call, CompletableTask[Any]]] = deque()
         self.children: list[Child] = []
-        self.open_children: deque[CompletableTask[Any]] = deque()
+        self.open_children: dict[str, CompletableTask[Any]] = {}
         self.waits: defaultdict[str, deque[CompletableTask[Any]]] = defaultdict(deque)
         self._kept = {event.name: event.data for event in early}
         self.custom_status: str | None = None
@@ -107,7 +111,7 @@ class _Orchestration:
     ) -> CompletableTask[Any]:
         task: CompletableTask[Any] = CompletableTask()
         self.children.append(Child(orchestrator, instance_id, _through_json(input)))
-        self.open_children.append(task)
+        self.open_children[instance_id] = task
         return task
 
     def create_timer(self, fire_at: timedelta) -> CompletableTask[None]:
@@ -165,6 +169,11 @@ class WorkflowRun:
         return [patience for patience, _ in self._orchestration.timers]
 
     @property
+    def children_under_way(self) -> list[str]:
+        """The child workflows that have not ended."""
+        return list(self._orchestration.open_children)
+
+    @property
     def custom_status(self) -> str | None:
         """What the workflow shows of itself."""
         return self._orchestration.custom_status
@@ -211,7 +220,8 @@ class WorkflowRun:
         if isinstance(happening, Event):
             self._orchestration.waits[happening.name].popleft().complete(happening.data)
         elif isinstance(happening, ChildEnds):
-            child = self._orchestration.open_children.popleft()
+            under_way = self._orchestration.open_children
+            child = under_way.pop(happening.instance_id or next(iter(under_way)))
             if happening.error is None:
                 child.complete(happening.result)
             else:

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import json
 import time
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Sequence
 from typing import Final, Self, TypeVar
 
 import httpx
@@ -19,6 +19,7 @@ from orderflow_cli.wire import CONNECT_SECONDS, STRUCTURED_EVENT, TIMEOUT_SECOND
 from orderflow_cli.workflows.client import Workflows
 from orderflow_contracts import names
 from orderflow_contracts.approvals import Approval, ApprovalStatus, Decision
+from orderflow_contracts.batches import Batch
 from orderflow_contracts.fields import Message, OrderId, now
 from orderflow_contracts.inventory import RestockRequest, Stock
 from orderflow_contracts.orders import Order, OrderStatus, OrderStatusChanged, OrderSubmitted
@@ -71,10 +72,22 @@ class Orderflow:
 
     def publish_data(self, data: object, *, event_id: str, subject: str | None = None) -> None:
         """Publish anything on `orders.submitted`, as a structured CloudEvent."""
+        self._publish(names.ORDERS_SUBMITTED, data, event_id, subject)
+
+    def publish_batch(self, batch_id: str, orders: Sequence[object]) -> None:
+        """Publish orders as one batch; the same again is the same batch."""
+        data = {"batch_id": _possible(batch_id, "a batch"), "orders": list(orders)}
+        self._publish(names.ORDERS_BATCH_SUBMITTED, data, batch_id, batch_id)
+
+    def batch(self, batch_id: str) -> Batch:
+        """Read a batch with its orders."""
+        return self._orders.read(f"/batches/{_possible(batch_id, 'a batch')}", Batch)
+
+    def _publish(self, topic: str, data: object, event_id: str, subject: str | None) -> None:
         event: dict[str, object] = {
             "specversion": "1.0",
             "id": event_id,
-            "type": names.event_type(names.ORDERS_SUBMITTED),
+            "type": names.event_type(topic),
             "source": names.event_source("cli"),
             "time": now().isoformat(),
             "datacontenttype": "application/json",
@@ -82,7 +95,7 @@ class Orderflow:
         }
         if subject is not None:
             event["subject"] = subject
-        path = f"/v1.0/publish/{names.PUBSUB}/{names.ORDERS_SUBMITTED}"
+        path = f"/v1.0/publish/{names.PUBSUB}/{topic}"
         self._sidecar.send(path, json.dumps(event).encode(), STRUCTURED_EVENT)
 
     def statuses(self) -> StatusFeed:
@@ -196,13 +209,13 @@ class Orderflow:
         return items
 
 
-def _possible(order_id: str) -> str:
-    """Let through what can be an order's id; anything else would ask for another path."""
+def _possible(order_id: str, whose: str = "an order") -> str:
+    """Let through what can be such an id; anything else would ask for another path."""
     try:
         return _ORDER_ID.validate_python(order_id)
     except ValidationError:
         raise OrderflowError(
-            f"{order_id!r} cannot be the id of an order: that is 1 to 64 letters, digits, - and _"
+            f"{order_id!r} cannot be the id of {whose}: that is 1 to 64 letters, digits, - and _"
         ) from None
 
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from orderflow_cli import order_commands, shop_commands, task_commands
+from orderflow_cli import batch_commands, order_commands, shop_commands, task_commands
 from orderflow_cli.app import app
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.show import clean
@@ -11,6 +11,7 @@ from orderflow_cli.workflows import change_commands, look_commands, replay_comma
 
 __all__ = [
     "app",
+    "batch_commands",
     "change_commands",
     "look_commands",
     "main",

@@ -16,6 +16,7 @@ from orderflow_cli.app import (
     app,
     services,
 )
+from orderflow_cli.batch_commands import ARRIVAL_SECONDS, publish_batch, tell, wait_for_end
 from orderflow_cli.client import Orderflow
 from orderflow_cli.console import Answers, Console
 from orderflow_cli.feed import StatusFeed
@@ -53,11 +54,18 @@ def publish(
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Look for mistakes before publishing.")
     ] = True,
+    batch: Annotated[
+        str | None,
+        typer.Option(metavar="BATCH_ID", help="Publish them as one batch under this id."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish one order or many as events, and print their ids."""
+    """Publish one order or many as events, or all as one batch, and print their ids."""
     text, source = read_text(file)
-    submissions = read_orders(text, source) if check else read_unchecked(text, source)
+    submissions = read_orders(text, source, batch) if check else read_unchecked(text, source)
+    if batch is not None:
+        _publish_as_batch(batch, submissions, watch=watch, as_json=as_json)
+        return
     with services() as flow:
         if not watch:
             _publish(flow, submissions, tell=not as_json)
@@ -114,6 +122,20 @@ def cancel(*, order_id: OrderIdArgument) -> None:
         f"Order {show.clean(order_id)} is asked to stop. "
         f"`orderflow order {show.clean(order_id)} --watch` tells how it ends."
     )
+
+
+def _publish_as_batch(
+    batch_id: str, submissions: list[Submission], *, watch: bool, as_json: bool
+) -> None:
+    with services() as flow:
+        publish_batch(flow, batch_id, submissions)
+        if watch:
+            ended = wait_for_end(flow, batch_id, ARRIVAL_SECONDS)
+            tell(ended, as_json=as_json, watched=True)
+        elif as_json:
+            show.as_json({"batch_id": batch_id, "orders": len(submissions)})
+        else:
+            print(show.clean(batch_id))
 
 
 def _publish(flow: Orderflow, submissions: list[Submission], *, tell: bool) -> None:

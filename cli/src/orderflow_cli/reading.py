@@ -46,17 +46,19 @@ def read_text(file: str) -> tuple[str, str]:
         raise OrderflowError(f"{source} is no UTF-8 text: {error.reason}") from error
 
 
-def read_orders(text: str, source: str) -> list[Submission]:
+def read_orders(text: str, source: str, batch_id: str | None = None) -> list[Submission]:
     """Read one JSON object, a JSON array or JSON lines, and check every order.
 
-    An order without an `order_id` gets one. Raises `OrderflowError` that tells line and field of
+    An order without an `order_id` gets one; within a batch `<batch_id>-<n>`, the same each time.
+    Raises `OrderflowError` that tells line and field of
     what is wrong.
     """
     submissions: list[Submission] = []
     faults: list[str] = []
     lines_of_ids: dict[str, int] = {}
     for line, data in _values(text, source):
-        submission = _identified(line, data)
+        number = len(submissions) + 1
+        submission = _identified(line, data, f"{batch_id}-{number}" if batch_id else None)
         found = list(_faults(submission.data))
         earlier = lines_of_ids.setdefault(submission.event_id, line)
         if earlier != line and not found:
@@ -78,17 +80,17 @@ def read_unchecked(text: str, source: str) -> list[Submission]:
         return [Submission(uuid.uuid4().hex, text, 1)]
 
 
-def _identified(line: int, data: object) -> Submission:
-    event_id = _event_id(data)
+def _identified(line: int, data: object, own_id: str | None) -> Submission:
+    event_id = _event_id(data, own_id)
     if isinstance(data, dict) and data.get("order_id") is None:
         data = {**data, "order_id": event_id}
     return Submission(event_id, data, line)
 
 
-def _event_id(data: object) -> str:
+def _event_id(data: object, own_id: str | None = None) -> str:
     """Take the order's id for its event's, so that a second publication is the same event."""
     order_id = data.get("order_id") if isinstance(data, dict) else None
-    return order_id if isinstance(order_id, str) and order_id else uuid.uuid4().hex
+    return order_id if isinstance(order_id, str) and order_id else own_id or uuid.uuid4().hex
 
 
 def _values(text: str, source: str) -> Iterator[tuple[int, Any]]:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from orderflow_cli.models import DeadLetter
 from orderflow_contracts.approvals import Approval
+from orderflow_contracts.batches import Batch
 from orderflow_contracts.fields import now
 from orderflow_contracts.inventory import Stock
 from orderflow_contracts.orders import Order, OrderLine, OrderStatus
@@ -72,6 +73,31 @@ def show_order(order: Order) -> None:
             cell(NOTHING if earlier is None else span((entry.at - earlier).total_seconds())),
         )
         earlier = entry.at
+    print_table(table)
+
+
+def show_batch(batch: Batch) -> None:
+    """Print a batch, how many of its orders have which status, and each order."""
+    console().print(Text.assemble("Batch ", (clean(batch.batch_id), "bold")))
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("  status", cell(batch.status))
+    if batch.reason:
+        facts.add_row("  reason", cell(batch.reason))
+    counts = ", ".join(f"{count} {status}" for status, count in batch.counts.items())
+    facts.add_row("  orders", cell(f"{batch.total}: {counts}"))
+    facts.add_row("  total", cell(money(batch.total_cents)))
+    facts.add_row("  received", cell(moment(batch.created_at)))
+    if batch.ended_at:
+        facts.add_row("  ended", cell(moment(batch.ended_at)))
+    console().print(facts)
+    table = new_table("order", "status", "reason", ">total")
+    for order in batch.orders:
+        table.add_row(
+            cell(order.order_id or NOTHING),
+            _status(order.status),
+            cell(order.reason),
+            cell(money(order.total_cents)),
+        )
     print_table(table)
 
 

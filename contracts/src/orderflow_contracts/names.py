@@ -18,6 +18,8 @@ APPROVALS_DECISIONS: Final = "approvals.decisions"
 APPROVALS_WITHDRAWN: Final = "approvals.withdrawn"
 INVENTORY_LOW_STOCK: Final = "inventory.low-stock"
 TASKS_COMPLETED: Final = "tasks.completed"
+ORDERS_BATCH_SUBMITTED: Final = "orders.batch-submitted"
+ORDERS_BATCH_STATUS: Final = "orders.batch-status"
 
 RESERVE: Final = "reserve"
 COMMIT: Final = "commit"
@@ -29,7 +31,7 @@ RAISE: Final = "raise"
 APPROVAL_DECIDED: Final = "approval_decided"
 
 SUBSCRIPTIONS: Final[dict[str, tuple[str, ...]]] = {
-    ORDERS: (ORDERS_SUBMITTED, TASKS_COMPLETED),
+    ORDERS: (ORDERS_SUBMITTED, ORDERS_BATCH_SUBMITTED, TASKS_COMPLETED),
     INVENTORY: (),
     APPROVALS: (APPROVALS_REQUESTED, APPROVALS_DECISIONS, APPROVALS_WITHDRAWN),
 }

@@ -65,8 +65,9 @@ def activities(
     payments: LedgerProvider,
     announcer: MemoryAnnouncer,
     feed: StatusFeed,
+    engine: MemoryEngine,
 ) -> OrderActivities:
-    return OrderActivities(store, inventory, payments, announcer, feed)
+    return OrderActivities(store, inventory, payments, announcer, feed, engine)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from dapr.ext.workflow import WorkflowActivityContext
 
-from fakes.orders_ports import MemoryAnnouncer, RoomInventory
+from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
 from orderflow_contracts.inventory import CommitRequest
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderStatusChanged, OrderSubmitted
 from orders.activities import OrderActivities
@@ -302,3 +302,37 @@ async def test_a_request_to_cancel_reaches_the_workflow_with_every_status(
     paid = await activities.process_payment_activity(CONTEXT, charge(RUN))
 
     assert [step.cancelled for step in (verified, asked, approved, paid)] == [True] * 4
+
+
+async def test_a_run_within_a_batch_reads_what_it_does_not_carry(
+    activities: OrderActivities,
+    announcer: MemoryAnnouncer,
+    inventory: RoomInventory,
+    received: OrderStatusChanged,
+) -> None:
+    """Time, lines and customer come from where the order is kept."""
+    await activities.notify_activity(CONTEXT, Notice(**RUN, status=OrderStatus.RECEIVED))
+    verified = await activities.verify_inventory_activity(CONTEXT, Verification(**RUN))
+    asked = ApprovalWanted(**RUN, total_cents=TOTAL, expires_at=UNTIL)
+    await activities.request_approval_activity(CONTEXT, asked)
+    charged = await activities.process_payment_activity(CONTEXT, Charge(**RUN, amount_cents=TOTAL))
+
+    assert announcer.statuses[0] == received
+    assert (verified.outcome, verified.total_cents) == ("reserved", TOTAL)
+    assert inventory.shelf("cars") == (100, 2)
+    assert (announcer.requests[0].customer_id, announcer.requests[0].lines) == ("alice", LINES)
+    assert charged.outcome == "paid"
+
+
+async def test_an_order_that_waits_tells_its_batch(
+    activities: OrderActivities, engine: MemoryEngine
+) -> None:
+    """So that the next may begin; a batch that is gone does not matter."""
+    asked = wanted(RUN).model_copy(update={"batch_id": "b1"})
+    await activities.request_approval_activity(CONTEXT, asked)
+    assert engine.raised == []
+    engine.runs["batch-b1"] = []
+
+    await activities.request_approval_activity(CONTEXT, asked)
+
+    assert engine.raised == [("batch-b1", "order_waits", "o1")]

@@ -417,6 +417,7 @@ async def test_each_step_is_told_what_it_needs() -> None:
         "total_cents": LARGE,
         "expires_at": f"{deadline}Z",
         "levels": 1,
+        "batch_id": None,
     }
     assert inputs[PAY]["amount_cents"] == LARGE
     assert inputs[UPDATE] == {"order_id": "order-1"}

@@ -1,17 +1,19 @@
 """The steps of the order workflow: each will run twice one day, so each is idempotent."""
 
 import asyncio
+import contextlib
 
 import structlog
 from dapr.ext.workflow import WorkflowActivityContext
 
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
 from orderflow_contracts.inventory import CommitRequest, ReservationRejected, ReserveRequest
-from orderflow_contracts.orders import OrderStatus, OrderStatusChanged, Reason
+from orderflow_contracts.orders import Order, OrderStatus, OrderStatusChanged, Reason
 from orders.feed import StatusFeed
 from orders.payments import PaymentProvider
-from orders.ports import Announcer, Inventory
+from orders.ports import Announcer, Engine, Inventory, NoSuchInstance
 from orders.store import OrderStore, Record
+from orders.workflows import names
 from orders.workflows.messages import (
     ApprovalWanted,
     Charge,
@@ -26,6 +28,13 @@ from orders.workflows.messages import (
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
+class UnknownRun(Exception):
+    """A run was started for an order that is not kept."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"order {order_id} is not kept here")
+
+
 class OrderActivities:
     """The activities, each a method named as the engine knows it, with what they need."""
 
@@ -36,12 +45,14 @@ class OrderActivities:
         payments: PaymentProvider,
         announcer: Announcer,
         feed: StatusFeed,
+        engine: Engine,
     ) -> None:
         self._store = store
         self._inventory = inventory
         self._payments = payments
         self._announcer = announcer
         self._feed = feed
+        self._engine = engine
 
     async def notify_activity(self, _: WorkflowActivityContext, notice: Notice) -> Recorded:
         """Keep a status and tell it; the first one is kept already, since the order is."""
@@ -51,7 +62,7 @@ class OrderActivities:
                     order_id=notice.order_id,
                     sequence=1,
                     status=notice.status,
-                    at=notice.received_at,
+                    at=notice.received_at or (await self._kept(notice.order_id)).created_at,
                 )
             )
             return Recorded()
@@ -68,8 +79,9 @@ class OrderActivities:
         self, _: WorkflowActivityContext, verification: Verification
     ) -> Verified:
         """Have inventory set the lines aside, all or none."""
+        lines = verification.lines or (await self._kept(verification.order_id)).lines
         reply = await self._inventory.reserve(
-            ReserveRequest(order_id=verification.order_id, lines=verification.lines)
+            ReserveRequest(order_id=verification.order_id, lines=lines)
         )
         if isinstance(reply, ReservationRejected):
             log.info("reservation_rejected", order_id=verification.order_id, reason=reply.reason)
@@ -95,9 +107,12 @@ class OrderActivities:
         )
         if record is None:
             return Recorded(superseded=True)
+        request = await self._request(wanted)
         recorded, _none = await asyncio.gather(
-            self._tell(record), self._announcer.approval_requested(_request(wanted))
+            self._tell(record), self._announcer.approval_requested(request)
         )
+        if wanted.batch_id is not None:
+            await self._give_place(wanted.order_id, wanted.batch_id)
         return recorded
 
     async def remind_of_approval_activity(
@@ -108,14 +123,13 @@ class OrderActivities:
         is_waiting = order is not None and order.status is OrderStatus.AWAITING_APPROVAL
         if not is_waiting or await self._is_anothers(wanted):
             return
-        await self._announcer.approval_requested(_request(wanted, reminder=True))
+        await self._announcer.approval_requested(await self._request(wanted, reminder=True))
         log.info("approval_reminder_sent", order_id=wanted.order_id)
 
     async def process_payment_activity(self, _: WorkflowActivityContext, charge: Charge) -> Charged:
         """Take the money, once."""
-        if not await self._payments.charge(
-            charge.order_id, charge.customer_id, charge.amount_cents
-        ):
+        customer_id = charge.customer_id or (await self._kept(charge.order_id)).customer_id
+        if not await self._payments.charge(charge.order_id, customer_id, charge.amount_cents):
             log.info("payment_declined", order_id=charge.order_id)
             return Charged(outcome="declined")
         record = await self._record(
@@ -157,6 +171,37 @@ class OrderActivities:
             ApprovalWithdrawn(order_id=undoing.order_id, reason=undoing.reason)
         )
 
+    async def _give_place(self, order_id: str, batch_id: str) -> None:
+        """Tell the batch that the order waits for a person, so that the next may begin."""
+        with contextlib.suppress(NoSuchInstance):
+            await self._engine.raise_event(
+                f"{names.BATCH_PREFIX}{batch_id}", names.ORDER_WAITS, order_id
+            )
+
+    async def _request(
+        self, wanted: ApprovalWanted, *, reminder: bool = False
+    ) -> ApprovalRequested:
+        customer_id, lines = wanted.customer_id, wanted.lines
+        if customer_id is None:
+            order = await self._kept(wanted.order_id)
+            customer_id, lines = order.customer_id, order.lines
+        return ApprovalRequested(
+            order_id=wanted.order_id,
+            customer_id=customer_id,
+            lines=lines,
+            total_cents=wanted.total_cents,
+            expires_at=wanted.expires_at,
+            levels=wanted.levels,
+            reminder=reminder,
+        )
+
+    async def _kept(self, order_id: str) -> Order:
+        """Read what a run within a batch does not carry along."""
+        order = await self._store.order(order_id)
+        if order is None:
+            raise UnknownRun(order_id)
+        return order
+
     async def _is_anothers(self, run: Undoing | ApprovalWanted) -> bool:
         """Tell whether another run owns the order: what was done for it is not this one's."""
         is_anothers = not await self._store.may_belong_to(run.order_id, run.run_id)
@@ -196,15 +241,3 @@ class OrderActivities:
                 reason=change.reason,
             )
         return Recorded(cancelled=record.cancelled)
-
-
-def _request(wanted: ApprovalWanted, *, reminder: bool = False) -> ApprovalRequested:
-    return ApprovalRequested(
-        order_id=wanted.order_id,
-        customer_id=wanted.customer_id,
-        lines=wanted.lines,
-        total_cents=wanted.total_cents,
-        expires_at=wanted.expires_at,
-        levels=wanted.levels,
-        reminder=reminder,
-    )

@@ -33,6 +33,7 @@ class OrdersSettings(ServiceSettings):
     retry_timeout_seconds: float = Field(600, gt=0)
     hello_step_seconds: float = Field(2, ge=0)
     counter_pause_seconds: float = Field(1, gt=0)
+    batch_parallelism: int = Field(20, ge=1, le=500)
     picking: Picking = "off"
     pickers: tuple[Name, ...] = Field(("warehouse",), min_length=1)
     picking_timeout_seconds: float = Field(24 * 3600, gt=0, le=LONGEST_PATIENCE_SECONDS)

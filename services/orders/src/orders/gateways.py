@@ -4,6 +4,7 @@ from pydantic import BaseModel
 
 from orderflow_contracts import names
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
+from orderflow_contracts.batches import BatchStatusChanged
 from orderflow_contracts.inventory import (
     RESERVE_REPLY,
     CommitRequest,
@@ -76,6 +77,12 @@ class DaprAnnouncer:
         """Publish on `inventory.low-stock`."""
         await self._sidecar.publish(
             names.INVENTORY_LOW_STOCK, low, subject=low.item, event_id=event_id
+        )
+
+    async def batch_ended(self, batch: BatchStatusChanged) -> None:
+        """Publish on `orders.batch-status`."""
+        await self._sidecar.publish(
+            names.ORDERS_BATCH_STATUS, batch, subject=batch.batch_id, event_id=batch.event_id
         )
 
     async def _publish(self, topic: str, order_id: str, message: BaseModel, part: str = "") -> None:

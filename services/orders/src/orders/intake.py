@@ -16,7 +16,7 @@ from orders.order_undo import OrderUndo
 from orders.ports import AlreadyRunning, Announcer, Engine, EngineUnavailable, NoSuchInstance
 from orders.store import WAITING, Accepted, OrderStore, Pending, new_run_id, undoes
 from orders.workflows import names
-from orders.workflows.messages import OrderRun
+from orders.workflows.messages import OrderPolicy, OrderRun
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -66,13 +66,13 @@ class Intake:
         could not be started: submit it again, or leave that to `resume`.
         """
         accepted = await self._accept(order)
-        if accepted.status is OrderStatus.RECEIVED:
+        if await self._is_to_be_started(accepted, order.order_id):
             await self._start(order, accepted.first.change.at)
 
     async def submit_and_return(self, order: OrderSubmitted) -> None:
         """Keep the order; start its workflow now if the engine answers, or else in a while."""
         accepted = await self._accept(order)
-        if accepted.status is not OrderStatus.RECEIVED:
+        if not await self._is_to_be_started(accepted, order.order_id):
             return
         try:
             await self._start(order, accepted.first.change.at)
@@ -144,6 +144,12 @@ class Intake:
             self._feed.publish(accepted.first)
         return accepted
 
+    async def _is_to_be_started(self, accepted: Accepted, order_id: str) -> bool:
+        """Tell whether the order waits for its workflow; a batch starts its orders by itself."""
+        if accepted.status is not OrderStatus.RECEIVED:
+            return False
+        return accepted.is_new or not await self._store.is_run_by_batch(order_id)
+
     async def _start(
         self, order: OrderSubmitted, received_at: datetime, run_id: str | None = None
     ) -> None:
@@ -153,13 +159,7 @@ class Intake:
             customer_id=order.customer_id,
             lines=order.lines,
             received_at=received_at,
-            approval_threshold_cents=self._settings.approval_threshold_cents,
-            approval_timeout_seconds=self._settings.approval_timeout_seconds,
-            retry_timeout_seconds=self._settings.retry_timeout_seconds,
-            approval_reminder_after=self._settings.approval_reminder_after,
-            second_approval_threshold_cents=self._settings.second_approval_threshold_cents,
-            picking=self._settings.picking,
-            picking_timeout_seconds=self._settings.picking_timeout_seconds,
+            **OrderPolicy.of(self._settings).model_dump(),
         )
         try:
             await self._engine.start(names.ORDER_PROCESSING, order.order_id, run)

@@ -15,6 +15,10 @@ from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 from orders.activities import OrderActivities
 from orders.api import http_app, offer_methods, order_router, payment_router, subscribe
+from orders.batch_activities import BatchActivities
+from orders.batch_api import batch_router, subscribe_to_batches
+from orders.batch_store import BatchStore
+from orders.batches import Batches
 from orders.config import OrdersSettings
 from orders.engine import DaprEngine
 from orders.feed import StatusFeed
@@ -50,11 +54,18 @@ async def run(settings: OrdersSettings) -> None:
     letters = DeadLetters(database, DEAD_LETTERS, sidecar)
     order_undo = OrderUndo(engine, store)
     intake = Intake(settings, store, engine, announcer, feed, order_undo)
+    batch_store = BatchStore(database)
+    batches = Batches(settings, batch_store, engine, announcer, feed, order_undo, letters)
     management = Management(
-        engine, store, order_undo, counter_pause_seconds=settings.counter_pause_seconds
+        engine,
+        store,
+        order_undo,
+        batches,
+        counter_pause_seconds=settings.counter_pause_seconds,
     )
     inventory = DaprInventory(sidecar)
-    steps = OrderActivities(store, inventory, payments, announcer, feed)
+    steps = OrderActivities(store, inventory, payments, announcer, feed, engine)
+    batch_steps = BatchActivities(batches)
     monitors = StockMonitors(settings, engine, inventory, announcer)
     hello = HelloActivities(part_seconds=settings.hello_step_seconds)
     task_store = TaskStore(database)
@@ -68,6 +79,7 @@ async def run(settings: OrdersSettings) -> None:
         activities={
             **{name: getattr(steps, name) for name in workflow_names.ORDER_ACTIVITIES},
             **{name: getattr(monitors, name) for name in workflow_names.MONITOR_ACTIVITIES},
+            **{name: getattr(batch_steps, name) for name in workflow_names.BATCH_ACTIVITIES},
             workflow_names.INTERACTIVE_HELLO_STEP: hello.interactive_hello_activity,
             **{name: getattr(task_steps, name) for name in workflow_names.TASK_ACTIVITIES},
             **{name: getattr(picking, name) for name in workflow_names.PICKING_ACTIVITIES},
@@ -76,11 +88,13 @@ async def run(settings: OrdersSettings) -> None:
 
     app = DaprApp(settings)
     subscribe(app, intake, letters)
+    subscribe_to_batches(app, batches, letters)
     offer_methods(app, intake)
     subscribe_tasks(app, tasks, letters)
     letters.listen(app, names.SUBSCRIPTIONS[names.ORDERS])
     http = http_app(
         order_router(intake, store, feed),
+        batch_router(batch_store),
         payment_router(payments),
         task_router(tasks),
         workflow_router(management),
@@ -93,6 +107,7 @@ async def run(settings: OrdersSettings) -> None:
     async def begin() -> None:
         await worker.start()
         await intake.resume()
+        await batches.resume()
         await monitors.start()
 
     beginning = asyncio.create_task(begin())
@@ -101,6 +116,7 @@ async def run(settings: OrdersSettings) -> None:
     finally:
         beginning.cancel()
         intake.stop()
+        batches.stop_waiting()
         await worker.stop()
         await engine.close()
         await sidecar.close()

@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 
 from orderflow_contracts.fields import now
+from orders.batches import Batches
 from orders.instances import HistoryEvent, Instance, RuntimeStatus
 from orders.order_undo import OrderUndo
 from orders.ports import AlreadyRunning, ManagedEngine, NoSuchInstance
@@ -20,6 +21,13 @@ from orders.workflows.messages import Count, TaskOrder
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 READS_AT_ONCE: Final = 16
+_RESERVED: Final = {
+    names.UNDO_PREFIX: "orders",
+    names.PICK_PREFIX: "orders",
+    names.BATCH_PREFIX: "batches",
+    names.MONITOR_PREFIX: "items",
+}
+"""What instance ids of the service's own begin with, and for what they are kept."""
 TAKEN_BY_A_PATH: Final = "start"
 """`POST /workflows/start/…` would hide an instance of this name."""
 IDS_AT_ONCE: Final = 20_000
@@ -71,11 +79,13 @@ class Management:
         engine: ManagedEngine,
         store: OrderStore,
         order_undo: OrderUndo,
+        batches: Batches | None = None,
         *,
         counter_pause_seconds: float,
     ) -> None:
         self._engine = engine
         self._order_undo = order_undo
+        self._batches = batches
         self._store = store
         self._pause_seconds = counter_pause_seconds
 
@@ -88,6 +98,8 @@ class Management:
         `replace`, one that has finished gives way. Raises pydantic's `ValidationError` for a task
         that is not written as one.
         """
+        if workflow == names.ORDER_BATCH:
+            raise Protected(f"{workflow} is started by publishing on orders.batch-submitted")
         if workflow in names.ORDER_WORKFLOWS:
             raise Protected(f"{workflow} is started by placing an order: POST /orders")
         if workflow == names.STOCK_MONITOR:
@@ -133,6 +145,8 @@ class Management:
     async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
         """Hand an event to an instance, now or for when it waits for it."""
         instance = await self._running(instance_id)
+        if instance.name == names.ORDER_BATCH:
+            raise Protected(f"{instance_id} is a batch: its orders tell it how they fare")
         if instance.name in names.ORDER_WORKFLOWS:
             raise Protected(
                 f"{instance_id} is an order: it is decided through approvals, "
@@ -146,6 +160,9 @@ class Management:
         One that was stopped in another way is undone too when its termination is forced.
         """
         instance = await self._known(instance_id)
+        if instance.name == names.ORDER_BATCH:
+            await self._terminate_batch(instance, output, force=force)
+            return
         is_forced_order = instance.name == names.ORDER_PROCESSING and force
         if instance.runtime_status.is_finished:
             if not is_forced_order or not await self._order_undo.undo(instance_id, instance):
@@ -162,6 +179,19 @@ class Management:
         if is_forced_order:
             await self._order_undo.undo(instance_id, instance)
 
+    async def _terminate_batch(self, batch: Instance, output: Any, *, force: bool) -> None:
+        """End a batch's workflow and undo its orders, also where it was stopped in another way."""
+        is_finished = batch.runtime_status.is_finished
+        if not is_finished and not force:
+            raise Protected(
+                f"{batch.instance_id} is a batch: force its termination to undo its orders"
+            )
+        if not is_finished:
+            await self._engine.terminate(batch.instance_id, output)
+        is_stopped = force and self._batches and await self._batches.stop(_batch_id(batch))
+        if is_finished and not is_stopped:
+            raise NotRunning(batch)
+
     async def purge(self, instance_id: str) -> None:
         """Forget a finished instance; what the service itself keeps of an order stays."""
         instance = await self._known(instance_id)
@@ -169,8 +199,7 @@ class Management:
             raise StillRunning(instance)
         if await self._is_to_be_undone(instance):
             raise Protected(
-                f"order {instance_id} was stopped and has not ended yet: force its termination to "
-                "undo it"
+                f"{instance_id} was stopped and has not ended yet: force its termination to undo it"
             )
         await self._engine.purge(instance_id)
 
@@ -281,17 +310,17 @@ class Management:
 
     async def _is_to_be_undone(self, instance: Instance) -> bool:
         """Tell whether this is the finished workflow of an order that has not ended."""
+        if instance.name == names.ORDER_BATCH:
+            return self._batches is not None and await self._batches.is_open(_batch_id(instance))
         if instance.name != names.ORDER_PROCESSING:
             return False
         order = await self._store.order(instance.instance_id)
         return order is not None and not order.status.is_final
 
     async def _check_free(self, instance_id: str, *, replace: bool) -> None:
-        for prefix in (names.UNDO_PREFIX, names.PICK_PREFIX):
+        for prefix, owner in _RESERVED.items():
             if instance_id.startswith(prefix):
-                raise InstanceExists(f"ids that begin with {prefix} are kept for orders")
-        if instance_id.startswith(names.MONITOR_PREFIX):
-            raise InstanceExists(f"ids that begin with {names.MONITOR_PREFIX} are kept for items")
+                raise InstanceExists(f"ids that begin with {prefix} are kept for {owner}")
         if instance_id == TAKEN_BY_A_PATH:
             raise InstanceExists(f"{instance_id} is a word of these paths, and cannot be an id")
         if await self._store.order(instance_id) is not None:
@@ -306,3 +335,7 @@ class Management:
                 f"{instance_id} has finished ({instance.runtime_status}); "
                 "purge it, or say replace=true"
             )
+
+
+def _batch_id(instance: Instance) -> str:
+    return instance.instance_id.removeprefix(names.BATCH_PREFIX)

@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
+from orderflow_contracts.batches import BatchStatusChanged
 from orderflow_contracts.inventory import (
     Committed,
     LowStock,
@@ -53,6 +54,10 @@ class Announcer(Protocol):
 
     async def stock_is_low(self, low: LowStock, event_id: str) -> None:
         """Tell anyone that little is left of an item."""
+        ...
+
+    async def batch_ended(self, batch: BatchStatusChanged) -> None:
+        """Tell anyone what came of a batch."""
         ...
 
 

@@ -10,7 +10,9 @@ from typing import Any, Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
+    ColumnElement,
     Connection,
     ForeignKey,
     Index,
@@ -22,8 +24,10 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     bindparam,
+    exists,
     func,
     insert,
+    literal,
     select,
     update,
 )
@@ -77,6 +81,30 @@ _statuses = Table(
     UniqueConstraint("order_id", "status"),
 )
 
+
+BATCHES = Table(
+    "batches",
+    TABLES,
+    Column("number", _Key, primary_key=True),
+    Column("batch_id", String(64), nullable=False, unique=True),
+    Column("digest", String(64), nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("reason", String(64)),
+    Column("created_at", Utc, nullable=False),
+    Column("ended_at", Utc),
+)
+
+BATCH_ORDERS = Table(
+    "batch_orders",
+    TABLES,
+    Column("batch_id", String(64), ForeignKey(BATCHES.c.batch_id), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("order_id", String(64)),
+    Column("refused", String(64)),
+    Column("is_owner", Boolean, nullable=False),
+    Index("batch_orders_by_order", "order_id"),
+)
+"""The entries of each batch. It runs those that it owns, and only watches those known before."""
 
 _UNDO: Final = "undo"
 """Begins the name of a run that undoes; other runs' names are hexadecimal digits."""
@@ -140,14 +168,14 @@ class OrderStore:
 
         Raises `OtherContent` when its id is known with other content.
         """
-        return await self._database.write(lambda connection: _accept(connection, order))
+        return await self._database.write(lambda connection: accept_within(connection, order))
 
     async def reject_invalid(self, order_id: str) -> Kept | None:
         """Keep the rejection of an order that could not be read, unless its id is known.
 
         Returns the rejection, also a second time; None when the id belongs to a real order.
         """
-        return await self._database.write(lambda connection: _reject(connection, order_id))
+        return await self._database.write(lambda connection: reject_within(connection, order_id))
 
     async def record(
         self,
@@ -210,10 +238,22 @@ class OrderStore:
         return await self._database.read(work)
 
     async def unfinished(self) -> list[Pending]:
-        """Read the orders that have not ended: their workflow may have to be started (again)."""
-        query = select(_orders).where(_orders.c.status.in_(UNFINISHED)).order_by(_orders.c.number)
+        """Read the orders that have not ended: their workflow may have to be started (again).
+
+        Those of a batch are left out: the batch starts them, and nobody else.
+        """
+        query = (
+            select(_orders)
+            .where(_orders.c.status.in_(UNFINISHED), ~_is_run_by_batch(_orders.c.order_id))
+            .order_by(_orders.c.number)
+        )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [Pending(_submitted(row), row.created_at, row.run_id) for row in rows]
+
+    async def is_run_by_batch(self, order_id: str) -> bool:
+        """Tell whether a batch that has not ended runs this order."""
+        query = select(_is_run_by_batch(literal(order_id)))
+        return bool(await self._database.read(lambda connection: connection.scalar(query)))
 
     async def hand_to_undo(self, order_id: str) -> str | None:
         """Take an order from its run, which can record nothing more, and name the run that undoes.
@@ -245,6 +285,15 @@ class OrderStore:
         query = select(func.max(_statuses.c.position))
         position = await self._database.read(lambda connection: connection.scalar(query))
         return position or 0
+
+
+def _is_run_by_batch(order_id: ColumnElement[str]) -> ColumnElement[bool]:
+    return exists().where(
+        BATCH_ORDERS.c.order_id == order_id,
+        BATCH_ORDERS.c.is_owner,
+        BATCHES.c.batch_id == BATCH_ORDERS.c.batch_id,
+        BATCHES.c.ended_at.is_(None),
+    )
 
 
 def new_run_id() -> str:
@@ -335,7 +384,8 @@ _SELECT_CHANGES = (
 )
 
 
-def _accept(connection: Connection, order: OrderSubmitted) -> Accepted:
+def accept_within(connection: Connection, order: OrderSubmitted) -> Accepted:
+    """Do what `OrderStore.accept` does, as a part of a larger transaction."""
     known = _with_status(connection, order.order_id, OrderStatus.RECEIVED)
     if known is None:
         lines = [line.model_dump() for line in order.lines]
@@ -349,7 +399,8 @@ def _accept(connection: Connection, order: OrderSubmitted) -> Accepted:
     return Accepted(is_new=False, first=_kept(known), status=OrderStatus(known.current_status))
 
 
-def _reject(connection: Connection, order_id: str) -> Kept | None:
+def reject_within(connection: Connection, order_id: str) -> Kept | None:
+    """Do what `OrderStore.reject_invalid` does, as a part of a larger transaction."""
     known = _with_status(connection, order_id, OrderStatus.REJECTED)
     if known is None:
         return _create(

@@ -22,23 +22,15 @@ class Payload(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class OrderRun(Payload):
-    """The input of one run of the order workflow: the order, and the configuration it goes by.
-
-    `run_id` names this very run: an order belongs to the first run that gets past its start, so
-    that a second one, started by whatever accident, has no effect.
+class OrderPolicy(Payload):
+    """The configuration that an order goes by, as it was when its workflow was started.
 
     `approval_reminder_after` is the part of the approval's time after which the request is said
-    again, 0 for never; over `second_approval_threshold_cents` two people must approve. A run of
-    an earlier version has neither. `picking` tells whether a task
-    for the warehouse belongs to its way.
+    again, 0 for never; over `second_approval_threshold_cents` two people must approve; `picking`
+    tells whether a task for the warehouse belongs to its way. A run of an earlier version has none
+    of these.
     """
 
-    order_id: str
-    run_id: str
-    customer_id: str
-    lines: tuple[OrderLine, ...]
-    received_at: datetime
     approval_threshold_cents: int
     approval_timeout_seconds: float
     retry_timeout_seconds: float
@@ -46,6 +38,28 @@ class OrderRun(Payload):
     second_approval_threshold_cents: int | None = None
     picking: Picking = "off"
     picking_timeout_seconds: float = TASK_TIMEOUT_SECONDS
+
+    @classmethod
+    def of(cls, settings: object) -> "OrderPolicy":
+        """Read the present configuration, of which this is a part."""
+        return cls.model_validate(settings, from_attributes=True)
+
+
+class OrderRun(OrderPolicy):
+    """The input of one run of the order workflow: the order, and the configuration it goes by.
+
+    `run_id` names this very run: an order belongs to the first run that gets past its start, so
+    that a second one, started by whatever accident, has no effect. A run within a batch names the
+    batch and carries the id alone, so that the batch's history stays small: its activities read
+    customer, lines and time where the order is kept.
+    """
+
+    order_id: str
+    run_id: str
+    customer_id: str | None = None
+    lines: tuple[OrderLine, ...] = ()
+    received_at: datetime | None = None
+    batch_id: str | None = None
 
 
 class Notice(Payload):
@@ -56,7 +70,7 @@ class Notice(Payload):
     status: OrderStatus
     reason: str | None = None
     total_cents: int | None = None
-    received_at: datetime
+    received_at: datetime | None = None
 
 
 class Recorded(Payload):
@@ -75,7 +89,7 @@ class Verification(Payload):
 
     order_id: str
     run_id: str
-    lines: tuple[OrderLine, ...]
+    lines: tuple[OrderLine, ...] = ()
 
 
 class Verified(Recorded):
@@ -94,11 +108,12 @@ class ApprovalWanted(Payload):
 
     order_id: str
     run_id: str
-    customer_id: str
-    lines: tuple[OrderLine, ...]
+    customer_id: str | None = None
+    lines: tuple[OrderLine, ...] = ()
     total_cents: int
     expires_at: datetime
     levels: int = 1
+    batch_id: str | None = None
 
 
 class Charge(Payload):
@@ -106,7 +121,7 @@ class Charge(Payload):
 
     order_id: str
     run_id: str
-    customer_id: str
+    customer_id: str | None = None
     amount_cents: int
 
 
@@ -267,3 +282,38 @@ class StockLevel(Payload):
     def is_low(self) -> bool:
         """Whether fewer pieces are available than the threshold."""
         return is_low(self.available or 0, self.threshold or 0)
+
+
+class BatchRun(OrderPolicy):
+    """The input of a batch's workflow: which batch, and the configuration it goes by.
+
+    So many orders are under way at a time; one that waits for a person does not count.
+    """
+
+    batch_id: str
+    parallelism: int
+
+
+class BatchRef(Payload):
+    """Input of the activities of a batch."""
+
+    batch_id: str
+
+
+class BatchOrderRun(Payload):
+    """An order that a batch must run, and the name of that run."""
+
+    order_id: str
+    run_id: str
+
+
+class BatchOpened(Payload):
+    """Result of `open_batch_activity`: the orders that nobody has run yet."""
+
+    orders: tuple[BatchOrderRun, ...]
+
+
+class BatchConcluded(Payload):
+    """Result of `conclude_batch_activity`: whether the batch's end is on record and told."""
+
+    has_ended: bool

@@ -11,7 +11,9 @@ INTERACTIVE_HELLO: Final = "interactive_hello_workflow"
 NEVER_ENDING: Final = "never_ending_workflow"
 STOCK_MONITOR: Final = "stock_monitor_workflow"
 
-ORDER_WORKFLOWS: Final = frozenset({ORDER_PROCESSING, ORDER_UNDO})
+ORDER_BATCH: Final = "order_batch_workflow"
+
+ORDER_WORKFLOWS: Final = frozenset({ORDER_PROCESSING, ORDER_UNDO, ORDER_BATCH})
 """Those that belong to orders: they are started by the service alone."""
 
 UNDO_PREFIX: Final = "undo-of-order-"
@@ -26,6 +28,8 @@ PICK_PREFIX: Final = "pick."
 
 PICK_TASK_PREFIX: Final = "pick-"
 """Begins the ids of orders' tasks."""
+BATCH_PREFIX: Final = "batch-"
+"""Begins the instance ids of those that carry out a batch."""
 
 NOTIFY: Final = "notify_activity"
 VERIFY_INVENTORY: Final = "verify_inventory_activity"
@@ -50,6 +54,11 @@ ORDER_ACTIVITIES: Final = (
     WITHDRAW_APPROVAL,
     REMIND_OF_APPROVAL,
 )
+
+OPEN_BATCH: Final = "open_batch_activity"
+CONCLUDE_BATCH: Final = "conclude_batch_activity"
+
+BATCH_ACTIVITIES: Final = (OPEN_BATCH, CONCLUDE_BATCH)
 
 INTERACTIVE_HELLO_STEP: Final = "interactive_hello_activity"
 
@@ -83,3 +92,4 @@ PICKING_ACTIVITIES: Final = (HAND_TO_WAREHOUSE, WITHDRAW_TASK)
 
 TASK_COMPLETED: Final = "task_completed"
 TASK_WITHDRAWN: Final = "task_withdrawn"
+ORDER_WAITS: Final = "order_waits"

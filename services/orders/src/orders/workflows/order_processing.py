@@ -158,6 +158,7 @@ class _Way:
             total_cents=self._total_cents or 0,
             expires_at=self._ctx.current_utc_datetime.replace(tzinfo=UTC) + patience,
             levels=levels,
+            batch_id=self._order.batch_id,
         )
         recorded = yield self._call(names.REQUEST_APPROVAL, wanted)
         if ending := _stop(Recorded.model_validate(recorded)):
@@ -268,10 +269,12 @@ class _Way:
 
 
 def _pick_task(order: OrderRun) -> TaskOrder:
-    """Write the warehouse's task; a long order is told by its length."""
+    """Write the warehouse's task; a long order is told by its length, one of a batch by its id."""
     pieces = ", ".join(f"{line.quantity} {line.item}" for line in order.lines)
     title = f"Pick {pieces} for order {order.order_id}"
-    if len(title) > LONGEST_TITLE:
+    if not order.lines:
+        title = f"Pick order {order.order_id}"
+    elif len(title) > LONGEST_TITLE:
         title = f"Pick {len(order.lines)} items for order {order.order_id}"
     return TaskOrder(
         task_id=f"{names.PICK_TASK_PREFIX}{order.order_id}",

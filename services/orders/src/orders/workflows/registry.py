@@ -6,6 +6,7 @@ from typing import Any, Final
 from orders.workflows import names
 from orders.workflows.counter import never_ending_workflow
 from orders.workflows.hello import interactive_hello_workflow
+from orders.workflows.order_batch import order_batch_workflow
 from orders.workflows.order_processing import order_processing_workflow
 from orders.workflows.order_undo import order_undo_workflow
 from orders.workflows.stock_monitor import stock_monitor_workflow
@@ -17,6 +18,7 @@ Workflow = Callable[..., Generator[Task[Any], Any, Any]]
 WORKFLOWS: Final[Mapping[str, Workflow]] = {
     names.ORDER_PROCESSING: order_processing_workflow,
     names.ORDER_UNDO: order_undo_workflow,
+    names.ORDER_BATCH: order_batch_workflow,
     names.INTERACTIVE_HELLO: interactive_hello_workflow,
     names.NEVER_ENDING: never_ending_workflow,
     names.STOCK_MONITOR: stock_monitor_workflow,
