@@ -138,6 +138,58 @@ def counter_failed(flows: Workflows) -> str:
     return end(flows, wanted)
 
 
+def reminded(flows: Workflows) -> str:
+    """Nobody decides in time, though a reminder is sent on the way."""
+    return expired(flows)
+
+
+def batch(flows: Workflows) -> str:
+    """Orders of one batch end well, rejected and declined."""
+    batch_id = new_suffix()
+    flows.shop.restock()
+    orders = [
+        flows.shop.order_data(f"{batch_id}-good", "paperclip", 1),
+        flows.shop.order_data(f"{batch_id}-unknown", "yachts", 1),
+        flows.shop.order_data(f"{batch_id}-declined", "paperclip", 1, "test-declined-1"),
+    ]
+    flows.shop.publish("orders.batch-submitted", {"batch_id": batch_id, "orders": orders})
+    return end(flows, f"{names.BATCH_PREFIX}{batch_id}")
+
+
+def task(flows: Workflows, **given: object) -> str:
+    """Start a task and return its instance's id."""
+    body = {"task_id": f"task-{new_suffix()}", "title": "Count the cars", **given}
+    started = expect(flows.post(f"/{names.TASK_PROCESSING}/start", body), 202)
+    return str(started["instance_id"])
+
+
+def done(flows: Workflows) -> str:
+    """A task is done, after two refusals of the one it is assigned to."""
+    instance_id = task(flows, assignee="test-unavailable-2")
+    until_happened(flows, instance_id, "timer_created")
+    event = {"completed_at": "2026-03-01T12:00:00Z"}
+    expect(flows.post(f"/{instance_id}/raise_event/{names.TASK_COMPLETED}", event), 202)
+    return end(flows, instance_id)
+
+
+def timed_out(flows: Workflows) -> str:
+    """Nobody does a task in time."""
+    return end(flows, task(flows, timeout_seconds=1))
+
+
+def low(flows: Workflows) -> str:
+    """Little is left of an item; that has been told, and the monitor has looked again."""
+    instance_id = f"{names.MONITOR_PREFIX}paperclip"
+    flows.shop.restock()
+    flows.shop.wait_final(flows.shop.submit("paperclip", 95))
+    expect(flows.post(f"/{instance_id}/raise_event/{names.CHECK_NOW}"), 202)
+    until_happened(flows, instance_id, "timer_created")
+    wait_for("an alert", lambda: flows.shop.stream("inventory.low-stock"))
+    expect(flows.post(f"/{instance_id}/pause"), 202)  # so that it is not written while it is read
+    flows.until(instance_id, "SUSPENDED")
+    return instance_id
+
+
 SCENES: Final[dict[str, Scene]] = {
     f"{workflow}.{scene.__name__}": scene
     for workflow, scenes in {
@@ -154,8 +206,12 @@ SCENES: Final[dict[str, Scene]] = {
             paused,
             resumed,
             terminated,
+            reminded,
         ),
         names.ORDER_UNDO: (undone,),
+        names.ORDER_BATCH: (batch,),
+        names.TASK_PROCESSING: (done, timed_out),
+        names.STOCK_MONITOR: (low,),
         names.INTERACTIVE_HELLO: (hello, hello_waiting),
         names.NEVER_ENDING: (counter, counter_failed),
     }.items()
