@@ -1,3 +1,4 @@
+import json
 from collections.abc import Generator
 from datetime import timedelta
 from typing import Any
@@ -49,6 +50,7 @@ async def test_steps_are_undone_newest_first_and_once() -> None:
     assert await run.to_the_end() == []
     assert [call.name for call in run.calls] == ["undo_third", "undo_second", "undo_first"]
     assert [call.input for call in run.calls] == [WHY.model_dump(mode="json")] * 3
+    assert run.custom_status is None
 
 
 @pytest.mark.parametrize("failed", [["undo_third"], ["undo_second"], ["undo_third", "undo_first"]])
@@ -58,6 +60,7 @@ async def test_undoing_goes_on_when_one_step_fails(failed: list[str]) -> None:
 
     assert await run.to_the_end() == failed
     assert len(run.calls) == 3
+    assert json.loads(run.custom_status or "") == {"not_undone": failed}
 
 
 async def test_what_is_forgotten_is_not_undone() -> None:

@@ -1,5 +1,6 @@
 """Undoing in reverse order: one small piece for any workflow that must take steps back."""
 
+import json
 from collections.abc import Generator
 from typing import Any
 
@@ -31,7 +32,10 @@ class Saga:
         self._registered.remove(activity)
 
     def undo(self, why: BaseModel) -> Generator[Task[Any], Any, list[str]]:
-        """Undo everything, giving each activity `why`; return the names of those that failed."""
+        """Undo everything, giving each activity `why`; return the names of those that failed.
+
+        They are shown in the custom status too, so that a person sees where to look.
+        """
         failed = []
         while self._registered:
             activity = self._registered.pop()
@@ -39,4 +43,6 @@ class Saga:
                 yield self._ctx.call_activity(activity, input=why, retry_policy=self._retry)
             except TaskFailedError:
                 failed.append(activity)
+        if failed:
+            self._ctx.set_custom_status(json.dumps({"not_undone": failed}))
         return failed
