@@ -13,7 +13,7 @@ from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetter, DeadLetters
 from orderflow_hosting.sidecar import Sidecar
-from orders import batches as batches_module
+from orders import background
 from orders.batch_activities import BatchActivities
 from orders.batch_store import BatchStore, OtherBatchContent
 from orders.batches import Batches, run_id_of
@@ -47,8 +47,8 @@ def order_of(order_id: str, quantity: int = 1) -> OrderSubmitted:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again soon."""
-    monkeypatch.setattr(batches_module, "FIRST_PAUSE_SECONDS", 0.005)
-    monkeypatch.setattr(batches_module, "LONGEST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(background, "FIRST_PAUSE_SECONDS", 0.005)
+    monkeypatch.setattr(background, "LONGEST_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from fakes.orders_ports import MemoryAnnouncer, MemoryEngine
 from fakes.waiting import until
 from orderflow_contracts.approvals import Decision, RaiseRequest
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
-from orders import intake as intake_module
+from orders import background
 from orders.config import OrdersSettings
 from orders.feed import StatusFeed
 from orders.intake import Intake, OrderEnded, UnknownOrder
@@ -27,8 +27,8 @@ DECISION = RaiseRequest(order_id="o1", data=Decision(approved=True, approver="bo
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again soon."""
-    monkeypatch.setattr(intake_module, "FIRST_PAUSE_SECONDS", 0.005)
-    monkeypatch.setattr(intake_module, "LONGEST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(background, "FIRST_PAUSE_SECONDS", 0.005)
+    monkeypatch.setattr(background, "LONGEST_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from fakes.waiting import until
 from fakes.workflow_run import WorkflowRun, carried_out_by
 from orderflow_contracts.inventory import ReserveRequest
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted, Reason
-from orders import intake as intake_module
+from orders import background
 from orders.activities import OrderActivities
 from orders.config import OrdersSettings
 from orders.feed import StatusFeed
@@ -42,8 +42,8 @@ WITHDRAW, NOTIFY = "withdraw_approval_activity", "notify_activity"
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again soon."""
-    monkeypatch.setattr(intake_module, "FIRST_PAUSE_SECONDS", 0.005)
-    monkeypatch.setattr(intake_module, "LONGEST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(background, "FIRST_PAUSE_SECONDS", 0.005)
+    monkeypatch.setattr(background, "LONGEST_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
 """Batches: take them in, have their orders run, bring back what was left, and end them."""
 
-import asyncio
 import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
 
 import structlog
 from cloudevents.http import CloudEvent
@@ -16,6 +13,7 @@ from orderflow_contracts.names import ORDERS_SUBMITTED
 from orderflow_contracts.orders import OrderSubmitted, Reason
 from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
 from orderflow_hosting.problems import describe
+from orders.background import Background
 from orders.batch_store import BatchStore, Entry, KeptBatch, OpenBatch
 from orders.config import OrdersSettings
 from orders.feed import StatusFeed
@@ -26,9 +24,6 @@ from orders.workflows import names
 from orders.workflows.messages import BatchRun, OrderPolicy, OrderRun
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-FIRST_PAUSE_SECONDS: Final = 0.5
-LONGEST_PAUSE_SECONDS: Final = 15.0
 
 
 class Batches:
@@ -51,7 +46,7 @@ class Batches:
         self._feed = feed
         self._order_undo = order_undo
         self._letters = letters
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     async def submit(self, batch: BatchSubmitted) -> None:
         """Keep a batch and have it run, however often it is submitted.
@@ -76,7 +71,7 @@ class Batches:
         instance = await self._engine.instance(instance_of(batch_id), payloads=False)
         is_its_own = instance is not None and instance.name == names.ORDER_BATCH
         if is_stopped:
-            self._later(partial(self._bring_to_an_end, batch_id))
+            self._background.do(partial(self._bring_to_an_end, batch_id))
         elif instance is None or not is_its_own:
             await self._start(batch_id)
         elif instance.runtime_status.is_finished:
@@ -90,7 +85,7 @@ class Batches:
         if not await self._store.stop(batch_id, reason):
             return False
         log.warning("stopped_batch_undone", batch_id=batch_id, reason=reason)
-        self._later(partial(self._bring_to_an_end, batch_id))
+        self._background.do(partial(self._bring_to_an_end, batch_id))
         return True
 
     async def is_open(self, batch_id: str) -> bool:
@@ -117,12 +112,11 @@ class Batches:
     async def resume(self) -> None:
         """Take up again the batches that an earlier process left."""
         for batch in await self._store.unfinished():
-            self._later(partial(self._take_up_left, batch))
+            self._background.do(partial(self._take_up_left, batch))
 
     def stop_waiting(self) -> None:
         """Leave what is not done yet to the next process, which resumes it."""
-        for task in self._background:
-            task.cancel()
+        self._background.stop()
 
     async def _take_up_left(self, batch: OpenBatch) -> None:
         await self.take_up(batch.batch_id, is_stopped=batch.stopped_as is not None)
@@ -190,25 +184,6 @@ class Batches:
         counts = {status.value: count for status, count in ended.counts.items()}
         log.info("batch_ended", batch_id=batch_id, status=ended.status, counts=counts)
         return True
-
-    def _later(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do the work in the background, again and again until nothing is in its way."""
-
-        async def in_the_end() -> None:
-            pause = FIRST_PAUSE_SECONDS
-            while True:
-                try:
-                    await work()
-                except Exception as error:  # noqa: BLE001 # whatever it is, the batch must end
-                    log.info("batch_waits", why=str(error))
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-                else:
-                    return
-
-        task = asyncio.create_task(in_the_end())
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
 
 
 def instance_of(batch_id: str) -> str:

@@ -1,7 +1,6 @@
 """Taking orders in: keep them, start their workflows, and bring back what was left half-way."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 
@@ -9,6 +8,7 @@ import structlog
 
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
 from orderflow_contracts.orders import OrderStatus, OrderSubmitted
+from orders.background import Background
 from orders.config import OrdersSettings
 from orders.domain import was_decided
 from orders.feed import StatusFeed
@@ -20,8 +20,6 @@ from orders.workflows.messages import OrderPolicy, OrderRun
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 15.0
 STARTS_AT_ONCE = 16
 
 
@@ -57,7 +55,7 @@ class Intake:
         self._announcer = announcer
         self._feed = feed
         self._order_undo = order_undo
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     async def submit(self, order: OrderSubmitted) -> None:
         """Keep the order and start its workflow, however often it is submitted.
@@ -78,7 +76,7 @@ class Intake:
             await self._start(order, accepted.first.change.at)
         except EngineUnavailable as error:
             log.warning("workflow_start_waits", order_id=order.order_id, why=str(error))
-            self._later(partial(self._start, order, accepted.first.change.at))
+            self._background.do(partial(self._start, order, accepted.first.change.at))
 
     async def reject_invalid(self, order_id: str) -> None:
         """Keep and tell that an order could not be read, unless its id is a real order's."""
@@ -98,7 +96,7 @@ class Intake:
         if status.is_final:
             raise OrderEnded(order_id, status)
         if status in WAITING:
-            self._later(partial(self._wake_to_cancel, order_id))
+            self._background.do(partial(self._wake_to_cancel, order_id))
 
     async def hand_over(self, request: RaiseRequest) -> RaiseReply:
         """Hand a decision to the workflow that waits for it.
@@ -128,14 +126,13 @@ class Intake:
         if pending:
             log.info("unfinished_orders_resumed", orders=len(pending))
         for left in pending:
-            self._later(partial(self._take_up, left), gate)
+            self._background.do(partial(self._take_up, left), gate)
         for order_id in await self._store.cancels_to_hand_over():
-            self._later(partial(self._wake_to_cancel, order_id))
+            self._background.do(partial(self._wake_to_cancel, order_id))
 
     def stop(self) -> None:
         """Leave what is not done yet to the next process, which resumes it."""
-        for task in self._background:
-            task.cancel()
+        self._background.stop()
 
     async def _accept(self, order: OrderSubmitted) -> Accepted:
         accepted = await self._store.accept(order)
@@ -192,24 +189,3 @@ class Intake:
     async def _may_wait(self, order_id: str) -> bool:
         order = await self._store.order(order_id)
         return order is not None and order.status in WAITING
-
-    def _later(
-        self, work: Callable[[], Awaitable[None]], gate: asyncio.Semaphore | None = None
-    ) -> None:
-        """Do the work in the background, again and again until the engine has taken it."""
-
-        async def in_the_end() -> None:
-            async with gate or asyncio.Semaphore():
-                pause = FIRST_PAUSE_SECONDS
-                while True:
-                    try:
-                        await work()
-                    except (EngineUnavailable, NoSuchInstance):
-                        await asyncio.sleep(pause)
-                        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-                    else:
-                        return
-
-        task = asyncio.create_task(in_the_end())
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
