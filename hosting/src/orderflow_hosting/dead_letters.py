@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import grpc.aio
 from cloudevents.http import CloudEvent
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path
 from pydantic import BaseModel
 from sqlalchemy import (
     Column,
@@ -29,7 +29,7 @@ from orderflow_contracts.fields import Moment, now
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database, Utc
 from orderflow_hosting.events import STRUCTURED
-from orderflow_hosting.pages import Page, decode_number, encode_cursor
+from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
 from orderflow_hosting.problems import Problem, documented
 from orderflow_hosting.sidecar import Sidecar
 
@@ -117,12 +117,11 @@ class DeadLetters:
     async def page(self, limit: int, after: str | None) -> Page[DeadLetter]:
         """Read the newest first."""
         query = select(self._table).order_by(self._table.c.id.desc()).limit(limit + 1)
-        if after is not None:
-            query = query.where(self._table.c.id < decode_number(after))
+        before = number_after(after)
+        if before is not None:
+            query = query.where(self._table.c.id < before)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
-        items = [_read(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        return Page(items=items, next=encode_cursor(str(items[-1].id)) if more else None)
+        return numbered_page([(row.id, _read(row)) for row in rows], limit)
 
     async def resend(self, letter_id: int) -> None:
         """Publish the event again on its topic, under its own id."""
@@ -196,9 +195,7 @@ def dead_letter_router(letters: DeadLetters) -> APIRouter:
     router = APIRouter(prefix="/dead-letters", tags=["dead letters"])
 
     @router.get("", summary="List events that could not be handled, newest first")
-    async def list_dead_letters(
-        limit: Annotated[int, Query(ge=1, le=500)] = 100, after: str | None = None
-    ) -> Page[DeadLetter]:
+    async def list_dead_letters(limit: Limit = 100, after: After = None) -> Page[DeadLetter]:
         return await letters.page(limit, after)
 
     @router.post(

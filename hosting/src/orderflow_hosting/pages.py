@@ -3,13 +3,18 @@
 import base64
 import binascii
 import re
-from typing import Generic, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Generic, TypeVar
 
+from fastapi import Query
 from pydantic import BaseModel
 
 from orderflow_hosting.problems import FieldError, Problem
 
 Item = TypeVar("Item")
+
+Limit = Annotated[int, Query(ge=1, le=500, description="How many at most")]
+After = Annotated[str | None, Query(description="The cursor `next` of the page before")]
 
 
 class Page(BaseModel, Generic[Item]):
@@ -44,6 +49,17 @@ def decode_number(cursor: str) -> int:
     if number is None:
         raise not_a_cursor()
     return number
+
+
+def number_after(cursor: str | None) -> int | None:
+    """Find the numbered place to read on from; None at the beginning of a list."""
+    return None if cursor is None else decode_number(cursor)
+
+
+def numbered_page(found: Sequence[tuple[int, Item]], limit: int) -> Page[Item]:
+    """Make a page of numbered items of which one more was looked for than there may be on it."""
+    more = encode_cursor(str(found[limit - 1][0])) if len(found) > limit else None
+    return Page(items=[item for _, item in found[:limit]], next=more)
 
 
 def not_a_cursor() -> Problem:

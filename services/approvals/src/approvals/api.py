@@ -30,7 +30,7 @@ from orderflow_contracts.fields import Moment, OrderId
 from orderflow_hosting import problems
 from orderflow_hosting.dapr_app import DaprApp, Refused
 from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
-from orderflow_hosting.pages import Page, decode_cursor, encode_cursor, not_a_cursor
+from orderflow_hosting.pages import After, Limit, Page, decode_cursor, encode_cursor, not_a_cursor
 from orderflow_hosting.problems import Problem, describe, documented
 
 Message = TypeVar("Message", bound=BaseModel)
@@ -62,8 +62,6 @@ BodyDecision = Annotated[
     Decision, Body(examples=[{"approved": True, "approver": "bob", "comment": "fine"}])
 ]
 Status = Annotated[ApprovalStatus | None, Query(description="Only approvals with this status")]
-Limit = Annotated[int, Query(ge=1, le=500, description="How many at most")]
-After = Annotated[str | None, Query(description="The cursor `next` of the page before")]
 
 
 def subscribe(app: DaprApp, inbox: Inbox, letters: DeadLetters) -> None:

@@ -16,7 +16,7 @@ from orderflow_contracts.orders import Order, OrderStatus, OrderSubmitted
 from orderflow_hosting import problems
 from orderflow_hosting.dapr_app import DaprApp, Refused
 from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
-from orderflow_hosting.pages import Page, decode_number, encode_cursor, read_number
+from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page, read_number
 from orderflow_hosting.problems import Problem, ProblemDocument, describe
 from orders.feed import StatusFeed
 from orders.intake import Intake, OrderEnded, UnknownOrder
@@ -25,9 +25,6 @@ from orders.ports import EngineUnavailable
 from orders.store import OrderStore, OtherContent
 
 MOST_POSITION: Final = 2**63 - 1
-
-Limit = Annotated[int, Query(ge=1, le=500, description="How many at most")]
-After = Annotated[str | None, Query(description="The cursor `next` of the page before")]
 
 
 def subscribe(app: DaprApp, intake: Intake, letters: DeadLetters) -> None:
@@ -155,8 +152,7 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
         status: OrderStatus | None = None, limit: Limit = 100, after: After = None
     ) -> Page[Order]:
         found = await store.orders(status, limit + 1, number_after(after))
-        cursor = encode_cursor(str(found[limit - 1][0])) if len(found) > limit else None
-        return Page(items=[order for _, order in found[:limit]], next=cursor)
+        return numbered_page(found, limit)
 
     @router.get(
         "/stream",
@@ -209,19 +205,13 @@ def payment_router(provider: LedgerProvider) -> APIRouter:
     @router.get("", summary="List charges and refunds, newest first")
     async def ledger(limit: Limit = 100, after: After = None) -> Page[PaymentEntry]:
         found = await provider.ledger(limit + 1, number_after(after))
-        cursor = encode_cursor(str(found[limit - 1].number)) if len(found) > limit else None
-        return Page(items=[_entry(payment) for payment in found[:limit]], next=cursor)
+        return numbered_page([(payment.number, _entry(payment)) for payment in found], limit)
 
     @router.get("/{order_id}", summary="List the charges and refunds of one order")
     async def of_order(order_id: PathOrderId) -> Page[PaymentEntry]:
         return Page(items=[_entry(payment) for payment in await provider.entries(order_id)])
 
     return router
-
-
-def number_after(cursor: str | None) -> int | None:
-    """Read the number that a cursor stands for."""
-    return None if cursor is None else decode_number(cursor)
 
 
 async def _found(store: OrderStore, order_id: str) -> Order:

@@ -10,9 +10,8 @@ from orderflow_contracts import names
 from orderflow_contracts.batches import Batch, BatchStatusChanged, BatchSubmitted
 from orderflow_hosting.dapr_app import DaprApp, Refused
 from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
-from orderflow_hosting.pages import Page, encode_cursor
+from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
 from orderflow_hosting.problems import Problem, describe, documented
-from orders.api import After, Limit, number_after
 from orders.batch_store import BatchStore, OtherBatchContent
 from orders.batches import Batches
 
@@ -58,8 +57,7 @@ def batch_router(store: BatchStore) -> APIRouter:
     @router.get("", summary="List batches without their orders, newest first")
     async def list_batches(limit: Limit = 100, after: After = None) -> Page[BatchStatusChanged]:
         found = await store.batches(limit + 1, number_after(after))
-        cursor = encode_cursor(str(found[limit - 1][0])) if len(found) > limit else None
-        return Page(items=[batch for _, batch in found[:limit]], next=cursor)
+        return numbered_page(found, limit)
 
     @router.get(
         "/{batch_id}",

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from cloudevents.http import CloudEvent
-from fastapi import APIRouter, Body, Depends, Path, Query
+from fastapi import APIRouter, Body, Depends, Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from orderflow_contracts import names
@@ -11,7 +11,7 @@ from orderflow_contracts.fields import Moment
 from orderflow_contracts.tasks import Task, TaskCompleted, TaskId, TaskStatus
 from orderflow_hosting.dapr_app import DaprApp, Refused
 from orderflow_hosting.dead_letters import DeadLetters
-from orderflow_hosting.pages import Page, decode_number, encode_cursor
+from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
 from orderflow_hosting.problems import Problem, describe, documented
 from orders.ports import EngineUnavailable
 from orders.tasks import TaskEnded, Tasks, UnknownTask
@@ -73,15 +73,9 @@ def task_router(tasks: Tasks) -> APIRouter:
 
     @router.get("", summary="List tasks, newest first")
     async def list_tasks(
-        status: TaskStatus | None = None,
-        limit: Annotated[int, Query(ge=1, le=500, description="How many at most")] = 100,
-        after: Annotated[
-            str | None, Query(description="The cursor `next` of the page before")
-        ] = None,
+        status: TaskStatus | None = None, limit: Limit = 100, after: After = None
     ) -> Page[Task]:
-        before = None if after is None else decode_number(after)
-        items, last = await tasks.page(status, limit, before)
-        return Page(items=items, next=None if last is None else encode_cursor(str(last)))
+        return numbered_page(await tasks.list(status, limit + 1, number_after(after)), limit)
 
     @router.get("/{task_id}", summary="Read a task", responses=missing)
     async def read_task(task_id: PathTaskId) -> Task:

@@ -1,5 +1,6 @@
 """The use cases of tasks: list, read, and tell that one is done."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -42,13 +43,11 @@ class Tasks:
             raise UnknownTask(task_id)
         return task
 
-    async def page(
+    async def list(
         self, status: TaskStatus | None, limit: int, before: int | None
-    ) -> tuple[list[Task], int | None]:
-        """Read up to so many tasks, newest first, and the number before which to read on."""
-        found = await self._store.tasks(status, limit + 1, before)
-        last = found[limit - 1][0] if len(found) > limit else None
-        return [task for _, task in found[:limit]], last
+    ) -> Sequence[tuple[int, Task]]:
+        """Read up to so many tasks, newest first, each with its number."""
+        return await self._store.tasks(status, limit, before)
 
     async def complete(self, task_id: str, completed_at: datetime | None = None) -> Task:
         """Tell a task's workflow that it is done, at this time or now; again is the same as once.

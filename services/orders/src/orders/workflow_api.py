@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, ValidationError
 
-from orderflow_hosting.pages import Page, decode_cursor, encode_cursor
+from orderflow_hosting.pages import After, Limit, Page, decode_cursor, encode_cursor
 from orderflow_hosting.problems import FieldError, Problem, ProblemDocument, invalid_input
 from orders.instances import HistoryEvent, Instance, RuntimeStatus, parse_duration
 from orders.management import (
@@ -189,10 +189,8 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
     async def list_instances(
         status: RuntimeStatus | None = None,
         name: Annotated[str | None, Query(description="Of this workflow only")] = None,
-        limit: Annotated[int, Query(ge=1, le=500, description="How many at most")] = 100,
-        after: Annotated[
-            str | None, Query(description="The cursor `next` of the page before")
-        ] = None,
+        limit: Limit = 100,
+        after: After = None,
     ) -> Page[Instance]:
         known = decode_cursor(after) if after is not None else None
         instances, last = await management.page(status, name, limit, known)
