@@ -20,6 +20,7 @@ from orders.feed import StatusFeed
 from orders.instances import RuntimeStatus
 from orders.order_undo import OrderUndo
 from orders.ports import AlreadyRunning, Announcer, Engine, EngineUnavailable
+from orders.starting import start_once
 from orders.workflows import names
 from orders.workflows.messages import BatchRun, OrderPolicy, OrderRun
 
@@ -149,13 +150,7 @@ class Batches:
             parallelism=self._settings.batch_parallelism,
             **OrderPolicy.of(self._settings).model_dump(),
         )
-        instance_id = instance_of(batch_id)
-        try:
-            await self._engine.start(names.ORDER_BATCH, instance_id, run)
-        except AlreadyRunning:
-            instance = await self._engine.instance(instance_id, payloads=False)
-            if instance is not None and instance.name != names.ORDER_BATCH:
-                raise EngineUnavailable(f"{instance.name} runs as {instance_id}") from None
+        await start_once(self._engine, names.ORDER_BATCH, instance_of(batch_id), run)
 
     async def _run_again(self, batch_id: str, order_id: str) -> None:
         """Run an order that was lost with the engine's last writes when the machine failed."""

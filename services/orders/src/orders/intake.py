@@ -13,7 +13,8 @@ from orders.config import OrdersSettings
 from orders.domain import was_decided
 from orders.feed import StatusFeed
 from orders.order_undo import OrderUndo
-from orders.ports import AlreadyRunning, Announcer, Engine, EngineUnavailable, NoSuchInstance
+from orders.ports import Announcer, Engine, EngineUnavailable, NoSuchInstance
+from orders.starting import start_once
 from orders.store import WAITING, Accepted, OrderStore, Pending, new_run_id, undoes
 from orders.workflows import names
 from orders.workflows.messages import OrderPolicy, OrderRun
@@ -158,10 +159,7 @@ class Intake:
             received_at=received_at,
             **OrderPolicy.of(self._settings).model_dump(),
         )
-        try:
-            await self._engine.start(names.ORDER_PROCESSING, order.order_id, run)
-        except AlreadyRunning:
-            await self._check_that_it_is_the_orders(order.order_id)
+        await start_once(self._engine, names.ORDER_PROCESSING, order.order_id, run)
 
     async def _take_up(self, left: Pending) -> None:
         """Start an order's workflow unless the engine has it; a run that was lost goes on."""
@@ -175,12 +173,6 @@ class Intake:
             await self._start(left.order, left.received_at, left.run_id)
         elif instance.runtime_status.is_finished:
             await self._order_undo.undo(order_id, instance)
-
-    async def _check_that_it_is_the_orders(self, order_id: str) -> None:
-        """Raise `EngineUnavailable` while another workflow holds the order's id."""
-        instance = await self._engine.instance(order_id, payloads=False)
-        if instance is not None and instance.name != names.ORDER_PROCESSING:
-            raise EngineUnavailable(f"{instance.name} runs under the id of order {order_id}")
 
     async def _wake_to_cancel(self, order_id: str) -> None:
         if await self._may_wait(order_id):

@@ -6,7 +6,8 @@ import structlog
 
 from orderflow_contracts.orders import OrderStatus, Reason
 from orders.instances import Instance, RuntimeStatus
-from orders.ports import AlreadyRunning, Engine, EngineUnavailable
+from orders.ports import Engine
+from orders.starting import start_once
 from orders.store import OrderStore
 from orders.workflows import names
 from orders.workflows.messages import Undone
@@ -44,18 +45,9 @@ class OrderUndo:
         )
         log.warning("stopped_order_undone", order_id=order_id, reason=undone.reason)
         instance_id = f"{names.UNDO_PREFIX}{order_id}"
-        try:
-            await self.engine.start(names.ORDER_UNDO, instance_id, undone)
-        except AlreadyRunning:
-            await self._check_that_it_is_the_undo(instance_id)
+        if not await start_once(self.engine, names.ORDER_UNDO, instance_id, undone):
+            log.info("order_undo_under_way", instance_id=instance_id)
         return True
-
-    async def _check_that_it_is_the_undo(self, instance_id: str) -> None:
-        """Raise `EngineUnavailable` while another workflow holds the id."""
-        instance = await self.engine.instance(instance_id, payloads=False)
-        if instance is not None and instance.name != names.ORDER_UNDO:
-            raise EngineUnavailable(f"{instance.name} runs as {instance_id}")
-        log.info("order_undo_under_way", instance_id=instance_id)
 
 
 def _may_have_a_task(stopped: Instance | None) -> bool:
