@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.waiting import until
 from fakes.workflow_run import Event, TimerFires, WorkflowRun, carried_out_by
 from orderflow_contracts.inventory import LowStock, ReserveRequest
 from orderflow_contracts.orders import OrderLine
+from orders import background
 from orders.config import OrdersSettings
 from orders.ports import AlreadyRunning, EngineUnavailable
 from orders.stock_monitor import StockMonitors, monitor_id
@@ -176,13 +178,19 @@ async def test_an_item_that_inventory_does_not_know_is_low(
 
 
 async def test_each_item_has_one_monitor(
-    settings: OrdersSettings, inventory: RoomInventory, announcer: MemoryAnnouncer
+    settings: OrdersSettings,
+    inventory: RoomInventory,
+    announcer: MemoryAnnouncer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One that runs already goes on; an engine that is away is asked again."""
     watching = settings.model_copy(update={"low_stock_thresholds": {"cars": 10, "tea set": 2}})
+    monkeypatch.setattr(background, "FIRST_PAUSE_SECONDS", 0.005)
     engine = StartingEngine(AlreadyRunning("stock-monitor-cars"), EngineUnavailable("away"))
 
-    await StockMonitors(watching, engine, inventory, announcer).start()
+    monitors = StockMonitors(watching, engine, inventory, announcer)
+    monitors.start()
+    await until(lambda: not monitors._background)
 
     assert engine.started == [
         ("stock_monitor_workflow", monitor_id("tea set"), {"item": "tea set", "is_low": False})

@@ -108,7 +108,7 @@ async def run(settings: OrdersSettings) -> None:
         await worker.start()
         await intake.resume()
         await batches.resume()
-        await monitors.start()
+        monitors.start()
 
     beginning = asyncio.create_task(begin())
     try:
@@ -116,6 +116,7 @@ async def run(settings: OrdersSettings) -> None:
     finally:
         beginning.cancel()
         intake.stop()
+        monitors.stop()
         batches.stop_waiting()
         await worker.stop()
         await engine.close()

@@ -1,22 +1,22 @@
 """Watching the stock: one workflow for each item, started with the service, and its steps."""
 
-import asyncio
 import hashlib
 import re
+from functools import partial
 
 import structlog
 from dapr.ext.workflow import WorkflowActivityContext
 
 from orderflow_contracts.fields import now
 from orderflow_contracts.inventory import LowStock
+from orders.background import Background
 from orders.config import OrdersSettings
-from orders.ports import AlreadyRunning, Announcer, Engine, EngineUnavailable, Inventory
+from orders.ports import Announcer, Engine, Inventory
+from orders.starting import start_once
 from orders.workflows import names
 from orders.workflows.messages import Monitored, StockLevel
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-PAUSE_SECONDS = 1.0
 
 
 def monitor_id(item: str) -> str:
@@ -35,12 +35,16 @@ class StockMonitors:
         self._engine = engine
         self._inventory = inventory
         self._announcer = announcer
+        self._background = Background()
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Start a monitor for each item that has none; those of an earlier process go on."""
         for item in self._settings.low_stock_thresholds:
-            while not await self._start(item):  # noqa: ASYNC110 # nothing tells when it is there
-                await asyncio.sleep(PAUSE_SECONDS)
+            self._background.do(partial(self._start, item))
+
+    def stop(self) -> None:
+        """Leave the monitors that are not started yet to the next process."""
+        self._background.stop()
 
     async def check_stock_activity(
         self, _: WorkflowActivityContext, monitored: Monitored
@@ -70,13 +74,7 @@ class StockMonitors:
         await self._announcer.stock_is_low(low, f"{level.item}.{level.checked_at.isoformat()}")
         log.warning("stock_is_low", **low.model_dump())
 
-    async def _start(self, item: str) -> bool:
-        try:
-            await self._engine.start(names.STOCK_MONITOR, monitor_id(item), Monitored(item=item))
-        except AlreadyRunning:
-            return True
-        except EngineUnavailable as error:
-            log.warning("stock_monitor_start_waits", item=item, why=str(error))
-            return False
-        log.info("stock_monitor_started", item=item)
-        return True
+    async def _start(self, item: str) -> None:
+        monitored = Monitored(item=item)
+        if await start_once(self._engine, names.STOCK_MONITOR, monitor_id(item), monitored):
+            log.info("stock_monitor_started", item=item)
