@@ -13,6 +13,7 @@ from orderflow_tools.cluster.client import Client
 from orderflow_tools.cluster.cluster import Cluster
 from orderflow_tools.cluster.deploy import deploy
 from orderflow_tools.cluster.programs import find_kubectl
+from orderflow_tools.cluster.services import load_services
 from orderflow_tools.console import say, step
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import APPS, Settings
@@ -105,6 +106,7 @@ def deploy_local(settings: Settings, options: argparse.Namespace) -> int:
     """Deploy the local overlay, to this checkout's cluster or to the one that kubectl is set to."""
     cluster = Cluster(settings)
     if cluster.ready:
+        load_services(cluster, step=step)
         deploy(settings.root, cluster.client, step=step)
         for app, port in zip(APPS, (8001, 8002, 8003), strict=True):
             say(f"  {app:<10} {cluster.url(app, port)}")
