@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -44,9 +44,6 @@ class Engine(Protocol):
     ) -> None:
         """Build an image from the text of a Dockerfile and a folder, and give it these names."""
 
-    def import_root(self, archive: Path, tag: str) -> None:
-        """Make an image of one layer from a tar file of a root file system."""
-
     def save(self, image: str, archive: Path) -> None:
         """Write an image to a tar file that other engines, and containerd, can load."""
 
@@ -59,15 +56,15 @@ def open_engine(kind: Kind | None = None, *, with_api: bool = False) -> Iterator
     containers, for which there is `ApiEngine.client`.
     """
     if host := _listening(kind):
-        yield ApiEngine.connect(host)
+        with closing(ApiEngine.connect(host)) as engine:
+            yield engine
     elif kind in (None, "podman") and shutil.which("podman"):
-        with started_podman() as host:
-            yield ApiEngine.connect(host)
+        with started_podman() as host, closing(ApiEngine.connect(host)) as engine:
+            yield engine
     elif kind in (None, "buildah") and not with_api and shutil.which("buildah"):
         yield BuildahEngine()
     elif kind in (None, "own") and is_root_on_debian():
-        with own_engine() as host:
-            engine = ApiEngine.connect(host, network="host")
+        with own_engine() as host, closing(ApiEngine.connect(host, network="host")) as engine:
             engine.forget_old()
             yield engine
     else:
