@@ -6,7 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env run stop status reset console bench test lint format unit contracts system locks manifests
+.PHONY: help env run stop status reset console bench test lint format unit contracts system locks
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -54,6 +54,7 @@ unit: env ## tests of one piece each, without Dapr
 contracts: env ## tests of what the services say to each other
 	@$(BIN)/pytest tests/contracts $(ARGS)
 
+.PHONY: manifests
 manifests: env ## tests of the Kubernetes manifests
 	@$(BIN)/pytest tests/deploy $(ARGS)
 
