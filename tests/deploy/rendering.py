@@ -2,7 +2,6 @@
 
 import copy
 import os
-import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Final
 import yaml
 
 from deploy.documents import Documents
+from orderflow_tools.cluster import programs
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DEPLOY: Final = ROOT / "deploy"
@@ -45,15 +45,11 @@ VARIANTS: Final = (
 )
 
 
+@cache
 def find_kubectl() -> Path:
-    """Return the kubectl that renders: the one named by ORDERFLOW_KUBECTL, or that on the PATH."""
-    found = os.environ.get("ORDERFLOW_KUBECTL") or shutil.which("kubectl")
-    if not found:
-        raise FileNotFoundError(
-            "kubectl is missing: install it, or name one in ORDERFLOW_KUBECTL. "
-            "Nothing else tells what the manifests come to."
-        )
-    return Path(found)
+    """Return the kubectl that renders: the one named by ORDERFLOW_KUBECTL, or the pinned one."""
+    named = os.environ.get("ORDERFLOW_KUBECTL")
+    return Path(named) if named else programs.find_kubectl(ROOT)
 
 
 @cache
