@@ -6,10 +6,10 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env run stop status reset console bench test lint format unit contracts system locks
+.PHONY: help env run stop status reset console bench test lint format unit contracts system locks images cluster-up cluster-down deploy-local containers manifests
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 env: ## make the Python environment (.venv), if it is not up to date
 	@$(PYTHON) tools/bootstrap
@@ -36,7 +36,7 @@ console: env ## place orders by hand, as a client of the running services
 bench: env ## measure what an order costs, on a platform of its own
 	@$(BIN)/python -m orderflow_tools.bench $(ARGS)
 
-test: lint unit contracts system ## everything that must hold: lint, unit, contract and system tests
+test: lint unit contracts manifests system containers ## everything that must hold: lint, and all tests
 
 lint: env ## check style, formatting, types and import rules
 	@$(BIN)/ruff check .
@@ -54,9 +54,29 @@ unit: env ## tests of one piece each, without Dapr
 contracts: env ## tests of what the services say to each other
 	@$(BIN)/pytest tests/contracts $(ARGS)
 
+.PHONY: manifests
+manifests: env ## tests of the Kubernetes manifests
+	@$(BIN)/pytest tests/deploy $(ARGS)
+
 system: env ## tests on the real Dapr runtime
 	@$(BIN)/orderflow-tools toolchain
 	@$(BIN)/pytest tests/system $(ARGS)
 
+containers: env ## tests of the images, in containers
+	@$(BIN)/orderflow-tools images
+	@$(BIN)/pytest tests/images $(ARGS)
+
+images: env ## build the images of the services
+	@$(BIN)/orderflow-tools images $(ARGS)
+
 locks: ## resolve the dependencies again and rewrite the locks
 	@$(PYTHON) tools/bootstrap locks $(ARGS)
+
+cluster-up: env ## bring up Kubernetes with Dapr on this machine, as root
+	@$(BIN)/orderflow-tools cluster up $(ARGS)
+
+cluster-down: $(BIN)/orderflow-tools ## take it down, with all that it holds
+	@$(BIN)/orderflow-tools cluster down
+
+deploy-local: env ## deploy the services to it, or to the cluster that kubectl is set to
+	@$(BIN)/orderflow-tools cluster deploy $(if $(YES),--yes)

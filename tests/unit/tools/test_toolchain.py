@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from orderflow_tools import golang, toolchain
+from orderflow_tools import gobuild, golang, toolchain
 from orderflow_tools.settings import find_checkout
 
 MODULES = find_checkout() / "tools" / "dapr-toolchain"
@@ -87,4 +87,4 @@ def test_the_wheel_is_new_enough_for_both_modules() -> None:
 
 def test_the_cache_follows_the_users_setting() -> None:
     """XDG_CACHE_HOME moves what is built."""
-    assert toolchain.cache_folder({"XDG_CACHE_HOME": "/big"}) == Path("/big/orderflow")
+    assert gobuild.cache_folder({"XDG_CACHE_HOME": "/big"}) == Path("/big/orderflow")

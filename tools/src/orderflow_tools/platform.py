@@ -31,7 +31,8 @@ PAUSE: Final = 0.05
 Step = Callable[[str], AbstractContextManager[None]]
 
 
-def _silent(_title: str) -> AbstractContextManager[None]:
+def silent(_title: str) -> AbstractContextManager[None]:
+    """Show nothing of a step."""
     return nullcontext()
 
 
@@ -41,7 +42,7 @@ class Platform:
     `step` is called with a title around each part of a start, so that its way can be shown.
     """
 
-    def __init__(self, settings: Settings, *, step: Step = _silent) -> None:
+    def __init__(self, settings: Settings, *, step: Step = silent) -> None:
         self.settings = settings
         self._step = step
         self._started: list[subprocess.Popen[bytes]] = []

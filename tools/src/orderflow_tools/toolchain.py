@@ -1,23 +1,24 @@
-"""Dapr for this project: an installation found on the machine, or one built from pinned modules.
+"""Dapr for this project: an installation found on the machine, or one built from pinned modules."""
 
-What is built goes to the user's cache folder, under a name made of everything that it is built
-from, so that clones share it and a changed pin builds anew.
-"""
-
-import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from orderflow_tools.console import Meter, say
 from orderflow_tools.errors import PlatformError
-from orderflow_tools.golang import Go, find_go
+from orderflow_tools.gobuild import (
+    BUILD_ENVIRONMENT,
+    Build,
+    Target,
+    build_once,
+    cache_folder,
+    key_of,
+    lines,
+)
+from orderflow_tools.golang import Go
 
 RUNTIME_VERSION: Final = "1.18.1"
 CLI_VERSION: Final = "1.16.5"
@@ -29,22 +30,6 @@ CLI_FLAGS: Final = (
     *("-trimpath", "-ldflags"),
     f"-s -w -X main.version={CLI_VERSION} -X main.apiVersion=1.0",
 )
-BUILD_ENVIRONMENT: Final = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
-
-
-@dataclass(frozen=True)
-class Target:
-    """One program: its name, the Go module that pins it, its package and the flags of its build.
-
-    `loopback_health` says that its health port must be kept on loopback by a changed line.
-    """
-
-    name: str
-    module: str
-    package: str
-    flags: tuple[str, ...]
-    loopback_health: bool = False
-
 
 DAPR: Final = "github.com/dapr/dapr"
 COMMANDS: Final = f"{DAPR}/cmd"
@@ -74,31 +59,29 @@ class Runtime:
     origin: str
 
 
-def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder in the user's cache that keeps what was built."""
-    base = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "orderflow"
-
-
 def build_key(modules: Path) -> str:
     """Return a name for a build of these modules: it changes with the pins and with the flags."""
-    digest = hashlib.sha256()
-    for module in ("runtime", "cli"):
-        for name in ("go.mod", "go.sum"):
-            digest.update(f"{module}/{name}".encode() + (modules / module / name).read_bytes())
-    build = [TARGETS, sorted(BUILD_ENVIRONMENT.items()), HEALTH_LINE]
-    digest.update(repr(build).encode())
-    return digest.hexdigest()[:16]
+    files = [f"{module}/{name}" for module in ("runtime", "cli") for name in ("go.mod", "go.sum")]
+    return key_of(modules, files, [TARGETS, sorted(BUILD_ENVIRONMENT.items()), HEALTH_LINE])
 
 
 def find_runtime(root: Path, environment: Mapping[str, str] = os.environ) -> Runtime:
     """Return Dapr: installed on this machine in the right version, built before, or built now."""
-    if installed := find_installed(environment):
-        return installed
+    return find_installed(environment) or built_runtime(root, environment)
+
+
+def built_runtime(root: Path, environment: Mapping[str, str] = os.environ) -> Runtime:
+    """Return Dapr as it is pinned: built before, or built now."""
     modules = root / "tools" / "dapr-toolchain"
-    built = cache_folder(environment) / f"dapr-{build_key(modules)}"
-    if not built.exists():
-        _build_once(modules, built)
+    build = Build(
+        title=f"Dapr {RUNTIME_VERSION}",
+        folder=f"dapr-{build_key(modules)}",
+        modules=modules,
+        targets=TARGETS,
+        cost="about 12 minutes",
+        changed=_changed_module,
+    )
+    built = build_once(build, cache_folder(environment))
     return Runtime(
         dapr=built / "dapr",
         daprd=built / "daprd",
@@ -135,49 +118,12 @@ def _version_of(daprd: Path) -> str:
     return outcome.stdout.strip()
 
 
-def _build_once(modules: Path, built: Path) -> None:
-    """Build all programs into a folder, which appears whole or not at all."""
-    with _lock(built.with_suffix(".lock")):
-        if built.exists():
-            return  # another clone has built it meanwhile
-        go = find_go(cache_folder(), modules / "runtime" / "go.mod")
-        say(f"Building Dapr {RUNTIME_VERSION} with {go.origin}.")
-        say("This happens once: about 12 minutes on two cores, less on more. Later runs reuse it.")
-        draft = built.with_name(f"{built.name}.{os.getpid()}")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        try:
-            for target in TARGETS:
-                _build(go, modules / target.module, target, draft / target.name)
-            shutil.rmtree(draft / "changed")
-            draft.rename(built)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-
-
-def _build(go: Go, module: Path, target: Target, output: Path) -> None:
-    """Build one program, and show how many of its packages are compiled."""
-    meter = Meter(target.name)
-    total = 0
-    for line in _lines(go, module, "list", "-tags", "allcomponents", "-deps", target.package):
-        total += not line.startswith("go: ")
-        meter.show("modules are fetched")
-    flags: list[str | Path] = [*target.flags, "-o", output]
-    if target.loopback_health:
-        flags += ["-modfile", _changed_module(go, module, output.parent / "changed")]
-    compiled = 0
-    for line in _lines(go, module, "build", "-v", *flags, target.package):
-        compiled += not line.startswith("go: ")
-        meter.show(f"{compiled} of at most {total} packages are compiled")
-    meter.done("ready")
-
-
 def _changed_module(go: Go, module: Path, folder: Path) -> Path:
     """Return a go.mod by which Dapr is compiled with a changed health server; see HEALTH_LINE."""
     modfile, copy = folder / "go.mod", folder / "dapr"
     if modfile.exists():
         return modfile
-    *_, dapr = _lines(go, module, "list", "-m", "-f", "{{.Dir}}", DAPR)
+    *_, dapr = lines(go, module, "list", "-m", "-f", "{{.Dir}}", DAPR)
     # The module cache is read-only, and so would be a copy that keeps the modes.
     shutil.copytree(dapr, copy, copy_function=shutil.copyfile)
     for path in [copy, *copy.rglob("*/")]:
@@ -190,37 +136,3 @@ def _changed_module(go: Go, module: Path, folder: Path) -> Path:
     pins = (module / "go.mod").read_text()
     modfile.write_text(f"{pins}\nreplace {DAPR} => {copy}\n")
     return modfile
-
-
-def _lines(go: Go, module: Path, *arguments: str | Path) -> Iterator[str]:
-    """Run go, give what it prints line by line, and raise PlatformError if it fails."""
-    with subprocess.Popen(
-        [go.program, *arguments],
-        cwd=module,
-        env={**os.environ, **BUILD_ENVIRONMENT},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        last: list[str] = []
-        for line in process.stdout or ():
-            last = [*last[-15:], line.rstrip()]
-            yield line.rstrip()
-    if process.returncode:
-        raise PlatformError(
-            "Dapr could not be built; go said:\n  " + "\n  ".join(last) + "\n"
-            "If modules could not be fetched, check the network and the GOPROXY variable."
-        )
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold a lock among all processes of this machine; say so when another has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("Another process is building Dapr on this machine; waiting for it.")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
