@@ -2,8 +2,6 @@
 
 import asyncio
 
-from sqlalchemy import make_url
-
 from orderflow_contracts import names
 from orderflow_hosting import logs
 from orderflow_hosting.dapr_app import DaprApp
@@ -49,8 +47,7 @@ async def run(settings: OrdersSettings) -> None:
     store = OrderStore(database)
     payments = LedgerProvider(database)
     announcer = DaprAnnouncer(sidecar)
-    is_shared = make_url(settings.database_url).get_backend_name() != "sqlite"
-    feed = StatusFeed(store, shared=is_shared)
+    feed = StatusFeed(store, shared=database.is_shared)
     letters = DeadLetters(database, DEAD_LETTERS, sidecar)
     order_undo = OrderUndo(engine, store)
     intake = Intake(settings, store, engine, announcer, feed, order_undo)
