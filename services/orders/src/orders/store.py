@@ -343,12 +343,8 @@ _SELECT_WITH_STATUS = (
         )
     )
     .where(_orders.c.order_id == bindparam("order_id"))
-    .with_for_update(of=_orders)
 )
-"""An order together with its entry for one status, whose columns are None without one.
-
-The order is locked where the database has such locks; SQLite takes one writer at a time anyway.
-"""
+"""An order together with its entry for one status, whose columns are None without one."""
 
 _INSERT_ORDER = insert(_orders)
 _INSERT_STATUS = insert(_statuses)
