@@ -27,6 +27,7 @@ from orders.management import Management
 from orders.order_undo import OrderUndo
 from orders.payments import LedgerProvider
 from orders.picking import PickingActivities
+from orders.resuming import keep_resuming
 from orders.stock_monitor import StockMonitors
 from orders.store import DEAD_LETTERS, TABLES, OrderStore
 from orders.task_activities import TaskActivities
@@ -102,10 +103,10 @@ async def run(settings: OrdersSettings) -> None:
     )
 
     async def begin() -> None:
+        await database.ready()
         await worker.start()
-        await intake.resume()
-        await batches.resume()
         monitors.start()
+        await keep_resuming(intake, batches)
 
     beginning = asyncio.create_task(begin())
     try:
