@@ -6,7 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env run stop status reset console bench test lint format unit contracts system locks images cluster-up cluster-down deploy-local containers manifests
+.PHONY: help env run stop status reset console bench test lint format unit contracts manifests system postgresql containers locks images cluster-up cluster-down deploy-local
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -36,7 +36,7 @@ console: env ## place orders by hand, as a client of the running services
 bench: env ## measure what an order costs, on a platform of its own
 	@$(BIN)/python -m orderflow_tools.bench $(ARGS)
 
-test: lint unit contracts manifests system containers ## everything that must hold: lint, and all tests
+test: lint unit contracts manifests system postgresql containers ## everything that must hold: lint, and all tests
 
 lint: env ## check style, formatting, types and import rules
 	@$(BIN)/ruff check .
@@ -54,13 +54,17 @@ unit: env ## tests of one piece each, without Dapr
 contracts: env ## tests of what the services say to each other
 	@$(BIN)/pytest tests/contracts $(ARGS)
 
-.PHONY: manifests
 manifests: env ## tests of the Kubernetes manifests
 	@$(BIN)/pytest tests/deploy $(ARGS)
 
 system: env ## tests on the real Dapr runtime
 	@$(BIN)/orderflow-tools toolchain
 	@$(BIN)/pytest tests/system $(ARGS)
+
+KEPT := orders batches tasks approval_levels retention management_orders
+postgresql: env ## those system tests that are about what is kept, on PostgreSQL
+	@$(BIN)/orderflow-tools toolchain
+	@$(BIN)/pytest $(KEPT:%=tests/system/test_%.py) --store=postgresql $(ARGS)
 
 containers: env ## tests of the images, in containers
 	@$(BIN)/orderflow-tools images

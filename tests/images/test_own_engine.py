@@ -10,9 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from orderflow_tools.debian import is_root_on_debian
 from orderflow_tools.engine import open_engine
 from orderflow_tools.engine_api import answers
-from orderflow_tools.engine_own import is_root_on_debian, own_engine
+from orderflow_tools.engine_own import own_engine
 from orderflow_tools.errors import PlatformError
 
 USER = """

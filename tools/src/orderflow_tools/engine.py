@@ -7,9 +7,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
+from orderflow_tools.debian import is_root_on_debian
 from orderflow_tools.engine_api import ApiEngine, answers, started_podman
 from orderflow_tools.engine_buildah import BuildahEngine
-from orderflow_tools.engine_own import is_root_on_debian, own_engine
+from orderflow_tools.engine_own import own_engine
 from orderflow_tools.errors import PlatformError
 
 Kind = Literal["docker", "podman", "buildah", "own"]

@@ -6,7 +6,6 @@ while somebody uses it, whichever checkout they come from: see `engine_keeper`.
 """
 
 import fcntl
-import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from orderflow_tools.console import say
+from orderflow_tools.debian import install
 from orderflow_tools.engine_api import answers
 from orderflow_tools.engine_keeper import KEEPER_LOCK, USERS_LOCK, taken
 from orderflow_tools.errors import PlatformError
@@ -25,13 +25,6 @@ from orderflow_tools.gobuild import cache_folder
 PACKAGE: Final = "docker.io"
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 60
-POLICY: Final = Path("/usr/sbin/policy-rc.d")
-"""Debian asks this program, if there is one, whether a package may start its service."""
-
-
-def is_root_on_debian() -> bool:
-    """Tell whether Debian's packages can be installed here."""
-    return sys.platform == "linux" and os.getuid() == 0 and shutil.which("apt-get") is not None
 
 
 @contextmanager
@@ -50,39 +43,6 @@ def own_engine() -> Iterator[str]:
         finally:
             with _alone(folder):
                 _leave(users.fileno(), folder)
-
-
-def install(*packages: str) -> None:
-    """Install packages of Debian without what they recommend, and start none of their services."""
-    say(f"Installing Debian's {', '.join(packages)} (apt-get, without what they recommend).")
-    command = ["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0"]
-    with _no_service_starts():
-        for further in (["update"], ["install", "--no-install-recommends", *packages]):
-            outcome = subprocess.run(
-                [*command, *further],
-                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-    if outcome.returncode:
-        raise PlatformError(
-            f"apt-get could not install {', '.join(packages)}:\n{outcome.stderr[-2000:]}"
-        )
-
-
-@contextmanager
-def _no_service_starts() -> Iterator[None]:
-    if POLICY.exists():
-        yield  # whoever put it there has decided
-        return
-    POLICY.write_text("#!/bin/sh\nexit 101\n")
-    POLICY.chmod(0o755)
-    try:
-        yield
-    finally:
-        POLICY.unlink()
 
 
 @contextmanager

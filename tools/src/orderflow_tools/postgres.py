@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from typing import Any, Final, Self
 
-from orderflow_tools.console import say
 from orderflow_tools.databases import server_answers
+from orderflow_tools.debian import install, is_root_on_debian
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.ports import LOOPBACK
 
@@ -151,24 +151,16 @@ def _found() -> Path | None:
 
 
 def _installed() -> Path:
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+    if not is_root_on_debian():
         raise PlatformError(
             "There is no PostgreSQL server (initdb, postgres) on the PATH or in "
             "/usr/lib/postgresql. Install it (on Debian and Ubuntu the package `postgresql`), and "
             "try again."
         )
-    say("PostgreSQL is missing: apt-get installs the package `postgresql`, and starts nothing.")
     if not DEBIAN_CONFIGURATION.exists():
         DEBIAN_CONFIGURATION.parent.mkdir(parents=True, exist_ok=True)
         DEBIAN_CONFIGURATION.write_text("create_main_cluster = false\n")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    # An update that fails in part may still have told what is needed.
-    subprocess.run(["apt-get", "update", "-qq"], env=environment, check=False)
-    install = ("apt-get", "install", "-qq", "-y", "--no-install-recommends")
-    _run(
-        [*install, "-o", "Dpkg::Options::=--force-confold", "postgresql"],
-        env=environment,
-    )
+    install("postgresql")
     found = _found()
     if found is None:
         raise PlatformError("apt-get has installed `postgresql`, but there is no initdb.")

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from orderflow_tools.console import Meter, say
+from orderflow_tools.debian import install, is_root_on_debian
 from orderflow_tools.engine import Engine
-from orderflow_tools.engine_own import install, is_root_on_debian
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.gobuild import cache_folder
 from orderflow_tools.settings import find_checkout

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from orderflow_tools.cluster import cgroups, worker
 from orderflow_tools.cluster.node import LINK, find_init, others
-from orderflow_tools.engine_own import install, is_root_on_debian
+from orderflow_tools.debian import install, is_root_on_debian
 from orderflow_tools.errors import PlatformError
 
 INSTEAD = "`orderflow-tools cluster up --api-only` starts what needs no node."

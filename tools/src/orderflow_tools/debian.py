@@ -1,0 +1,56 @@
+"""Packages of Debian and its like, installed where these tools run as root."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from orderflow_tools.console import say
+from orderflow_tools.errors import PlatformError
+
+POLICY: Final = Path("/usr/sbin/policy-rc.d")
+"""Debian asks this program, if there is one, whether a package may start its service."""
+KEEP_CONFIGURATION: Final = ("-o", "Dpkg::Options::=--force-confold")
+"""Where a file of configuration is there already, whoever wrote it has decided."""
+
+
+def is_root_on_debian() -> bool:
+    """Tell whether Debian's packages can be installed here."""
+    return sys.platform == "linux" and os.getuid() == 0 and shutil.which("apt-get") is not None
+
+
+def install(*packages: str) -> None:
+    """Install packages of Debian without what they recommend, and start none of their services."""
+    say(f"Installing Debian's {', '.join(packages)} (apt-get, without what they recommend).")
+    command = ["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", *KEEP_CONFIGURATION]
+    with _no_service_starts():
+        for further in (["update"], ["install", "--no-install-recommends", *packages]):
+            outcome = subprocess.run(
+                [*command, *further],
+                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+    if outcome.returncode:
+        raise PlatformError(
+            f"apt-get could not install {', '.join(packages)}:\n{outcome.stderr[-2000:]}"
+        )
+
+
+@contextmanager
+def _no_service_starts() -> Iterator[None]:
+    if POLICY.exists():
+        yield  # whoever put it there has decided
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
