@@ -232,14 +232,12 @@ def test_taken_ends_the_handover() -> None:
 
 
 def test_another_request_for_the_same_order_is_refused() -> None:
-    """Another total or another deadline is another request; other order of lines is not."""
+    """Another total is another request; another order of lines is not."""
     case = asked(NOTHING)
     turned = request().model_copy(update={"lines": request().lines[::-1]})
 
     with pytest.raises(OtherRequest):
         case.ask(request(total_cents=1), NOON)
-    with pytest.raises(OtherRequest):
-        case.ask(request(expires_at=LATER), NOON)
     assert case.ask(turned, LATER) == case
 
 
@@ -285,6 +283,33 @@ def test_a_reminder_serves_as_the_request_that_never_came() -> None:
     case = NOTHING.ask(request().model_copy(update={"reminder": True}), NOON)
 
     assert case == asked(NOTHING)
+
+
+def test_another_run_waits_until_its_own_deadline() -> None:
+    """A later deadline, which a run begun again has, counts; the older request is no way back."""
+    again = asked(NOTHING).ask(request(expires_at=LATER), NOON)
+
+    assert again.status(DEADLINE) is ApprovalStatus.PENDING
+    assert again.status(LATER) is ApprovalStatus.EXPIRED
+    assert asked(again) == again
+
+
+def test_another_run_is_told_the_decision_that_the_lost_one_took() -> None:
+    """The engine may lose a run with the decision in it; the next run gets the same decision."""
+    taken = approved(asked(NOTHING)).handed_over("taken", NOON)
+
+    again = taken.ask(request(expires_at=LATER), NOON)
+
+    assert again.undelivered == YES
+    assert again.status(NOON) is ApprovalStatus.APPROVED
+    assert asked(taken).undelivered is None
+
+
+def test_what_has_ended_stays_ended_for_another_run() -> None:
+    """A withdrawn request is not opened again."""
+    ended = cancelled(asked(NOTHING))
+
+    assert ended.ask(request(expires_at=LATER), NOON) == ended
 
 
 MESSAGES: dict[str, Callable[[Case, datetime], Case]] = {

@@ -241,6 +241,35 @@ async def test_the_good_way(answers: Answers, happenings: list[Event], expected:
     assert result == {"order_id": "order-1", "status": "completed", "reason": None}
 
 
+@pytest.mark.parametrize("happening", [CANCEL, TimerFires()])
+async def test_a_run_begun_again_gives_back_what_the_lost_one_took(happening: Happening) -> None:
+    """The lost run may have been paid; whatever ends this one, the money goes back, last."""
+    again = RUN.model_copy(update={"begun_again": True})
+    run = start({}, [happening], run=again)
+
+    await run.to_the_end()
+
+    assert steps(run)[len(ASK) : -1] == [WITHDRAW, RELEASE, REFUND]
+
+
+async def test_a_run_begun_again_goes_the_good_way() -> None:
+    """Every step knows what it has done; the order completes as if nothing had been lost."""
+    run = start({}, [APPROVED], run=RUN.model_copy(update={"begun_again": True}))
+
+    await run.to_the_end()
+
+    assert steps(run) == [*AGREED, PAY, UPDATE, "notify:completed"]
+
+
+async def test_a_run_begun_again_is_refunded_once() -> None:
+    """Where this run pays too, the money is given back in its place, and once."""
+    run = start({UPDATE: DOWN}, [APPROVED], run=RUN.model_copy(update={"begun_again": True}))
+
+    await run.to_the_end()
+
+    assert steps(run).count(REFUND) == 1
+
+
 @pytest.mark.parametrize(("answers", "happenings", "done", "undone", "ending"), ENDINGS)
 async def test_every_other_end_undoes_what_was_done_newest_first(
     answers: Answers,

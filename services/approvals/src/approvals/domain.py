@@ -128,9 +128,7 @@ class Case:
         Raises `OtherRequest`.
         """
         if self.asked is not None:
-            if _content(self.asked.request) != _content(request):
-                raise OtherRequest(f"order {self.order_id} was requested with other content before")
-            return self
+            return self._ask_again(self.asked, request)
         first = request.model_copy(update={"reminder": False})
         asked = replace(self, asked=Asked(first, now))
         if self.made is None:
@@ -214,6 +212,23 @@ class Case:
             ),
         )
 
+    def _ask_again(self, asked: Asked, request: ApprovalRequested) -> "Case":
+        """Take in a request after the first one.
+
+        One with a later deadline comes from another run of the order: the engine had lost the
+        first, perhaps with the decision in it. The new run waits until its own deadline, and is
+        told a decision that the lost one had taken.
+        """
+        if _content(asked.request) != _content(request):
+            raise OtherRequest(f"order {self.order_id} was requested with other content before")
+        if request.expires_at <= asked.request.expires_at or self.ended is not None:
+            return self
+        later = asked.request.model_copy(update={"expires_at": request.expires_at})
+        made = self.made
+        if made is not None:
+            made = replace(made, outcome=None, handed_over_at=None)
+        return replace(self, asked=replace(asked, request=later), made=made)
+
     def _taken(self) -> list[Endorsed | Made]:
         return [taken for taken in (self.endorsed, self.made) if taken is not None]
 
@@ -252,7 +267,7 @@ class Case:
 
 def _content(request: ApprovalRequested) -> tuple[object, ...]:
     lines = tuple(sorted((line.item, line.quantity) for line in request.lines))
-    return request.customer_id, lines, request.total_cents, request.expires_at, request.levels
+    return request.customer_id, lines, request.total_cents, request.levels
 
 
 def _same_person(one: Decision, other: Decision) -> bool:

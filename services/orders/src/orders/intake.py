@@ -154,6 +154,7 @@ class Intake:
         run = OrderRun(
             order_id=order.order_id,
             run_id=run_id or new_run_id(),
+            begun_again=run_id is not None,
             customer_id=order.customer_id,
             lines=order.lines,
             received_at=received_at,

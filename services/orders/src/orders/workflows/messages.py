@@ -51,7 +51,8 @@ class OrderRun(OrderPolicy):
     `run_id` names this very run: an order belongs to the first run that gets past its start, so
     that a second one, started by whatever accident, has no effect. A run within a batch names the
     batch and carries the id alone, so that the batch's history stays small: its activities read
-    customer, lines and time where the order is kept.
+    customer, lines and time where the order is kept. `begun_again` says that the engine lost this
+    run once: what it had done is done, and if it comes to no good end now, must be undone too.
     """
 
     order_id: str
@@ -60,6 +61,7 @@ class OrderRun(OrderPolicy):
     lines: tuple[OrderLine, ...] = ()
     received_at: datetime | None = None
     batch_id: str | None = None
+    begun_again: bool = False
 
 
 class Notice(Payload):

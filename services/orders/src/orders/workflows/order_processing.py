@@ -86,6 +86,9 @@ class _Way:
 
     def carry_out(self) -> Steps:
         """Take the steps forward; return how the order ends."""
+        if self._order.begun_again:
+            # Stock and approval come up again on the way before it can end; the payment may not.
+            self._saga.register(names.REFUND_PAYMENT)
         try:
             ending = yield from self._reserve()
             if ending is None and (levels := self._approval_levels()):

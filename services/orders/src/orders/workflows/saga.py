@@ -24,8 +24,9 @@ class Saga:
         self._registered: list[str] = []
 
     def register(self, activity: str) -> None:
-        """Remember the activity, by name, that undoes the step about to be done."""
-        self._registered.append(activity)
+        """Remember the activity, by name, that undoes the step about to be done; once is enough."""
+        if activity not in self._registered:
+            self._registered.append(activity)
 
     def forget(self, activity: str) -> None:
         """There is nothing for this activity to undo any more."""

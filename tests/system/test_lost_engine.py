@@ -1,0 +1,60 @@
+"""The engine's store is lost, or restored from a backup that is older than the orders' tables."""
+
+import signal
+
+import pytest
+
+from system.shop import Shop, assert_books_agree, wait_for
+
+
+def lose_workflow(shop: Shop, order_id: str) -> None:
+    """Delete all that the engine keeps of an order's workflow, and start orders again."""
+    platform = shop.platform
+    keys = [key for key in shop.broker.keys("*dapr.internal*") if order_id.encode() in key]
+    assert keys
+    former = {name: platform.kill(name) for name in ("orders", "orders-daprd")}
+    shop.broker.delete(*keys)
+    for name, pid in former.items():
+        platform.wait_for_restart(name, pid)
+
+
+def test_an_order_that_waits_for_its_approval_waits_on(own_shop: Shop) -> None:
+    """The order is begun again, and the decision about it counts."""
+    order_id = own_shop.submit("cars", 4)
+    deadline = own_shop.wait_approval(order_id, "pending")["expires_at"]
+
+    lose_workflow(own_shop, order_id)
+    wait_for(
+        "the new run to wait", lambda: (own_shop.approval(order_id) or {})["expires_at"] > deadline
+    )
+    assert own_shop.decide(order_id, approved=True).status_code == 200
+
+    ended = own_shop.wait_final(order_id)
+    assert ended["status"] == "completed"
+    assert_books_agree(own_shop, [ended])
+    assert not own_shop.dead_letters("approvals")
+
+
+@pytest.mark.parametrize("ending", ["completed", "cancelled"])
+def test_an_order_that_was_paid_is_neither_approved_nor_charged_twice(
+    own_shop: Shop, ending: str
+) -> None:
+    """The decision is told once more; if the order is cancelled instead, the money goes back."""
+    order_id = own_shop.submit("cars", 4)
+    own_shop.wait_approval(order_id, "pending")
+    own_shop.platform.kill("inventory", signal.SIGSTOP)
+    assert own_shop.decide(order_id, approved=True).status_code == 200
+    own_shop.wait_status(order_id, "paid")
+    if ending == "cancelled":
+        url = own_shop.url("orders", f"/orders/{order_id}/cancel")
+        assert own_shop.http.post(url).status_code == 202
+
+    lose_workflow(own_shop, order_id)
+    own_shop.platform.kill("inventory", signal.SIGCONT)
+
+    ended = own_shop.wait_final(order_id)
+    assert ended["status"] == ending
+    assert_books_agree(own_shop, [ended])
+    assert own_shop.stock("cars")["on_hand"] == (96 if ending == "completed" else 100)
+    assert own_shop.stock("cars")["reserved"] == 0
+    assert not own_shop.dead_letters("approvals")
