@@ -6,15 +6,36 @@ from pathlib import Path
 import pytest
 
 from orderflow_tools.platform import Platform
-from orderflow_tools.settings import Settings
+from orderflow_tools.postgres import PostgresServer, find_postgres
 from system.shop import Shop
+from system.stores import Isolated, on_files, on_postgres
 from system.workflows import FAST, Workflows, restart_orders
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the services keep their data in SQLite files, or on a PostgreSQL server."""
+    parser.addoption("--store", choices=("sqlite", "postgresql"), default="sqlite")
+
+
 @pytest.fixture(scope="session")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def postgres() -> Iterator[PostgresServer]:
+    """Run a PostgreSQL server for all tests that do no harm to it."""
+    with PostgresServer(find_postgres()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def isolated(request: pytest.FixtureRequest) -> Isolated:
+    """Make settings of platforms, each with databases of its own, in the store that was chosen."""
+    if request.config.getoption("--store") == "sqlite":
+        return on_files
+    return on_postgres(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory, isolated: Isolated) -> Iterator[Platform]:
     """Run the platform on ports and data of its own."""
-    with Platform(Settings.isolated(tmp_path_factory.mktemp("platform"))) as running:
+    with Platform(isolated(tmp_path_factory.mktemp("platform"))) as running:
         yield running
 
 
@@ -28,19 +49,21 @@ def shop(platform: Platform) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def own_shop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shop]:
+def own_shop(tmp_path: Path, request: pytest.FixtureRequest, isolated: Isolated) -> Iterator[Shop]:
     """Run a platform for one test; `indirect` parameters are variables for its services."""
     environment: dict[str, str] = getattr(request, "param", {})
-    with Platform(Settings.isolated(tmp_path / "platform", **environment)) as running:
+    with Platform(isolated(tmp_path / "platform", **environment)) as running:
         shop = Shop(running)
         yield shop
         shop.close()
 
 
 @pytest.fixture(scope="module")
-def quick_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def quick_platform(
+    tmp_path_factory: pytest.TempPathFactory, isolated: Isolated
+) -> Iterator[Platform]:
     """Run a platform whose workflows to practise on do not take their time."""
-    with Platform(Settings.isolated(tmp_path_factory.mktemp("quick"), **FAST)) as running:
+    with Platform(isolated(tmp_path_factory.mktemp("quick"), **FAST)) as running:
         yield running
 
 

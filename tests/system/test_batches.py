@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from orderflow_tools.platform import Platform
-from orderflow_tools.settings import Settings
 from system.shop import Shop, assert_books_agree, new_id, wait_for
+from system.stores import Isolated
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(tmp_path_factory: pytest.TempPathFactory, isolated: Isolated) -> Iterator[Shop]:
     """Run a platform that may be hurt."""
-    with Platform(Settings.isolated(tmp_path_factory.mktemp("batches"))) as running:
+    with Platform(isolated(tmp_path_factory.mktemp("batches"))) as running:
         shop = Shop(running)
         yield shop
         shop.close()

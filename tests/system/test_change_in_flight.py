@@ -9,6 +9,7 @@ import pytest
 from orderflow_tools.platform import Platform
 from orderflow_tools.settings import Settings
 from system.shop import Shop, assert_books_agree, wait_for
+from system.stores import Isolated
 from system.workflows import Workflows
 
 CHANGED = Path(__file__).with_name("changed_orders.py")
@@ -28,7 +29,10 @@ def change(settings: Settings, how: str) -> Settings:
     """Return the same run with orders changed."""
     python = shlex.quote(settings.python)
     changed = ChangedSettings(
-        root=settings.root, home=settings.home, ports=settings.ports, environment={}
+        root=settings.root,
+        home=settings.home,
+        ports=settings.ports,
+        databases=settings.databases,
     )
     settings.home.mkdir(exist_ok=True)
     program = Path(changed.python)
@@ -41,8 +45,8 @@ def change(settings: Settings, how: str) -> Settings:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings.isolated(tmp_path / "platform")
+def settings(tmp_path: Path, isolated: Isolated) -> Settings:
+    return isolated(tmp_path / "platform")
 
 
 def during(settings: Settings, work: Callable[[Shop], None]) -> None:

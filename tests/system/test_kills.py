@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from orderflow_tools.platform import Platform
-from orderflow_tools.settings import Settings
 from system.shop import FINAL, Shop, assert_books_agree, new_id, wait_for
+from system.stores import Isolated
 
 LARGE_EVERY = 10
 """Each so many-th order is large and waits for a decision."""
@@ -26,9 +26,9 @@ PROCESSES = (
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(tmp_path_factory: pytest.TempPathFactory, isolated: Isolated) -> Iterator[Shop]:
     """Run a platform that may be hurt."""
-    with Platform(Settings.isolated(tmp_path_factory.mktemp("hurt"))) as running:
+    with Platform(isolated(tmp_path_factory.mktemp("hurt"))) as running:
         shop = Shop(running)
         yield shop
         shop.close()
@@ -101,9 +101,11 @@ def told_final(shop: Shop, ids: list[str]) -> None:
     wait_for("every final status to be told", all_told)
 
 
-def test_data_survives_a_stop_and_a_start(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_data_survives_a_stop_and_a_start(
+    tmp_path_factory: pytest.TempPathFactory, isolated: Isolated
+) -> None:
     """A waiting order goes on after everything was stopped and started again."""
-    settings = Settings.isolated(tmp_path_factory.mktemp("again"))
+    settings = isolated(tmp_path_factory.mktemp("again"))
     with Platform(settings) as platform:
         shop = Shop(platform)
         order_id = shop.submit("cars", 4)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from orderflow_tools.platform import Platform
-from orderflow_tools.settings import Settings
 from system.shop import Shop
+from system.stores import Isolated
 
 VERBS = {"get", "post", "put", "patch", "delete"}
 LEFT_OUT = (
@@ -44,9 +44,11 @@ def test_every_path_says_what_it_does_and_how_it_refuses(shop: Shop, app: str) -
 
 
 @pytest.mark.parametrize("app", ["orders", "inventory", "approvals"])
-def test_nothing_that_is_sent_breaks_a_service(app: str, tmp_path: Path) -> None:
+def test_nothing_that_is_sent_breaks_a_service(
+    app: str, tmp_path: Path, isolated: Isolated
+) -> None:
     """Whatever the description allows, and much that it does not, is answered, never with a 5xx."""
-    settings = Settings.isolated(tmp_path / "platform", ORDERS_HELLO_STEP_SECONDS="0")
+    settings = isolated(tmp_path / "platform", ORDERS_HELLO_STEP_SECONDS="0")
     with Platform(settings) as platform:
         done = subprocess.run(
             [

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orderflow_tools.platform import Platform
-from orderflow_tools.settings import Settings
 from system.shop import Shop
+from system.stores import Isolated
 
 FILE = Path(__file__).parents[2] / "workflow-management.http"
 VERBS = {"start", "status", "pause", "resume", "terminate", "raise_event", "purge", "wait"}
@@ -43,9 +43,11 @@ def _request(part: str) -> Request:
     return Request(title, expects, method, url, dict(pairs), body.strip())
 
 
-def test_each_request_of_the_file_is_answered_as_it_says(tmp_path: Path) -> None:
+def test_each_request_of_the_file_is_answered_as_it_says(
+    tmp_path: Path, isolated: Isolated
+) -> None:
     """Sent in their order, all of them get the status that stands beside them."""
-    settings = Settings.isolated(
+    settings = isolated(
         tmp_path / "platform",
         ORDERS_HELLO_STEP_SECONDS="0.1",
         ORDERS_COUNTER_PAUSE_SECONDS="0.2",

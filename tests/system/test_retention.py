@@ -5,8 +5,8 @@ from pathlib import Path
 import yaml
 
 from orderflow_tools.platform import Platform
-from orderflow_tools.settings import Settings
 from system.shop import Shop, wait_for
+from system.stores import Isolated
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,9 +22,9 @@ def keep_for(platform: Platform, age: str) -> None:
     platform.wait_until_ready()
 
 
-def test_a_finished_history_goes_and_the_order_stays(tmp_path: Path) -> None:
+def test_a_finished_history_goes_and_the_order_stays(tmp_path: Path, isolated: Isolated) -> None:
     """The engine forgets; the order, its payment and its being done once are kept."""
-    with Platform(Settings.isolated(tmp_path / "platform")) as platform:
+    with Platform(isolated(tmp_path / "platform")) as platform:
         keep_for(platform, "3s")
         shop = Shop(platform)
         data = shop.order_data("kept-1")

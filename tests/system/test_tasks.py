@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from orderflow_tools.platform import Platform
-from orderflow_tools.settings import Settings
 from system.shop import Shop, assert_books_agree, new_id, wait_for
+from system.stores import Isolated
 from system.workflows import Workflows, expect, restart_orders
 
 TASK = "task_processing_workflow"
@@ -18,9 +18,11 @@ DONE_AT = "2026-03-01T12:30:00Z"
 
 
 @pytest.fixture(scope="module")
-def picking_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def picking_platform(
+    tmp_path_factory: pytest.TempPathFactory, isolated: Isolated
+) -> Iterator[Platform]:
     """Run a platform whose orders wait for the warehouse."""
-    settings = Settings.isolated(
+    settings = isolated(
         tmp_path_factory.mktemp("picking"),
         ORDERS_PICKING="awaited",
         ORDERS_PICKERS='["ann", "bob"]',

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import structlog
 from sqlalchemy import (
     Column,
     Connection,
@@ -29,9 +30,17 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateColumn
 
+from orderflow_hosting.postgresql import postgresql_engine
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
 T = TypeVar("T")
 
 MOST_IN_ONE_COMMIT = 64
+READERS = 4
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 0.1
 
 
 class Utc(TypeDecorator[datetime]):
@@ -53,6 +62,10 @@ class Utc(TypeDecorator[datetime]):
 
 class DatabaseClosed(Exception):
     """Work came for a database that is closed already."""
+
+
+class DatabaseNotReady(Exception):
+    """The tables cannot be used yet, for the database has not answered since the start."""
 
 
 class ColumnMissing(Exception):
@@ -96,31 +109,53 @@ class Database:
     All writes go through one thread: SQLite takes one writer at a time anyway, and work that
     waits meanwhile shares the next commit, which is what a commit costs most for. A piece of
     work that fails does so alone; it may run twice, so it must touch nothing but its connection.
+
+    Where several processes share a database, only one of them writes at a time, on PostgreSQL
+    too. So work that reads, decides and writes needs no locks of its own, and what counts up
+    becomes visible in its order.
+
+    An SQLite file is made at once, or the failure is raised. A server may come up later than
+    this process: until it has answered, reading and writing raise `DatabaseNotReady`.
     """
 
     def __init__(self, url: str, tables: MetaData) -> None:
         self._engine = _engine(url)
-        tables.create_all(self._engine)
-        _add_missing_columns(self._engine, tables)
         self._writing = self._engine.execution_options(writes=True)
+        self._tables = tables
+        self._ready = threading.Event()
+        self._why_not = "it has not answered yet"
         self._closing = threading.Lock()
-        self._closed = False
+        self._closed = threading.Event()
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
-        self._readers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="database-reader")
-        self._writer = threading.Thread(target=self._write_jobs, name="database-writer")
+        if not self.is_shared:
+            self._prepare()
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="database-reader")
+        self._writer = threading.Thread(target=self._work, name="database-writer")
         self._writer.start()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether processes on other machines may use the same tables."""
+        return self._engine.dialect.name != "sqlite"
+
+    async def ready(self) -> None:
+        """Wait until the tables can be used."""
+        while not self._ready.is_set():  # noqa: ASYNC110 # a thread of its own makes it so
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run the work in a transaction; return its result once that is committed."""
+        self._must_be_ready()
         job = _Job(work)
         with self._closing:
-            if self._closed:
+            if self._closed.is_set():
                 raise DatabaseClosed("the database is closed")
             self._jobs.put(job)
         return await job.future
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run the work on a connection of its own that writes nothing."""
+        self._must_be_ready()
 
         def run() -> T:
             with self._engine.connect() as connection:
@@ -135,11 +170,34 @@ class Database:
     def close(self) -> None:
         """Finish what was begun, then let go of all connections."""
         with self._closing:
-            self._closed = True
+            self._closed.set()
             self._jobs.put(None)
         self._writer.join()
         self._readers.shutdown()
         self._engine.dispose()
+
+    def _must_be_ready(self) -> None:
+        if not self._ready.is_set():
+            raise DatabaseNotReady(f"the database is not ready: {self._why_not}")
+
+    def _prepare(self) -> None:
+        with self._writing.begin() as connection:
+            self._tables.create_all(connection)
+        _add_missing_columns(self._engine, self._tables)
+        self._ready.set()
+
+    def _work(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while not self._ready.is_set():
+            try:
+                self._prepare()
+            except Exception as error:  # noqa: BLE001 # whatever it is, somebody may mend it
+                self._why_not = _reason(error)
+                log.warning("database_waits", why=self._why_not)
+                if self._closed.wait(pause):
+                    return
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        self._write_jobs()
 
     def _write_jobs(self) -> None:
         while (jobs := self._next_jobs()) is not None:
@@ -185,6 +243,12 @@ class Database:
             jobs[0].future.get_loop().call_soon_threadsafe(deliver)
 
 
+def _reason(error: Exception) -> str:
+    """Tell in one line what the database says; neither it nor its driver tells the password."""
+    told = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    return " ".join(told.split()) or type(error).__name__
+
+
 def _add_missing_columns(engine: Engine, tables: MetaData) -> None:
     """Bring tables that an earlier version made up to date; what is in them stays.
 
@@ -216,7 +280,7 @@ def _addition(dialect: Dialect, table: Table, column: Column[Any]) -> str:
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
+        return postgresql_engine(parsed)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, connect_args={"timeout": 30})

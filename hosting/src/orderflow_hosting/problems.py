@@ -10,7 +10,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
+
+from orderflow_hosting.database import DatabaseClosed, DatabaseNotReady
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -133,7 +136,13 @@ def install(app: FastAPI) -> None:
         log.error("http_request_failed", path=request.url.path, exc_info=error)
         return _response(Problem(500, "INTERNAL_ERROR", "something went wrong; the log says what"))
 
+    async def answer_unavailable(_: Request, error: Exception) -> JSONResponse:
+        log.warning("database_unavailable", exc_info=error)
+        return _response(Problem(503, "STORE_UNAVAILABLE", "the database does not answer"))
+
     app.add_exception_handler(Problem, answer)
+    for unavailable in (OperationalError, InterfaceError, DatabaseClosed, DatabaseNotReady):
+        app.add_exception_handler(unavailable, answer_unavailable)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(HTTPException, answer_http)
     app.add_exception_handler(Exception, answer_unexpected)

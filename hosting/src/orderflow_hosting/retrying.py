@@ -5,7 +5,7 @@ from collections import OrderedDict
 import grpc.aio
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from orderflow_hosting.database import DatabaseClosed
+from orderflow_hosting.database import DatabaseClosed, DatabaseNotReady
 from orderflow_hosting.problems import Problem
 
 UNEXPECTED_ATTEMPTS = 10
@@ -23,6 +23,7 @@ _PASSING = (
     OperationalError,
     InterfaceError,
     DatabaseClosed,
+    DatabaseNotReady,
     OSError,  # and with it TimeoutError
 )
 

@@ -3,6 +3,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import pytest
+
+from approvals import handover as handover_module
 from approvals.domain import Outcome
 from approvals.handover import AT_ONCE, Handover, NotAnswered, Pauses
 from approvals.store import SqlApprovalStore, StoreUnavailable
@@ -100,6 +103,19 @@ async def test_what_fails_is_tried_until_it_is_taken(store: SqlApprovalStore) ->
         await until_delivered(store)
 
     assert len(orders.calls) == 26
+
+
+async def test_what_another_replica_left_is_taken_up(
+    store: SqlApprovalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A decision whose replica has gone for good is delivered by one that was there before."""
+    monkeypatch.setattr(handover_module, "LOOK_AGAIN_SECONDS", 0.001)
+    orders = FakeOrders()
+    async with running(Handover(store, orders, QUICK)):
+        await ask_and_decide(store, "o-1")  # and nobody offers it
+        await until_delivered(store)
+
+    assert ("o-1", YES) in orders.calls
 
 
 async def test_a_restart_takes_up_what_was_left(store: SqlApprovalStore) -> None:

@@ -2,6 +2,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import OperationalError
 
 from orderflow_hosting import problems
 from orderflow_hosting.problems import FieldError, Problem, describe, invalid_input
@@ -32,6 +33,10 @@ def client() -> httpx.AsyncClient:
     @app.get("/things")
     async def fail(limit: int) -> None:
         raise RuntimeError(f"a secret: {limit}")
+
+    @app.get("/stored")
+    async def read() -> None:
+        raise OperationalError("SELECT a secret", None, Exception("a secret of the server"))
 
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://service")
@@ -119,3 +124,12 @@ def test_a_problem_has_a_grpc_code() -> None:
     assert problem.grpc_code.name == "NOT_FOUND"
     assert invalid_input([]).grpc_code.name == "INVALID_ARGUMENT"
     assert Problem(418, "X", "y").grpc_code.name == "UNKNOWN"
+
+
+async def test_a_database_that_is_away_is_no_fault(client: httpx.AsyncClient) -> None:
+    """Who asks meanwhile is told to come again, and nothing of what the database said."""
+    response = await client.get("/stored")
+
+    assert response.status_code == 503
+    assert response.json()["code"] == "STORE_UNAVAILABLE"
+    assert "secret" not in response.text

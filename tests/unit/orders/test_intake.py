@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -366,3 +367,54 @@ async def test_picking_enters_as_input(
         "awaited",
         7.0,
     )
+
+
+async def test_what_another_replica_left_is_taken_up(
+    intake: Intake,
+    engine: MemoryEngine,
+    next_process: Callable[[], Intake],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A replica that began before another went starts what that one left, after a while."""
+    other = next_process()
+    await other.resume()
+    engine.is_down = True
+    await intake.submit_and_return(ORDER)
+    intake.stop()
+    engine.is_down = False
+
+    await other.resume_left()
+    assert not other._background  # it may be in good hands yet
+
+    monkeypatch.setattr("orders.intake.LEFT_ALONE", timedelta(0))
+    await other.resume_left()
+    await other.resume_left()
+
+    await until(lambda: len(engine.runs["o1"]) == 1)
+    other.stop()
+
+
+async def test_looking_for_what_was_left_touches_nothing_that_waits(
+    intake: Intake, store: OrderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Orders that wait for a person, however many, cost the engine no question."""
+    monkeypatch.setattr("orders.intake.LEFT_ALONE", timedelta(0))
+    await intake.submit(ORDER)
+    await store.record("o1", "run", OrderStatus.AWAITING_APPROVAL)
+
+    await intake.resume_left()
+
+    assert not intake._background
+
+
+async def test_a_cancellation_that_was_not_handed_over_is_so_by_another_replica(
+    intake: Intake, engine: MemoryEngine, store: OrderStore
+) -> None:
+    """Whoever asked for the cancellation need not have lived to wake the order."""
+    await intake.submit(ORDER)
+    await store.record("o1", "run", OrderStatus.AWAITING_APPROVAL)
+    await store.request_cancel("o1")
+
+    await intake.resume_left()
+
+    await until(lambda: any(event == "cancel_requested" for _, event, _ in engine.raised))

@@ -1,5 +1,8 @@
 from pathlib import Path
 
+import pytest
+
+from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import Settings, find_checkout
 
 
@@ -51,3 +54,24 @@ def test_clients_are_pointed_at_the_run(tmp_path: Path) -> None:
     settings = Settings.isolated(tmp_path)
 
     assert settings.client_environment()["ORDERFLOW_SIDECAR_URL"] == settings.sidecar_url("orders")
+
+
+def test_a_server_named_by_the_user_keeps_everything() -> None:
+    """With a PostgreSQL server, services and stock have databases there, and the run is its own."""
+    settings = Settings.from_environment(
+        {"ORDERFLOW_POSTGRES_URL": "postgres://me:secret@db:5432/mine"}
+    )
+
+    told = settings.service_environment()
+
+    assert told["ORDERS_DATABASE_URL"] == "postgresql+psycopg://me:secret@db:5432/mine_orders"
+    assert told["ORDERFLOW_INVENTORY_STORE"] == "postgresql://me:secret@db:5432/mine_inventory"
+    assert not settings.is_default
+
+
+def test_a_server_url_that_cannot_be_read_is_refused_without_its_password() -> None:
+    """What is wrong is told by the form that is wanted, for the URL holds a password."""
+    with pytest.raises(PlatformError) as refusal:
+        Settings.from_environment({"ORDERFLOW_POSTGRES_URL": "mysql://me:secret@db"})
+
+    assert "secret" not in str(refusal.value)

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import yaml
 
+from orderflow_contracts.names import INVENTORY_STORE
+from orderflow_tools.databases import inventory_store
 from orderflow_tools.ports import LOOPBACK
 from orderflow_tools.settings import Settings
 from orderflow_tools.toolchain import Runtime
@@ -70,6 +72,8 @@ def run_file(settings: Settings) -> Path:
     components.mkdir(parents=True, exist_ok=True)
     for source in sorted((settings.root / "components").glob("*.yaml")):
         document = yaml.safe_load(source.read_text())
+        if source.stem == INVENTORY_STORE and settings.databases is not None:
+            document = inventory_store()
         _write(components / source.name, move_broker(document, settings.ports.control.broker))
     template = yaml.safe_load((settings.root / "dapr.yaml").read_text())
     target = settings.run / "dapr.yaml"

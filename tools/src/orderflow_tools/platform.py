@@ -155,6 +155,8 @@ class Platform:
         # The addresses of the last run's sidecars must not be answered for this one's.
         for stale in self.settings.run.glob("names.db*"):
             stale.unlink()
+        if self.settings.databases is not None:
+            self.settings.databases.create()
         (self.settings.run / "reports.jsonl").write_text("")
         self._reported = self._examined = 0
 

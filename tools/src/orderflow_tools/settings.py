@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from orderflow_contracts.names import APPROVALS, INVENTORY, ORDERS
+from orderflow_tools.databases import VARIABLE, Databases
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.ports import LOOPBACK, Ports
 
@@ -27,40 +28,48 @@ class Settings:
     """One run: the checkout, the folder for what it leaves behind, its ports, and extra variables.
 
     `environment` is handed to the services on top of what follows from the ports and the folders;
-    it wins over both.
+    it wins over both. `databases` are on PostgreSQL; without them, each application has an SQLite
+    file among the run's data.
     """
 
     root: Path
     home: Path
     ports: Ports
     environment: Mapping[str, str] = field(default_factory=dict)
+    databases: Databases | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read ORDERFLOW_HOME and the ports; see the README for the variables."""
+        """Read ORDERFLOW_HOME, the ports and the database server; the README has the variables."""
         root = find_checkout()
+        postgres = environment.get(VARIABLE)
         home = Path(environment.get("ORDERFLOW_HOME") or root / ".orderflow").expanduser()
         return cls(
             root=root,
             home=home.resolve(),
             ports=Ports.from_environment(environment),
             environment={k: v for k, v in environment.items() if is_for_services(k) and v},
+            databases=Databases.at(postgres) if postgres else None,
         )
 
     @classmethod
-    def isolated(cls, home: Path, **environment: str) -> Self:
+    def isolated(
+        cls, home: Path, databases: Databases | None = None, /, **environment: str
+    ) -> Self:
         """Return the settings of a run beside all others: a folder of its own, free ports."""
         return cls(
             root=find_checkout(),
             home=home.resolve(),
             ports=Ports.free_block(),
             environment=environment,
+            databases=databases,
         )
 
     @property
     def is_default(self) -> bool:
         """Whether the root dapr.yaml and the components describe this run as they are."""
-        return self.home == self.root / ".orderflow" and self.ports == Ports.from_environment({})
+        is_moved = self.home != self.root / ".orderflow" or self.databases is not None
+        return not is_moved and self.ports == Ports.from_environment({})
 
     @property
     def data(self) -> Path:
@@ -98,10 +107,12 @@ class Settings:
     def service_environment(self) -> dict[str, str]:
         """Return the variables that tell the services where they listen and keep their data."""
         ports = {variable: str(port) for variable, port in self.ports.by_variable()}
-        databases = {
+        databases: Mapping[str, str] = {
             f"{app.upper()}_DATABASE_URL": f"sqlite:///{self.data / app}.db"
             for app in (ORDERS, APPROVALS)
         }
+        if self.databases is not None:
+            databases = self.databases.environment()
         return {**ports, **databases, "ORDERFLOW_HOME": str(self.home), **self.environment}
 
 

@@ -20,6 +20,8 @@ from orderflow_contracts.fields import now
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 16
+LOOK_AGAIN_SECONDS: Final = 60.0
+"""How often decisions are looked for that a replica, gone for good, has left to the others."""
 
 
 class NotAnswered(Exception):
@@ -59,7 +61,7 @@ class Handover:
         self._resuming: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Take up all decisions that an earlier process left undelivered."""
+        """Take up decisions that an earlier process, or another replica, left undelivered."""
         self._resuming = asyncio.create_task(self._resume())
 
     def offer(self, order_id: str) -> None:
@@ -82,14 +84,17 @@ class Handover:
             tries += 1
             try:
                 orders = await self._store.undelivered()
-            except Exception as error:
-                log.warning("undelivered_decisions_unknown", tries=tries, exc_info=error)
+            except Exception as error:  # noqa: BLE001 # whatever it is, it may pass
+                log.warning("undelivered_decisions_unknown", tries=tries, why=str(error))
                 await asyncio.sleep(self._pauses.after(tries))
             else:
-                log.info("undelivered_decisions_taken_up", decisions=len(orders))
-                for order_id in orders:
+                tries = 0
+                left = [order_id for order_id in orders if order_id not in self._tasks]
+                if left:
+                    log.info("undelivered_decisions_taken_up", decisions=len(left))
+                for order_id in left:
                     self.offer(order_id)
-                return
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def _carry(self, order_id: str) -> None:
         tries = 0

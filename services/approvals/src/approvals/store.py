@@ -26,11 +26,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from approvals.domain import Asked, Case, Ended, Endorsed, Made
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalStatus, Decision
-from orderflow_hosting.database import Database, DatabaseClosed, Utc
+from orderflow_hosting.database import Database, DatabaseClosed, DatabaseNotReady, Utc
 from orderflow_hosting.dead_letters import dead_letter_table
 
 T = TypeVar("T")
@@ -123,7 +123,7 @@ class SqlApprovalStore:
         """Apply a rule to an order's case in a transaction; return the case before and after."""
 
         def work(connection: Connection) -> tuple[Case, Case]:
-            query = select(_approvals).where(_columns.order_id == order_id).with_for_update()
+            query = select(_approvals).where(_columns.order_id == order_id)
             row = connection.execute(query).one_or_none()
             before = Case(order_id) if row is None else _read(row)
             after = change(before)
@@ -136,10 +136,7 @@ class SqlApprovalStore:
             return before, after
 
         with _reached():
-            try:
-                return await self._database.write(work)
-            except IntegrityError:  # another replica made the row: now there is one to lock
-                return await self._database.write(work)
+            return await self._database.write(work)
 
     async def find(self, order_id: str) -> Case:
         """Read the case of an order; it is empty when nothing came for it yet."""
@@ -176,7 +173,7 @@ def _reached() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError) as error:
         raise StoreUnavailable(str(error.orig)) from error
-    except DatabaseClosed as error:
+    except (DatabaseClosed, DatabaseNotReady) as error:
         raise StoreUnavailable(str(error)) from error
 
 

@@ -16,14 +16,24 @@ class Background:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
+        self._names: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._tasks)
 
     def do(
-        self, work: Callable[[], Awaitable[None]], gate: asyncio.Semaphore | None = None
+        self,
+        work: Callable[[], Awaitable[None]],
+        gate: asyncio.Semaphore | None = None,
+        *,
+        name: str | None = None,
     ) -> None:
-        """Do the work until it succeeds, with growing pauses; within the gate if one is given."""
+        """Do the work until it succeeds, with growing pauses; within the gate if one is given.
+
+        Work with a name that is under way already is left to that.
+        """
+        if name is not None and name in self._names:
+            return
 
         async def in_the_end() -> None:
             async with gate or asyncio.Semaphore():
@@ -41,6 +51,9 @@ class Background:
         task = asyncio.create_task(in_the_end())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if name is not None:
+            self._names.add(name)
+            task.add_done_callback(lambda _: self._names.discard(name))
 
     def stop(self) -> None:
         """Leave what is not done yet."""

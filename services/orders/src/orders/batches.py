@@ -72,7 +72,7 @@ class Batches:
         instance = await self._engine.instance(instance_of(batch_id), payloads=False)
         is_its_own = instance is not None and instance.name == names.ORDER_BATCH
         if is_stopped:
-            self._background.do(partial(self._bring_to_an_end, batch_id))
+            self._see_to_its_end(batch_id)
         elif instance is None or not is_its_own:
             await self._start(batch_id)
         elif instance.runtime_status.is_finished:
@@ -86,7 +86,7 @@ class Batches:
         if not await self._store.stop(batch_id, reason):
             return False
         log.warning("stopped_batch_undone", batch_id=batch_id, reason=reason)
-        self._background.do(partial(self._bring_to_an_end, batch_id))
+        self._see_to_its_end(batch_id)
         return True
 
     async def is_open(self, batch_id: str) -> bool:
@@ -111,9 +111,10 @@ class Batches:
         return await self._end(batch_id)
 
     async def resume(self) -> None:
-        """Take up again the batches that an earlier process left."""
+        """Take up again the batches that an earlier process, or another replica, has left."""
         for batch in await self._store.unfinished():
-            self._background.do(partial(self._take_up_left, batch))
+            name = f"take-up of {batch.batch_id}"
+            self._background.do(partial(self._take_up_left, batch), name=name)
 
     def stop_waiting(self) -> None:
         """Leave what is not done yet to the next process, which resumes it."""
@@ -162,6 +163,10 @@ class Batches:
         )
         with contextlib.suppress(AlreadyRunning):
             await self._engine.start(names.ORDER_PROCESSING, order_id, run)
+
+    def _see_to_its_end(self, batch_id: str) -> None:
+        name = f"end of {batch_id}"
+        self._background.do(partial(self._bring_to_an_end, batch_id), name=name)
 
     async def _bring_to_an_end(self, batch_id: str) -> None:
         """Undo the orders of a stopped batch, also those not begun, and see it to its end."""

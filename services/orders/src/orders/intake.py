@@ -1,12 +1,13 @@
 """Taking orders in: keep them, start their workflows, and bring back what was left half-way."""
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
+from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderStatus, OrderSubmitted
 from orders.background import Background
 from orders.config import OrdersSettings
@@ -22,6 +23,9 @@ from orders.workflows.messages import OrderPolicy, OrderRun
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 STARTS_AT_ONCE = 16
+LEFT_ALONE = timedelta(seconds=60)
+"""So long after its last change an order that nobody runs counts as left by who had it."""
+CANCELS_TOLD = timedelta(minutes=5)
 
 
 class UnknownOrder(Exception):
@@ -57,6 +61,7 @@ class Intake:
         self._feed = feed
         self._order_undo = order_undo
         self._background = Background()
+        self._resuming = asyncio.Semaphore(STARTS_AT_ONCE)
 
     async def submit(self, order: OrderSubmitted) -> None:
         """Keep the order and start its workflow, however often it is submitted.
@@ -122,14 +127,30 @@ class Intake:
         Orders whose workflow was not started, or was lost with the engine's last writes when the
         machine failed, and cancellations that were not handed over.
         """
-        gate = asyncio.Semaphore(STARTS_AT_ONCE)
-        pending = await self._store.unfinished()
+        self._resume(await self._store.unfinished())
+        self._wake_all_to_cancel(await self._store.cancels_to_hand_over())
+
+    async def resume_left(self) -> None:
+        """Take up what another replica has left since this one began: it may not come back.
+
+        What is waiting is not touched, but for cancellations of the last minutes: these are
+        handed over again and again, for nothing tells whether they were.
+        """
+        moment = now()
+        self._resume(await self._store.unfinished(moment - LEFT_ALONE))
+        self._wake_all_to_cancel(await self._store.cancels_to_hand_over(moment - CANCELS_TOLD))
+
+    def _resume(self, pending: list[Pending]) -> None:
         if pending:
             log.info("unfinished_orders_resumed", orders=len(pending))
         for left in pending:
-            self._background.do(partial(self._take_up, left), gate)
-        for order_id in await self._store.cancels_to_hand_over():
-            self._background.do(partial(self._wake_to_cancel, order_id))
+            name = f"order {left.order.order_id}"
+            self._background.do(partial(self._take_up, left), self._resuming, name=name)
+
+    def _wake_all_to_cancel(self, order_ids: list[str]) -> None:
+        for order_id in order_ids:
+            name = f"cancellation of {order_id}"
+            self._background.do(partial(self._wake_to_cancel, order_id), name=name)
 
     def stop(self) -> None:
         """Leave what is not done yet to the next process, which resumes it."""

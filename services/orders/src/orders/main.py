@@ -2,8 +2,6 @@
 
 import asyncio
 
-from sqlalchemy import make_url
-
 from orderflow_contracts import names
 from orderflow_hosting import logs
 from orderflow_hosting.dapr_app import DaprApp
@@ -29,6 +27,7 @@ from orders.management import Management
 from orders.order_undo import OrderUndo
 from orders.payments import LedgerProvider
 from orders.picking import PickingActivities
+from orders.resuming import keep_resuming
 from orders.stock_monitor import StockMonitors
 from orders.store import DEAD_LETTERS, TABLES, OrderStore
 from orders.task_activities import TaskActivities
@@ -49,8 +48,7 @@ async def run(settings: OrdersSettings) -> None:
     store = OrderStore(database)
     payments = LedgerProvider(database)
     announcer = DaprAnnouncer(sidecar)
-    is_shared = make_url(settings.database_url).get_backend_name() != "sqlite"
-    feed = StatusFeed(store, shared=is_shared)
+    feed = StatusFeed(store, shared=database.is_shared)
     letters = DeadLetters(database, DEAD_LETTERS, sidecar)
     order_undo = OrderUndo(engine, store)
     intake = Intake(settings, store, engine, announcer, feed, order_undo)
@@ -105,10 +103,10 @@ async def run(settings: OrdersSettings) -> None:
     )
 
     async def begin() -> None:
+        await database.ready()
         await worker.start()
-        await intake.resume()
-        await batches.resume()
         monitors.start()
+        await keep_resuming(intake, batches)
 
     beginning = asyncio.create_task(begin())
     try:

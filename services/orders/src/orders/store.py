@@ -28,6 +28,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     update,
 )
@@ -237,16 +238,23 @@ class OrderStore:
 
         return await self._database.read(work)
 
-    async def unfinished(self) -> list[Pending]:
+    async def unfinished(self, left_before: datetime | None = None) -> list[Pending]:
         """Read the orders that have not ended: their workflow may have to be started (again).
 
-        Those of a batch are left out: the batch starts them, and nobody else.
+        Those of a batch are left out: the batch starts them, and nobody else. With a time, only
+        those to be started or undone of which nothing was recorded since.
         """
         query = (
             select(_orders)
             .where(_orders.c.status.in_(UNFINISHED), ~_is_run_by_batch(_orders.c.order_id))
             .order_by(_orders.c.number)
         )
+        if left_before is not None:
+            is_to_be_started = _orders.c.status == OrderStatus.RECEIVED.value
+            query = query.where(
+                or_(is_to_be_started, _orders.c.run_id.startswith(_UNDO)),
+                _orders.c.updated_at < left_before,
+            )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [Pending(_submitted(row), row.created_at, row.run_id) for row in rows]
 
@@ -262,12 +270,17 @@ class OrderStore:
         """
         return await self._database.write(lambda connection: _hand_to_undo(connection, order_id))
 
-    async def cancels_to_hand_over(self) -> list[str]:
-        """Read the orders that may wait for somebody although they shall be cancelled."""
+    async def cancels_to_hand_over(self, since: datetime | None = None) -> list[str]:
+        """Read the orders that may wait for somebody although they shall be cancelled.
+
+        With a time, only those whose cancellation was asked for since then.
+        """
         query = select(_orders.c.order_id).where(
             _orders.c.status.in_([status.value for status in WAITING]),
             _orders.c.cancel_requested_at.is_not(None),
         )
+        if since is not None:
+            query = query.where(_orders.c.cancel_requested_at >= since)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [row.order_id for row in rows]
 
@@ -343,12 +356,8 @@ _SELECT_WITH_STATUS = (
         )
     )
     .where(_orders.c.order_id == bindparam("order_id"))
-    .with_for_update(of=_orders)
 )
-"""An order together with its entry for one status, whose columns are None without one.
-
-The order is locked where the database has such locks; SQLite takes one writer at a time anyway.
-"""
+"""An order together with its entry for one status, whose columns are None without one."""
 
 _INSERT_ORDER = insert(_orders)
 _INSERT_STATUS = insert(_statuses)

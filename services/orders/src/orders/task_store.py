@@ -127,9 +127,7 @@ class TaskStore:
         return [(row.number, _task(row)) for row in rows]
 
 
-_SELECT_TASK = (
-    select(_tasks).where(_tasks.c.task_id == bindparam("task_id")).with_for_update(of=_tasks)
-)
+_SELECT_TASK = select(_tasks).where(_tasks.c.task_id == bindparam("task_id"))
 
 
 def _find(connection: Connection, task_id: str) -> Task | None:

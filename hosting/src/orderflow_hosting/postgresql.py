@@ -1,0 +1,57 @@
+"""PostgreSQL: how it is reached, and how several processes write to it one at a time."""
+
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+CONNECTIONS: Final = 5
+"""One for the writer and four for readers; one more while the tables are made."""
+RENEWED_AFTER_SECONDS: Final = 1800
+WAIT_FOR_CONNECTION_SECONDS: Final = 10
+
+REACHING: Final[dict[str, Any]] = {
+    "connect_timeout": 5,
+    # A server that has vanished without a word is noticed within some 20 seconds.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,
+}
+
+WRITERS: Final = 0x6F72646572  # any number that no other program takes for its lock
+BEGIN_WRITING: Final = (
+    "SELECT set_config('lock_timeout', '10s', true),"
+    " set_config('idle_in_transaction_session_timeout', '10s', true),"
+    f" pg_advisory_xact_lock({WRITERS})"
+)
+"""Makes this transaction the only one that writes, until it ends.
+
+So PostgreSQL gives what SQLite gives. Without it, a sequence's numbers would become visible in
+the order of the commits, and a follower of the statuses would leave out one that comes late; and
+of two replicas that read the same, both would act. The server ends a writer that stands still,
+and with it the wait of the others.
+"""
+
+
+def postgresql_engine(url: URL) -> Engine:
+    """Make the engine; transactions of connections with the option `writes` go one by one."""
+    if url.drivername in {"postgresql", "postgres"}:
+        url = url.set(drivername="postgresql+psycopg")
+    engine = create_engine(
+        url,
+        connect_args={key: value for key, value in REACHING.items() if key not in url.query},
+        # Each statement sees what was committed before it: also what the last writer wrote.
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        pool_recycle=RENEWED_AFTER_SECONDS,
+        pool_size=CONNECTIONS,
+        max_overflow=1,
+        pool_timeout=WAIT_FOR_CONNECTION_SECONDS,
+    )
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("writes", False):
+            connection.exec_driver_sql(BEGIN_WRITING)
+
+    return engine

@@ -1,0 +1,32 @@
+"""In which store the platform of a test keeps its data."""
+
+import secrets
+from pathlib import Path
+from typing import Protocol
+
+from orderflow_tools.databases import Databases
+from orderflow_tools.postgres import PostgresServer
+from orderflow_tools.settings import Settings
+
+
+class Isolated(Protocol):
+    """Makes the settings of a platform beside all others."""
+
+    def __call__(self, folder: Path, /, **environment: str) -> Settings:
+        """Take a folder, and variables for the services."""
+        ...
+
+
+def on_files(folder: Path, /, **environment: str) -> Settings:
+    """Keep what the services keep in SQLite files."""
+    return Settings.isolated(folder, **environment)
+
+
+def on_postgres(server: PostgresServer) -> Isolated:
+    """Keep what the services keep in databases that each platform has for itself."""
+
+    def isolated(folder: Path, /, **environment: str) -> Settings:
+        databases = Databases(server.url, f"run_{secrets.token_hex(4)}")
+        return Settings.isolated(folder, databases, **environment)
+
+    return isolated

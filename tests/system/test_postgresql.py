@@ -1,0 +1,413 @@
+"""Several replicas on one PostgreSQL database: nothing twice, nothing left out, nothing lost."""
+
+import asyncio
+import secrets
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import psycopg
+import pytest
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, inspect, text
+
+from approvals.domain import Case, DecisionStands
+from approvals.store import TABLES as APPROVAL_TABLES
+from approvals.store import SqlApprovalStore
+from fakes.waiting import until
+from orderflow_contracts.approvals import ApprovalRequested, Decision, DecisionMade
+from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
+from orderflow_hosting.database import Database, DatabaseNotReady
+from orderflow_hosting.retrying import passes
+from orderflow_tools.postgres import PostgresServer, find_postgres
+from orders.feed import StatusFeed
+from orders.payments import LedgerProvider
+from orders.store import TABLES, OrderStore, OtherContent, accept_within, new_run_id
+from orders.task_store import TaskStore
+
+T = TypeVar("T")
+
+REPLICAS = 4
+ORDERS = 40
+PATIENCE_SECONDS = 30
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def url(postgres: PostgresServer) -> str:
+    """Make a database that only one test uses."""
+    return new_database(postgres)
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    """Run a server that may be hurt."""
+    with PostgresServer(find_postgres()) as server:
+        yield server
+
+
+def new_database(server: PostgresServer) -> str:
+    name = f"test_{secrets.token_hex(4)}"
+    with psycopg.connect(f"{server.url}/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return f"{server.url}/{name}"
+
+
+def on_replicas(url: str, tables: MetaData, work: Callable[[Database], Awaitable[T]]) -> list[T]:
+    """Do the same on several replicas at once, each with a database object and loop of its own."""
+    begin = threading.Barrier(REPLICAS)
+
+    async def replica() -> T:
+        database = Database(url, tables)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await database.ready()
+            await asyncio.to_thread(begin.wait, PATIENCE_SECONDS)
+            return await work(database)
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(REPLICAS) as pool:
+        running = [pool.submit(asyncio.run, replica()) for _ in range(REPLICAS)]
+        return [each.result() for each in running]
+
+
+@contextmanager
+def opened(url: str, tables: MetaData = TABLES) -> Iterator[Database]:
+    database = Database(url, tables)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def an_order(order_id: str, quantity: int = 1) -> OrderSubmitted:
+    lines = (OrderLine(item="cars", quantity=quantity),)
+    return OrderSubmitted(order_id=order_id, customer_id="alice", lines=lines)
+
+
+class Gate:
+    """Holds up what writes, once it has done its work but has not committed it."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self._open = threading.Event()
+
+    def hold(self) -> None:
+        """Wait to be opened."""
+        self.entered.set()
+        assert self._open.wait(PATIENCE_SECONDS)
+
+    def open(self) -> None:
+        """Let it commit."""
+        self._open.set()
+
+
+async def waits_for_its_turn(database: Database) -> bool:
+    """Tell whether somebody waits for a lock in this database."""
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    count = await database.read(lambda connection: connection.scalar(query))
+    return bool(count)
+
+
+async def followed(feed: StatusFeed, count: int) -> list[str]:
+    """Read so many changes from the first on."""
+    found: list[str] = []
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        async for kept in feed.follow(0):
+            found += [kept.change.order_id] if kept else []
+            if len(found) >= count:
+                break
+    return found
+
+
+async def test_a_follower_misses_no_change_that_is_committed_late(url: str) -> None:
+    """A change with an earlier position is never committed after one with a later position."""
+    gate = Gate()
+    with opened(url) as one, opened(url) as other:
+        await one.ready()
+        await other.ready()
+
+        def accept_late(connection: Connection) -> None:
+            accept_within(connection, an_order("late"))
+            gate.hold()
+
+        late = asyncio.create_task(one.write(accept_late))
+        assert await asyncio.to_thread(gate.entered.wait, PATIENCE_SECONDS)
+        early = asyncio.create_task(OrderStore(other).accept(an_order("early")))
+
+        async def is_decided() -> bool:
+            return early.done() or await waits_for_its_turn(other)
+
+        await until(is_decided)
+        store = OrderStore(other)
+        read_meanwhile = await store.changes(0, 10)  # as a follower does
+        gate.open()
+        await asyncio.gather(late, early)
+        position = max((kept.position for kept in read_meanwhile), default=0)
+        read_after = await store.changes(position, 10)
+
+        told = [kept.change.order_id for kept in (*read_meanwhile, *read_after)]
+        assert sorted(told) == ["early", "late"]
+
+
+def test_what_all_replicas_accept_is_told_once_and_in_order(url: str) -> None:
+    """Whoever follows while replicas write gets every change once, by growing positions."""
+
+    async def work(database: Database) -> tuple[int, list[str]]:
+        store = OrderStore(database)
+        total = REPLICAS * ORDERS
+        following = asyncio.create_task(followed(StatusFeed(store, shared=True), total))
+        name = secrets.token_hex(4)
+        await asyncio.gather(
+            *(store.accept(an_order(f"{name}-{number}")) for number in range(ORDERS))
+        )
+        return await store.last_position(), await following
+
+    for _, told in on_replicas(url, TABLES, work):
+        assert len(told) == len(set(told)) == REPLICAS * ORDERS
+
+
+def test_an_order_that_comes_to_all_replicas_is_taken_once(url: str) -> None:
+    """Each replica accepts the order, one of them as new; other content is refused by all."""
+    ids = [f"o{number}" for number in range(ORDERS)]
+
+    async def work(database: Database) -> tuple[int, int]:
+        store = OrderStore(database)
+        same = [await store.accept(an_order(order_id)) for order_id in ids]  # each a race
+        other = await asyncio.gather(
+            *(store.accept(an_order(order_id, 2)) for order_id in ids), return_exceptions=True
+        )
+        return (
+            sum(accepted.is_new for accepted in same),
+            sum(isinstance(refusal, OtherContent) for refusal in other),
+        )
+
+    outcomes = on_replicas(url, TABLES, work)
+
+    assert sum(new for new, _ in outcomes) == ORDERS
+    assert [refused for _, refused in outcomes] == [ORDERS] * REPLICAS
+
+
+def test_of_two_contents_one_is_the_order(url: str) -> None:
+    """Where replicas get different contents for one id, all agree on which is the order."""
+    ids = [f"o{number}" for number in range(ORDERS)]
+    quantities = iter(range(1, REPLICAS + 1))
+
+    async def work(database: Database) -> list[bool]:
+        store, quantity = OrderStore(database), next(quantities)
+        outcomes = await asyncio.gather(
+            *(store.accept(an_order(order_id, quantity)) for order_id in ids),
+            return_exceptions=True,
+        )
+        assert all(isinstance(x, OtherContent) or x.is_new for x in outcomes), outcomes  # type: ignore[union-attr]
+        return [not isinstance(outcome, OtherContent) for outcome in outcomes]
+
+    outcomes = on_replicas(url, TABLES, work)
+
+    assert [sum(each) for each in zip(*outcomes, strict=True)] == [1] * ORDERS
+
+
+def test_of_two_runs_of_an_order_one_records(url: str) -> None:
+    """However many replicas run an order, one run owns it, and it ends once."""
+    ids = [f"o{number}" for number in range(ORDERS)]
+
+    async def work(database: Database) -> list[bool]:
+        store, run_id = OrderStore(database), new_run_id()
+        await asyncio.gather(*(store.accept(an_order(order_id)) for order_id in ids))
+        owned = []
+        for order_id in ids:
+            records = [
+                await store.record(order_id, run_id, status)
+                for status in (OrderStatus.RESERVED, OrderStatus.PAID, OrderStatus.COMPLETED)
+            ]
+            owned.append(all(records))
+            assert all(records) or not any(records)
+        return owned
+
+    outcomes = on_replicas(url, TABLES, work)
+
+    assert [sum(each) for each in zip(*outcomes, strict=True)] == [1] * ORDERS
+
+
+def test_a_stopped_order_has_one_run_that_undoes_it(url: str) -> None:
+    """All replicas that find an order stopped name the same run."""
+    ids = [f"o{number}" for number in range(ORDERS)]
+
+    async def work(database: Database) -> list[str | None]:
+        store = OrderStore(database)
+        await asyncio.gather(*(store.accept(an_order(order_id)) for order_id in ids))
+        return list(await asyncio.gather(*(store.hand_to_undo(order_id) for order_id in ids)))
+
+    names = on_replicas(url, TABLES, work)
+
+    assert all(len(set(each)) == 1 and each[0] for each in zip(*names, strict=True))
+
+
+def test_money_is_taken_and_given_back_once(url: str) -> None:
+    """Replicas that charge and refund at once leave one charge at most, and one refund of it."""
+    ids = [f"o{number}" for number in range(ORDERS)]
+
+    async def work(database: Database) -> list[list[tuple[str, int]]]:
+        ledger = LedgerProvider(database)
+        for order_id in ids:  # each a race
+            await ledger.charge(order_id, "alice", 500)
+        await asyncio.gather(*(ledger.refund(order_id) for order_id in ids[::2]))
+        entries = [await ledger.entries(order_id) for order_id in ids]
+        return [[(entry.kind, entry.amount_cents) for entry in each] for each in entries]
+
+    for books in on_replicas(url, TABLES, work):
+        for number, entries in enumerate(books):
+            if number % 2:
+                assert entries == [("charge", 500)]
+            else:
+                assert entries in ([("refund", 0)], [("charge", 500), ("refund", 500)])
+
+
+def test_a_task_is_given_to_one(url: str) -> None:
+    """Replicas that receive and assign a task at once agree on who has it."""
+    ids = [f"t{number}" for number in range(ORDERS)]
+
+    async def work(database: Database) -> list[str]:
+        tasks, me = TaskStore(database), secrets.token_hex(4)
+        for task_id in ids:  # each a race
+            await tasks.receive(task_id, me, "Pick")
+        assigned = await asyncio.gather(*(tasks.assign(task_id, me, ()) for task_id in ids))
+        return [task.assignee for task in assigned]
+
+    assignees = on_replicas(url, TABLES, work)
+
+    assert all(len(set(each)) == 1 for each in zip(*assignees, strict=True))
+
+
+def test_the_first_decision_stands_on_all_replicas(url: str) -> None:
+    """Whichever replica takes in the first decision, the others refuse theirs."""
+    ids = [f"o{number}" for number in range(ORDERS)]
+    lines = (OrderLine(item="cars", quantity=4),)
+
+    async def work(database: Database) -> list[bool]:
+        store, me = SqlApprovalStore(database), secrets.token_hex(4)
+        decision = Decision(approved=True, approver=me)
+
+        async def decide(order_id: str) -> bool:
+            request = ApprovalRequested(
+                order_id=order_id,
+                customer_id="alice",
+                lines=lines,
+                total_cents=1,
+                expires_at=NOW + timedelta(days=1),
+            )
+            await store.change(order_id, lambda case: case.ask(request, NOW))
+            try:
+                await store.change(order_id, decided_now)
+            except DecisionStands:
+                return False
+            return True
+
+        def decided_now(case: Case) -> Case:
+            return case.decide(decision_about(case), NOW)
+
+        def decision_about(case: Case) -> DecisionMade:
+            return DecisionMade(order_id=case.order_id, **decision.model_dump())
+
+        return [await decide(order_id) for order_id in ids]  # each a race
+
+    outcomes = on_replicas(url, APPROVAL_TABLES, work)
+
+    assert [sum(each) for each in zip(*outcomes, strict=True)] == [1] * ORDERS
+
+
+NEWER = MetaData()
+Table(
+    "orders",
+    NEWER,
+    *(Column(column.name, column.type) for column in TABLES.tables["orders"].columns),
+    Column("colour", String(10)),
+    Column("weight", Integer, nullable=False, server_default="7"),
+)
+
+
+def test_replicas_that_start_at_once_make_tables_and_columns_once(url: str) -> None:
+    """Neither new tables nor new columns are in anybody's way."""
+
+    async def columns(database: Database) -> set[str]:
+        def read(connection: Connection) -> set[str]:
+            return {column["name"] for column in inspect(connection).get_columns("orders")}
+
+        return await database.read(read)
+
+    before = on_replicas(url, TABLES, columns)
+    after = on_replicas(url, NEWER, columns)
+
+    assert all(found == set(TABLES.tables["orders"].columns.keys()) for found in before)
+    assert all({"colour", "weight"} <= found for found in after)
+
+
+async def test_a_service_waits_for_a_database_that_comes_up_later(
+    own_server: PostgresServer,
+) -> None:
+    """Until the server answers, nothing is done and the reason is told; then all goes on."""
+    url = new_database(own_server)
+    own_server.stop()
+    with opened(url) as database:
+        store = OrderStore(database)
+        with pytest.raises(DatabaseNotReady) as refusal:
+            await store.accept(an_order("o1"))
+        assert passes(refusal.value)
+
+        await asyncio.to_thread(own_server.start)
+
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await database.ready()
+        assert (await store.accept(an_order("o1"))).is_new
+
+
+async def test_a_wrong_password_is_told_without_the_password(
+    url: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Readiness and the log say that the password is wrong, and not which it is."""
+    user, _, rest = url.removeprefix("postgresql://").partition(":")
+    wrong = f"postgresql://{user}:not-the-secret@{rest.partition('@')[2]}"
+    with opened(wrong) as database:
+        told = ""
+
+        async def is_told() -> bool:
+            nonlocal told
+            with pytest.raises(DatabaseNotReady) as refusal:
+                await database.check()
+            told = str(refusal.value)
+            return "password authentication failed" in told
+
+        await until(is_told)
+
+    logged = caplog.text + "".join(capsys.readouterr())
+    assert "not-the-secret" not in told + logged
+
+
+async def test_a_database_that_dies_is_used_again_when_it_is_back(
+    own_server: PostgresServer,
+) -> None:
+    """Meanwhile work fails in a way that means: again, later; and nothing is taken twice."""
+    with opened(new_database(own_server)) as database:
+        await database.ready()
+        store = OrderStore(database)
+        assert (await store.accept(an_order("o1"))).is_new
+        await asyncio.to_thread(own_server.kill)
+
+        outcomes = await asyncio.gather(
+            *(store.accept(an_order(f"o{number}")) for number in range(20)),
+            store.order("o1"),
+            return_exceptions=True,
+        )
+        assert all(isinstance(each, Exception) and passes(each) for each in outcomes), outcomes
+
+        await asyncio.to_thread(own_server.start)
+        again = await asyncio.gather(
+            *(store.accept(an_order(f"o{number}")) for number in range(20))
+        )
+        assert [accepted.is_new for accepted in again] == [number != 1 for number in range(20)]

@@ -1,0 +1,44 @@
+"""Taking up what was left: all of it first, and then what others leave, whatever fails."""
+
+import asyncio
+from typing import cast
+
+import pytest
+
+from fakes.waiting import until
+from orders import resuming
+from orders.batches import Batches
+from orders.intake import Intake
+from orders.resuming import keep_resuming
+
+
+class Told:
+    """Stands for both use cases; notes what it is asked, and fails the first time."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    async def resume(self) -> None:
+        """Fail once, as when the database has gone in that moment."""
+        self.calls.append("all")
+        if len(self.calls) == 1:
+            raise RuntimeError("the database does not answer")
+
+    async def resume_left(self) -> None:
+        """Note it."""
+        self.calls.append("left")
+
+
+async def test_it_goes_on_for_as_long_as_the_process_lives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A failure costs nothing, and what is left later is looked for again and again."""
+    monkeypatch.setattr(resuming, "LOOK_AGAIN_SECONDS", 0.001)
+    monkeypatch.setattr(resuming, "FIRST_PAUSE_SECONDS", 0.001)
+    intake, batches = Told(), Told()
+
+    task = asyncio.create_task(keep_resuming(cast("Intake", intake), cast("Batches", batches)))
+    await until(lambda: intake.calls.count("left") == 3 and batches.calls.count("all") >= 4)
+    task.cancel()
+
+    assert intake.calls[:3] == ["all", "all", "left"]

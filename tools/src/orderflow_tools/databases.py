@@ -1,0 +1,101 @@
+"""A run's databases on a PostgreSQL server, in place of SQLite files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from orderflow_contracts.names import APPROVALS, INVENTORY, INVENTORY_STORE, ORDERS
+from orderflow_tools.errors import PlatformError
+
+VARIABLE: Final = "ORDERFLOW_POSTGRES_URL"
+INVENTORY_VARIABLE: Final = "ORDERFLOW_INVENTORY_STORE"
+"""Tells inventory's sidecar the connection string, so that no file holds the password."""
+DEFAULT_PREFIX: Final = "orderflow"
+MAINTENANCE: Final = "postgres"
+CONNECT_SECONDS: Final = 5
+
+
+@dataclass(frozen=True)
+class Databases:
+    """The databases of one run: `<prefix>_<app>` for each application that keeps something."""
+
+    server: str
+    prefix: str
+
+    @classmethod
+    def at(cls, url: str) -> Self:
+        """Read `postgresql://user:password@host:port/prefix`; without a prefix, `orderflow`."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname:
+            raise PlatformError(
+                f"{VARIABLE} must look like postgresql://user:password@host:5432/{DEFAULT_PREFIX}."
+            )
+        server = urlunsplit(parts._replace(scheme="postgresql", path=""))
+        return cls(server, parts.path.strip("/") or DEFAULT_PREFIX)
+
+    def url(self, app: str) -> str:
+        """Return the URL of an application's database."""
+        return _with_database(self.server, self.name(app))
+
+    def name(self, app: str) -> str:
+        """Name an application's database."""
+        return f"{self.prefix}_{app}"
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the variables that lead services and sidecars to the databases."""
+        services = {
+            f"{app.upper()}_DATABASE_URL": self.url(app).replace(
+                "postgresql://", "postgresql+psycopg://", 1
+            )
+            for app in (ORDERS, APPROVALS)
+        }
+        return {**services, INVENTORY_VARIABLE: self.url(INVENTORY)}
+
+    def create(self) -> None:
+        """Make those databases that are not there. Raises PlatformError."""
+        try:
+            with _connect(self.server) as connection:
+                known = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+                for app in (ORDERS, APPROVALS, INVENTORY):
+                    if self.name(app) not in known:
+                        name = sql.Identifier(self.name(app))
+                        connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        except psycopg.Error as error:
+            raise PlatformError(f"The databases on PostgreSQL cannot be made: {error}") from None
+
+
+def inventory_store() -> dict[str, Any]:
+    """Return the component `inventory-store` on PostgreSQL, which finds it by a variable."""
+    return {
+        "apiVersion": "dapr.io/v1alpha1",
+        "kind": "Component",
+        "metadata": {"name": INVENTORY_STORE},
+        "spec": {
+            "type": "state.postgresql",
+            "version": "v2",
+            "metadata": [{"name": "connectionString", "envRef": INVENTORY_VARIABLE}],
+        },
+        "scopes": [INVENTORY],
+    }
+
+
+def server_answers(server: str) -> bool:
+    """Tell whether the server takes connections, and lets this user in."""
+    try:
+        _connect(server).close()
+    except psycopg.Error:
+        return False
+    return True
+
+
+def _connect(server: str) -> "psycopg.Connection[tuple[Any, ...]]":
+    url = _with_database(server, MAINTENANCE)
+    return psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS)
+
+
+def _with_database(server: str, name: str) -> str:
+    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
