@@ -6,7 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env run stop status reset console bench test lint format unit contracts system locks
+.PHONY: help env run stop status reset console bench test lint format unit contracts system locks manifests
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -36,7 +36,7 @@ console: env ## place orders by hand, as a client of the running services
 bench: env ## measure what an order costs, on a platform of its own
 	@$(BIN)/python -m orderflow_tools.bench $(ARGS)
 
-test: lint unit contracts system ## everything that must hold: lint, unit, contract and system tests
+test: lint unit contracts manifests system ## everything that must hold: lint, and all tests
 
 lint: env ## check style, formatting, types and import rules
 	@$(BIN)/ruff check .
@@ -53,6 +53,9 @@ unit: env ## tests of one piece each, without Dapr
 
 contracts: env ## tests of what the services say to each other
 	@$(BIN)/pytest tests/contracts $(ARGS)
+
+manifests: env ## tests of the Kubernetes manifests
+	@$(BIN)/pytest tests/deploy $(ARGS)
 
 system: env ## tests on the real Dapr runtime
 	@$(BIN)/orderflow-tools toolchain

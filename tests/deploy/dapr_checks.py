@@ -1,0 +1,225 @@
+"""Whether what Dapr is told fits the code, the pods and itself."""
+
+import re
+from functools import cache
+from typing import Final
+
+import yaml
+
+from deploy import code
+from deploy.documents import (
+    NAMESPACE,
+    Document,
+    Documents,
+    named,
+    names_of,
+    of_kind,
+    services,
+    settings_of,
+    title,
+)
+from deploy.rendering import ROOT
+from deploy.schemas import DAPR, DAPR_PINS, go_module
+from orderflow_contracts import names
+
+SCOPES: Final = {
+    names.PUBSUB: {app for app, topics in names.SUBSCRIPTIONS.items() if topics},
+    names.WORKFLOW_STORE: {names.ORDERS},
+    names.INVENTORY_STORE: {names.INVENTORY},
+}
+"""The applications that use a component, by its name."""
+
+
+def annotations(documents: Documents) -> list[str]:
+    """Say what the injector would misunderstand, or pass over without a word."""
+    findings = []
+    local = yaml.safe_load((ROOT / "dapr.yaml").read_text())["common"]
+    for app_id, template, container in services(documents):
+        found = template["metadata"].get("annotations", {})
+        token = {each["name"]: each for each in container["env"]}.get("APP_API_TOKEN", {})
+        expected = {
+            "enabled": "true",
+            "app-id": app_id,
+            "app-port": str(code.port(app_id, "grpc_port")),
+            "app-protocol": local["appProtocol"],
+            "app-token-secret": token.get("valueFrom", {}).get("secretKeyRef", {}).get("name"),
+            "enable-app-health-check": str(local["enableAppHealthCheck"]).lower(),
+            "app-health-probe-interval": str(local["appHealthProbeInterval"]),
+            "app-health-probe-timeout": str(local["appHealthProbeTimeout"]),
+            "app-health-threshold": str(local["appHealthThreshold"]),
+            "sidecar-listen-addresses": local["apiListenAddresses"],
+            "sidecar-seccomp-profile-type": "RuntimeDefault",
+            "disable-builtin-k8s-secret-store": "true",
+        }
+        for name, value in expected.items():
+            if found.get(f"dapr.io/{name}") != value:
+                findings.append(f"{app_id}: dapr.io/{name} is not {value}")
+        unknown = {name for name in found if name.startswith("dapr.io/")} - known_annotations()
+        findings += [f"{app_id}: Dapr knows no {name}" for name in sorted(unknown)]
+        if found.get("dapr.io/config") not in names_of(documents, "Configuration"):
+            findings.append(f"{app_id}: no Configuration {found.get('dapr.io/config')}")
+    return findings
+
+
+@cache
+def known_annotations() -> frozenset[str]:
+    """Return all annotations that this version of Dapr reads."""
+    source = go_module(DAPR_PINS, DAPR) / "pkg" / "injector" / "annotations" / "annotations.go"
+    return frozenset(re.findall(r'"(dapr\.io/[a-z0-9-]+)"', source.read_text()))
+
+
+def components(documents: Documents) -> list[str]:
+    """Say which components the code does not know, or may not use, or which hold a password."""
+    findings = []
+    found = {each["metadata"]["name"]: each for each in of_kind(documents, "Component")}
+    findings += [f"no component {name}" for name in sorted(SCOPES.keys() - found.keys())]
+    for name, component in found.items():
+        if set(component.get("scopes", [])) != SCOPES.get(name):
+            findings.append(f"{name}: its scopes are {component.get('scopes')}")
+        for setting in component["spec"]["metadata"]:
+            is_secret = re.search(r"(?i)password|connectionstring", setting["name"])
+            if is_secret and "secretKeyRef" not in setting:
+                findings.append(f"{name}: {setting['name']} is no secret")
+            if setting["name"] not in known_settings(component):
+                findings.append(f"{name}: {component['spec']['type']} reads no {setting['name']}")
+    engines = [n for n, each in found.items() if settings_of(each).get("actorStateStore") == "true"]
+    if engines != [names.WORKFLOW_STORE]:
+        findings.append(f"the workflows' state is kept in {engines}")
+    ledger = found.get(names.INVENTORY_STORE, {}).get("spec", {})
+    if (ledger.get("type"), ledger.get("version")) != ("state.postgresql", "v2"):
+        findings.append("the stock ledger's store writes transactions by halves")
+    return findings
+
+
+def known_settings(component: Document) -> frozenset[str]:
+    """Return all settings that a component reads; none where Dapr has no such component."""
+    return _known_settings(component["spec"]["type"], component["spec"]["version"])
+
+
+@cache
+def _known_settings(kind: str, version: str) -> frozenset[str]:
+    pins = (DAPR_PINS / "go.mod").read_text()
+    contrib = re.search(r"github\.com/dapr/components-contrib (v\S+)", pins)
+    assert contrib, "the toolchain pins no components"
+    module = go_module(DAPR_PINS, f"github.com/dapr/components-contrib@{contrib[1]}")
+    folder, _, name = kind.partition(".")
+    paths = (module / folder / name / version, module / folder / name)
+    path = next((each / "metadata.yaml" for each in paths if each.is_dir()), None)
+    if path is None or not path.exists():
+        return frozenset()
+    told = yaml.safe_load(path.read_text())
+    profiles = told.get("authenticationProfiles", []) + told.get(
+        "builtinAuthenticationProfiles", []
+    )
+    lists = [told.get("metadata", []), *(each.get("metadata", []) for each in profiles)]
+    own = {"actorStateStore"} if folder == "state" else set()
+    return frozenset({entry["name"] for entries in lists for entry in entries} | own)
+
+
+def resiliency(documents: Documents) -> list[str]:
+    """Say which policies or targets are not there; Dapr would go on without them."""
+    findings = []
+    for each in of_kind(documents, "Resiliency"):
+        retries = each["spec"]["policies"].get("retries", {})
+        for name, target in each["spec"]["targets"].get("components", {}).items():
+            if name not in names_of(documents, "Component"):
+                findings.append(f"{title(each)}: no component {name}")
+            used = [way.get("retry") for way in target.values()]
+            findings += [f"{title(each)}: no policy {name}" for name in used if name not in retries]
+        if set(each.get("scopes", [])) != SCOPES[names.PUBSUB]:
+            findings.append(f"{title(each)}: its scopes are {each.get('scopes')}")
+    targets = [
+        each["spec"]["targets"]["components"].get(names.PUBSUB, {}).get("inbound")
+        for each in of_kind(documents, "Resiliency")
+    ]
+    if not any(targets):
+        findings.append("an event that fails for the moment becomes a dead letter at once")
+    return findings
+
+
+def access(documents: Documents) -> list[str]:
+    """Say who may call what the code would refuse, or may not call what it must."""
+    findings = []
+    domains = {}
+    for app_id, template, _ in services(documents):
+        name = template["metadata"]["annotations"]["dapr.io/config"]
+        if name in names_of(documents, "Configuration"):
+            spec = named(documents, "Configuration", name)["spec"]
+            domains[app_id] = spec.get("accessControl", {})
+    for app_id, control in domains.items():
+        if control.get("defaultAction") != "deny":
+            findings.append(f"{app_id}: anyone may call it")
+        for policy in control.get("policies", []):
+            caller = policy["appId"]
+            if caller not in domains or policy.get("namespace") != NAMESPACE:
+                findings.append(f"{app_id}: no caller {policy.get('namespace')}/{caller}")
+            elif policy.get("trustDomain") != domains[caller].get("trustDomain"):
+                findings.append(f"{app_id}: {caller} is of another trust domain")
+            if policy.get("defaultAction") != "deny":
+                findings.append(f"{app_id}: {caller} may call anything")
+        findings += [f"{app_id}: {wrong}" for wrong in _methods(app_id, control)]
+    return findings
+
+
+def _methods(app_id: str, control: Document) -> list[str]:
+    """Compare the access list of an application with the methods that its code offers."""
+    allowed = {
+        (policy["appId"], operation["name"].removeprefix("/"))
+        for policy in control.get("policies", [])
+        for operation in policy.get("operations", [])
+        if operation["action"] == "allow"
+    }
+    offered = code.registered(app_id).methods
+    findings = [f"offers no {method}" for _, method in sorted(allowed) if method not in offered]
+    for name, method in offered.items():
+        callers = {caller for caller, allowed_method in allowed if allowed_method == name}
+        wanted = callers if method.callers is None else set(method.callers)
+        if callers != wanted or not callers:
+            findings.append(f"{name} may be called by {sorted(callers)}")
+    return findings
+
+
+def workflows(documents: Documents) -> list[str]:
+    """Say whether another application could start or change the workflows of orders."""
+    found = of_kind(documents, "WorkflowAccessPolicy")
+    scopes = {app_id for each in found for app_id in each.get("scopes", [])}
+    callers = {
+        caller["appID"]
+        for each in found
+        for rule in each["spec"]["rules"]
+        for caller in rule["callers"]
+    }
+    if scopes == callers == {names.ORDERS}:
+        return []
+    return [f"workflows of {sorted(scopes)} are open to {sorted(callers)}"]
+
+
+def backlog(documents: Documents) -> list[str]:
+    """Say which autoscaler looks at a queue that Dapr does not make, or at another broker's."""
+    kinds = {
+        "pubsub.redis": "redis-streams",
+        "pubsub.kafka": "kafka",
+        "pubsub.rabbitmq": "rabbitmq",
+    }
+    findings = []
+    for each in of_kind(documents, "ScaledObject"):
+        app_id = each["spec"]["scaleTargetRef"]["name"]
+        broker = named(documents, "Component", names.PUBSUB)["spec"]["type"]
+        for trigger in (t for t in each["spec"]["triggers"] if t["type"] != "cpu"):
+            if trigger["type"] != kinds[broker]:
+                findings.append(f"{title(each)}: {trigger['type']} for {broker}")
+            if _queue(trigger) not in {(app_id, t) for t in names.SUBSCRIPTIONS.get(app_id, ())}:
+                findings.append(f"{title(each)}: no queue {_queue(trigger)}")
+            reference = trigger["authenticationRef"]["name"]
+            if reference not in names_of(documents, "TriggerAuthentication"):
+                findings.append(f"{title(each)}: no authentication {reference}")
+    return findings
+
+
+def _queue(trigger: Document) -> tuple[str, str]:
+    """Return whose backlog a trigger measures, and on which topic."""
+    told = trigger["metadata"]
+    if trigger["type"] == "rabbitmq":
+        app_id, _, topic = told["queueName"].partition("-")
+        return app_id, topic
+    return told["consumerGroup"], told.get("stream") or told["topic"]

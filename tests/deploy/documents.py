@@ -1,0 +1,77 @@
+"""Ways to read rendered manifests."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Document = dict[str, Any]
+Documents = list[Document]
+Check = Callable[[Documents], list[str]]
+"""Says what is wrong with a set of manifests, one line each; nothing when all is well."""
+
+NAMESPACE = "orderflow"
+WORKLOADS = ("Deployment", "StatefulSet")
+
+
+def of_kind(documents: Documents, *kinds: str) -> Documents:
+    """Return the documents of these kinds."""
+    return [document for document in documents if document["kind"] in kinds]
+
+
+def named(documents: Documents, kind: str, name: str) -> Document:
+    """Return one document."""
+    found = [each for each in of_kind(documents, kind) if each["metadata"]["name"] == name]
+    assert len(found) == 1, f"{len(found)} of {kind} {name}"
+    return found[0]
+
+
+def names_of(documents: Documents, kind: str) -> set[str]:
+    """Return the names of all documents of a kind."""
+    return {document["metadata"]["name"] for document in of_kind(documents, kind)}
+
+
+def title(document: Document) -> str:
+    """Say which document it is."""
+    return f"{document['kind']} {document['metadata']['name']}"
+
+
+def workloads(documents: Documents) -> Iterator[tuple[Document, Document]]:
+    """Go through what runs pods: the workload and its pod's template."""
+    for document in of_kind(documents, *WORKLOADS):
+        yield document, document["spec"]["template"]
+
+
+def services(documents: Documents) -> Iterator[tuple[str, Document, Document]]:
+    """Go through the pods with a sidecar: application id, pod template and the service's container.
+
+    A pod whose container has another name is for the checks of pods to find.
+    """
+    for document in of_kind(documents, "Deployment"):
+        template = document["spec"]["template"]
+        containers = {each["name"]: each for each in template["spec"]["containers"]}
+        yield document["metadata"]["name"], template, containers["app"]
+
+
+def containers(template: Document) -> Documents:
+    """Return the containers of a pod, those that run before the others too."""
+    spec = template["spec"]
+    return [*spec.get("initContainers", []), *spec["containers"]]
+
+
+def labels(template: Document) -> dict[str, str]:
+    """Return a pod's labels."""
+    return dict(template["metadata"]["labels"])
+
+
+def selects(selector: Document, pod: dict[str, str]) -> bool:
+    """Say whether a label selector takes a pod with these labels."""
+    if any(pod.get(key) != value for key, value in selector.get("matchLabels", {}).items()):
+        return False
+    return all(
+        (pod.get(rule["key"]) in rule["values"]) == (rule["operator"] == "In")
+        for rule in selector.get("matchExpressions", [])
+    )
+
+
+def settings_of(component: Document) -> dict[str, Any]:
+    """Return a Dapr component's settings by name; for a secret one, None."""
+    return {each["name"]: each.get("value") for each in component["spec"]["metadata"]}

@@ -1,0 +1,142 @@
+"""Whether the network policies let through what must go through, and nothing else."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from deploy.documents import (
+    Document,
+    Documents,
+    labels,
+    named,
+    names_of,
+    of_kind,
+    selects,
+    services,
+    settings_of,
+    title,
+    workloads,
+)
+from orderflow_contracts import names
+
+CLIENT: Final = {"orderflow-client": "true"}
+"""The label of pods that are not part of this, and may reach people's HTTP."""
+
+INTERNAL_PORT: Final = 50002
+CALLS: Final = (
+    (names.ORDERS, names.INVENTORY),
+    (names.APPROVALS, names.ORDERS),
+    (names.ORDERS, names.ORDERS),
+)
+"""Whose sidecar calls whose; those of orders share the workflows."""
+
+
+def selectors(documents: Documents) -> list[str]:
+    """Say which policies are about pods or ports that are not there."""
+    findings = []
+    pods = [labels(template) for _, template in workloads(documents)]
+    for policy in of_kind(documents, "NetworkPolicy"):
+        own = [pod for pod in pods if selects(policy["spec"]["podSelector"], pod)]
+        if not own:
+            findings.append(f"{title(policy)} is about no pod")
+        for peer in _peers(policy):
+            selector = peer.get("podSelector")
+            if not selector or "namespaceSelector" in peer:
+                continue
+            if not any(selects(selector, pod) for pod in [*pods, CLIENT]):
+                findings.append(f"{title(policy)} lets no pod through")
+    if not any(_denies_all(policy) for policy in of_kind(documents, "NetworkPolicy")):
+        findings.append("what no policy is about is let through")
+    return findings
+
+
+def _peers(policy: Document) -> Iterator[Document]:
+    for way, side in (("ingress", "from"), ("egress", "to")):
+        for rule in policy["spec"].get(way, []):
+            yield from rule.get(side, [])
+
+
+def _denies_all(policy: Document) -> bool:
+    spec = policy["spec"]
+    is_for_all = not spec["podSelector"] and set(spec["policyTypes"]) == {"Ingress", "Egress"}
+    return is_for_all and not spec.get("ingress") and not spec.get("egress")
+
+
+def ways(documents: Documents) -> list[str]:
+    """Say which way that the system needs is closed, and which is open without need."""
+    findings = []
+    pods = {each["metadata"]["name"]: template for each, template in workloads(documents)}
+    for caller, called in CALLS:
+        if not _open(documents, pods[caller], pods[called], INTERNAL_PORT):
+            findings.append(f"the sidecar of {caller} does not reach that of {called}")
+    for app_id, host, port in _stores(documents):
+        if not _open(documents, pods[app_id], pods[host], port):
+            findings.append(f"{app_id} does not reach {host}")
+    for app_id, template, container in services(documents):
+        people = container["ports"][0]["containerPort"]
+        if not _lets_in(documents, CLIENT, template, people):
+            findings.append(f"people do not reach {app_id}")
+        findings += [
+            f"{other} reaches the HTTP of {app_id} beside its sidecar"
+            for other, source in pods.items()
+            if _open(documents, source, template, people)
+        ]
+    if "redis" in pods and _open(documents, pods[names.INVENTORY], pods["redis"], 6379):
+        findings.append("inventory reaches the broker, which it does not use")
+    return findings
+
+
+def _stores(documents: Documents) -> Iterator[tuple[str, str, int]]:
+    """Go through who needs which store in the cluster, and at which port."""
+    inside = names_of(documents, "Service")
+    for component in of_kind(documents, "Component"):
+        host, _, port = str(settings_of(component).get("redisHost")).partition(":")
+        if host in inside:
+            yield from ((app_id, host, int(port)) for app_id in component["scopes"])
+    if "postgres" in inside:
+        port = named(documents, "Service", "postgres")["spec"]["ports"][0]["port"]
+        yield from ((app_id, "postgres", port) for app_id, _, _ in services(documents))
+
+
+def _open(documents: Documents, source: Document, target: Document, port: int) -> bool:
+    return _lets_out(documents, source, target, port) and _lets_in(
+        documents, labels(source), target, port
+    )
+
+
+def _lets_out(documents: Documents, source: Document, target: Document, port: int) -> bool:
+    return any(
+        _matches(rule.get("to", []), labels(target)) and _has(rule, target, port)
+        for rule in _rules(documents, "egress", labels(source))
+    )
+
+
+def _lets_in(documents: Documents, source: dict[str, str], target: Document, port: int) -> bool:
+    return any(
+        _matches(rule.get("from", []), source) and _has(rule, target, port)
+        for rule in _rules(documents, "ingress", labels(target))
+    )
+
+
+def _rules(documents: Documents, way: str, pod: dict[str, str]) -> Iterator[Document]:
+    for policy in of_kind(documents, "NetworkPolicy"):
+        if selects(policy["spec"]["podSelector"], pod):
+            yield from policy["spec"].get(way, [])
+
+
+def _matches(peers: Documents, pod: dict[str, str]) -> bool:
+    return any(
+        "podSelector" in peer
+        and "namespaceSelector" not in peer
+        and selects(peer["podSelector"], pod)
+        for peer in peers
+    )
+
+
+def _has(rule: Document, target: Document, port: int) -> bool:
+    """Say whether a rule is about a port of the pod that is called, by number or by name."""
+    ports: dict[Any, int] = {
+        each["name"]: each["containerPort"]
+        for container in target["spec"]["containers"]
+        for each in container.get("ports", [])
+    }
+    return any(ports.get(each["port"], each["port"]) == port for each in rule["ports"])

@@ -1,0 +1,132 @@
+"""What every container must be, for the restricted Pod Security Standard and for a good night."""
+
+from typing import Final
+
+from deploy import code
+from deploy.documents import Document, Documents, containers, services, title, workloads
+
+NO_IDENTITY: Final = "mounts a token for Kubernetes"
+PROBES: Final = {
+    "startupProbe": "/healthz",
+    "livenessProbe": "/healthz",
+    "readinessProbe": "/readyz",
+}
+"""What Kubernetes asks every container, and at which path it asks the services."""
+
+
+def hardening(documents: Documents) -> list[str]:
+    """Say which containers could do what they need not."""
+    findings = []
+    for workload, template in workloads(documents):
+        spec = template["spec"]
+        if spec.get("automountServiceAccountToken") is not False:
+            findings.append(f"{title(workload)} {NO_IDENTITY}")
+        for container in containers(template):
+            where = f"{title(workload)}, {container['name']}"
+            findings += [f"{where}: {wrong}" for wrong in _risks(spec, container)]
+    return findings
+
+
+def _risks(spec: Document, container: Document) -> list[str]:
+    pod = spec.get("securityContext", {})
+    own = container.get("securityContext", {})
+    both = {**pod, **own}
+    return [
+        wrong
+        for wrong, is_so in {
+            "may run as root": both.get("runAsNonRoot") is not True,
+            "has no fixed user": not both.get("runAsUser"),
+            "has no seccomp profile": both.get("seccompProfile") != {"type": "RuntimeDefault"},
+            "writes to its root": own.get("readOnlyRootFilesystem") is not True,
+            "may gain privileges": own.get("allowPrivilegeEscalation") is not False,
+            "keeps capabilities": own.get("capabilities") != {"drop": ["ALL"]},
+            "is privileged": bool(own.get("privileged")),
+        }.items()
+        if is_so
+    ]
+
+
+def resources(documents: Documents) -> list[str]:
+    """Say which containers, sidecars too, take of the node without having asked."""
+    findings = []
+    for workload, template in workloads(documents):
+        for container in containers(template):
+            found = container.get("resources", {})
+            asked, limits = found.get("requests", {}), found.get("limits", {})
+            if not {"cpu", "memory"} <= asked.keys() or "memory" not in limits:
+                findings.append(f"{title(workload)}, {container['name']}: asks for no resources")
+    for app_id, template, _ in services(documents):
+        annotations = template["metadata"].get("annotations", {})
+        findings += [
+            f"{app_id}: its sidecar has no {name}"
+            for name in ("cpu-request", "memory-request", "memory-limit")
+            if f"dapr.io/sidecar-{name}" not in annotations
+        ]
+    return findings
+
+
+def images(documents: Documents) -> list[str]:
+    """Say which images could be another tomorrow, or are not those of the service."""
+    findings = []
+    for workload, template in workloads(documents):
+        for container in containers(template):
+            name, _, tag = container["image"].rpartition(":")
+            if not name or tag == "latest":
+                findings.append(f"{title(workload)}: {container['image']} names no version")
+    for app_id, _, container in services(documents):
+        if container["image"].rpartition(":")[0] != f"orderflow/{app_id}":
+            findings.append(f"{app_id}: runs {container['image']}")
+    return findings
+
+
+def probes(documents: Documents) -> list[str]:
+    """Say which containers Kubernetes would watch in a wrong way, or not at all."""
+    findings = []
+    for workload, template in workloads(documents):
+        for container in template["spec"]["containers"]:
+            findings += [
+                f"{title(workload)}, {container['name']}: has no {name}"
+                for name in PROBES
+                if name not in container
+            ]
+    for app_id, _, container in services(documents):
+        for name, path in PROBES.items():
+            asked = container.get(name, {}).get("httpGet", {})
+            if asked.get("path") != path or path not in code.health_paths():
+                findings.append(f"{app_id}: {name} asks for {asked.get('path')}")
+            if asked.get("port") not in {port["name"] for port in container["ports"]}:
+                findings.append(f"{app_id}: {name} asks at the port {asked.get('port')}")
+    return findings
+
+
+def stopping(documents: Documents) -> list[str]:
+    """Say which pods have too little time to finish what is in hand."""
+    findings = []
+    for app_id, template, container in services(documents):
+        annotations = template["metadata"]["annotations"]
+        pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+        block = int(annotations["dapr.io/block-shutdown-duration"].removesuffix("s"))
+        graceful = int(annotations["dapr.io/graceful-shutdown-seconds"])
+        if block < pause + code.STOP_SECONDS:
+            findings.append(f"{app_id}: its sidecar leaves before the work is done")
+        if template["spec"]["terminationGracePeriodSeconds"] < block + graceful:
+            findings.append(f"{app_id}: is killed before its sidecar has stopped")
+    return findings
+
+
+def environment(documents: Documents) -> list[str]:
+    """Say which variables no service reads, and which ones are missing in the cluster."""
+    findings = []
+    for app_id, _, container in services(documents):
+        known, given = code.variables(app_id), {each["name"]: each for each in container["env"]}
+        prefix = f"{app_id.upper()}_"
+        findings += [f"{app_id}: nothing reads {name}" for name in sorted(given.keys() - known)]
+        findings += [f"{app_id}: {name} is Dapr's" for name in sorted(given.keys() & code.INJECTED)]
+        needed = {"APP_API_TOKEN", f"{prefix}HTTP_HOST"} | (known & {f"{prefix}DATABASE_URL"})
+        findings += [f"{app_id}: {name} is missing" for name in sorted(needed - given.keys())]
+        if given.get(f"{prefix}HTTP_HOST", {}).get("value") != "0.0.0.0":  # noqa: S104 # as meant
+            findings.append(f"{app_id}: nobody outside the pod reaches it")
+        for name in needed & given.keys() - {f"{prefix}HTTP_HOST"}:
+            if "secretKeyRef" not in given[name].get("valueFrom", {}):
+                findings.append(f"{app_id}: {name} is no secret")
+    return findings

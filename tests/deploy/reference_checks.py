@@ -1,0 +1,163 @@
+"""Whether what one document names is there in another."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from deploy import code
+from deploy.documents import (
+    NAMESPACE,
+    Document,
+    Documents,
+    containers,
+    labels,
+    names_of,
+    of_kind,
+    selects,
+    services,
+    title,
+    workloads,
+)
+from deploy.rendering import DEPLOY
+
+README: Final = DEPLOY / "README.md"
+CLUSTER_WIDE: Final = ("Namespace",)
+
+
+def namespaces(documents: Documents) -> list[str]:
+    """Say what would land elsewhere than in the namespace, which enforces its standard."""
+    findings = [
+        f"{title(each)} is not in {NAMESPACE}"
+        for each in documents
+        if each["kind"] not in CLUSTER_WIDE and each["metadata"].get("namespace") != NAMESPACE
+    ]
+    for each in of_kind(documents, "Namespace"):
+        found = each["metadata"].get("labels", {})
+        if found.get("pod-security.kubernetes.io/enforce") != "restricted":
+            findings.append(f"{title(each)} admits pods that are not restricted")
+    return findings
+
+
+def accounts_and_volumes(documents: Documents) -> list[str]:
+    """Say which pods wait for an account or a volume that nobody makes."""
+    findings = []
+    accounts, maps = names_of(documents, "ServiceAccount"), names_of(documents, "ConfigMap")
+    for workload, template in workloads(documents):
+        spec = template["spec"]
+        if spec.get("serviceAccountName") not in accounts:
+            findings.append(f"{title(workload)}: no account {spec.get('serviceAccountName')}")
+        volumes = {each["name"]: each for each in spec.get("volumes", [])}
+        claims = workload["spec"].get("volumeClaimTemplates", [])
+        known = {*volumes, *(each["metadata"]["name"] for each in claims)}
+        wanted = {each["configMap"]["name"] for each in volumes.values() if "configMap" in each}
+        findings += [f"{title(workload)}: no config map {name}" for name in wanted - maps]
+        for container in containers(template):
+            mounted = {each["name"] for each in container.get("volumeMounts", [])}
+            findings += [f"{title(workload)}: no volume {name}" for name in mounted - known]
+    return findings
+
+
+def service_targets(documents: Documents) -> list[str]:
+    """Say which Services lead nowhere, or to a port where nothing listens."""
+    findings = []
+    for service in of_kind(documents, "Service"):
+        chosen = [
+            template
+            for _, template in workloads(documents)
+            if selects({"matchLabels": service["spec"]["selector"]}, labels(template))
+        ]
+        if len(chosen) != 1:
+            findings.append(f"{title(service)} selects {len(chosen)} workloads")
+        for template in chosen:
+            ports = {p["name"]: p for c in containers(template) for p in c.get("ports", [])}
+            for port in service["spec"]["ports"]:
+                target = ports.get(port["targetPort"])
+                if target is None or target["containerPort"] != port["port"]:
+                    findings.append(f"{title(service)}: port {port['port']} leads nowhere")
+    for app_id, _, container in services(documents):
+        if [each["containerPort"] for each in container["ports"]] != [
+            code.port(app_id, "http_port")
+        ]:
+            findings.append(f"{app_id}: its ports are not those that it listens on")
+    return findings
+
+
+def budgets(documents: Documents) -> list[str]:
+    """Say which budgets protect nothing, forbid every drain, or are missing."""
+    findings, covered = [], set()
+    for budget in of_kind(documents, "PodDisruptionBudget"):
+        chosen = [
+            workload["metadata"]["name"]
+            for workload, template in workloads(documents)
+            if selects(budget["spec"]["selector"], labels(template))
+        ]
+        covered |= set(chosen)
+        if len(chosen) != 1:
+            findings.append(f"{title(budget)} covers {chosen}")
+        if budget["spec"].get("maxUnavailable") != 1:
+            findings.append(f"{title(budget)} may forbid a drain")
+    missing = names_of(documents, "Deployment") - covered
+    return [*findings, *(f"{name} has no budget" for name in missing)]
+
+
+def scaling(documents: Documents) -> list[str]:
+    """Say which autoscalers scale nothing, or the same as another, or what has a fixed number."""
+    findings, scaled = [], set()
+    deployments = {each["metadata"]["name"]: each for each in of_kind(documents, "Deployment")}
+    for each in of_kind(documents, "HorizontalPodAutoscaler", "ScaledObject"):
+        target = each["spec"]["scaleTargetRef"]["name"]
+        if target not in deployments:
+            findings.append(f"{title(each)}: no deployment {target}")
+            continue
+        if "replicas" in deployments[target]["spec"]:
+            findings.append(f"{target} has a fixed number of replicas")
+        if target in scaled:
+            findings.append(f"{target} is scaled twice")
+        scaled.add(target)
+        names = {c["name"] for c in containers(deployments[target]["spec"]["template"])}
+        findings += [
+            f"{title(each)}: no container {name}" for name in _measured(each) if name not in names
+        ]
+    return findings
+
+
+def _measured(scaler: Document) -> Iterator[str]:
+    """Go through the containers whose CPU an autoscaler looks at."""
+    for metric in scaler["spec"].get("metrics", []):
+        yield metric["containerResource"]["container"]
+    for trigger in scaler["spec"].get("triggers", []):
+        if trigger["type"] == "cpu":
+            yield trigger["metadata"]["containerName"]
+
+
+def secrets_used(documents: Documents) -> set[tuple[str, str]]:
+    """Return all secrets, by name and key, that anything refers to."""
+    found = set(_secrets(documents))
+    for _, template, _ in services(documents):
+        token = template["metadata"]["annotations"].get("dapr.io/app-token-secret")
+        found.add((str(token), "token"))
+    return found
+
+
+def _secrets(value: object, key: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, list):
+        for each in value:
+            if key == "secretTargetRef":
+                yield each["name"], each["key"]
+            yield from _secrets(each)
+    elif isinstance(value, dict):
+        if key == "secretKeyRef":
+            yield value["name"], value["key"]
+        for name, each in value.items():
+            yield from _secrets(each, name)
+
+
+def secrets_documented(broker: str, readme: Path = README) -> set[tuple[str, str]]:
+    """Return the secrets that deploy/README.md lists for an environment with this broker."""
+    needed_by = {"local"} if broker == "local" else {"production", broker}
+    found = set()
+    for line in readme.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 4 and cells[0].startswith("`") and needed_by & set(cells[3].split(", ")):
+            found.add((cells[0].strip("`"), cells[1].strip("`")))
+    return found

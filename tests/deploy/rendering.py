@@ -1,0 +1,90 @@
+"""Renders the manifests as somebody who applies them would."""
+
+import copy
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from deploy.documents import Documents
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+DEPLOY: Final = ROOT / "deploy"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An overlay with what is added to it, and the words by which the list of secrets knows it."""
+
+    overlay: str
+    components: tuple[str, ...] = ()
+    broker: str = "local"
+
+    def __str__(self) -> str:
+        return "+".join((self.overlay, *self.components)).replace("/", "-")
+
+
+LOCAL: Final = Variant("local")
+PRODUCTION: Final = Variant("production", broker="redis")
+WITH_KEDA: Final = Variant("production", ("keda/redis",), "redis")
+VARIANTS: Final = (
+    LOCAL,
+    PRODUCTION,
+    WITH_KEDA,
+    Variant("production", ("tracing",), "redis"),
+    Variant("production", ("kafka",), "kafka"),
+    Variant("production", ("kafka", "keda/kafka"), "kafka"),
+    Variant("production", ("rabbitmq",), "rabbitmq"),
+    Variant("production", ("rabbitmq", "keda/rabbitmq", "tracing"), "rabbitmq"),
+)
+
+
+def find_kubectl() -> Path:
+    """Return the kubectl that renders: the one named by ORDERFLOW_KUBECTL, or that on the PATH."""
+    found = os.environ.get("ORDERFLOW_KUBECTL") or shutil.which("kubectl")
+    if not found:
+        raise FileNotFoundError(
+            "kubectl is missing: install it, or name one in ORDERFLOW_KUBECTL. "
+            "Nothing else tells what the manifests come to."
+        )
+    return Path(found)
+
+
+@cache
+def render_text(variant: Variant) -> str:
+    """Render a variant; the words of kubectl where it cannot."""
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder).resolve()
+        kustomization = {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "resources": [_way(here, DEPLOY / "overlays" / variant.overlay)],
+            "components": [_way(here, DEPLOY / "components" / c) for c in variant.components],
+        }
+        (here / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        outcome = subprocess.run(
+            [find_kubectl(), "kustomize", here], capture_output=True, text=True, check=False
+        )
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome.stdout
+
+
+def render(variant: Variant) -> Documents:
+    """Render a variant into documents of one's own, which may be changed."""
+    return copy.deepcopy(_parsed(variant))
+
+
+@cache
+def _parsed(variant: Variant) -> Documents:
+    return [each for each in yaml.load_all(render_text(variant), yaml.CSafeLoader) if each]
+
+
+def _way(start: Path, end: Path) -> str:
+    """Kustomize takes relative paths alone."""
+    return os.path.relpath(end, start)
