@@ -6,7 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env run stop status reset console bench test lint format unit contracts system locks manifests
+.PHONY: help env run stop status reset console bench test lint format unit contracts system locks manifests images
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -60,6 +60,9 @@ manifests: env ## tests of the Kubernetes manifests
 system: env ## tests on the real Dapr runtime
 	@$(BIN)/orderflow-tools toolchain
 	@$(BIN)/pytest tests/system $(ARGS)
+
+images: env ## build the images of the services
+	@$(BIN)/orderflow-tools images $(ARGS)
 
 locks: ## resolve the dependencies again and rewrite the locks
 	@$(PYTHON) tools/bootstrap locks $(ARGS)

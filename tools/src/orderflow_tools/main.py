@@ -1,4 +1,4 @@
-"""The commands behind `make run`, `stop`, `status`, `reset` and `toolchain`."""
+"""The commands behind `make run`, `stop`, `status`, `reset`, `toolchain` and `images`."""
 
 import argparse
 import os
@@ -17,8 +17,10 @@ from orderflow_contracts.names import APPROVALS, ORDERS
 from orderflow_tools import kept, readiness, run_state
 from orderflow_tools.broker import find_broker
 from orderflow_tools.console import complain, say, step
+from orderflow_tools.engine import KINDS, open_engine
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.first_orders import show_first_orders
+from orderflow_tools.images import build_images
 from orderflow_tools.platform import Platform
 from orderflow_tools.ports import Ports
 from orderflow_tools.settings import Settings
@@ -43,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reset_parser = _add(commands, "reset", "remove the data, after asking", reset)
     reset_parser.add_argument("--yes", action="store_true", help="do not ask")
     _add(commands, "toolchain", "find Dapr, or build it", toolchain)
+    images_parser = _add(commands, "images", "build the images of the services", images)
+    images_parser.add_argument("--engine", choices=KINDS, help="by which engine; else the first")
     options = parser.parse_args(arguments)
     _raise_on_signals()
     command: Callable[[Settings, argparse.Namespace], int] = options.command
@@ -139,6 +143,13 @@ def reset(settings: Settings, options: argparse.Namespace) -> int:
 def toolchain(settings: Settings, _options: argparse.Namespace) -> int:
     """Find Dapr on this machine, or build it."""
     say(f"Dapr: {find_runtime(settings.root).origin}")
+    return 0
+
+
+def images(_settings: Settings, options: argparse.Namespace) -> int:
+    """Build the images of the services, by an engine of the machine or of our own."""
+    with open_engine(options.engine) as engine:
+        build_images(engine)
     return 0
 
 
