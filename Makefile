@@ -6,10 +6,10 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env run stop status reset console bench test lint format unit contracts system locks manifests images
+.PHONY: help env run stop status reset console bench test lint format unit contracts system locks manifests images cluster-up cluster-down deploy-local
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 env: ## make the Python environment (.venv), if it is not up to date
 	@$(PYTHON) tools/bootstrap
@@ -66,3 +66,12 @@ images: env ## build the images of the services
 
 locks: ## resolve the dependencies again and rewrite the locks
 	@$(PYTHON) tools/bootstrap locks $(ARGS)
+
+cluster-up: env ## bring up Kubernetes with Dapr on this machine, as root
+	@$(BIN)/orderflow-tools cluster up $(ARGS)
+
+cluster-down: $(BIN)/orderflow-tools ## take it down, with all that it holds
+	@$(BIN)/orderflow-tools cluster down
+
+deploy-local: env ## deploy the services to it, or to the cluster that kubectl is set to
+	@$(BIN)/orderflow-tools cluster deploy $(if $(YES),--yes)

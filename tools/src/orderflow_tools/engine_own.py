@@ -20,7 +20,7 @@ from orderflow_tools.console import say
 from orderflow_tools.engine_api import answers
 from orderflow_tools.engine_keeper import KEEPER_LOCK, USERS_LOCK, taken
 from orderflow_tools.errors import PlatformError
-from orderflow_tools.toolchain import cache_folder
+from orderflow_tools.gobuild import cache_folder
 
 PACKAGE: Final = "docker.io"
 START_SECONDS: Final = 60

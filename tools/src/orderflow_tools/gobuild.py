@@ -125,7 +125,9 @@ def _compile(
     for line in lines(go, module, "list", *tags, "-deps", *packages):
         total += not line.startswith("go: ")
         meter.show("modules are fetched")
-    modfile = ["-modfile", changed(go, module, folder / "changed")] if changed else []
+    modfile: list[str | Path] = (
+        ["-modfile", changed(go, module, folder / "changed")] if changed else []
+    )
     output = folder / "output"
     output.mkdir()
     compiled = 0

@@ -1,4 +1,4 @@
-"""The commands behind `make run`, `stop`, `status`, `reset`, `toolchain` and `images`."""
+"""The commands behind `make run`, `stop`, `status`, `reset`, `images` and the cluster's."""
 
 import argparse
 import os
@@ -16,6 +16,7 @@ import psutil
 from orderflow_contracts.names import APPROVALS, ORDERS
 from orderflow_tools import kept, readiness, run_state
 from orderflow_tools.broker import find_broker
+from orderflow_tools.cluster.commands import add_commands as add_cluster
 from orderflow_tools.console import complain, say, step
 from orderflow_tools.engine import KINDS, open_engine
 from orderflow_tools.errors import PlatformError
@@ -28,6 +29,8 @@ from orderflow_tools.terminal import foreground
 from orderflow_tools.toolchain import find_runtime
 
 STOP_TIMEOUT: Final = 90.0
+INTERRUPTED: Final = 130
+"""The exit code of a command that was told to end before its end, as shells have it."""
 
 
 class Stopped(BaseException):
@@ -45,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reset_parser = _add(commands, "reset", "remove the data, after asking", reset)
     reset_parser.add_argument("--yes", action="store_true", help="do not ask")
     _add(commands, "toolchain", "find Dapr, or build it", toolchain)
+    cluster_purpose = "Kubernetes with Dapr on this machine"
+    add_cluster(commands.add_parser("cluster", help=cluster_purpose, description=cluster_purpose))
     images_parser = _add(commands, "images", "build the images of the services", images)
     images_parser.add_argument("--engine", choices=KINDS, help="by which engine; else the first")
     options = parser.parse_args(arguments)
@@ -56,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(f"\n{error}")
         return 1
     except Stopped:
-        return 0
+        # Ctrl-C is how `run` is meant to end; what else is stopped has not done what it should.
+        return 0 if command is run else INTERRUPTED
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:

@@ -19,8 +19,8 @@ from orderflow_tools.console import Meter, say
 from orderflow_tools.engine import Engine
 from orderflow_tools.engine_own import install, is_root_on_debian
 from orderflow_tools.errors import PlatformError
+from orderflow_tools.gobuild import cache_folder
 from orderflow_tools.settings import find_checkout
-from orderflow_tools.toolchain import cache_folder
 
 PYTHON: Final = "docker.io/library/python:3.11-slim-bookworm"
 REDIS: Final = "docker.io/library/redis:7.0-bookworm"

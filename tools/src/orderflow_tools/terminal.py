@@ -1,9 +1,10 @@
-"""Ctrl-C for a command that make has started."""
+"""Ctrl-C for a command that make has started, or that must not be left half done."""
 
 import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,3 +30,18 @@ def foreground() -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):
             os.tcsetpgrp(0, former)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let nobody interrupt what must be done to its end, for as long as the block lasts."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    former = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, former, strict=True):
+            signal.signal(number, handler)

@@ -1,7 +1,7 @@
 """The cluster's certificates: an authority of its own, and who each part says that it is."""
 
 import base64
-import datetime
+import datetime as dt
 import ipaddress
 import os
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-LIFETIME: Final = datetime.timedelta(days=30)
+LIFETIME: Final = dt.timedelta(days=30)
 """A cluster on one machine is made anew sooner than this."""
 
 
@@ -87,7 +87,7 @@ class Authority:
     def _builder(
         self, subject: x509.Name, public_key: ec.EllipticCurvePublicKey
     ) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -95,7 +95,7 @@ class Authority:
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
             # A little in the past, for clocks that differ.
-            .not_valid_before(now - datetime.timedelta(minutes=5))
+            .not_valid_before(now - dt.timedelta(minutes=5))
             .not_valid_after(now + LIFETIME)
         )
 

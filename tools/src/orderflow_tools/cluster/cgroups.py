@@ -7,21 +7,19 @@ from pathlib import Path
 from typing import Final
 
 NAME: Final = "orderflow-cluster"
-_NOT_FOR_PODS: Final = {"unified"}
-"""Beside groups of version 1, systemd may mount version 2 for itself; the kubelet leaves it alone."""
+ROOT: Final = Path("/sys/fs/cgroup")
+_FOR_SYSTEMD: Final = "unified"
+"""Version 2 as systemd mounts it for itself beside version 1; the kubelet leaves it alone."""
 
 
-def hierarchies(root: Path = Path("/sys/fs/cgroup")) -> list[Path]:
-    """Return the folders that can hold groups: one in version 2, one per controller in version 1."""
+def hierarchies(root: Path = ROOT) -> list[Path]:
+    """Return the folders that can hold groups of pods.
+
+    In version 2 it is one, in version 1 there is one for each controller.
+    """
     if (root / "cgroup.controllers").exists():
         return [root]
-    # A controller may be known by two names, one of them a link: cpu and cpu,cpuacct.
-    return sorted(
-        folder
-        for folder in root.iterdir()
-        if (folder / "cgroup.procs").exists() and folder.name not in _NOT_FOR_PODS
-        if not folder.is_symlink()
-    )
+    return [folder for folder in _mounted(root) if folder.name != _FOR_SYSTEMD]
 
 
 def create() -> None:
@@ -36,9 +34,10 @@ def create() -> None:
         (hierarchy / NAME).mkdir(exist_ok=True)
 
 
-def left() -> list[Path]:
+def left(root: Path = ROOT) -> list[Path]:
     """Return the groups of a node that are there."""
-    return [group for each in hierarchies() if (group := each / NAME).exists()]
+    # runc makes some also where the kubelet makes none.
+    return [group for each in (root, *_mounted(root)) if (group := each / NAME).exists()]
 
 
 def remove(timeout: float = 10) -> list[Path]:
@@ -62,3 +61,12 @@ def _deepest_first(folder: Path) -> Iterator[Path]:
             if child.is_dir():
                 yield from _deepest_first(child)
     yield folder
+
+
+def _mounted(root: Path) -> list[Path]:
+    # A controller may be known by two names, one of them a link: cpu and cpu,cpuacct.
+    return sorted(
+        folder
+        for folder in root.iterdir()
+        if (folder / "cgroup.procs").exists() and not folder.is_symlink()
+    )

@@ -26,6 +26,7 @@ from orderflow_tools.cluster.programs import Programs, find_programs
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.platform import Step, silent
 from orderflow_tools.settings import Settings
+from orderflow_tools.terminal import undisturbed
 
 START_TIMEOUT: Final = 90.0
 """Seconds after which a part that is not ready is given up."""
@@ -188,6 +189,10 @@ class Cluster:
         processes.wait("kubelet", self.client.node_is_ready, START_TIMEOUT)
 
     def _remove(self) -> None:
+        with undisturbed():
+            self._remove_all()
+
+    def _remove_all(self) -> None:
         layout = self.layout
         layout.complete.unlink(missing_ok=True)
         self._node.remove()

@@ -25,8 +25,9 @@ class Layout:
 
     @classmethod
     def of(cls, settings: Settings, *, inside: bool = True) -> "Layout":
-        """Return the folders of the cluster that belongs to a run's folder."""
-        return cls(settings.root, settings.home / "cluster", cache_folder(), inside)
+        """Return the folders of the cluster, or of the API server alone, of a run's folder."""
+        name = "cluster" if inside else "cluster-api"
+        return cls(settings.root, settings.home / name, cache_folder(), inside)
 
     @property
     def logs(self) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from orderflow_tools.cluster import cgroups, worker
 from orderflow_tools.cluster.node import LINK, find_init, others
+from orderflow_tools.engine_own import install, is_root_on_debian
 from orderflow_tools.errors import PlatformError
 
 INSTEAD = "`orderflow-tools cluster up --api-only` starts what needs no node."
@@ -37,11 +38,7 @@ def check_machine() -> None:
     groups = Path("/sys/fs/cgroup")
     if not groups.is_dir() or not cgroups.hierarchies(groups):
         raise PlatformError(f"There are no control groups in {groups}. {INSTEAD}")
-    if missing := worker.needs():
+    if (missing := worker.needs()) and is_root_on_debian():
         install(*missing)
     if still := worker.needs():
         raise PlatformError(f"A node needs {', '.join(still)}, which cannot be found. {INSTEAD}")
-
-
-def install(*packages: str) -> None:
-    raise PlatformError(f"missing {packages}")

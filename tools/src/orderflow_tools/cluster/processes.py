@@ -1,4 +1,4 @@
-"""The cluster's processes: started, watched while others wait for them, and told apart when dead."""
+"""The cluster's processes: started, and watched while others wait for them."""
 
 import subprocess
 import time
