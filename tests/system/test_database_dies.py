@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -63,7 +64,7 @@ def test_orders_outlive_a_crash_of_the_database(shop: Shop, server: PostgresServ
     ids = publish_many(shop, 20)
     server.kill()
     for app in ("orders", "inventory", "approvals"):
-        wait_for(f"{app} to miss its store", lambda app=app: is_waiting_for_its_store(shop, app))
+        wait_for(f"{app} to miss its store", partial(is_waiting_for_its_store, shop, app))
         assert shop.http.get(shop.url(app, "/healthz")).status_code == 200
     refused = shop.http.post(shop.url("orders", "/orders"), json=shop.order_data(new_id("db")))
     assert (refused.status_code, refused.json()["code"]) == (503, "STORE_UNAVAILABLE")

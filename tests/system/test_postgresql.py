@@ -360,7 +360,7 @@ async def test_a_service_waits_for_a_database_that_comes_up_later(
             await store.accept(an_order("o1"))
         assert passes(refusal.value)
 
-        await asyncio.to_thread(own_server.start)
+        own_server.start()
 
         async with asyncio.timeout(PATIENCE_SECONDS):
             await database.ready()
@@ -397,7 +397,7 @@ async def test_a_database_that_dies_is_used_again_when_it_is_back(
         await database.ready()
         store = OrderStore(database)
         assert (await store.accept(an_order("o1"))).is_new
-        await asyncio.to_thread(own_server.kill)
+        own_server.kill()
 
         outcomes = await asyncio.gather(
             *(store.accept(an_order(f"o{number}")) for number in range(20)),
@@ -406,7 +406,7 @@ async def test_a_database_that_dies_is_used_again_when_it_is_back(
         )
         assert all(isinstance(each, Exception) and passes(each) for each in outcomes), outcomes
 
-        await asyncio.to_thread(own_server.start)
+        own_server.start()
         again = await asyncio.gather(
             *(store.accept(an_order(f"o{number}")) for number in range(20))
         )

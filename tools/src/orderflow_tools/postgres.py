@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +24,7 @@ START_TIMEOUT: Final = 60.0
 PAUSE: Final = 0.05
 UNPRIVILEGED: Final = ("postgres", "nobody")
 """Whom the server runs as where these tools run as root, which PostgreSQL refuses."""
+DEBIAN_PROGRAMS: Final = Path("/usr/lib/postgresql")
 DEBIAN_CONFIGURATION: Final = Path("/etc/postgresql-common/createcluster.conf")
 
 
@@ -59,8 +61,11 @@ class PostgresServer:
         return f"postgresql://{SUPERUSER}:{self._password}@{LOOPBACK}:{self._port}"
 
     def start(self) -> None:
-        """Start the server and return when it answers; after a kill it recovers first."""
-        command = [self._program("postgres"), "-D", str(self._data)]
+        """Start the server and return when it answers; after a kill it recovers first.
+
+        On Linux the server ends when the thread that calls this does, however that comes about.
+        """
+        command = [*_ending_with_us(), self._program("postgres"), "-D", str(self._data)]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self._identity
@@ -140,7 +145,7 @@ def find_postgres() -> Path:
 def _found() -> Path | None:
     if program := shutil.which("initdb"):
         return Path(program).resolve().parent
-    kept = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    kept = DEBIAN_PROGRAMS.glob("*/bin/initdb")
     versions = sorted(kept, key=lambda path: float(path.parts[-3]), reverse=True)
     return versions[0].parent if versions else None
 
@@ -168,6 +173,11 @@ def _installed() -> Path:
     if found is None:
         raise PlatformError("apt-get has installed `postgresql`, but there is no initdb.")
     return found
+
+
+def _ending_with_us() -> list[str]:
+    program = shutil.which("setpriv") if sys.platform == "linux" else None
+    return [program, "--pdeathsig", "INT", "--"] if program else []
 
 
 def _identity() -> dict[str, Any]:
