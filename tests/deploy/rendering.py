@@ -2,7 +2,6 @@
 
 import copy
 import os
-import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Final
 import yaml
 
 from deploy.documents import Documents
+from orderflow_tools.cluster.programs import find_kubectl
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DEPLOY: Final = ROOT / "deploy"
@@ -45,17 +45,6 @@ VARIANTS: Final = (
 )
 
 
-def find_kubectl() -> Path:
-    """Return the kubectl that renders: the one named by ORDERFLOW_KUBECTL, or that on the PATH."""
-    found = os.environ.get("ORDERFLOW_KUBECTL") or shutil.which("kubectl")
-    if not found:
-        raise FileNotFoundError(
-            "kubectl is missing: install it, or name one in ORDERFLOW_KUBECTL. "
-            "Nothing else tells what the manifests come to."
-        )
-    return Path(found)
-
-
 @cache
 def render_text(variant: Variant) -> str:
     """Render a variant; the words of kubectl where it cannot."""
@@ -69,7 +58,7 @@ def render_text(variant: Variant) -> str:
         }
         (here / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
         outcome = subprocess.run(
-            [find_kubectl(), "kustomize", here], capture_output=True, text=True, check=False
+            [find_kubectl(ROOT), "kustomize", here], capture_output=True, text=True, check=False
         )
     assert outcome.returncode == 0, outcome.stderr
     return outcome.stdout

@@ -12,8 +12,9 @@ from jsonschema import Draft202012Validator
 
 from deploy.documents import Document, Documents, title
 from deploy.rendering import ROOT
+from orderflow_tools.gobuild import cache_folder
 from orderflow_tools.golang import find_go
-from orderflow_tools.toolchain import RUNTIME_VERSION, cache_folder
+from orderflow_tools.toolchain import RUNTIME_VERSION
 
 KUBERNETES: Final = "1.35"
 DAPR_PINS: Final = ROOT / "tools" / "dapr-toolchain" / "runtime"
