@@ -54,6 +54,7 @@ unit: env ## tests of one piece each, without Dapr
 contracts: env ## tests of what the services say to each other
 	@$(BIN)/pytest tests/contracts $(ARGS)
 
+.PHONY: manifests
 manifests: env ## tests of the Kubernetes manifests
 	@$(BIN)/pytest tests/deploy $(ARGS)
 

@@ -1,0 +1,66 @@
+"""The values for Dapr's chart are read by the chart, and let the manifests work."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.documents import NAMESPACE
+from deploy.rendering import DEPLOY
+from deploy.schemas import DAPR, DAPR_PINS, go_module
+from orderflow_tools.toolchain import RUNTIME_VERSION
+
+FILES = ("values-local.yaml", "values-production.yaml")
+CHART = Path("charts") / "dapr"
+FREE = {"resources", "namespaceSelector"}
+"""What the chart hands on as it is; its own values show nothing of what may be in it."""
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a file of values."""
+    loaded: dict[str, Any] = yaml.safe_load(path.read_text())
+    return loaded
+
+
+def known() -> dict[str, Any]:
+    """Return the chart's own values, with those of its parts."""
+    chart = go_module(DAPR_PINS, DAPR) / CHART
+    parts = {part.name: load(part / "values.yaml") for part in (chart / "charts").iterdir()}
+    return {**load(chart / "values.yaml"), **parts}
+
+
+def unknown(values: dict[str, Any], chart: dict[str, Any], way: str = "") -> Iterator[str]:
+    """Go through the values that the chart does not have."""
+    for key, value in values.items():
+        if key not in chart:
+            yield f"{way}{key}"
+        elif isinstance(value, dict) and key not in FREE:
+            yield from unknown(value, chart[key] or {}, f"{way}{key}.")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_chart_reads_every_value(name: str) -> None:
+    """Helm passes over a value that no template reads, without a word."""
+    assert list(unknown(load(DEPLOY / "dapr" / name), known())) == []
+
+
+def test_a_misspelt_value_is_found() -> None:
+    """A value of another name, at any depth, is one that the chart does not have."""
+    values = load(DEPLOY / "dapr" / FILES[0])
+    values["global"]["mtls"]["enable"] = values["dapr_sentri"] = True
+    assert list(unknown(values, known())) == ["global.mtls.enable", "dapr_sentri"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_manifests_can_count_on_the_control_plane(name: str) -> None:
+    """Sidecars meet the namespace's standard, callers have names, and no pod lacks its sidecar."""
+    values = load(DEPLOY / "dapr" / name)
+    injector = values["dapr_sidecar_injector"]
+    assert values["global"]["tag"] == RUNTIME_VERSION
+    assert values["global"]["mtls"]["enabled"]
+    assert injector["sidecarDropALLCapabilities"]
+    assert injector["webhookFailurePolicy"] == "Fail"
+    assert NAMESPACE in str(injector["namespaceSelector"])
+    assert not values["dapr_scheduler"]["cluster"].get("inMemoryStorage")
