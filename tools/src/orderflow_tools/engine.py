@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -59,15 +59,15 @@ def open_engine(kind: Kind | None = None, *, with_api: bool = False) -> Iterator
     containers, for which there is `ApiEngine.client`.
     """
     if host := _listening(kind):
-        yield ApiEngine.connect(host)
+        with closing(ApiEngine.connect(host)) as engine:
+            yield engine
     elif kind in (None, "podman") and shutil.which("podman"):
-        with started_podman() as host:
-            yield ApiEngine.connect(host)
+        with started_podman() as host, closing(ApiEngine.connect(host)) as engine:
+            yield engine
     elif kind in (None, "buildah") and not with_api and shutil.which("buildah"):
         yield BuildahEngine()
     elif kind in (None, "own") and is_root_on_debian():
-        with own_engine() as host:
-            engine = ApiEngine.connect(host, network="host")
+        with own_engine() as host, closing(ApiEngine.connect(host, network="host")) as engine:
             engine.forget_old()
             yield engine
     else:

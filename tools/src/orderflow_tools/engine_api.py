@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -107,6 +109,10 @@ class ApiEngine:
                 file.write(chunk)
         draft.replace(archive)
 
+    def close(self) -> None:
+        """Close the connections to the engine."""
+        self.client.close()
+
     def forget_old(self) -> None:
         """Remove what was left of builds of long ago."""
         self.client.images.prune({"dangling": True, "until": KEPT})
@@ -121,7 +127,7 @@ class ApiEngine:
 def answers(hosts: Sequence[str]) -> str | None:
     """Return the first of these places at which an engine answers."""
     for host in hosts:
-        if host.startswith("unix://") and not Path(host.removeprefix("unix://")).exists():
+        if host.startswith("unix://") and not _listens(host.removeprefix("unix://")):
             continue
         try:
             client = docker.DockerClient(base_url=host, timeout=10)
@@ -131,6 +137,16 @@ def answers(hosts: Sequence[str]) -> str | None:
             continue
         return host
     return None
+
+
+def _listens(path: str) -> bool:
+    """Tell whether somebody listens on a socket: the client leaves one open where nobody does."""
+    with socket.socket(socket.AF_UNIX) as trial:
+        try:
+            trial.connect(path)
+        except OSError:
+            return False
+    return True
 
 
 @contextmanager
@@ -145,7 +161,7 @@ def started_podman() -> Iterator[str]:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 process_group=0,
-                preexec_fn=die_with_parent(15),  # noqa: PLW1509 - this process has one thread
+                preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
             )
         try:
             until = time.monotonic() + START_SECONDS

@@ -6,6 +6,7 @@ these end, so that when this process gets the whole lock, nobody is left, and it
 
 import contextlib
 import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -38,12 +39,21 @@ def command(folder: Path) -> list[str]:
 
 
 def keep(folder: Path) -> int:
+    """Fork the keeper, which holds its lock already when this process ends."""
+    with (folder / KEEPER_LOCK).open("a") as keeper:
+        fcntl.flock(keeper, fcntl.LOCK_EX)
+        if os.fork():
+            return 0
+        os.setsid()
+        return _keep(folder)
+
+
+def _keep(folder: Path) -> int:
     """Run dockerd until nobody uses it, or it ends by itself."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     (folder / "dockerd.pid").unlink(missing_ok=True)  # of one that was killed
-    with (folder / KEEPER_LOCK).open("a") as keeper, (folder / USERS_LOCK).open("a") as users:
-        fcntl.flock(keeper, fcntl.LOCK_EX)
+    with (folder / USERS_LOCK).open("a") as users:
         engine = subprocess.Popen(
             command(folder),
             preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - there is one thread

@@ -102,16 +102,16 @@ def _started(folder: Path) -> str:
     say(f"Starting a container engine of the project's own in {folder}; it stops after use.")
     log = folder / "dockerd.log"
     with log.open("w") as output:
-        keeper = subprocess.Popen(
+        subprocess.run(
             [sys.executable, "-m", "orderflow_tools.engine_keeper", folder],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            check=False,
         )
     until = time.monotonic() + START_SECONDS
     while not (host := _running(folder)):
-        if keeper.poll() is not None or time.monotonic() > until:
+        if not _is_kept(folder) or time.monotonic() > until:
             # A keeper that still lives ends by itself when this process gives up its lock.
             raise PlatformError(
                 f"dockerd does not start ({log}):\n{log.read_text()[-1500:]}\n"
@@ -119,6 +119,12 @@ def _started(folder: Path) -> str:
             )
         time.sleep(0.1)
     return host
+
+
+def _is_kept(folder: Path) -> bool:
+    """Tell whether the engine's keeper lives."""
+    with (folder / KEEPER_LOCK).open("a") as keeper:
+        return not taken(keeper.fileno(), fcntl.LOCK_EX)
 
 
 def _leave(users: int, folder: Path) -> None:

@@ -1,0 +1,37 @@
+"""One engine and one build of the images for all tests here."""
+
+from collections.abc import Iterator
+
+import pytest
+from docker.models.images import Image
+
+from orderflow_tools.engine import open_api
+from orderflow_tools.engine_api import ApiEngine
+from orderflow_tools.images import build_images, image_name
+from orderflow_tools.settings import APPS
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[ApiEngine]:
+    """Use the engine that `make images` would, or fail: nothing here works without one."""
+    with open_api() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def built(engine: ApiEngine) -> list[str]:
+    """Build the images; where nothing has changed, the engine has them already."""
+    return build_images(engine)
+
+
+@pytest.fixture(params=APPS)
+def app(request: pytest.FixtureRequest) -> str:
+    """Name each service in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def image(app: str, engine: ApiEngine, built: list[str]) -> Image:
+    """Return a service's image, as just built."""
+    assert image_name(app) in built
+    return engine.client.images.get(image_name(app))

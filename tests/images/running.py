@@ -1,0 +1,97 @@
+"""A service's container, run as strictly as Kubernetes' `restricted` standard asks, and more."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+from docker.models.containers import Container
+from docker.models.images import Image
+
+from orderflow_tools.engine_api import ApiEngine
+from orderflow_tools.ports import Ports
+
+TOKEN = "a-token-for-tests-of-images"  # noqa: S105 - it opens nothing
+DATA = "/data"
+"""The only place that can be written to: it stands for the database, which is elsewhere."""
+
+
+class Running:
+    """A container, and where its service answers."""
+
+    def __init__(self, container: Container, port: int) -> None:
+        self.container = container
+        self.url = f"http://127.0.0.1:{port}"
+
+    def get(self, path: str) -> httpx.Response | None:
+        """Ask over HTTP; nothing is an answer as long as nobody listens."""
+        try:
+            return httpx.get(f"{self.url}{path}", timeout=10)
+        except httpx.TransportError:
+            return None
+
+    def wait_for(self, what: str, look: Callable[[], Any], seconds: float = 60) -> Any:
+        """Look until there is something; fail at once if the container has ended, or in the end."""
+        until = time.monotonic() + seconds
+        while not (found := look()):
+            self.container.reload()
+            assert self.container.status == "running", f"ended before {what}: {self.logs()}"
+            assert time.monotonic() < until, f"not within {seconds:.0f} s: {what}: {self.logs()}"
+            time.sleep(0.05)
+        return found
+
+    def wait_until_alive(self) -> httpx.Response:
+        """Wait for the first answer of its liveness, and return it."""
+        answer: httpx.Response = self.wait_for("it is alive", lambda: self.get("/healthz"))
+        return answer
+
+    def run(self, *command: str) -> tuple[int, str]:
+        """Run a command inside as the service's user; return its exit code and what it printed."""
+        code, output = self.container.exec_run(list(command), stream=False)
+        assert isinstance(output, bytes)
+        return code or 0, output.decode()
+
+    def ended(self, seconds: float) -> int:
+        """Wait for the end, and return the exit code."""
+        return int(self.container.wait(timeout=seconds)["StatusCode"])
+
+    def logs(self) -> str:
+        """Return what the service printed."""
+        return str(self.container.logs().decode())
+
+
+@contextlib.contextmanager
+def running(engine: ApiEngine, image: Image, app: str, **variables: str) -> Iterator[Running]:
+    """Run a service's container as long as the block lasts."""
+    ports = Ports.free_block().apps[app]
+    name = app.upper()
+    environment = {
+        f"{name}_HTTP_HOST": "127.0.0.1" if engine.network else "0.0.0.0",  # noqa: S104
+        f"{name}_HTTP_PORT": str(ports.http),
+        f"{name}_GRPC_PORT": str(ports.grpc),
+        f"{name}_DATABASE_URL": f"sqlite:///{DATA}/{app}.db",
+        "DAPR_HTTP_PORT": str(ports.dapr_http),
+        "DAPR_GRPC_PORT": str(ports.dapr_grpc),
+        **variables,
+    }
+    # Where the engine has a network of its own, the port is published; else it is the machine's.
+    reached: dict[str, Any] = (
+        {"network_mode": engine.network}
+        if engine.network
+        else {"ports": {f"{ports.http}/tcp": ("127.0.0.1", ports.http)}}
+    )
+    container = engine.client.containers.create(
+        image,
+        environment=environment,
+        read_only=True,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        tmpfs={DATA: "mode=1777"},
+        **reached,
+    )
+    try:
+        container.start()
+        yield Running(container, ports.http)
+    finally:
+        container.remove(force=True)

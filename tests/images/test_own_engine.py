@@ -1,0 +1,84 @@
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from orderflow_tools.engine import open_engine
+from orderflow_tools.engine_api import answers
+from orderflow_tools.engine_own import is_root_on_debian, own_engine
+from orderflow_tools.errors import PlatformError
+
+USER = """
+import sys
+from orderflow_tools.engine_own import own_engine
+with own_engine() as host:
+    print(host, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a cache folder of its own, under a path as short as a socket's must be."""
+    with tempfile.TemporaryDirectory(prefix="of-") as folder:
+        monkeypatch.setenv("XDG_CACHE_HOME", folder)
+        yield Path(folder)
+
+
+def traces(cache: Path) -> list[str]:
+    """Return what of an engine is there: processes and mounts."""
+    mounts = Path("/proc/self/mounts").read_text().splitlines()
+    processes = [
+        f"{process.pid} {' '.join(process.info['cmdline'] or ())}"
+        for process in psutil.process_iter(["cmdline"])
+        if process.pid != os.getpid()
+    ]
+    return [text for text in [*mounts, *processes] if str(cache) in text]
+
+
+def wait_until_gone(cache: Path) -> None:
+    """Wait until nothing of an engine is left; fail with what is."""
+    until = time.monotonic() + 60
+    while found := traces(cache):
+        assert time.monotonic() < until, found
+        time.sleep(0.1)
+
+
+def test_it_ends_with_the_last_who_uses_it(cache: Path) -> None:
+    """Two use one engine; when the first has gone it goes on, and then nothing of it is left."""
+    if not is_root_on_debian():
+        with pytest.raises(PlatformError, match="container engine"), open_engine("own"):
+            pass
+        return
+    with own_engine() as first:
+        with own_engine() as second:
+            assert first == second
+        assert answers([first])
+
+    assert not answers([first])
+    assert traces(cache) == []
+
+
+def test_it_ends_when_its_user_is_killed(cache: Path) -> None:
+    """A test run that is killed cannot stop the engine; it ends nevertheless."""
+    if not is_root_on_debian():
+        with pytest.raises(PlatformError, match="container engine"), open_engine("own"):
+            pass
+        return
+    with subprocess.Popen(
+        [sys.executable, "-c", USER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as user:
+        assert user.stdout
+        lines = iter(user.stdout)
+        host = next(line for line in lines if line.startswith("unix://")).strip()
+        assert answers([host])
+        user.send_signal(signal.SIGKILL)
+
+    wait_until_gone(cache)

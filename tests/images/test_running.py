@@ -1,0 +1,73 @@
+import time
+
+from docker.models.images import Image
+
+from images.running import TOKEN, running
+from orderflow_tools.engine_api import ApiEngine
+
+SIGTERM_CAUGHT = 1 << 14
+
+
+def facts(status: str) -> dict[str, str]:
+    """Read what /proc says about a process."""
+    return dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+
+
+def test_it_lives_with_nothing_that_it_does_not_need(
+    engine: ApiEngine, image: Image, app: str
+) -> None:
+    """No root, no capability, no file that it could write, no sidecar yet: it lives, unready."""
+    with running(engine, image, app, APP_API_TOKEN=TOKEN) as service:
+        alive = service.wait_until_alive()
+        ready = service.get("/readyz")
+        _, status = service.run("cat", "/proc/1/status")
+        code, words = service.run("python", "-c", "open('/opt/orderflow/x', 'w')")
+
+        assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
+        assert ready is not None
+        assert ready.status_code == 503
+        assert ready.json()["checks"]["sidecar"] != "ok"
+        process = facts(status)
+        assert process["Uid"].split() == ["10001"] * 4
+        assert process["Gid"].split() == ["10001"] * 4
+        assert {int(process[name], 16) for name in ("CapEff", "CapPrm", "CapBnd")} == {0}
+        assert process["NoNewPrivs"] == "1"
+        assert (code, "Read-only file system" in words) == (1, True)
+
+
+def test_it_stops_when_asked(engine: ApiEngine, image: Image, app: str) -> None:
+    """On SIGTERM it finishes in good order and in good time, as a rollout needs it."""
+    with running(engine, image, app, APP_API_TOKEN=TOKEN) as service:
+        service.wait_until_alive()
+        begun = time.monotonic()
+
+        service.container.kill("SIGTERM")
+
+        assert service.ended(20) == 0
+        assert time.monotonic() - begun < 8
+        assert '"stopping"' in service.logs()
+
+
+def test_it_stops_while_it_still_starts(engine: ApiEngine, image: Image, app: str) -> None:
+    """PID 1 does not get a signal that it has no handler for, and importing takes a while."""
+    with running(engine, image, app, APP_API_TOKEN=TOKEN) as service:
+        service.wait_for(
+            "it has a handler",
+            lambda: (
+                int(facts(service.run("cat", "/proc/1/status")[1])["SigCgt"], 16) & SIGTERM_CAUGHT
+            ),
+        )
+
+        service.container.kill("SIGTERM")
+
+        assert service.ended(20) == 0
+        assert "serving" not in service.logs()
+
+
+def test_it_says_which_secret_is_missing(engine: ApiEngine, image: Image, app: str) -> None:
+    """No image carries a secret: without one the process ends with a line that names it."""
+    with running(engine, image, app) as service:
+        code = service.ended(60)
+
+        assert code == 2
+        assert service.logs() == "cannot start: APP_API_TOKEN: Field required\n"
