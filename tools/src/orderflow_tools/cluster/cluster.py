@@ -136,14 +136,21 @@ class Cluster:
             self._node.start(network)
         processes = self._entered()
         processes.start("containerd", worker.containerd(self.layout))
-        with ThreadPoolExecutor(1) as pool:
+        pool = ThreadPoolExecutor(1)
+        try:
             loading = pool.submit(self._load_own_images, programs)
             with self._step("the API server"):
                 self._start_control_plane(programs, endpoints, network)
+            with self._step("the node"):
+                self._start_worker(programs, network)
             with self._step("images of CoreDNS and Dapr"):
                 loading.result()
-        with self._step("the node"):
-            self._start_worker(programs, network)
+        except BaseException:
+            with undisturbed():
+                self._node.remove()  # and with it, what is still loading
+            raise
+        finally:
+            pool.shutdown()
         self.client.run("apply", "-f", "-", data=addons.manifests(self.layout, network))
         with self._step("Dapr's control plane"):
             dapr.install(self.layout.root, programs, self.client, self.layout.data)
@@ -168,7 +175,7 @@ class Cluster:
     def _load_own_images(self, programs: Programs) -> None:
         processes = self._entered()
         processes.wait("containerd", lambda: _answers(processes), START_TIMEOUT)
-        images.load_own(processes, self.layout, programs)
+        images.load_own(processes, programs)
 
     def _start_control_plane(
         self, programs: Programs, endpoints: Endpoints, network: Network

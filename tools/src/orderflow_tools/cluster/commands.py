@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from orderflow_contracts.names import LOCAL_PORTS
 from orderflow_tools.cluster.api_only import ApiOnly
 from orderflow_tools.cluster.client import Client
 from orderflow_tools.cluster.cluster import Cluster
@@ -108,8 +109,8 @@ def deploy_local(settings: Settings, options: argparse.Namespace) -> int:
     if cluster.ready:
         load_services(cluster, step=step)
         deploy(settings.root, cluster.client, step=step)
-        for app, port in zip(APPS, (8001, 8002, 8003), strict=True):
-            say(f"  {app:<10} {cluster.url(app, port)}")
+        for app in APPS:
+            say(f"  {app:<10} {cluster.url(app, LOCAL_PORTS[app].http)}")
         return 0
     client = Client(find_kubectl(settings.root))
     context = client.run("config", "current-context").strip()

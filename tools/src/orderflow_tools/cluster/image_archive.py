@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 USER: Final = 65532
 """The user of Dapr's own images, and of others that have nothing but their program."""
@@ -24,38 +24,60 @@ class ProgramImage:
     name: str
 
 
-def write_archive(images: Iterable[ProgramImage], path: Path) -> None:
-    """Write images into one tar file, as `docker save` does."""
+class _Joined:
+    """Reads pieces as one, and sums up what was read."""
+
+    def __init__(self, pieces: list[BinaryIO]) -> None:
+        self._pieces = pieces
+        self.digest = hashlib.sha256()
+
+    def read(self, count: int) -> bytes:
+        """Return as many bytes as were asked for, or all that are left."""
+        data = bytearray()
+        while self._pieces and len(data) < count:
+            piece = self._pieces[0].read(count - len(data))
+            data += piece
+            if not piece:
+                self._pieces.pop(0)
+        self.digest.update(data)
+        return bytes(data)
+
+
+def write_archive(images: Iterable[ProgramImage], file: BinaryIO) -> None:
+    """Write images as one tar file, as `docker save` does; it may go into a pipe."""
     manifest = []
-    with tarfile.open(path, "w") as archive:
-        for image in images:
-            layer = path.with_name(f"{path.name}.layer")
-            digest = _write_layer(image, layer)
-            archive.add(layer, f"{digest}/layer.tar")
-            layer.unlink()
-            configuration = json.dumps(_configuration(image, digest)).encode()
-            name = f"{hashlib.sha256(configuration).hexdigest()}.json"
-            _add(archive, name, configuration)
-            manifest.append(
-                {"Config": name, "RepoTags": [image.reference], "Layers": [f"{digest}/layer.tar"]}
-            )
-        _add(archive, "manifest.json", json.dumps(manifest).encode())
+    with tarfile.open(fileobj=file, mode="w|") as archive:
+        for number, image in enumerate(images):
+            name = f"{number}/layer.tar"
+            configuration = json.dumps(_configuration(image, _add_layer(archive, name, image)))
+            own_name = f"{hashlib.sha256(configuration.encode()).hexdigest()}.json"
+            archive.addfile(*_member(own_name, configuration.encode()))
+            manifest.append({"Config": own_name, "RepoTags": [image.reference], "Layers": [name]})
+        archive.addfile(*_member("manifest.json", json.dumps(manifest).encode()))
 
 
-def _write_layer(image: ProgramImage, path: Path) -> str:
-    """Write a layer and return its SHA-256; equal programs make equal layers."""
-    with tarfile.open(path, "w") as layer:
+def _add_layer(archive: tarfile.TarFile, name: str, image: ProgramImage) -> str:
+    """Add a layer, itself a tar file, without a copy of the program; return its SHA-256."""
+    before = io.BytesIO()
+    with tarfile.open(fileobj=before, mode="w") as layer:
         folder = tarfile.TarInfo("tmp")
         folder.type, folder.mode = tarfile.DIRTYPE, 0o1777
         layer.addfile(folder)
-        program = tarfile.TarInfo(image.name)
-        program.size, program.mode = image.program.stat().st_size, 0o755
-        with image.program.open("rb") as file:
-            layer.addfile(program, file)
-        _add(layer, "etc/passwd", f"nonroot:x:{USER}:{USER}::/tmp:/sbin/nologin\n".encode())
-        _add(layer, "etc/group", f"nonroot:x:{USER}:\n".encode())
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        layer.addfile(
+            *_member("etc/passwd", f"nonroot:x:{USER}:{USER}::/tmp:/bin/false\n".encode())
+        )
+        layer.addfile(*_member("etc/group", f"nonroot:x:{USER}:\n".encode()))
+        end = layer.offset
+    program = tarfile.TarInfo(image.name)
+    program.size, program.mode = image.program.stat().st_size, 0o755
+    start = before.getvalue()[:end] + program.tobuf()
+    rest = bytes(-program.size % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE)
+    whole = tarfile.TarInfo(name)
+    whole.size = len(start) + program.size + len(rest)
+    with image.program.open("rb") as file:
+        content = _Joined([io.BytesIO(start), file, io.BytesIO(rest)])
+        archive.addfile(whole, cast(BinaryIO, content))
+    return content.digest.hexdigest()
 
 
 def _configuration(image: ProgramImage, digest: str) -> dict[str, object]:
@@ -68,7 +90,7 @@ def _configuration(image: ProgramImage, digest: str) -> dict[str, object]:
     }
 
 
-def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+def _member(name: str, data: bytes) -> tuple[tarfile.TarInfo, BinaryIO]:
     member = tarfile.TarInfo(name)
     member.size, member.mode = len(data), 0o644
-    archive.addfile(member, io.BytesIO(data))
+    return member, io.BytesIO(data)

@@ -1,15 +1,17 @@
 """The images that the cluster itself needs, made of the programs that were built."""
 
+import shutil
 from pathlib import Path
 from typing import Final
 
 from orderflow_tools.cluster.image_archive import ProgramImage, write_archive
-from orderflow_tools.cluster.layout import Layout
 from orderflow_tools.cluster.processes import Processes
 from orderflow_tools.cluster.programs import COREDNS_VERSION, Programs
 from orderflow_tools.cluster.worker import PAUSE_IMAGE, SOCKET
 from orderflow_tools.toolchain import RUNTIME_VERSION
 
+CTR: Final = ("ctr", "-a", SOCKET, "-n", "k8s.io")
+IMPORT: Final = (*CTR, "images", "import", "-")
 COREDNS_IMAGE: Final = f"registry.k8s.io/coredns/coredns:v{COREDNS_VERSION}"
 
 
@@ -28,21 +30,19 @@ def own_images(programs: Programs) -> list[ProgramImage]:
     ]
 
 
-def load_own(processes: Processes, layout: Layout, programs: Programs) -> None:
+def load_own(processes: Processes, programs: Programs) -> None:
     """Give the node the images that the cluster needs."""
-    archive = layout.data / "own-images.tar"
-    write_archive(own_images(programs), archive)
-    load(processes, archive)
-    archive.unlink()
+    images = own_images(programs)
+    processes.feed(IMPORT, lambda pipe: write_archive(images, pipe))
 
 
 def load(processes: Processes, archive: Path) -> None:
     """Give the node the images of an archive, as `docker save` writes them."""
     with archive.open("rb") as file:
-        processes.run(["ctr", "-a", SOCKET, "-n", "k8s.io", "images", "import", "-"], source=file)
+        processes.feed(IMPORT, lambda pipe: shutil.copyfileobj(file, pipe, 1 << 20))
 
 
 def names(processes: Processes) -> list[str]:
     """Return the names of the images that the node has."""
-    told = processes.run(["ctr", "-a", SOCKET, "-n", "k8s.io", "images", "list", "-q"])
+    told = processes.run([*CTR, "images", "list", "-q"])
     return sorted(name for name in told.split() if not name.startswith("sha256:"))

@@ -1,10 +1,11 @@
 """The cluster's processes: started, and watched while others wait for them."""
 
+import contextlib
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from orderflow_tools.cluster.layout import Layout
 from orderflow_tools.errors import PlatformError
@@ -37,18 +38,31 @@ class Processes:
         self._started[name] = process
         return process
 
-    def run(self, command: Sequence[str | Path], source: BinaryIO | None = None) -> str:
+    def run(self, command: Sequence[str | Path]) -> str:
         """Run a command to its end and return what it printed; raise PlatformError if it fails."""
         outcome = subprocess.run(
             [*self._enter, *map(str, command)],
-            stdin=source or subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
+            text=True,
             check=False,
         )
-        if outcome.returncode:
-            said = (outcome.stderr or outcome.stdout).decode(errors="replace").strip()
-            raise PlatformError(f"{' '.join(map(str, command))} failed: {said}")
-        return outcome.stdout.decode(errors="replace")
+        _check(command, outcome.returncode, outcome.stderr or outcome.stdout)
+        return outcome.stdout
+
+    def feed(self, command: Sequence[str | Path], write: Callable[[BinaryIO], None]) -> None:
+        """Run a command to its end on what is written to it; raise PlatformError if it fails."""
+        with subprocess.Popen(
+            [*self._enter, *map(str, command)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as process:
+            # A command that ends early tells why by its exit code and its words.
+            with contextlib.suppress(BrokenPipeError):
+                write(cast(BinaryIO, process.stdin))
+            _, said = process.communicate()
+        _check(command, process.returncode, said.decode(errors="replace"))
 
     def wait(self, name: str, ready: Callable[[], bool], timeout: float) -> None:
         """Return when something is ready; raise PlatformError when it is late, or what died."""
@@ -85,3 +99,8 @@ class Processes:
         last = path.read_text(errors="replace").splitlines()[-TAIL:]
         shown = "".join(f"\n  {line[:240]}" for line in last)
         return f" Its last lines:{shown}\nIts whole log is {path}."
+
+
+def _check(command: Sequence[str | Path], code: int, said: str) -> None:
+    if code:
+        raise PlatformError(f"{' '.join(map(str, command))} {describe_end(code)}: {said.strip()}")
