@@ -322,6 +322,30 @@ def test_the_first_decision_stands_on_all_replicas(url: str) -> None:
     assert [sum(each) for each in zip(*outcomes, strict=True)] == [1] * ORDERS
 
 
+async def test_a_replica_that_stands_still_does_not_hold_up_the_others_for_long(url: str) -> None:
+    """A writer that was frozen amid its transaction begins it anew; nobody gets an error."""
+    gate = Gate()
+    with opened(url) as frozen, opened(url) as other:
+        await frozen.ready()
+        await other.ready()
+
+        def accept_and_freeze(connection: Connection) -> None:
+            accept_within(connection, an_order("frozen"))
+            gate.hold()
+
+        lost = asyncio.create_task(frozen.write(accept_and_freeze))
+        assert await asyncio.to_thread(gate.entered.wait, PATIENCE_SECONDS)
+
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert (await OrderStore(other).accept(an_order("o1"))).is_new
+        gate.open()
+
+        await lost
+        positions = [kept.position for kept in await OrderStore(other).changes(0, 10)]
+        assert len(positions) == 2
+        assert await OrderStore(other).order("frozen") is not None
+
+
 NEWER = MetaData()
 Table(
     "orders",

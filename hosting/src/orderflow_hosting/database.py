@@ -89,10 +89,18 @@ class _Job(Generic[T]):
 
     def run_alone(self, engine: Engine) -> None:
         try:
-            with engine.begin() as connection:
-                self.run(connection)
+            try:
+                self._commit(engine)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                self._commit(engine)  # a connection is lost, perhaps not the database
         except Exception as error:  # noqa: BLE001 # it is raised where the result is awaited
             self._error = error
+
+    def _commit(self, engine: Engine) -> None:
+        with engine.begin() as connection:
+            self.run(connection)
 
     def deliver(self) -> None:
         if self.future.done():
@@ -108,7 +116,8 @@ class Database:
 
     All writes go through one thread: SQLite takes one writer at a time anyway, and work that
     waits meanwhile shares the next commit, which is what a commit costs most for. A piece of
-    work that fails does so alone; it may run twice, so it must touch nothing but its connection.
+    work that fails does so alone; it may run twice, so it must touch nothing but its connection,
+    and bear that it is committed twice, for a connection that is lost does not tell.
 
     Where several processes share a database, only one of them writes at a time, on PostgreSQL
     too. So work that reads, decides and writes needs no locks of its own, and what counts up

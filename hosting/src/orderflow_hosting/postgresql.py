@@ -20,7 +20,7 @@ REACHING: Final[dict[str, Any]] = {
 
 WRITERS: Final = 0x6F72646572  # any number that no other program takes for its lock
 BEGIN_WRITING: Final = (
-    "SELECT set_config('lock_timeout', '10s', true),"
+    "SELECT set_config('lock_timeout', '15s', true),"
     " set_config('idle_in_transaction_session_timeout', '10s', true),"
     f" pg_advisory_xact_lock({WRITERS})"
 )
@@ -28,8 +28,8 @@ BEGIN_WRITING: Final = (
 
 So PostgreSQL gives what SQLite gives. Without it, a sequence's numbers would become visible in
 the order of the commits, and a follower of the statuses would leave out one that comes late; and
-of two replicas that read the same, both would act. The server ends a writer that stands still,
-and with it the wait of the others.
+of two replicas that read the same, both would act. The server ends a writer that stands still
+before the others have waited too long.
 """
 
 
