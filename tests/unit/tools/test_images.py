@@ -46,9 +46,6 @@ class FakeEngine:
         assert dockerfile.startswith("#")
         self.built.append((list(tags), dict(arguments or {})))
 
-    def import_root(self, archive: Path, tag: str) -> None:
-        raise AssertionError(f"{tag} was to be made of {archive}")
-
     def save(self, image: str, archive: Path) -> None:
         archive.write_text(image)
 

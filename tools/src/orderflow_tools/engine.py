@@ -44,9 +44,6 @@ class Engine(Protocol):
     ) -> None:
         """Build an image from the text of a Dockerfile and a folder, and give it these names."""
 
-    def import_root(self, archive: Path, tag: str) -> None:
-        """Make an image of one layer from a tar file of a root file system."""
-
     def save(self, image: str, archive: Path) -> None:
         """Write an image to a tar file that other engines, and containerd, can load."""
 

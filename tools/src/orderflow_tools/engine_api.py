@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import docker
 from docker.errors import DockerException, ImageNotFound
+from docker.utils.build import tar as context_archive
 from requests.exceptions import RequestException
 
 from orderflow_tools.console import Meter
@@ -28,6 +29,7 @@ KEPT: Final = "240h"
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 """Arguments that every build knows, and that never become a part of the image."""
 TAIL_LINES: Final = 25
+SENT_AS: Final = ".orderflow.Dockerfile"
 
 
 class ApiEngine:
@@ -78,11 +80,16 @@ class ApiEngine:
         """Build an image from the text of a Dockerfile and a folder, and give it these names."""
         proxies = {name: os.environ[name] for name in PROXIES if os.environ.get(name)}
         first, *others = tags
-        with tempfile.TemporaryDirectory() as folder, _in_words(f"{first} could not be built"):
-            (Path(folder) / "Dockerfile").write_text(dockerfile)
+        # The client would name a Dockerfile from elsewhere in a way that podman does not take.
+        # Its types say less than it does.
+        sent = cast(Any, context_archive)(
+            str(context), _ignored(context), dockerfile=(SENT_AS, dockerfile)
+        )
+        with sent, _in_words(f"{first} could not be built"):
             lines = self.client.api.build(
-                path=str(context),
-                dockerfile=str(Path(folder) / "Dockerfile"),
+                fileobj=sent,
+                custom_context=True,
+                dockerfile=SENT_AS,
                 tag=first,
                 buildargs={**proxies, **(arguments or {})},
                 network_mode=self.network,
@@ -92,13 +99,8 @@ class ApiEngine:
             )
             _follow(lines, Meter(first), f"{first} could not be built")
             for other in others:
-                self.client.images.get(first).tag(other)
-
-    def import_root(self, archive: Path, tag: str) -> None:
-        """Make an image of one layer from a tar file of a root file system."""
-        repository, _, version = tag.rpartition(":")
-        with _in_words(f"{tag} could not be made"):
-            self.client.api.import_image_from_file(str(archive), repository, version)
+                repository, _, version = other.rpartition(":")
+                self.client.images.get(first).tag(repository, version)
 
     def save(self, image: str, archive: Path) -> None:
         """Write an image to a tar file that other engines, and containerd, can load."""
@@ -173,6 +175,13 @@ def started_podman() -> Iterator[str]:
         finally:
             process.terminate()
             process.wait()
+
+
+def _ignored(context: Path) -> list[str]:
+    """Return the patterns of what is not sent to the engine."""
+    ignore = context / ".dockerignore"
+    lines = ignore.read_text().splitlines() if ignore.exists() else []
+    return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
 def _follow(lines: Iterator[dict[str, Any]], meter: Meter, failure: str) -> None:

@@ -51,10 +51,6 @@ class BuildahEngine:
             # Layers are a cache only where they are asked for.
             _buildah("build", "--layers", f"--file={path}", *given, *names, str(context))
 
-    def import_root(self, archive: Path, tag: str) -> None:
-        """Make an image of one layer from a tar file of a root file system."""
-        self.build(f"FROM scratch\nADD {archive.name} /\n", archive.parent, [tag])
-
     def save(self, image: str, archive: Path) -> None:
         """Write an image to a tar file that other engines, and containerd, can load."""
         archive.unlink(missing_ok=True)

@@ -45,7 +45,8 @@ def keep(folder: Path) -> int:
         if os.fork():
             return 0
         os.setsid()
-        return _keep(folder)
+        # The lock goes with the process, not before: whoever waits for it finds nothing left.
+        os._exit(_keep(folder))
 
 
 def _keep(folder: Path) -> int:

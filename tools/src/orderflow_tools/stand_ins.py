@@ -95,7 +95,7 @@ def _provide_base(engine: Engine) -> None:
     if not archive.exists():
         archive.parent.mkdir(parents=True, exist_ok=True)
         _bootstrap(archive)
-    engine.import_root(archive, BASE)
+    engine.build(f"FROM scratch\nADD {archive.name} /\n", archive.parent, [BASE])
 
 
 def _bootstrap(archive: Path) -> None:
