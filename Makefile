@@ -6,7 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env run stop status reset console bench test lint format unit contracts system locks manifests images cluster-up cluster-down deploy-local containers
+.PHONY: help env run stop status reset console bench test lint format unit contracts system locks images cluster-up cluster-down deploy-local containers manifests
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -36,7 +36,7 @@ console: env ## place orders by hand, as a client of the running services
 bench: env ## measure what an order costs, on a platform of its own
 	@$(BIN)/python -m orderflow_tools.bench $(ARGS)
 
-test: lint unit contracts manifests system containers ## everything that must hold: lint, and tests of all kinds
+test: lint unit contracts manifests system containers ## everything that must hold: lint, and all tests
 
 lint: env ## check style, formatting, types and import rules
 	@$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from typing import Final
 import yaml
 
 from deploy.documents import Documents
-from orderflow_tools.cluster.programs import find_kubectl
+from orderflow_tools.cluster import programs
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DEPLOY: Final = ROOT / "deploy"
@@ -46,6 +46,13 @@ VARIANTS: Final = (
 
 
 @cache
+def find_kubectl() -> Path:
+    """Return the kubectl that renders: the one named by ORDERFLOW_KUBECTL, or the pinned one."""
+    named = os.environ.get("ORDERFLOW_KUBECTL")
+    return Path(named) if named else programs.find_kubectl(ROOT)
+
+
+@cache
 def render_text(variant: Variant) -> str:
     """Render a variant; the words of kubectl where it cannot."""
     with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +65,7 @@ def render_text(variant: Variant) -> str:
         }
         (here / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
         outcome = subprocess.run(
-            [find_kubectl(ROOT), "kustomize", here], capture_output=True, text=True, check=False
+            [find_kubectl(), "kustomize", here], capture_output=True, text=True, check=False
         )
     assert outcome.returncode == 0, outcome.stderr
     return outcome.stdout

@@ -28,7 +28,7 @@ MODULE = ROOT / "tools" / programs.MODULE
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
-    """A cluster in a folder of its own, whose parts nobody starts."""
+    """Return the folders of a cluster that nobody starts."""
     made = Layout(ROOT, tmp_path / "cluster", tmp_path / "cache")
     made.configuration.mkdir(parents=True)
     return made
@@ -123,7 +123,8 @@ def test_an_image_holds_its_program_and_tells_its_layers_sum(tmp_path: Path) -> 
         member = inner.getmember("daprd")
         assert member.mode == 0o755
         taken = inner.extractfile(member)
-        assert taken and taken.read() == program.read_bytes()
+        assert taken
+        assert taken.read() == program.read_bytes()
 
 
 def groups(root: Path, *names: str, version: int) -> Path:

@@ -90,12 +90,17 @@ class Node:
         state = self._read()
         if state is None:
             return
+        # What this one left behind when it crashed may be in use by another checkout's by now.
+        if not others(self._layout.home):
+            self._undo(state)
+        self._state.unlink()
+
+    def _undo(self, state: NodeState) -> None:
         subprocess.run(["ip", "link", "delete", LINK], capture_output=True, check=False)
         if left := cgroups.remove():
             raise PlatformError(f"These control groups could not be removed: {left}.")
         if state.boot == kernel.boot_id():
             kernel.write(state.kernel)
-        self._state.unlink()
 
     def _connect(self, network: Network) -> None:
         inside = self.enter()

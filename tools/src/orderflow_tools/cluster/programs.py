@@ -17,7 +17,6 @@ from orderflow_tools.golang import find_go
 
 KUBERNETES_VERSION: Final = "1.35.4"
 COREDNS_VERSION: Final = "1.12.2"
-HELM_VERSION: Final = "3.19.5"
 MODULE: Final = "kubernetes-toolchain"
 
 
