@@ -15,6 +15,7 @@ from orderflow_tools.cluster.cluster import Cluster
 from orderflow_tools.cluster.commands import CHANGES
 from orderflow_tools.cluster.preconditions import why_no_node
 from orderflow_tools.console import say, step
+from orderflow_tools.errors import PlatformError
 
 NEED_A_NODE = {"cluster", "pods", "shop"}
 """Who takes one of these fixtures needs pods that run."""
@@ -53,11 +54,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """Bring up a cluster with Orderflow in it, and take it down however the tests end."""
     if request.config.getoption("--running"):
-        yield site.running_cluster()
+        with site.running_cluster() as cluster:
+            yield cluster
         return
     cluster = Cluster(site.settings(), step=step)
     with _interruptible(), _taken_down(cluster, request):
-        with _aloud(request):
+        with _aloud(request), _or_nothing():
             say(f"\n{CHANGES}")
             cluster.up()
             site.furnish(cluster)
@@ -111,6 +113,15 @@ def _taken_down(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[No
 def _keep_logs(cluster: Cluster) -> None:
     if cluster.ready:
         site.keep_logs(cluster)
+
+
+@contextmanager
+def _or_nothing() -> Iterator[None]:
+    """End the whole run where there is nothing to test, instead of failing at every test."""
+    try:
+        yield
+    except PlatformError as error:
+        pytest.exit(str(error), returncode=1)
 
 
 @contextmanager

@@ -9,12 +9,15 @@ request = urllib.request.Request(
     headers={"content-type": "application/json", **asked["headers"]},
 )
 try:
-    answer = urllib.request.urlopen(request, timeout=20)
+    answer = urllib.request.urlopen(request, timeout=10)
 except urllib.error.HTTPError as error:
     answer = error
+except OSError as error:
+    json.dump({"status": 0, "text": str(error)}, sys.stdout)
+    sys.exit()
 json.dump({"status": answer.status, "text": answer.read().decode()}, sys.stdout)
 """
-"""Posts to the sidecar of its own pod what it reads, and prints the answer."""
+"""Posts to the sidecar of its own pod what it reads, and prints the answer; status 0 is none."""
 
 KNOCK = """
 import socket, ssl, sys

@@ -12,7 +12,7 @@ from cluster.pods import Pods
 from cluster.scripts import CALL_SIDECAR
 from orderflow_contracts.names import LOCAL_PORTS
 from orderflow_tools.cluster.client import Client
-from system.storefront import Storefront
+from system.storefront import Storefront, wait_for
 
 VISITOR: Final = "visitor"
 """The application that is not one of Orderflow's: see the folder of that name."""
@@ -90,6 +90,20 @@ class ClusterShop(Storefront):
             content=raw if raw is not None else json.dumps(data).encode(),
             headers={"content-type": content_type},
         )
+
+    def restock(self, item: str | None = None, quantity: int | None = None) -> None:
+        """Put pieces on the shelf, or bring it back to the opening stock.
+
+        A sidecar whose peer's pod has gone may look for another for half a minute: gRPC asks the
+        cluster's name server no more often.
+        """
+        body = {"item": item, "quantity": quantity}
+        body = {key: value for key, value in body.items() if value is not None}
+
+        def done() -> bool:
+            return self.invoke("orders", "inventory", "restock", body).status_code == 200
+
+        wait_for("orders to reach inventory", done)
 
     def call_sidecar(
         self, app: str, path: str, body: Any, headers: dict[str, str] | None = None

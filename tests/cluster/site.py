@@ -1,5 +1,7 @@
 """What the tests' cluster is furnished with, and what is kept of it when something went wrong."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -7,12 +9,10 @@ from cluster.pods import NAMESPACE
 from orderflow_tools.cluster.client import Client
 from orderflow_tools.cluster.cluster import Cluster
 from orderflow_tools.cluster.deploy import deploy
+from orderflow_tools.cluster.services import load_services
 from orderflow_tools.console import say, step
-from orderflow_tools.engine import open_engine
 from orderflow_tools.errors import PlatformError
-from orderflow_tools.images import build_images, save_images
 from orderflow_tools.settings import Settings, find_checkout
-from orderflow_tools.stand_ins import POSTGRES, REDIS, provide
 
 NAMESPACE_FILE: Final = find_checkout() / "deploy" / "base" / "namespace.yaml"
 VISITOR: Final = Path(__file__).parent / "visitor"
@@ -23,25 +23,22 @@ def settings() -> Settings:
     return Settings.isolated(find_checkout() / ".orderflow" / "test")
 
 
-def running_cluster() -> Cluster:
-    """Return the developer's own cluster, with the pods of the tests beside the services."""
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """Give the developer's own cluster, with the tests' own pods in it during the block."""
     cluster = Cluster(Settings.from_environment())
     if not cluster.ready:
         raise PlatformError("No cluster runs: `make cluster-up deploy-local` starts one.")
     _admit_visitor(cluster.client)
-    return cluster
+    try:
+        yield cluster
+    finally:
+        cluster.kubectl("delete", "--ignore-not-found", "-k", VISITOR)
 
 
 def furnish(cluster: Cluster) -> None:
-    """Build the images, give them to the node, and deploy the local overlay as anybody would."""
-    archives = cluster.layout.data / "images"
-    with step("images of the services and their stores"), open_engine() as engine:
-        names = [*build_images(engine), REDIS, POSTGRES]
-        for image in provide(engine, [REDIS, POSTGRES]):
-            say(f"  A stand-in serves for {image}, which no registry gave.")
-        saved = save_images(engine, names, archives)
-    with step("images given to the node"):
-        cluster.load_images(saved)
+    """Do what `make deploy-local` does, and add the tests' own pods."""
+    load_services(cluster, step=step)
     deploy(find_checkout(), cluster.client, step=step)
     with step("the tests' own pods"):
         _admit_visitor(cluster.client)

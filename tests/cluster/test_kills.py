@@ -16,6 +16,7 @@ def test_orders_outlive_a_pod(shop: ClusterShop, app: str) -> None:
     """A pod is gone at once with all its containers, and another takes its place."""
     rush = Rush(shop, ORDERS)
     rush.submit_half()
+    rush.wait_for_first_end()
     shop.pods.kill(app)
     rush.submit_rest()
     shop.pods.wait_ready(app)
@@ -27,6 +28,7 @@ def test_orders_outlive_a_sidecar(shop: ClusterShop) -> None:
     """The sidecar of orders is killed alone, and started again beside the service that lives."""
     rush = Rush(shop, ORDERS)
     rush.submit_half()
+    rush.wait_for_first_end()
     shop.pods.kill_container("orders", SIDECAR)
     rush.submit_rest()
     shop.pods.wait_ready("orders")
@@ -38,6 +40,7 @@ def test_orders_outlive_the_control_plane(shop: ClusterShop) -> None:
     """Dapr's placement and one of its schedulers are killed, and the workflows go on."""
     rush = Rush(shop, ORDERS)
     rush.submit_half()
+    rush.wait_for_first_end()
     shop.control_plane.kill("dapr-placement-server")
     shop.control_plane.kill("dapr-scheduler-server")
     rush.submit_rest()

@@ -33,6 +33,10 @@ class Rush:
         """Publish the first half of the orders."""
         self._submit(self.orders[: len(self.orders) // 2])
 
+    def wait_for_first_end(self) -> None:
+        """Wait until the first order has ended: most of the others are in hand then."""
+        wait_for("the first order to end", lambda: self._ended() & set(self.ids))
+
     def submit_rest(self) -> None:
         """Publish the other half."""
         self._submit(self.orders[len(self.orders) // 2 :])
@@ -73,5 +77,8 @@ class Rush:
             return False
 
     def _all_told(self) -> bool:
+        return self._ended() >= set(self.ids)
+
+    def _ended(self) -> set[str]:
         events: list[dict[str, Any]] = self._shop.stream("orders.status")
-        return {e["subject"] for e in events if e["data"]["status"] in FINAL} >= set(self.ids)
+        return {e["subject"] for e in events if e["data"]["status"] in FINAL}
