@@ -19,6 +19,7 @@ VISITOR: Final = "visitor"
 OUTSIDE: Final = "outside"
 """Its own component for the broker of the services."""
 SIDECAR_PORT: Final = 3500
+UNKNOWN_NAME: Final = "failed to resolve address"
 
 
 class ClusterShop(Storefront):
@@ -70,11 +71,20 @@ class ClusterShop(Storefront):
         body: Any = None,
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
-        """Invoke a method through the sidecar of `caller`, as that application."""
+        """Invoke a method through the sidecar of `caller`, as that application.
+
+        The cluster's name server may need a few seconds to know a pod that has just got ready.
+        """
         path = f"/v1.0/invoke/{app}/method/{method}"
-        if caller == VISITOR:
-            return self.http.post(self._visitor + path, json=body or {}, headers=headers)
-        return self.call_sidecar(caller, path, body or {}, headers)
+
+        def answer() -> httpx.Response | None:
+            if caller == VISITOR:
+                told = self.http.post(self._visitor + path, json=body or {}, headers=headers)
+            else:
+                told = self.call_sidecar(caller, path, body or {}, headers)
+            return None if UNKNOWN_NAME in told.text else told
+
+        return wait_for(f"{caller} to find {app}", answer)
 
     def publish(
         self,
