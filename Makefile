@@ -6,7 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env run stop status reset console bench test lint format unit contracts manifests system postgresql containers locks images cluster-up cluster-down deploy-local
+.PHONY: help env run stop status reset console bench test lint format unit contracts manifests system postgresql containers locks images cluster-up cluster-down deploy-local test-cluster
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -84,3 +84,6 @@ cluster-down: $(BIN)/orderflow-tools ## take it down, with all that it holds
 
 deploy-local: env ## deploy the services to it, or to the cluster that kubectl is set to
 	@$(BIN)/orderflow-tools cluster deploy $(if $(YES),--yes)
+
+test-cluster: env ## tests on a real Kubernetes, brought up for them on this machine, as root
+	@$(BIN)/pytest tests/cluster -v --durations=0 --durations-min=2 $(ARGS)

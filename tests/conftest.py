@@ -1,6 +1,10 @@
 """What all tests share."""
 
+import pytest
 from hypothesis import settings
+
+# These check for many tests, and should tell as much as tests do.
+pytest.register_assert_rewrite("system.rush", "system.storefront")
 
 # On a busy machine an example may take long for no reason of its own.
 settings.register_profile("orderflow", deadline=None)

@@ -28,6 +28,8 @@ def known() -> dict[str, Any]:
     """Return the chart's own values, with those of its parts."""
     chart = go_module(DAPR_PINS, DAPR) / CHART
     parts = {part.name: load(part / "values.yaml") for part in (chart / "charts").iterdir()}
+    # Its templates read this one too, though no file of values names it.
+    parts["dapr_scheduler"]["overrideBroadcastHostPort"] = ""
     return {**load(chart / "values.yaml"), **parts}
 
 
@@ -64,3 +66,4 @@ def test_the_manifests_can_count_on_the_control_plane(name: str) -> None:
     assert injector["webhookFailurePolicy"] == "Fail"
     assert NAMESPACE in str(injector["namespaceSelector"])
     assert not values["dapr_scheduler"]["cluster"].get("inMemoryStorage")
+    assert values["dapr_scheduler"]["overrideBroadcastHostPort"].startswith("$(SCHEDULER_ID).")

@@ -16,6 +16,7 @@ class Trouble(Enum):
     UNAVAILABLE = auto()
     CONFLICT = auto()
     LOST_ANSWER = auto()
+    BROKEN_OFF = auto()
 
 
 class MemoryStore:
@@ -35,9 +36,18 @@ class MemoryStore:
         asked = tuple(keys)
         self.reads.append(asked)
         await asyncio.sleep(0)
-        if self.trouble_reading and self.trouble_reading.popleft() is not Trouble.NONE:
+        trouble = self.trouble_reading.popleft() if self.trouble_reading else Trouble.NONE
+        if trouble is Trouble.BROKEN_OFF:
+            return {key: Versioned(None, None) for key in asked}
+        if trouble is not Trouble.NONE:
             raise StoreUnavailable("the store does not answer")
         return {key: self._entry(key) for key in asked}
+
+    async def confirm_absent(self, keys: Iterable[str]) -> None:
+        """Tell keys that a reading has left out from those that are absent."""
+        await asyncio.sleep(0)
+        if any(key in self.values for key in keys):
+            raise StoreUnavailable("the reading was not whole")
 
     async def write(self, changes: Mapping[str, Versioned]) -> None:
         """Write all keys or none."""

@@ -109,6 +109,13 @@ class Sidecar:
             raise Problem(503, "STORE_UNAVAILABLE", f"{failed[0].key}: {failed[0].error}")
         return {item.key: StateEntry(item.data, item.etag or None) for item in reply.items}
 
+    async def read_one(self, store: str, key: str) -> StateEntry:
+        """Read one key of a state store; an absent one is an entry without an ETag."""
+        reply = await self._api.GetState(
+            api_v1.GetStateRequest(store_name=store, key=key), timeout=TIMEOUT_SECONDS
+        )
+        return StateEntry(reply.data, reply.etag or None)
+
     async def transact(self, store: str, upserts: dict[str, StateEntry]) -> None:
         """Write all keys or none; each must still have its entry's ETag, or be absent still."""
         operations = []

@@ -205,6 +205,21 @@ async def test_a_read_in_trouble_is_made_up_for(store: MemoryStore, room: StockR
     assert (await room.reserve(reserve("o1", cars=1))).outcome == "reserved"
 
 
+async def test_a_reading_that_broke_off_decides_nothing(
+    store: MemoryStore, room: StockRoom
+) -> None:
+    """Keys that a store left out do not count as absent: not an item, an order, nor the list."""
+    store.trouble_reading.append(Trouble.BROKEN_OFF)
+    assert (await room.reserve(reserve("o1", cars=1))).outcome == "reserved"
+
+    store.trouble_reading.append(Trouble.BROKEN_OFF)
+    assert (await room.commit(CommitRequest(order_id="o1"))).outcome == "committed"
+
+    store.trouble_reading.append(Trouble.BROKEN_OFF)
+    with pytest.raises(StoreUnavailable):
+        await room.stock()
+
+
 async def test_a_store_that_stays_away_is_told(store: MemoryStore, room: StockRoom) -> None:
     """After its attempts the keeper gives up, and the next request finds it working."""
     store.trouble_reading.extend([Trouble.UNAVAILABLE] * ATTEMPTS)

@@ -112,6 +112,9 @@ class Keeper:
         snapshot = await Snapshot.read(self._store, scope)
         outcomes = [_outcome(waiting.command, snapshot.ledger) for waiting in batch]
         changes = snapshot.changes()
+        # What is written as new is checked by the write. What was decided on an absence alone, such
+        # as that nothing is reserved, would else stand on a reading that broke off.
+        await self._store.confirm_absent(snapshot.absent() - changes.keys())
         if changes:
             await self._store.write(changes)
         return outcomes

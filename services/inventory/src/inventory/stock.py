@@ -101,6 +101,7 @@ class StockRoom:
         """Tell what lies on the shelf."""
         names = await self._names()
         snapshot = await Snapshot.read(self._store, Scope(items=frozenset(names)))
+        await self._store.confirm_absent(snapshot.absent())
         items = snapshot.ledger.items
         return Stock(items=tuple(items[name].as_stock() for name in names if name in items))
 
@@ -126,6 +127,8 @@ class StockRoom:
 
     async def _names(self) -> tuple[str, ...]:
         catalogue = await self._catalogue()
+        if catalogue.value is None:
+            await self._store.confirm_absent([CATALOGUE_KEY])
         return Catalogue.model_validate_json(catalogue.value or b"{}").items
 
     async def _catalogue(self) -> Versioned:

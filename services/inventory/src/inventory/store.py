@@ -39,7 +39,15 @@ class Store(Protocol):
     """A store of versioned keys."""
 
     async def read(self, keys: Iterable[str]) -> dict[str, Versioned]:
-        """Read keys; an absent one has an empty entry. Raises `StoreUnavailable`."""
+        """Read keys; an absent one has an empty entry. Raises `StoreUnavailable`.
+
+        A store may leave keys out of a reading that broke off: they look absent. A write tells,
+        since it expects them to be absent still; who decides without one asks `confirm_absent`.
+        """
+        ...
+
+    async def confirm_absent(self, keys: Iterable[str]) -> None:
+        """Raise `StoreUnavailable` unless all of these keys are absent indeed."""
         ...
 
     async def write(self, changes: Mapping[str, Versioned]) -> None:
@@ -102,6 +110,10 @@ class Snapshot:
             more = await store.read(missing.keys())
             snapshot = cls({**snapshot._entries, **more}, scope | missing)
         return snapshot
+
+    def absent(self) -> set[str]:
+        """Name the keys that were not there, or were left out."""
+        return {key for key, entry in self._entries.items() if entry.version is None}
 
     def changes(self) -> dict[str, Versioned]:
         """Collect the keys to write, each with the version that it must still have."""

@@ -3,13 +3,15 @@
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
 from orderflow_tools.cluster import cgroups, worker
 from orderflow_tools.cluster.node import LINK, find_init, others
 from orderflow_tools.debian import install, is_root_on_debian
 from orderflow_tools.errors import PlatformError
 
-INSTEAD = "`orderflow-tools cluster up --api-only` starts what needs no node."
+CGROUPS: Final = Path("/sys/fs/cgroup")
+INSTEAD: Final = "`orderflow-tools cluster up --api-only` starts what needs no node."
 
 
 def check_no_other(home: Path) -> None:
@@ -28,17 +30,35 @@ def check_no_other(home: Path) -> None:
             )
 
 
+def why_no_node() -> str | None:
+    """Return why no node can run on this machine, whatever is installed; None where one can."""
+    if not sys.platform.startswith("linux") or os.geteuid() != 0:
+        return "A node needs root on Linux: it makes namespaces, control groups and a network link."
+    if not _may_rule_the_machine(_status()):
+        return "A node needs rights over mounts and networks, which root does not have in here."
+    if not CGROUPS.is_dir() or not (hierarchies := cgroups.hierarchies(CGROUPS)):
+        return f"There are no control groups in {CGROUPS}."
+    if not all(os.access(each, os.W_OK) for each in hierarchies):
+        return f"The control groups in {CGROUPS} cannot be written."
+    return None
+
+
 def check_machine() -> None:
     """Raise PlatformError unless this machine can run a node; install what it lacks, if allowed."""
-    if not sys.platform.startswith("linux") or os.geteuid() != 0:
-        raise PlatformError(
-            "A node needs root on Linux: it makes namespaces, control groups and a network link. "
-            + INSTEAD
-        )
-    groups = Path("/sys/fs/cgroup")
-    if not groups.is_dir() or not cgroups.hierarchies(groups):
-        raise PlatformError(f"There are no control groups in {groups}. {INSTEAD}")
+    if reason := why_no_node():
+        raise PlatformError(f"{reason} {INSTEAD}")
     if (missing := worker.needs()) and is_root_on_debian():
         install(*missing)
     if still := worker.needs():
         raise PlatformError(f"A node needs {', '.join(still)}, which cannot be found. {INSTEAD}")
+
+
+def _status() -> str:
+    return Path("/proc/self/status").read_text()
+
+
+def _may_rule_the_machine(status: str) -> bool:
+    """Tell from a process's status whether it has CAP_NET_ADMIN and CAP_SYS_ADMIN."""
+    (line,) = (line for line in status.splitlines() if line.startswith("CapEff:"))
+    wanted = 1 << 12 | 1 << 21
+    return int(line.split()[1], 16) & wanted == wanted

@@ -1,0 +1,143 @@
+"""One cluster with Orderflow in it for all tests; where no node can run, an API server alone."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from cluster import site
+from cluster.pods import Pods
+from cluster.shop import ClusterShop
+from orderflow_tools.cluster.api_only import ApiOnly
+from orderflow_tools.cluster.client import Client
+from orderflow_tools.cluster.cluster import Cluster
+from orderflow_tools.cluster.commands import CHANGES
+from orderflow_tools.cluster.preconditions import why_no_node
+from orderflow_tools.console import say, step
+from orderflow_tools.errors import PlatformError
+
+NEED_A_NODE = {"cluster", "pods", "shop"}
+"""Who takes one of these fixtures needs pods that run."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a developer use the cluster that is up."""
+    parser.addoption(
+        "--running",
+        action="store_true",
+        help="use what `make cluster-up deploy-local` has started, and leave it running",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a node where none can run; limit each test, but not the cluster's start."""
+    reason = why_no_node()
+    for item in items:
+        item.add_marker(pytest.mark.timeout(300, func_only=True))
+        if reason and NEED_A_NODE & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Leave no doubt about what a run without a node has shown."""
+    if reason := why_no_node():
+        terminalreporter.section("No node", red=True, bold=True)
+        terminalreporter.line(
+            f"{reason} Only what an API server alone can tell was tested: that Orderflow works in "
+            "a cluster was NOT shown."
+        )
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Bring up a cluster with Orderflow in it, and take it down however the tests end."""
+    if request.config.getoption("--running"):
+        with site.running_cluster() as cluster:
+            yield cluster
+        return
+    cluster = Cluster(site.settings(), step=step)
+    with _interruptible(), _taken_down(cluster, request):
+        with _aloud(request), _or_nothing():
+            say(f"\n{CHANGES}")
+            cluster.up()
+            site.furnish(cluster)
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def api(request: pytest.FixtureRequest) -> Iterator[Client]:
+    """Ask an API server: that of the cluster, or where no node can run, one by itself."""
+    if why_no_node() is None:
+        cluster: Cluster = request.getfixturevalue("cluster")
+        yield cluster.client
+        return
+    with ApiOnly(site.settings()) as server:
+        server.client.run("apply", "-f", site.NAMESPACE_FILE)
+        yield server.client
+
+
+@pytest.fixture(scope="session")
+def pods(cluster: Cluster) -> Pods:
+    """Look after the pods of the services."""
+    return Pods(cluster.client)
+
+
+@pytest.fixture(scope="session")
+def shop(cluster: Cluster) -> Iterator[ClusterShop]:
+    """Use Orderflow in the cluster."""
+    shop = ClusterShop(cluster.client)
+    yield shop
+    shop.close()
+
+
+@contextmanager
+def _taken_down(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Take the cluster down at the end; where something failed, keep first what its pods say."""
+    try:
+        yield
+    except BaseException:
+        with _aloud(request):
+            _keep_logs(cluster)
+        raise
+    else:
+        if request.session.testsfailed:
+            with _aloud(request):
+                _keep_logs(cluster)
+    finally:
+        with _aloud(request), step("the cluster taken down"):
+            cluster.down()
+
+
+def _keep_logs(cluster: Cluster) -> None:
+    if cluster.ready:
+        site.keep_logs(cluster)
+
+
+@contextmanager
+def _or_nothing() -> Iterator[None]:
+    """End the whole run where there is nothing to test, instead of failing at every test."""
+    try:
+        yield
+    except PlatformError as error:
+        pytest.exit(str(error), returncode=1)
+
+
+@contextmanager
+def _aloud(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let what is said be seen while it happens."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    assert capture is not None
+    with capture.global_and_fixture_disabled():
+        yield
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Take a request to end as pytest takes Ctrl-C: it stops and cleans up."""
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)

@@ -1,0 +1,123 @@
+"""The pods of the services: found, asked, killed, and waited for."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any, Final
+
+from orderflow_tools.cluster.client import Client
+from system.storefront import wait_for
+
+NAMESPACE: Final = "orderflow"
+SIDECAR: Final = "daprd"
+
+Pod = dict[str, Any]
+
+
+class Pods:
+    """The pods of one namespace of a cluster whose node runs on this machine."""
+
+    def __init__(self, client: Client, namespace: str = NAMESPACE) -> None:
+        self._client = client
+        self._namespace = namespace
+
+    def of(self, app: str) -> list[Pod]:
+        """Return the pods of an application, without those that are told to end."""
+        label = "app" if app.startswith("dapr-") else "app.kubernetes.io/name"
+        told = self._run("get", "pods", "-l", f"{label}={app}", "-o", "json")
+        found: list[Pod] = json.loads(told)["items"]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def name(self, app: str) -> str:
+        """Return the name of a pod of an application that is ready."""
+        return str(self._a_ready_one(app)["metadata"]["name"])
+
+    def address(self, app: str) -> str:
+        """Return the address of a pod of an application that is ready."""
+        return str(self._a_ready_one(app)["status"]["podIP"])
+
+    def execute(self, app: str, *command: str, data: str = "") -> str:
+        """Run a command beside the application of a pod, and return what it printed."""
+        return self._run("exec", "-i", self.name(app), "-c", "app", "--", *command, data=data)
+
+    def kill(self, app: str) -> None:
+        """Let a pod of an application die at once with all its containers, and never come back."""
+        pod = self._a_ready_one(app)
+        # Killed before it is deleted: where its successor takes over a volume, nothing of it lives.
+        for container in _containers(pod):
+            _kill(container["containerID"])
+        name = pod["metadata"]["name"]
+        self._run("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
+
+    def kill_container(self, app: str, container: str) -> None:
+        """Kill one container of a pod, and return when the kubelet has started it again."""
+        pod = self._a_ready_one(app)
+        former = _container(pod, container)
+        _kill(former["containerID"])
+
+        def another_runs() -> bool:
+            return any(
+                _container(each, container)["restartCount"] > former["restartCount"]
+                for each in self.of(app)
+                if each["metadata"]["uid"] == pod["metadata"]["uid"]
+            )
+
+        wait_for(f"{container} of {app} to be started again", another_runs)
+
+    def wait_ready(self, app: str, count: int = 1, timeout: float = 120) -> None:
+        """Wait until as many pods of an application are ready, and there are no others."""
+
+        def all_ready() -> bool:
+            pods = self.of(app)
+            return len(pods) == count and all(is_ready(pod) for pod in pods)
+
+        wait_for(f"{count} pods of {app} to be ready", all_ready, timeout)
+
+    def _a_ready_one(self, app: str) -> Pod:
+        def look() -> Pod | None:
+            return next((pod for pod in self.of(app) if is_ready(pod)), None)
+
+        return wait_for(f"a pod of {app} to be ready", look, 120)
+
+    def _run(self, *arguments: str, data: str | None = None) -> str:
+        return self._client.run("-n", self._namespace, *arguments, data=data)
+
+
+def is_ready(pod: Pod) -> bool:
+    """Tell whether all containers of a pod are ready."""
+    conditions = pod["status"].get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def _containers(pod: Pod) -> list[dict[str, Any]]:
+    status = pod["status"]
+    return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+
+
+def _container(pod: Pod, name: str) -> dict[str, Any]:
+    (found,) = (each for each in _containers(pod) if each["name"] == name)
+    return found
+
+
+def _kill(container_id: str) -> None:
+    """Kill all processes of a container, which are processes of this machine."""
+    pids = processes_of(container_id.rpartition("/")[2])
+    assert pids, f"no process of {container_id} is found"
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def processes_of(container_id: str) -> list[int]:
+    """Return the processes whose control group is named after a container."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cgroup"):
+        try:
+            if container_id in path.read_text():
+                found.append(int(path.parent.name))
+        except OSError:  # it has ended
+            continue
+    return found

@@ -1,0 +1,142 @@
+"""What the tests say to Orderflow in the cluster, from outside and from within its pods."""
+
+import base64
+import contextlib
+import json
+from typing import Any, Final
+
+import httpx
+import redis
+
+from cluster.pods import Pods
+from cluster.scripts import CALL_SIDECAR
+from orderflow_contracts.names import LOCAL_PORTS
+from orderflow_tools.cluster.client import Client
+from system.storefront import Storefront, wait_for
+
+VISITOR: Final = "visitor"
+"""The application that is not one of Orderflow's: see the folder of that name."""
+OUTSIDE: Final = "outside"
+"""Its own component for the broker of the services."""
+SIDECAR_PORT: Final = 3500
+UNKNOWN_NAME: Final = "failed to resolve address"
+
+
+class ClusterShop(Storefront):
+    """Orderflow in a cluster on this machine, which has routes to its services and pods."""
+
+    def __init__(self, client: Client) -> None:
+        timeout = httpx.Timeout(10, connect=2)
+        limits = httpx.Limits(max_connections=64)
+        super().__init__(httpx.Client(timeout=timeout, trust_env=False, limits=limits))
+        self.client = client
+        self.pods = Pods(client)
+        self.control_plane = Pods(client, "dapr-system")
+        self._services = {app: self._service(app) for app in LOCAL_PORTS}
+        self._visitor = f"http://{self.pods.address(VISITOR)}:{SIDECAR_PORT}"
+        self._broker: redis.Redis | None = None
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.http.close()
+
+    @property
+    def broker(self) -> redis.Redis:
+        """Redis, at the address of the pod that it runs in now."""
+        if self._broker is not None:
+            with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
+                self._broker.ping()
+                return self._broker
+        secret = self.client.run(
+            *("get", "secret", "orderflow-redis", "-n", "orderflow"),
+            *("-o", "jsonpath={.data.password}"),
+        )
+        self._broker = redis.Redis(
+            host=self.pods.address("redis"),
+            password=base64.b64decode(secret).decode(),
+            socket_timeout=10,
+            socket_connect_timeout=2,
+        )
+        return self._broker
+
+    def url(self, app: str, path: str) -> str:
+        """Name a path of a service."""
+        return f"{self._services[app]}{path}"
+
+    def invoke(
+        self,
+        caller: str,
+        app: str,
+        method: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        """Invoke a method through the sidecar of `caller`, as that application.
+
+        The cluster's name server may need a few seconds to know a pod that has just got ready.
+        """
+        path = f"/v1.0/invoke/{app}/method/{method}"
+
+        def answer() -> httpx.Response | None:
+            if caller == VISITOR:
+                told = self.http.post(self._visitor + path, json=body or {}, headers=headers)
+            else:
+                told = self.call_sidecar(caller, path, body or {}, headers)
+            return None if UNKNOWN_NAME in told.text else told
+
+        return wait_for(f"{caller} to find {app}", answer)
+
+    def publish(
+        self,
+        topic: str,
+        data: Any,
+        *,
+        raw: bytes | None = None,
+        content_type: str = "application/json",
+    ) -> httpx.Response:
+        """Publish on a topic as an outside publisher does, through the visitor's sidecar."""
+        return self.http.post(
+            f"{self._visitor}/v1.0/publish/{OUTSIDE}/{topic}",
+            content=raw if raw is not None else json.dumps(data).encode(),
+            headers={"content-type": content_type},
+        )
+
+    def restock(self, item: str | None = None, quantity: int | None = None) -> None:
+        """Put pieces on the shelf, or bring it back to the opening stock.
+
+        A sidecar whose peer's pod has gone may look for another for half a minute: gRPC asks the
+        cluster's name server no more often.
+        """
+        body = {"item": item, "quantity": quantity}
+        body = {key: value for key, value in body.items() if value is not None}
+
+        def done() -> bool:
+            return self.invoke("orders", "inventory", "restock", body).status_code == 200
+
+        wait_for("orders to reach inventory", done)
+
+    def call_sidecar(
+        self, app: str, path: str, body: Any, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """Post to a service's sidecar from within its pod: nothing else reaches that API."""
+        asked = json.dumps({"path": path, "body": body, "headers": headers or {}})
+        told = json.loads(self.pods.execute(app, "python", "-c", CALL_SIDECAR, data=asked))
+        return httpx.Response(told["status"], text=told["text"])
+
+    def visit_workflow(self, instance_id: str, wanted: dict[str, Any]) -> httpx.Response:
+        """Start the visitor's own workflow, which calls what belongs to others."""
+        path = f"/v1.0/workflows/dapr/intrude/start?instanceID={instance_id}"
+        return self.http.post(self._visitor + path, json=wanted)
+
+    def visitors_workflow(self, instance_id: str) -> dict[str, Any]:
+        """Read how the visitor's own workflow stands."""
+        told: dict[str, Any] = self.http.get(
+            f"{self._visitor}/v1.0/workflows/dapr/{instance_id}"
+        ).json()
+        return told
+
+    def _service(self, app: str) -> str:
+        address = self.client.run(
+            *("get", "service", app, "-n", "orderflow", "-o", "jsonpath={.spec.clusterIP}")
+        )
+        return f"http://{address}:{LOCAL_PORTS[app].http}"

@@ -1,0 +1,105 @@
+"""Who may call whom, by the identities that Dapr's control plane gives and checks."""
+
+from typing import Any
+
+import pytest
+
+from cluster.scripts import KNOCK
+from cluster.shop import VISITOR, ClusterShop
+from system.storefront import new_id, wait_for
+
+IDENTITY = "spiffe://public/ns/orderflow/{}"
+
+
+@pytest.mark.parametrize("caller", [VISITOR, "approvals"])
+def test_only_orders_may_change_the_stock(shop: ClusterShop, caller: str) -> None:
+    """Inventory's sidecar refuses others by their proven name, whatever name they claim."""
+    before = shop.stock("cars")
+    body = {"order_id": new_id(), "lines": [{"item": "cars", "quantity": 1}]}
+    for claim in ({}, {"dapr-caller-app-id": "orders"}):
+        refused = shop.invoke(caller, "inventory", "reserve", body, claim)
+        assert refused.status_code == 403, refused.text
+        assert IDENTITY.format(caller) in refused.text
+    assert shop.stock("cars") == before
+
+
+def test_orders_may_change_the_stock(shop: ClusterShop) -> None:
+    """The right caller reserves, and gives back."""
+    order_id = new_id()
+    body = {"order_id": order_id, "lines": [{"item": "cars", "quantity": 1}]}
+    reserved = shop.invoke("orders", "inventory", "reserve", body)
+    assert (reserved.status_code, reserved.json()["outcome"]) == (200, "reserved")
+    released = shop.invoke("orders", "inventory", "release", {"order_id": order_id})
+    assert (released.status_code, released.json()["outcome"]) == (200, "released")
+
+
+def test_only_approvals_may_raise(shop: ClusterShop) -> None:
+    """A decision reaches an order by way of approvals alone: others are refused by their name."""
+    order_id = shop.submit("cars", 4)
+    shop.wait_approval(order_id, "pending")
+    body = {"order_id": order_id, "data": {"approved": True, "approver": "eve"}}
+    for caller in (VISITOR, "inventory"):
+        refused = shop.invoke(caller, "orders", "raise", body)
+        assert refused.status_code == 403, refused.text
+        assert IDENTITY.format(caller) in refused.text
+    order = shop.order(order_id)
+    assert order is not None
+    assert order["status"] == "awaiting_approval"
+    assert shop.decide(order_id, approved=False).status_code == 200
+    assert shop.wait_final(order_id)["reason"] == "denied"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("workflow", "interactive_hello_workflow"), ("activity", "refund_payment_activity")],
+)
+def test_another_application_cannot_run_what_is_of_orders(
+    shop: ClusterShop, kind: str, name: str
+) -> None:
+    """A workflow or an activity of orders is refused to the workflow of another application."""
+    instance_id = new_id("visit")
+    wanted = {"kind": kind, "name": name, "app_id": "orders", "input": "eve"}
+    assert shop.visit_workflow(instance_id, wanted).status_code == 202
+
+    def ended() -> dict[str, Any] | None:
+        told = shop.visitors_workflow(instance_id)
+        return told if told.get("runtimeStatus") not in {None, "PENDING", "RUNNING"} else None
+
+    told = wait_for("the visitor's workflow to end", ended)
+    assert "access denied by workflow access policy" in str(told["properties"]), told
+
+
+def test_orders_may_run_its_own_workflow(shop: ClusterShop) -> None:
+    """What is refused to others, orders itself may start."""
+    suffix = new_id("own")
+    started = shop.http.post(
+        shop.url("orders", f"/workflows/start/{suffix}"), params={"user_name": "alice"}
+    )
+    assert started.status_code == 202, started.text
+
+    def runs() -> bool:
+        status = shop.http.get(shop.url("orders", f"/workflows/iwf-{suffix}/status"))
+        return status.status_code == 200 and status.json()["runtime_status"] == "RUNNING"
+
+    wait_for("the workflow to run", runs)
+    assert shop.http.post(shop.url("orders", f"/workflows/iwf-{suffix}/terminate")).is_success
+
+
+@pytest.mark.parametrize(
+    ("port", "how", "answer"),
+    [
+        (8001, "connect", "open"),  # people's HTTP: the knocking itself works
+        (50002, "http2", "ConnectionResetError"),  # sidecars among themselves: not in the clear
+        (50002, "tls", "CERTIFICATE_REQUIRED"),  # nor without a certificate of Sentry's
+        (7001, "connect", "ConnectionRefusedError"),  # the service's gRPC port is on loopback
+        (3500, "connect", "ConnectionRefusedError"),  # and so are both APIs of its sidecar
+        (50001, "connect", "ConnectionRefusedError"),
+    ],
+)
+def test_a_pod_without_identity_finds_closed_doors(
+    shop: ClusterShop, port: int, how: str, answer: str
+) -> None:
+    """Of all ports of a pod of orders, a pod without a sidecar reaches people's HTTP alone."""
+    address = shop.pods.address("orders")
+    told = shop.pods.execute("plain", "python", "-c", KNOCK, address, str(port), how)
+    assert answer in told

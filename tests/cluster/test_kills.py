@@ -1,0 +1,50 @@
+"""Pods die in the middle of thirty orders; every order ends once, and all books agree."""
+
+import pytest
+
+from cluster.pods import SIDECAR
+from cluster.shop import ClusterShop
+from system.rush import Rush
+
+ORDERS = 30
+STORES = ("redis", "postgres")
+SERVICES = ("orders", "inventory", "approvals")
+
+
+@pytest.mark.parametrize("app", [*SERVICES, *STORES])
+def test_orders_outlive_a_pod(shop: ClusterShop, app: str) -> None:
+    """A pod is gone at once with all its containers, and another takes its place."""
+    rush = Rush(shop, ORDERS)
+    rush.submit_half()
+    rush.wait_for_first_end()
+    shop.pods.kill(app)
+    rush.submit_rest()
+    shop.pods.wait_ready(app)
+    rush.approve()
+    rush.assert_all_sold_once()
+
+
+def test_orders_outlive_a_sidecar(shop: ClusterShop) -> None:
+    """The sidecar of orders is killed alone, and started again beside the service that lives."""
+    rush = Rush(shop, ORDERS)
+    rush.submit_half()
+    rush.wait_for_first_end()
+    shop.pods.kill_container("orders", SIDECAR)
+    rush.submit_rest()
+    shop.pods.wait_ready("orders")
+    rush.approve()
+    rush.assert_all_sold_once()
+
+
+def test_orders_outlive_the_control_plane(shop: ClusterShop) -> None:
+    """Dapr's placement and one of its schedulers are killed, and the workflows go on."""
+    rush = Rush(shop, ORDERS)
+    rush.submit_half()
+    rush.wait_for_first_end()
+    shop.control_plane.kill("dapr-placement-server")
+    shop.control_plane.kill("dapr-scheduler-server")
+    rush.submit_rest()
+    rush.approve()
+    rush.assert_all_sold_once()
+    shop.control_plane.wait_ready("dapr-placement-server")
+    shop.control_plane.wait_ready("dapr-scheduler-server", 3)

@@ -1,0 +1,45 @@
+"""The way of an order in the cluster, from outside."""
+
+from cluster.shop import ClusterShop
+from system.storefront import assert_books_agree, new_id, wait_for
+
+
+def test_a_published_order_completes(shop: ClusterShop) -> None:
+    """An event of an outside publisher becomes an order that completes."""
+    shop.restock()
+    order = shop.wait_final(shop.submit("paperclip", 3))
+    assert (order["status"], order["total_cents"]) == ("completed", 15_00)
+    wait_for("all to be told", lambda: len(shop.told(order["order_id"])) == order["sequence"])
+    assert_books_agree(shop, [order])
+
+
+def test_an_event_by_the_sidecar_of_orders_completes(shop: ClusterShop) -> None:
+    """The services' own component for the broker leads to the same streams."""
+    data = shop.order_data(new_id())
+    answer = shop.call_sidecar("orders", "/v1.0/publish/pubsub/orders.submitted", data)
+    assert answer.status_code == 204, answer.text
+    assert shop.wait_final(data["order_id"])["status"] == "completed"
+
+
+def test_a_large_order_is_approved(shop: ClusterShop) -> None:
+    """An order posted over HTTP waits for a person, who approves it over HTTP."""
+    data = shop.order_data(new_id(), "cars", 4)
+    posted = shop.http.post(shop.url("orders", "/orders"), json=data)
+    assert posted.status_code == 202, posted.text
+    order_id = data["order_id"]
+    shop.wait_status(order_id, "awaiting_approval")
+    shop.wait_approval(order_id, "pending")
+    assert shop.decide(order_id, approved=True).status_code == 200
+    assert shop.wait_final(order_id)["status"] == "completed"
+
+
+def test_a_large_order_is_denied(shop: ClusterShop) -> None:
+    """Denied, it is rejected, and what was reserved is free again."""
+    before = shop.stock("cars")
+    order_id = shop.submit("cars", 5)
+    shop.wait_approval(order_id, "pending")
+    assert shop.decide(order_id, approved=False).status_code == 200
+    order = shop.wait_final(order_id)
+    assert (order["status"], order["reason"]) == ("rejected", "denied")
+    assert shop.stock("cars") == before
+    assert shop.payments(order_id) == []

@@ -1,0 +1,84 @@
+"""Many orders, some of them large, all of which must end once whatever happens meanwhile."""
+
+from functools import partial
+from typing import Any
+
+import httpx
+
+from system.storefront import FINAL, Storefront, assert_books_agree, new_id, wait_for
+
+LARGE_EVERY = 10
+"""Each so many-th order is large and waits for a decision."""
+CARS = 4
+"""So many cars make an order large."""
+
+
+class Rush:
+    """Orders with ids that no other test has: paperclips, and now and then cars."""
+
+    def __init__(self, shop: Storefront, count: int) -> None:
+        self._shop = shop
+        self.orders = [
+            shop.order_data(new_id("rush"), "cars", CARS)
+            if number % LARGE_EVERY == 0
+            else shop.order_data(new_id("rush"), "paperclip", 1)
+            for number in range(count)
+        ]
+        self.ids = [data["order_id"] for data in self.orders]
+        self.large = [data["order_id"] for data in self.orders[::LARGE_EVERY]]
+        shop.restock()
+        self._before = self._on_hand()
+
+    def submit_half(self) -> None:
+        """Publish the first half of the orders."""
+        self._submit(self.orders[: len(self.orders) // 2])
+
+    def wait_for_first_end(self) -> None:
+        """Wait until the first order has ended: most of the others are in hand then."""
+        wait_for("the first order to end", lambda: self._ended() & set(self.ids))
+
+    def submit_rest(self) -> None:
+        """Publish the other half."""
+        self._submit(self.orders[len(self.orders) // 2 :])
+
+    def approve(self, timeout: float = 120) -> None:
+        """Approve the large orders as a patient manager does, until each decision is taken."""
+        for order_id in self.large:
+            wait_for(f"{order_id} to be approved", partial(self._decided, order_id), timeout)
+
+    def assert_all_sold_once(self, timeout: float = 180) -> None:
+        """Check that each order is completed, and that no book tells anything else."""
+        shop = self._shop
+        ended = shop.wait_all_final(self.ids, timeout)
+        ends = {(order["status"], order["reason"]) for order in ended}
+        assert ends == {("completed", None)}, ends
+        sold = {"cars": CARS * len(self.large), "paperclip": len(self.ids) - len(self.large)}
+        after = self._on_hand()
+        assert {item: self._before[item] - after[item] for item in sold} == sold
+        assert {item: shop.stock(item)["reserved"] for item in sold} == dict.fromkeys(sold, 0)
+        wait_for("every final status to be told", self._all_told)
+        assert_books_agree(shop, ended)
+        for order_id in self.large:
+            assert shop.wait_approval(order_id, "approved")["approver"] == "mallory"
+        assert not [x for x in shop.dead_letters("orders") if "rush-" in str(x["data"])]
+
+    def _submit(self, orders: list[dict[str, Any]]) -> None:
+        self._shop.at_once(self._shop.submit_stubbornly, orders, threads=8)
+
+    def _on_hand(self) -> dict[str, int]:
+        return {item: self._shop.stock(item)["on_hand"] for item in ("cars", "paperclip")}
+
+    def _decided(self, order_id: str) -> bool:
+        if self._shop.approval(order_id) is None:
+            return False
+        try:
+            return self._shop.decide(order_id, approved=True).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def _all_told(self) -> bool:
+        return self._ended() >= set(self.ids)
+
+    def _ended(self) -> set[str]:
+        events: list[dict[str, Any]] = self._shop.stream("orders.status")
+        return {e["subject"] for e in events if e["data"]["status"] in FINAL}

@@ -1,0 +1,213 @@
+"""What is asked of a running Orderflow, wherever it runs, and how a test waits for the answer."""
+
+import contextlib
+import json
+import time
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import httpx
+import redis
+
+FINAL = {"completed", "rejected", "cancelled", "failed", "needs_attention"}
+
+T = TypeVar("T")
+
+
+def wait_for(what: str, look: Callable[[], T | None], timeout: float = 60) -> T:
+    """Look until there is something; fail with what was awaited when it takes too long."""
+    deadline = time.monotonic() + timeout
+    pause = 0.02
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout:.0f} s: {what}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.5)
+
+
+def new_id(prefix: str = "t") -> str:
+    """Make an order id that no other test has."""
+    return f"{prefix}-{uuid.uuid4().hex[:16]}"
+
+
+class Storefront(ABC):
+    """Orderflow as its users see it: HTTP, methods of services, events, the broker's streams."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self.http = http
+
+    @property
+    @abstractmethod
+    def broker(self) -> redis.Redis:
+        """The broker of the services."""
+
+    @abstractmethod
+    def url(self, app: str, path: str) -> str:
+        """Name a path of a service."""
+
+    @abstractmethod
+    def invoke(self, caller: str, app: str, method: str, body: Any = None) -> httpx.Response:
+        """Invoke a method through the sidecar of `caller`."""
+
+    @abstractmethod
+    def publish(
+        self,
+        topic: str,
+        data: Any,
+        *,
+        raw: bytes | None = None,
+        content_type: str = "application/json",
+    ) -> httpx.Response:
+        """Publish data, or bytes as they are, on a topic."""
+
+    def order_data(
+        self, order_id: str, item: str = "paperclip", quantity: int = 1, customer: str = "alice"
+    ) -> dict[str, Any]:
+        """Write an order of one line."""
+        lines = [{"item": item, "quantity": quantity}]
+        return {"order_id": order_id, "customer_id": customer, "lines": lines}
+
+    def submit(self, item: str = "paperclip", quantity: int = 1, customer: str = "alice") -> str:
+        """Publish an order and return its id."""
+        order_id = new_id()
+        data = self.order_data(order_id, item, quantity, customer)
+        assert self.publish("orders.submitted", data).status_code == 204
+        return order_id
+
+    def submit_stubbornly(self, data: dict[str, Any], timeout: float = 60) -> None:
+        """Publish an order until the sidecar has taken it, as a publisher must."""
+
+        def publish() -> bool:
+            try:
+                return self.publish("orders.submitted", data).status_code == 204
+            except httpx.HTTPError:
+                return False
+
+        wait_for("a sidecar that takes the event", publish, timeout)
+
+    def order(self, order_id: str) -> dict[str, Any] | None:
+        """Read an order; None while there is none or orders does not answer."""
+        try:
+            response = self.http.get(self.url("orders", f"/orders/{order_id}"))
+        except httpx.HTTPError:
+            return None
+        return response.json() if response.status_code == 200 else None
+
+    def wait_status(self, order_id: str, *statuses: str, timeout: float = 60) -> dict[str, Any]:
+        """Wait until an order has one of the statuses."""
+
+        def look() -> dict[str, Any] | None:
+            order = self.order(order_id)
+            return order if order and order["status"] in statuses else None
+
+        return wait_for(f"{order_id} to be {' or '.join(statuses)}", look, timeout)
+
+    def wait_final(self, order_id: str, timeout: float = 60) -> dict[str, Any]:
+        """Wait until an order has ended."""
+        return self.wait_status(order_id, *FINAL, timeout=timeout)
+
+    def wait_all_final(
+        self, order_ids: Iterable[str], timeout: float = 120
+    ) -> list[dict[str, Any]]:
+        """Wait until all orders have ended."""
+        deadline = time.monotonic() + timeout
+        return [
+            self.wait_final(order_id, max(1.0, deadline - time.monotonic()))
+            for order_id in order_ids
+        ]
+
+    def at_once(
+        self, work: Callable[[T], Any], things: Iterable[T], threads: int = 16
+    ) -> list[Any]:
+        """Do something with all things, many at a time."""
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(work, things))
+
+    def stock(self, item: str) -> dict[str, Any]:
+        """Read one item's stock."""
+        items = self.http.get(self.url("inventory", "/stock")).json()["items"]
+        return next(entry for entry in items if entry["item"] == item)
+
+    def restock(self, item: str | None = None, quantity: int | None = None) -> None:
+        """Put pieces on the shelf, or bring it back to the opening stock."""
+        body = {"item": item, "quantity": quantity}
+        body = {key: value for key, value in body.items() if value is not None}
+        response = self.invoke("orders", "inventory", "restock", body)
+        assert response.status_code == 200, response.text
+
+    def payments(self, order_id: str) -> list[tuple[str, int]]:
+        """Read what was charged and refunded for an order."""
+        items = self.http.get(self.url("orders", f"/payments/{order_id}")).json()["items"]
+        return [(entry["kind"], entry["amount_cents"]) for entry in items]
+
+    def approval(self, order_id: str) -> dict[str, Any] | None:
+        """Read a request for approval; None while there is none."""
+        try:
+            response = self.http.get(self.url("approvals", f"/approvals/{order_id}"))
+        except httpx.HTTPError:
+            return None
+        return response.json() if response.status_code == 200 else None
+
+    def wait_approval(self, order_id: str, *statuses: str, timeout: float = 60) -> dict[str, Any]:
+        """Wait until a request for approval has one of the statuses."""
+
+        def look() -> dict[str, Any] | None:
+            approval = self.approval(order_id)
+            return approval if approval and approval["status"] in statuses else None
+
+        return wait_for(f"approval of {order_id} to be {statuses}", look, timeout)
+
+    def decide(self, order_id: str, *, approved: bool, comment: str = "") -> httpx.Response:
+        """Decide as a manager does, over HTTP."""
+        return self.http.post(
+            self.url("approvals", f"/approvals/{order_id}/decision"),
+            json={"approved": approved, "approver": "mallory", "comment": comment},
+        )
+
+    def dead_letters(self, app: str, **match: Any) -> list[dict[str, Any]]:
+        """Read a service's dead letters that have these values."""
+        items = self.http.get(self.url(app, "/dead-letters"), params={"limit": 500}).json()["items"]
+        return [item for item in items if all(item[key] == value for key, value in match.items())]
+
+    def stream(self, topic: str) -> list[dict[str, Any]]:
+        """Read all events of a topic as the broker keeps them."""
+        entries: Any = self.broker.xrange(topic)
+        events = []
+        for _, fields in entries:
+            with contextlib.suppress(RecursionError):  # garbage of another test, too deep to read
+                events.append(json.loads(fields[b"data"]))
+        return events
+
+    def told(self, order_id: str) -> list[dict[str, Any]]:
+        """Read what was published on orders.status about an order, each status once, in order."""
+        events = {
+            event["id"]: event
+            for event in self.stream("orders.status")
+            if event.get("subject") == order_id
+        }
+        return sorted((event["data"] for event in events.values()), key=lambda d: d["sequence"])
+
+
+def assert_books_agree(shop: Storefront, orders: Iterable[dict[str, Any]]) -> None:
+    """Check each order against its history, what was told of it, and the payment ledger."""
+    told: dict[str, dict[str, Any]] = {}
+    for event in shop.stream("orders.status"):
+        told.setdefault(event["subject"], {})[event["id"]] = event["data"]
+    for order in orders:
+        order_id = order["order_id"]
+        history = [(entry["sequence"], entry["status"]) for entry in order["history"]]
+        assert [sequence for sequence, _ in history] == list(range(1, len(history) + 1)), order
+        assert sum(status in FINAL for _, status in history) == 1, order
+        published = sorted((d["sequence"], d["status"]) for d in told[order_id].values())
+        assert published == history, (order_id, published, history)
+        charged = sum(cents for kind, cents in shop.payments(order_id) if kind == "charge")
+        refunded = sum(cents for kind, cents in shop.payments(order_id) if kind == "refund")
+        owed = order["total_cents"] if order["status"] == "completed" else 0
+        assert charged - refunded == owed, (order, shop.payments(order_id))
+        assert len(shop.payments(order_id)) <= 2, shop.payments(order_id)
