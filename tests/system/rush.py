@@ -27,7 +27,7 @@ class Rush:
         self.ids = [data["order_id"] for data in self.orders]
         self.large = [data["order_id"] for data in self.orders[::LARGE_EVERY]]
         shop.restock()
-        self._before = self._on_hand()
+        self._before = self._shelf()
 
     def submit_half(self) -> None:
         """Publish the first half of the orders."""
@@ -53,9 +53,11 @@ class Rush:
         ends = {(order["status"], order["reason"]) for order in ended}
         assert ends == {("completed", None)}, ends
         sold = {"cars": CARS * len(self.large), "paperclip": len(self.ids) - len(self.large)}
-        after = self._on_hand()
-        assert {item: self._before[item] - after[item] for item in sold} == sold
-        assert {item: shop.stock(item)["reserved"] for item in sold} == dict.fromkeys(sold, 0)
+        after = self._shelf()
+        assert {i: self._before[i]["on_hand"] - after[i]["on_hand"] for i in sold} == sold
+        # Orders of other tests may wait for a decision: they hold what they held before.
+        reserved = {i: self._before[i]["reserved"] - after[i]["reserved"] for i in sold}
+        assert reserved == dict.fromkeys(sold, 0)
         wait_for("every final status to be told", self._all_told)
         assert_books_agree(shop, ended)
         for order_id in self.large:
@@ -65,8 +67,8 @@ class Rush:
     def _submit(self, orders: list[dict[str, Any]]) -> None:
         self._shop.at_once(self._shop.submit_stubbornly, orders, threads=8)
 
-    def _on_hand(self) -> dict[str, int]:
-        return {item: self._shop.stock(item)["on_hand"] for item in ("cars", "paperclip")}
+    def _shelf(self) -> dict[str, dict[str, Any]]:
+        return {item: self._shop.stock(item) for item in ("cars", "paperclip")}
 
     def _decided(self, order_id: str) -> bool:
         if self._shop.approval(order_id) is None:
