@@ -33,9 +33,9 @@ class Rush:
         """Publish the first half of the orders."""
         self._submit(self.orders[: len(self.orders) // 2])
 
-    def wait_for_first_end(self) -> None:
-        """Wait until the first order has ended: most of the others are in hand then."""
-        wait_for("the first order to end", lambda: self._ended() & set(self.ids))
+    def wait_until_under_way(self) -> None:
+        """Wait until goods are set aside for the first order: all of them are in hand then."""
+        wait_for("an order to be reserved", lambda: self._told({"reserved"}) & set(self.ids))
 
     def submit_rest(self) -> None:
         """Publish the other half."""
@@ -79,8 +79,8 @@ class Rush:
             return False
 
     def _all_told(self) -> bool:
-        return self._ended() >= set(self.ids)
+        return self._told(FINAL) >= set(self.ids)
 
-    def _ended(self) -> set[str]:
+    def _told(self, statuses: set[str]) -> set[str]:
         events: list[dict[str, Any]] = self._shop.stream("orders.status")
-        return {e["subject"] for e in events if e["data"]["status"] in FINAL}
+        return {e["subject"] for e in events if e["data"]["status"] in statuses}
