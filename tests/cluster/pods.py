@@ -41,18 +41,21 @@ class Pods:
         """Run a command beside the application of a pod, and return what it printed."""
         return self._run("exec", "-i", self.name(app), "-c", "app", "--", *command, data=data)
 
-    def kill(self, app: str) -> None:
-        """Let a pod of an application die at once with all its containers, and never come back."""
-        pod = self._a_ready_one(app)
+    def victim(self, app: str) -> Pod:
+        """Choose a pod of an application that is ready, to be killed when the time has come."""
+        return self._a_ready_one(app)
+
+    def kill(self, pod: Pod) -> None:
+        """Let a pod die at once with all its containers, and never come back."""
         # Killed before it is deleted: where its successor takes over a volume, nothing of it lives.
         for container in _containers(pod):
             _kill(container["containerID"])
         name = pod["metadata"]["name"]
         self._run("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
 
-    def kill_container(self, app: str, container: str) -> None:
+    def kill_container(self, pod: Pod, container: str) -> None:
         """Kill one container of a pod, and return when the kubelet has started it again."""
-        pod = self._a_ready_one(app)
+        app = pod["metadata"]["labels"]["app.kubernetes.io/name"]
         former = _container(pod, container)
         _kill(former["containerID"])
 

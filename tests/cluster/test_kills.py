@@ -8,6 +8,7 @@ from system.rush import Rush
 
 ORDERS = 30
 STORES = ("redis", "postgres")
+CONTROL_PLANE = ("placement", "scheduler")
 SERVICES = ("orders", "inventory", "approvals")
 
 
@@ -15,9 +16,10 @@ SERVICES = ("orders", "inventory", "approvals")
 def test_orders_outlive_a_pod(shop: ClusterShop, app: str) -> None:
     """A pod is gone at once with all its containers, and another takes its place."""
     rush = Rush(shop, ORDERS)
+    victim = shop.pods.victim(app)
     rush.submit_half()
-    rush.wait_for_first_end()
-    shop.pods.kill(app)
+    rush.wait_until_under_way()
+    shop.pods.kill(victim)
     rush.submit_rest()
     shop.pods.wait_ready(app)
     rush.approve()
@@ -27,9 +29,10 @@ def test_orders_outlive_a_pod(shop: ClusterShop, app: str) -> None:
 def test_orders_outlive_a_sidecar(shop: ClusterShop) -> None:
     """The sidecar of orders is killed alone, and started again beside the service that lives."""
     rush = Rush(shop, ORDERS)
+    victim = shop.pods.victim("orders")
     rush.submit_half()
-    rush.wait_for_first_end()
-    shop.pods.kill_container("orders", SIDECAR)
+    rush.wait_until_under_way()
+    shop.pods.kill_container(victim, SIDECAR)
     rush.submit_rest()
     shop.pods.wait_ready("orders")
     rush.approve()
@@ -39,10 +42,11 @@ def test_orders_outlive_a_sidecar(shop: ClusterShop) -> None:
 def test_orders_outlive_the_control_plane(shop: ClusterShop) -> None:
     """Dapr's placement and one of its schedulers are killed, and the workflows go on."""
     rush = Rush(shop, ORDERS)
+    victims = [shop.control_plane.victim(f"dapr-{each}-server") for each in CONTROL_PLANE]
     rush.submit_half()
-    rush.wait_for_first_end()
-    shop.control_plane.kill("dapr-placement-server")
-    shop.control_plane.kill("dapr-scheduler-server")
+    rush.wait_until_under_way()
+    for victim in victims:
+        shop.control_plane.kill(victim)
     rush.submit_rest()
     rush.approve()
     rush.assert_all_sold_once()

@@ -27,15 +27,15 @@ class Rush:
         self.ids = [data["order_id"] for data in self.orders]
         self.large = [data["order_id"] for data in self.orders[::LARGE_EVERY]]
         shop.restock()
-        self._before = self._on_hand()
+        self._before = self._shelf()
 
     def submit_half(self) -> None:
         """Publish the first half of the orders."""
         self._submit(self.orders[: len(self.orders) // 2])
 
-    def wait_for_first_end(self) -> None:
-        """Wait until the first order has ended: most of the others are in hand then."""
-        wait_for("the first order to end", lambda: self._ended() & set(self.ids))
+    def wait_until_under_way(self) -> None:
+        """Wait until goods are set aside for the first order: all of them are in hand then."""
+        wait_for("an order to be reserved", lambda: self._told({"reserved"}) & set(self.ids))
 
     def submit_rest(self) -> None:
         """Publish the other half."""
@@ -53,9 +53,11 @@ class Rush:
         ends = {(order["status"], order["reason"]) for order in ended}
         assert ends == {("completed", None)}, ends
         sold = {"cars": CARS * len(self.large), "paperclip": len(self.ids) - len(self.large)}
-        after = self._on_hand()
-        assert {item: self._before[item] - after[item] for item in sold} == sold
-        assert {item: shop.stock(item)["reserved"] for item in sold} == dict.fromkeys(sold, 0)
+        after = self._shelf()
+        assert {i: self._before[i]["on_hand"] - after[i]["on_hand"] for i in sold} == sold
+        # Orders of other tests may wait for a decision: they hold what they held before.
+        reserved = {i: self._before[i]["reserved"] - after[i]["reserved"] for i in sold}
+        assert reserved == dict.fromkeys(sold, 0)
         wait_for("every final status to be told", self._all_told)
         assert_books_agree(shop, ended)
         for order_id in self.large:
@@ -65,8 +67,8 @@ class Rush:
     def _submit(self, orders: list[dict[str, Any]]) -> None:
         self._shop.at_once(self._shop.submit_stubbornly, orders, threads=8)
 
-    def _on_hand(self) -> dict[str, int]:
-        return {item: self._shop.stock(item)["on_hand"] for item in ("cars", "paperclip")}
+    def _shelf(self) -> dict[str, dict[str, Any]]:
+        return {item: self._shop.stock(item) for item in ("cars", "paperclip")}
 
     def _decided(self, order_id: str) -> bool:
         if self._shop.approval(order_id) is None:
@@ -77,8 +79,8 @@ class Rush:
             return False
 
     def _all_told(self) -> bool:
-        return self._ended() >= set(self.ids)
+        return self._told(FINAL) >= set(self.ids)
 
-    def _ended(self) -> set[str]:
+    def _told(self, statuses: set[str]) -> set[str]:
         events: list[dict[str, Any]] = self._shop.stream("orders.status")
-        return {e["subject"] for e in events if e["data"]["status"] in FINAL}
+        return {e["subject"] for e in events if e["data"]["status"] in statuses}
