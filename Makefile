@@ -55,6 +55,7 @@ contracts: env ## tests of what the services say to each other
 	@$(BIN)/pytest tests/contracts $(ARGS)
 
 manifests: env ## tests of the Kubernetes manifests
+	@$(BIN)/orderflow-tools cluster kubectl # built here, where it takes no test's time
 	@$(BIN)/pytest tests/deploy $(ARGS)
 
 system: env ## tests on the real Dapr runtime
