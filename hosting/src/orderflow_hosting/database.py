@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
 from sqlalchemy import (
@@ -27,7 +27,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.schema import CreateColumn
 
 from orderflow_hosting.postgresql import postgresql_engine
@@ -66,6 +66,10 @@ class DatabaseClosed(Exception):
 
 class DatabaseNotReady(Exception):
     """The tables cannot be used yet, for the database has not answered since the start."""
+
+
+DATABASE_AWAY: Final = (OperationalError, InterfaceError, DatabaseClosed, DatabaseNotReady)
+"""What reading and writing raise while the database cannot be used: it may be later."""
 
 
 class ColumnMissing(Exception):

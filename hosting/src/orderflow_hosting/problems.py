@@ -10,10 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 
-from orderflow_hosting.database import DatabaseClosed, DatabaseNotReady
+from orderflow_hosting.database import DATABASE_AWAY
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -141,7 +140,7 @@ def install(app: FastAPI) -> None:
         return _response(Problem(503, "STORE_UNAVAILABLE", "the database does not answer"))
 
     app.add_exception_handler(Problem, answer)
-    for unavailable in (OperationalError, InterfaceError, DatabaseClosed, DatabaseNotReady):
+    for unavailable in DATABASE_AWAY:
         app.add_exception_handler(unavailable, answer_unavailable)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(HTTPException, answer_http)

@@ -3,9 +3,8 @@
 from collections import OrderedDict
 
 import grpc.aio
-from sqlalchemy.exc import InterfaceError, OperationalError
 
-from orderflow_hosting.database import DatabaseClosed, DatabaseNotReady
+from orderflow_hosting.database import DATABASE_AWAY
 from orderflow_hosting.problems import Problem
 
 UNEXPECTED_ATTEMPTS = 10
@@ -20,10 +19,7 @@ class Unavailable(Exception):
 _PASSING = (
     Unavailable,
     grpc.aio.AioRpcError,
-    OperationalError,
-    InterfaceError,
-    DatabaseClosed,
-    DatabaseNotReady,
+    *DATABASE_AWAY,
     OSError,  # and with it TimeoutError
 )
 

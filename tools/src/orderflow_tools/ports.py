@@ -71,13 +71,9 @@ class Ports:
 
     @classmethod
     def free_block(cls) -> Self:
-        """Return ports that were all free just now, below those that outgoing connections take."""
+        """Return ports that were all free just now; see `free_ports`."""
         count = len(fields(ControlPorts)) + len(LOCAL_PORTS) * len(fields(AppPorts))
-        while True:
-            base = random.randrange(10_000, 30_000)  # noqa: S311 - no secret is made of it
-            if all(is_free(port) for port in range(base, base + count)):
-                break
-        ports = iter(range(base, base + count))
+        ports = iter(free_ports(count))
         return cls(
             control=ControlPorts(**{field.name: next(ports) for field in fields(ControlPorts)}),
             apps={
@@ -133,6 +129,15 @@ class Ports:
 def variable_of(owner: str, name: str) -> str:
     """Return the name of the environment variable that moves a port."""
     return f"{owner}_{name}_port".upper()
+
+
+def free_ports(count: int) -> range:
+    """Return so many ports that were free just now, below those that outgoing connections take."""
+    while True:
+        base = random.randrange(10_000, 30_000)  # noqa: S311 - no secret is made of it
+        ports = range(base, base + count)
+        if all(is_free(port) for port in ports):
+            return ports
 
 
 def is_free(port: int) -> bool:

@@ -6,7 +6,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from typing import Any, Final, Self
 from orderflow_tools.databases import server_answers
 from orderflow_tools.debian import install, is_root_on_debian
 from orderflow_tools.errors import PlatformError
-from orderflow_tools.ports import LOOPBACK
+from orderflow_tools.ports import LOOPBACK, free_ports
 
 SUPERUSER: Final = "orderflow"
 START_TIMEOUT: Final = 60.0
@@ -41,7 +40,7 @@ class PostgresServer:
         self._identity = _identity()
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="orderflow-postgres-"))
-        self._port = _free_port()
+        (self._port,) = free_ports(1)
 
     def __enter__(self) -> Self:
         try:
@@ -187,10 +186,3 @@ def _run(command: list[str], **options: Any) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     if done.returncode != 0:
         raise PlatformError(f"{Path(command[0]).name} failed:\n{done.stdout}{done.stderr}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port

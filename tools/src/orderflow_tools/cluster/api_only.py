@@ -7,8 +7,6 @@ but runs no pod.
 import contextlib
 import json
 import shutil
-import socket
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self
 
@@ -22,7 +20,7 @@ from orderflow_tools.cluster.network import CANDIDATES
 from orderflow_tools.cluster.processes import Processes
 from orderflow_tools.cluster.programs import dapr_chart, find_control_plane, find_kubectl
 from orderflow_tools.platform import Step, silent
-from orderflow_tools.ports import LOOPBACK
+from orderflow_tools.ports import LOOPBACK, free_ports
 from orderflow_tools.settings import Settings
 
 START_TIMEOUT: Final = 60.0
@@ -91,7 +89,7 @@ class ApiOnly:
     def _start(self, programs: Path) -> None:
         layout = self.layout
         layout.configuration.mkdir(parents=True)
-        endpoints = Endpoints(LOOPBACK, *_free_ports(3))
+        endpoints = Endpoints(LOOPBACK, *free_ports(3))
         network = CANDIDATES[0]
         certificates.write_all(layout.certificates, [str(network.api)])
         kubeconfig = layout.configuration / "controller-manager.kubeconfig"
@@ -102,7 +100,7 @@ class ApiOnly:
         self._run("kube-apiserver", server)
         self._processes.wait("kube-apiserver", self.client.answers, START_TIMEOUT)
         controllers = control_plane.controller_manager(layout, programs)
-        self._run("kube-controller-manager", [*controllers, f"--secure-port={_free_ports(1)[0]}"])
+        self._run("kube-controller-manager", [*controllers, f"--secure-port={free_ports(1)[0]}"])
 
     def _run(self, name: str, command: control_plane.Command) -> None:
         process = psutil.Process(self._processes.start(name, command).pid)
@@ -128,12 +126,3 @@ class ApiOnly:
                 if process.create_time() == created and process.status() != psutil.STATUS_ZOMBIE:
                     living.append(process)
         return living
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports of loopback on which nobody listens now."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]

@@ -6,7 +6,7 @@ from typing import Final
 
 from orderflow_tools.cluster.image_archive import ProgramImage, write_archive
 from orderflow_tools.cluster.processes import Processes
-from orderflow_tools.cluster.programs import COREDNS_VERSION, Programs
+from orderflow_tools.cluster.programs import COREDNS_VERSION, DAPR, Programs
 from orderflow_tools.cluster.worker import PAUSE_IMAGE, SOCKET
 from orderflow_tools.toolchain import RUNTIME_VERSION
 
@@ -17,8 +17,7 @@ COREDNS_IMAGE: Final = f"registry.k8s.io/coredns/coredns:v{COREDNS_VERSION}"
 
 def own_images(programs: Programs) -> list[ProgramImage]:
     """Return the images by the names that manifests and charts call them."""
-    dapr = {name: programs.dapr / name for name in ("operator", "injector", "sentry")}
-    dapr |= {name: programs.dapr / name for name in ("placement", "scheduler")}
+    dapr = {target.name: programs.dapr / target.name for target in DAPR}
     dapr["daprd"] = programs.daprd
     return [
         ProgramImage(PAUSE_IMAGE, programs.node / "pause", "pause"),
