@@ -138,6 +138,9 @@ def _kubelet(layout: Layout, network: Network) -> dict[str, object]:
             "nodefs.available": "1%",
         },
         "registryPullQPS": 0,
+        # How soon a pod sees that a ConfigMap has changed. Dapr's parts wait for the one that holds
+        # the trust anchors: those that start before Sentry has written it waited a minute or two.
+        "syncFrequency": "5s",
         "maxPods": 110,
     }
 
