@@ -12,11 +12,11 @@ class Feed:
     """Changes that a test makes."""
 
     def __init__(self) -> None:
-        self.waiting: asyncio.Queue[bool] = asyncio.Queue()
+        self.waiting: asyncio.Queue[str] = asyncio.Queue()
         self.is_current = True
 
     async def next_change(self) -> None:
-        if not await self.waiting.get():
+        if await self.waiting.get() == "end":
             raise StopAsyncIteration
 
     async def current(self) -> bool:
@@ -36,8 +36,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_each_change_is_told_and_the_end_ends_the_stream() -> None:
     """After the last there is nothing more."""
     feed = Feed()
-    for more in (True, True, False):
-        feed.waiting.put_nowait(more)
+    for what in ("change", "change", "end"):
+        feed.waiting.put_nowait(what)
     told = [event async for event in feed.events()]
     assert told == [": following\n\n", changes.CHANGED, changes.CHANGED]
 
@@ -48,7 +48,7 @@ async def test_a_quiet_stream_says_that_it_is_still_there() -> None:
     events = feed.events()
     assert await anext(events) == ": following\n\n"
     assert await anext(events) == ": still here\n\n"
-    feed.waiting.put_nowait(True)
+    feed.waiting.put_nowait("change")
     assert await anext(events) == changes.CHANGED
 
 
