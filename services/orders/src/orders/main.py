@@ -13,7 +13,6 @@ from orderflow_hosting.health import health_router
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
-from orderflow_hosting.web import Site
 from orders.activities import OrderActivities
 from orders.api import http_app, offer_methods, order_router, payment_router, subscribe
 from orders.attention import Attention
@@ -32,6 +31,7 @@ from orders.hello_activity import HelloActivities
 from orders.intake import Intake
 from orders.management import Management
 from orders.order_undo import OrderUndo
+from orders.pages.site import orders_site
 from orders.payments import LedgerProvider
 from orders.picking import PickingActivities
 from orders.resuming import keep_resuming
@@ -110,7 +110,7 @@ async def run(settings: OrdersSettings) -> None:
             {"store": database.check, "sidecar": sidecar.check, "workflow_worker": worker.check}
         ),
     )
-    Site("Orders").install(http)
+    orders_site().install(http)
 
     async def begin() -> None:
         await database.ready()
