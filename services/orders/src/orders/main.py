@@ -1,6 +1,8 @@
 """Orders' composition root: wire, register, serve."""
 
 import asyncio
+from collections.abc import Iterable
+from typing import Any
 
 from orderflow_contracts import names
 from orderflow_hosting import logs
@@ -13,6 +15,10 @@ from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 from orders.activities import OrderActivities
 from orders.api import http_app, offer_methods, order_router, payment_router, subscribe
+from orders.attention import Attention
+from orders.attention_activities import AttentionActivities
+from orders.attention_api import attention_router
+from orders.attention_store import AttentionStore
 from orders.batch_activities import BatchActivities
 from orders.batch_api import batch_router, subscribe_to_batches
 from orders.batch_store import BatchStore
@@ -51,7 +57,8 @@ async def run(settings: OrdersSettings) -> None:
     announcer = DaprAnnouncer(sidecar)
     feed = StatusFeed(store, shared=database.is_shared)
     letters = DeadLetters(database, DEAD_LETTERS, sidecar)
-    order_undo = OrderUndo(engine, store)
+    order_undo = OrderUndo(engine, store, settings.undo_timeout_seconds)
+    attention = Attention(AttentionStore(database), engine, order_undo)
     intake = Intake(settings, store, engine, announcer, feed, order_undo)
     batch_store = BatchStore(database)
     batches = Batches(settings, batch_store, engine, announcer, feed, order_undo, letters)
@@ -64,24 +71,24 @@ async def run(settings: OrdersSettings) -> None:
     )
     inventory = DaprInventory(sidecar)
     steps = OrderActivities(store, inventory, payments, announcer, feed, engine)
-    batch_steps = BatchActivities(batches)
     monitors = StockMonitors(settings, engine, inventory, announcer)
     hello = HelloActivities(part_seconds=settings.hello_step_seconds)
     task_store = TaskStore(database)
     tasks = Tasks(task_store, engine)
-    task_steps = TaskActivities(task_store, settings.pickers)
-    picking = PickingActivities(store, task_store, engine)
     worker = Worker(
         settings,
         sidecar,
         workflows=WORKFLOWS,
         activities={
-            **{name: getattr(steps, name) for name in workflow_names.ORDER_ACTIVITIES},
-            **{name: getattr(monitors, name) for name in workflow_names.MONITOR_ACTIVITIES},
-            **{name: getattr(batch_steps, name) for name in workflow_names.BATCH_ACTIVITIES},
+            **_named(steps, workflow_names.ORDER_ACTIVITIES),
+            **_named(monitors, workflow_names.MONITOR_ACTIVITIES),
+            **_named(BatchActivities(batches), workflow_names.BATCH_ACTIVITIES),
             workflow_names.INTERACTIVE_HELLO_STEP: hello.interactive_hello_activity,
-            **{name: getattr(task_steps, name) for name in workflow_names.TASK_ACTIVITIES},
-            **{name: getattr(picking, name) for name in workflow_names.PICKING_ACTIVITIES},
+            **_named(TaskActivities(task_store, settings.pickers), workflow_names.TASK_ACTIVITIES),
+            **_named(
+                PickingActivities(store, task_store, engine), workflow_names.PICKING_ACTIVITIES
+            ),
+            workflow_names.CONCLUDE_RETRY: AttentionActivities(attention).conclude_retry_activity,
         },
     )
 
@@ -93,6 +100,7 @@ async def run(settings: OrdersSettings) -> None:
     letters.listen(app, names.SUBSCRIPTIONS[names.ORDERS])
     http = http_app(
         order_router(intake, store, feed),
+        attention_router(attention, store),
         batch_router(batch_store),
         payment_router(payments),
         task_router(tasks),
@@ -108,7 +116,7 @@ async def run(settings: OrdersSettings) -> None:
         await database.ready()
         await worker.start()
         monitors.start()
-        await keep_resuming(intake, batches)
+        await keep_resuming(intake, batches, attention)
 
     beginning = asyncio.create_task(begin())
     try:
@@ -116,12 +124,18 @@ async def run(settings: OrdersSettings) -> None:
     finally:
         beginning.cancel()
         intake.stop()
+        attention.stop()
         monitors.stop()
         batches.stop_waiting()
         await worker.stop()
         await engine.close()
         await sidecar.close()
         database.close()
+
+
+def _named(steps: object, activities: Iterable[str]) -> dict[str, Any]:
+    """Find activities among the methods that have their names."""
+    return {name: getattr(steps, name) for name in activities}
 
 
 def main() -> None:
