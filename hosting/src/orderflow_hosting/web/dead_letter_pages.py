@@ -41,7 +41,9 @@ class DeadLetterPages:
             after: str | None = None,
             sent: Annotated[int, Query(ge=0)] = 0,
         ) -> Response:
-            return await self._page(request, show, after, Resent(sent=[0] * min(sent, MOST_AT_ONCE)))
+            return await self._page(
+                request, show, after, Resent(sent=[0] * min(sent, MOST_AT_ONCE))
+            )
 
         @router.post(f"{self.path}/resend")
         async def resend_dead_letters(

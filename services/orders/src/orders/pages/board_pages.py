@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -10,10 +11,10 @@ from fastapi import APIRouter, Request, Response
 
 from orderflow_contracts.orders import OrderStatus
 from orderflow_hosting.access import page
-from orderflow_hosting.access.guards import access_of
 from orderflow_hosting.pages import decode_cursor, encode_cursor, not_a_cursor, read_number
 from orderflow_hosting.web import Site, change_events
 from orders.board_store import BoardStore, Found, Wanted
+from orders.pages.live import IsCurrent
 from orders.pulse import Pulse
 
 ORDERS_A_PAGE: Final = 50
@@ -45,7 +46,7 @@ class Searched:
         return f"/?{urlencode(values)}" if values else "/"
 
 
-def board_router(site: Site, board: BoardStore, pulse: Pulse) -> APIRouter:
+def board_router(site: Site, board: BoardStore, pulse: Pulse, is_current: IsCurrent) -> APIRouter:
     """Serve the board."""
     router = APIRouter(include_in_schema=False)
 
@@ -72,10 +73,7 @@ def board_router(site: Site, board: BoardStore, pulse: Pulse) -> APIRouter:
 
     @router.get("/board/changes", dependencies=[page()])
     async def changes(request: Request) -> Response:
-        async def is_current() -> bool:
-            return await access_of(request).session_is_current(request)
-
-        return change_events(pulse.listener(), is_current)
+        return change_events(pulse.listener(), partial(is_current, request))
 
     return router
 
@@ -117,5 +115,3 @@ def _moment(text: str) -> datetime:
     """Read a time as a browser's field writes it, in UTC unless it says otherwise."""
     at = datetime.fromisoformat(text)
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
@@ -13,13 +14,13 @@ from orderflow_contracts.attention import OrderAttention
 from orderflow_contracts.orders import Order, OrderStatus
 from orderflow_contracts.tasks import Task
 from orderflow_hosting.access import Role, form, page
-from orderflow_hosting.access.guards import access_of
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.web import Site, change_events
 from orders.api import PathOrderId
 from orders.board_store import BoardStore
 from orders.instances import HistoryEvent
 from orders.intake import Intake, OrderEnded, UnknownOrder
+from orders.pages.live import IsCurrent
 from orders.payments import LedgerProvider
 from orders.ports import EngineUnavailable, NoSuchInstance
 from orders.pulse import Pulse
@@ -75,6 +76,7 @@ class OrderPages:
     histories: Histories
     attention: Attends
     pulse: Pulse
+    is_current: IsCurrent
     inbox_url: str
 
     def router(self) -> APIRouter:
@@ -90,9 +92,7 @@ class OrderPages:
 
         @router.get("/changes", dependencies=[page()])
         async def changes(request: Request, order_id: PathOrderId) -> Response:
-            async def is_current() -> bool:
-                return await access_of(request).session_is_current(request)
-
+            is_current = partial(self.is_current, request)
             return change_events(self.pulse.listener_of(order_id), is_current)
 
         @router.get("/cancel", dependencies=[page(Role.OPERATOR)])
@@ -156,9 +156,7 @@ class OrderPages:
     async def _task(self, order_id: str) -> Task | None:
         return await self.tasks.task(f"{names.PICK_TASK_PREFIX}{order_id}")
 
-    async def _told(
-        self, order_id: str, retries: int
-    ) -> dict[str, Sequence[HistoryEvent]] | None:
+    async def _told(self, order_id: str, retries: int) -> dict[str, Sequence[HistoryEvent]] | None:
         """Read the histories of an order's workflows; None while the engine does not answer."""
         undo = f"{names.UNDO_PREFIX}{order_id}"
         ids = [order_id, undo, *(f"{undo}.{retry}" for retry in range(1, retries + 1))]

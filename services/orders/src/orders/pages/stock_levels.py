@@ -105,5 +105,5 @@ def _part(pieces: int, whole: int) -> float:
 
 def _why(error: Exception) -> str:
     if isinstance(error, grpc.aio.AioRpcError):
-        return error.details() or error.code().name
+        return str(error.details() or error.code().name)
     return str(error)

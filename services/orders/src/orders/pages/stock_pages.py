@@ -16,6 +16,7 @@ from orders.pages.stock_levels import Stocks, levels
 
 _PIECES: Final = re.compile(r"[1-9][0-9]{0,6}")
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
+_FIELDS: Final = ("item", "quantity", "key")
 MOST_PIECES: Final = 1_000_000
 NOT_PIECES: Final = "Pieces: a whole number from 1 to 1,000,000."
 
@@ -48,7 +49,9 @@ def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
     @router.post("/restock", dependencies=[form(Role.OPERATOR, "stock.restock")])
     async def restock(request: Request) -> Response:
         sent = await request.form()
-        item, pieces, key = (str(sent.get(name, "")).strip() for name in ("item", "quantity", "key"))
+        item, pieces, key = (
+            str(sent.get(name, "")).strip() for name in ("item", "quantity", "key")
+        )
         name_subject(request, item)
         plain = pieces.replace(",", "")
         if not _PIECES.fullmatch(plain) or int(plain) > MOST_PIECES or not _KEY.fullmatch(key):

@@ -73,7 +73,12 @@ class _Pages:
         wanted = RuntimeStatus(status) if status else None
         with as_problems():
             found, last = await self._management.page(
-                wanted, name or None, INSTANCES_ON_A_PAGE, known, most_read=MOST_READ, payloads=False
+                wanted,
+                name or None,
+                INSTANCES_ON_A_PAGE,
+                known,
+                most_read=MOST_READ,
+                payloads=False,
             )
         return self._site.page(
             request,
