@@ -93,6 +93,11 @@ class BoardStore:
         """
         return await self._database.read(partial(_search, wanted=wanted, limit=limit, after=after))
 
+    async def newest(self) -> int:
+        """Tell the number of the newest order, 0 when there is none."""
+        query = select(ORDERS.c.number).order_by(ORDERS.c.number.desc()).limit(1)
+        return await self._database.read(lambda connection: connection.scalar(query)) or 0
+
     async def batch_of(self, order_id: str) -> str | None:
         """Name the batch that an order came with, if it came with one."""
         query = select(BATCH_ORDERS.c.batch_id).where(

@@ -46,6 +46,7 @@ class OrdersSettings(ServiceSettings):
     low_stock_check_seconds: float = Field(15, gt=0)
     approval_reminder_after: float = Field(0.5, ge=0, lt=1)
     second_approval_threshold_cents: int | None = None
+    inbox_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] = "http://127.0.0.1:8003"
     undo_timeout_seconds: float = Field(UNDO_TIMEOUT_SECONDS, gt=0, le=LONGEST_PATIENCE_SECONDS)
 
     @field_validator("second_approval_threshold_cents")
