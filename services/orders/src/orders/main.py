@@ -127,7 +127,7 @@ async def run(settings: OrdersSettings) -> None:
         access.sign_in_router(site.page),
         access.audit_router(),
         *_pages(settings, database, site, access, intake, inventory, engine, attention, feed),
-        *_workshop(site, database, letters, management, tasks, attention),
+        *_operations(site, database, letters, management, tasks, attention),
     )
     access.install(http)
     site.install(http, [reads()])
@@ -193,7 +193,7 @@ def _pages(  # noqa: PLR0917 # pages show what all of these know
     yield stock_router(site, board, stocks)
 
 
-def _workshop(
+def _operations(
     site: Site,
     database: Database,
     letters: DeadLetters,
