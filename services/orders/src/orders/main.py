@@ -126,7 +126,17 @@ async def run(settings: OrdersSettings) -> None:
         ),
         access.sign_in_router(site.page),
         access.audit_router(),
-        *_pages(settings, database, site, access, intake, inventory, engine, attention, feed),
+        *_pages(
+            settings=settings,
+            database=database,
+            site=site,
+            access=access,
+            intake=intake,
+            shelf=inventory,
+            engine=engine,
+            attention=attention,
+            feed=feed,
+        ),
         *_operations(site, database, letters, management, tasks, attention),
     )
     access.install(http)
@@ -161,7 +171,8 @@ def _named(steps: object, activities: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(steps, name) for name in activities}
 
 
-def _pages(  # noqa: PLR0917 # pages show what all of these know
+def _pages(
+    *,
     settings: OrdersSettings,
     database: Database,
     site: Site,
