@@ -15,6 +15,7 @@ from dapr.ext.workflow.logger import LoggerOptions
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.settings import ServiceSettings
 from orderflow_hosting.sidecar import InvocationRefused, Sidecar
+from orders.work_items import OneAnswerATurn
 from orders.workflows.registry import Workflow
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -70,7 +71,10 @@ class Worker:
         # The SDK's loggers write by themselves, and then hand on to the service's: once is enough.
         logged_once = LoggerOptions("WARNING", logging.NullHandler())
         self._runtime = WorkflowRuntime(
-            settings.dapr_host, str(settings.dapr_grpc_port), logger_options=logged_once
+            settings.dapr_host,
+            str(settings.dapr_grpc_port),
+            logger_options=logged_once,
+            interceptors=[OneAnswerATurn()],
         )
         for name, workflow in workflows.items():
             self._runtime.register_workflow(workflow, name=name)
