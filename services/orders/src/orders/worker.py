@@ -95,16 +95,25 @@ class Worker:
 
     async def check(self) -> None:
         """Raise if the worker takes no work."""
-        ready = self._started and await asyncio.to_thread(
-            self._runtime.wait_for_worker_ready, READY_SECONDS
-        )
-        if not ready:
+        if not await self._is_connected():
             raise Problem(503, "WORKER_UNAVAILABLE", "the workflow worker is not connected")
         await self._sidecar.check_workflows()
+
+    async def is_shut_out(self) -> bool:
+        """Tell whether the worker is connected, and the sidecar has not taken note of it.
+
+        Raises `httpx.HTTPError` where the sidecar is away.
+        """
+        return await self._sidecar.stands_still() and await self._is_connected()
 
     async def stop(self) -> None:
         """Send off what is ready, then disconnect; the engine gives the rest to the next worker."""
         await asyncio.to_thread(self._runtime.shutdown)
+
+    async def _is_connected(self) -> bool:
+        return self._started and await asyncio.to_thread(
+            self._runtime.wait_for_worker_ready, READY_SECONDS
+        )
 
     async def _sidecar_is_up(self) -> bool:
         try:
