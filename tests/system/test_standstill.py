@@ -20,7 +20,8 @@ CUTS = 12
 """Every second cut or so comes at a moment when the sidecar has work that nobody has received."""
 STILL_SECONDS = 1.0
 """A sidecar that hosts no workflows for so long does not begin again by itself."""
-FREED_SECONDS = 30.0
+FREED_SECONDS = 60.0
+"""It takes five seconds on a machine that has nothing else to do."""
 
 
 class LedSettings(Settings):
@@ -106,7 +107,7 @@ def test_a_sidecar_that_stands_still_is_freed(way_and_shop: tuple[Way, Shop]) ->
         stood_still = comes_to_a_standstill(shop)
         if stood_still:
             wait_for("the sidecar to go on", lambda: not stands_still(shop), FREED_SECONDS)
-        wait_for("the other orders", partial(are_completed, shop, batch_id, 50))
+        wait_for("the other orders", partial(are_completed, shop, batch_id, 50), 180)
         if stood_still:
             return
     pytest.fail(f"the sidecar did not stand still after any of {CUTS} cuts")
