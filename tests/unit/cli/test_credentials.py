@@ -58,13 +58,13 @@ def test_who_decides_is_the_tokens_name(shop: Shop, run: Run) -> None:
 @pytest.mark.usefixtures("settings")
 def test_for_another_approver_no_token_is_shown(shop: Shop, run: Run, token: str) -> None:
     """Nobody is two approvers by one token: where the APIs are open, the name is what counts."""
-    shop.submit(large := event("big"))
-    assert run("approve", large["id"], "--approver", "bob").code == 0
-    assert shop.shown[-1] == ("/approvals/approvals/big/decision", None)
+    shop.submit(event("big"))
+    assert run("approve", "big", "--approver", "bob").code == 0
+    assert ("/approvals/approvals/big/decision", None) in shop.shown
 
     shop.submit(event("big-2"))
     assert run("approve", "big-2", "--approver", "alice").code == 0
-    assert shop.shown[-1] == ("/approvals/approvals/big-2/decision", f"Bearer {token}")
+    assert ("/approvals/approvals/big-2/decision", f"Bearer {token}") in shop.shown
 
 
 def test_the_environment_wins_over_the_file(home: Path, token: str) -> None:
