@@ -18,6 +18,7 @@ from orderflow_contracts.inventory import (
     Stock,
 )
 from orderflow_hosting import problems
+from orderflow_hosting.access import reads
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.problems import Problem
 
@@ -46,12 +47,17 @@ def http_app(stock: StockRoom, health: APIRouter) -> FastAPI:
     app = FastAPI(
         title="Orderflow inventory",
         description="What lies on the shelf.",
+        openapi_url=None,  # the site serves it, and its documentation
         responses=problems.common(),
     )
     problems.install(app)
     app.include_router(health)
 
-    @app.get("/stock", summary="List all items with what is on hand, reserved and available")
+    @app.get(
+        "/stock",
+        summary="List all items with what is on hand, reserved and available",
+        dependencies=[reads()],
+    )
     async def read_stock() -> Stock:
         return await read(Nothing())
 

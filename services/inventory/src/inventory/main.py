@@ -11,11 +11,13 @@ from inventory.stock import StockRoom
 from inventory.store import StoreUnavailable, VersionConflict
 from orderflow_contracts.names import INVENTORY
 from orderflow_hosting import logs
+from orderflow_hosting.access import Access, reads
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.health import health_router
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
+from orderflow_hosting.web import Site
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -61,9 +63,12 @@ async def run(settings: InventorySettings) -> None:
     health = health_router(
         {"store": check_store, "sidecar": sidecar.check, "opening_stock": opening.check}
     )
+    http = http_app(stock, health)
+    Access(settings, INVENTORY).install(http)
+    Site("Inventory").install(http, [reads()])
     laying_out = asyncio.create_task(opening.run())
     try:
-        await serve(settings, http_app(stock, health), app)
+        await serve(settings, http, app)
     finally:
         laying_out.cancel()
         await sidecar.close()
