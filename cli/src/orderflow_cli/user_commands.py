@@ -74,8 +74,7 @@ def remove(*, name: Name) -> None:
     left = sum(token.name == name for token in former.tokens)
     if left:
         show.explain(
-            f"{left} {'token' if left == 1 else 'tokens'} of that name go on to count: "
-            f"`orderflow tokens remove {name}`"
+            f"Tokens of that name go on to count ({left}): `orderflow tokens remove {name}`"
         )
 
 
