@@ -127,9 +127,16 @@ def load(settings: type[Settings]) -> Settings:
     try:
         return settings()
     except ValidationError as error:
-        prefix = settings.model_config.get("env_prefix", "")
         for problem in error.errors():
-            name = str(problem["loc"][0])
-            variable = name if name.isupper() else f"{prefix}{name.upper()}"
+            variable = _variable(settings, str(problem["loc"][0]))
             sys.stderr.write(f"cannot start: {variable}: {problem['msg']}\n")
         raise SystemExit(2) from None
+
+
+def _variable(settings: type[ServiceSettings], place: str) -> str:
+    """Name the variable that a problem is about: pydantic tells it, or the field's own name."""
+    field = settings.model_fields.get(place)
+    if field is None:
+        return place
+    prefix = settings.model_config.get("env_prefix", "")
+    return str(field.validation_alias or f"{prefix}{place.upper()}")
