@@ -30,6 +30,7 @@ ARGUMENTS = (
     # Whatever a page might ask another host for, no packet leaves this machine.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
+FONTS = Path(__file__).with_name("fonts.conf")
 
 
 @pytest.fixture(scope="package")
@@ -39,7 +40,9 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         expect.set_options(timeout=PATIENCE)
         program = playwright.chromium.launch(
-            executable_path=find_browser(), args=[*ARGUMENTS, *as_root]
+            executable_path=find_browser(),
+            args=[*ARGUMENTS, *as_root],
+            env={**os.environ, "FONTCONFIG_FILE": str(FONTS)},
         )
         yield program
         program.close()

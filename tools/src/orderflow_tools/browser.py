@@ -12,8 +12,8 @@ from orderflow_tools.errors import PlatformError
 VARIABLE: Final = "ORDERFLOW_BROWSER"
 """The environment variable that names another browser: a program's path, or its name."""
 KNOWN: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PACKAGES: Final = ("chromium", "fonts-liberation")
-"""Debian's browser, and letters as wide as those that most people see."""
+PACKAGES: Final = ("chromium", "fonts-inter")
+"""Debian's browser, and letters much like those that most people's machines show."""
 
 
 def find_browser(environment: Mapping[str, str] = os.environ) -> Path:
