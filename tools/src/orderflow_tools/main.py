@@ -28,6 +28,7 @@ from orderflow_tools.ports import Ports
 from orderflow_tools.settings import Settings
 from orderflow_tools.terminal import foreground
 from orderflow_tools.toolchain import find_runtime
+from orderflow_tools.vendor import vendor
 
 STOP_TIMEOUT: Final = 90.0
 INTERRUPTED: Final = 130
@@ -54,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     images_parser = _add(commands, "images", "build the images of the services", images)
     images_parser.add_argument("--engine", choices=KINDS, help="by which engine; else the first")
     _add(commands, "browser", "find the browser for the tests of the pages, or install it", browser)
+    _add(commands, "vendor", "copy what the pages load from npm into the project", vendored)
     options = parser.parse_args(arguments)
     _raise_on_signals()
     command: Callable[[Settings, argparse.Namespace], int] = options.command
@@ -164,6 +166,12 @@ def images(_settings: Settings, options: argparse.Namespace) -> int:
 def browser(_settings: Settings, _options: argparse.Namespace) -> int:
     """Find the browser that the pages are tested in, or install Debian's."""
     say(f"Browser: {find_browser()}")
+    return 0
+
+
+def vendored(settings: Settings, _options: argparse.Namespace) -> int:
+    """Copy the pinned packages that the pages load in a browser into the project."""
+    vendor(settings.root)
     return 0
 
 
