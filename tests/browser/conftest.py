@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from browser.lively import Lively
 from browser.people import write_access_file
 from browser.visitors import PATIENCE, Visitors
 from orderflow_tools.browser import find_browser
@@ -86,12 +87,23 @@ def shop(platform: Platform) -> Iterator[Shop]:
     shop.close()
 
 
+@pytest.fixture(scope="package")
+def lively(platform: Platform) -> Lively:
+    """Have something to see on every page of the shared platform."""
+    return Lively.made(platform)
+
+
+@pytest.fixture(scope="package")
+def everybody(browser: Browser, platform: Platform) -> Visitors:
+    """Remember the sessions of those who came in."""
+    return Visitors(browser, platform)
+
+
 @pytest.fixture
-def visitors(browser: Browser, platform: Platform) -> Iterator[Visitors]:
+def visitors(everybody: Visitors) -> Iterator[Visitors]:
     """Bring people in, each with a browser; in the end, no page of theirs may have complained."""
-    visitors = Visitors(browser, platform)
-    yield visitors
-    visitors.close()
+    yield everybody
+    everybody.close()
 
 
 def _settings(folder: Path, access_file: Path, **environment: str) -> Settings:
