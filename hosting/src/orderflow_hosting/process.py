@@ -12,6 +12,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from orderflow_hosting.access.reader import AccessFileBroken
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.settings import ServiceSettings
 
@@ -33,10 +34,10 @@ class _HttpServer(uvicorn.Server):
 
 
 def start(work: Coroutine[Any, Any, None]) -> None:
-    """Run a service's process to its end; say in one line why it cannot listen, if so."""
+    """Run a service's process to its end; say in one line why it cannot begin, if so."""
     try:
         asyncio.run(work)
-    except CannotListen as error:
+    except (CannotListen, AccessFileBroken) as error:
         sys.stderr.write(f"cannot start: {error}\n")
         raise SystemExit(1) from None
 
@@ -60,6 +61,7 @@ async def serve(
             port=settings.http_port,
             log_config=None,
             access_log=False,
+            proxy_headers=False,  # who is at the other end is for the connection alone to tell
             timeout_graceful_shutdown=HTTP_GRACE_SECONDS,
         )
     )

@@ -24,6 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     bindparam,
+    collate,
     exists,
     func,
     insert,
@@ -43,11 +44,13 @@ from orderflow_contracts.orders import (
     OrderSubmitted,
     Reason,
 )
+from orderflow_hosting.access import access_tables
 from orderflow_hosting.database import Database, Utc
 from orderflow_hosting.dead_letters import dead_letter_table
 
 TABLES = MetaData()
 DEAD_LETTERS = dead_letter_table(TABLES)
+ACCESS = access_tables(TABLES)
 
 _Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only plain integers
 
@@ -67,7 +70,10 @@ _orders = Table(
     Column("created_at", Utc, nullable=False),
     Column("updated_at", Utc, nullable=False),
     Index("orders_by_status", "status", "number"),
+    Index("orders_by_customer", "customer_id", "number"),
+    Index("orders_by_time", "created_at"),
 )
+Index("orders_by_plain_id", collate(_orders.c.order_id, "C")).ddl_if(dialect="postgresql")
 
 _statuses = Table(
     "order_statuses",
