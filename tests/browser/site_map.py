@@ -21,9 +21,9 @@ class PageOf(NamedTuple):
 PAGES: Final = (
     PageOf(APPROVALS, "/", "Inbox"),
     PageOf(APPROVALS, "/inbox/decided", "Decided"),
-    PageOf(APPROVALS, "/inbox/audit", "Audit trail", Role.OPERATOR),
+    PageOf(APPROVALS, "/inbox/audit", "Audit", Role.OPERATOR),
     PageOf(ORDERS, "/", "Orders"),
-    PageOf(ORDERS, "/board/new-order", "New order", Role.OPERATOR),
+    PageOf(ORDERS, "/board/new-order", "Place an order", Role.OPERATOR),
     PageOf(ORDERS, "/board/stock", "Stock"),
     PageOf(ORDERS, "/board/batches", "Batches"),
     PageOf(ORDERS, "/board/dead-letters", "Dead letters"),

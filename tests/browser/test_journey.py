@@ -17,7 +17,7 @@ def test_a_large_order_goes_its_whole_way_on_the_pages(visitors: Visitors, shop:
     manager.go(APPROVALS)
 
     operator.go(ORDERS)
-    operator.page.get_by_role("link", name="Place an order").click()
+    operator.page.get_by_role("button", name="Place an order").click()
     operator.place(order_id, "rio motors", "cars", 11)
     expect(operator.page).to_have_url(re.compile(f"/board/orders/{order_id}"))
     expect(operator.status).to_have_text("awaiting approval")
@@ -46,7 +46,7 @@ def test_a_large_order_goes_its_whole_way_on_the_pages(visitors: Visitors, shop:
         "completed",
     ]
 
-    operator.page.get_by_role("link", name="Open the approval").click()
+    operator.page.get_by_role("button", name="Open the approval").click()
     operator.assert_signed_in(APPROVALS, OPERATOR)
     decision = operator.page.get_by_role("list", name="Decisions")
     expect(decision).to_contain_text(f"{APPROVER} approved it")
@@ -60,11 +60,11 @@ def test_an_order_is_cancelled_after_a_question(visitors: Visitors, shop: Shop) 
     shop.wait_status(order_id, "awaiting_approval")
     operator.go(ORDERS, f"/board/orders/{order_id}")
 
-    operator.page.get_by_role("link", name="Cancel the order").click()
+    operator.page.get_by_role("button", name="Cancel the order").click()
     expect(operator.heading).to_have_text(f"Cancel order {order_id}?")
     operator.page.get_by_role("button", name="Go back").click()
     expect(operator.heading).to_have_text(f"Order {order_id}")
-    operator.page.get_by_role("link", name="Cancel the order").click()
+    operator.page.get_by_role("button", name="Cancel the order").click()
     operator.page.get_by_role("button", name="Cancel the order").click()
 
     expect(operator.status).to_have_text("cancelled")
@@ -80,13 +80,15 @@ def test_a_wrong_order_is_told_by_field_and_keeps_what_was_typed(
     operator.forgive_status(422)
     operator.go(ORDERS, "/board/new-order")
 
-    operator.place("no id/this", "rio motors", "cars", 2)
-
-    field = operator.page.get_by_label("Order id")
-    expect(field).to_have_attribute("aria-invalid", "true")
-    expect(field).to_have_value("no id/this")
-    expect(operator.page.get_by_label("Customer")).to_have_value("rio motors")
     order_id = new_id("mended")
+
+    operator.place(order_id, "rio motors", "cars", "a few")
+
+    field = operator.page.get_by_label("Pieces").first
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_value("a few")
+    expect(operator.page.get_by_label("Customer")).to_have_value("rio motors")
+    assert shop.order(order_id) is None
     operator.place(order_id, "rio motors", "cars", 2)
     expect(operator.heading).to_have_text(f"Order {order_id}")
     shop.wait_status(order_id, "completed")

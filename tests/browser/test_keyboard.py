@@ -103,8 +103,8 @@ def test_an_order_is_placed_by_keyboard(visitors: Visitors, shop: Shop) -> None:
     operator.go(ORDERS, "/board/new-order")
     keyboard = operator.page.keyboard
 
-    _tab_to(operator.page, "Order id", operator.page.get_by_label("Order id"))
-    for text in (order_id, "rio motors", "paperclip", "2"):
+    _tab_to(operator.page, "Customer", operator.page.get_by_label("Customer"))
+    for text in ("rio motors", order_id, "paperclip", "2"):
         keyboard.type(text)
         keyboard.press("Tab")
     keyboard.press("Shift+Tab")

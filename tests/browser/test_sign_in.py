@@ -122,11 +122,7 @@ def test_what_is_sent_after_the_session_ended_is_not_done(visitors: Visitors) ->
     cookies = visitor.context.cookies()
     visitor.context.clear_cookies()
 
-    visitor.page.get_by_label("Order id").fill("after-the-end")
-    visitor.page.get_by_label("Customer").fill("nobody")
-    visitor.page.get_by_label("Item").first.fill("paperclip")
-    visitor.page.get_by_label("Quantity").first.fill("1")
-    visitor.page.get_by_role("button", name="Place").click()
+    visitor.place("after-the-end", "nobody", "paperclip", 1)
 
     visitor.assert_signed_out()
     visitor.context.add_cookies(cookies)  # type: ignore[arg-type] # what was read can be written

@@ -139,7 +139,7 @@ def test_an_order_tells_its_story_as_it_goes_on(visitors: Visitors, shop: Shop) 
     expect(manager.status).to_have_text("completed")
     expect(manager.main).to_contain_text("its goods have left the shelf")
     expect(manager.main.get_by_role("cell", name="$60,000.00").first).to_be_visible()
-    expect(manager.page.get_by_role("link", name="Cancel the order")).to_have_count(0)
+    expect(manager.page.get_by_role("button", name="Cancel the order")).to_have_count(0)
     manager.assert_stayed()
 
 
