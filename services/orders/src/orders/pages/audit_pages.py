@@ -20,7 +20,7 @@ def audit_pages(site: Site, audit: Audit) -> APIRouter:
     async def trail(
         request: Request, subject: str | None = None, after: str | None = None
     ) -> Response:
-        about = subject.strip() if subject and subject.strip() else None
+        about = (subject or "").replace("\0", "").strip() or None
         found = await audit.page(ENTRIES_ON_A_PAGE + 1, number_after(after), about)
         shown = numbered_page([(entry.number, entry) for entry in found], ENTRIES_ON_A_PAGE)
         return site.page(

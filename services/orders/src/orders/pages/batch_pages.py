@@ -1,8 +1,8 @@
 """The pages of batches: how far each is, and how its orders fare."""
 
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from orderflow_contracts.batches import BatchStatusChanged
@@ -11,6 +11,7 @@ from orderflow_hosting.access import page
 from orderflow_hosting.pages import number_after, numbered_page
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.web import Site
+from orders.batch_api import possible_batch_id
 from orders.batch_store import BatchStore
 
 BATCHES_ON_A_PAGE: Final = 20
@@ -33,7 +34,9 @@ def batch_pages(site: Site, store: BatchStore) -> APIRouter:
         )
 
     @router.get("/{batch_id}", dependencies=[page()])
-    async def batch(request: Request, batch_id: str) -> Response:
+    async def batch(
+        request: Request, batch_id: Annotated[str, Depends(possible_batch_id)]
+    ) -> Response:
         found = await store.batch(batch_id)
         if found is None:
             raise Problem(404, "BATCH_NOT_FOUND", f"there is no batch {batch_id}")
