@@ -58,7 +58,7 @@ def access_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory, access_file: Path) -> Iterator[Platform]:
     """Run the platform on ports and data of its own."""
-    settings = _settings(tmp_path_factory.mktemp("platform"), access_file)
+    settings = isolated(tmp_path_factory.mktemp("platform"), access_file)
     with Platform(settings) as running:
         yield running
 
@@ -72,7 +72,7 @@ def own_platform(tmp_path: Path, access_file: Path) -> OwnPlatform:
 
     @contextmanager
     def start(**environment: str) -> Iterator[Platform]:
-        with Platform(_settings(tmp_path / "platform", access_file, **environment)) as running:
+        with Platform(isolated(tmp_path / "platform", access_file, **environment)) as running:
             yield running
 
     return start
@@ -106,5 +106,6 @@ def visitors(everybody: Visitors) -> Iterator[Visitors]:
     everybody.close()
 
 
-def _settings(folder: Path, access_file: Path, **environment: str) -> Settings:
+def isolated(folder: Path, access_file: Path, **environment: str) -> Settings:
+    """Make the settings of a platform in which people can sign in."""
     return Settings.isolated(folder, ORDERFLOW_ACCESS_FILE=str(access_file), **environment)

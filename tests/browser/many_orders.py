@@ -31,7 +31,7 @@ def _order(number: int, begun: datetime) -> dict[str, Any]:
     at = begun + timedelta(seconds=number)
     return {
         "order_id": f"old-{number:06}",
-        "customer_id": f"customer {number % 50}",
+        "customer_id": f"customer {number % 5}",
         "lines": [{"item": ITEMS[number % len(ITEMS)], "quantity": 1 + number % 9}],
         "status": end.value,
         "reason": "out_of_stock" if end is OrderStatus.REJECTED else None,

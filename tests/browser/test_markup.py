@@ -103,7 +103,7 @@ def test_markup_in_a_workflow_is_text(reader: Visitor, shop: Shop) -> None:
     reader.go(ORDERS, f"/board/workflows/iwf-{suffix}")
     _assert_is_text(reader, MARKUP[:30])
     reader.go(ORDERS, f"/board/workflows/iwf-{suffix}/raise")
-    reader.page.get_by_label("Name of the event").fill(MARKUP)
+    reader.page.get_by_label("Name of the event").fill("answer")
     reader.page.get_by_label("Payload").fill(f'["{MARKUP[:30]}"]')
     reader.page.get_by_role("button", name="Look at it once more").click()
     _assert_is_text(reader, MARKUP[:30])
@@ -114,6 +114,7 @@ def test_markup_in_an_address_is_text(visitors: Visitors, app: str) -> None:
     """What an address asks for is not brought to life by the page that answers."""
     reader = visitors(MANAGER)
     reader.forgive_status(404, 409, 422)
+    reader.watch.forgive("does not conform to the required format")  # a time, in its field
     quoted = "%3Cscript%3Ealert(1)%3C%2Fscript%3E%3Cimg%20src%3Dx%20onerror%3Dalert(2)%3E"
     pages = {
         APPROVALS: (

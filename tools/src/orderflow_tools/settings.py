@@ -113,7 +113,9 @@ class Settings:
         }
         if self.databases is not None:
             databases = self.databases.environment()
-        return {**ports, **databases, "ORDERFLOW_HOME": str(self.home), **self.environment}
+        sites = {"APPROVALS_BOARD_URL": self.url(ORDERS), "ORDERS_INBOX_URL": self.url(APPROVALS)}
+        home = {"ORDERFLOW_HOME": str(self.home)}
+        return {**ports, **databases, **sites, **home, **self.environment}
 
 
 def is_for_services(variable: str) -> bool:
