@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from orderflow_hosting.access.reader import AccessFileBroken
+from orderflow_hosting.access.walk import must_be_guarded
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.settings import ServiceSettings
 
@@ -51,8 +52,11 @@ async def serve(
     """Serve until SIGTERM or SIGINT; then finish what is in hand and return.
 
     `on_stop` is called when stopping begins, to end answers that would last for ever. Raises what
-    stopped one of the two edges if it was not a signal, such as a port in use (`CannotListen`).
+    stopped one of the two edges if it was not a signal, such as a port in use (`CannotListen`),
+    and `Unguarded` for a route that somebody could use who may not.
     """
+    if hasattr(http.state, "access"):
+        must_be_guarded(http)
     listener = _listen(settings.http_host, settings.http_port)
     server = _HttpServer(
         uvicorn.Config(
