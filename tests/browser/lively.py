@@ -19,7 +19,6 @@ class Lively:
     denied: str
     batch: str
     workflow: str
-    dead_letter: int
 
     @classmethod
     def made(cls, platform: Platform) -> Self:
@@ -43,10 +42,9 @@ class Lively:
         shop.wait_approval(waiting, "pending")
         for order in orders:
             shop.wait_status(order["order_id"], "completed")
-        letters = wait_for("a dead letter", lambda: shop.dead_letters("orders"))
+        wait_for("a dead letter", lambda: shop.dead_letters("orders"))
         shop.close()
-        number = letters[0]["number"]
-        return cls(waiting, completed, denied, batch, f"iwf-{suffix}", number)
+        return cls(waiting, completed, denied, batch, f"iwf-{suffix}")
 
     @property
     def pages(self) -> tuple[PageOf, ...]:

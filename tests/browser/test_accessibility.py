@@ -60,7 +60,8 @@ def test_each_page_fits_on_a_phone(visitors: Visitors, lively: Lively) -> None:
     visitor = visitors(MANAGER, viewport=PHONE, has_touch=True, is_mobile=True)
     for page in lively.pages:
         visitor.go(page.app, page.path)
-        assert _too_wide(visitor.page) == [], page
+        too_wide = _too_wide(visitor.page)
+        assert not too_wide, (page, too_wide)
         assert_accessible(visitor.page, f"{page} on a phone")
 
 
@@ -74,7 +75,7 @@ def _too_wide(page: Page) -> list[str]:
                 || scrolls(e.parentElement));
             return [...document.querySelectorAll("body, body *")]
                 .filter((e) => e.getBoundingClientRect().right > width + 1)
-                .filter((e) => e.checkVisibility() && !scrolls(e))
+                .filter((e) => e.checkVisibility() && !scrolls(e.parentElement))
                 .map((e) => e.outerHTML.slice(0, 150))
                 .concat(document.documentElement.scrollWidth > width ? ["the page scrolls"] : []);
         }"""

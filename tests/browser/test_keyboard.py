@@ -12,6 +12,11 @@ from orderflow_contracts.names import APPROVALS, ORDERS
 from system.shop import Shop, new_id
 
 MOST_STOPS = 400
+FROM_THE_TOP = """() => {
+    document.body.tabIndex = -1;
+    document.body.focus();
+    document.body.removeAttribute("tabindex");
+}"""
 FOCUSED = """() => {
     const e = document.activeElement;
     if (!e || e === document.body) return null;
@@ -47,7 +52,9 @@ def test_every_control_can_be_reached_and_shows_it(visitors: Visitors, lively: L
     for page in lively.pages:
         visitor.go(page.app, page.path)
         stops = _stops(visitor.page)
-        hidden = [stop["what"] for stop in stops if not (stop["shows"] and stop["seen"])]
+        # A field for a time has several stops; the browser itself shows them after the first.
+        shown = {stop["what"] for stop in stops if stop["shows"] and stop["seen"]}
+        hidden = {stop["what"] for stop in stops} - shown
         assert not hidden, (page, hidden)
         assert len(stops) >= _controls(visitor.page), page
 
@@ -126,7 +133,7 @@ def _tab_to(page: Page, what: str, target: Any) -> None:
 def _stops(page: Page) -> list[dict[str, Any]]:
     """Go through the whole page by Tab, and return where the focus was."""
     stops: list[dict[str, Any]] = []
-    page.locator("body").evaluate("body => document.activeElement.blur()")
+    page.evaluate(FROM_THE_TOP)
     for _ in range(MOST_STOPS):
         page.keyboard.press("Tab")
         stop = page.evaluate(FOCUSED)
@@ -141,6 +148,6 @@ def _controls(page: Page) -> int:
     count: int = page.evaluate(
         """() => [...document.querySelectorAll(
             "a[href], button, input:not([type=hidden]), select, textarea, summary")]
-            .filter((e) => e.checkVisibility() && !e.disabled).length"""
+            .filter((e) => e.checkVisibility() && !e.disabled && e.tabIndex >= 0).length"""
     )
     return count
