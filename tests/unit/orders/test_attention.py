@@ -1,7 +1,8 @@
 """Orders that need attention: what could not be undone is undone again, until all of it is."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -176,8 +177,9 @@ async def test_a_retry_that_fails_says_what_failed_and_may_be_retried(
 @pytest.mark.usefixtures("left_over")
 async def test_twice_at_once_is_once(http: httpx.AsyncClient, engine: Remembering) -> None:
     """The second finds the first under way; whatever is started again is the same."""
-    first = await http.post("/orders/o1/retry")
-    second = await http.post("/orders/o1/retry")
+    first, second = await asyncio.gather(
+        http.post("/orders/o1/retry"), http.post("/orders/o1/retry")
+    )
 
     assert (first.status_code, second.status_code) == (202, 202)
     assert second.json() == first.json()
@@ -333,3 +335,21 @@ async def test_what_fails_again_is_told() -> None:
     assert await run.to_the_end() == {"order_id": "o1", "status": "not_undone"}
 
     assert run.calls[-1].input["not_undone"] == [REFUND]
+
+
+async def test_how_long_a_step_is_tried_comes_with_the_input(
+    engine: Remembering, store: OrderStore
+) -> None:
+    """The setting of the day it began; an instance of earlier tries for an hour."""
+    await store.accept(ORDER)
+    await OrderUndo(engine, store, timeout_seconds=5).undo("o1", None)
+    told = engine.undone[0].model_dump(mode="json")
+
+    async def answer(name: str, payload: Any) -> object:  # noqa: ARG001 # an answer's signature
+        return {}
+
+    earlier = {key: told[key] for key in told if key != "undo_timeout_seconds"}
+    for given, expected in ((told, timedelta(seconds=5)), (earlier, timedelta(hours=1))):
+        run = WorkflowRun(order_undo_workflow, Undone.model_validate(given), answer)
+        await run.to_the_end()
+        assert run.calls[0].retry.retry_timeout == expected

@@ -76,9 +76,14 @@
   }
 
   // What a person has opened or ticked stays so while a part is fetched anew.
-  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) =>
-    !(name === "open" && node.tagName === "DETAILS") &&
-    !(name === "checked" && node.tagName === "INPUT");
+  document.addEventListener("DOMContentLoaded", () => {
+    const callbacks = Idiomorph.defaults.callbacks;
+    const former = callbacks.beforeAttributeUpdated;
+    callbacks.beforeAttributeUpdated = (name, node, kind) =>
+      !(name === "open" && node.tagName === "DETAILS") &&
+      !(name === "checked" && node.tagName === "INPUT") &&
+      former(name, node, kind) !== false;
+  });
 
   document.addEventListener("htmx:sseError", connectionLost);
   document.addEventListener("htmx:sseOpen", connectionBack);

@@ -37,6 +37,7 @@ SAID: Final[Mapping[str, tuple[str, str]]] = {
     "cancel": ("wait", "It was asked to cancel this order. It stops before its next step."),
     "retry": ("wait", "What is left is being undone again."),
 }
+SETTLED: Final = "It holds nothing any more: everything is undone."
 _HELD: Final = frozenset(
     {
         OrderStatus.RESERVED,
@@ -136,7 +137,7 @@ class OrderPages:
             "is_engine_there": told is not None,
             "payments": [payment for payment in payments if payment.amount_cents],
             "kept_cents": sum(signs[each.kind] * each.amount_cents for each in payments),
-            "stock": stock_held(status),
+            "stock": SETTLED if attention and attention.settled_at else stock_held(status),
             "holds": status in _HELD,
             "task": await self._task(order_id),
             "batch_id": await self.board.batch_of(order_id),
