@@ -29,6 +29,7 @@ from orders.order_undo import OrderUndo
 from orders.payments import LedgerProvider
 from orders.picking import PickingActivities
 from orders.resuming import keep_resuming
+from orders.standstill import Standstill
 from orders.stock_monitor import StockMonitors
 from orders.store import DEAD_LETTERS, TABLES, OrderStore
 from orders.task_activities import TaskActivities
@@ -108,7 +109,8 @@ async def run(settings: OrdersSettings) -> None:
         await database.ready()
         await worker.start()
         monitors.start()
-        await keep_resuming(intake, batches)
+        standstill = Standstill(worker.is_shut_out, app.report, sidecar.shut_down)
+        await asyncio.gather(keep_resuming(intake, batches), standstill.watch())
 
     beginning = asyncio.create_task(begin())
     try:
