@@ -5,9 +5,10 @@ from approvals.config import ApprovalsSettings
 from approvals.gateways import DaprOrders
 from approvals.handover import Handover
 from approvals.inbox import Inbox
-from approvals.store import DEAD_LETTERS, TABLES, SqlApprovalStore
+from approvals.store import ACCESS, DEAD_LETTERS, TABLES, SqlApprovalStore
 from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs
+from orderflow_hosting.access import Access, reads
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
@@ -29,8 +30,17 @@ async def run(settings: ApprovalsSettings) -> None:
     app = DaprApp(settings)
     subscribe(app, inbox, letters)
     health = health_router({"store": database.check, "sidecar": sidecar.check})
-    http = http_app(approval_router(inbox), dead_letter_router(letters), health)
-    Site("Approvals").install(http)
+    access = Access(settings, APPROVALS, database, ACCESS)
+    site = Site("Approvals")
+    http = http_app(
+        approval_router(inbox),
+        dead_letter_router(letters),
+        health,
+        access.sign_in_router(site.page),
+        access.audit_router(),
+    )
+    access.install(http)
+    site.install(http, [reads()])
     handover.start()
     try:
         await serve(settings, http, app)

@@ -30,6 +30,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from approvals.domain import Asked, Case, Ended, Endorsed, Made
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalStatus, Decision
+from orderflow_hosting.access import Audit, access_tables
 from orderflow_hosting.database import Database, DatabaseClosed, DatabaseNotReady, Utc
 from orderflow_hosting.dead_letters import dead_letter_table
 
@@ -37,6 +38,7 @@ T = TypeVar("T")
 
 TABLES: Final = MetaData()
 DEAD_LETTERS: Final = dead_letter_table(TABLES)
+ACCESS: Final = access_tables(TABLES)
 
 Change = Callable[[Case], Case]
 """A rule applied to a case; it may run twice, and raises what must not be written."""
@@ -87,6 +89,14 @@ class Place:
     order_id: str
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A decision for the audit trail, and how it is known who took it."""
+
+    decision: Decision
+    via: str
+
+
 class StoreUnavailable(Exception):
     """The database does not answer; whether a change was written is not known."""
 
@@ -94,8 +104,13 @@ class StoreUnavailable(Exception):
 class ApprovalStore(Protocol):
     """The memory of approvals. Every call may raise `StoreUnavailable`."""
 
-    async def change(self, order_id: str, change: Change) -> tuple[Case, Case]:
-        """Apply a rule to an order's case in a transaction; return the case before and after."""
+    async def change(
+        self, order_id: str, change: Change, taken: Taken | None = None
+    ) -> tuple[Case, Case]:
+        """Apply a rule to an order's case in a transaction; return the case before and after.
+
+        A decision that it takes in is written to the audit trail in the same transaction.
+        """
         ...
 
     async def find(self, order_id: str) -> Case:
@@ -118,8 +133,11 @@ class SqlApprovalStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._audit = Audit(database, ACCESS)
 
-    async def change(self, order_id: str, change: Change) -> tuple[Case, Case]:
+    async def change(
+        self, order_id: str, change: Change, taken: Taken | None = None
+    ) -> tuple[Case, Case]:
         """Apply a rule to an order's case in a transaction; return the case before and after."""
 
         def work(connection: Connection) -> tuple[Case, Case]:
@@ -133,6 +151,8 @@ class SqlApprovalStore:
                 connection.execute(
                     update(_approvals).where(_columns.order_id == order_id).values(**_write(after))
                 )
+            if taken is not None and after != before:
+                self._note(connection, order_id, taken)
             return before, after
 
         with _reached():
@@ -161,6 +181,17 @@ class SqlApprovalStore:
             query = query.where(_beyond(after) if nearest_first else _before(after))
         rows = await self._read(lambda connection: connection.execute(query).all())
         return [_read(row) for row in rows]
+
+    def _note(self, connection: Connection, order_id: str, taken: Taken) -> None:
+        decision = taken.decision
+        self._audit.entry_within(
+            connection,
+            actor=decision.approver,
+            via=taken.via,
+            action="approval.approve" if decision.approved else "approval.deny",
+            subject=order_id,
+            details={"comment": decision.comment},
+        )
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
         with _reached():
