@@ -19,6 +19,7 @@ from orderflow_cli.wire import CONNECT_SECONDS, STRUCTURED_EVENT, TIMEOUT_SECOND
 from orderflow_cli.workflows.client import Workflows
 from orderflow_contracts import names
 from orderflow_contracts.approvals import Approval, ApprovalStatus, Decision
+from orderflow_contracts.attention import OrderAttention
 from orderflow_contracts.batches import Batch
 from orderflow_contracts.fields import Message, OrderId, now
 from orderflow_contracts.inventory import RestockRequest, Stock
@@ -136,6 +137,14 @@ class Orderflow:
     def cancel(self, order_id: str) -> None:
         """Ask for an order to be cancelled; its last status tells whether it was."""
         self._orders.do(f"/orders/{_possible(order_id)}/cancel")
+
+    def retry(self, order_id: str) -> None:
+        """Have undone once more what could not be undone of an order that needs attention."""
+        self._orders.do(f"/orders/{_possible(order_id)}/retry")
+
+    def attention(self, order_id: str) -> OrderAttention:
+        """Read what is left undone of an order that needs attention."""
+        return self._orders.read(f"/orders/{_possible(order_id)}/attention", OrderAttention)
 
     def approvals(
         self, status: ApprovalStatus | None = None, limit: int = PAGE_SIZE

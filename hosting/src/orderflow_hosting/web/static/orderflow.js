@@ -75,6 +75,11 @@
     htmx.trigger(document.body, "refresh");
   }
 
+  // What a person has opened or ticked stays so while a part is fetched anew.
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) =>
+    !(name === "open" && node.tagName === "DETAILS") &&
+    !(name === "checked" && node.tagName === "INPUT");
+
   document.addEventListener("htmx:sseError", connectionLost);
   document.addEventListener("htmx:sseOpen", connectionBack);
 
