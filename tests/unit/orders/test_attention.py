@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fakes.access import opened
 from fakes.orders_ports import MemoryEngine, RoomInventory
 from fakes.waiting import until
 from fakes.workflow_run import WorkflowRun, carried_out_by
@@ -82,7 +83,7 @@ def attention(next_process: Callable[[], Attention]) -> Attention:
 
 @pytest.fixture
 async def http(attention: Attention, store: OrderStore) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(http_app(attention_router(attention, store)))
+    transport = httpx.ASGITransport(opened(http_app(attention_router(attention, store))))
     async with httpx.AsyncClient(transport=transport, base_url="http://orders") as client:
         yield client
 

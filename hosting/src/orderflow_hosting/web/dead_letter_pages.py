@@ -29,12 +29,13 @@ class DeadLetterPages:
     audit: Audit
     path: str
     order_path: str
+    reader: Role = Role.VIEWER
 
     def router(self) -> APIRouter:
-        """Serve the page, to operators alone: nobody has checked what is in a payload."""
+        """Serve the page to whoever has the reader's role; operators send again."""
         router = APIRouter(include_in_schema=False)
 
-        @router.get(self.path, dependencies=[page(Role.OPERATOR)])
+        @router.get(self.path, dependencies=[page(self.reader)])
         async def dead_letters(
             request: Request,
             show: Show = "waiting",

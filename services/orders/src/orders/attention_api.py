@@ -1,8 +1,11 @@
 """The edge of orders that need attention: HTTP for people."""
 
+from typing import Annotated
+
 from fastapi import APIRouter
 
 from orderflow_contracts.attention import OrderAttention
+from orderflow_hosting.access import Principal, Role, changes, reads
 from orderflow_hosting.problems import Problem, documented
 from orders.api import PathOrderId
 from orders.attention import Attention
@@ -19,6 +22,7 @@ def attention_router(attention: Attention, store: OrderStore) -> APIRouter:
         "/{order_id}/attention",
         summary="Read what could not be undone of an order, and what was tried since",
         responses=documented({404: "There is no such order, or it needs no attention"}),
+        dependencies=[reads()],
     )
     async def read(order_id: PathOrderId) -> OrderAttention:
         found = await attention.of(order_id)
@@ -38,8 +42,11 @@ def attention_router(attention: Attention, store: OrderStore) -> APIRouter:
             {404: "There is no such order", 409: "It needs no attention, or is settled"}
         ),
     )
-    async def retry(order_id: PathOrderId) -> OrderAttention:
-        return await retried(attention, order_id, "someone")
+    async def retry(
+        order_id: PathOrderId,
+        principal: Annotated[Principal, changes(Role.OPERATOR, "order.retry")],
+    ) -> OrderAttention:
+        return await retried(attention, order_id, principal.name)
 
     return router
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from orderflow_contracts import names
 from orderflow_hosting import logs
-from orderflow_hosting.access import Access, reads
+from orderflow_hosting.access import Access, Audit, reads
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
@@ -17,6 +17,7 @@ from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.web import Site
+from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
 from orders.activities import OrderActivities
 from orders.api import http_app, offer_methods, order_router, payment_router, subscribe
 from orders.attention import Attention
@@ -37,12 +38,17 @@ from orders.hello_activity import HelloActivities
 from orders.intake import Intake
 from orders.management import Management
 from orders.order_undo import OrderUndo
+from orders.pages.attention_pages import attention_pages
+from orders.pages.audit_pages import audit_pages
+from orders.pages.batch_pages import batch_pages
 from orders.pages.board_pages import board_router
 from orders.pages.new_order_pages import new_order_router
 from orders.pages.order_pages import OrderPages
 from orders.pages.site import orders_site
 from orders.pages.stock_levels import Stocks
 from orders.pages.stock_pages import stock_router
+from orders.pages.task_pages import task_pages
+from orders.pages.workflow_pages import workflow_pages
 from orders.payments import LedgerProvider
 from orders.picking import PickingActivities
 from orders.pulse import Pulse
@@ -122,6 +128,7 @@ async def run(settings: OrdersSettings) -> None:
         access.sign_in_router(site.page),
         access.audit_router(),
         *_pages(settings, database, site, access, intake, inventory, engine, attention, feed),
+        *_workshop(site, database, letters, management, tasks, attention),
     )
     access.install(http)
     site.install(http, [reads()])
@@ -156,7 +163,7 @@ def _named(steps: object, activities: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(steps, name) for name in activities}
 
 
-def _pages(  # noqa: PLR0913 # pages show what all of these know
+def _pages(  # noqa: PLR0917 # pages show what all of these know
     settings: OrdersSettings,
     database: Database,
     site: Site,
@@ -186,6 +193,24 @@ def _pages(  # noqa: PLR0913 # pages show what all of these know
     ).router()
     yield new_order_router(site, intake, stocks)
     yield stock_router(site, board, stocks)
+
+
+def _workshop(
+    site: Site,
+    database: Database,
+    letters: DeadLetters,
+    management: Management,
+    tasks: Tasks,
+    attention: Attention,
+) -> Iterable[APIRouter]:
+    """Serve what is behind the orders, and the buttons that mend it."""
+    audit = Audit(database, ACCESS)
+    yield attention_pages(attention)
+    yield batch_pages(site, BatchStore(database))
+    yield task_pages(site, tasks)
+    yield workflow_pages(site, management)
+    yield DeadLetterPages(site, letters, audit, "/board/dead-letters", "/board/orders").router()
+    yield audit_pages(site, audit)
 
 
 def _dapr_app(
