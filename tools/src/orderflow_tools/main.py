@@ -14,7 +14,7 @@ from typing import Final
 import psutil
 
 from orderflow_contracts.names import APPROVALS, ORDERS
-from orderflow_tools import kept, readiness, run_state
+from orderflow_tools import first_user, kept, readiness, run_state
 from orderflow_tools.broker import find_broker
 from orderflow_tools.browser import find_browser
 from orderflow_tools.cluster.commands import add_commands as add_cluster
@@ -25,7 +25,7 @@ from orderflow_tools.first_orders import show_first_orders
 from orderflow_tools.images import build_images
 from orderflow_tools.platform import Platform
 from orderflow_tools.ports import Ports
-from orderflow_tools.settings import Settings
+from orderflow_tools.settings import ACCESS_FILE, Settings
 from orderflow_tools.terminal import foreground
 from orderflow_tools.toolchain import find_runtime
 from orderflow_tools.vendor import vendor
@@ -86,6 +86,9 @@ def _run(settings: Settings, *, first_orders: bool) -> int:
         platform.start()
         say(f"Everything is ready after {time.monotonic() - begun:.1f} s.")
         waiting = _publish_first_orders(settings) if first_orders else None
+        say()
+        for line in first_user.sign_in(settings, platform.made_password):
+            say(line)
         _say_what_next(settings, waiting)
         _watch(platform)
     finally:
@@ -130,6 +133,8 @@ def status(settings: Settings, _options: argparse.Namespace) -> int:
             reason = check.ask()
             reasons += reason is not None
             say(f"  {check.title:<44} {reason or 'ready'}")
+    for line in first_user.sign_in(settings):
+        say(line)
     say(f"Logs: {settings.logs}")
     return 1 if reasons else 0
 
@@ -146,7 +151,10 @@ def reset(settings: Settings, options: argparse.Namespace) -> int:
         return 1
     shutil.rmtree(settings.data)
     settings.data.mkdir()
-    say("The data is removed; the next run begins with the opening stock and no orders.")
+    say(
+        "The data is removed; the next run begins with the opening stock and no orders. Users and "
+        "tokens stay: `orderflow users` and `orderflow tokens` change them."
+    )
     return 0
 
 
@@ -205,7 +213,7 @@ def _moved_by(environment: Mapping[str, str]) -> str:
     return " ".join(
         f"{name}={shlex.quote(value)}"
         for name, value in sorted(environment.items())
-        if name in {"ORDERFLOW_HOME", "ORDERFLOW_PORT_OFFSET"} or name in movable
+        if name in {"ORDERFLOW_HOME", "ORDERFLOW_PORT_OFFSET", ACCESS_FILE} or name in movable
     )
 
 
