@@ -16,6 +16,7 @@ import psutil
 from orderflow_contracts.names import APPROVALS, ORDERS
 from orderflow_tools import first_user, kept, readiness, run_state
 from orderflow_tools.broker import find_broker
+from orderflow_tools.browser import find_browser
 from orderflow_tools.cluster.commands import add_commands as add_cluster
 from orderflow_tools.console import complain, say, step
 from orderflow_tools.engine import KINDS, open_engine
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_cluster(commands.add_parser("cluster", help=cluster_purpose, description=cluster_purpose))
     images_parser = _add(commands, "images", "build the images of the services", images)
     images_parser.add_argument("--engine", choices=KINDS, help="by which engine; else the first")
+    _add(commands, "browser", "find the browser for the tests of the pages, or install it", browser)
     _add(commands, "vendor", "copy what the pages load from npm into the project", vendored)
     options = parser.parse_args(arguments)
     _raise_on_signals()
@@ -166,6 +168,12 @@ def images(_settings: Settings, options: argparse.Namespace) -> int:
     """Build the images of the services, by an engine of the machine or of our own."""
     with open_engine(options.engine) as engine:
         build_images(engine)
+    return 0
+
+
+def browser(_settings: Settings, _options: argparse.Namespace) -> int:
+    """Find the browser that the pages are tested in, or install Debian's."""
+    say(f"Browser: {find_browser()}")
     return 0
 
 

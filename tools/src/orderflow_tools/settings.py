@@ -146,9 +146,11 @@ class Settings:
         }
         if self.databases is not None:
             databases = self.databases.environment()
+        sites = {"APPROVALS_BOARD_URL": self.url(ORDERS), "ORDERS_INBOX_URL": self.url(APPROVALS)}
         return {
             **ports,
             **databases,
+            **sites,
             "ORDERFLOW_HOME": str(self.home),
             **self.environment,
             ACCESS_FILE: str(self.access_file),

@@ -99,6 +99,13 @@
 
   document.addEventListener("htmx:load", (event) => { localTimes(event.target); countDown(); });
   document.addEventListener("htmx:afterSettle", () => { localTimes(document); countDown(); });
+  // A link that is shown as a button is used like one, by the space bar too.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== " " || !event.target.matches("a[role=button]")) return;
+    event.preventDefault();
+    event.target.click();
+  });
+
   document.addEventListener("DOMContentLoaded", () => { localTimes(document); countDown(); });
   setInterval(countDown, 1000);
 })();
