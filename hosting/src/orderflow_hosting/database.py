@@ -197,6 +197,7 @@ class Database:
         with self._writing.begin() as connection:
             self._tables.create_all(connection)
         _add_missing_columns(self._engine, self._tables)
+        _add_missing_indexes(self._engine, self._tables)
         self._ready.set()
 
     def _work(self) -> None:
@@ -278,6 +279,16 @@ def _add_missing_columns(engine: Engine, tables: MetaData) -> None:
             except DBAPIError:
                 if column.name in {each.name for each in _missing(engine, table)}:
                     raise
+
+
+def _add_missing_indexes(engine: Engine, tables: MetaData) -> None:
+    """Make the indexes that tables of an earlier version lack, one process after the other."""
+    for table in tables.sorted_tables:
+        known = {index["name"] for index in inspect(engine).get_indexes(table.name, table.schema)}
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            if index.name not in known:
+                with engine.execution_options(writes=True).begin() as connection:
+                    index.create(connection, checkfirst=True)
 
 
 def _missing(engine: Engine, table: Table) -> list[Column[Any]]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from approvals.store import TABLES, SqlApprovalStore
+from approvals.store import SqlApprovalStore
+from approvals.tables import TABLES
 from orderflow_hosting.database import Database
 
 

@@ -5,7 +5,8 @@ from approvals.config import ApprovalsSettings
 from approvals.gateways import DaprOrders
 from approvals.handover import Handover
 from approvals.inbox import Inbox
-from approvals.store import DEAD_LETTERS, TABLES, SqlApprovalStore
+from approvals.store import SqlApprovalStore
+from approvals.tables import DEAD_LETTERS, TABLES
 from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs
 from orderflow_hosting.dapr_app import DaprApp
