@@ -6,7 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env run stop status reset console bench test lint format unit contracts manifests system postgresql containers locks images cluster-up cluster-down deploy-local test-cluster
+.PHONY: help env run stop status reset console bench test lint format unit contracts manifests system postgresql containers locks vendor images cluster-up cluster-down deploy-local test-cluster
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -76,6 +76,9 @@ images: env ## build the images of the services
 
 locks: ## resolve the dependencies again and rewrite the locks
 	@$(PYTHON) tools/bootstrap locks $(ARGS)
+
+vendor: env ## copy what the pages load from npm into the project, as its lock pins it
+	@$(BIN)/orderflow-tools vendor
 
 cluster-up: env ## bring up Kubernetes with Dapr on this machine, as root
 	@$(BIN)/orderflow-tools cluster up $(ARGS)

@@ -7,7 +7,7 @@ import grpc
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
@@ -114,30 +114,38 @@ def common() -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every failure of this application with a problem document."""
+    """Answer every failure of this application with a problem document.
 
-    async def answer(_: Request, error: Exception) -> JSONResponse:
+    An application with pages sets `app.state.problem_page`: it answers those who want a page.
+    """
+
+    async def answer(request: Request, error: Exception) -> Response:
         problem = cast("Problem", error)
-        return _response(problem)
+        return _response(request, problem)
 
-    async def answer_invalid(_: Request, error: Exception) -> JSONResponse:
-        return _response(invalid_input(cast("RequestValidationError", error).errors(), skip=1))
+    async def answer_invalid(request: Request, error: Exception) -> Response:
+        problem = invalid_input(cast("RequestValidationError", error).errors(), skip=1)
+        return _response(request, problem)
 
-    async def answer_http(_: Request, error: Exception) -> JSONResponse:
+    async def answer_http(request: Request, error: Exception) -> Response:
         failure = cast("HTTPException", error)
         if failure.status_code == HTTP_BAD_REQUEST:  # the framework's word for an unreadable body
             unreadable = FieldError(field="body", message="cannot be read")
-            return _response(Problem(422, "INVALID_INPUT", "body: cannot be read", [unreadable]))
+            unread = Problem(422, "INVALID_INPUT", "body: cannot be read", [unreadable])
+            return _response(request, unread)
         code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(failure.status_code, "HTTP_ERROR")
-        return _response(Problem(failure.status_code, code, str(failure.detail)), failure.headers)
+        problem = Problem(failure.status_code, code, str(failure.detail))
+        return _response(request, problem, failure.headers)
 
-    async def answer_unexpected(request: Request, error: Exception) -> JSONResponse:
+    async def answer_unexpected(request: Request, error: Exception) -> Response:
         log.error("http_request_failed", path=request.url.path, exc_info=error)
-        return _response(Problem(500, "INTERNAL_ERROR", "something went wrong; the log says what"))
+        problem = Problem(500, "INTERNAL_ERROR", "something went wrong; the log says what")
+        return _response(request, problem)
 
-    async def answer_unavailable(_: Request, error: Exception) -> JSONResponse:
+    async def answer_unavailable(request: Request, error: Exception) -> Response:
         log.warning("database_unavailable", exc_info=error)
-        return _response(Problem(503, "STORE_UNAVAILABLE", "the database does not answer"))
+        problem = Problem(503, "STORE_UNAVAILABLE", "the database does not answer")
+        return _response(request, problem)
 
     app.add_exception_handler(Problem, answer)
     for unavailable in DATABASE_AWAY:
@@ -147,7 +155,14 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, answer_unexpected)
 
 
-def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def _response(
+    request: Request, problem: Problem, headers: Mapping[str, str] | None = None
+) -> Response:
+    as_page = getattr(request.app.state, "problem_page", None)
+    page: Response | None = as_page(request, problem) if as_page else None
+    if page is not None:
+        page.headers.update(headers or {})
+        return page
     return JSONResponse(
         problem.document(),
         status_code=problem.status,

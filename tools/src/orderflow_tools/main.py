@@ -27,6 +27,7 @@ from orderflow_tools.ports import Ports
 from orderflow_tools.settings import Settings
 from orderflow_tools.terminal import foreground
 from orderflow_tools.toolchain import find_runtime
+from orderflow_tools.vendor import vendor
 
 STOP_TIMEOUT: Final = 90.0
 INTERRUPTED: Final = 130
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_cluster(commands.add_parser("cluster", help=cluster_purpose, description=cluster_purpose))
     images_parser = _add(commands, "images", "build the images of the services", images)
     images_parser.add_argument("--engine", choices=KINDS, help="by which engine; else the first")
+    _add(commands, "vendor", "copy what the pages load from npm into the project", vendored)
     options = parser.parse_args(arguments)
     _raise_on_signals()
     command: Callable[[Settings, argparse.Namespace], int] = options.command
@@ -156,6 +158,12 @@ def images(_settings: Settings, options: argparse.Namespace) -> int:
     """Build the images of the services, by an engine of the machine or of our own."""
     with open_engine(options.engine) as engine:
         build_images(engine)
+    return 0
+
+
+def vendored(settings: Settings, _options: argparse.Namespace) -> int:
+    """Copy the pinned packages that the pages load in a browser into the project."""
+    vendor(settings.root)
     return 0
 
 

@@ -101,6 +101,7 @@ def http_app(*routers: APIRouter) -> FastAPI:
     app = FastAPI(
         title="Orderflow approvals",
         description="Which orders wait for a person, and what was decided about them.",
+        openapi_url=None,  # the site serves it, and its documentation
         responses=problems.common(),
     )
     problems.install(app)

@@ -16,6 +16,7 @@ from orderflow_hosting.health import health_router
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
+from orderflow_hosting.web import Site
 
 
 async def run(settings: ApprovalsSettings) -> None:
@@ -30,6 +31,7 @@ async def run(settings: ApprovalsSettings) -> None:
     subscribe(app, inbox, letters)
     health = health_router({"store": database.check, "sidecar": sidecar.check})
     http = http_app(approval_router(inbox), dead_letter_router(letters), health)
+    Site("Approvals").install(http)
     handover.start()
     try:
         await serve(settings, http, app)

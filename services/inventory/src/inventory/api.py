@@ -46,6 +46,7 @@ def http_app(stock: StockRoom, health: APIRouter) -> FastAPI:
     app = FastAPI(
         title="Orderflow inventory",
         description="What lies on the shelf.",
+        openapi_url=None,  # the site serves it, and its documentation
         responses=problems.common(),
     )
     problems.install(app)

@@ -16,6 +16,7 @@ from orderflow_hosting.health import health_router
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
+from orderflow_hosting.web import Site
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -61,9 +62,11 @@ async def run(settings: InventorySettings) -> None:
     health = health_router(
         {"store": check_store, "sidecar": sidecar.check, "opening_stock": opening.check}
     )
+    http = http_app(stock, health)
+    Site("Inventory").install(http)
     laying_out = asyncio.create_task(opening.run())
     try:
-        await serve(settings, http_app(stock, health), app)
+        await serve(settings, http, app)
     finally:
         laying_out.cancel()
         await sidecar.close()

@@ -116,6 +116,7 @@ def http_app(*routers: APIRouter) -> FastAPI:
     app = FastAPI(
         title="Orderflow orders",
         description="Place orders and see them through.",
+        openapi_url=None,  # the site serves it, and its documentation
         responses=problems.common(),
     )
     problems.install(app)

@@ -11,6 +11,7 @@ from orderflow_hosting.health import health_router
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
+from orderflow_hosting.web import Site
 from orders.activities import OrderActivities
 from orders.api import http_app, offer_methods, order_router, payment_router, subscribe
 from orders.batch_activities import BatchActivities
@@ -101,6 +102,7 @@ async def run(settings: OrdersSettings) -> None:
             {"store": database.check, "sidecar": sidecar.check, "workflow_worker": worker.check}
         ),
     )
+    Site("Orders").install(http)
 
     async def begin() -> None:
         await database.ready()

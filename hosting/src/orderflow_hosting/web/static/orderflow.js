@@ -1,0 +1,94 @@
+"use strict";
+// What the pages do beyond links and forms: local times, countdowns, and a word when the
+// connection is lost. All of it is a convenience: every page works without it.
+
+(() => {
+  const URGENT_SECONDS = 3600;
+
+  function localTimes(root) {
+    for (const time of root.querySelectorAll("time[datetime]:not([data-local])")) {
+      const at = new Date(time.dateTime);
+      if (Number.isNaN(at.valueOf())) continue;
+      time.dataset.local = "";
+      time.title = time.textContent;
+      time.textContent = at.toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+    }
+  }
+
+  function remaining(seconds) {
+    const s = Math.floor(seconds);
+    const two = (n) => String(n).padStart(2, "0");
+    if (s >= 86400) return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+    if (s >= 3600) return `${Math.floor(s / 3600)} h ${two(Math.floor((s % 3600) / 60))} min`;
+    if (s >= 60) return `${Math.floor(s / 60)} min ${two(s % 60)} s`;
+    return `${s} s`;
+  }
+
+  // <span class="countdown" data-until="2026-01-01T00:00:00Z">in 3 h</span>
+  function countDown() {
+    for (const span of document.querySelectorAll(".countdown[data-until]")) {
+      const left = (new Date(span.dataset.until) - Date.now()) / 1000;
+      const text = left > 0 ? remaining(left) : "expired";
+      if (span.textContent !== text) span.textContent = text;
+      span.classList.toggle("urgent", left < URGENT_SECONDS);
+    }
+  }
+
+  const banner = () => document.getElementById("connection");
+  let lost = false;
+
+  function say(text, link) {
+    const place = banner();
+    place.textContent = text;
+    if (link) {
+      const a = document.createElement("a");
+      a.href = link.href;
+      a.textContent = link.text;
+      place.append(" ", a);
+    }
+    place.hidden = text === "";
+  }
+
+  async function whyLost() {
+    try {
+      const answer = await fetch(location.href, {
+        redirect: "manual", headers: { Accept: "text/html" },
+      });
+      if (answer.type === "opaqueredirect") {
+        const next = encodeURIComponent(location.pathname + location.search);
+        say("You are signed out.", { href: `/sign-in?next=${next}`, text: "Sign in again" });
+        return;
+      }
+    } catch { /* it does not answer at all */ }
+    if (lost) say("Connection lost. What you see may be old; trying again …");
+  }
+
+  function connectionLost() {
+    lost = true;
+    whyLost();
+  }
+
+  function connectionBack() {
+    if (!lost) return;
+    lost = false;
+    say("");
+    htmx.trigger(document.body, "refresh");
+  }
+
+  document.addEventListener("htmx:sseError", connectionLost);
+  document.addEventListener("htmx:sseOpen", connectionBack);
+
+  // A part that could not be fetched is left as it is; it is asked for again in a while.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, requestConfig } = event.detail;
+    if (xhr.status >= 400 && requestConfig.verb === "get") {
+      event.detail.shouldSwap = false;
+      setTimeout(() => htmx.trigger(document.body, "refresh"), 3000);
+    }
+  });
+
+  document.addEventListener("htmx:load", (event) => { localTimes(event.target); countDown(); });
+  document.addEventListener("htmx:afterSettle", () => { localTimes(document); countDown(); });
+  document.addEventListener("DOMContentLoaded", () => { localTimes(document); countDown(); });
+  setInterval(countDown, 1000);
+})();

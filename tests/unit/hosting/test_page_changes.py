@@ -1,0 +1,62 @@
+"""The stream that tells an open page to look again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from orderflow_hosting.web import change_events, changes
+
+
+class Feed:
+    """Changes that a test makes."""
+
+    def __init__(self) -> None:
+        self.waiting: asyncio.Queue[str] = asyncio.Queue()
+        self.is_current = True
+
+    async def next_change(self) -> None:
+        if await self.waiting.get() == "end":
+            raise StopAsyncIteration
+
+    async def current(self) -> bool:
+        return self.is_current
+
+    def events(self) -> AsyncIterator[str]:
+        return change_events(self.next_change, self.current).body_iterator  # type: ignore[return-value]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait hundredths of a second instead of seconds."""
+    monkeypatch.setattr(changes, "LEAST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(changes, "STILL_HERE_SECONDS", 0.05)
+
+
+async def test_each_change_is_told_and_the_end_ends_the_stream() -> None:
+    """After the last there is nothing more."""
+    feed = Feed()
+    for what in ("change", "change", "end"):
+        feed.waiting.put_nowait(what)
+    told = [event async for event in feed.events()]
+    assert told == [": following\n\n", changes.CHANGED, changes.CHANGED]
+
+
+async def test_a_quiet_stream_says_that_it_is_still_there() -> None:
+    """So that neither side takes the other for dead."""
+    feed = Feed()
+    events = feed.events()
+    assert await anext(events) == ": following\n\n"
+    assert await anext(events) == ": still here\n\n"
+    feed.waiting.put_nowait("change")
+    assert await anext(events) == changes.CHANGED
+
+
+async def test_the_stream_ends_with_the_session() -> None:
+    """Who is signed out learns nothing more."""
+    feed = Feed()
+    events = feed.events()
+    await anext(events)
+    await anext(events)
+    feed.is_current = False
+    assert [event async for event in events] == []

@@ -1,0 +1,170 @@
+"""What the sites of all services share: escaping, headers, problems as pages, what is loaded."""
+
+import hashlib
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from orderflow_hosting import problems
+from orderflow_hosting.problems import Problem
+from orderflow_hosting.web import Site
+from orderflow_hosting.web.filters import dollars, duration, moment, words
+from orderflow_hosting.web.site import STATIC
+
+ROOT = Path(__file__).parents[3]
+BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+PART = {"HX-Request": "true"}
+MARKUP = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    app = FastAPI(title="A site", openapi_url=None)
+    problems.install(app)
+
+    @app.get("/fails/{status}")
+    async def fails(status: int) -> None:
+        raise Problem(status, "SOME_CODE", f"it is {MARKUP}")
+
+    Site("Test").install(app)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        yield client
+
+
+@pytest.mark.parametrize("status", [403, 404, 409, 422, 429, 500, 503])
+async def test_a_browser_is_shown_a_problem_as_a_page(http: httpx.AsyncClient, status: int) -> None:
+    """It says what is wrong, as text, under the same status."""
+    answer = await http.get(f"/fails/{status}", headers=BROWSER)
+    assert answer.status_code == status
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "&lt;script&gt;" in answer.text
+    assert MARKUP not in answer.text
+
+
+async def test_a_program_is_told_a_problem_as_json(http: httpx.AsyncClient) -> None:
+    """Whoever does not ask for a page gets the problem document."""
+    answer = await http.get("/fails/404")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "SOME_CODE"
+
+
+async def test_a_part_of_a_page_fails_with_an_alert(http: httpx.AsyncClient) -> None:
+    """It goes where the page tells outcomes."""
+    answer = await http.get("/fails/409", headers=PART)
+    assert (answer.status_code, answer.headers["HX-Retarget"]) == (409, "#outcome")
+    assert "<html" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "back"), [("", "%2Ffails%2F401"), ("?a=b&c=d", "%2Ffails%2F401%3Fa%3Db%26c%3Dd")]
+)
+async def test_who_is_not_signed_in_is_sent_to_sign_in(
+    http: httpx.AsyncClient, query: str, back: str
+) -> None:
+    """And will come back to the very page."""
+    answer = await http.get(f"/fails/401{query}", headers=BROWSER)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/sign-in?next={back}")
+
+
+async def test_a_part_sends_the_whole_page_to_sign_in(http: httpx.AsyncClient) -> None:
+    """With the page's address, not the part's."""
+    headers = {**PART, "HX-Current-URL": "http://127.0.0.1/board?x=1"}
+    answer = await http.get("/fails/401", headers=headers)
+    assert answer.headers["HX-Redirect"] == "/sign-in?next=%2Fboard%3Fx%3D1"
+
+
+async def test_every_answer_has_the_headers(http: httpx.AsyncClient) -> None:
+    """Pages, documents, files and what is not there."""
+    for path in ("/fails/409", "/static/orderflow.css", "/nowhere", "/openapi.json"):
+        headers = (await http.get(path, headers=BROWSER)).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "same-origin"
+
+
+async def test_what_a_page_loads_comes_from_here(http: httpx.AsyncClient) -> None:
+    """Each address is local, answers, and may be kept for ever."""
+    page = (await http.get("/fails/404", headers=BROWSER)).text
+    loaded = re.findall(r'(?:<script[^>]* src|<link[^>]* href|<img[^>]* src)="([^"]+)"', page)
+    assert len(loaded) >= 6
+    for address in loaded:
+        answer = await http.get(address)
+        assert (answer.status_code, "immutable" in answer.headers["cache-control"]) == (200, True)
+
+
+async def test_the_documentation_of_the_api_loads_nothing_from_elsewhere(
+    http: httpx.AsyncClient,
+) -> None:
+    """Its script and style are the project's own copies."""
+    page = (await http.get("/docs")).text
+    assert "http" not in page
+    for address in re.findall(r'(?:src|href)="([^"]+)"', page):
+        assert (await http.get(address)).status_code == 200
+    assert (await http.get("/openapi.json")).json()["info"]["title"] == "A site"
+
+
+def test_no_template_has_script_or_style_of_its_own() -> None:
+    """The policy would not let them run, in no service."""
+    templates = list(ROOT.glob("*/src/**/templates/*.html")) + list(
+        ROOT.glob("services/*/src/**/templates/*.html")
+    )
+    assert templates
+    forbidden = re.compile(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|\| *safe")
+    for template in templates:
+        assert not forbidden.search(template.read_text()), template
+
+
+def test_vendored_files_are_what_the_lock_pins() -> None:
+    """Nobody has edited one, and none is older than its pin."""
+    record = json.loads((STATIC / "vendor" / "vendored.json").read_text())
+    pinned = json.loads((ROOT / "hosting" / "web" / "package.json").read_text())["dependencies"]
+    assert {name: entry["version"] for name, entry in record.items()} == pinned
+    hashes = {name: digest for entry in record.values() for name, digest in entry["files"].items()}
+    found = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (STATIC / "vendor").iterdir()
+        if path.name != "vendored.json"
+    }
+    assert found == hashes
+
+
+@pytest.mark.parametrize(
+    ("cents", "text"),
+    [(0, "$0.00"), (5, "$0.05"), (123_456_78, "$123,456.78"), (-150, "-$1.50"), (None, "—")],
+)
+def test_cents_read_as_dollars(cents: int | None, text: str) -> None:
+    """With thousands apart."""
+    assert dollars(cents) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0123, "12 ms"),
+        (3.21, "3.2 s"),
+        (125, "2 min 5 s"),
+        (3_600, "1 h 0 min"),
+        (90_000, "1 d 1 h"),
+        (None, "—"),
+    ],
+)
+def test_durations_read_in_their_two_largest_units(seconds: float | None, text: str) -> None:
+    """From milliseconds to days."""
+    assert duration(seconds) == text
+
+
+def test_a_moment_is_exact_for_programs_and_readable_for_people() -> None:
+    """The script needs the one, and who has no script the other."""
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert moment(at) == '<time datetime="2026-01-02T03:04:05Z">2026-01-02 03:04:05 UTC</time>'
+    assert words("out_of_stock") == "out of stock"

@@ -1,0 +1,60 @@
+"""What the pages load in a browser: taken from npm as the lock pins it, copied into the project.
+
+So nobody needs Node.js to run Orderflow, and no page loads anything from another host.
+"""
+
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+from orderflow_tools.console import say, step
+from orderflow_tools.errors import PlatformError
+
+FILES: Final = {
+    "@picocss/pico": {"css/pico.min.css": "pico.min.css", "LICENSE.md": "pico.LICENSE"},
+    "htmx.org": {"dist/htmx.min.js": "htmx.min.js", "LICENSE": "htmx.LICENSE"},
+    "htmx-ext-sse": {"dist/sse.min.js": "htmx-ext-sse.min.js", "LICENSE": "htmx-ext-sse.LICENSE"},
+    "idiomorph": {
+        "dist/idiomorph-ext.min.js": "idiomorph-ext.min.js",
+        "LICENSE": "idiomorph.LICENSE",
+    },
+    "swagger-ui-dist": {
+        "swagger-ui-bundle.js": "swagger-ui-bundle.js",
+        "swagger-ui.css": "swagger-ui.css",
+        "LICENSE": "swagger-ui.LICENSE",
+        "NOTICE": "swagger-ui.NOTICE",
+    },
+}
+"""Of each package: its files, and what they are called here."""
+
+RECORD: Final = "vendored.json"
+
+
+def vendor(root: Path) -> None:
+    """Fetch the pinned packages with npm, copy their files, and record what was copied."""
+    source = root / "hosting" / "web"
+    target = root / "hosting" / "src" / "orderflow_hosting" / "web" / "static" / "vendor"
+    npm = shutil.which("npm")
+    if npm is None:
+        raise PlatformError("`npm` is needed to fetch what the pages load; install Node.js.")
+    with step("fetching the pinned packages"):
+        subprocess.run(
+            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=source, check=True
+        )
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    record: dict[str, Any] = {}
+    for package, files in FILES.items():
+        found = source / "node_modules" / package
+        version = json.loads((found / "package.json").read_text())["version"]
+        hashes = {}
+        for name, called in files.items():
+            content = (found / name).read_bytes()
+            (target / called).write_bytes(content)
+            hashes[called] = hashlib.sha256(content).hexdigest()
+        record[package] = {"version": version, "files": hashes}
+    (target / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+    say(f"{len(record)} packages are copied to {target}.")
