@@ -16,7 +16,7 @@ from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine
 from orderflow_hosting.database import Database
 
-Follower = AsyncGenerator[Version | None, None]
+Follower = AsyncGenerator[Version, None]
 
 
 async def ask(store: SqlApprovalStore, order_id: str, seconds: float = 3600) -> None:
@@ -31,18 +31,15 @@ async def ask(store: SqlApprovalStore, order_id: str, seconds: float = 3600) -> 
 
 
 async def news(follower: Follower) -> Version:
-    """Wait for the next version; leave out what keeps the connection alive."""
+    """Wait for the next version."""
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while (version := await anext(follower)) is None:
-            pass
-        return version
+        return await anext(follower)
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look again, and tell again, without much patience."""
     monkeypatch.setattr(feed_module, "LOOK_AGAIN_SECONDS", 0.01)
-    monkeypatch.setattr(feed_module, "AT_MOST_EVERY_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -118,22 +115,6 @@ async def test_a_deadline_that_passes_is_news(
     await follower.aclose()
 
 
-async def test_a_change_of_this_process_is_told_at_once(
-    store: SqlApprovalStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who wakes the feed need not wait until it looks by itself."""
-    monkeypatch.setattr(feed_module, "LOOK_AGAIN_SECONDS", 2 * DEADLINE_SECONDS)
-    feed = ChangeFeed(store)
-    follower = feed.follow(None)
-    assert (await news(follower)).change == 0
-
-    await ask(store, "o-1")
-    feed.wake()
-
-    assert (await news(follower)).change == 1
-    await follower.aclose()
-
-
 class Counting:
     """Approvals that count how often they are asked, and are away when told so."""
 
@@ -169,7 +150,7 @@ async def test_one_task_looks_for_all_and_for_nobody(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_database_that_comes_back_is_followed_again() -> None:
-    """While it is away the stream stays, and keeps alive."""
+    """While it is away the stream stays."""
     approvals = Counting()
     follower = ChangeFeed(approvals).follow(None)
     await news(follower)
@@ -182,16 +163,6 @@ async def test_a_database_that_comes_back_is_followed_again() -> None:
     approvals.is_away = False
 
     assert (await waiting).change == 2
-    await follower.aclose()
-
-
-async def test_a_silent_feed_keeps_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A follower gets a sign of life when nothing happens."""
-    monkeypatch.setattr(feed_module, "KEEP_ALIVE_SECONDS", 0.02)
-    follower = ChangeFeed(Counting()).follow("1-")
-
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        assert await anext(follower) is None
     await follower.aclose()
 
 

@@ -272,26 +272,6 @@ async def test_each_change_is_another_version(store: SqlApprovalStore) -> None:
     assert await store.version(NOW + timedelta(minutes=5)) == Version(3, None)
 
 
-async def test_a_note_is_written_with_the_change_or_not_at_all(
-    store: SqlApprovalStore,
-) -> None:
-    """What notes a change shares its transaction, and hears of no change that is none."""
-    noted: list[str] = []
-
-    def note(_: Connection, before: Case, after: Case) -> None:
-        noted.append(after.order_id)
-        if before.asked is not None:
-            raise ZeroDivisionError
-
-    await store.change("o-1", lambda case: case.ask(request("o-1"), NOW), note)
-    await store.change("o-1", lambda case: case.ask(request("o-1"), NOW), note)
-    with pytest.raises(ZeroDivisionError):
-        await store.change("o-1", lambda case: case.decide(YES, NOW), note)
-
-    assert noted == ["o-1", "o-1"]
-    assert await listed(store, ApprovalStatus.PENDING) == ["o-1"]
-
-
 async def test_pending_ones_are_counted_up_to_a_limit(store: SqlApprovalStore) -> None:
     """A count costs no more than its limit, and leaves out what has expired."""
     for number in range(5):

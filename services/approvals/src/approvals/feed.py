@@ -17,9 +17,7 @@ from orderflow_contracts.fields import now
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-LOOK_AGAIN_SECONDS: Final = 1.0
-KEEP_ALIVE_SECONDS: Final = 10.0
-AT_MOST_EVERY_SECONDS: Final = 1.0
+LOOK_AGAIN_SECONDS: Final = 0.5
 
 
 class Approvals(Protocol):
@@ -42,10 +40,6 @@ class ChangeFeed:
         self._known: Version | None = None
         self._closed = False
 
-    def wake(self) -> None:
-        """Look at once: this process has just written a change."""
-        self._woken.set()
-
     def close(self) -> None:
         """End all followers."""
         self._closed = True
@@ -53,24 +47,20 @@ class ChangeFeed:
             self._looking.cancel()
         self._tell()
 
-    async def follow(self, seen: str | None) -> AsyncGenerator[Version | None, None]:
-        """Yield each version that is not the one seen, and None to keep alive.
-
-        Versions that follow each other faster than a page can be read are left out.
-        """
+    async def follow(self, seen: str | None) -> AsyncGenerator[Version, None]:
+        """Yield each version that was not seen; of several at once only the last."""
         news = asyncio.Event()
         self._followers.add(news)
         self._look()
-        self.wake()  # what is known may be older than what was seen
+        self._woken.set()  # what is known may be older than what was seen
         try:
             while not self._closed:
                 known = self._known
                 if known is not None and str(known) != seen:
                     seen = str(known)
                     yield known
-                    await self._pause()
-                elif not await _happens(news, KEEP_ALIVE_SECONDS):
-                    yield None
+                else:
+                    await news.wait()
                 news.clear()
         finally:
             self._followers.discard(news)
@@ -94,7 +84,9 @@ class ChangeFeed:
                 if version != self._known:
                     self._known = version
                     self._tell()
-            await _happens(self._woken, self._patience())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._patience()):
+                    await self._woken.wait()
 
     def _patience(self) -> float:
         """How long to wait: until the next deadline passes, if that is soon."""
@@ -107,15 +99,3 @@ class ChangeFeed:
     def _tell(self) -> None:
         for follower in self._followers:
             follower.set()
-
-    async def _pause(self) -> None:
-        await asyncio.sleep(AT_MOST_EVERY_SECONDS)
-
-
-async def _happens(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for the event that long; tell whether it came."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
-            return True
-    return False

@@ -7,7 +7,7 @@ from typing import Protocol
 import structlog
 
 from approvals.domain import Case
-from approvals.store import ApprovalStore, Place
+from approvals.store import ApprovalStore, Place, Taken
 from orderflow_contracts.approvals import (
     Approval,
     ApprovalRequested,
@@ -62,12 +62,18 @@ class Inbox:
         """Take in a decision; it is kept for its request if that has not come yet."""
         moment = self._clock()
         _, case = await self._change(
-            "approval_decided", decision.order_id, lambda case: case.decide(decision, moment)
+            "approval_decided",
+            decision.order_id,
+            lambda case: case.decide(decision, moment),
+            taken=Taken(decision, via="topic"),
         )
         self._deliver(case)
 
-    async def decide_known(self, order_id: str, decision: Decision) -> Approval:
-        """Take in a decision about a request that is here. Raises `UnknownApproval`."""
+    async def decide_known(self, order_id: str, decision: Decision, via: str = "open") -> Approval:
+        """Take in a decision about a request that is here. Raises `UnknownApproval`.
+
+        `via` tells the audit trail how it is known who decides.
+        """
         moment = self._clock()
 
         def apply(case: Case) -> Case:
@@ -77,7 +83,9 @@ class Inbox:
             decided.must_be_wanted(moment)  # the same decision as before may have come too late
             return decided
 
-        _, case = await self._change("approval_decided", order_id, apply)
+        _, case = await self._change(
+            "approval_decided", order_id, apply, taken=Taken(decision, via)
+        )
         self._deliver(case)
         return _known(case, moment)
 
@@ -109,9 +117,10 @@ class Inbox:
         order_id: str,
         change: Callable[[Case], Case],
         known_as: str = "known_already",
+        taken: Taken | None = None,
         **fields: str,
     ) -> tuple[Case, Case]:
-        before, after = await self._store.change(order_id, change)
+        before, after = await self._store.change(order_id, change, taken)
         if before == after:
             log.info(known_as, what=what, order_id=order_id, **fields)
         else:

@@ -10,18 +10,15 @@ from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, selec
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from approvals.domain import Case
-from approvals.tables import APPROVALS, COLUMNS, INCOMPLETE, UNDELIVERED, read, write
-from orderflow_contracts.approvals import ApprovalStatus
+from approvals.tables import ACCESS, APPROVALS, COLUMNS, INCOMPLETE, UNDELIVERED, read, write
+from orderflow_contracts.approvals import ApprovalStatus, Decision
+from orderflow_hosting.access import Audit
 from orderflow_hosting.database import Database, DatabaseClosed, DatabaseNotReady
 
 T = TypeVar("T")
 
 Change = Callable[[Case], Case]
 """A rule applied to a case; it may run twice, and raises what must not be written."""
-
-Note = Callable[[Connection, Case, Case], None]
-"""Writes down, in the transaction of a change, what was there before and after it."""
-
 
 @dataclass(frozen=True)
 class Place:
@@ -47,6 +44,14 @@ class Version:
         return f"{self.change}-{due}"
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A decision for the audit trail, and how it is known who took it."""
+
+    decision: Decision
+    via: str
+
+
 class StoreUnavailable(Exception):
     """The database does not answer; whether a change was written is not known."""
 
@@ -55,11 +60,11 @@ class ApprovalStore(Protocol):
     """The memory of approvals. Every call may raise `StoreUnavailable`."""
 
     async def change(
-        self, order_id: str, change: Change, note: Note | None = None
+        self, order_id: str, change: Change, taken: Taken | None = None
     ) -> tuple[Case, Case]:
         """Apply a rule to an order's case in a transaction; return the case before and after.
 
-        Where that changes anything, `note` is called in the same transaction.
+        A decision that it takes in is written to the audit trail in the same transaction.
         """
         ...
 
@@ -83,13 +88,14 @@ class SqlApprovalStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._audit = Audit(database, ACCESS)
 
     async def change(
-        self, order_id: str, change: Change, note: Note | None = None
+        self, order_id: str, change: Change, taken: Taken | None = None
     ) -> tuple[Case, Case]:
         """Apply a rule to an order's case in a transaction; return the case before and after.
 
-        Where that changes anything, `note` is called in the same transaction.
+        A decision that it takes in is written to the audit trail in the same transaction.
         """
 
         def work(connection: Connection) -> tuple[Case, Case]:
@@ -99,8 +105,8 @@ class SqlApprovalStore:
             after = change(before)
             if after != before:
                 _write(connection, after, is_new=row is None)
-                if note is not None:
-                    note(connection, before, after)
+                if taken is not None:
+                    self._note(connection, order_id, taken)
             return before, after
 
         with reached():
@@ -164,6 +170,17 @@ class SqlApprovalStore:
             query = query.where(_beyond(after) if nearest_first else _before(after))
         rows = await self._read(lambda connection: connection.execute(query).all())
         return [read(row) for row in rows]
+
+    def _note(self, connection: Connection, order_id: str, taken: Taken) -> None:
+        decision = taken.decision
+        self._audit.entry_within(
+            connection,
+            actor=decision.approver,
+            via=taken.via,
+            action="approval.approve" if decision.approved else "approval.deny",
+            subject=order_id,
+            details={"comment": decision.comment},
+        )
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
         with reached():

@@ -21,11 +21,13 @@ from sqlalchemy import (
 
 from approvals.domain import Asked, Case, Ended, Endorsed, Made
 from orderflow_contracts.approvals import ApprovalRequested, Decision
+from orderflow_hosting.access import access_tables
 from orderflow_hosting.database import Utc
 from orderflow_hosting.dead_letters import dead_letter_table
 
 TABLES: Final = MetaData()
 DEAD_LETTERS: Final = dead_letter_table(TABLES)
+ACCESS: Final = access_tables(TABLES)
 
 APPROVALS: Final = Table(
     "approvals",

@@ -89,6 +89,20 @@
 
   document.addEventListener("htmx:load", (event) => { localTimes(event.target); countDown(); });
   document.addEventListener("htmx:afterSettle", () => { localTimes(document); countDown(); });
+  // A live change replaces what is shown, but never what somebody has typed or chosen meanwhile.
+  function isEdited(control) {
+    if (control instanceof HTMLTextAreaElement) return control.value !== control.defaultValue;
+    if (control instanceof HTMLOptionElement) return control.selected !== control.defaultSelected;
+    if (!(control instanceof HTMLInputElement)) return false;
+    return control.value !== control.defaultValue || control.checked !== control.defaultChecked;
+  }
+
+  if (typeof Idiomorph !== "undefined") {
+    Idiomorph.defaults.ignoreActiveValue = true;
+    Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
+      !(["value", "checked", "selected"].includes(name) && isEdited(element));
+  }
+
   document.addEventListener("DOMContentLoaded", () => { localTimes(document); countDown(); });
   setInterval(countDown, 1000);
 })();
