@@ -15,6 +15,7 @@ import httpx
 import pytest
 import yaml
 
+from fakes.access import opened
 from fakes.orders_ports import MemoryEngine
 from orderflow_contracts.names import ORDERS
 from orderflow_hosting.database import Database
@@ -140,7 +141,7 @@ async def http(family: Family, tmp_path: Path) -> AsyncIterator[httpx.AsyncClien
     undo = OrderUndo(MemoryEngine(), store)
     management = Management(engine, store, undo, counter_pause_seconds=1)
     transport = httpx.ASGITransport(
-        http_app(workflow_router(management)), raise_app_exceptions=False
+        opened(http_app(workflow_router(management))), raise_app_exceptions=False
     )
     async with httpx.AsyncClient(
         transport=transport, base_url="http://orders/workflows", timeout=60

@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from orderflow_contracts.fields import Moment, now
+from orderflow_hosting.access import Role, changes, reads
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database, Utc
 from orderflow_hosting.events import STRUCTURED
@@ -194,7 +195,9 @@ def dead_letter_router(letters: DeadLetters) -> APIRouter:
     """Serve the dead letters to people."""
     router = APIRouter(prefix="/dead-letters", tags=["dead letters"])
 
-    @router.get("", summary="List events that could not be handled, newest first")
+    @router.get(
+        "", summary="List events that could not be handled, newest first", dependencies=[reads()]
+    )
     async def list_dead_letters(limit: Limit = 100, after: After = None) -> Page[DeadLetter]:
         return await letters.page(limit, after)
 
@@ -203,6 +206,7 @@ def dead_letter_router(letters: DeadLetters) -> APIRouter:
         status_code=202,
         summary="Publish an event once more on its topic, under its own id",
         responses=documented({404: "There is no such dead letter", 503: "The broker is away"}),
+        dependencies=[changes(Role.OPERATOR, "dead-letter.resend")],
     )
     async def resend_dead_letter(letter_id: LetterId) -> dict[str, str]:
         await letters.resend(letter_id)

@@ -27,6 +27,8 @@ _GRPC_CODES = {
 
 HTTP_BAD_REQUEST = 400
 
+_CHALLENGES: Mapping[int, Mapping[str, str]] = {401: {"WWW-Authenticate": "Bearer"}}
+
 _TITLES = {
     "INVALID_INPUT": "The input is not valid",
     "NOT_FOUND": "There is no such thing",
@@ -110,7 +112,15 @@ def documented(meanings: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
 
 def common() -> dict[int | str, dict[str, Any]]:
     """Describe the problems that any route of a service may answer with."""
-    return documented({422: "The input is not valid", 503: "Not able to work right now"})
+    return documented(
+        {
+            401: "Nobody has signed in, and no token that is known here was shown",
+            403: "Whoever asks may not do that",
+            421: "This service is not known under the name that was used",
+            422: "The input is not valid",
+            503: "Not able to work right now",
+        }
+    )
 
 
 def install(app: FastAPI) -> None:
@@ -158,6 +168,7 @@ def install(app: FastAPI) -> None:
 def _response(
     request: Request, problem: Problem, headers: Mapping[str, str] | None = None
 ) -> Response:
+    request.state.problem_code = problem.code  # the audit trail tells it
     as_page = getattr(request.app.state, "problem_page", None)
     page: Response | None = as_page(request, problem) if as_page else None
     if page is not None:
@@ -166,6 +177,6 @@ def _response(
     return JSONResponse(
         problem.document(),
         status_code=problem.status,
-        headers=headers,
+        headers={**(headers or {}), **_CHALLENGES.get(problem.status, {})},
         media_type="application/problem+json",
     )

@@ -12,6 +12,8 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from orderflow_hosting.access.reader import AccessFileBroken
+from orderflow_hosting.access.walk import must_be_guarded
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.settings import ServiceSettings
 
@@ -33,10 +35,10 @@ class _HttpServer(uvicorn.Server):
 
 
 def start(work: Coroutine[Any, Any, None]) -> None:
-    """Run a service's process to its end; say in one line why it cannot listen, if so."""
+    """Run a service's process to its end; say in one line why it cannot begin, if so."""
     try:
         asyncio.run(work)
-    except CannotListen as error:
+    except (CannotListen, AccessFileBroken) as error:
         sys.stderr.write(f"cannot start: {error}\n")
         raise SystemExit(1) from None
 
@@ -50,8 +52,11 @@ async def serve(
     """Serve until SIGTERM or SIGINT; then finish what is in hand and return.
 
     `on_stop` is called when stopping begins, to end answers that would last for ever. Raises what
-    stopped one of the two edges if it was not a signal, such as a port in use (`CannotListen`).
+    stopped one of the two edges if it was not a signal, such as a port in use (`CannotListen`),
+    and `Unguarded` for a route that somebody could use who may not.
     """
+    if hasattr(http.state, "access"):
+        must_be_guarded(http)
     listener = _listen(settings.http_host, settings.http_port)
     server = _HttpServer(
         uvicorn.Config(
@@ -60,6 +65,7 @@ async def serve(
             port=settings.http_port,
             log_config=None,
             access_log=False,
+            proxy_headers=False,  # who is at the other end is for the connection alone to tell
             timeout_graceful_shutdown=HTTP_GRACE_SECONDS,
         )
     )

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from approvals.api import approval_router, http_app
 from approvals.inbox import Inbox
 from approvals.store import SqlApprovalStore
+from fakes.access import opened
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn, DecisionMade
 from orderflow_contracts.orders import OrderLine
 from orderflow_hosting.database import Database
@@ -56,7 +57,7 @@ def inbox(store: SqlApprovalStore, carrier: FakeCarrier, clock: Clock) -> Inbox:
 
 @pytest.fixture
 async def people(inbox: Inbox) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(http_app(approval_router(inbox)))
+    transport = httpx.ASGITransport(opened(http_app(approval_router(inbox))))
     async with httpx.AsyncClient(transport=transport, base_url="http://approvals") as client:
         yield client
 

@@ -26,7 +26,8 @@ async def approval(site: ApprovalSite, order_id: str = "o-1") -> Approval:
 async def audited(site: ApprovalSite) -> list[AuditEntry]:
     """Read the decisions in the audit trail, the newest first."""
     assert site.access.audit is not None
-    return [entry for entry in await site.access.audit.page(100, None) if "sign" not in entry.action]
+    entries = await site.access.audit.page(100, None)
+    return [entry for entry in entries if entry.action.startswith("approval")]
 
 
 def outcome(page: str) -> str:
@@ -84,7 +85,8 @@ async def test_only_approvers_decide(site: ApprovalSite, name: str) -> None:
     await site.ask("o-1")
     async with site.signed_in(name) as person:
         for form in ("decision", "confirm"):
-            answer = await person.send(f"/inbox/requests/o-1/{form}", decision="approve", sure="yes")
+            path = f"/inbox/requests/o-1/{form}"
+            answer = await person.send(path, decision="approve", sure="yes")
             assert answer.status_code == 403
         await person.look("/inbox/requests/o-1/confirm?decision=approve", 403)
 

@@ -10,6 +10,7 @@ from cloudevents.http import CloudEvent
 from fastapi import FastAPI
 from sqlalchemy import MetaData
 
+from fakes.access import opened
 from orderflow_hosting import problems
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import (
@@ -247,7 +248,8 @@ def test_an_order_is_read_where_there_is_one(data: object, order_id: str | None)
 
 
 def people(kept: Kept) -> httpx.AsyncClient:
-    app = FastAPI()
+    app = FastAPI(openapi_url=None)
     problems.install(app)
     app.include_router(dead_letter_router(kept.letters))
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
+    transport = httpx.ASGITransport(opened(app))
+    return httpx.AsyncClient(transport=transport, base_url="http://orders")

@@ -5,6 +5,7 @@ import httpx
 import pytest
 from fastapi import APIRouter
 
+from fakes.access import opened
 from fakes.memory_store import MemoryStore, Trouble
 from fakes.recorded_app import RecordedApp
 from inventory.api import http_app, offer_methods
@@ -37,7 +38,7 @@ async def app(room: StockRoom) -> RecordedApp:
 
 @pytest.fixture
 async def http(room: StockRoom) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(http_app(room, APIRouter()), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(opened(http_app(room, APIRouter())), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://inventory") as client:
         yield client
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fakes.access import opened
 from fakes.orders_ports import MemoryEngine
 from fakes.waiting import until
 from orderflow_contracts.orders import Order, OrderStatus
@@ -26,7 +27,7 @@ VALID: dict[str, Any] = {"order_id": "o1", "customer_id": "alice", "lines": LINE
 async def http(
     intake: Intake, store: OrderStore, feed: StatusFeed, payments: LedgerProvider
 ) -> AsyncIterator[httpx.AsyncClient]:
-    app = http_app(order_router(intake, store, feed), payment_router(payments))
+    app = opened(http_app(order_router(intake, store, feed), payment_router(payments)))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://orders") as client:
         yield client

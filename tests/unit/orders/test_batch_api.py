@@ -7,6 +7,7 @@ import httpx
 import pytest
 from cloudevents.http import CloudEvent
 
+from fakes.access import opened
 from fakes.managed_engine import ManagedMemoryEngine
 from fakes.orders_ports import MemoryAnnouncer
 from fakes.recorded_app import RecordedApp
@@ -60,7 +61,7 @@ def app(
 
 @pytest.fixture
 async def http(database: Database) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(http_app(batch_router(BatchStore(database))))
+    transport = httpx.ASGITransport(opened(http_app(batch_router(BatchStore(database)))))
     async with httpx.AsyncClient(transport=transport, base_url="http://orders") as client:
         yield client
 

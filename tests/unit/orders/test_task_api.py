@@ -7,6 +7,7 @@ import httpx
 import pytest
 from cloudevents.http import CloudEvent
 
+from fakes.access import opened
 from fakes.orders_ports import MemoryEngine
 from fakes.recorded_app import RecordedApp
 from orderflow_contracts.tasks import TaskStatus
@@ -44,7 +45,9 @@ def tasks(store: TaskStore, engine: MemoryEngine) -> Tasks:
 
 @pytest.fixture
 async def http(tasks: Tasks) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(http_app(task_router(tasks)), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(
+        opened(http_app(task_router(tasks))), raise_app_exceptions=False
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://orders") as client:
         yield client
 

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fakes.access import opened
 from fakes.managed_engine import KEPT, ManagedMemoryEngine
 from orderflow_contracts.fields import now
 from orders.api import http_app
@@ -29,7 +30,7 @@ async def http(engine: ManagedMemoryEngine, store: OrderStore) -> AsyncIterator[
     undo = OrderUndo(engine, store)
     management = Management(engine, store, undo, counter_pause_seconds=0.5)
     transport = httpx.ASGITransport(
-        http_app(workflow_router(management)), raise_app_exceptions=False
+        opened(http_app(workflow_router(management))), raise_app_exceptions=False
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://orders") as client:
         yield client

@@ -28,10 +28,11 @@ from orderflow_contracts.approvals import (
 )
 from orderflow_contracts.fields import OrderId
 from orderflow_hosting import problems
+from orderflow_hosting.access import Principal, Role, changes, reads
 from orderflow_hosting.dapr_app import DaprApp, Refused
 from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
 from orderflow_hosting.pages import After, Limit, Page
-from orderflow_hosting.problems import Problem, describe, documented
+from orderflow_hosting.problems import FieldError, Problem, describe, documented
 
 Message = TypeVar("Message", bound=BaseModel)
 Handler = Callable[[CloudEvent], Awaitable[None]]
@@ -120,6 +121,7 @@ def approval_router(inbox: Inbox) -> APIRouter:
     @router.get(
         "",
         summary="List approvals",
+        dependencies=[reads()],
         description="Pending ones come with the nearest deadline first; every other list begins "
         "with the latest deadline. An approval's place in the list never changes, so that pages "
         "neither skip nor repeat any.",
@@ -132,7 +134,12 @@ def approval_router(inbox: Inbox) -> APIRouter:
         items = list(found[:limit])
         return Page(items=items, next=_cursor(items[-1]) if len(found) > limit else None)
 
-    @router.get("/{order_id}", summary="Read an approval", responses=documented({404: _MISSING}))
+    @router.get(
+        "/{order_id}",
+        summary="Read an approval",
+        responses=documented({404: _MISSING}),
+        dependencies=[reads()],
+    )
     async def read(order_id: PathOrderId) -> Approval:
         with _told():
             return await inbox.read(_possible(order_id))
@@ -142,14 +149,27 @@ def approval_router(inbox: Inbox) -> APIRouter:
         summary="Approve or deny an order",
         description="The first decision stands. When this answers with 200 the decision is kept, "
         "and orders will be told until it has answered; the same decision again changes nothing. "
-        "Where `levels` is 2, the first approval leaves it pending until somebody else decides.",
+        "Where `levels` is 2, the first approval leaves it pending until somebody else decides. "
+        "With a token, `approver` must be the token's name.",
         responses=documented({404: _MISSING, 409: _STANDS}),
     )
-    async def decide(order_id: PathOrderId, decision: BodyDecision) -> Approval:
+    async def decide(
+        order_id: PathOrderId,
+        decision: BodyDecision,
+        who: Annotated[Principal, changes(Role.APPROVER, None)],
+    ) -> Approval:
+        _must_be_own(decision, who)
         with _told():
-            return await inbox.decide_known(_possible(order_id), decision)
+            return await inbox.decide_known(_possible(order_id), decision, via=who.via)
 
     return router
+
+
+def _must_be_own(decision: Decision, who: Principal) -> None:
+    """Let nobody who is known decide under another name."""
+    if who.via != "open" and decision.approver != who.name:
+        error = FieldError(field="approver", message=f"must be {who.name}, as the token is")
+        raise Problem(403, "NOT_ALLOWED", f"{error.field}: {error.message}", [error])
 
 
 class InvalidEvent(RefusedByRule):

@@ -20,6 +20,7 @@ T = TypeVar("T")
 Change = Callable[[Case], Case]
 """A rule applied to a case; it may run twice, and raises what must not be written."""
 
+
 @dataclass(frozen=True)
 class Place:
     """A place in the list of approvals, which is sorted by deadline and order."""

@@ -18,6 +18,7 @@ from orderflow_contracts.inventory import (
     Stock,
 )
 from orderflow_hosting import problems
+from orderflow_hosting.access import reads
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.problems import Problem
 
@@ -52,7 +53,11 @@ def http_app(stock: StockRoom, health: APIRouter) -> FastAPI:
     problems.install(app)
     app.include_router(health)
 
-    @app.get("/stock", summary="List all items with what is on hand, reserved and available")
+    @app.get(
+        "/stock",
+        summary="List all items with what is on hand, reserved and available",
+        dependencies=[reads()],
+    )
     async def read_stock() -> Stock:
         return await read(Nothing())
 

@@ -11,6 +11,7 @@ from inventory.stock import StockRoom
 from inventory.store import StoreUnavailable, VersionConflict
 from orderflow_contracts.names import INVENTORY
 from orderflow_hosting import logs
+from orderflow_hosting.access import Access, reads
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.health import health_router
 from orderflow_hosting.process import serve, start
@@ -63,7 +64,8 @@ async def run(settings: InventorySettings) -> None:
         {"store": check_store, "sidecar": sidecar.check, "opening_stock": opening.check}
     )
     http = http_app(stock, health)
-    Site("Inventory").install(http)
+    Access(settings, INVENTORY).install(http)
+    Site("Inventory").install(http, [reads()])
     laying_out = asyncio.create_task(opening.run())
     try:
         await serve(settings, http, app)

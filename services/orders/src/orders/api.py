@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
 from cloudevents.http import CloudEvent
-from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,6 +14,7 @@ from orderflow_contracts.approvals import RaiseReply, RaiseRequest
 from orderflow_contracts.fields import Moment, OrderId
 from orderflow_contracts.orders import Order, OrderStatus, OrderSubmitted
 from orderflow_hosting import problems
+from orderflow_hosting.access import Role, changes, name_subject, reads
 from orderflow_hosting.dapr_app import DaprApp, Refused
 from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page, read_number
@@ -139,8 +140,10 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
         responses={
             409: {"model": ProblemDocument, "description": "The id is taken by another order"}
         },
+        dependencies=[changes(Role.OPERATOR, "order.place", open_is_audited=False)],
     )
-    async def place(order: NewOrder, response: Response) -> Order:
+    async def place(order: NewOrder, request: Request, response: Response) -> Order:
+        name_subject(request, order.order_id)
         try:
             await intake.submit_and_return(order)
         except OtherContent as error:
@@ -148,7 +151,7 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
         response.headers["Location"] = f"/orders/{order.order_id}"
         return await _found(store, order.order_id)
 
-    @router.get("", summary="List orders, newest first")
+    @router.get("", summary="List orders, newest first", dependencies=[reads()])
     async def list_orders(
         status: OrderStatus | None = None, limit: Limit = 100, after: After = None
     ) -> Page[Order]:
@@ -160,6 +163,7 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
         summary="Follow all status changes as server-sent events",
         response_class=StreamingResponse,
         responses={200: {"content": {"text/event-stream": {}}}},
+        dependencies=[reads()],
     )
     async def stream(
         after: Annotated[
@@ -174,7 +178,12 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
-    @router.get("/{order_id}", summary="Read an order with its history", responses=missing)
+    @router.get(
+        "/{order_id}",
+        summary="Read an order with its history",
+        responses=missing,
+        dependencies=[reads()],
+    )
     async def read(order_id: PathOrderId) -> Order:
         return await _found(store, order_id)
 
@@ -186,6 +195,7 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
             **missing,
             409: {"model": ProblemDocument, "description": "The order has ended"},
         },
+        dependencies=[changes(Role.OPERATOR, "order.cancel")],
     )
     async def cancel(order_id: PathOrderId) -> Order:
         try:
@@ -201,7 +211,7 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
 
 def payment_router(provider: LedgerProvider) -> APIRouter:
     """Serve the ledger of the built-in payment provider, to be read."""
-    router = APIRouter(prefix="/payments", tags=["payments"])
+    router = APIRouter(prefix="/payments", tags=["payments"], dependencies=[reads()])
 
     @router.get("", summary="List charges and refunds, newest first")
     async def ledger(limit: Limit = 100, after: After = None) -> Page[PaymentEntry]:

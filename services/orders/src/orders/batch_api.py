@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from orderflow_contracts import names
 from orderflow_contracts.batches import Batch, BatchStatusChanged, BatchSubmitted
+from orderflow_hosting.access import reads
 from orderflow_hosting.dapr_app import DaprApp, Refused
 from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
@@ -52,7 +53,7 @@ def _possible_batch_id(
 
 def batch_router(store: BatchStore) -> APIRouter:
     """Serve batches, to be read."""
-    router = APIRouter(prefix="/batches", tags=["batches"])
+    router = APIRouter(prefix="/batches", tags=["batches"], dependencies=[reads()])
 
     @router.get("", summary="List batches without their orders, newest first")
     async def list_batches(limit: Limit = 100, after: After = None) -> Page[BatchStatusChanged]:

@@ -4,6 +4,7 @@ import asyncio
 
 from orderflow_contracts import names
 from orderflow_hosting import logs
+from orderflow_hosting.access import Access, reads
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
@@ -30,7 +31,7 @@ from orders.payments import LedgerProvider
 from orders.picking import PickingActivities
 from orders.resuming import keep_resuming
 from orders.stock_monitor import StockMonitors
-from orders.store import DEAD_LETTERS, TABLES, OrderStore
+from orders.store import ACCESS, DEAD_LETTERS, TABLES, OrderStore
 from orders.task_activities import TaskActivities
 from orders.task_api import subscribe_tasks, task_router
 from orders.task_store import TaskStore
@@ -85,12 +86,9 @@ async def run(settings: OrdersSettings) -> None:
         },
     )
 
-    app = DaprApp(settings)
-    subscribe(app, intake, letters)
-    subscribe_to_batches(app, batches, letters)
-    offer_methods(app, intake)
-    subscribe_tasks(app, tasks, letters)
-    letters.listen(app, names.SUBSCRIPTIONS[names.ORDERS])
+    app = _dapr_app(settings, intake, batches, tasks, letters)
+    access = Access(settings, names.ORDERS, database, ACCESS)
+    site = Site("Orders")
     http = http_app(
         order_router(intake, store, feed),
         batch_router(batch_store),
@@ -101,8 +99,11 @@ async def run(settings: OrdersSettings) -> None:
         health_router(
             {"store": database.check, "sidecar": sidecar.check, "workflow_worker": worker.check}
         ),
+        access.sign_in_router(site.page),
+        access.audit_router(),
     )
-    Site("Orders").install(http)
+    access.install(http)
+    site.install(http, [reads()])
 
     async def begin() -> None:
         await database.ready()
@@ -122,6 +123,18 @@ async def run(settings: OrdersSettings) -> None:
         await engine.close()
         await sidecar.close()
         database.close()
+
+
+def _dapr_app(
+    settings: OrdersSettings, intake: Intake, batches: Batches, tasks: Tasks, letters: DeadLetters
+) -> DaprApp:
+    app = DaprApp(settings)
+    subscribe(app, intake, letters)
+    subscribe_to_batches(app, batches, letters)
+    offer_methods(app, intake)
+    subscribe_tasks(app, tasks, letters)
+    letters.listen(app, names.SUBSCRIPTIONS[names.ORDERS])
+    return app
 
 
 def main() -> None:

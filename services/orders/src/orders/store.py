@@ -43,11 +43,13 @@ from orderflow_contracts.orders import (
     OrderSubmitted,
     Reason,
 )
+from orderflow_hosting.access import access_tables
 from orderflow_hosting.database import Database, Utc
 from orderflow_hosting.dead_letters import dead_letter_table
 
 TABLES = MetaData()
 DEAD_LETTERS = dead_letter_table(TABLES)
+ACCESS = access_tables(TABLES)
 
 _Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only plain integers
 

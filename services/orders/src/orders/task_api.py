@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from orderflow_contracts import names
 from orderflow_contracts.fields import Moment
 from orderflow_contracts.tasks import Task, TaskCompleted, TaskId, TaskStatus
+from orderflow_hosting.access import Role, changes, reads
 from orderflow_hosting.dapr_app import DaprApp, Refused
 from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
@@ -71,13 +72,13 @@ def task_router(tasks: Tasks) -> APIRouter:
     router = APIRouter(prefix="/tasks", tags=["tasks"])
     missing: dict[int | str, dict[str, Any]] = documented({404: "There is no such task"})
 
-    @router.get("", summary="List tasks, newest first")
+    @router.get("", summary="List tasks, newest first", dependencies=[reads()])
     async def list_tasks(
         status: TaskStatus | None = None, limit: Limit = 100, after: After = None
     ) -> Page[Task]:
         return numbered_page(await tasks.list(status, limit + 1, number_after(after)), limit)
 
-    @router.get("/{task_id}", summary="Read a task", responses=missing)
+    @router.get("/{task_id}", summary="Read a task", responses=missing, dependencies=[reads()])
     async def read_task(task_id: PathTaskId) -> Task:
         try:
             return await tasks.task(task_id)
@@ -92,6 +93,7 @@ def task_router(tasks: Tasks) -> APIRouter:
             **missing,
             **documented({409: "The task has ended otherwise", 503: "The engine is away"}),
         },
+        dependencies=[changes(Role.OPERATOR, "task.complete")],
     )
     async def complete_task(
         task_id: PathTaskId, body: Annotated[CompletionBody | None, Body()] = None

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, ValidationError
 
+from orderflow_hosting.access import Role, changes, reads
 from orderflow_hosting.pages import After, Limit, Page, decode_cursor, encode_cursor
 from orderflow_hosting.problems import FieldError, Problem, ProblemDocument, invalid_input
 from orders.instances import HistoryEvent, Instance, RuntimeStatus, parse_duration
@@ -134,6 +135,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         status_code=202,
         summary="Start interactive_hello_workflow as iwf-<suffix>",
         responses=_problems(_409="The id is taken"),
+        dependencies=[changes(Role.OPERATOR, "workflow.start")],
     )
     async def start_hello(
         suffix: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,96}$", examples=["demo"])],
@@ -148,6 +150,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         "/purge",
         status_code=202,
         summary="Forget all instances that finished longer ago than an age",
+        dependencies=[changes(Role.OPERATOR, "workflow.purge")],
     )
     async def purge_all(
         older_than: Annotated[str, Query(description="An age: 720h, 30m, 7d", examples=["720h"])],
@@ -166,6 +169,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         responses=_problems(
             _404="There is no such workflow", _409="The id is taken, or orders start it alone"
         ),
+        dependencies=[changes(Role.OPERATOR, "workflow.start")],
     )
     async def start(
         workflow_name: Annotated[str, Path(examples=["never_ending_workflow"])],
@@ -185,7 +189,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         started = await management.start(workflow_name, instance_id, payload, replace=replace)
         return Started(instance_id=started, message="Workflow scheduled successfully")
 
-    @router.get("", summary="List instances, by their ids")
+    @router.get("", summary="List instances, by their ids", dependencies=[reads()])
     async def list_instances(
         status: RuntimeStatus | None = None,
         name: Annotated[str | None, Query(description="Of this workflow only")] = None,
@@ -196,11 +200,21 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         instances, last = await management.page(status, name, limit, known)
         return Page(items=instances, next=encode_cursor(last) if last is not None else None)
 
-    @router.get("/{instance_id}/status", summary="Read an instance", responses=_MISSING)
+    @router.get(
+        "/{instance_id}/status",
+        summary="Read an instance",
+        responses=_MISSING,
+        dependencies=[reads()],
+    )
     async def status(instance_id: InstanceId) -> Instance:
         return await management.status(instance_id)
 
-    @router.get("/{instance_id}/history", summary="Read what happened", responses=_MISSING)
+    @router.get(
+        "/{instance_id}/history",
+        summary="Read what happened",
+        responses=_MISSING,
+        dependencies=[reads()],
+    )
     async def history(instance_id: InstanceId) -> Page[HistoryEvent]:
         return Page(items=await management.history(instance_id))
 
@@ -208,6 +222,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         "/{instance_id}/wait",
         summary="Wait until an instance has finished, and read it",
         responses=_problems(_404="There is no such instance", _504="The time ran out"),
+        dependencies=[reads()],
     )
     async def wait(
         instance_id: InstanceId,
@@ -223,6 +238,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
             status_code=202,
             summary=summary,
             responses=_FINISHED,
+            dependencies=[changes(Role.OPERATOR, f"workflow.{verb}")],
         )
         async def handle(instance_id: InstanceId) -> Done:
             await act(instance_id)
@@ -237,6 +253,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         status_code=202,
         summary="End an instance; an order's only with force, and then it is undone",
         responses=_FINISHED,
+        dependencies=[changes(Role.OPERATOR, "workflow.terminate")],
     )
     async def terminate(
         instance_id: InstanceId,
@@ -257,6 +274,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         status_code=202,
         summary="Hand an event to an instance; the body is its payload",
         responses=_FINISHED,
+        dependencies=[changes(Role.OPERATOR, "workflow.raise-event")],
     )
     async def raise_event(
         instance_id: InstanceId,
@@ -275,6 +293,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         responses=_problems(
             _404="There is no such instance", _409="It runs still, or is an order's"
         ),
+        dependencies=[changes(Role.OPERATOR, "workflow.rerun")],
     )
     async def rerun(
         request: Request,

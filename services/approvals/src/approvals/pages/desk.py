@@ -11,8 +11,8 @@ from fastapi.responses import HTMLResponse
 from approvals.cursors import cursor_of, read_cursor
 from approvals.domain import Case
 from approvals.inbox import Clock
-from approvals.past import Found, Past, Search, Spot
 from approvals.pages.shown import Shown
+from approvals.past import Found, Past, Search, Spot
 from approvals.store import Place, SqlApprovalStore
 from approvals.views import Reader, View, view_of
 from orderflow_contracts.approvals import ApprovalStatus
@@ -94,9 +94,7 @@ class Desk:
         self, request: Request, template: str, status_code: int = 200, **context: Any
     ) -> HTMLResponse:
         """Render a page."""
-        return self._site.page(
-            request, template, status_code, board_url=self._board_url, **context
-        )
+        return self._site.page(request, template, status_code, board_url=self._board_url, **context)
 
     def _views(self, cases: Sequence[Case], reader: Principal, moment: datetime) -> list[View]:
         who = Reader(reader.name, reader.may(Role.APPROVER))

@@ -54,7 +54,7 @@ async def show_inbox(
     told: View | None = None,
     refused: str | None = None,
 ) -> Response:
-    """Show what waits; `told` is an outcome to begin with, `refused` why a decision did not count."""
+    """Show what waits, first what came of `told`; `refused` says that a decision did not count."""
     waiting = await desk.waiting(reader, shown, after)
     return desk.page(
         request,

@@ -1,0 +1,86 @@
+"""Who may do what: the roles, and the file that names users and tokens."""
+
+import hashlib
+import secrets
+from enum import StrEnum
+from typing import Annotated, Final, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from orderflow_contracts.fields import Message, Moment, Name
+
+TOKEN_PREFIX: Final = "ofl_"  # noqa: S105 # how every token begins, and none of them
+TOKEN_BYTES: Final = 32
+TOKEN_PATTERN: Final = r"^ofl_[A-Za-z0-9_-]{43}$"  # noqa: S105 # likewise
+
+
+class Role(StrEnum):
+    """What somebody is there for; whoever has any role may look."""
+
+    VIEWER = "viewer"
+    APPROVER = "approver"
+    OPERATOR = "operator"
+
+
+def _each_once(roles: tuple[Role, ...]) -> tuple[Role, ...]:
+    return tuple(role for role in Role if role in roles)
+
+
+Roles = Annotated[tuple[Role, ...], Field(min_length=1), AfterValidator(_each_once)]
+"""One role or more; kept in one order, each once."""
+
+UserName = Annotated[Name, StringConstraints(pattern=r"^\S+( \S+)*$")]
+"""A name to sign in with, and to be the approver of a decision; no blanks around it."""
+
+PasswordHash = Annotated[str, StringConstraints(pattern=r"^\$argon2id\$\S+$", max_length=500)]
+"""A password as Argon2id keeps it."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""The SHA-256 of a token, in hexadecimal digits."""
+
+
+class User(Message):
+    """Somebody who signs in with a password."""
+
+    name: UserName
+    roles: Roles
+    password_hash: PasswordHash = Field(repr=False)
+
+
+class Token(Message):
+    """Something that somebody's program shows to an API; the name is who acts.
+
+    One name may have several, so that a new one can come into use before the old one goes.
+    """
+
+    name: UserName
+    roles: Roles
+    sha256: Sha256 = Field(repr=False)
+    created_at: Moment
+
+
+class AccessFile(Message):
+    """All users and tokens, as `orderflow users` and `orderflow tokens` write them."""
+
+    users: tuple[User, ...] = ()
+    tokens: tuple[Token, ...] = ()
+
+    @model_validator(mode="after")
+    def _nobody_twice(self) -> Self:
+        names = [user.name for user in self.users]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"users: {', '.join(twice)} is there more than once")
+        if len({token.sha256 for token in self.tokens}) < len(self.tokens):
+            raise ValueError("tokens: the same sha256 is there more than once")
+        return self
+
+
+def new_token() -> str:
+    """Make a token that nobody can guess; it is shown once, and kept as its digest."""
+    return TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def token_digest(token: str) -> str:
+    """Tell what a token is kept as."""
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,161 @@
+"""The audit trail: who did what, written before it is done, and how it ended, written after."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import BaseModel
+from sqlalchemy import Connection, insert, select
+
+from orderflow_contracts.fields import Moment, now
+from orderflow_hosting.access.principal import Principal
+from orderflow_hosting.access.tables import AccessTables
+from orderflow_hosting.database import Database
+
+Clock = Callable[[], datetime]
+
+DONE: Final = "done"
+MOST_DETAILS: Final = 4000
+LONGEST_SUBJECT: Final = 200
+
+
+class AuditEntry(BaseModel):
+    """Something that somebody did, or tried.
+
+    `outcome` is `done` or a problem's code; null while it goes on, or if the service stopped
+    meanwhile.
+    """
+
+    number: int
+    at: Moment
+    actor: str
+    via: str
+    action: str
+    subject: str
+    details: Any
+    outcome: str | None
+    ended_at: Moment | None
+
+
+class Audit:
+    """One service's audit trail. Nothing in it can be changed or taken away."""
+
+    def __init__(self, database: Database, tables: AccessTables, clock: Clock = now) -> None:
+        self._database = database
+        self._entries = tables.audit
+        self._outcomes = tables.audit_outcomes
+        self._clock = clock
+
+    async def begin(
+        self, principal: Principal, action: str, subject: str, details: Mapping[str, Any]
+    ) -> int:
+        """Write down what is about to be done; return the entry's number."""
+        at = self._clock()
+        return await self._database.write(
+            lambda connection: self._enter(
+                connection, at, principal.name, principal.via, action, subject, details
+            )
+        )
+
+    async def end(self, number: int, outcome: str, subject: str | None = None) -> None:
+        """Write down how it ended, and what it turned out to be about."""
+        at = self._clock()
+        await self._database.write(
+            lambda connection: self._close(connection, at, number, outcome, subject)
+        )
+
+    def entry_within(
+        self,
+        connection: Connection,
+        *,
+        actor: str,
+        via: str,
+        action: str,
+        subject: str,
+        details: Mapping[str, Any],
+    ) -> None:
+        """Write down what is done in this very transaction."""
+        at = self._clock()
+        number = self._enter(connection, at, actor, via, action, subject, details)
+        self._close(connection, at, number, DONE, None)
+
+    async def page(
+        self, limit: int, before: int | None, subject: str | None = None
+    ) -> list[AuditEntry]:
+        """Read the newest first, from before an entry's number on."""
+        entries, outcomes = self._entries, self._outcomes
+        query = (
+            select(
+                entries,
+                outcomes.c.outcome,
+                outcomes.c.at.label("ended_at"),
+                outcomes.c.subject.label("known_subject"),
+            )
+            .outerjoin(outcomes, outcomes.c.number == entries.c.number)
+            .order_by(entries.c.number.desc())
+            .limit(limit)
+        )
+        if before is not None:
+            query = query.where(entries.c.number < before)
+        if subject is not None:
+            query = query.where(entries.c.subject == subject)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [
+            AuditEntry(
+                number=row.number,
+                at=row.at,
+                actor=row.actor,
+                via=row.via,
+                action=row.action,
+                subject=row.known_subject or row.subject,
+                details=json.loads(row.details),
+                outcome=row.outcome,
+                ended_at=row.ended_at,
+            )
+            for row in rows
+        ]
+
+    def _enter(
+        self,
+        connection: Connection,
+        at: datetime,
+        actor: str,
+        via: str,
+        action: str,
+        subject: str,
+        details: Mapping[str, Any],
+    ) -> int:
+        entry = insert(self._entries).values(
+            at=at,
+            actor=actor,
+            via=via,
+            action=action,
+            subject=_plain(subject),
+            details=_dump(details),
+        )
+        return int(connection.execute(entry.returning(self._entries.c.number)).scalar_one())
+
+    def _close(
+        self, connection: Connection, at: datetime, number: int, outcome: str, subject: str | None
+    ) -> None:
+        """Write the outcome, unless that is done already: work may be committed twice."""
+        columns = self._outcomes.c
+        there = select(columns.number).where(columns.number == number)
+        if connection.execute(there).one_or_none() is not None:
+            return
+        known = _plain(subject) if subject is not None else None
+        connection.execute(
+            insert(self._outcomes).values(number=number, at=at, outcome=outcome, subject=known)
+        )
+
+
+def _plain(text: str) -> str:
+    """Leave out what a database cannot keep: too much, NUL, halves of characters."""
+    return text.replace("\0", "")[:LONGEST_SUBJECT].encode(errors="replace").decode()
+
+
+def _dump(details: Mapping[str, Any]) -> str:
+    """Write details as JSON in ASCII, or the beginning of it."""
+    written = json.dumps(details, default=str)
+    return written if len(written) <= MOST_DETAILS else json.dumps({"cut": written[:MOST_DETAILS]})

@@ -1,0 +1,140 @@
+"""What a route asks of those who use it: every route has exactly one guard, or is public."""
+
+import hmac
+from typing import Any, Final, Literal, Protocol, cast
+
+import structlog
+from fastapi import Depends, Request, params
+
+from orderflow_contracts.access import Role
+from orderflow_hosting.access.audit import Audit
+from orderflow_hosting.access.identity import Identity
+from orderflow_hosting.access.principal import OPEN, Principal
+from orderflow_hosting.problems import Problem
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+Kind = Literal["reads", "changes", "page", "form"]
+
+CSRF_FIELD: Final = "csrf"
+CSRF_HEADER: Final = "X-CSRF-Token"
+NEVER_KEPT: Final = frozenset({CSRF_FIELD, "password"})
+
+TOKEN_WANTED: Final = "show a token that is known here: Authorization: Bearer …"  # noqa: S105 # none
+SIGN_IN_WANTED: Final = "you must sign in"
+
+
+class Guarding(Protocol):
+    """What guards need of the application's access."""
+
+    audit: Audit | None
+
+    async def new_session(self, request: Request, person: Principal) -> None:
+        """Begin a session for somebody whom a proxy has signed in."""
+        ...
+
+
+class Guard:
+    """Lets in those who have the role, and writes down what they do if it is an action."""
+
+    def __init__(
+        self, kind: Kind, role: Role, action: str | None = None, *, open_is_audited: bool = True
+    ) -> None:
+        self.kind = kind
+        self.role = role
+        self.action = action
+        self._open_is_audited = open_is_audited
+
+    async def __call__(self, request: Request) -> Principal:
+        """Return who is let in. Raises `SIGN_IN_NEEDED`, `NOT_ALLOWED` or `CSRF_FAILED`."""
+        principal = self._who(request.state.identity)
+        if not principal.may(self.role):
+            log.info("access_refused", actor=principal.name, path=request.url.path)
+            raise Problem(403, "NOT_ALLOWED", f"{principal.name} is no {self.role}")
+        if self.kind == "page":
+            await self._begin_session(request, principal)
+        if self.kind == "form":
+            await _check_csrf(request)
+        if self.action is not None and (principal.via != "open" or self._open_is_audited):
+            await self._begin_entry(request, principal, self.action)
+        return principal
+
+    def _who(self, identity: Identity) -> Principal:
+        if self.kind in {"page", "form"}:
+            if identity.person is None:
+                raise Problem(401, "SIGN_IN_NEEDED", SIGN_IN_WANTED)
+            return identity.person
+        if identity.program is not None:
+            return identity.program
+        if identity.is_open:
+            return OPEN
+        if self.kind == "reads" and identity.person is not None:
+            return identity.person
+        raise Problem(401, "SIGN_IN_NEEDED", TOKEN_WANTED)
+
+    async def _begin_session(self, request: Request, person: Principal) -> None:
+        if request.state.identity.session is None:
+            await access_of(request).new_session(request, person)
+
+    async def _begin_entry(self, request: Request, principal: Principal, action: str) -> None:
+        audit = access_of(request).audit
+        if audit is None:
+            raise RuntimeError(f"{action} is to be audited where there is no audit trail")
+        body = await _body(request)
+        details = {"path": request.path_params, "query": dict(request.query_params), "body": body}
+        told = {key: value for key, value in details.items() if value}
+        subject = str(next(iter(request.path_params.values()), ""))
+        request.state.audit_number = await audit.begin(principal, action, subject, told)
+
+
+def reads(role: Role = Role.VIEWER) -> params.Depends:
+    """Guard what an API tells: for tokens, for those signed in, and for all if APIs are open."""
+    return cast("params.Depends", Depends(Guard("reads", role)))
+
+
+def changes(role: Role, action: str | None, *, open_is_audited: bool = True) -> params.Depends:
+    """Guard what an API changes: for tokens, and for all if APIs are open; never by a cookie.
+
+    What is done is written to the audit trail as `action`. Where it is an everyday thing that
+    has a record of its own, callers of an open API, of whom nothing is known, can be left out.
+    """
+    guard = Guard("changes", role, action, open_is_audited=open_is_audited)
+    return cast("params.Depends", Depends(guard))
+
+
+def page(role: Role = Role.VIEWER) -> params.Depends:
+    """Guard a page: for those who have signed in, here or at the proxy."""
+    return cast("params.Depends", Depends(Guard("page", role)))
+
+
+def form(role: Role, action: str | None) -> params.Depends:
+    """Guard what a page's form does; the form must come from a page of the same session."""
+    return cast("params.Depends", Depends(Guard("form", role, action)))
+
+
+def name_subject(request: Request, subject: str) -> None:
+    """Tell the audit trail what an action turned out to be about, where its path does not."""
+    request.state.audit_subject = subject
+
+
+def access_of(request: Request) -> Guarding:
+    """Find the access that was installed in the application of this request."""
+    return cast("Guarding", request.app.state.access)
+
+
+async def _check_csrf(request: Request) -> None:
+    given = request.headers.get(CSRF_HEADER)
+    if given is None:
+        field = (await request.form()).get(CSRF_FIELD)
+        given = field if isinstance(field, str) else ""
+    csrf = request.state.identity.csrf
+    if not csrf or not hmac.compare_digest(given.encode(errors="replace"), csrf.encode()):
+        raise Problem(403, "CSRF_FAILED", "this form is from another session: open its page again")
+
+
+async def _body(request: Request) -> Any:
+    """Read what was sent, for the audit trail; the route reads it once more."""
+    if "form" in request.headers.get("content-type", ""):
+        form = await request.form()
+        return {key: str(value) for key, value in form.multi_items() if key not in NEVER_KEPT}
+    return (await request.body()).decode(errors="replace")

@@ -1,0 +1,109 @@
+"""Finds out who is asking: by a token, a session, a proxy, or nobody on an open API."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from starlette.requests import Request
+
+from orderflow_contracts.access import TOKEN_PREFIX
+from orderflow_hosting.access.principal import Principal
+from orderflow_hosting.access.proxy import Proxy
+from orderflow_hosting.access.reader import AccessReader
+from orderflow_hosting.access.sessions import Session, Sessions
+from orderflow_hosting.problems import Problem
+
+BEARER: Final = "bearer "
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What is known about who asks; each part may be missing.
+
+    `program` showed a token. `person` has signed in, here or at a proxy; `session` is theirs.
+    `is_open` says that this request may use the APIs without being known.
+    """
+
+    program: Principal | None = None
+    person: Principal | None = None
+    session: Session | None = None
+    is_open: bool = False
+
+    @property
+    def is_somebody(self) -> bool:
+        """Whether there is anybody who might be let in."""
+        return self.is_open or self.program is not None or self.person is not None
+
+    @property
+    def csrf(self) -> str:
+        """The text that the forms of this session send along."""
+        return self.session.csrf if self.session is not None else ""
+
+
+class Identities:
+    """Tells who is asking, by what a request brings along."""
+
+    def __init__(
+        self,
+        reader: AccessReader,
+        proxy: Proxy,
+        sessions: Sessions | None,
+        cookie: str,
+        *,
+        apis_open: bool,
+    ) -> None:
+        self._reader = reader
+        self._proxy = proxy
+        self._sessions = sessions
+        self._cookie = cookie
+        self._apis_open = apis_open
+
+    async def of(self, request: Request) -> Identity:
+        """Find out who is asking. Raises `SIGN_IN_NEEDED` for a token that stands for nobody.
+
+        What comes through a proxy that signs people in is never taken for a local program.
+        """
+        address = request.client.host if request.client is not None else None
+        is_proxied = self._proxy.is_peer(address)
+        named = self._proxy.person(request.headers) if is_proxied else None
+        identity = await self._person(request, named)
+        program = self._program(request, known_otherwise=identity.person is not None)
+        return replace(identity, program=program, is_open=self._apis_open and not is_proxied)
+
+    async def is_current(self, identity: Identity) -> bool:
+        """Tell whether somebody who was let in would still be."""
+        session = identity.session
+        if session is None or self._sessions is None:
+            return True
+        if await self._sessions.look(session.digest) is None:
+            return False
+        return session.via == "proxy" or self._reader.user(session.name) is not None
+
+    def user(self, name: str) -> Principal | None:
+        """Find a user of the access file, as one who has signed in."""
+        user = self._reader.user(name)
+        return Principal(user.name, frozenset(user.roles), "session") if user else None
+
+    async def _person(self, request: Request, named: Principal | None) -> Identity:
+        cookie = request.cookies.get(self._cookie)
+        session = None
+        if cookie is not None and self._sessions is not None:
+            session = await self._sessions.find(cookie)
+        if named is not None:
+            is_theirs = session is not None and (session.name, session.via) == (named.name, "proxy")
+            return Identity(person=named, session=session if is_theirs else None)
+        if session is None or session.via == "proxy":
+            return Identity()
+        person = self.user(session.name)
+        return Identity(person=person, session=session if person is not None else None)
+
+    def _program(self, request: Request, *, known_otherwise: bool) -> Principal | None:
+        header = request.headers.get("authorization")
+        if header is None or not header.lower().startswith(BEARER):
+            return None
+        text = header[len(BEARER) :].strip()
+        if known_otherwise and not text.startswith(TOKEN_PREFIX):
+            return None  # the proxy's own token, which it passes on
+        token = self._reader.token(text)
+        if token is None:
+            raise Problem(401, "SIGN_IN_NEEDED", "this token is not known here")
+        return Principal(token.name, frozenset(token.roles), "token")

@@ -1,0 +1,111 @@
+"""The access of one service: put together from its settings, and installed in its application."""
+
+from collections.abc import Callable
+from datetime import datetime
+from http.cookies import SimpleCookie
+from typing import Final
+
+from fastapi import APIRouter, FastAPI, Request
+
+from orderflow_contracts.fields import now
+from orderflow_hosting.access.audit import Audit
+from orderflow_hosting.access.audit_api import audit_router
+from orderflow_hosting.access.identity import Identities, Identity
+from orderflow_hosting.access.middleware import AccessMiddleware
+from orderflow_hosting.access.origins import Origins
+from orderflow_hosting.access.principal import Principal
+from orderflow_hosting.access.proxy import Proxy
+from orderflow_hosting.access.reader import AccessReader
+from orderflow_hosting.access.sessions import Sessions
+from orderflow_hosting.access.signing import Show, Signing, sign_in_router
+from orderflow_hosting.access.tables import AccessTables
+from orderflow_hosting.access.throttle import Throttle
+from orderflow_hosting.database import Database
+from orderflow_hosting.settings import ServiceSettings
+
+SECONDS_PER_HOUR: Final = 3600
+
+
+class Access:
+    """Who gets in, and what is written down about it.
+
+    A service without a database has APIs alone: it knows tokens, and nobody signs in there.
+    Raises `AccessFileBroken`.
+    """
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        app_id: str,
+        database: Database | None = None,
+        tables: AccessTables | None = None,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        self.audit: Audit | None = None
+        self._cookie = f"orderflow_{app_id}_session"
+        self._settings = settings
+        self._origins = Origins(settings)
+        self._sessions: Sessions | None = None
+        self._signing: Signing | None = None
+        reader = AccessReader(settings.access_file)
+        if database is not None and tables is not None:
+            self.audit = Audit(database, tables, clock)
+            self._sessions = Sessions(database, tables, settings.session_hours, clock)
+        self._identities = Identities(
+            reader,
+            Proxy(settings),
+            self._sessions,
+            self._cookie,
+            apis_open=not settings.are_apis_closed,
+        )
+        if database is not None and tables is not None and self._sessions and self.audit:
+            throttle = Throttle(database, tables, clock)
+            self._signing = Signing(database, reader, self._sessions, throttle, self.audit)
+
+    def install(self, app: FastAPI) -> None:
+        """Let nobody unknown into this application; call it before the site's `install`.
+
+        So the site's headers are on refusals too.
+        """
+        app.state.access = self
+        app.add_middleware(
+            AccessMiddleware,
+            origins=self._origins,
+            identities=self._identities,
+            audit=self.audit,
+            cookie=self._set_cookie,
+        )
+
+    def sign_in_router(self, show: Show) -> APIRouter:
+        """Serve the page to sign in on."""
+        if self._signing is None:
+            raise RuntimeError("nobody can sign in where there is no database")
+        return sign_in_router(self._signing, show)
+
+    def audit_router(self) -> APIRouter:
+        """Serve the audit trail."""
+        if self.audit is None:
+            raise RuntimeError("there is no audit trail where there is no database")
+        return audit_router(self.audit)
+
+    async def new_session(self, request: Request, person: Principal) -> None:
+        """Begin a session for somebody whom a proxy has signed in."""
+        if self._sessions is None:
+            raise RuntimeError("there are no sessions where there is no database")
+        cookie, csrf = await self._sessions.open(person.name, "proxy")
+        request.state.new_session, request.state.csrf = cookie, csrf
+
+    async def session_is_current(self, request: Request) -> bool:
+        """Tell whether who was let in still would be; long answers end when not."""
+        identity: Identity = request.state.identity
+        return await self._identities.is_current(identity)
+
+    def _set_cookie(self, value: str) -> str:
+        """Write the header that sets the cookie of a session, or takes it away if empty."""
+        cookie = SimpleCookie({self._cookie: value})
+        morsel = cookie[self._cookie]
+        morsel["path"], morsel["httponly"], morsel["samesite"] = "/", True, "Strict"
+        morsel["secure"] = self._settings.are_cookies_secure
+        hours = self._settings.session_hours
+        morsel["max-age"] = round(hours * SECONDS_PER_HOUR) if value else 0
+        return morsel.OutputString()

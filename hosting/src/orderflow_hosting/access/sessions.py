@@ -1,0 +1,119 @@
+"""Sessions: who has signed in with which browser, kept in the service's own database."""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from orderflow_contracts.fields import now
+from orderflow_hosting.access.tables import AccessTables
+from orderflow_hosting.database import Database
+
+Clock = Callable[[], datetime]
+
+IDLE: Final = timedelta(minutes=60)
+SEEN_EVERY: Final = timedelta(minutes=1)
+"""A request is noted no more often than this, so that most need no write."""
+
+KEPT: Final = timedelta(days=7)
+"""How long ended sessions are kept, to be looked at."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session as it is kept; the cookie itself is not."""
+
+    digest: str
+    name: str
+    csrf: str
+    via: Literal["session", "proxy"]
+    created_at: datetime
+    seen_at: datetime
+
+
+class Sessions:
+    """The sessions of one service. They end by signing out, by standing idle, and by their age."""
+
+    def __init__(
+        self, database: Database, tables: AccessTables, hours: float, clock: Clock = now
+    ) -> None:
+        self._database = database
+        self._table = tables.sessions
+        self._longest = timedelta(hours=hours)
+        self._clock = clock
+
+    def open_within(
+        self,
+        connection: Connection,
+        cookie: str,
+        name: str,
+        via: Literal["session", "proxy"],
+        csrf: str,
+    ) -> None:
+        """Begin a session under a cookie that nobody has had before."""
+        at = self._clock()
+        columns = self._table.c
+        connection.execute(
+            delete(self._table).where(columns.created_at < at - self._longest - KEPT)
+        )
+        connection.execute(
+            insert(self._table).values(
+                digest=_digest(cookie), name=name, csrf=csrf, via=via, created_at=at, seen_at=at
+            )
+        )
+
+    async def open(self, name: str, via: Literal["session", "proxy"]) -> tuple[str, str]:
+        """Begin a session; return its cookie and the text that its forms send along."""
+        cookie, csrf = new_secret(), new_secret()
+        await self._database.write(
+            lambda connection: self.open_within(connection, cookie, name, via, csrf)
+        )
+        return cookie, csrf
+
+    async def find(self, cookie: str) -> Session | None:
+        """Find the session of a cookie, if it goes on; note that it is in use."""
+        session = await self.look(_digest(cookie))
+        if session is not None and self._clock() - session.seen_at >= SEEN_EVERY:
+            await self._see(session.digest)
+        return session
+
+    async def look(self, digest: str) -> Session | None:
+        """Find a session that goes on, and leave it as it is."""
+        columns = self._table.c
+        query = select(self._table).where(columns.digest == digest, columns.ended_at.is_(None))
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        if row is None or not self._goes_on(row):
+            return None
+        return Session(row.digest, row.name, row.csrf, row.via, row.created_at, row.seen_at)
+
+    def end_within(self, connection: Connection, digest: str) -> None:
+        """End a session; its cookie is worth nothing from now on."""
+        columns = self._table.c
+        connection.execute(
+            update(self._table)
+            .where(columns.digest == digest, columns.ended_at.is_(None))
+            .values(ended_at=self._clock())
+        )
+
+    def _goes_on(self, row: Row[Any]) -> bool:
+        created_at: datetime = row.created_at
+        seen_at: datetime = row.seen_at
+        return self._clock() < min(created_at + self._longest, seen_at + IDLE)
+
+    async def _see(self, digest: str) -> None:
+        seen = update(self._table).where(self._table.c.digest == digest)
+        seen = seen.values(seen_at=self._clock())
+        await self._database.write(lambda connection: connection.execute(seen))
+
+
+def new_secret() -> str:
+    """Make a text that nobody can guess."""
+    return secrets.token_urlsafe(32)
+
+
+def _digest(cookie: str) -> str:
+    return hashlib.sha256(cookie.encode()).hexdigest()

@@ -1,0 +1,186 @@
+"""Signing in with a name and a password, and signing out."""
+
+import hmac
+import math
+import re
+from typing import Annotated, Any, Final, Protocol
+
+import structlog
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy import Connection
+
+from orderflow_hosting.access.audit import Audit
+from orderflow_hosting.access.passwords import LONGEST_PASSWORD, Passwords
+from orderflow_hosting.access.principal import Principal
+from orderflow_hosting.access.reader import AccessReader
+from orderflow_hosting.access.sessions import Session, Sessions, new_secret
+from orderflow_hosting.access.throttle import Throttle
+from orderflow_hosting.database import Database
+from orderflow_hosting.problems import Problem
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+SIGN_IN: Final = "/sign-in"
+LOCAL: Final = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
+LONGEST_IN_SECONDS: Final = 120
+WRONG: Final = "The name or the password is wrong."
+
+TypedName = Annotated[str, Form(max_length=200)]
+TypedPassword = Annotated[str, Form(max_length=LONGEST_PASSWORD)]
+TypedNext = Annotated[str, Form(alias="next", max_length=2000)]
+
+
+class Show(Protocol):
+    """Renders a page; a service's site does."""
+
+    def __call__(
+        self, request: Request, template: str, status_code: int = 200, **context: Any
+    ) -> Response:
+        """Return the page."""
+        ...
+
+
+class TooManyTries(Exception):
+    """There were too many wrong passwords; there must be none for `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = math.ceil(seconds)
+        super().__init__(f"too many tries: wait {self.seconds} seconds")
+
+
+class Signing:
+    """Turns a name and a password into a session, and ends sessions."""
+
+    def __init__(
+        self,
+        database: Database,
+        reader: AccessReader,
+        sessions: Sessions,
+        throttle: Throttle,
+        audit: Audit,
+    ) -> None:
+        self._database = database
+        self._reader = reader
+        self._sessions = sessions
+        self._throttle = throttle
+        self._audit = audit
+        self._passwords = Passwords()
+
+    async def sign_in(self, name: str, password: str, address: str) -> str | None:
+        """Return the cookie of a new session, or None if name or password is wrong.
+
+        Raises `TooManyTries`.
+        """
+        wait = await self._throttle.begin(name, address)
+        if wait > 0:
+            log.warning("sign_in_refused", why="too many tries", address=address)
+            raise TooManyTries(wait)
+        user = self._reader.user(name)
+        kept = user.password_hash if user is not None else None
+        if not await self._passwords.is_right(kept, password):
+            log.warning("sign_in_refused", why="wrong name or password", address=address)
+            return None
+        return await self._begin(name, address)
+
+    async def _begin(self, name: str, address: str) -> str:
+        cookie, csrf = new_secret(), new_secret()
+
+        def work(connection: Connection) -> None:
+            self._throttle.forget_within(connection, name)
+            self._sessions.open_within(connection, cookie, name, "session", csrf)
+            self._enter(connection, name, "session", "sign-in", address)
+
+        await self._database.write(work)
+        log.info("signed_in", actor=name, address=address)
+        return cookie
+
+    async def sign_out(self, session: Session, address: str) -> None:
+        """End a session."""
+
+        def work(connection: Connection) -> None:
+            self._sessions.end_within(connection, session.digest)
+            self._enter(connection, session.name, session.via, "sign-out", address)
+
+        await self._database.write(work)
+        log.info("signed_out", actor=session.name)
+
+    def _enter(
+        self, connection: Connection, name: str, via: str, action: str, address: str
+    ) -> None:
+        self._audit.entry_within(
+            connection,
+            actor=name,
+            via=via,
+            action=action,
+            subject=name,
+            details={"address": address},
+        )
+
+
+def local_path(wanted: str | None) -> str:
+    """Let through a path of this very site; anything else leads to the first page."""
+    if wanted is None or LOCAL.fullmatch(wanted) is None:
+        return "/"
+    return "/" if wanted.startswith(("/sign-in", "/sign-out")) else wanted
+
+
+def sign_in_router(signing: Signing, show: Show) -> APIRouter:
+    """Serve the page to sign in on, and what its form and the one to sign out do."""
+    router = APIRouter(include_in_schema=False)
+
+    def page(request: Request, status: int, name: str, onward: str, wrong: str | None) -> Response:
+        context = {"name": name, "next": onward, "wrong": wrong}
+        return show(request, "sign-in.html", status, **context)
+
+    @router.get(SIGN_IN)
+    async def sign_in_page(request: Request) -> Response:
+        onward = local_path(request.query_params.get("next"))
+        person: Principal | None = request.state.principal
+        if person is not None:
+            return RedirectResponse(onward, status_code=303)
+        return page(request, 200, "", onward, None)
+
+    @router.post(SIGN_IN)
+    async def sign_in(
+        request: Request,
+        name: TypedName = "",
+        password: TypedPassword = "",
+        wanted: TypedNext = "/",
+    ) -> Response:
+        onward, name = local_path(wanted), name.strip()
+        try:
+            cookie = await signing.sign_in(name, password, address_of(request))
+        except TooManyTries as refusal:
+            answer = page(request, 429, name, onward, _wait(refusal.seconds))
+            answer.headers["Retry-After"] = str(refusal.seconds)
+            return answer
+        if cookie is None:
+            return page(request, 401, name, onward, WRONG)
+        request.state.new_session = cookie
+        return RedirectResponse(onward, status_code=303)
+
+    @router.post("/sign-out")
+    async def sign_out(
+        request: Request, csrf: Annotated[str, Form(max_length=200)] = ""
+    ) -> Response:
+        session: Session | None = request.state.identity.session
+        if session is not None:
+            if not hmac.compare_digest(csrf.encode(errors="replace"), session.csrf.encode()):
+                raise Problem(403, "CSRF_FAILED", "this form is from another session")
+            await signing.sign_out(session, address_of(request))
+        request.state.new_session = ""
+        return RedirectResponse(SIGN_IN, status_code=303)
+
+    return router
+
+
+def address_of(request: Request) -> str:
+    """Tell the address at the other end of the connection."""
+    return request.client.host[:64] if request.client is not None else "unknown"
+
+
+def _wait(seconds: int) -> str:
+    is_long = seconds > LONGEST_IN_SECONDS
+    told = f"{math.ceil(seconds / 60)} minutes" if is_long else f"{seconds} seconds"
+    return f"There were too many tries. Wait {told}, then try again."

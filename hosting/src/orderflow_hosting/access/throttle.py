@@ -1,0 +1,77 @@
+"""Slows down those who try passwords."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select
+
+from orderflow_contracts.fields import now
+from orderflow_hosting.access.tables import AccessTables
+from orderflow_hosting.database import Database
+
+Clock = Callable[[], datetime]
+
+WINDOW: Final = timedelta(minutes=15)
+MOST_OF_A_NAME_FROM_AN_ADDRESS: Final = 5
+MOST_OF_A_NAME: Final = 20
+MOST_OF_AN_ADDRESS: Final = 20
+FIRST_WAIT_SECONDS: Final = 30
+
+
+class Throttle:
+    """Counts wrong passwords by name and by address, for all replicas of a service.
+
+    A name takes more from many addresses than from one, so that to lock out somebody takes more
+    than a few wrong passwords from elsewhere.
+
+    A try counts as wrong from its beginning on, so that many at once are not checked before the
+    first has failed; the right password takes back what was counted for its name.
+    """
+
+    def __init__(self, database: Database, tables: AccessTables, clock: Clock = now) -> None:
+        self._database = database
+        self._table = tables.failed_sign_ins
+        self._clock = clock
+
+    async def begin(self, name: str, address: str) -> float:
+        """Count a try; or return for how many seconds there must be none."""
+        at, digest = self._clock(), _digest(name)
+        columns = self._table.c
+
+        def work(connection: Connection) -> float:
+            connection.execute(delete(self._table).where(columns.at <= at - WINDOW))
+            named, from_there = columns.name_digest == digest, columns.address == address
+            limits = (
+                (and_(named, from_there), MOST_OF_A_NAME_FROM_AN_ADDRESS),
+                (named, MOST_OF_A_NAME),
+                (from_there, MOST_OF_AN_ADDRESS),
+            )
+            wait = max(self._wait(connection, at, of, most) for of, most in limits)
+            if wait <= 0:
+                entry = insert(self._table).values(name_digest=digest, address=address, at=at)
+                connection.execute(entry)
+            return wait
+
+        return await self._database.write(work)
+
+    def forget_within(self, connection: Connection, name: str) -> None:
+        """Take back what was counted for a name: the right password came."""
+        connection.execute(delete(self._table).where(self._table.c.name_digest == _digest(name)))
+
+    def _wait(
+        self, connection: Connection, at: datetime, of: ColumnElement[bool], most: int
+    ) -> float:
+        query = select(func.count(), func.max(self._table.c.at)).where(of)
+        count, last = connection.execute(query).one()
+        if count < most:
+            return 0.0
+        pause = timedelta(seconds=FIRST_WAIT_SECONDS * 2 ** min(count - most, 10))
+        until: datetime = last + min(pause, WINDOW)
+        return (until - at).total_seconds()
+
+
+def _digest(name: str) -> str:
+    """Keep no names: what was typed there by mistake may be a password."""
+    return hashlib.sha256(name.strip().casefold().encode(errors="replace")).hexdigest()

@@ -1,0 +1,136 @@
+"""Tokens: who gets at the APIs, where they are closed and where they are open."""
+
+import hmac
+
+import httpx
+import pytest
+
+from fakes.guarded_app import Guarded
+from orderflow_contracts.access import Role, new_token
+
+
+def problem_of(response: httpx.Response) -> tuple[int, str]:
+    assert response.headers["content-type"] == "application/problem+json"
+    return response.status_code, response.json()["code"]
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize("path", ["/things", "/nothing-here", "/docs", "/openapi.json", "/audit"])
+async def test_a_closed_api_tells_nothing_without_a_token(closed: Guarded, path: str) -> None:
+    """Whoever shows no token learns not even what there is."""
+    response = await closed.client().get(path)
+
+    assert problem_of(response) == (401, "SIGN_IN_NEEDED")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_health_is_told_to_everybody(closed: Guarded) -> None:
+    """A probe shows no token, and may call the service by any name and with any token."""
+    for headers in ({}, {"Host": "10.1.2.3:8001"}, bearer("wrong")):
+        assert (await closed.client().get("/healthz", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("text", ["ofl_wrong", "", "ofl_ö", new_token(), "a" * 5000])
+async def test_a_wrong_token_opens_nothing(closed: Guarded, opened: Guarded, text: str) -> None:
+    """Also where no token is needed: whoever shows one means to be known."""
+    for service in (closed, opened):
+        headers = {b"Authorization": f"Bearer {text}".encode()}
+        response = await service.client().get("/things", headers=headers)
+        assert problem_of(response) == (401, "SIGN_IN_NEEDED")
+
+
+async def test_other_ways_to_show_something_are_no_token(closed: Guarded) -> None:
+    """Basic credentials and a token in the address are not looked at."""
+    token = closed.people.give_token("ci", Role.OPERATOR)
+    for headers in (
+        {"Authorization": f"Basic {token}"},
+        {"Authorization": token},
+        {"Cookie": token},
+    ):
+        assert (await closed.client().get("/things", headers=headers)).status_code == 401
+    assert (await closed.client().get(f"/things?token={token}")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("role", "may"),
+    [
+        (Role.VIEWER, {"GET /things"}),
+        (Role.APPROVER, {"GET /things", "POST /decide"}),
+        (Role.OPERATOR, {"GET /things", "POST /things/t", "POST /orders", "GET /audit"}),
+    ],
+)
+async def test_each_role_may_do_its_own(closed: Guarded, role: Role, may: set[str]) -> None:
+    """Everything else is refused as not allowed; the pages know no tokens."""
+    headers = bearer(closed.people.give_token("ci", role))
+    client = closed.client(headers=headers)
+    for call in ("GET /things", "POST /things/t", "POST /orders", "POST /decide", "GET /audit"):
+        method, path = call.split()
+        response = await client.request(method, path)
+        if call in may:
+            assert response.status_code == 200, (call, response.text)
+        else:
+            assert problem_of(response) == (403, "NOT_ALLOWED"), call
+    assert problem_of(await client.get("/")) == (401, "SIGN_IN_NEEDED")
+    assert problem_of(await client.post("/pages/t")) == (401, "SIGN_IN_NEEDED")
+
+
+async def test_several_roles_add_up(closed: Guarded) -> None:
+    """Who has two roles may do what either may."""
+    headers = bearer(closed.people.give_token("ann", Role.OPERATOR, Role.APPROVER))
+    client = closed.client(headers=headers)
+
+    assert (await client.post("/decide")).json() == "ann token"
+    assert (await client.post("/things/t")).status_code == 200
+
+
+async def test_a_token_that_is_taken_away_is_worth_nothing_at_once(closed: Guarded) -> None:
+    """The file is looked at for every request."""
+    token = closed.people.give_token("ci", Role.OPERATOR)
+    client = closed.client(headers=bearer(token))
+    assert (await client.get("/things")).status_code == 200
+
+    del closed.people.tokens[token]
+    closed.people.write()
+
+    assert (await client.get("/things")).status_code == 401
+
+
+async def test_an_open_api_asks_nobody(opened: Guarded) -> None:
+    """On loopback everything goes without a token, as `local`; but not the pages."""
+    client = opened.client()
+    assert (await client.get("/things")).status_code == 200
+    assert (await client.post("/things/t")).status_code == 200
+    assert (await client.post("/decide")).json() == "local open"
+    assert (await client.get("/audit")).status_code == 200
+    assert (await client.get("/")).status_code == 401
+
+
+async def test_a_token_is_believed_on_an_open_api(opened: Guarded) -> None:
+    """Who shows a token is known by it, with its roles and no others."""
+    client = opened.client(headers=bearer(opened.people.give_token("ann", Role.APPROVER)))
+
+    assert (await client.post("/decide")).json() == "ann token"
+    assert (await client.post("/things/t")).status_code == 403
+
+
+async def test_digests_are_compared_in_constant_time(
+    closed: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each token of the file is compared, whichever it is, by a comparison that takes its time."""
+    compared: list[tuple[str, str]] = []
+    original = hmac.compare_digest
+
+    def compare(one: str, other: str) -> bool:
+        compared.append((one, other))
+        return original(one, other)
+
+    tokens = [closed.people.give_token(f"ci-{number}", Role.VIEWER) for number in range(3)]
+    monkeypatch.setattr("orderflow_hosting.access.reader.hmac.compare_digest", compare)
+
+    assert (await closed.client(headers=bearer(tokens[0])).get("/things")).status_code == 200
+
+    assert len(compared) == 3
+    assert not any(token in pair for pair in compared for token in tokens)
