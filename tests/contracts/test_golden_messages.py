@@ -20,6 +20,7 @@ from orderflow_contracts.approvals import (
     RaiseReply,
     RaiseRequest,
 )
+from orderflow_contracts.attention import OrderAttention
 from orderflow_contracts.batches import (
     Batch,
     BatchedOrder,
@@ -154,6 +155,13 @@ MESSAGES: Mapping[str, Message] = {
                 at=LATER,
             ),
         ),
+    ),
+    "order-attention": OrderAttention(
+        order_id="order-1",
+        not_undone=("refund_payment_activity",),
+        retries=1,
+        retried_by="olga",
+        failed_at=LATER,
     ),
     "approval-pending": Approval(
         order_id="order-1",

@@ -44,6 +44,15 @@ class Shop:
     feed_breaks_after: frozenset[str] = frozenset()
     """Statuses after which the feed's connection ends."""
     refuses_events: bool = False
+    retry_leaves: tuple[str, ...] = ()
+    """What a retry of an order that needs attention cannot undo."""
+    retried: list[str] = field(default_factory=list)
+    shown: list[tuple[str, str | None]] = field(default_factory=list)
+    """Each path that was asked for, with the credential that was shown."""
+    wants: str | None = None
+    """The credential that the services want, if they want one; the sidecar never does."""
+    forbids: bool = False
+    """Whether the credential does not suffice."""
 
     def submit(self, event: dict[str, Any]) -> None:
         """Take an event in."""
@@ -192,6 +201,15 @@ class Shop:
             ]
         }
 
+    def turn_away(self, path: str, shown: str | None) -> Answer | None:
+        """Note what was shown, and answer whoever may not come in."""
+        self.shown.append((path, shown))
+        if self.wants is None or path.startswith("/sidecar/"):
+            return None
+        if shown != self.wants:
+            return problem(401, "SIGN_IN_NEEDED", "a token is needed")
+        return problem(403, "NOT_ALLOWED", "that needs an operator") if self.forbids else None
+
     def answer(self, path: str, body: Any) -> Answer:
         """Answer anything but the feed."""
         match path.strip("/").split("/", 1):
@@ -252,7 +270,23 @@ class Shop:
             return problem(404, "ORDER_NOT_FOUND", f"there is no order {rest[0]}")
         if rest[1:] == ["cancel"]:
             self.move(rest[0], "cancelled", "cancelled_on_request")
+        if rest[1:] in (["retry"], ["attention"]):
+            return self._answer_about_attention(rest[0], rest[1])
         return 200, self.orders[rest[0]]
+
+    def _answer_about_attention(self, order_id: str, what: str) -> Answer:
+        if self.orders[order_id]["status"] != "needs_attention":
+            return problem(409, "NOTHING_TO_RETRY", f"order {order_id} needs no attention")
+        if what == "retry":
+            self.retried.append(order_id)
+        is_settled = bool(self.retried) and not self.retry_leaves
+        return 200, {
+            "order_id": order_id,
+            "not_undone": list(self.retry_leaves),
+            "retries": len(self.retried),
+            "settled_at": NOW if is_settled else None,
+            "settled_by": "olga" if is_settled else None,
+        }
 
     def _answer_about_tasks(self, rest: list[str]) -> Answer:
         if not rest:

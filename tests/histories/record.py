@@ -3,6 +3,7 @@
 With names of histories after it, only those are written.
 """
 
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -103,6 +104,18 @@ def terminated(flows: Workflows) -> str:
 def undone(flows: Workflows) -> str:
     """What an order did that an operator stops is undone."""
     return end(flows, f"{names.UNDO_PREFIX}{terminated(flows)}")
+
+
+def settled(flows: Workflows) -> str:
+    """What could not be undone of an order is undone when it is tried again."""
+    order_id = large(flows)
+    flows.platform.kill("inventory", signal.SIGSTOP)
+    expect_decided(flows, order_id, approved=False)
+    flows.shop.wait_status(order_id, "needs_attention")
+    flows.platform.kill("inventory", signal.SIGCONT)
+    url = flows.shop.url("orders", f"/orders/{order_id}/retry")
+    assert flows.shop.http.post(url).status_code == 202
+    return end(flows, f"{names.UNDO_PREFIX}{order_id}.1")
 
 
 def hello(flows: Workflows) -> str:
@@ -208,7 +221,7 @@ SCENES: Final[dict[str, Scene]] = {
             terminated,
             reminded,
         ),
-        names.ORDER_UNDO: (undone,),
+        names.ORDER_UNDO: (undone, settled),
         names.ORDER_BATCH: (batch,),
         names.TASK_PROCESSING: (done, timed_out),
         names.STOCK_MONITOR: (low,),
@@ -260,7 +273,10 @@ def without_traces(recording: Recording) -> Recording:
 def main() -> None:
     """Run each scene on one platform and write its history."""
     wanted = sys.argv[1:] or list(SCENES)
-    patience = {"ORDERS_APPROVAL_TIMEOUT_SECONDS": str(PATIENCE_SECONDS)}
+    patience = {
+        "ORDERS_APPROVAL_TIMEOUT_SECONDS": str(PATIENCE_SECONDS),
+        "ORDERS_UNDO_TIMEOUT_SECONDS": "1",
+    }
     with (
         tempfile.TemporaryDirectory() as home,
         Platform(Settings.isolated(Path(home), **FAST, **patience)) as platform,

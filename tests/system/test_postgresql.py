@@ -22,6 +22,7 @@ from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.database import Database, DatabaseNotReady
 from orderflow_hosting.retrying import passes
 from orderflow_tools.postgres import PostgresServer, find_postgres
+from orders.board_store import BoardStore, Wanted
 from orders.feed import StatusFeed
 from orders.payments import LedgerProvider
 from orders.store import TABLES, OrderStore, OtherContent, accept_within, new_run_id
@@ -435,3 +436,69 @@ async def test_a_database_that_dies_is_used_again_when_it_is_back(
             *(store.accept(an_order(f"o{number}")) for number in range(20))
         )
         assert [accepted.is_new for accepted in again] == [number != 1 for number in range(20)]
+
+
+def test_what_the_board_counts_is_right_on_all_replicas(url: str) -> None:
+    """Changes of many replicas are counted, sold and listed by item once each."""
+
+    async def work(database: Database) -> None:
+        store = OrderStore(database)
+        for number in range(ORDERS):
+            await store.accept(an_order(f"Order_{number:03}"))
+            await store.record(f"Order_{number:03}", "run", OrderStatus.COMPLETED)
+        await BoardStore(database).fill()
+
+    on_replicas(url, TABLES, work)
+
+    async def read() -> None:
+        with opened(url) as database:
+            await database.ready()
+            board = BoardStore(database)
+            counts = await board.counts()
+            assert {status: count for status, count in counts.items() if count} == {
+                OrderStatus.COMPLETED: ORDERS
+            }
+            assert await board.sold() == {"cars": ORDERS}
+            by_item = await board.search(Wanted(item="cars", customer_id="alice"), 100)
+            by_id = await board.search(Wanted(order_id="Order_03"), 5)
+            assert len(by_item.orders) == ORDERS
+            assert [each.order_id for each in by_id.orders] == [f"Order_03{n}" for n in range(5)]
+            rest = await board.search(Wanted(order_id="Order_03"), 5, by_id.next)
+            assert [each.order_id for each in rest.orders] == [f"Order_03{n}" for n in range(5, 10)]
+
+    asyncio.run(read())
+
+
+async def test_the_board_takes_over_what_an_earlier_version_kept(url: str) -> None:
+    """Tables without the board's are counted when they are opened, and get its indexes."""
+    gone = ("order_counts", "item_sales", "order_lines", "order_lines_left")
+    with opened(url) as database:
+        await database.ready()
+
+        def be_earlier(connection: Connection) -> None:
+            for trigger in ("order_is_new", "order_moves_on", "order_is_sold"):
+                connection.execute(text(f"DROP TRIGGER {trigger} ON orders"))
+            connection.execute(text(f"DROP TABLE {', '.join(gone)}"))
+            connection.execute(text("DROP INDEX orders_by_customer, orders_by_plain_id"))
+
+        await database.write(be_earlier)
+        store = OrderStore(database)
+        for number in range(ORDERS):
+            await store.accept(an_order(f"o{number:03}", number + 1))
+        await store.record("o001", "run", OrderStatus.COMPLETED)
+
+    with opened(url) as database:
+        await database.ready()
+        board = BoardStore(database)
+        before = (await board.search(Wanted(item="cars"), 100)).orders
+        await board.fill()
+        found = await board.search(Wanted(item="cars"), 100)
+        counts = await board.counts()
+        sold = await board.sold()
+        indexes = await database.read(lambda connection: inspect(connection).get_indexes("orders"))
+
+    assert before == ()
+    assert len(found.orders) == ORDERS
+    assert (counts[OrderStatus.RECEIVED], counts[OrderStatus.COMPLETED]) == (ORDERS - 1, 1)
+    assert sold == {"cars": 2}
+    assert {"orders_by_customer", "orders_by_plain_id"} <= {each["name"] for each in indexes}

@@ -23,9 +23,11 @@ from orderflow_cli.feed import StatusFeed
 from orderflow_cli.following import Following
 from orderflow_cli.publishing import endings, publish_all, summary
 from orderflow_cli.reading import Submission, read_orders, read_text, read_unchecked
+from orderflow_contracts.attention import OrderAttention
 from orderflow_contracts.orders import OrderStatus, OrderStatusChanged
 
 Watch = Annotated[bool, typer.Option("--watch", help="Wait for the end.")]
+LOOK_AGAIN_SECONDS = 0.5
 BAR_FROM = 10
 """A bar is shown from so many orders on; fewer are published before it could be read."""
 
@@ -122,6 +124,36 @@ def cancel(*, order_id: OrderIdArgument) -> None:
         f"Order {show.clean(order_id)} is asked to stop. "
         f"`orderflow order {show.clean(order_id)} --watch` tells how it ends."
     )
+
+
+@app.command(short_help="Undo once more what could not be undone.")
+def retry(*, order_id: OrderIdArgument, watch: Watch = False, as_json: AsJson = False) -> None:
+    """Undo once more what could not be undone of an order that needs attention.
+
+    With --watch, wait for the outcome: exit code 0 when everything is undone, 3 otherwise.
+    """
+    with services() as flow:
+        flow.retry(order_id)
+        found = flow.attention(order_id)
+        while watch and found.retrying_since is not None:
+            time.sleep(LOOK_AGAIN_SECONDS)
+            found = flow.attention(order_id)
+    if as_json:
+        show.as_json(found)
+    else:
+        print(_how_it_stands(found))
+    if watch and found.settled_at is None:
+        raise typer.Exit(ENDED_OTHERWISE)
+
+
+def _how_it_stands(found: OrderAttention) -> str:
+    order_id = show.clean(found.order_id)
+    if found.retrying_since is not None:
+        return f"Order {order_id} is being undone once more."
+    if found.settled_at is not None:
+        return f"Order {order_id} is settled: everything is undone."
+    left = ", ".join(show.clean(name) for name in found.not_undone or ())
+    return f"Order {order_id} needs attention still; not undone: {left or 'unknown'}"
 
 
 def _publish_as_batch(

@@ -80,11 +80,13 @@ class RestockRequest(Message):
     """Put goods on the shelf.
 
     With `item` and `quantity`: so many pieces more. With `item` alone: that item back to its
-    opening stock. With neither: everything back to the opening stock.
+    opening stock. With neither: everything back to the opening stock. A restock that comes again
+    under the same `restock_id` is known, if that was one of the item's latest.
     """
 
     item: Name | None = None
     quantity: Quantity | None = None
+    restock_id: OrderId | None = None
 
     @model_validator(mode="after")
     def _quantity_needs_an_item(self) -> "RestockRequest":

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy import (
     Column,
     Connection,
+    Index,
     Integer,
     MetaData,
     Row,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
     insert,
     select,
     update,
@@ -69,6 +71,7 @@ def dead_letter_table(tables: MetaData) -> Table:
         Column("received_at", Utc, nullable=False),
         Column("resent_at", Utc),
         UniqueConstraint("topic", "event_id", "digest"),
+        Index("dead_letters_by_resent", "resent_at", "id"),
     )
 
 
@@ -115,14 +118,25 @@ class DeadLetters:
 
         await self._database.write(work)
 
-    async def page(self, limit: int, after: str | None) -> Page[DeadLetter]:
-        """Read the newest first."""
+    async def page(
+        self, limit: int, after: str | None, *, waiting: bool | None = None
+    ) -> Page[DeadLetter]:
+        """Read the newest first: all, those that wait for someone, or those sent again."""
         query = select(self._table).order_by(self._table.c.id.desc()).limit(limit + 1)
+        if waiting is not None:
+            is_waiting = self._table.c.resent_at.is_(None)
+            query = query.where(is_waiting if waiting else ~is_waiting)
         before = number_after(after)
         if before is not None:
             query = query.where(self._table.c.id < before)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return numbered_page([(row.id, _read(row)) for row in rows], limit)
+
+    async def waiting(self, most: int) -> int:
+        """Count those that wait for someone, up to so many."""
+        some = select(self._table.c.id).where(self._table.c.resent_at.is_(None)).limit(most)
+        query = select(func.count()).select_from(some.subquery())
+        return await self._database.read(lambda connection: connection.scalar(query)) or 0
 
     async def resend(self, letter_id: int) -> None:
         """Publish the event again on its topic, under its own id."""

@@ -109,6 +109,42 @@ def test_an_order_is_cancelled(run: Run, shop: Shop) -> None:
     assert "`orderflow order a --watch`" in outcome.out
 
 
+def needing_attention(shop: Shop) -> None:
+    submit(shop, "a", "cars", 11)
+    shop.move("a", "needs_attention", "undo_failed")
+
+
+def test_an_order_that_needs_attention_is_retried(run: Run, shop: Shop) -> None:
+    """With --watch the command tells how it came out."""
+    needing_attention(shop)
+
+    outcome = run("retry", "a", "--watch")
+
+    assert shop.retried == ["a"]
+    assert (outcome.code, outcome.out) == (0, "Order a is settled: everything is undone.\n")
+
+
+def test_a_retry_that_fails_again_names_what_is_left(run: Run, shop: Shop) -> None:
+    """3 says that it ended otherwise."""
+    needing_attention(shop)
+    shop.retry_leaves = ("refund_payment_activity",)
+
+    outcome = run("retry", "a", "--watch")
+
+    assert outcome.code == 3
+    assert "not undone: refund_payment_activity" in outcome.out
+
+
+def test_an_order_that_needs_no_attention_is_not_retried(run: Run, shop: Shop) -> None:
+    """The refusal of orders is told."""
+    submit(shop, "a")
+
+    outcome = run("retry", "a")
+
+    assert outcome.code == 1
+    assert "needs no attention" in outcome.err
+
+
 @pytest.mark.parametrize(
     "arguments", [["orders", "--status", "lost"], ["publish"], ["nonsense"], ["order"]]
 )

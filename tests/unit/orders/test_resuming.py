@@ -7,13 +7,14 @@ import pytest
 
 from fakes.waiting import until
 from orders import resuming
+from orders.attention import Attention
 from orders.batches import Batches
 from orders.intake import Intake
 from orders.resuming import keep_resuming
 
 
 class Told:
-    """Stands for both use cases; notes what it is asked, and fails the first time."""
+    """Stands for each of the use cases; notes what it is asked, and fails the first time."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -35,10 +36,14 @@ async def test_it_goes_on_for_as_long_as_the_process_lives(
     """A failure costs nothing, and what is left later is looked for again and again."""
     monkeypatch.setattr(resuming, "LOOK_AGAIN_SECONDS", 0.001)
     monkeypatch.setattr(resuming, "FIRST_PAUSE_SECONDS", 0.001)
-    intake, batches = Told(), Told()
+    intake, batches, attention = Told(), Told(), Told()
 
-    task = asyncio.create_task(keep_resuming(cast("Intake", intake), cast("Batches", batches)))
+    resuming_all = keep_resuming(
+        cast("Intake", intake), cast("Batches", batches), cast("Attention", attention)
+    )
+    task = asyncio.create_task(resuming_all)
     await until(lambda: intake.calls.count("left") >= 3 and batches.calls.count("all") >= 4)
+    await until(lambda: attention.calls.count("all") >= 4)
     task.cancel()
 
     assert intake.calls[:3] == ["all", "all", "left"]

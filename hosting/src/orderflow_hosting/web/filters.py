@@ -1,5 +1,7 @@
 """How values read on a page. Pure."""
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,6 +13,11 @@ NOTHING: Final = "—"
 
 SECONDS_A_MINUTE: Final = 60
 SECONDS_AN_HOUR: Final = 3600
+LONGEST_PRETTY: Final = 20_000
+
+_UNSEEN: Final = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 def dollars(cents: int | None) -> str:
@@ -53,9 +60,22 @@ def words(code: object) -> str:
     return str(code).replace("_", " ").replace("-", " ").lower() if code is not None else NOTHING
 
 
+def pretty(value: Any) -> str:
+    """Write a JSON value over lines, the beginning of it where it is long.
+
+    Characters that cannot be seen, or turn the way of writing, are written as JSON escapes them.
+    """
+    written = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    if len(written) > LONGEST_PRETTY:
+        left = len(written) - LONGEST_PRETTY
+        written = f"{written[:LONGEST_PRETTY]}\n… {left:,} characters more"
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
+
+
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "dollars": dollars,
     "moment": moment,
     "duration": duration,
     "words": words,
+    "pretty": pretty,
 }

@@ -91,7 +91,7 @@ class StockRoom:
     async def restock(self, request: RestockRequest) -> Stock:
         """Add pieces of an item, or bring one or all items back to the opening stock."""
         if request.item is not None and request.quantity is not None:
-            await self._add(request.item, request.quantity)
+            await self._add(request.item, request.quantity, request.restock_id)
         else:
             names = await self._names() if request.item is None else (request.item,)
             await self._reset(names)
@@ -105,9 +105,9 @@ class StockRoom:
         items = snapshot.ledger.items
         return Stock(items=tuple(items[name].as_stock() for name in names if name in items))
 
-    async def _add(self, item: str, quantity: int) -> None:
+    async def _add(self, item: str, quantity: int, known_as: str | None) -> None:
         """Add, one restock at a time: an item knows only its latest restocks again."""
-        restock_id = uuid.uuid4().hex
+        restock_id = known_as or uuid.uuid4().hex
         async with self._adding:
             await self._keeper.perform(
                 Command(

@@ -42,7 +42,7 @@ async def _take_in(batches: Batches, data: object) -> str | None:
     return None
 
 
-def _possible_batch_id(
+def possible_batch_id(
     batch_id: Annotated[str, Path(description="The batch's id", examples=["monday-1"])],
 ) -> str:
     """Let through what can be a batch's id; under any other there is none."""
@@ -65,7 +65,7 @@ def batch_router(store: BatchStore) -> APIRouter:
         summary="Read a batch with its orders, as they are now",
         responses=documented({404: "There is no such batch"}),
     )
-    async def read(batch_id: Annotated[str, Depends(_possible_batch_id)]) -> Batch:
+    async def read(batch_id: Annotated[str, Depends(possible_batch_id)]) -> Batch:
         batch = await store.batch(batch_id)
         if batch is None:
             raise _missing(batch_id)

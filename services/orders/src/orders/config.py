@@ -13,6 +13,8 @@ _PORTS: Final = LOCAL_PORTS[ORDERS]
 
 Threshold = Annotated[int, Field(ge=1)]
 LONGEST_PATIENCE_SECONDS: Final = 366 * 24 * 3600
+UNDO_TIMEOUT_SECONDS: Final = 3600.0
+"""So long it is tried to undo a step; then a person must look."""
 
 Picking = Literal["off", "handed_over", "awaited"]
 """Whether the warehouse is given a task for each paid order, and whether the order waits for it."""
@@ -44,6 +46,8 @@ class OrdersSettings(ServiceSettings):
     low_stock_check_seconds: float = Field(15, gt=0)
     approval_reminder_after: float = Field(0.5, ge=0, lt=1)
     second_approval_threshold_cents: int | None = None
+    inbox_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] = "http://127.0.0.1:8003"
+    undo_timeout_seconds: float = Field(UNDO_TIMEOUT_SECONDS, gt=0, le=LONGEST_PATIENCE_SECONDS)
 
     @field_validator("second_approval_threshold_cents")
     @classmethod

@@ -130,7 +130,7 @@ class DaprEngine:
         """Read what happened to an instance, oldest first."""
         request = orchestrator_service_pb2.GetInstanceHistoryRequest(instanceId=instance_id)
         answer = await _read(lambda: self._hub.GetInstanceHistory(request, timeout=ANSWER_SECONDS))
-        return _story(answer.events)
+        return story(answer.events)
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -182,9 +182,10 @@ def _instance(state: WorkflowState) -> Instance:
     )
 
 
-def _story(events: Any) -> list[HistoryEvent]:
+def story(events: Any) -> list[HistoryEvent]:
+    """Tell what the engine's events say, oldest first."""
     begun: dict[tuple[str, int], tuple[datetime, str | None]] = {}
-    story: list[HistoryEvent] = []
+    told: list[HistoryEvent] = []
     for event in events:
         field = event.WhichOneof("eventType")
         kind = event_kind(field)
@@ -196,13 +197,13 @@ def _story(events: Any) -> list[HistoryEvent]:
             since = begun.get(("timer", payload.timerId))
         elif hasattr(payload, "taskScheduledId"):
             since = begun.get(("task", payload.taskScheduledId))
-        elif kind == "workflow_completed" and story:
-            since = (story[0].at, None)
+        elif kind == "workflow_completed" and told:
+            since = (told[0].at, None)
         if kind == "timer_created":
             begun["timer", event.eventId] = (at, name)
         elif kind in _RERUNNABLE:
             begun["task", event.eventId] = (at, name)
-        story.append(
+        told.append(
             HistoryEvent(
                 event_id=event.eventId if event.eventId >= 0 else None,
                 at=at,
@@ -215,7 +216,7 @@ def _story(events: Any) -> list[HistoryEvent]:
                 is_rerunnable=kind in _RERUNNABLE,
             )
         )
-    return story
+    return told
 
 
 def event_kind(field: str | None) -> str:

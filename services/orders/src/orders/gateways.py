@@ -14,6 +14,7 @@ from orderflow_contracts.inventory import (
     ReservationRejected,
     Reserved,
     ReserveRequest,
+    RestockRequest,
     Stock,
 )
 from orderflow_contracts.orders import OrderStatusChanged
@@ -49,6 +50,11 @@ class DaprInventory:
     async def stock(self) -> Stock:
         """Invoke `stock`."""
         reply = await self._sidecar.invoke(names.INVENTORY, names.STOCK, _Nothing())
+        return Stock.model_validate_json(reply)
+
+    async def restock(self, request: RestockRequest) -> Stock:
+        """Invoke `restock`."""
+        reply = await self._sidecar.invoke(names.INVENTORY, names.RESTOCK, request)
         return Stock.model_validate_json(reply)
 
 

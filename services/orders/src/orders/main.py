@@ -1,10 +1,14 @@
 """Orders' composition root: wire, register, serve."""
 
 import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import APIRouter
 
 from orderflow_contracts import names
 from orderflow_hosting import logs
-from orderflow_hosting.access import Access, reads
+from orderflow_hosting.access import Access, Audit, reads
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
@@ -13,12 +17,19 @@ from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.web import Site
+from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
 from orders.activities import OrderActivities
 from orders.api import http_app, offer_methods, order_router, payment_router, subscribe
+from orders.attention import Attention
+from orders.attention_activities import AttentionActivities
+from orders.attention_api import attention_router
+from orders.attention_store import AttentionStore
+from orders.background import Background
 from orders.batch_activities import BatchActivities
 from orders.batch_api import batch_router, subscribe_to_batches
 from orders.batch_store import BatchStore
 from orders.batches import Batches
+from orders.board_store import BoardStore
 from orders.config import OrdersSettings
 from orders.engine import DaprEngine
 from orders.feed import StatusFeed
@@ -27,9 +38,22 @@ from orders.hello_activity import HelloActivities
 from orders.intake import Intake
 from orders.management import Management
 from orders.order_undo import OrderUndo
+from orders.pages.attention_pages import attention_pages
+from orders.pages.audit_pages import audit_pages
+from orders.pages.batch_pages import batch_pages
+from orders.pages.board_pages import board_router
+from orders.pages.new_order_pages import new_order_router
+from orders.pages.order_pages import OrderPages
+from orders.pages.site import orders_site
+from orders.pages.stock_levels import Stocks
+from orders.pages.stock_pages import stock_router
+from orders.pages.task_pages import task_pages
+from orders.pages.workflow_pages import workflow_pages
 from orders.payments import LedgerProvider
 from orders.picking import PickingActivities
+from orders.pulse import Pulse
 from orders.resuming import keep_resuming
+from orders.standstill import Standstill
 from orders.stock_monitor import StockMonitors
 from orders.store import ACCESS, DEAD_LETTERS, TABLES, OrderStore
 from orders.task_activities import TaskActivities
@@ -52,7 +76,8 @@ async def run(settings: OrdersSettings) -> None:
     announcer = DaprAnnouncer(sidecar)
     feed = StatusFeed(store, shared=database.is_shared)
     letters = DeadLetters(database, DEAD_LETTERS, sidecar)
-    order_undo = OrderUndo(engine, store)
+    order_undo = OrderUndo(engine, store, settings.undo_timeout_seconds)
+    attention = Attention(AttentionStore(database), engine, order_undo)
     intake = Intake(settings, store, engine, announcer, feed, order_undo)
     batch_store = BatchStore(database)
     batches = Batches(settings, batch_store, engine, announcer, feed, order_undo, letters)
@@ -65,32 +90,33 @@ async def run(settings: OrdersSettings) -> None:
     )
     inventory = DaprInventory(sidecar)
     steps = OrderActivities(store, inventory, payments, announcer, feed, engine)
-    batch_steps = BatchActivities(batches)
     monitors = StockMonitors(settings, engine, inventory, announcer)
     hello = HelloActivities(part_seconds=settings.hello_step_seconds)
     task_store = TaskStore(database)
     tasks = Tasks(task_store, engine)
-    task_steps = TaskActivities(task_store, settings.pickers)
-    picking = PickingActivities(store, task_store, engine)
     worker = Worker(
         settings,
         sidecar,
         workflows=WORKFLOWS,
         activities={
-            **{name: getattr(steps, name) for name in workflow_names.ORDER_ACTIVITIES},
-            **{name: getattr(monitors, name) for name in workflow_names.MONITOR_ACTIVITIES},
-            **{name: getattr(batch_steps, name) for name in workflow_names.BATCH_ACTIVITIES},
+            **_named(steps, workflow_names.ORDER_ACTIVITIES),
+            **_named(monitors, workflow_names.MONITOR_ACTIVITIES),
+            **_named(BatchActivities(batches), workflow_names.BATCH_ACTIVITIES),
             workflow_names.INTERACTIVE_HELLO_STEP: hello.interactive_hello_activity,
-            **{name: getattr(task_steps, name) for name in workflow_names.TASK_ACTIVITIES},
-            **{name: getattr(picking, name) for name in workflow_names.PICKING_ACTIVITIES},
+            **_named(TaskActivities(task_store, settings.pickers), workflow_names.TASK_ACTIVITIES),
+            **_named(
+                PickingActivities(store, task_store, engine), workflow_names.PICKING_ACTIVITIES
+            ),
+            workflow_names.CONCLUDE_RETRY: AttentionActivities(attention).conclude_retry_activity,
         },
     )
 
     app = _dapr_app(settings, intake, batches, tasks, letters)
     access = Access(settings, names.ORDERS, database, ACCESS)
-    site = Site("Orders")
+    site = orders_site()
     http = http_app(
         order_router(intake, store, feed),
+        attention_router(attention, store),
         batch_router(batch_store),
         payment_router(payments),
         task_router(tasks),
@@ -101,6 +127,8 @@ async def run(settings: OrdersSettings) -> None:
         ),
         access.sign_in_router(site.page),
         access.audit_router(),
+        *_pages(settings, database, site, access, intake, inventory, engine, attention, feed),
+        *_workshop(site, database, letters, management, tasks, attention),
     )
     access.install(http)
     site.install(http, [reads()])
@@ -109,20 +137,80 @@ async def run(settings: OrdersSettings) -> None:
         await database.ready()
         await worker.start()
         monitors.start()
-        await keep_resuming(intake, batches)
+        filling.do(BoardStore(database).fill)
+        standstill = Standstill(worker.is_shut_out, app.report, sidecar.shut_down)
+        await asyncio.gather(keep_resuming(intake, batches, attention), standstill.watch())
 
+    filling = Background()
     beginning = asyncio.create_task(begin())
     try:
         await serve(settings, http, app, on_stop=feed.close)
     finally:
         beginning.cancel()
+        filling.stop()
         intake.stop()
+        attention.stop()
         monitors.stop()
         batches.stop_waiting()
         await worker.stop()
         await engine.close()
         await sidecar.close()
         database.close()
+
+
+def _named(steps: object, activities: Iterable[str]) -> dict[str, Any]:
+    """Find activities among the methods that have their names."""
+    return {name: getattr(steps, name) for name in activities}
+
+
+def _pages(  # noqa: PLR0917 # pages show what all of these know
+    settings: OrdersSettings,
+    database: Database,
+    site: Site,
+    access: Access,
+    intake: Intake,
+    shelf: DaprInventory,
+    engine: DaprEngine,
+    attention: Attention,
+    feed: StatusFeed,
+) -> Iterable[APIRouter]:
+    """Serve the board, and what belongs to it."""
+    store, board, stocks = OrderStore(database), BoardStore(database), Stocks(shelf)
+    pulse = Pulse(feed)
+    yield board_router(site, board, pulse, access.session_is_current)
+    yield OrderPages(
+        site=site,
+        store=store,
+        board=board,
+        payments=LedgerProvider(database),
+        tasks=TaskStore(database),
+        intake=intake,
+        histories=engine,
+        attention=attention,
+        pulse=pulse,
+        is_current=access.session_is_current,
+        inbox_url=settings.inbox_url,
+    ).router()
+    yield new_order_router(site, intake, stocks)
+    yield stock_router(site, board, stocks)
+
+
+def _workshop(
+    site: Site,
+    database: Database,
+    letters: DeadLetters,
+    management: Management,
+    tasks: Tasks,
+    attention: Attention,
+) -> Iterable[APIRouter]:
+    """Serve what is behind the orders, and the buttons that mend it."""
+    audit = Audit(database, ACCESS)
+    yield attention_pages(attention)
+    yield batch_pages(site, BatchStore(database))
+    yield task_pages(site, tasks)
+    yield workflow_pages(site, management)
+    yield DeadLetterPages(site, letters, audit, "/board/dead-letters", "/board/orders").router()
+    yield audit_pages(site, audit)
 
 
 def _dapr_app(

@@ -253,18 +253,32 @@ class Management:
             raise UnknownInstance(instance_id) from error
 
     async def page(
-        self, status: RuntimeStatus | None, name: str | None, limit: int, after: str | None
+        self,
+        status: RuntimeStatus | None,
+        name: str | None,
+        limit: int,
+        after: str | None,
+        *,
+        most_read: int | None = None,
+        payloads: bool = True,
     ) -> tuple[list[Instance], str | None]:
-        """Read up to so many instances that fit, by id, and the id after which to read on."""
+        """Read up to so many instances that fit, by id, and the id after which to read on.
+
+        Few may fit of many that are read; `most_read` ends the search there.
+        """
         found: list[Instance] = []
-        async for instance_id, instance, is_last in self._all(after):
+        read = 0
+        async for instance_id, instance, is_last in self._all(after, payloads=payloads):
+            read += 1
             if status in {None, instance.runtime_status} and name in {None, instance.name}:
                 found.append(instance)
-            if len(found) == limit:
+            if len(found) == limit or read == most_read:
                 return found, None if is_last else instance_id
         return found, None
 
-    async def _all(self, after: str | None = None) -> AsyncIterator[tuple[str, Instance, bool]]:
+    async def _all(
+        self, after: str | None = None, *, payloads: bool = True
+    ) -> AsyncIterator[tuple[str, Instance, bool]]:
         """Read all instances after an id, each with whether it is the last.
 
         The engine's pages are offsets into a list that moves when instances come and go, and each
@@ -274,7 +288,8 @@ class Management:
         start = bisect_right(ids, after) if after is not None else 0
         for first in range(start, len(ids), READS_AT_ONCE):
             some = ids[first : first + READS_AT_ONCE]
-            for instance_id, instance in zip(some, await self._read(some), strict=True):
+            read = await self._read(some, payloads=payloads)
+            for instance_id, instance in zip(some, read, strict=True):
                 if instance is not None:
                     yield instance_id, instance, instance_id == ids[-1]
 
@@ -287,8 +302,10 @@ class Management:
             if token is None:
                 return sorted(found)
 
-    async def _read(self, ids: list[str]) -> list[Instance | None]:
-        return await asyncio.gather(*(self._engine.instance(instance_id) for instance_id in ids))
+    async def _read(self, ids: list[str], *, payloads: bool) -> list[Instance | None]:
+        return await asyncio.gather(
+            *(self._engine.instance(instance_id, payloads=payloads) for instance_id in ids)
+        )
 
     async def _known(self, instance_id: str) -> Instance:
         instance = await self._engine.instance(instance_id)

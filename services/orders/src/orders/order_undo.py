@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import structlog
 
 from orderflow_contracts.orders import OrderStatus, Reason
+from orders.config import UNDO_TIMEOUT_SECONDS
 from orders.instances import Instance, RuntimeStatus
 from orders.ports import Engine
 from orders.starting import start_once
@@ -21,6 +22,7 @@ class OrderUndo:
 
     engine: Engine
     store: OrderStore
+    timeout_seconds: float = UNDO_TIMEOUT_SECONDS
 
     async def undo(self, order_id: str, stopped: Instance | None) -> bool:
         """Undo what the stopped instance did for its order; False when the order has ended.
@@ -42,12 +44,40 @@ class OrderUndo:
             total_cents=order.total_cents,
             received_at=order.created_at,
             withdraws_task=_may_have_a_task(stopped),
+            undo_timeout_seconds=self.timeout_seconds,
         )
         log.warning("stopped_order_undone", order_id=order_id, reason=undone.reason)
         instance_id = f"{names.UNDO_PREFIX}{order_id}"
         if not await start_once(self.engine, names.ORDER_UNDO, instance_id, undone):
             log.info("order_undo_under_way", instance_id=instance_id)
         return True
+
+    async def again(
+        self, order_id: str, run_id: str, retry: int, left_over: tuple[str, ...] | None
+    ) -> None:
+        """Undo an order that ended as one that needs attention once more, in its last run's name.
+
+        Without the names of what is left over everything is undone, which does no harm. Each retry
+        has an instance of its own, so again is the same as once. Raises `EngineUnavailable`.
+        """
+        order = await self.store.order(order_id)
+        if order is None:
+            return
+        instance = await self.engine.instance(order_id)
+        undone = Undone(
+            order_id=order_id,
+            run_id=run_id,
+            status=order.status,
+            reason=Reason.UNDO_FAILED,
+            total_cents=order.total_cents,
+            received_at=order.created_at,
+            withdraws_task=_may_have_a_task(instance),
+            undo_timeout_seconds=self.timeout_seconds,
+            retry=retry,
+            only=left_over,
+        )
+        instance_id = f"{names.UNDO_PREFIX}{order_id}.{retry}"
+        await start_once(self.engine, names.ORDER_UNDO, instance_id, undone)
 
 
 def _may_have_a_task(stopped: Instance | None) -> bool:

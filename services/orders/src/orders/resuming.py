@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from orders.attention import Attention
 from orders.batches import Batches
 from orders.intake import Intake
 
@@ -14,17 +15,19 @@ LOOK_AGAIN_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 1.0
 
 
-async def keep_resuming(intake: Intake, batches: Batches) -> None:
+async def keep_resuming(intake: Intake, batches: Batches, attention: Attention) -> None:
     """Take up everything once, and then, for as long as the process lives, what others leave.
 
     A replica that goes for good leaves work to those that started before it.
     """
     await _in_the_end(intake.resume)
     await _in_the_end(batches.resume)
+    await _in_the_end(attention.resume)
     while True:
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
         await _in_the_end(intake.resume_left)
         await _in_the_end(batches.resume)
+        await _in_the_end(attention.resume)
 
 
 async def _in_the_end(resume: Callable[[], Awaitable[None]]) -> None:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     bindparam,
+    collate,
     exists,
     func,
     insert,
@@ -69,7 +70,10 @@ _orders = Table(
     Column("created_at", Utc, nullable=False),
     Column("updated_at", Utc, nullable=False),
     Index("orders_by_status", "status", "number"),
+    Index("orders_by_customer", "customer_id", "number"),
+    Index("orders_by_time", "created_at"),
 )
+Index("orders_by_plain_id", collate(_orders.c.order_id, "C")).ddl_if(dialect="postgresql")
 
 _statuses = Table(
     "order_statuses",

@@ -115,12 +115,14 @@ class TaskStore:
         return None if row is None else _task(row)
 
     async def tasks(
-        self, status: TaskStatus | None, limit: int, before: int | None
+        self, status: TaskStatus | None, limit: int, before: int | None, *, is_open: bool = False
     ) -> list[tuple[int, Task]]:
-        """Read tasks, newest first, each with its number."""
+        """Read tasks, newest first, each with its number: all, with a status, or the open ones."""
         query = select(_tasks).order_by(_tasks.c.number.desc()).limit(limit)
         if status is not None:
             query = query.where(_tasks.c.status == status.value)
+        elif is_open:
+            query = query.where(_tasks.c.status.in_(_OPEN))
         if before is not None:
             query = query.where(_tasks.c.number < before)
         rows = await self._database.read(lambda connection: connection.execute(query).all())

@@ -44,10 +44,10 @@ class Tasks:
         return task
 
     async def list(
-        self, status: TaskStatus | None, limit: int, before: int | None
+        self, status: TaskStatus | None, limit: int, before: int | None, *, is_open: bool = False
     ) -> Sequence[tuple[int, Task]]:
         """Read up to so many tasks, newest first, each with its number."""
-        return await self._store.tasks(status, limit, before)
+        return await self._store.tasks(status, limit, before, is_open=is_open)
 
     async def complete(self, task_id: str, completed_at: datetime | None = None) -> Task:
         """Tell a task's workflow that it is done, at this time or now; again is the same as once.

@@ -1,7 +1,8 @@
 """The management of workflows over HTTP."""
 
 import json
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
@@ -90,22 +91,27 @@ class _ProblemRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def told(request: Request) -> Response:
-            try:
+            with as_problems():
                 await _check_size(request)
                 return await handle(request)
-            except InvalidInput as error:
-                raise _invalid("body", str(error)) from error
-            except ValidationError as error:
-                raise invalid_input(error.errors(include_url=False)) from error
-            except CannotRerun as error:
-                raise _invalid("from_event", str(error)) from error
-            except tuple(_PROBLEMS) as error:
-                status, code = next(
-                    told for kind, told in _PROBLEMS.items() if isinstance(error, kind)
-                )
-                raise Problem(status, code, str(error) or "the time ran out") from error
 
         return told
+
+
+@contextmanager
+def as_problems() -> Iterator[None]:
+    """Tell the expected failures of managing workflows as problems."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise _invalid("body", str(error)) from error
+    except ValidationError as error:
+        raise invalid_input(error.errors(include_url=False)) from error
+    except CannotRerun as error:
+        raise _invalid("from_event", str(error)) from error
+    except tuple(_PROBLEMS) as error:
+        status, code = next(told for kind, told in _PROBLEMS.items() if isinstance(error, kind))
+        raise Problem(status, code, str(error) or "the time ran out") from error
 
 
 async def _check_size(request: Request) -> None:

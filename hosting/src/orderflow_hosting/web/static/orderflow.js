@@ -75,6 +75,16 @@
     htmx.trigger(document.body, "refresh");
   }
 
+  // What a person has opened or ticked stays so while a part is fetched anew.
+  document.addEventListener("DOMContentLoaded", () => {
+    const callbacks = Idiomorph.defaults.callbacks;
+    const former = callbacks.beforeAttributeUpdated;
+    callbacks.beforeAttributeUpdated = (name, node, kind) =>
+      !(name === "open" && node.tagName === "DETAILS") &&
+      !(name === "checked" && node.tagName === "INPUT") &&
+      former(name, node, kind) !== false;
+  });
+
   document.addEventListener("htmx:sseError", connectionLost);
   document.addEventListener("htmx:sseOpen", connectionBack);
 
@@ -102,6 +112,12 @@
     Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
       !(["value", "checked", "selected"].includes(name) && isEdited(element));
   }
+  // A link that is shown as a button is used like one, by the space bar too.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== " " || !event.target.matches("a[role=button]")) return;
+    event.preventDefault();
+    event.target.click();
+  });
 
   document.addEventListener("DOMContentLoaded", () => { localTimes(document); countDown(); });
   setInterval(countDown, 1000);

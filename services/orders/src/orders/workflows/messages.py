@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from orderflow_contracts.fields import Moment, OrderId
 from orderflow_contracts.orders import OrderLine, OrderStatus, Reason
 from orderflow_contracts.tasks import TaskId, TaskStatus
-from orders.config import LONGEST_PATIENCE_SECONDS, Picking
+from orders.config import LONGEST_PATIENCE_SECONDS, UNDO_TIMEOUT_SECONDS, Picking
 from orders.domain import is_low
 
 TASK_TIMEOUT_SECONDS: Final = 24 * 3600.0
@@ -38,6 +38,7 @@ class OrderPolicy(Payload):
     second_approval_threshold_cents: int | None = None
     picking: Picking = "off"
     picking_timeout_seconds: float = TASK_TIMEOUT_SECONDS
+    undo_timeout_seconds: float = UNDO_TIMEOUT_SECONDS
 
     @classmethod
     def of(cls, settings: object) -> "OrderPolicy":
@@ -144,7 +145,9 @@ class Undoing(Payload):
 class Undone(Payload):
     """The input of the workflow that undoes an order whose own workflow was stopped.
 
-    `status` and `reason` are how the order ends when everything could be undone.
+    `status` and `reason` are how the order ends when everything could be undone. With a `retry`,
+    counted from 1, the order has ended already, and only what becomes of this try is told;
+    `only` then names the activities that are left, if that is known.
     """
 
     order_id: str
@@ -154,6 +157,17 @@ class Undone(Payload):
     total_cents: int | None
     received_at: datetime
     withdraws_task: bool = False
+    undo_timeout_seconds: float = UNDO_TIMEOUT_SECONDS
+    retry: int = 0
+    only: tuple[str, ...] | None = None
+
+
+class Retried(Payload):
+    """Input of `conclude_retry_activity`: what a further try could not undo."""
+
+    order_id: str
+    retry: int
+    not_undone: tuple[str, ...] = ()
 
 
 class TaskOrder(Payload):

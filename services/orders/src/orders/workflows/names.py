@@ -90,6 +90,10 @@ WITHDRAW_TASK: Final = "withdraw_task_activity"
 
 PICKING_ACTIVITIES: Final = (HAND_TO_WAREHOUSE, WITHDRAW_TASK)
 
+CONCLUDE_RETRY: Final = "conclude_retry_activity"
+
+ATTENTION_ACTIVITIES: Final = (CONCLUDE_RETRY,)
+
 TASK_COMPLETED: Final = "task_completed"
 TASK_WITHDRAWN: Final = "task_withdrawn"
 ORDER_WAITS: Final = "order_waits"

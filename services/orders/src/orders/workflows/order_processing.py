@@ -42,7 +42,7 @@ from orders.workflows.messages import (
     Verification,
     Verified,
 )
-from orders.workflows.policies import TELLING_RETRY, UNDO_RETRY, retry_for
+from orders.workflows.policies import TELLING_RETRY, retry_for
 from orders.workflows.saga import Saga
 from orders.workflows.tasks import Task
 
@@ -81,7 +81,7 @@ class _Way:
         self._total_cents: int | None = None
         self._step_fails_as = Reason.INVENTORY_UNAVAILABLE
         self._retry = retry_for(timedelta(seconds=order.retry_timeout_seconds))
-        self._saga = Saga(ctx, UNDO_RETRY)
+        self._saga = Saga(ctx, retry_for(timedelta(seconds=order.undo_timeout_seconds)))
         self._cancelled: Any = None
 
     def carry_out(self) -> Steps:

@@ -1,14 +1,15 @@
 """What follows when an operator stops an order's workflow: everything that it did is undone."""
 
 from collections.abc import Generator
+from datetime import timedelta
 from typing import Any
 
 from dapr.ext.workflow import DaprWorkflowContext
 
 from orderflow_contracts.orders import OrderStatus, Reason
 from orders.workflows import names
-from orders.workflows.messages import Notice, Undoing, Undone
-from orders.workflows.policies import TELLING_RETRY, UNDO_RETRY
+from orders.workflows.messages import Notice, Retried, Undoing, Undone
+from orders.workflows.policies import TELLING_RETRY, retry_for
 from orders.workflows.saga import Saga
 from orders.workflows.tasks import Task
 
@@ -21,14 +22,14 @@ def order_undo_workflow(
     The stopped workflow may have a step in hand still. Each undoing bars the step that it undoes,
     so a late one has no effect.
     """
-    saga = Saga(ctx, UNDO_RETRY)
-    for activity in (names.RELEASE_INVENTORY, names.REFUND_PAYMENT, names.WITHDRAW_APPROVAL):
+    saga = Saga(ctx, retry_for(timedelta(seconds=undone.undo_timeout_seconds)))
+    for activity in _steps(undone):
         saga.register(activity)
-    if undone.withdraws_task:
-        saga.register(names.WITHDRAW_TASK)
     left_over = yield from saga.undo(
         Undoing(order_id=undone.order_id, run_id=undone.run_id, reason=undone.reason)
     )
+    if undone.retry:
+        return (yield from _conclude_retry(ctx, undone, left_over))
     status, reason = undone.status, undone.reason
     if left_over:
         status, reason = OrderStatus.NEEDS_ATTENTION, Reason.UNDO_FAILED
@@ -42,3 +43,20 @@ def order_undo_workflow(
     )
     yield ctx.call_activity(names.NOTIFY, input=notice, retry_policy=TELLING_RETRY)
     return {"order_id": undone.order_id, "status": status.value}
+
+
+def _steps(undone: Undone) -> list[str]:
+    """Name what undoes each step that the order may have taken, the first step first."""
+    steps = [names.RELEASE_INVENTORY, names.REFUND_PAYMENT, names.WITHDRAW_APPROVAL]
+    if undone.only is not None:
+        return [step for step in (*steps, names.WITHDRAW_TASK) if step in undone.only]
+    return [*steps, names.WITHDRAW_TASK] if undone.withdraws_task else steps
+
+
+def _conclude_retry(
+    ctx: DaprWorkflowContext, undone: Undone, left_over: list[str]
+) -> Generator[Task[Any], Any, dict[str, str]]:
+    """Tell what became of a further try; the order has its one final status already."""
+    retried = Retried(order_id=undone.order_id, retry=undone.retry, not_undone=tuple(left_over))
+    yield ctx.call_activity(names.CONCLUDE_RETRY, input=retried, retry_policy=TELLING_RETRY)
+    return {"order_id": undone.order_id, "status": "not_undone" if left_over else "settled"}

@@ -24,9 +24,6 @@ def retry_for(timeout: timedelta) -> RetryPolicy:
 TELLING_RETRY: Final = retry_for(timedelta(hours=24))
 """For telling a status: nothing comes after it, so it may take a day."""
 
-UNDO_RETRY: Final = retry_for(timedelta(hours=1))
-"""For undoing a step; after an hour a person must look."""
-
 ASSIGN_RETRY: Final = RetryPolicy(
     first_retry_interval=timedelta(seconds=1), max_number_of_attempts=3, backoff_coefficient=2.0
 )

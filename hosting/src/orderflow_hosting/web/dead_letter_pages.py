@@ -1,0 +1,91 @@
+"""The page of a service's dead letters: to look at them, and to send one or many again."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from orderflow_hosting.access import Audit, Principal, Role, form, page
+from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.web.resending import Resent, resend
+from orderflow_hosting.web.site import Site
+
+LETTERS_ON_A_PAGE: Final = 20
+MOST_COUNTED: Final = 1000
+MOST_AT_ONCE: Final = 100
+
+Show = Literal["waiting", "resent", "all"]
+LetterIds = Annotated[list[Annotated[int, Form(ge=1, le=2**31 - 1)]], Form(max_length=MOST_AT_ONCE)]
+
+
+@dataclass(frozen=True)
+class DeadLetterPages:
+    """Where a service's dead letters are on its site, and where an order of theirs is shown."""
+
+    site: Site
+    letters: DeadLetters
+    audit: Audit
+    path: str
+    order_path: str
+    reader: Role = Role.VIEWER
+
+    def router(self) -> APIRouter:
+        """Serve the page to whoever has the reader's role; operators send again."""
+        router = APIRouter(include_in_schema=False)
+
+        @router.get(self.path, dependencies=[page(self.reader)])
+        async def dead_letters(
+            request: Request,
+            show: Show = "waiting",
+            after: str | None = None,
+            sent: Annotated[int, Query(ge=0)] = 0,
+        ) -> Response:
+            return await self._page(
+                request, show, after, Resent(sent=[0] * min(sent, MOST_AT_ONCE))
+            )
+
+        @router.post(f"{self.path}/resend")
+        async def resend_dead_letters(
+            request: Request,
+            principal: Annotated[Principal, form(Role.OPERATOR, None)],
+            show: Annotated[Show, Form()] = "waiting",
+            letter: LetterIds = [],  # noqa: B006 # the framework copies it
+            only: Annotated[int | None, Form(ge=1, le=2**31 - 1)] = None,
+        ) -> Response:
+            wanted = [only] if only is not None else list(dict.fromkeys(letter))
+            outcome = await resend(self.letters, self.audit, principal, wanted)
+            if not wanted or outcome.failed:
+                return await self._page(request, show, None, outcome, chosen=True)
+            query = urlencode({"show": show, "sent": len(outcome.sent)})
+            return RedirectResponse(f"{self.path}?{query}", status_code=303)
+
+        return router
+
+    async def _page(
+        self,
+        request: Request,
+        show: Show,
+        after: str | None,
+        outcome: Resent,
+        *,
+        chosen: bool = False,
+    ) -> Response:
+        waiting = None if show == "all" else show == "waiting"
+        found = await self.letters.page(LETTERS_ON_A_PAGE, after, waiting=waiting)
+        nothing_chosen = chosen and not outcome.sent and not outcome.failed
+        context: dict[str, Any] = {
+            "where": self.path,
+            "order_path": self.order_path,
+            "letters": found.items,
+            "next": found.next,
+            "after": after,
+            "show": show,
+            "waiting": await self.letters.waiting(MOST_COUNTED),
+            "most": MOST_COUNTED,
+            "outcome": outcome,
+            "nothing_chosen": nothing_chosen,
+        }
+        status = 422 if nothing_chosen else outcome.status
+        return self.site.page(request, "dead-letters.html", status, **context)

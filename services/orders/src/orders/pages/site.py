@@ -1,0 +1,20 @@
+"""The site of orders, with its whole menu."""
+
+from typing import Final
+
+from orderflow_hosting.web import MenuItem, Site
+
+MENU: Final = (
+    MenuItem("Board", "/"),
+    MenuItem("Stock", "/board/stock"),
+    MenuItem("Batches", "/board/batches"),
+    MenuItem("Tasks", "/board/tasks"),
+    MenuItem("Dead letters", "/board/dead-letters"),
+    MenuItem("Workflows", "/board/workflows"),
+    MenuItem("Audit", "/board/audit", "operator"),
+)
+
+
+def orders_site() -> Site:
+    """Make the site whose pages the modules beside this one serve."""
+    return Site("Orders", "orders", MENU)

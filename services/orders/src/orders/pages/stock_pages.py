@@ -1,0 +1,67 @@
+"""The stock: what is on hand, reserved and sold of each item, and putting more on the shelf."""
+
+import re
+import uuid
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from orderflow_contracts.inventory import RestockRequest
+from orderflow_hosting.access import Role, form, name_subject, page
+from orderflow_hosting.problems import Problem
+from orderflow_hosting.web import Site
+from orders.board_store import BoardStore
+from orders.pages.stock_levels import Stocks, levels
+
+_PIECES: Final = re.compile(r"[1-9][0-9]{0,6}")
+_KEY: Final = re.compile(r"[0-9a-f]{32}")
+_FIELDS: Final = ("item", "quantity", "key")
+MOST_PIECES: Final = 1_000_000
+NOT_PIECES: Final = "Pieces: a whole number from 1 to 1,000,000."
+
+
+def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
+    """Serve the stock."""
+    router = APIRouter(prefix="/board/stock", include_in_schema=False)
+
+    async def shown(
+        request: Request, status_code: int = 200, error: str = "", item: str = "", pieces: str = ""
+    ) -> Response:
+        stock, sold = await stocks.read(), await board.sold()
+        return site.page(
+            request,
+            "stock.html",
+            status_code,
+            levels=None if stock is None else levels(stock, sold),
+            sold=sold,
+            key=uuid.uuid4().hex,
+            restocked="restocked" in request.query_params,
+            error=error,
+            typed_item=item,
+            typed_quantity=pieces,
+        )
+
+    @router.get("", dependencies=[page()])
+    async def show(request: Request) -> Response:
+        return await shown(request)
+
+    @router.post("/restock", dependencies=[form(Role.OPERATOR, "stock.restock")])
+    async def restock(request: Request) -> Response:
+        sent = await request.form()
+        item, pieces, key = (
+            str(sent.get(name, "")).strip() for name in ("item", "quantity", "key")
+        )
+        name_subject(request, item)
+        plain = pieces.replace(",", "")
+        if not _PIECES.fullmatch(plain) or int(plain) > MOST_PIECES or not _KEY.fullmatch(key):
+            request.state.problem_code = "INVALID_INPUT"
+            return await shown(request, 422, NOT_PIECES, item, pieces)
+        try:
+            await stocks.put(RestockRequest(item=item, quantity=int(plain), restock_id=key))
+        except Problem as problem:
+            request.state.problem_code = problem.code
+            return await shown(request, problem.status, problem.detail, item, pieces)
+        return RedirectResponse("/board/stock?restocked=1", status_code=303)
+
+    return router

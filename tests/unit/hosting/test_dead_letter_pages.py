@@ -1,0 +1,231 @@
+"""The page of dead letters: payloads as text, and sending one or many again."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from cloudevents.http import CloudEvent
+from sqlalchemy import MetaData
+
+from fakes.visitors import Visited, Visitor
+from orderflow_contracts.access import Role
+from orderflow_hosting.access import access_tables
+from orderflow_hosting.database import Database
+from orderflow_hosting.dead_letters import DeadLetters, dead_letter_table
+from orderflow_hosting.sidecar import Sidecar
+from orderflow_hosting.web import Site
+from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
+
+TABLES = MetaData()
+TABLE = dead_letter_table(TABLES)
+ACCESS = access_tables(TABLES)
+PATH = "/board/dead-letters"
+TOPIC = "orders.submitted"
+MARKUP = "<script>alert('x')</script>"
+
+
+class Broker(Sidecar):
+    """Takes events until it has had enough."""
+
+    def __init__(self) -> None:
+        """Connect to nothing."""
+        self.published: list[bytes] = []
+        self.takes = 1000
+
+    async def publish_raw(self, topic: str, data: bytes, content_type: str) -> None:  # noqa: ARG002
+        if len(self.published) == self.takes:
+            raise grpc.aio.AioRpcError(
+                grpc.StatusCode.UNAVAILABLE,
+                grpc.aio.Metadata(),
+                grpc.aio.Metadata(),
+                "no broker",
+            )
+        self.published.append(data)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = Database(f"sqlite:///{tmp_path}/letters.db", TABLES)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+@pytest.fixture
+def letters(database: Database, broker: Broker) -> DeadLetters:
+    return DeadLetters(database, TABLE, broker)
+
+
+@pytest.fixture
+def visited(database: Database, letters: DeadLetters, tmp_path: Path) -> Visited:
+    site = Site("Tests")
+    visited = Visited(site, database, ACCESS, tmp_path)
+    pages = DeadLetterPages(site, letters, visited.audit, PATH, "/board/orders")
+    elsewhere = replace(pages, path="/strict", reader=Role.OPERATOR)
+    visited.serve(pages.router(), elsewhere.router())
+    return visited
+
+
+@pytest.fixture
+async def olga(visited: Visited) -> Visitor:
+    return await visited.visitor("olga")
+
+
+async def refuse(letters: DeadLetters, number: int, data: Any = None, reason: str = "no") -> None:
+    event = CloudEvent(
+        {"id": f"e{number}", "type": "t", "source": "s"}, data or {"order_id": f"o{number}"}
+    )
+    await letters.refuse(TOPIC, event, reason, f"o{number}")
+
+
+async def test_markup_in_payload_and_reason_shows_as_text(
+    letters: DeadLetters, olga: Visitor
+) -> None:
+    """Nothing that a stranger published becomes a part of the page."""
+    await refuse(letters, 1, {"note": MARKUP, "\u202eevil": "\u0007"}, reason=MARKUP)
+
+    page = (await olga.get(PATH)).text
+
+    assert MARKUP not in page
+    assert page.count("&lt;script&gt;") == 2
+    assert "\u202e" not in page
+    assert "\\u202eevil" in page
+
+
+async def test_a_long_payload_shows_its_beginning(letters: DeadLetters, olga: Visitor) -> None:
+    """A page stays small, whatever somebody published."""
+    await refuse(letters, 1, {"note": "x" * 200_000})
+
+    page = (await olga.get(PATH)).text
+
+    assert len(page) < 40_000
+    assert "characters more" in page
+
+
+async def test_one_is_sent_again_and_leaves_the_list(
+    letters: DeadLetters, broker: Broker, olga: Visitor, visited: Visited
+) -> None:
+    """The page says so after a redirect, and the audit trail who did it."""
+    await refuse(letters, 1)
+
+    answer = await olga.post(f"{PATH}/resend", only="1", show="waiting")
+
+    assert answer.status_code == 303
+    after = (await olga.get(answer.headers["Location"])).text
+    assert "1 letter was sent again" in after
+    assert "Letter 1 " not in after
+    assert "Letter 1 " in (await olga.get(f"{PATH}?show=resent")).text
+    assert len(broker.published) == 1
+    (entry,) = await visited.audit.page(10, None)
+    assert (entry.actor, entry.action, entry.subject) == ("olga", "dead-letter.resend", "1")
+    assert entry.outcome == "done"
+
+
+async def test_many_are_sent_again_each_with_an_entry(
+    letters: DeadLetters, broker: Broker, olga: Visitor, visited: Visited
+) -> None:
+    """Those that are ticked, and no others."""
+    for number in (1, 2, 3):
+        await refuse(letters, number)
+
+    answer = await olga.post(f"{PATH}/resend", letter=["1", "3"])
+
+    assert answer.headers["Location"] == f"{PATH}?show=waiting&sent=2"
+    assert len(broker.published) == 2
+    assert {entry.subject for entry in await visited.audit.page(10, None)} == {"1", "3"}
+
+
+async def test_a_partial_failure_says_which(
+    letters: DeadLetters, broker: Broker, olga: Visitor, visited: Visited
+) -> None:
+    """The broker went away after the first: the second failed, the third was not tried."""
+    for number in (1, 2, 3):
+        await refuse(letters, number)
+    broker.takes = 1
+
+    answer = await olga.post(f"{PATH}/resend", letter=["1", "2", "3"])
+
+    assert answer.status_code == 503
+    assert "1 letter was sent again" in answer.text
+    assert "2 letters were not sent" in answer.text
+    assert "Letter 2: could not be sent: no broker" in answer.text
+    assert "Letter 3: not tried any more" in answer.text
+    outcomes = {e.subject: e.outcome for e in await visited.audit.page(10, None)}
+    assert outcomes == {"1": "done", "2": "SIDECAR_UNAVAILABLE"}
+
+
+async def test_a_letter_that_is_not_there_does_not_stop_the_others(
+    letters: DeadLetters, broker: Broker, olga: Visitor
+) -> None:
+    """Somebody may have removed it meanwhile."""
+    await refuse(letters, 1)
+
+    answer = await olga.post(f"{PATH}/resend", letter=["77", "1"])
+
+    assert answer.status_code == 404
+    assert "Letter 77: there is no dead letter 77" in answer.text
+    assert len(broker.published) == 1
+
+
+async def test_nothing_ticked_is_said(letters: DeadLetters, olga: Visitor) -> None:
+    """The page asks for a tick, and nothing is sent."""
+    await refuse(letters, 1)
+
+    answer = await olga.post(f"{PATH}/resend")
+
+    assert answer.status_code == 422
+    assert "Tick the letters" in answer.text
+
+
+async def test_the_list_is_read_page_by_page(letters: DeadLetters, olga: Visitor) -> None:
+    """Twenty at a time, newest first, and each once."""
+    for number in range(1, 26):
+        await refuse(letters, number)
+
+    first = (await olga.get(PATH)).text
+    (following,) = [part.split('"')[0] for part in first.split('href="') if "&amp;after=" in part]
+    second = (await olga.get(following.replace("&amp;", "&"))).text
+
+    assert first.count("<article>") == 20
+    assert second.count("<article>") == 5
+    assert "Waiting <strong>25" in first
+
+
+# Who may
+
+
+async def test_nobody_sends_without_the_role_or_the_text_of_the_session(
+    letters: DeadLetters, broker: Broker, visited: Visited
+) -> None:
+    """A viewer sees the page without buttons; a form of elsewhere is refused."""
+    await refuse(letters, 1)
+    vera, olga = await visited.visitor("vera"), await visited.visitor("olga")
+
+    seen = await vera.get(PATH)
+    assert seen.status_code == 200
+    assert '<button type="submit" class="quiet" name="only"' not in seen.text
+    assert (await vera.post(f"{PATH}/resend", only="1")).status_code == 403
+    assert (await olga.post(f"{PATH}/resend", only="1", csrf="other")).status_code == 403
+    assert (await olga.get(f"{PATH}/resend")).status_code == 405
+    assert broker.published == []
+
+
+async def test_a_service_may_keep_them_for_operators(visited: Visited) -> None:
+    """Elsewhere a viewer does not get to see payloads."""
+    assert (await (await visited.visitor("vera")).get("/strict")).status_code == 403
+    assert (await (await visited.visitor("olga")).get("/strict")).status_code == 200
+
+
+async def test_a_stranger_is_sent_to_sign_in(visited: Visited) -> None:
+    """And comes back to the page afterwards."""
+    answer = await (await visited.visitor(None)).get(PATH)
+
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == "/sign-in?next=%2Fboard%2Fdead-letters"
