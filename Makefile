@@ -6,7 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env run stop status reset console bench test lint format unit contracts manifests system postgresql containers locks vendor images cluster-up cluster-down deploy-local test-cluster
+.PHONY: help env run stop status reset console bench test lint format unit contracts manifests system postgresql browser containers locks vendor images cluster-up cluster-down deploy-local test-cluster
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -36,7 +36,7 @@ console: env ## place orders by hand, as a client of the running services
 bench: env ## measure what an order costs, on a platform of its own
 	@$(BIN)/python -m orderflow_tools.bench $(ARGS)
 
-test: lint unit contracts manifests system postgresql containers ## everything that must hold: lint, and all tests
+test: lint unit contracts manifests system postgresql browser containers ## everything that must hold: lint, and all tests
 
 lint: env ## check style, formatting, types and import rules
 	@$(BIN)/ruff check .
@@ -66,6 +66,11 @@ KEPT := orders batches tasks approval_levels retention management_orders
 postgresql: env ## those system tests that are about what is kept, on PostgreSQL
 	@$(BIN)/orderflow-tools toolchain
 	@$(BIN)/pytest $(KEPT:%=tests/system/test_%.py) --store=postgresql $(ARGS)
+
+browser: env ## tests of the pages, in a real browser on the real platform
+	@$(BIN)/orderflow-tools toolchain
+	@$(BIN)/orderflow-tools browser
+	@$(BIN)/pytest tests/browser $(ARGS)
 
 containers: env ## tests of the images, in containers
 	@$(BIN)/orderflow-tools images

@@ -12,8 +12,9 @@ PAUSE: Final = 0.1
 class Probing:
     """Asks each address a few times a second, each time by a new connection, during a block."""
 
-    def __init__(self, urls: list[str]) -> None:
+    def __init__(self, urls: list[str], auth: httpx.Auth) -> None:
         self._urls = urls
+        self._auth = auth
         self._enough = threading.Event()
         self._threads = [threading.Thread(target=self._ask, args=(url,)) for url in urls]
         self.answered = dict.fromkeys(urls, 0)
@@ -37,7 +38,7 @@ class Probing:
     def _ask(self, url: str) -> None:
         while not self._enough.wait(PAUSE):
             try:
-                answer = httpx.get(url, timeout=10, trust_env=False)
+                answer = httpx.get(url, auth=self._auth, timeout=10, trust_env=False)
             except httpx.HTTPError as error:
                 self.failures.append(f"{url}: {type(error).__name__} {error}")
             else:

@@ -39,3 +39,15 @@ except OSError as error:
     print(type(error).__name__, error)
 """
 """Tries to connect, or to speak HTTP/2 in the clear or in TLS without a certificate of its own."""
+
+ASK = """
+import json, sys, urllib.error, urllib.request
+asked = json.load(sys.stdin)
+request = urllib.request.Request(asked["url"], method=asked["method"], headers=asked["headers"])
+try:
+    answer = urllib.request.urlopen(request, timeout=10)
+except urllib.error.HTTPError as error:
+    answer = error
+json.dump({"status": answer.status, "text": answer.read().decode()}, sys.stdout)
+"""
+"""Asks a service over HTTP what it reads, and prints the answer."""

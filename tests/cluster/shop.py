@@ -3,15 +3,20 @@
 import base64
 import contextlib
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 import httpx
 import redis
+import yaml
 
 from cluster.pods import Pods
 from cluster.scripts import CALL_SIDECAR
+from orderflow_contracts.access import AccessFile
 from orderflow_contracts.names import LOCAL_PORTS
 from orderflow_tools.cluster.client import Client
+from orderflow_tools.cluster.secrets import ACCESS, ACCESS_KEY, FIRST_USER, NAMESPACE, manifest
+from system.bearer import Bearer
 from system.storefront import Storefront, wait_for
 
 VISITOR: Final = "visitor"
@@ -33,6 +38,9 @@ class ClusterShop(Storefront):
         self.pods = Pods(client)
         self.control_plane = Pods(client, "dapr-system")
         self._services = {app: self._service(app) for app in LOCAL_PORTS}
+        self.approver = self.secret(FIRST_USER, "name")
+        hosts = {httpx.URL(url).host for url in self._services.values()}
+        self.http.auth = self.credential = Bearer(self.secret(FIRST_USER, "token"), hosts)
         self._visitor = f"http://{self.pods.address(VISITOR)}:{SIDECAR_PORT}"
         self._broker: redis.Redis | None = None
 
@@ -47,17 +55,25 @@ class ClusterShop(Storefront):
             with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
                 self._broker.ping()
                 return self._broker
-        secret = self.client.run(
-            *("get", "secret", "orderflow-redis", "-n", "orderflow"),
-            *("-o", "jsonpath={.data.password}"),
-        )
         self._broker = redis.Redis(
             host=self.pods.address("redis"),
-            password=base64.b64decode(secret).decode(),
+            password=self.secret("orderflow-redis", "password"),
             socket_timeout=10,
             socket_connect_timeout=2,
         )
         return self._broker
+
+    def secret(self, name: str, key: str) -> str:
+        """Read a key of a secret."""
+        path = "jsonpath={.data." + key.replace(".", r"\.") + "}"
+        told = self.client.run("get", "secret", name, "-n", NAMESPACE, "-o", path)
+        return base64.b64decode(told).decode()
+
+    def change_access(self, rule: Callable[[AccessFile], AccessFile]) -> None:
+        """Change users and tokens, as an operator does; the pods learn of it in some seconds."""
+        file = rule(AccessFile.model_validate_json(self.secret(ACCESS, ACCESS_KEY)))
+        values = {ACCESS_KEY: file.model_dump_json()}
+        self.client.run("replace", "-f", "-", data=yaml.safe_dump(manifest(ACCESS, values)))
 
     def url(self, app: str, path: str) -> str:
         """Name a path of a service."""

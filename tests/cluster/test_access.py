@@ -1,11 +1,15 @@
-"""Who may call whom, by the identities that Dapr's control plane gives and checks."""
+"""Who may call whom: services by the identities that Dapr gives, people and programs by tokens."""
 
+import json
 from typing import Any
 
+import httpx
 import pytest
 
-from cluster.scripts import KNOCK
+from cluster.scripts import ASK, KNOCK
 from cluster.shop import VISITOR, ClusterShop
+from orderflow_cli.people import chosen_tokens, with_token, without_tokens
+from orderflow_contracts.access import Role, new_token
 from system.storefront import new_id, wait_for
 
 IDENTITY = "spiffe://public/ns/orderflow/{}"
@@ -103,3 +107,48 @@ def test_a_pod_without_identity_finds_closed_doors(
     address = shop.pods.address("orders")
     told = shop.pods.execute("plain", "python", "-c", KNOCK, address, str(port), how)
     assert answer in told
+
+
+@pytest.mark.parametrize(
+    ("app", "path"),
+    [("orders", "/orders"), ("inventory", "/stock"), ("approvals", "/approvals")],
+)
+def test_a_pod_without_a_token_is_told_nothing(shop: ClusterShop, app: str, path: str) -> None:
+    """A pod that may connect, as a gateway may, is let in by a token that counts, and else not."""
+    url = f"http://{app}.orderflow.svc:{httpx.URL(shop.url(app, path)).port}{path}"
+    for shown in ({}, {"authorization": f"Bearer {new_token()}"}):
+        refused = ask(shop, "GET", url, shown)
+        assert (refused.status_code, refused.json()["code"]) == (401, "SIGN_IN_NEEDED")
+
+    token = shop.secret("orderflow-first-user", "token")
+    assert ask(shop, "GET", url, {"authorization": f"Bearer {token}"}).status_code == 200
+
+
+def test_a_viewer_may_look_and_not_cancel(shop: ClusterShop) -> None:
+    """A token that is added to the secret counts without a restart, for what its role allows."""
+    secret = new_token()
+    order_id = shop.submit("cars", 4)
+    shop.wait_approval(order_id, "pending")
+    shown = {"authorization": f"Bearer {secret}"}
+    url = f"http://orders.orderflow.svc:8001/orders/{order_id}"
+
+    shop.change_access(lambda file: with_token(file, "guest", [Role.VIEWER], secret))
+    try:
+        wait_for("the token to count", lambda: ask(shop, "GET", url, shown).status_code == 200, 120)
+        refused = ask(shop, "POST", f"{url}/cancel", shown)
+    finally:
+        shop.change_access(lambda file: without_tokens(file, chosen_tokens(file, "guest")))
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "NOT_ALLOWED")
+    order = shop.order(order_id)
+    assert order is not None
+    assert order["status"] == "awaiting_approval"
+    assert shop.http.post(shop.url("orders", f"/orders/{order_id}/cancel")).is_success
+    assert shop.wait_final(order_id)["status"] == "cancelled"
+
+
+def ask(shop: ClusterShop, method: str, url: str, headers: dict[str, str]) -> httpx.Response:
+    """Ask a service from within the pod that has no identity of its own."""
+    asked = json.dumps({"method": method, "url": url, "headers": headers})
+    told = json.loads(shop.pods.execute("plain", "python", "-c", ASK, data=asked))
+    return httpx.Response(told["status"], text=told["text"])

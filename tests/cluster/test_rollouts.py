@@ -41,7 +41,8 @@ def test_replicas_share_the_work_and_answer_during_a_restart(shop: ClusterShop) 
         "approvals": "/approvals?status=pending",
     }
     rush = Rush(shop, ORDERS)
-    with Probing([shop.url(app, path) for app, path in paths.items()]) as people:
+    urls = [shop.url(app, path) for app, path in paths.items()]
+    with Probing(urls, shop.credential) as people:
         rush.submit_half()
         restart(shop)
         rush.submit_rest()

@@ -17,6 +17,7 @@ CHECKS: Final[dict[str, Check]] = {
             pod_checks.probes,
             pod_checks.stopping,
             pod_checks.environment,
+            pod_checks.people,
             reference_checks.namespaces,
             reference_checks.accounts_and_volumes,
             reference_checks.service_targets,

@@ -1,6 +1,7 @@
 """Ways to read rendered manifests."""
 
 from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
 Document = dict[str, Any]
@@ -10,6 +11,7 @@ Check = Callable[[Documents], list[str]]
 
 NAMESPACE = "orderflow"
 WORKLOADS = ("Deployment", "StatefulSet")
+ACCESS_FILE = "ORDERFLOW_ACCESS_FILE"
 
 
 def of_kind(documents: Documents, *kinds: str) -> Documents:
@@ -75,3 +77,21 @@ def selects(selector: Document, pod: dict[str, str]) -> bool:
 def settings_of(component: Document) -> dict[str, Any]:
     """Return a Dapr component's settings by name; for a secret one, None."""
     return {each["name"]: each.get("value") for each in component["spec"]["metadata"]}
+
+
+def access_file(container: Document) -> PurePosixPath:
+    """Return where a service finds its users and tokens; the root if nothing says so."""
+    given = {each["name"]: each.get("value", "") for each in container["env"]}
+    return PurePosixPath(given.get(ACCESS_FILE, "/"))
+
+
+def access_volume(template: Document, container: Document) -> tuple[Document, Document]:
+    """Return the mount and the secret that hold a service's access file; nothing if there is none.
+
+    A mount of the file alone counts too, so that it can be found to be wrong.
+    """
+    file = access_file(container)
+    mounts = {PurePosixPath(each["mountPath"]): each for each in container["volumeMounts"]}
+    mount = mounts.get(file) or mounts.get(file.parent) or {}
+    volumes = {each["name"]: each for each in template["spec"].get("volumes", [])}
+    return mount, volumes.get(mount.get("name", ""), {}).get("secret", {})

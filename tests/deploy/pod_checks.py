@@ -3,7 +3,15 @@
 from typing import Final
 
 from deploy import code
-from deploy.documents import Document, Documents, containers, services, title, workloads
+from deploy.documents import (
+    Document,
+    Documents,
+    access_volume,
+    containers,
+    services,
+    title,
+    workloads,
+)
 
 NO_IDENTITY: Final = "mounts a token for Kubernetes"
 PROBES: Final = {
@@ -122,11 +130,34 @@ def environment(documents: Documents) -> list[str]:
         prefix = f"{app_id.upper()}_"
         findings += [f"{app_id}: nothing reads {name}" for name in sorted(given.keys() - known)]
         findings += [f"{app_id}: {name} is Dapr's" for name in sorted(given.keys() & code.INJECTED)]
-        needed = {"APP_API_TOKEN", f"{prefix}HTTP_HOST"} | (known & {f"{prefix}DATABASE_URL"})
+        secret = {"APP_API_TOKEN"} | (known & {f"{prefix}DATABASE_URL"})
+        needed = {*secret, f"{prefix}HTTP_HOST"}
         findings += [f"{app_id}: {name} is missing" for name in sorted(needed - given.keys())]
         if given.get(f"{prefix}HTTP_HOST", {}).get("value") != "0.0.0.0":  # noqa: S104 # as meant
             findings.append(f"{app_id}: nobody outside the pod reaches it")
-        for name in needed & given.keys() - {f"{prefix}HTTP_HOST"}:
+        for name in secret & given.keys():
             if "secretKeyRef" not in given[name].get("valueFrom", {}):
                 findings.append(f"{app_id}: {name} is no secret")
+    return findings
+
+
+def people(documents: Documents) -> list[str]:
+    """Say which services could not read who may come in, or would never learn of a change."""
+    findings = []
+    for app_id, template, container in services(documents):
+        mount, secret = access_volume(template, container)
+        pod, own = template["spec"]["securityContext"], container["securityContext"]
+        mode = secret.get("defaultMode", 0o644)
+        findings += [
+            f"{app_id}: {wrong}"
+            for wrong, is_so in {
+                "its access file is from no secret": not secret.get("secretName"),
+                "may change who may come in": mount.get("readOnly") is not True,
+                "never learns of a change": "subPath" in mount,
+                "cannot read its access file": not mode & 0o040
+                or pod.get("fsGroup") != own.get("runAsGroup"),
+                "lets everybody read its access file": bool(mode & 0o007),
+            }.items()
+            if is_so
+        ]
     return findings

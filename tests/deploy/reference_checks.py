@@ -9,6 +9,8 @@ from deploy.documents import (
     NAMESPACE,
     Document,
     Documents,
+    access_file,
+    access_volume,
     containers,
     labels,
     names_of,
@@ -133,7 +135,9 @@ def _measured(scaler: Document) -> Iterator[str]:
 def secrets_used(documents: Documents) -> set[tuple[str, str]]:
     """Return all secrets, by name and key, that anything refers to."""
     found = set(_secrets(documents))
-    for _, template, _ in services(documents):
+    for _, template, container in services(documents):
+        _, access = access_volume(template, container)
+        found.add((str(access.get("secretName")), access_file(container).name))
         token = template["metadata"]["annotations"].get("dapr.io/app-token-secret")
         found.add((str(token), "token"))
     return found

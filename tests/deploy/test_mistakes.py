@@ -21,11 +21,12 @@ class Mistake(NamedTuple):
 
 
 def put(kind: str, name: str, path: str, value: object) -> Callable[[Documents], object]:
-    """Set a field; numbers in the path are places in a list."""
+    """Set a field; in a list, the path has the number or the name of what is meant."""
 
     def make(documents: Documents) -> None:
         *way, last = path.split("/")
-        _at(named(documents, kind, name), way)[_step(last)] = value
+        place = _at(named(documents, kind, name), way)
+        place[_step(place, last)] = value
 
     return make
 
@@ -35,7 +36,8 @@ def drop(kind: str, name: str, path: str) -> Callable[[Documents], object]:
 
     def make(documents: Documents) -> None:
         *way, last = path.split("/")
-        del _at(named(documents, kind, name), way)[_step(last)]
+        place = _at(named(documents, kind, name), way)
+        del place[_step(place, last)]
 
     return make
 
@@ -48,12 +50,14 @@ def remove(kind: str, name: str) -> Callable[[Documents], object]:
 def _at(document: Document, way: list[str]) -> Any:
     place: Any = document
     for step in way:
-        place = place[_step(step)]
+        place = place[_step(place, step)]
     return place
 
 
-def _step(step: str) -> str | int:
-    return int(step) if step.isdigit() else step.replace("~", "/")
+def _step(place: Any, step: str) -> str | int:
+    if not isinstance(place, list):
+        return step.replace("~", "/")
+    return int(step) if step.isdigit() else [each["name"] for each in place].index(step)
 
 
 POD = "spec/template/spec"
@@ -152,15 +156,53 @@ MISTAKES = {
         "DAPR_HTTP_PORT",
     ),
     "a database in the pod": Mistake(
-        "environment", drop("Deployment", "orders", f"{APP}/env/3"), "ORDERS_DATABASE_URL"
+        "environment",
+        drop("Deployment", "orders", f"{APP}/env/ORDERS_DATABASE_URL"),
+        "ORDERS_DATABASE_URL",
     ),
     "loopback": Mistake(
-        "environment", put("Deployment", "orders", f"{APP}/env/2/value", "127.0.0.1"), "outside"
+        "environment",
+        put("Deployment", "orders", f"{APP}/env/ORDERS_HTTP_HOST/value", "127.0.0.1"),
+        "outside",
     ),
     "a password for all to read": Mistake(
         "environment",
-        put("Deployment", "orders", f"{APP}/env/3", {"name": "ORDERS_DATABASE_URL", "value": "x"}),
+        put(
+            "Deployment",
+            "orders",
+            f"{APP}/env/ORDERS_DATABASE_URL",
+            {"name": "ORDERS_DATABASE_URL", "value": "x"},
+        ),
         "no secret",
+    ),
+    "nobody named who may come in": Mistake(
+        "people", drop("Deployment", "orders", f"{APP}/env/ORDERFLOW_ACCESS_FILE"), "from no secret"
+    ),
+    "an access file of nowhere": Mistake(
+        "people",
+        put("Deployment", "orders", f"{APP}/env/ORDERFLOW_ACCESS_FILE/value", "/etc/access.json"),
+        "from no secret",
+    ),
+    "an access file that could be written": Mistake(
+        "people", drop("Deployment", "orders", f"{APP}/volumeMounts/access/readOnly"), "may change"
+    ),
+    "an access file that stays as it was": Mistake(
+        "people",
+        put("Deployment", "orders", f"{APP}/volumeMounts/access/subPath", "access.json"),
+        "never learns",
+    ),
+    "an access file of another group": Mistake(
+        "people", put("Deployment", "orders", f"{POD}/securityContext/fsGroup", 2000), "cannot read"
+    ),
+    "an access file for root alone": Mistake(
+        "people",
+        put("Deployment", "orders", f"{POD}/volumes/access/secret/defaultMode", 0o400),
+        "cannot read",
+    ),
+    "an access file for everybody": Mistake(
+        "people",
+        put("Deployment", "orders", f"{POD}/volumes/access/secret/defaultMode", 0o444),
+        "everybody",
     ),
     "another namespace": Mistake(
         "namespaces", put("Service", "orders", "metadata/namespace", "default"), "Service orders"
@@ -179,7 +221,7 @@ MISTAKES = {
         "no config map gone",
     ),
     "no volume": Mistake(
-        "accounts_and_volumes", drop("Deployment", "orders", f"{POD}/volumes/0"), "tmp"
+        "accounts_and_volumes", drop("Deployment", "orders", f"{POD}/volumes/tmp"), "tmp"
     ),
     "a Service for nobody": Mistake(
         "service_targets",
@@ -401,7 +443,9 @@ def test_every_check_has_a_mistake_that_it_finds() -> None:
 def test_a_secret_that_is_not_listed_is_found() -> None:
     """A new secret, or a new key of one, must be listed where people look for it."""
     documents = render(LOCAL)
-    put("Deployment", "orders", f"{APP}/env/3/valueFrom/secretKeyRef/key", "url")(documents)
+    put("Deployment", "orders", f"{APP}/env/ORDERS_DATABASE_URL/valueFrom/secretKeyRef/key", "url")(
+        documents
+    )
     extra = secrets_used(documents) - secrets_documented("local")
     assert extra == {("orderflow-postgres", "url")}
 

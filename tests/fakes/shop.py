@@ -47,6 +47,12 @@ class Shop:
     retry_leaves: tuple[str, ...] = ()
     """What a retry of an order that needs attention cannot undo."""
     retried: list[str] = field(default_factory=list)
+    shown: list[tuple[str, str | None]] = field(default_factory=list)
+    """Each path that was asked for, with the credential that was shown."""
+    wants: str | None = None
+    """The credential that the services want, if they want one; the sidecar never does."""
+    forbids: bool = False
+    """Whether the credential does not suffice."""
 
     def submit(self, event: dict[str, Any]) -> None:
         """Take an event in."""
@@ -194,6 +200,15 @@ class Shop:
                 for item, number in self.stock.items()
             ]
         }
+
+    def turn_away(self, path: str, shown: str | None) -> Answer | None:
+        """Note what was shown, and answer whoever may not come in."""
+        self.shown.append((path, shown))
+        if self.wants is None or path.startswith("/sidecar/"):
+            return None
+        if shown != self.wants:
+            return problem(401, "SIGN_IN_NEEDED", "a token is needed")
+        return problem(403, "NOT_ALLOWED", "that needs an operator") if self.forbids else None
 
     def answer(self, path: str, body: Any) -> Answer:
         """Answer anything but the feed."""

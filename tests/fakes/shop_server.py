@@ -21,7 +21,9 @@ class Handler(BaseHTTPRequestHandler):
     workflows: ManagedWorkflows
 
     def do_GET(self) -> None:
-        if self.path.startswith(WORKFLOWS):
+        if refused := self.shop.turn_away(self.path, self.headers.get("authorization")):
+            self._reply(*refused)
+        elif self.path.startswith(WORKFLOWS):
             self._reply(*self.workflows.answer("GET", self.path.removeprefix(WORKFLOWS), b""))
         elif self.path == "/orders/orders/stream":
             self._stream()
@@ -30,7 +32,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("content-length", 0)))
-        if self.path.startswith(WORKFLOWS):
+        if refused := self.shop.turn_away(self.path, self.headers.get("authorization")):
+            self._reply(*refused)
+        elif self.path.startswith(WORKFLOWS):
             path = self.path.removeprefix(WORKFLOWS)
             self._reply(*self.workflows.answer("POST", path, content))
         else:

@@ -1,8 +1,10 @@
 """A service's container, run as strictly as Kubernetes' `restricted` standard asks, and more."""
 
 import contextlib
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +15,8 @@ from orderflow_tools.engine_api import ApiEngine
 from orderflow_tools.ports import Ports
 
 TOKEN = "a-token-for-tests-of-images"  # noqa: S105 - it opens nothing
+ACCESS = "/etc/orderflow/access"
+"""Where the cluster's secret of that name is."""
 DATA = "/data"
 """The only place that can be written to: it stands for the database, which is elsewhere."""
 
@@ -62,6 +66,17 @@ class Running:
 
 
 @contextlib.contextmanager
+def access_file() -> Iterator[Path]:
+    """Write an access file that names nobody; what listens beyond loopback must have one."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder) / "access.json"
+        path.write_text("{}")
+        path.chmod(0o444)
+        yield path
+
+
+@contextlib.contextmanager
 def running(engine: ApiEngine, image: Image, app: str, **variables: str) -> Iterator[Running]:
     """Run a service's container as long as the block lasts."""
     ports = Ports.free_block().apps[app]
@@ -73,6 +88,7 @@ def running(engine: ApiEngine, image: Image, app: str, **variables: str) -> Iter
         f"{name}_DATABASE_URL": f"sqlite:///{DATA}/{app}.db",
         "DAPR_HTTP_PORT": str(ports.dapr_http),
         "DAPR_GRPC_PORT": str(ports.dapr_grpc),
+        "ORDERFLOW_ACCESS_FILE": f"{ACCESS}/access.json",
         **variables,
     }
     # Where the engine has a network of its own, the port is published; else it is the machine's.
@@ -81,17 +97,19 @@ def running(engine: ApiEngine, image: Image, app: str, **variables: str) -> Iter
         if engine.network
         else {"ports": {f"{ports.http}/tcp": ("127.0.0.1", ports.http)}}
     )
-    container = engine.client.containers.create(
-        image,
-        environment=environment,
-        read_only=True,
-        cap_drop=["ALL"],
-        security_opt=["no-new-privileges"],
-        tmpfs={DATA: "mode=1777"},
-        **reached,
-    )
-    try:
-        container.start()
-        yield Running(container, ports.http)
-    finally:
-        container.remove(force=True)
+    with access_file() as access:
+        container = engine.client.containers.create(
+            image,
+            environment=environment,
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            tmpfs={DATA: "mode=1777"},
+            volumes={str(access.parent): {"bind": ACCESS, "mode": "ro"}},
+            **reached,
+        )
+        try:
+            container.start()
+            yield Running(container, ports.http)
+        finally:
+            container.remove(force=True)

@@ -71,3 +71,16 @@ def test_it_says_which_secret_is_missing(engine: ApiEngine, image: Image, app: s
 
         assert code == 2
         assert service.logs() == "cannot start: APP_API_TOKEN: Field required\n"
+
+
+def test_it_lets_nobody_in_from_elsewhere_without_an_access_file(
+    engine: ApiEngine, image: Image, app: str
+) -> None:
+    """What listens beyond loopback says which setting it lacks, and ends before it listens."""
+    elsewhere = {f"{app.upper()}_HTTP_HOST": "0.0.0.0", "ORDERFLOW_ACCESS_FILE": ""}  # noqa: S104
+    with running(engine, image, app, APP_API_TOKEN=TOKEN, **elsewhere) as service:
+        code = service.ended(60)
+
+        assert code == 2
+        assert service.logs().startswith("cannot start: ORDERFLOW_ACCESS_FILE: ")
+        assert service.logs().count("\n") == 1

@@ -39,6 +39,9 @@ def new_id(prefix: str = "t") -> str:
 class Storefront(ABC):
     """Orderflow as its users see it: HTTP, methods of services, events, the broker's streams."""
 
+    approver = "mallory"
+    """Who decides; a token decides in its own name alone."""
+
     def __init__(self, http: httpx.Client) -> None:
         self.http = http
 
@@ -167,7 +170,7 @@ class Storefront(ABC):
         """Decide as a manager does, over HTTP."""
         return self.http.post(
             self.url("approvals", f"/approvals/{order_id}/decision"),
-            json={"approved": approved, "approver": "mallory", "comment": comment},
+            json={"approved": approved, "approver": self.approver, "comment": comment},
         )
 
     def dead_letters(self, app: str, **match: Any) -> list[dict[str, Any]]:

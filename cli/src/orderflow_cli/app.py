@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from orderflow_cli.client import Orderflow
+from orderflow_cli.credentials import load_credential
 from orderflow_cli.settings import load
 
 ENDED_OTHERWISE: Final = 3
@@ -28,9 +29,19 @@ def _user() -> str:
         return "console"
 
 
+def _approver() -> str:
+    """Name who decides: the one in whose name the token acts, or the user of this machine."""
+    credential = load_credential()
+    return (credential and credential.name) or _user()
+
+
 Approver = Annotated[
     str,
-    typer.Option(default_factory=_user, show_default="your user name", help="Who decides."),
+    typer.Option(
+        default_factory=_approver,
+        show_default="your token's name, or your user name",
+        help="Who decides.",
+    ),
 ]
 
 

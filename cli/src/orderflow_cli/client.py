@@ -50,10 +50,11 @@ class Orderflow:
         self._http = httpx.Client(
             timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS), trust_env=False
         )
-        self._orders = Service(names.ORDERS, settings.orders_url, self._http)
+        credential = settings.credential
+        self._orders = Service(names.ORDERS, settings.orders_url, self._http, credential)
         self.workflows = Workflows(self._orders)
-        self._inventory = Service(names.INVENTORY, settings.inventory_url, self._http)
-        self._approvals = Service(names.APPROVALS, settings.approvals_url, self._http)
+        self._inventory = Service(names.INVENTORY, settings.inventory_url, self._http, credential)
+        self._approvals = Service(names.APPROVALS, settings.approvals_url, self._http, credential)
         self._sidecar = Service("the sidecar of orders", settings.sidecar_url, self._http)
 
     def __enter__(self) -> Self:
@@ -101,7 +102,7 @@ class Orderflow:
 
     def statuses(self) -> StatusFeed:
         """Open the feed of status changes, in a `with` block, before publishing."""
-        return StatusFeed(self.settings.orders_url)
+        return StatusFeed(self.settings.orders_url, self.settings.credential)
 
     def follow(
         self,
@@ -155,13 +156,17 @@ class Orderflow:
     def decide(self, order_id: str, decision: Decision, *, patience: float = 0.0) -> Approval:
         """Approve or deny; wait so many seconds for a request that is still on its way.
 
-        Returns the approval as it is then: still pending if somebody else must approve as well.
+        Returns the approval as it is then: still pending if somebody else must approve as well. A
+        token decides in its own name alone: for another approver, none is shown.
         """
+        credential, approvals = self.settings.credential, self._approvals
+        if credential is not None and credential.name not in (None, decision.approver):
+            approvals = approvals.without_credential()
         path = f"/approvals/{_possible(order_id)}/decision"
         end, pause = time.monotonic() + patience, FIRST_PAUSE_SECONDS
         while True:
             try:
-                return self._approvals.ask(path, Approval, decision.model_dump(mode="json"))
+                return approvals.ask(path, Approval, decision.model_dump(mode="json"))
             except Refusal as refusal:
                 if refusal.status != NOT_FOUND or time.monotonic() + pause > end:
                     raise

@@ -10,6 +10,7 @@ from orderflow_cli.client import Orderflow
 from orderflow_cli.errors import Refusal
 from orderflow_cli.feed import StatusFeed
 from orderflow_cli.narrator import Narrator, Purchase
+from orderflow_cli.wire import FORBIDDEN, UNAUTHORIZED
 from orderflow_contracts.approvals import Decision
 from orderflow_contracts.inventory import Stock, StockItem
 from orderflow_contracts.orders import ANONYMOUS, OrderLine, OrderStatus, OrderSubmitted
@@ -152,6 +153,8 @@ class Console:
         try:
             approval = self._flow.decide(order_id, decision, patience=REQUEST_PATIENCE_SECONDS)
         except Refusal as refusal:
+            if refusal.status in (UNAUTHORIZED, FORBIDDEN):
+                raise  # it was not looked at, and nobody else may be deciding
             # Somebody else decided, or the time is over: the next status tells how it ends.
             _say(f"The answer was not taken: {refusal.detail}")
             return

@@ -10,10 +10,14 @@ class ServiceUnreachable(OrderflowError):
 
 
 class Refusal(OrderflowError):
-    """A service answered that it will not or can not; `status` is HTTP's, `code` is stable."""
+    """A service answered that it will not or can not; `status` is HTTP's, `code` is stable.
 
-    def __init__(self, service: str, status: int, code: str, detail: str) -> None:
-        super().__init__(f"{service}: {detail} ({code})" if code else f"{service}: {detail}")
+    A remedy is what whoever reads it may do.
+    """
+
+    def __init__(self, service: str, status: int, code: str, detail: str, remedy: str = "") -> None:
+        told = f"{service}: {detail} ({code})" if code else f"{service}: {detail}"
+        super().__init__(f"{told} - {remedy}" if remedy else told)
         self.service = service
         self.status = status
         self.code = code

@@ -13,6 +13,7 @@ from httpx_sse import EventSource, SSEError
 from pydantic import ValidationError
 
 from orderflow_cli import wire
+from orderflow_cli.credentials import Credential
 from orderflow_cli.errors import OrderflowError
 from orderflow_contracts.names import ORDERS
 from orderflow_contracts.orders import OrderStatusChanged
@@ -32,8 +33,15 @@ class StatusFeed:
     Thus nothing is missed while a person thinks, and a wait can end at any time.
     """
 
-    def __init__(self, orders_url: str, *, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        orders_url: str,
+        credential: Credential | None = None,
+        *,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self._orders_url = orders_url
+        self._credential = credential
         self._patience = patience
         self._arrived: queue.Queue[OrderStatusChanged | OrderflowError] = queue.Queue()
         self._settled = threading.Event()
@@ -105,6 +113,7 @@ class StatusFeed:
 
     def _read(self, http: httpx.Client) -> None:
         headers = {"accept": "text/event-stream", "cache-control": "no-store"}
+        headers |= wire.shown(self._credential, self._orders_url)
         if self._position:
             headers["last-event-id"] = self._position
         with http.stream("GET", f"{self._orders_url}/orders/stream", headers=headers) as response:
@@ -113,7 +122,7 @@ class StatusFeed:
                 return
             if not response.is_success:
                 response.read()
-                raise wire.refusal(ORDERS, self._orders_url, response)
+                raise wire.refusal(ORDERS, self._orders_url, response, self._credential)
             self._is_open = True
             self._settled.set()
             for event in EventSource(response).iter_sse():

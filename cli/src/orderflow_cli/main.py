@@ -3,7 +3,14 @@
 import sys
 from collections.abc import Sequence
 
-from orderflow_cli import batch_commands, order_commands, shop_commands, task_commands
+from orderflow_cli import (
+    batch_commands,
+    order_commands,
+    shop_commands,
+    task_commands,
+    token_commands,
+    user_commands,
+)
 from orderflow_cli.app import app
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.show import clean
@@ -19,6 +26,8 @@ __all__ = [
     "replay_commands",
     "shop_commands",
     "task_commands",
+    "token_commands",
+    "user_commands",
 ]
 
 

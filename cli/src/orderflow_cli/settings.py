@@ -1,4 +1,4 @@
-"""Where the services are; the only reader of the environment."""
+"""Where the services are, and what is shown to them: what the environment says."""
 
 import os
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from orderflow_cli.credentials import Credential, load_credential
 from orderflow_cli.errors import OrderflowError
 from orderflow_contracts.names import APPROVALS, INVENTORY, LOCAL_PORTS, ORDERS
 
@@ -14,18 +15,22 @@ HIGHEST_PORT: Final = 65_535
 
 @dataclass(frozen=True)
 class Settings:
-    """Base URLs of the services, and of the sidecar of orders, through which events go."""
+    """Base URLs of the services, and of the sidecar of orders, through which events go.
+
+    The credential is shown to the services, where there is one, and never to the sidecar.
+    """
 
     orders_url: str
     inventory_url: str
     approvals_url: str
     sidecar_url: str
+    credential: Credential | None = None
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the environment: a URL wins over a port, and a port over the common offset.
 
-    Raises `OrderflowError` that names the variable.
+    Raises `OrderflowError` that names the variable, or the token's file.
     """
     offset = _number(environment, "ORDERFLOW_PORT_OFFSET", 0)
 
@@ -48,6 +53,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         sidecar_url=url(
             "ORDERFLOW_SIDECAR_URL", "ORDERS_DAPR_HTTP_PORT", LOCAL_PORTS[ORDERS].dapr_http
         ),
+        credential=load_credential(environment),
     )
 
 

@@ -219,6 +219,11 @@ def lines(of_order: Iterable[OrderLine]) -> str:
     return ", ".join(f"{line.quantity} {line.item}" for line in of_order)
 
 
+def explain(text: str) -> None:
+    """Tell a person what was done, beside what a program reads."""
+    print(clean(text), file=sys.stderr)
+
+
 def clean(text: str) -> str:
     """Leave out what would make a terminal do things: this text came from anyone."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)

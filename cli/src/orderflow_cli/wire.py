@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from orderflow_cli.credentials import FILE_VARIABLE, VARIABLE, Credential
 from orderflow_cli.errors import OrderflowError, Refusal, ServiceUnreachable
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -14,15 +15,24 @@ Model = TypeVar("Model", bound=BaseModel)
 TIMEOUT_SECONDS: Final = 15.0
 CONNECT_SECONDS: Final = 5.0
 STRUCTURED_EVENT: Final = "application/cloudevents+json"
+UNAUTHORIZED: Final = 401
+FORBIDDEN: Final = 403
 
 
 class Service:
     """A service by its name and base URL. Its calls are safe to make from several threads."""
 
-    def __init__(self, name: str, url: str, http: httpx.Client) -> None:
+    def __init__(
+        self, name: str, url: str, http: httpx.Client, credential: Credential | None = None
+    ) -> None:
         self.name = name
         self.url = url
         self._http = http
+        self._credential = credential
+
+    def without_credential(self) -> "Service":
+        """Return the same service, asked by nobody in particular."""
+        return Service(self.name, self.url, self._http)
 
     def read(
         self,
@@ -80,12 +90,13 @@ class Service:
         return self.url + path
 
     def _call(self, request: httpx.Request) -> httpx.Response:
+        request.headers.update(shown(self._credential, self.url))
         try:
             response = self._http.send(request)
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise explain(self.name, self.url, error) from error
         if not response.is_success:
-            raise refusal(self.name, self.url, response)
+            raise refusal(self.name, self.url, response, self._credential)
         return response
 
     def _parse(self, response: httpx.Response, model: type[Model]) -> Model:
@@ -114,8 +125,15 @@ def explain(name: str, url: str, error: Exception) -> ServiceUnreachable:
     )
 
 
-def refusal(name: str, url: str, response: httpx.Response) -> OrderflowError:
-    """Read a problem document, or an error of the sidecar."""
+def shown(credential: Credential | None, url: str) -> dict[str, str]:
+    """Return the headers that show a credential to the service at an address."""
+    return {} if credential is None else credential.headers(url)
+
+
+def refusal(
+    name: str, url: str, response: httpx.Response, credential: Credential | None = None
+) -> OrderflowError:
+    """Read a problem document, or an error of the sidecar; say what helps if a token would."""
     try:
         document = json.loads(response.content)
     except ValueError:
@@ -124,12 +142,33 @@ def refusal(name: str, url: str, response: httpx.Response) -> OrderflowError:
         return _stranger(name, url, f"HTTP status {response.status_code}")
     if "detail" in document:
         return Refusal(
-            name, response.status_code, str(document.get("code", "")), str(document["detail"])
+            name,
+            response.status_code,
+            str(document.get("code", "")),
+            str(document["detail"]),
+            _remedy(response.status_code, url, credential),
         )
     if "message" in document:
         code = str(document.get("errorCode", ""))
         return Refusal(name, response.status_code, code, _root(str(document["message"])))
     return _stranger(name, url, f"HTTP status {response.status_code}")
+
+
+def _remedy(status: int, url: str, credential: Credential | None) -> str:
+    """Say how to be let in; nothing where that is not what was wrong."""
+    make = "`orderflow tokens add` makes one"
+    if status == FORBIDDEN and shown(credential, url):
+        return f"it was asked with the token from {credential.source}" if credential else ""
+    if status != UNAUTHORIZED:
+        return ""
+    if credential is None:
+        return f"give a token by {VARIABLE} or {FILE_VARIABLE}; {make}"
+    if not shown(credential, url):
+        return (
+            f"the token in {credential.source} is for this machine's services alone: give one for "
+            f"{url} by {VARIABLE} or {FILE_VARIABLE}"
+        )
+    return f"the token from {credential.source} does not count there; {make}"
 
 
 def _root(message: str) -> str:

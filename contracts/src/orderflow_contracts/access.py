@@ -29,7 +29,10 @@ def _each_once(roles: tuple[Role, ...]) -> tuple[Role, ...]:
 Roles = Annotated[tuple[Role, ...], Field(min_length=1), AfterValidator(_each_once)]
 """One role or more; kept in one order, each once."""
 
-UserName = Annotated[Name, StringConstraints(pattern=r"^\S+( \S+)*$")]
+WORDS: Final = r"^[^\s\x00-\x1f\x7f]+( [^\s\x00-\x1f\x7f]+)*$"
+"""Printable words with single blanks between them; a later pattern takes an earlier one's place."""
+
+UserName = Annotated[Name, StringConstraints(pattern=WORDS)]
 """A name to sign in with, and to be the approver of a decision; no blanks around it."""
 
 PasswordHash = Annotated[str, StringConstraints(pattern=r"^\$argon2id\$\S+$", max_length=500)]

@@ -9,6 +9,7 @@ import hmac
 import threading
 from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
@@ -62,7 +63,8 @@ class DaprApp:
             # gRPC would share a port that is in use with whoever holds it, without a word.
             options=[("grpc.so_reuseport", 0)],
         )
-        self._app.register_health_check(lambda: None)
+        self._app.register_health_check(self._tell_health)
+        self._unwell: str | None = None
         self._stopped = self._loop.create_future()
 
     def on_method(
@@ -138,6 +140,10 @@ class DaprApp:
         log.error("event_failed", topic=topic, event_id=event_id, exc_info=error)
         return TopicEventResponse("retry")
 
+    def report(self, unwell: str | None) -> None:
+        """Have the sidecar's health check fail for this reason from now on; None: it is well."""
+        self._unwell = unwell
+
     def start(self) -> None:
         """Begin to listen; the sidecar finds the port and asks for the subscriptions."""
         threading.Thread(target=self._listen, name="dapr-app", daemon=True).start()
@@ -151,6 +157,10 @@ class DaprApp:
         self._in_hand.refuse_new()
         await asyncio.to_thread(self._in_hand.wait_until_none, DRAIN_SECONDS)
         self._app.stop()
+
+    def _tell_health(self) -> None:
+        if self._unwell is not None:
+            raise Problem(503, "UNWELL", self._unwell)
 
     def _listen(self) -> None:
         try:
@@ -233,7 +243,7 @@ class _Gate(grpc.ServerInterceptor):  # type: ignore[misc] # grpcio has no types
         if handler is None or handler.unary_unary is None:
             return handler
         if details.method.rpartition("/")[2] in TOLD_TO_ANYONE:
-            return handler
+            return _handler_like(handler, partial(_tell_problems, handler))
         presented = dict(details.invocation_metadata).get(TOKEN_HEADER, "")
         known = hmac.compare_digest(str(presented).encode(), self._token)
 
@@ -243,15 +253,28 @@ class _Gate(grpc.ServerInterceptor):  # type: ignore[misc] # grpcio has no types
             if not self._in_hand.begin():
                 context.abort(grpc.StatusCode.UNAVAILABLE, "the application is stopping")
             try:
-                return handler.unary_unary(request, context)
-            except Problem as problem:
-                context.abort(problem.grpc_code, problem.detail)
-                raise  # abort has raised already, which its types do not tell
+                return _tell_problems(handler, request, context)
             finally:
                 self._in_hand.end()
 
-        return grpc.unary_unary_rpc_method_handler(
-            handle,
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
+        return _handler_like(handler, handle)
+
+
+def _tell_problems(
+    handler: grpc.RpcMethodHandler, request: object, context: grpc.ServicerContext
+) -> object:
+    try:
+        return handler.unary_unary(request, context)
+    except Problem as problem:
+        context.abort(problem.grpc_code, problem.detail)
+        raise  # abort has raised already, which its types do not tell
+
+
+def _handler_like(
+    handler: grpc.RpcMethodHandler, handle: Callable[[object, grpc.ServicerContext], object]
+) -> grpc.RpcMethodHandler:
+    return grpc.unary_unary_rpc_method_handler(
+        handle,
+        request_deserializer=handler.request_deserializer,
+        response_serializer=handler.response_serializer,
+    )

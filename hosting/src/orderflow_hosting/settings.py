@@ -127,9 +127,16 @@ def load(settings: type[Settings]) -> Settings:
     try:
         return settings()
     except ValidationError as error:
-        prefix = settings.model_config.get("env_prefix", "")
         for problem in error.errors():
-            name = str(problem["loc"][0])
-            variable = name if name.isupper() else f"{prefix}{name.upper()}"
+            variable = _variable(settings, str(problem["loc"][0]))
             sys.stderr.write(f"cannot start: {variable}: {problem['msg']}\n")
         raise SystemExit(2) from None
+
+
+def _variable(settings: type[ServiceSettings], name: str) -> str:
+    """Name the variable that a field is read from."""
+    field = settings.model_fields.get(name)
+    if field is None:
+        return name  # it is the variable's name already
+    prefix = settings.model_config.get("env_prefix", "")
+    return str(field.validation_alias or f"{prefix}{name.upper()}")

@@ -30,6 +30,9 @@ LASTING = {
 }
 """Answers of a called service that asking again will not change, as HTTP statuses."""
 
+WORKFLOW_ACTORS = ".workflow"
+"""How the actors' type for workflows ends: `dapr.internal.<namespace>.<app>.workflow`."""
+
 
 class InvocationRefused(Problem):
     """The called service refused for good: asking again would bring the same answer."""
@@ -138,17 +141,45 @@ class Sidecar:
         response.raise_for_status()
 
     async def check_workflows(self) -> None:
-        """Raise if the sidecar has no scheduler or placement, without which no workflow moves.
+        """Raise if the sidecar runs no workflows, which its own health does not tell.
 
-        Its own health does not tell: it stays well, and workflows stand still.
+        Without a scheduler or placement no workflow moves. And where the sidecar's actors stand
+        still (see `stands_still`), none does either.
         """
-        metadata = (await self._http.get("/v1.0/metadata")).raise_for_status().json()
+        metadata = await self._metadata()
         if not metadata.get("scheduler", {}).get("connected_addresses"):
             raise Problem(503, "SIDECAR_UNAVAILABLE", "the sidecar has no scheduler")
         if not metadata.get("actorRuntime", {}).get("hostReady"):
             raise Problem(503, "SIDECAR_UNAVAILABLE", "the sidecar's actors have no placement")
+        if not _hosts_workflows(metadata):
+            raise Problem(503, "SIDECAR_UNAVAILABLE", "the sidecar hosts no workflows")
+
+    async def stands_still(self) -> bool:
+        """Tell whether the sidecar's actors are up, and hosts no workflows among them.
+
+        It hosts them as soon as a worker connects. Raises `httpx.HTTPError` where it is away.
+        """
+        metadata = await self._metadata()
+        is_up = metadata.get("actorRuntime", {}).get("runtimeStatus") == "RUNNING"
+        return is_up and not _hosts_workflows(metadata)
+
+    async def shut_down(self) -> None:
+        """Have the sidecar end; whoever keeps it alive starts it again."""
+        (await self._http.post("/v1.0/shutdown")).raise_for_status()
+
+    async def _metadata(self) -> dict[str, Any]:
+        metadata: dict[str, Any] = (
+            (await self._http.get("/v1.0/metadata")).raise_for_status().json()
+        )
+        return metadata
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._channel.close()
         await self._http.aclose()
+
+
+def _hosts_workflows(metadata: dict[str, Any]) -> bool:
+    """Tell whether the type of actor that runs workflows is among those that are hosted."""
+    hosted = metadata.get("actorRuntime", {}).get("activeActors", [])
+    return any(str(actor.get("type", "")).endswith(WORKFLOW_ACTORS) for actor in hosted)

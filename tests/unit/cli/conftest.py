@@ -4,6 +4,7 @@ import io
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,16 @@ from fakes.shop_server import serving
 from fakes.workflow_server import ManagedWorkflows
 from orderflow_cli.main import main
 from orderflow_cli.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the command away from the files and variables of whoever runs the tests."""
+    for variable in ("ORDERFLOW_TOKEN", "ORDERFLOW_TOKEN_FILE", "ORDERFLOW_ACCESS_FILE"):
+        monkeypatch.delenv(variable, raising=False)
+    home = tmp_path / "home"
+    monkeypatch.setenv("ORDERFLOW_HOME", str(home))
+    return home
 
 
 @pytest.fixture
@@ -32,6 +43,8 @@ def settings(
     """Serve the fake services, and say in the environment where."""
     with serving(shop, workflows) as settings:
         for field in fields(settings):
+            if not field.name.endswith("_url"):
+                continue
             monkeypatch.setenv(f"ORDERFLOW_{field.name.upper()}", getattr(settings, field.name))
         yield settings
 

@@ -1,14 +1,16 @@
 """Where the command looks for the services."""
 
+from pathlib import Path
+
 import pytest
 
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.settings import Settings, load
 
 
-def test_the_defaults_are_the_ports_of_the_local_run() -> None:
+def test_the_defaults_are_the_ports_of_the_local_run(home: Path) -> None:
     """Without variables the services are where `make run` puts them."""
-    assert load({}) == Settings(
+    assert load({"ORDERFLOW_HOME": str(home)}) == Settings(
         orders_url="http://127.0.0.1:8001",
         inventory_url="http://127.0.0.1:8002",
         approvals_url="http://127.0.0.1:8003",
@@ -16,7 +18,7 @@ def test_the_defaults_are_the_ports_of_the_local_run() -> None:
     )
 
 
-def test_a_url_wins_over_a_port_and_a_port_over_the_offset() -> None:
+def test_a_url_wins_over_a_port_and_a_port_over_the_offset(home: Path) -> None:
     """The nearer a variable is to the address, the more it counts."""
     settings = load(
         {
@@ -24,6 +26,7 @@ def test_a_url_wins_over_a_port_and_a_port_over_the_offset() -> None:
             "ORDERS_HTTP_PORT": "9001",
             "INVENTORY_HTTP_PORT": "9002",
             "ORDERFLOW_INVENTORY_URL": "https://stock.example/",
+            "ORDERFLOW_HOME": str(home),
         }
     )
 

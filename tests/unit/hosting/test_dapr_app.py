@@ -230,6 +230,14 @@ async def test_an_event_is_answered_by_what_became_of_it(
     assert [event.data for event in service.events] == [data.decode()]
 
 
+async def test_an_unwell_application_says_why(app: DaprApp, caller: Caller) -> None:
+    """The sidecar's health check fails for as long as the application is unwell."""
+    app.report("it cannot work")
+    assert await refused(caller.check_health()) == (grpc.StatusCode.UNAVAILABLE, "it cannot work")
+    app.report(None)
+    await caller.check_health()
+
+
 async def test_the_sidecar_learns_of_subscriptions_and_health(caller: Caller) -> None:
     """The sidecar asks both without the token, before anything else."""
     await caller.check_health()

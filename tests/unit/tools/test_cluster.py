@@ -12,6 +12,8 @@ import yaml
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from orderflow_cli import passwords
+from orderflow_contracts.access import AccessFile, Role, token_digest
 from orderflow_tools import gobuild, golang
 from orderflow_tools.cluster import certificates, cgroups, programs, secrets, worker
 from orderflow_tools.cluster.addons import manifests
@@ -195,7 +197,7 @@ def kubectl(folder: Path, names: str) -> Client:
 
 def test_secrets_are_made_at_random_where_they_are_missing(tmp_path: Path) -> None:
     """What is there stays as it is, and no two clusters have the same."""
-    client = kubectl(tmp_path, "secret/orderflow-redis")
+    client = kubectl(tmp_path, "secret/orderflow-redis\nsecret/orderflow-access")
 
     assert secrets.create_missing(client) == ["orderflow-app-token", "orderflow-postgres"]
     first = (tmp_path / "created").read_text()
@@ -203,6 +205,25 @@ def test_secrets_are_made_at_random_where_they_are_missing(tmp_path: Path) -> No
     assert (tmp_path / "created").read_text() != first
     created = [document["metadata"]["name"] for document in yaml.safe_load_all(first)]
     assert created == ["orderflow-app-token", "orderflow-postgres"]
+
+
+def test_what_people_need_of_the_access_file_is_made_with_it(tmp_path: Path) -> None:
+    """The password and the token in one secret are those that count by the other."""
+    client = kubectl(
+        tmp_path, "secret/orderflow-redis secret/orderflow-app-token secret/orderflow-postgres"
+    )
+
+    assert secrets.create_missing(client) == ["orderflow-access"]
+
+    kept, used = yaml.safe_load_all((tmp_path / "created").read_text())
+    assert kept["metadata"]["name"] == "orderflow-access"
+    assert used["metadata"]["name"] == "orderflow-first-user"
+    file = AccessFile.model_validate_json(kept["stringData"]["access.json"])
+    (user,), (token,) = file.users, file.tokens
+    assert user.name == token.name == used["stringData"]["name"]
+    assert passwords.fits(user.password_hash, used["stringData"]["password"])
+    assert token.sha256 == token_digest(used["stringData"]["token"])
+    assert token.roles == tuple(Role)
 
 
 def test_an_address_of_a_store_holds_the_password_of_its_role() -> None:

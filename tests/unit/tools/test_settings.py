@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from orderflow_tools.errors import PlatformError
+from orderflow_tools.platform import Platform
 from orderflow_tools.settings import Settings, find_checkout
 
 
@@ -75,3 +76,21 @@ def test_a_server_url_that_cannot_be_read_is_refused_without_its_password() -> N
         Settings.from_environment({"ORDERFLOW_POSTGRES_URL": "mysql://me:secret@db"})
 
     assert "secret" not in str(refusal.value)
+
+
+def test_what_is_common_to_services_reaches_them_and_no_other_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user's own run is closed by one variable; a test's run beside it is not."""
+    monkeypatch.setenv("ORDERFLOW_APIS_CLOSED", "1")
+    monkeypatch.setenv("ORDERFLOW_PROXY_ADDRESSES", "10.0.0.1")
+    monkeypatch.setenv("ORDERFLOW_TOKEN", "mine")
+
+    own = Platform(Settings.from_environment()).environment()
+    other = Platform(Settings.isolated(tmp_path)).environment()
+
+    assert own["ORDERFLOW_APIS_CLOSED"] == "1"
+    assert own["ORDERFLOW_ACCESS_FILE"] == str(find_checkout() / ".orderflow" / "access.json")
+    assert not {"ORDERFLOW_APIS_CLOSED", "ORDERFLOW_PROXY_ADDRESSES"} & set(other)
+    assert other["ORDERFLOW_ACCESS_FILE"] == str(tmp_path.resolve() / "access.json")
+    assert "ORDERFLOW_TOKEN" not in {**own, **other}

@@ -14,8 +14,9 @@ from typing import Final
 import psutil
 
 from orderflow_contracts.names import APPROVALS, ORDERS
-from orderflow_tools import kept, readiness, run_state
+from orderflow_tools import first_user, kept, readiness, run_state
 from orderflow_tools.broker import find_broker
+from orderflow_tools.browser import find_browser
 from orderflow_tools.cluster.commands import add_commands as add_cluster
 from orderflow_tools.console import complain, say, step
 from orderflow_tools.engine import KINDS, open_engine
@@ -24,7 +25,7 @@ from orderflow_tools.first_orders import show_first_orders
 from orderflow_tools.images import build_images
 from orderflow_tools.platform import Platform
 from orderflow_tools.ports import Ports
-from orderflow_tools.settings import Settings
+from orderflow_tools.settings import ACCESS_FILE, Settings
 from orderflow_tools.terminal import foreground
 from orderflow_tools.toolchain import find_runtime
 from orderflow_tools.vendor import vendor
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_cluster(commands.add_parser("cluster", help=cluster_purpose, description=cluster_purpose))
     images_parser = _add(commands, "images", "build the images of the services", images)
     images_parser.add_argument("--engine", choices=KINDS, help="by which engine; else the first")
+    _add(commands, "browser", "find the browser for the tests of the pages, or install it", browser)
     _add(commands, "vendor", "copy what the pages load from npm into the project", vendored)
     options = parser.parse_args(arguments)
     _raise_on_signals()
@@ -84,6 +86,9 @@ def _run(settings: Settings, *, first_orders: bool) -> int:
         platform.start()
         say(f"Everything is ready after {time.monotonic() - begun:.1f} s.")
         waiting = _publish_first_orders(settings) if first_orders else None
+        say()
+        for line in first_user.sign_in(settings, platform.made_password):
+            say(line)
         _say_what_next(settings, waiting)
         _watch(platform)
     finally:
@@ -128,6 +133,8 @@ def status(settings: Settings, _options: argparse.Namespace) -> int:
             reason = check.ask()
             reasons += reason is not None
             say(f"  {check.title:<44} {reason or 'ready'}")
+    for line in first_user.sign_in(settings):
+        say(line)
     say(f"Logs: {settings.logs}")
     return 1 if reasons else 0
 
@@ -144,7 +151,10 @@ def reset(settings: Settings, options: argparse.Namespace) -> int:
         return 1
     shutil.rmtree(settings.data)
     settings.data.mkdir()
-    say("The data is removed; the next run begins with the opening stock and no orders.")
+    say(
+        "The data is removed; the next run begins with the opening stock and no orders. Users and "
+        "tokens stay: `orderflow users` and `orderflow tokens` change them."
+    )
     return 0
 
 
@@ -158,6 +168,12 @@ def images(_settings: Settings, options: argparse.Namespace) -> int:
     """Build the images of the services, by an engine of the machine or of our own."""
     with open_engine(options.engine) as engine:
         build_images(engine)
+    return 0
+
+
+def browser(_settings: Settings, _options: argparse.Namespace) -> int:
+    """Find the browser that the pages are tested in, or install Debian's."""
+    say(f"Browser: {find_browser()}")
     return 0
 
 
@@ -197,7 +213,7 @@ def _moved_by(environment: Mapping[str, str]) -> str:
     return " ".join(
         f"{name}={shlex.quote(value)}"
         for name, value in sorted(environment.items())
-        if name in {"ORDERFLOW_HOME", "ORDERFLOW_PORT_OFFSET"} or name in movable
+        if name in {"ORDERFLOW_HOME", "ORDERFLOW_PORT_OFFSET", ACCESS_FILE} or name in movable
     )
 
 

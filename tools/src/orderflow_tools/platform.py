@@ -16,11 +16,19 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Final, Self
 
-from orderflow_tools import broker, control_plane, dapr_files, kept, readiness, run_state
+from orderflow_tools import (
+    broker,
+    control_plane,
+    dapr_files,
+    first_user,
+    kept,
+    readiness,
+    run_state,
+)
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.kept import Report
 from orderflow_tools.readiness import Check
-from orderflow_tools.settings import Settings, is_for_services
+from orderflow_tools.settings import Settings, is_inherited
 from orderflow_tools.toolchain import Runtime, find_runtime
 
 START_TIMEOUT: Final = 90.0
@@ -49,6 +57,8 @@ class Platform:
         self._reported = self._examined = 0
         self._runtime: Runtime | None = None
         self._held: ExitStack | None = None
+        self.made_password: str | None = None
+        """The password of the first user, where the start has just made one."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -113,6 +123,11 @@ class Platform:
         """Return where a service's sidecar answers over HTTP, without a slash at the end."""
         return self.settings.sidecar_url(app)
 
+    @property
+    def token(self) -> str:
+        """A token with every role, once this has been started."""
+        return self.settings.token_file.read_text().strip()
+
     def log(self, name: str) -> Path:
         """Return the log of a process, by its name in `kept.NAMES`."""
         return self.settings.logs / f"{name}.log"
@@ -146,7 +161,7 @@ class Platform:
 
     def environment(self) -> dict[str, str]:
         """Return the environment of everything that is started: this process's, and the run's."""
-        inherited = {k: v for k, v in os.environ.items() if not is_for_services(k)}
+        inherited = {k: v for k, v in os.environ.items() if is_inherited(k)}
         return {**inherited, **self.settings.service_environment(), "PYTHONUNBUFFERED": "1"}
 
     def _prepare(self) -> None:
@@ -157,6 +172,7 @@ class Platform:
             stale.unlink()
         if self.settings.databases is not None:
             self.settings.databases.create()
+        self.made_password = first_user.prepare(self.settings)
         (self.settings.run / "reports.jsonl").write_text("")
         self._reported = self._examined = 0
 

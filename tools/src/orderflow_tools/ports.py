@@ -12,6 +12,7 @@ from orderflow_contracts.names import LOCAL_PORTS
 from orderflow_tools.errors import PlatformError
 
 LOOPBACK: Final = "127.0.0.1"
+HIGHEST_PORT: Final = 65_535
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +117,11 @@ class Ports:
         """Raise PlatformError if two ports are the same or one is in use."""
         taken: dict[int, str] = {}
         for variable, port in self.by_variable():
+            if not 0 < port <= HIGHEST_PORT:
+                raise PlatformError(
+                    f"{variable} would be {port}, which is no port: set it or "
+                    "ORDERFLOW_PORT_OFFSET to another number."
+                )
             if port in taken:
                 raise PlatformError(
                     f"{taken[port]} and {variable} are both {port}: give them different ports."

@@ -13,6 +13,18 @@ from orderflow_tools.errors import PlatformError
 from orderflow_tools.ports import LOOPBACK, Ports
 
 APPS: Final = (ORDERS, INVENTORY, APPROVALS)
+ACCESS_FILE: Final = "ORDERFLOW_ACCESS_FILE"
+COMMON: Final = (
+    ACCESS_FILE,
+    "ORDERFLOW_APIS_CLOSED",
+    "ORDERFLOW_COOKIES_SECURE",
+    "ORDERFLOW_PROXY_",
+    "ORDERFLOW_PUBLIC_HOSTS",
+    "ORDERFLOW_SESSION_",
+)
+"""How variables begin that configure every service, beside those of one service."""
+FOR_CLIENTS: Final = ("ORDERFLOW_TOKEN", "ORDERFLOW_TOKEN_FILE")
+"""What the user shows to services; no process of a run has any use for it."""
 
 
 def find_checkout() -> Path:
@@ -87,6 +99,22 @@ class Settings:
         return self.home / "run"
 
     @property
+    def access_file(self) -> Path:
+        """Who may sign in, and which tokens count."""
+        named = self.environment.get(ACCESS_FILE)
+        return Path(named).expanduser().absolute() if named else self.home / "access.json"
+
+    @property
+    def token_file(self) -> Path:
+        """A token for whoever runs this, readable for that user alone."""
+        return self.home / "token"
+
+    @property
+    def first_user_file(self) -> Path:
+        """The name and the password that were made for the first user; as private."""
+        return self.home / "first-user"
+
+    @property
     def python(self) -> str:
         """The interpreter for the services: the one that runs these tools."""
         return sys.executable
@@ -102,7 +130,12 @@ class Settings:
     def client_environment(self) -> dict[str, str]:
         """Return the variables that point the `orderflow` command at this run."""
         urls = {f"ORDERFLOW_{app.upper()}_URL": self.url(app) for app in APPS}
-        return {**urls, "ORDERFLOW_SIDECAR_URL": self.sidecar_url(ORDERS)}
+        return {
+            **urls,
+            "ORDERFLOW_SIDECAR_URL": self.sidecar_url(ORDERS),
+            "ORDERFLOW_HOME": str(self.home),
+            ACCESS_FILE: str(self.access_file),
+        }
 
     def service_environment(self) -> dict[str, str]:
         """Return the variables that tell the services where they listen and keep their data."""
@@ -113,9 +146,22 @@ class Settings:
         }
         if self.databases is not None:
             databases = self.databases.environment()
-        return {**ports, **databases, "ORDERFLOW_HOME": str(self.home), **self.environment}
+        sites = {"APPROVALS_BOARD_URL": self.url(ORDERS), "ORDERS_INBOX_URL": self.url(APPROVALS)}
+        return {
+            **ports,
+            **databases,
+            **sites,
+            "ORDERFLOW_HOME": str(self.home),
+            **self.environment,
+            ACCESS_FILE: str(self.access_file),
+        }
 
 
 def is_for_services(variable: str) -> bool:
     """Tell whether an environment variable configures a service."""
-    return variable.startswith(tuple(f"{app.upper()}_" for app in APPS))
+    return variable.startswith((*(f"{app.upper()}_" for app in APPS), *COMMON))
+
+
+def is_inherited(variable: str) -> bool:
+    """Tell whether what is started gets a variable of this process as it is."""
+    return not is_for_services(variable) and variable not in FOR_CLIENTS

@@ -16,12 +16,14 @@ class Passwords:
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher()
-        self._nobodys = self._hasher.hash("the password of nobody")
+        self._nobodys: str | None = None
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def is_right(self, kept: str | None, password: str) -> bool:
         """Tell whether this is the password; nothing kept costs as much, and is never right."""
         async with self._turns:
+            if self._nobodys is None:
+                self._nobodys = await asyncio.to_thread(self._hasher.hash, "of nobody")
             matches = await asyncio.to_thread(self._matches, kept or self._nobodys, password)
         return matches and kept is not None
 

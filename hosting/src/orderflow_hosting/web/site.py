@@ -27,6 +27,13 @@ SIGN_IN: Final = "/sign-in"
 A_YEAR_SECONDS: Final = 365 * 24 * 3600
 
 
+class _Missing(StrictUndefined):
+    """What a template names and nobody gave: it can be asked for, and fails where it is shown."""
+
+    def __bool__(self) -> bool:  # type: ignore[override] # it answers, instead of failing
+        return False
+
+
 @dataclass(frozen=True)
 class MenuItem:
     """An entry of a site's menu, for those who have the role."""
@@ -63,7 +70,7 @@ class Site:
         self._templates = Environment(
             loader=ChoiceLoader([PackageLoader(name) for name in packages]),
             autoescape=True,
-            undefined=StrictUndefined,
+            undefined=_Missing,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -107,6 +114,7 @@ class Site:
         if is_part:
             response.headers["HX-Retarget"] = "#outcome"
             response.headers["HX-Reswap"] = "innerHTML"
+            response.headers["HX-Reselect"] = ".alert"  # whatever the page wanted to select
         return response
 
     def visible_menu(self, user: Any) -> list[MenuItem]:

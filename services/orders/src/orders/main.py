@@ -53,6 +53,7 @@ from orders.payments import LedgerProvider
 from orders.picking import PickingActivities
 from orders.pulse import Pulse
 from orders.resuming import keep_resuming
+from orders.standstill import Standstill
 from orders.stock_monitor import StockMonitors
 from orders.store import ACCESS, DEAD_LETTERS, TABLES, OrderStore
 from orders.task_activities import TaskActivities
@@ -147,7 +148,8 @@ async def run(settings: OrdersSettings) -> None:
         await worker.start()
         monitors.start()
         filling.do(BoardStore(database).fill)
-        await keep_resuming(intake, batches, attention)
+        standstill = Standstill(worker.is_shut_out, app.report, sidecar.shut_down)
+        await asyncio.gather(keep_resuming(intake, batches, attention), standstill.watch())
 
     filling = Background()
     beginning = asyncio.create_task(begin())

@@ -15,6 +15,7 @@ from dapr.ext.workflow.logger import LoggerOptions
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.settings import ServiceSettings
 from orderflow_hosting.sidecar import InvocationRefused, Sidecar
+from orders.work_items import OneAnswerATurn
 from orders.workflows.registry import Workflow
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -70,7 +71,10 @@ class Worker:
         # The SDK's loggers write by themselves, and then hand on to the service's: once is enough.
         logged_once = LoggerOptions("WARNING", logging.NullHandler())
         self._runtime = WorkflowRuntime(
-            settings.dapr_host, str(settings.dapr_grpc_port), logger_options=logged_once
+            settings.dapr_host,
+            str(settings.dapr_grpc_port),
+            logger_options=logged_once,
+            interceptors=[OneAnswerATurn()],
         )
         for name, workflow in workflows.items():
             self._runtime.register_workflow(workflow, name=name)
@@ -91,16 +95,25 @@ class Worker:
 
     async def check(self) -> None:
         """Raise if the worker takes no work."""
-        ready = self._started and await asyncio.to_thread(
-            self._runtime.wait_for_worker_ready, READY_SECONDS
-        )
-        if not ready:
+        if not await self._is_connected():
             raise Problem(503, "WORKER_UNAVAILABLE", "the workflow worker is not connected")
         await self._sidecar.check_workflows()
+
+    async def is_shut_out(self) -> bool:
+        """Tell whether the worker is connected, and the sidecar has not taken note of it.
+
+        Raises `httpx.HTTPError` where the sidecar is away.
+        """
+        return await self._is_connected() and await self._sidecar.stands_still()
 
     async def stop(self) -> None:
         """Send off what is ready, then disconnect; the engine gives the rest to the next worker."""
         await asyncio.to_thread(self._runtime.shutdown)
+
+    async def _is_connected(self) -> bool:
+        return self._started and await asyncio.to_thread(
+            self._runtime.wait_for_worker_ready, READY_SECONDS
+        )
 
     async def _sidecar_is_up(self) -> bool:
         try:

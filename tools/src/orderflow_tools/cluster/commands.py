@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from orderflow_contracts.names import LOCAL_PORTS
+from orderflow_contracts.names import APPROVALS, LOCAL_PORTS, ORDERS
+from orderflow_tools.cluster import secrets
 from orderflow_tools.cluster.api_only import ApiOnly
 from orderflow_tools.cluster.client import Client
 from orderflow_tools.cluster.cluster import Cluster
@@ -111,6 +112,7 @@ def deploy_local(settings: Settings, options: argparse.Namespace) -> int:
         deploy(settings.root, cluster.client, step=step)
         for app in APPS:
             say(f"  {app:<10} {cluster.url(app, LOCAL_PORTS[app].http)}")
+        _say_how_to_sign_in()
         return 0
     client = Client(find_kubectl(settings.root))
     context = client.run("config", "current-context").strip()
@@ -119,7 +121,12 @@ def deploy_local(settings: Settings, options: argparse.Namespace) -> int:
         say("Nothing was deployed.")
         return 1
     deploy(settings.root, client, step=step)
-    say(f"Deployed. `kubectl -n orderflow port-forward service/orders 8001` opens {APPS[0]}.")
+    say("Deployed. Nothing is open to the outside; for you alone:")
+    for app, what in ((ORDERS, "board"), (APPROVALS, "inbox")):
+        port = LOCAL_PORTS[app].http
+        forward = f"kubectl -n orderflow port-forward service/{app} {port}"
+        say(f"  {what:<8} {forward}, then http://127.0.0.1:{port}/")
+    _say_how_to_sign_in()
     return 0
 
 
@@ -145,6 +152,14 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     asked.add_argument("arguments", nargs=argparse.REMAINDER)
     deployed = add("deploy", "deploy the local overlay", deploy_local)
     deployed.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _say_how_to_sign_in() -> None:
+    """Tell where the first user's password and token are; they are shown to no screen here."""
+    get = f"kubectl -n {secrets.NAMESPACE} get secret {secrets.FIRST_USER} -o go-template="
+    say(f"  name     {get}'{{{{.data.name|base64decode}}}}'")
+    say(f"  password {get}'{{{{.data.password|base64decode}}}}'")
+    say(f"  token    export ORDERFLOW_TOKEN=$({get}'{{{{.data.token|base64decode}}}}')")
 
 
 def _say_how_to_use(client: Client) -> None:

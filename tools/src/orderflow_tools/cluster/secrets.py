@@ -1,4 +1,4 @@
-"""The secrets of the local overlay, made at random where they are missing, and nowhere kept."""
+"""The secrets of the local overlay, made at random where they are missing, and kept there alone."""
 
 from collections.abc import Callable, Mapping
 from secrets import token_urlsafe
@@ -6,9 +6,16 @@ from typing import Any, Final
 
 import yaml
 
+from orderflow_cli import passwords, people
+from orderflow_contracts.access import AccessFile, Role, new_token
 from orderflow_tools.cluster.client import Client
 
 NAMESPACE: Final = "orderflow"
+ACCESS: Final = "orderflow-access"
+ACCESS_KEY: Final = "access.json"
+FIRST_USER: Final = "orderflow-first-user"
+"""What people need of that which was made at random for `ACCESS`; no pod reads it."""
+NAME: Final = "admin"
 _POSTGRES: Final = "postgres:5432"
 
 
@@ -46,12 +53,29 @@ SECRETS: Final[Mapping[str, Callable[[], dict[str, str]]]] = {
 }
 
 
+def access() -> tuple[dict[str, str], dict[str, str]]:
+    """Return a first user and a token as services read them, and as people use them."""
+    password, token = passwords.made(), new_token()
+    file = people.with_user(
+        AccessFile(), NAME, (Role.APPROVER, Role.OPERATOR), passwords.hashed(password)
+    )
+    file = people.with_token(file, NAME, Role, token)
+    used = {"name": NAME, "password": password, "token": token}
+    return {ACCESS_KEY: file.model_dump_json(indent=2)}, used
+
+
 def create_missing(client: Client) -> list[str]:
     """Create the secrets that are not there, and return their names; none that is there changes."""
     told = client.run("get", "secrets", "-n", NAMESPACE, "-o", "name").split()
     missing = [name for name in SECRETS if f"secret/{name}" not in told]
-    if missing:
-        documents = [manifest(name, SECRETS[name]()) for name in missing]
+    documents = [manifest(name, SECRETS[name]()) for name in missing]
+    if f"secret/{ACCESS}" not in told:
+        missing.append(ACCESS)
+        kept, used = access()
+        documents += [manifest(ACCESS, kept), manifest(FIRST_USER, used)]
+        # One that is left from another access file opens nothing any more.
+        client.run("delete", "secret", FIRST_USER, "-n", NAMESPACE, "--ignore-not-found")
+    if documents:
         # By standard input: among arguments, everybody on the machine could read them.
         client.run("create", "-f", "-", data=yaml.safe_dump_all(documents))
     return missing

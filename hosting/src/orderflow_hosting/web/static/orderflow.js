@@ -99,6 +99,26 @@
 
   document.addEventListener("htmx:load", (event) => { localTimes(event.target); countDown(); });
   document.addEventListener("htmx:afterSettle", () => { localTimes(document); countDown(); });
+  // A live change replaces what is shown, but never what somebody has typed or chosen meanwhile.
+  function isEdited(control) {
+    if (control instanceof HTMLTextAreaElement) return control.value !== control.defaultValue;
+    if (control instanceof HTMLOptionElement) return control.selected !== control.defaultSelected;
+    if (!(control instanceof HTMLInputElement)) return false;
+    return control.value !== control.defaultValue || control.checked !== control.defaultChecked;
+  }
+
+  if (typeof Idiomorph !== "undefined") {
+    Idiomorph.defaults.ignoreActiveValue = true;
+    Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
+      !(["value", "checked", "selected"].includes(name) && isEdited(element));
+  }
+  // A link that is shown as a button is used like one, by the space bar too.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== " " || !event.target.matches("a[role=button]")) return;
+    event.preventDefault();
+    event.target.click();
+  });
+
   document.addEventListener("DOMContentLoaded", () => { localTimes(document); countDown(); });
   setInterval(countDown, 1000);
 })();

@@ -1,0 +1,16 @@
+"""The site of approvals: its menu."""
+
+from orderflow_hosting.access import Role
+from orderflow_hosting.web import MenuItem, Site
+
+
+def approvals_site(board_url: str | None) -> Site:
+    """Make the site; where the orders have a board, it leads there too."""
+    menu = [
+        MenuItem("Inbox", "/"),
+        MenuItem("Decided", "/inbox/decided"),
+        MenuItem("Audit", "/inbox/audit", Role.OPERATOR),
+    ]
+    if board_url is not None:
+        menu.append(MenuItem("Orders", board_url.rstrip("/") + "/"))
+    return Site("Approvals", "approvals", menu)

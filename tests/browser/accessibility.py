@@ -1,0 +1,23 @@
+"""What axe finds on a page: what shuts out people who see, hear or move otherwise."""
+
+from typing import Any, Final
+
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page
+
+RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+"""Levels A and AA of the accessibility guidelines for the web, and what else is known to help."""
+
+
+def assert_accessible(page: Page, what: str) -> None:
+    """Let axe look at a page as it is now; fail with all that it finds."""
+    page.evaluate(AXE_SCRIPT)
+    options = {"runOnly": {"type": "tag", "values": list(RULES)}, "resultTypes": ["violations"]}
+    results: dict[str, Any] = page.evaluate("options => axe.run(options)", options)
+    found = [
+        f"{violation['id']}: {violation['help']}: {node['html'][:200]} {node['failureSummary']}"
+        for violation in results["violations"]
+        for node in violation["nodes"]
+    ]
+    assert not found, "\n".join([what, *found])
+    assert results["testEngine"]["name"] == "axe-core", "axe did not look"

@@ -1,0 +1,111 @@
+"""One platform and one browser for all tests of the pages that do no harm to them.
+
+Playwright's plain API runs an event loop of its own in this thread as long as it lives, so it ends
+with the tests of this folder: those of other folders run asynchronous code.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from browser.lively import Lively
+from browser.people import write_access_file
+from browser.visitors import PATIENCE, Visitors
+from orderflow_tools.browser import find_browser
+from orderflow_tools.platform import Platform
+from orderflow_tools.settings import Settings
+from system.shop import Shop
+
+ARGUMENTS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-proxy-server",
+    # Whatever a page might ask another host for, no packet leaves this machine.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+FONTS = Path(__file__).with_name("fonts.conf")
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Run the machine's own Chromium."""
+    as_root = ["--no-sandbox"] if os.getuid() == 0 else []  # Chromium has none for root
+    with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE)
+        program = playwright.chromium.launch(
+            executable_path=find_browser(),
+            args=[*ARGUMENTS, *as_root],
+            env={**os.environ, "FONTCONFIG_FILE": str(FONTS)},
+        )
+        yield program
+        program.close()
+
+
+@pytest.fixture(scope="package")
+def access_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Say who may sign in."""
+    return write_access_file(tmp_path_factory.mktemp("access") / "access.json")
+
+
+@pytest.fixture(scope="package")
+def platform(tmp_path_factory: pytest.TempPathFactory, access_file: Path) -> Iterator[Platform]:
+    """Run the platform on ports and data of its own."""
+    settings = isolated(tmp_path_factory.mktemp("platform"), access_file)
+    with Platform(settings) as running:
+        yield running
+
+
+OwnPlatform = Callable[..., AbstractContextManager[Platform]]
+
+
+@pytest.fixture
+def own_platform(tmp_path: Path, access_file: Path) -> OwnPlatform:
+    """Run a platform for one test, with these variables for its services."""
+
+    @contextmanager
+    def start(**environment: str) -> Iterator[Platform]:
+        with Platform(isolated(tmp_path / "platform", access_file, **environment)) as running:
+            yield running
+
+    return start
+
+
+@pytest.fixture
+def shop(platform: Platform) -> Iterator[Shop]:
+    """Use the shared platform beside the pages, with the opening stock on the shelf."""
+    shop = Shop(platform)
+    shop.restock()
+    yield shop
+    shop.close()
+
+
+@pytest.fixture(scope="package")
+def lively(platform: Platform) -> Lively:
+    """Have something to see on every page of the shared platform."""
+    return Lively.made(platform)
+
+
+@pytest.fixture(scope="package")
+def everybody(browser: Browser, platform: Platform) -> Visitors:
+    """Remember the sessions of those who came in."""
+    return Visitors(browser, platform)
+
+
+@pytest.fixture
+def visitors(everybody: Visitors) -> Iterator[Visitors]:
+    """Bring people in, each with a browser; in the end, no page of theirs may have complained."""
+    yield everybody
+    everybody.close()
+
+
+def isolated(folder: Path, access_file: Path, **environment: str) -> Settings:
+    """Make the settings of a platform in which people can sign in."""
+    return Settings.isolated(folder, ORDERFLOW_ACCESS_FILE=str(access_file), **environment)

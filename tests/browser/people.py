@@ -1,0 +1,45 @@
+"""Who may sign in while the pages are tested, and as what."""
+
+from pathlib import Path
+from typing import Final
+
+from argon2 import PasswordHasher
+
+from orderflow_contracts.access import AccessFile, Role, User
+
+PASSWORD: Final = "correct horse battery staple"  # noqa: S105 # everybody's, in a test
+
+VIEWER: Final = "vera viewer"
+APPROVER: Final = "ada approver"
+SECOND_APPROVER: Final = "ben approver"
+OPERATOR: Final = "otto operator"
+MANAGER: Final = "mia manager"
+"""Whoever approves and operates, as in a small shop."""
+LEAVING: Final = "lea leaving"
+"""A viewer whom a test takes out of the file."""
+FORGETFUL: Final = "fay forgetful"
+"""A viewer who types wrong passwords, and is slowed down for that."""
+
+PEOPLE: Final = {
+    VIEWER: (Role.VIEWER,),
+    APPROVER: (Role.APPROVER,),
+    SECOND_APPROVER: (Role.APPROVER,),
+    OPERATOR: (Role.OPERATOR,),
+    MANAGER: (Role.APPROVER, Role.OPERATOR),
+    LEAVING: (Role.VIEWER,),
+    FORGETFUL: (Role.VIEWER,),
+}
+
+
+def write_access_file(path: Path, *, without: str = "") -> Path:
+    """Write the file that the services read, as `orderflow users` does, and return its path."""
+    password_hash = PasswordHasher().hash(PASSWORD)
+    users = tuple(
+        User(name=name, roles=roles, password_hash=password_hash)
+        for name, roles in PEOPLE.items()
+        if name != without
+    )
+    new = path.with_suffix(".new")
+    new.touch(mode=0o600)
+    new.write_text(AccessFile(users=users).model_dump_json())
+    return new.replace(path)

@@ -1,0 +1,33 @@
+"""All pages of both sites that can be opened as they are, and who may open them."""
+
+from typing import Final, NamedTuple
+
+from orderflow_contracts.access import Role
+from orderflow_contracts.names import APPROVALS, ORDERS
+
+
+class PageOf(NamedTuple):
+    """A page of a site, with its heading and the role that one needs to see it."""
+
+    app: str
+    path: str
+    heading: str
+    role: Role = Role.VIEWER
+
+    def __str__(self) -> str:
+        return f"{self.app}{self.path}"
+
+
+PAGES: Final = (
+    PageOf(APPROVALS, "/", "Inbox"),
+    PageOf(APPROVALS, "/inbox/decided", "Decided"),
+    PageOf(APPROVALS, "/inbox/audit", "Audit", Role.OPERATOR),
+    PageOf(ORDERS, "/", "Orders"),
+    PageOf(ORDERS, "/board/new-order", "Place an order", Role.OPERATOR),
+    PageOf(ORDERS, "/board/stock", "Stock"),
+    PageOf(ORDERS, "/board/batches", "Batches"),
+    PageOf(ORDERS, "/board/dead-letters", "Dead letters"),
+    PageOf(ORDERS, "/board/workflows", "Workflows"),
+    PageOf(ORDERS, "/board/tasks", "Tasks"),
+    PageOf(ORDERS, "/board/audit", "Audit trail", Role.OPERATOR),
+)

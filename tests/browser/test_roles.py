@@ -1,0 +1,184 @@
+"""What each role sees, and what it gets for a request that no page of its own would send."""
+
+from typing import NamedTuple
+
+import pytest
+from playwright.sync_api import APIResponse, expect
+
+from browser.people import APPROVER, MANAGER, OPERATOR, PEOPLE, VIEWER
+from browser.site_map import PAGES
+from browser.visitors import SITES, Visitor, Visitors
+from orderflow_contracts.access import Role
+from orderflow_contracts.names import APPROVALS, ORDERS
+from orderflow_tools.platform import Platform
+from system.shop import Shop
+
+EVERYBODY = (VIEWER, APPROVER, OPERATOR, MANAGER)
+
+
+class FormOf(NamedTuple):
+    """What a form sends, with the role that one needs to send it."""
+
+    app: str
+    path: str
+    role: Role
+    fields: dict[str, str]
+
+
+FORMS = (
+    FormOf(
+        APPROVALS,
+        "/inbox/requests/{order}/decision",
+        Role.APPROVER,
+        {"decision": "deny", "comment": "forged"},
+    ),
+    FormOf(
+        APPROVALS,
+        "/inbox/requests/{order}/confirm",
+        Role.APPROVER,
+        {"decision": "deny", "comment": "forged", "sure": "yes", "total_cents": "16500000"},
+    ),
+    FormOf(ORDERS, "/board/orders/{order}/cancel", Role.OPERATOR, {}),
+    FormOf(ORDERS, "/board/orders/{order}/retry", Role.OPERATOR, {}),
+    FormOf(ORDERS, "/board/new-order", Role.OPERATOR, {"order_id": "forged-order"}),
+    FormOf(ORDERS, "/board/workflows/{order}/terminate", Role.OPERATOR, {}),
+    FormOf(ORDERS, "/board/dead-letters/resend", Role.OPERATOR, {"numbers": "1"}),
+)
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
+def test_each_page_opens_for_whoever_has_its_role(visitors: Visitors, name: str) -> None:
+    """A page is shown with its heading, or it is said that one may not see it; never half."""
+    visitor = visitors(name)
+    visitor.forgive_status(403)
+    for page in PAGES:
+        may = page.role is Role.VIEWER or page.role in PEOPLE[name]
+
+        response = visitor.go(page.app, page.path)
+
+        assert response.status == (200 if may else 403), (name, page)
+        heading = visitor.page.get_by_role("heading", level=1)
+        expect(heading).to_have_text(page.heading if may else "Not allowed")
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
+def test_the_menu_has_what_one_may_see_and_no_more(visitors: Visitors, name: str) -> None:
+    """Every entry leads to a page that opens."""
+    visitor = visitors(name)
+    for app in SITES:
+        visitor.go(app)
+        links = visitor.page.get_by_role("navigation", name="Main").get_by_role("link")
+        urls = [links.nth(at).evaluate("link => link.href") for at in range(links.count())]
+
+        statuses = {url: visitor.context.request.get(url).status for url in urls}
+
+        assert len(urls) > 1
+        assert set(statuses.values()) == {200}, statuses
+
+
+@pytest.mark.parametrize("name", [VIEWER, OPERATOR])
+def test_who_does_not_decide_sees_no_way_to(visitors: Visitors, shop: Shop, name: str) -> None:
+    """The inbox shows what waits to everybody, and the buttons to approvers alone."""
+    order_id = shop.submit("cars", 11)
+    shop.wait_approval(order_id, "pending")
+    approver, other = visitors(APPROVER), visitors(name)
+
+    for visitor, buttons in ((approver, 1), (other, 0)):
+        visitor.go(APPROVALS, f"/inbox/requests/{order_id}")
+        expect(visitor.page.get_by_role("heading", level=1)).to_contain_text(order_id)
+        expect(visitor.main.get_by_role("button", name="Approve")).to_have_count(buttons)
+        expect(visitor.main.get_by_role("button", name="Deny")).to_have_count(buttons)
+    shop.decide(order_id, approved=False)
+
+
+@pytest.mark.parametrize("name", [VIEWER, APPROVER])
+def test_who_does_not_operate_sees_no_way_to(visitors: Visitors, shop: Shop, name: str) -> None:
+    """The board shows an order to everybody, and what can be done with it to operators alone."""
+    order_id = shop.submit("cars", 11)
+    shop.wait_status(order_id, "awaiting_approval")
+    operator, other = visitors(OPERATOR), visitors(name)
+
+    for visitor, ways in ((operator, 1), (other, 0)):
+        visitor.go(ORDERS, f"/board/orders/{order_id}")
+        expect(visitor.page.get_by_role("heading", level=1)).to_contain_text(order_id)
+        assert _ways(visitor, "Cancel") == ways
+        visitor.go(ORDERS)
+        assert _ways(visitor, "Place an order") == ways
+    shop.decide(order_id, approved=False)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.path)
+@pytest.mark.parametrize("name", EVERYBODY)
+def test_a_forged_form_does_nothing(
+    visitors: Visitors, shop: Shop, waiting: str, name: str, form: FormOf
+) -> None:
+    """Without the role, without the session's own text, or from another site: refused."""
+    visitor, other = visitors(name), visitors(MANAGER)
+    path = form.path.format(order=waiting)
+    given = {**form.fields, "csrf": _csrf(visitor, form.app)}
+
+    refusals = [
+        _post(visitor, form.app, path, form.fields),
+        _post(visitor, form.app, path, {**given, "csrf": _csrf(other, form.app)}),
+        _post(visitor, form.app, path, given, origin="http://elsewhere.test"),
+        _post(visitor, form.app, path, given, **{"sec-fetch-site": "same-site"}),
+    ]
+    if form.role not in PEOPLE[name]:
+        refusals.append(_post(visitor, form.app, path, given))
+
+    assert [refusal.status for refusal in refusals] == [403] * len(refusals), [
+        refusal.text() for refusal in refusals
+    ]
+    order = shop.order(waiting)
+    assert order is not None
+    assert order["status"] == "awaiting_approval"
+    assert shop.order("forged-order") is None
+    approval = shop.approval(waiting)
+    assert approval is not None
+    assert approval["status"] == "pending"
+
+
+@pytest.mark.parametrize("path", [form.path for form in FORMS])
+def test_nothing_is_changed_by_looking(
+    visitors: Visitors, shop: Shop, waiting: str, path: str
+) -> None:
+    """What a form's address answers to a link is no change: a page, or that there is none."""
+    visitor = visitors(MANAGER)
+    app = next(form.app for form in FORMS if form.path == path)
+
+    response = visitor.context.request.get(visitor.url(app, path.format(order=waiting)))
+
+    assert response.status in {200, 404, 405, 422}
+    order = shop.order(waiting)
+    assert order is not None
+    assert order["status"] == "awaiting_approval"
+
+
+@pytest.fixture(scope="module")
+def waiting(platform: Platform) -> str:
+    """Have an order that waits for a decision, which no test here takes."""
+    shop = Shop(platform)
+    shop.restock()
+    order_id = shop.submit("cars", 11, "forger's victim")
+    shop.wait_approval(order_id, "pending")
+    shop.close()
+    return order_id
+
+
+def _ways(visitor: Visitor, name: str) -> int:
+    found = [visitor.main.get_by_role(role, name=name).count() for role in ("button", "link")]
+    return sum(found)
+
+
+def _csrf(visitor: Visitor, app: str) -> str:
+    """Read what the forms of a session send along."""
+    visitor.go(app)
+    return visitor.page.locator("input[name=csrf]").first.input_value()
+
+
+def _post(
+    visitor: Visitor, app: str, path: str, fields: dict[str, str], **headers: str
+) -> APIResponse:
+    url = visitor.url(app, path)
+    headers = {"accept": "text/html", **headers}
+    return visitor.context.request.post(url, form=fields, headers=headers, max_redirects=0)  # type: ignore[arg-type] # a form of texts

@@ -1,0 +1,162 @@
+"""Several people at once: what one does, the others see without asking anew."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.people import APPROVER, MANAGER, SECOND_APPROVER, VIEWER
+from browser.visitors import Visitors
+from orderflow_contracts.names import APPROVALS, ORDERS
+from system.shop import Shop
+
+
+def test_the_second_of_two_is_told_who_was_first(visitors: Visitors, shop: Shop) -> None:
+    """Two decide on one request at once: one decision stands, and the other is told whose."""
+    order_id = shop.submit("cars", 4)
+    shop.wait_approval(order_id, "pending")
+    first, second = visitors(APPROVER), visitors(SECOND_APPROVER)
+    second.forgive_status(409)
+    first.go(APPROVALS, f"/inbox/requests/{order_id}")
+    second.go(APPROVALS, f"/inbox/requests/{order_id}")
+    form = second.main.locator("form.decision")
+    expect(form).to_be_visible()
+    # The second decides on what is on the screen, before the page has heard of the first.
+    second.context.route("**/inbox/changes*", lambda route: route.abort())
+    second.forgive_lost_connection()
+    second.page.reload()
+
+    first.main.get_by_role("button", name="Approve").click()
+    expect(first.outcome).to_contain_text("You approved it.")
+    second.page.get_by_label("Comment").fill("Too dear.")
+    second.main.get_by_role("button", name="Deny").click()
+
+    refusal = second.page.get_by_role("alert")
+    expect(refusal).to_contain_text(f"Your denial of order {order_id} did not count.")
+    expect(refusal).to_contain_text(f"{APPROVER} approved it.")
+    assert shop.wait_final(order_id)["status"] == "completed"
+    approval = shop.approval(order_id)
+    assert approval is not None
+    assert (approval["status"], approval["approver"]) == ("approved", APPROVER)
+
+
+def test_what_somebody_else_decides_changes_at_once(visitors: Visitors, shop: Shop) -> None:
+    """A card on the open inbox says who decided, and can no longer be decided on."""
+    first, second = visitors(APPROVER), visitors(SECOND_APPROVER)
+    for visitor in (first, second):
+        visitor.go(APPROVALS)
+        visitor.stay()
+    order_id = shop.submit("cars", 4)
+
+    first.card(order_id).get_by_label("Comment").fill("Not now.")
+    first.card(order_id).get_by_role("button", name="Deny").click()
+
+    expect(first.outcome).to_contain_text("You denied it.")
+    card = second.card(order_id)
+    expect(card).to_contain_text(f"{APPROVER} denied it.")
+    expect(card).to_contain_text("Not now.")
+    expect(card.get_by_role("button")).to_have_count(0)
+    first.assert_stayed()
+    second.assert_stayed()
+    assert shop.wait_final(order_id)["reason"] == "approval_denied"
+
+
+def test_a_withdrawn_request_says_why(visitors: Visitors, shop: Shop) -> None:
+    """Where the order is cancelled, the open inbox says that it no longer waits, and why."""
+    approver = visitors(APPROVER)
+    approver.go(APPROVALS)
+    approver.stay()
+    order_id = shop.submit("cars", 4)
+    expect(approver.card(order_id).get_by_role("button", name="Approve")).to_be_visible()
+
+    assert shop.http.post(shop.url("orders", f"/orders/{order_id}/cancel")).status_code == 202
+
+    card = approver.card(order_id)
+    expect(card).to_contain_text("withdrawn")
+    expect(card).to_contain_text(re.compile("no longer waits for approval: .*cancel"))
+    expect(card.get_by_role("button")).to_have_count(0)
+    approver.assert_stayed()
+
+
+def test_what_is_being_typed_survives_what_happens_meanwhile(
+    visitors: Visitors, shop: Shop
+) -> None:
+    """A comment in the making, the place in it and the focus outlive changes of other requests."""
+    approver = visitors(APPROVER)
+    order_id = shop.submit("cars", 4)
+    shop.wait_approval(order_id, "pending")
+    approver.go(APPROVALS)
+    comment = approver.card(order_id).get_by_label("Comment")
+    comment.press_sequentially("Half a thou")
+
+    other = shop.submit("cars", 4)
+    expect(approver.card(other)).to_be_visible()
+    approver.page.keyboard.type("ght")
+    shop.decide(other, approved=False)
+    expect(approver.card(other)).to_contain_text("mallory denied it.")
+    approver.page.keyboard.type(", whole.")
+
+    expect(comment).to_have_value("Half a thought, whole.")
+    expect(comment).to_be_focused()
+    approver.card(order_id).get_by_role("button", name="Deny").click()
+    expect(approver.outcome).to_contain_text("You denied it.")
+    approval = shop.wait_approval(order_id, "denied")
+    assert approval["comment"] == "Half a thought, whole."
+
+
+@pytest.mark.parametrize("path", ["/", "/?customer=live+wire"])
+def test_the_board_follows_orders_by_itself(visitors: Visitors, shop: Shop, path: str) -> None:
+    """A new order appears on the open board, and its status and the counts change."""
+    viewer = visitors(VIEWER)
+    viewer.go(ORDERS, path)
+    viewer.stay()
+    waiting = viewer.chip("awaiting approval")
+    before = viewer.count(waiting)
+
+    order_id = shop.submit("cars", 4, "live wire")
+    row = viewer.page.get_by_role("row").filter(has_text=order_id)
+    expect(row).to_contain_text("awaiting approval")
+    expect(waiting).to_contain_text(f"{before + 1}")
+    shop.decide(order_id, approved=True)
+
+    expect(row).to_contain_text("completed")
+    expect(waiting).to_contain_text(f"{before}")
+    viewer.assert_stayed()
+
+
+def test_an_order_tells_its_story_as_it_goes_on(visitors: Visitors, shop: Shop) -> None:
+    """An order's own page follows it to its end, and then asks no more."""
+    manager = visitors(MANAGER)
+    order_id = shop.submit("cars", 4)
+    shop.wait_status(order_id, "awaiting_approval")
+    manager.go(ORDERS, f"/board/orders/{order_id}")
+    manager.stay()
+    expect(manager.main).to_contain_text("These goods are set aside for it:")
+    expect(manager.main).to_contain_text("No money has been taken yet.")
+
+    shop.decide(order_id, approved=True)
+
+    expect(manager.status).to_have_text("completed")
+    expect(manager.main).to_contain_text("its goods have left the shelf")
+    expect(manager.main.get_by_role("cell", name="$60,000.00").first).to_be_visible()
+    expect(manager.page.get_by_role("button", name="Cancel the order")).to_have_count(0)
+    manager.assert_stayed()
+
+
+def test_what_is_opened_stays_open(visitors: Visitors, shop: Shop) -> None:
+    """A part that somebody has unfolded is not folded again when the page is brought up to date."""
+    manager = visitors(MANAGER)
+    order_id = shop.submit("cars", 4)
+    shop.wait_status(order_id, "awaiting_approval")
+    manager.go(ORDERS, f"/board/workflows/{order_id}")
+    manager.stay()
+    details = manager.main.locator("details", has_text="Input").first
+    details.locator("summary").click()
+    with manager.page.expect_response(re.compile(f"/board/workflows/{order_id}$")):
+        pass
+    with manager.page.expect_response(re.compile(f"/board/workflows/{order_id}$")):
+        pass
+
+    expect(details).to_have_attribute("open", "")
+    manager.assert_stayed()
+    shop.decide(order_id, approved=False)

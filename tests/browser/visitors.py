@@ -1,0 +1,180 @@
+"""Somebody with a browser, who signs in and looks at the pages of both sites."""
+
+import re
+from contextlib import ExitStack
+from typing import Any, Final, Self
+
+from playwright.sync_api import Browser, Dialog, Locator, Response, expect
+
+from browser.people import PASSWORD
+from browser.watching import Watch
+from orderflow_contracts.names import APPROVALS, ORDERS
+from orderflow_tools.platform import Platform
+from orderflow_tools.settings import APPS
+
+SITES: Final = (ORDERS, APPROVALS)
+PATIENCE: Final = 12_000
+"""Milliseconds that a page is waited for: what is awaited comes at once, on a machine at rest."""
+DESK: Final = {"width": 1280, "height": 900}
+PHONE: Final = {"width": 360, "height": 740}
+
+
+class Visitor:
+    """One browser of its own (cookies and all), with one page open."""
+
+    def __init__(self, browser: Browser, platform: Platform, **options: Any) -> None:
+        self.platform = platform
+        options = {"viewport": DESK, "locale": "en-US", "timezone_id": "UTC", **options}
+        self.context = browser.new_context(**options)
+        self.context.set_default_timeout(PATIENCE)
+        self.watch = Watch(self.context, tuple(f"{platform.url(app)}/" for app in APPS))
+        self.dialogs: list[str] = []
+        self.context.on("dialog", self._dialog)
+        self.page = self.context.new_page()
+
+    def url(self, app: str, path: str = "/") -> str:
+        """Name a page of a site."""
+        return f"{self.platform.url(app)}{path}"
+
+    def go(self, app: str, path: str = "/") -> Response:
+        """Open a page, and return the last answer on the way to it."""
+        response = self.page.goto(self.url(app, path))
+        assert response is not None
+        return response
+
+    def sign_in(self, name: str, *apps: str) -> Self:
+        """Sign in at the sites (both, if none is named), and end on the first page of the last."""
+        for app in apps or (ORDERS,):
+            self.go(app)
+            self.assert_signed_out()
+            self.fill_sign_in(name, PASSWORD)
+            expect(self.page).to_have_url(self.url(app))
+        return self
+
+    def fill_sign_in(self, name: str, password: str) -> None:
+        """Fill in the form of the sign-in, and send it."""
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+
+    def assert_signed_out(self) -> None:
+        """Check that the page asks to sign in."""
+        expect(self.page).to_have_url(re.compile(r"^http://[^/]+/sign-in(\?|$)"))
+        expect(self.heading).to_have_text("Sign in")
+
+    def forgive_status(self, *statuses: int) -> None:
+        """Expect answers with these statuses, on which a browser remarks."""
+        for status in statuses:
+            self.watch.forgive(rf"Failed to load resource: .* status of {status} ")
+
+    def forgive_lost_connection(self) -> None:
+        """Expect that a service does not answer, or no longer the one who asks."""
+        self.watch.forgive(r"Failed to load resource: net::ERR_")
+        self.watch.forgive(r"EventSource's response has a MIME type")
+        self.watch.forgive(r"console error: \[object Event\]")  # what htmx remarks on it
+
+    @property
+    def main(self) -> Locator:
+        """The page without what all pages have."""
+        return self.page.get_by_role("main")
+
+    @property
+    def heading(self) -> Locator:
+        """The heading of the page."""
+        return self.page.get_by_role("heading", level=1)
+
+    @property
+    def outcome(self) -> Locator:
+        """Where it is said what came of what one did."""
+        return self.page.locator("#outcome")
+
+    @property
+    def status(self) -> Locator:
+        """The status of the order whose page this is."""
+        return self.main.locator(".state .badge")
+
+    def card(self, order_id: str) -> Locator:
+        """Find the request of an order in the inbox."""
+        return self.page.get_by_role("article", name=order_id)
+
+    def chip(self, status: str) -> Locator:
+        """Find a status on the board, with the number of its orders."""
+        orders_by_status = self.page.get_by_role("navigation", name="Orders by status")
+        return orders_by_status.get_by_role("link", name=status)
+
+    def count(self, chip: Locator) -> int:
+        """Read how many orders have a status."""
+        return int(chip.locator("strong").inner_text().replace(",", ""))
+
+    def search(self, label: str, text: str) -> None:
+        """Search the board by a field."""
+        field = self.page.get_by_label(label)
+        if not field.is_visible():
+            self.main.locator("details.search summary").click()
+        field.fill(text)
+        field.press("Enter")
+
+    def place(self, order_id: str, customer: str, item: str, pieces: object) -> None:
+        """Fill in the form of a new order, and send it."""
+        self.page.get_by_label("Order id").fill(order_id)
+        self.page.get_by_label("Customer").fill(customer)
+        self.page.get_by_label("Item").first.fill(item)
+        self.page.get_by_label("Pieces").first.fill(str(pieces))
+        self.page.get_by_role("button", name="Place the order").click()
+
+    def stay(self) -> None:
+        """Remember this page, to tell later whether it was left or loaded again."""
+        self.page.evaluate("() => { window.stayed = true; }")
+
+    def assert_stayed(self) -> None:
+        """Check that the page is the one that was remembered: what changed, changed on it."""
+        assert self.page.evaluate("() => window.stayed === true"), "the page was loaded again"
+
+    def assert_signed_in(self, app: str, name: str) -> None:
+        """Check whose page of a site this is."""
+        expect(self.page).to_have_url(re.compile(f"^{re.escape(self.url(app))}"))
+        expect(self.page.get_by_role("banner")).to_contain_text(name)
+
+    def close(self) -> None:
+        """Close the browser, and fail if a page complained or asked another host."""
+        self.context.close()
+        assert not self.watch.complaints, self.watch.complaints
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+
+class Visitors:
+    """Makes visitors, and closes them all.
+
+    Whoever has signed in once is let in by the same session again: to compare a password costs
+    what it shall cost.
+    """
+
+    def __init__(self, browser: Browser, platform: Platform) -> None:
+        self._browser = browser
+        self._platform = platform
+        self._sessions: dict[str, Any] = {}
+        self._closing = ExitStack()
+
+    def __call__(self, name: str | None = None, **options: Any) -> Visitor:
+        """Bring somebody in, signed in at both sites under this name, if there is one."""
+        if name is None:
+            return self._open(**options)
+        if name not in self._sessions:
+            self._sessions[name] = self.anew(name).context.storage_state()
+        return self._open(storage_state=self._sessions[name], **options)
+
+    def anew(self, name: str, **options: Any) -> Visitor:
+        """Bring somebody in with a session that no other visitor has, and that a test may end."""
+        return self._open(**options).sign_in(name)
+
+    def close(self) -> None:
+        """Close them all; fail if a page of theirs complained."""
+        self._closing.close()
+
+    def _open(self, **options: Any) -> Visitor:
+        visitor = Visitor(self._browser, self._platform, **options)
+        self._closing.callback(visitor.close)
+        return visitor

@@ -1,0 +1,228 @@
+"""Sessions: how they begin, how long they last, and what ends them."""
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from fakes.guarded_app import PASSWORD, Guarded, csrf_of
+from orderflow_contracts.access import Role
+
+COOKIE = "orderflow_orders_session"
+WAYS_ON = [
+    ("/pages/t?x=1", "/pages/t?x=1"),
+    ("https://evil.example/", "/"),
+    ("//evil.example/", "/"),
+    ("/\\evil.example/", "/"),
+    ("/ok\r\nX: y", "/"),
+    ("javascript:alert(1)", "/"),
+    ("/sign-out", "/"),
+    ("", "/"),
+]
+
+
+@pytest.fixture(autouse=True)
+def ann(opened: Guarded) -> None:
+    opened.people.add("ann", Role.OPERATOR)
+
+
+async def is_in(browser: httpx.AsyncClient) -> bool:
+    """Tell whether the first page knows somebody."""
+    response = await browser.get("/")
+    assert response.status_code in {200, 401}
+    return response.status_code == 200
+
+
+async def sign_in(browser: httpx.AsyncClient, **data: str) -> httpx.Response:
+    return await browser.post("/sign-in", data={"name": "ann", "password": PASSWORD, **data})
+
+
+async def test_a_session_begins_with_name_and_password(opened: Guarded) -> None:
+    """The cookie is for this service, this site and its own requests, out of reach of scripts."""
+    response = await sign_in(opened.client())
+
+    assert (response.status_code, response.headers["Location"]) == (303, "/")
+    name, *attributes = response.headers["Set-Cookie"].split("; ")
+    assert name.startswith(f"{COOKIE}=")
+    assert sorted(attributes) == ["HttpOnly", "Max-Age=28800", "Path=/", "SameSite=Strict"]
+    assert "no-store" in response.headers["Cache-Control"]
+
+
+async def test_a_cookie_is_kept_as_its_digest(opened: Guarded) -> None:
+    """Who reads the database cannot sign in with what is there."""
+    browser = await opened.signed_in("ann")
+    cookie = browser.cookies[COOKIE]
+
+    rows = await opened.database.read(
+        lambda connection: connection.execute(select(opened.tables.sessions)).all()
+    )
+
+    assert len(rows) == 1
+    assert cookie not in str(rows)
+
+
+async def test_signing_in_again_begins_another_session(opened: Guarded) -> None:
+    """No cookie that was there before becomes one that is signed in."""
+    browser = opened.client()
+    browser.cookies.set(COOKIE, "chosen-by-somebody-else")
+    await sign_in(browser)
+    first = browser.cookies.get(COOKIE, domain="orders.local")
+    await sign_in(browser)
+
+    assert first not in {None, "chosen-by-somebody-else"}
+    assert browser.cookies.get(COOKIE, domain="orders.local") != first
+
+
+async def test_a_wrong_name_and_a_wrong_password_look_alike(opened: Guarded) -> None:
+    """The page does not tell which of the two it was, and there is no session."""
+    for name, password in (("ann", "wrong"), ("nobody", PASSWORD), ("", "")):
+        browser = opened.client()
+        response = await sign_in(browser, name=name, password=password)
+
+        assert response.status_code == 401
+        assert "The name or the password is wrong." in response.text
+        assert "Set-Cookie" not in response.headers
+        assert not await is_in(browser)
+
+
+async def test_an_unknown_name_costs_a_password_check(
+    opened: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long the answer takes does not tell whether there is such a user."""
+    checked: list[str] = []
+    signing = opened.access._signing
+    assert signing is not None
+    original = signing._passwords._matches
+
+    def matches(kept: str, password: str) -> bool:
+        checked.append(kept)
+        return original(kept, password)
+
+    monkeypatch.setattr(signing._passwords, "_matches", matches)
+    for name in ("ann", "nobody"):
+        await sign_in(opened.client(), name=name, password="wrong")  # noqa: S106 # meant so
+
+    assert len(checked) == 2
+
+
+async def test_signing_in_leads_on_within_this_site(opened: Guarded) -> None:
+    """Nobody can be sent elsewhere by an address that begins here."""
+    for wanted, led_to in WAYS_ON:
+        browser = opened.client()
+        assert (await sign_in(browser, next=wanted)).headers["Location"] == led_to, wanted
+        again = await browser.get("/sign-in", params={"next": wanted})
+        assert (again.status_code, again.headers["Location"]) == (303, led_to), wanted
+
+
+async def test_markup_in_what_was_typed_is_text(opened: Guarded) -> None:
+    """The page shows the name again, and nothing in it is taken for markup."""
+    response = await sign_in(opened.client(), name='"><script>', next='/"><script>')
+
+    assert "<script>" not in response.text.replace("<script src=", "")
+    assert "&#34;&gt;&lt;script&gt;" in response.text
+
+
+async def test_a_session_ends_when_nobody_uses_it(opened: Guarded) -> None:
+    """60 minutes without a request are its end; a request in between is not."""
+    browser = await opened.signed_in("ann")
+    for _ in range(3):
+        opened.clock.pass_by(minutes=59)
+        assert await is_in(browser)
+    opened.clock.pass_by(minutes=60)
+
+    assert not await is_in(browser)
+
+
+async def test_a_session_ends_by_its_age(opened: Guarded) -> None:
+    """After eight hours one must sign in again, however busy one was."""
+    browser = await opened.signed_in("ann")
+    for _ in range(15):
+        opened.clock.pass_by(minutes=32)
+        assert opened.clock.now.hour >= 20 or await is_in(browser)
+
+    assert not await is_in(browser)
+
+
+async def test_signing_out_ends_a_session_for_good(opened: Guarded) -> None:
+    """The cookie is worth nothing afterwards, even to somebody who has kept it."""
+    browser = await opened.signed_in("ann")
+    kept = browser.cookies[COOKIE]
+    csrf = csrf_of(await browser.get("/"))
+
+    response = await browser.post("/sign-out", data={"csrf": csrf})
+
+    assert (response.status_code, response.headers["Location"]) == (303, "/sign-in")
+    assert "Max-Age=0" in response.headers["Set-Cookie"]
+    assert not await is_in(browser)
+    assert not await is_in(opened.client(cookies={COOKIE: kept}))
+
+
+async def test_nobody_is_signed_out_by_somebody_elses_form(opened: Guarded) -> None:
+    """Signing out takes what the session's own pages send along."""
+    browser = await opened.signed_in("ann")
+
+    response = await browser.post("/sign-out", data={"csrf": "guessed"})
+
+    assert (response.status_code, response.json()["code"]) == (403, "CSRF_FAILED")
+    assert await is_in(browser)
+
+
+async def test_a_removed_user_is_out_at_once(opened: Guarded) -> None:
+    """Sessions do not outlive their user."""
+    browser = await opened.signed_in("ann")
+    opened.people.remove("ann")
+
+    assert not await is_in(browser)
+
+
+async def test_a_changed_role_counts_at_once(opened: Guarded) -> None:
+    """Rights are looked up at each request."""
+    browser = await opened.signed_in("ann")
+    csrf = csrf_of(await browser.get("/"))
+    data = {"csrf": csrf, "words": "x"}
+    assert (await browser.post("/pages/t", data=data)).status_code == 200
+
+    opened.people.add("ann", Role.VIEWER)
+
+    assert (await browser.post("/pages/t", data=data)).status_code == 403
+    assert await is_in(browser)
+
+
+async def test_another_services_cookie_opens_nothing(opened: Guarded) -> None:
+    """Cookies know no ports: each service has a name of its own for its cookie."""
+    browser = await opened.signed_in("ann")
+    cookie = browser.cookies[COOKIE]
+
+    assert not await is_in(opened.client(cookies={"orderflow_approvals_session": cookie}))
+    assert not await is_in(opened.client(cookies={COOKIE: f"{cookie}x"}))
+    assert not await is_in(opened.client(cookies={COOKIE: ""}))
+
+
+async def test_a_cookie_reads_an_api_and_changes_nothing(closed: Guarded) -> None:
+    """What a browser sends along by itself must not be enough to change something."""
+    closed.people.add("ann", Role.OPERATOR)
+    browser = await closed.signed_in("ann")
+
+    assert (await browser.get("/things")).status_code == 200
+    assert (await browser.get("/audit")).status_code == 200
+    refused = await browser.post("/things/t")
+    assert (refused.status_code, refused.json()["code"]) == (401, "SIGN_IN_NEEDED")
+
+
+async def test_someone_who_is_not_signed_in_is_led_to_the_sign_in(opened: Guarded) -> None:
+    """A browser is shown where to sign in, and comes back to what it wanted."""
+    response = await opened.client().get("/?part=x", headers={"Accept": "text/html"})
+
+    assert response.status_code == 303
+    assert response.headers["Location"] == "/sign-in?next=%2F%3Fpart%3Dx"
+
+
+async def test_a_replica_knows_the_sessions_of_another(opened: Guarded) -> None:
+    """Sessions are in the database, not in a process."""
+    browser = await opened.signed_in("ann")
+    sessions = opened.access._sessions
+    assert sessions is not None
+
+    session = await sessions.find(browser.cookies[COOKIE])
+
+    assert session is not None
+    assert (session.name, session.via) == ("ann", "session")

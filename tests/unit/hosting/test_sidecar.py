@@ -1,0 +1,101 @@
+"""What the sidecar tells of itself."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from orderflow_hosting.problems import Problem
+from orderflow_hosting.settings import ServiceSettings
+from orderflow_hosting.sidecar import Sidecar
+
+TYPES = "dapr.internal.default.orders."
+
+
+class Dapr:
+    """Dapr's HTTP API, as far as it is asked here."""
+
+    def __init__(self) -> None:
+        self.metadata: dict[str, Any] = {
+            "scheduler": {"connected_addresses": ["127.0.0.1:50006"]},
+            "actorRuntime": {
+                "runtimeStatus": "RUNNING",
+                "hostReady": True,
+                "activeActors": [{"type": f"{TYPES}activity"}, {"type": f"{TYPES}workflow"}],
+            },
+        }
+        self.called: list[str] = []
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request."""
+        self.called.append(f"{request.method} {request.url.path}")
+        if request.url.path == "/v1.0/shutdown":
+            return httpx.Response(204)
+        return httpx.Response(200, json=self.metadata)
+
+
+@pytest.fixture
+def dapr() -> Dapr:
+    return Dapr()
+
+
+@pytest.fixture
+async def sidecar(dapr: Dapr) -> AsyncIterator[Sidecar]:
+    settings = ServiceSettings.model_construct(
+        dapr_host="127.0.0.1", dapr_grpc_port=1, dapr_http_port=1
+    )
+    sidecar = Sidecar("orders", settings)
+    await sidecar._http.aclose()
+    transport = httpx.MockTransport(dapr.answer)
+    sidecar._http = httpx.AsyncClient(base_url="http://sidecar", transport=transport)
+    yield sidecar
+    await sidecar.close()
+
+
+async def test_a_sidecar_that_hosts_workflows_is_ready(sidecar: Sidecar) -> None:
+    """It has its scheduler and its placement, and it goes on."""
+    await sidecar.check_workflows()
+    assert not await sidecar.stands_still()
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "why"),
+    [
+        ("scheduler", {"connected_addresses": []}, "has no scheduler"),
+        ("actorRuntime", {"hostReady": False}, "have no placement"),
+        ("actorRuntime", {"activeActors": [{"type": f"{TYPES}activity"}]}, "hosts no workflows"),
+        ("actorRuntime", {"activeActors": []}, "hosts no workflows"),
+    ],
+)
+async def test_what_keeps_workflows_from_moving_is_told(
+    sidecar: Sidecar, dapr: Dapr, part: str, change: dict[str, Any], why: str
+) -> None:
+    """The sidecar's own health does not tell any of it."""
+    dapr.metadata[part].update(change)
+    with pytest.raises(Problem, match=why):
+        await sidecar.check_workflows()
+
+
+@pytest.mark.parametrize("actors", [[], [{"type": f"{TYPES}activity"}], [{"type": "Cart"}]])
+async def test_a_sidecar_without_workflows_stands_still(
+    sidecar: Sidecar, dapr: Dapr, actors: list[Any]
+) -> None:
+    """Its actors are up, and those that run workflows are not among them."""
+    dapr.metadata["actorRuntime"]["activeActors"] = actors
+    assert await sidecar.stands_still()
+
+
+@pytest.mark.parametrize("runtime", [{}, {"runtimeStatus": "INITIALIZING"}])
+async def test_a_sidecar_that_begins_does_not_stand_still(
+    sidecar: Sidecar, dapr: Dapr, runtime: dict[str, Any]
+) -> None:
+    """It waits for the application, which must be well for that."""
+    dapr.metadata["actorRuntime"] = runtime
+    assert not await sidecar.stands_still()
+
+
+async def test_a_sidecar_can_be_shut_down(sidecar: Sidecar, dapr: Dapr) -> None:
+    """It is asked to end itself."""
+    await sidecar.shut_down()
+    assert dapr.called == ["POST /v1.0/shutdown"]

@@ -1,0 +1,145 @@
+"""Who may use a run: made at its first start, kept at all others, and told."""
+
+import getpass
+from pathlib import Path
+
+import pytest
+
+from orderflow_cli import passwords, people
+from orderflow_cli.access_file import AccessStore, write_private
+from orderflow_cli.settings import load
+from orderflow_contracts.access import AccessFile, Role, token_digest
+from orderflow_tools import first_user
+from orderflow_tools.errors import PlatformError
+from orderflow_tools.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setattr(getpass, "getuser", lambda: "rene")
+    return Settings.isolated(tmp_path)
+
+
+def held(settings: Settings) -> AccessFile:
+    return AccessStore(settings.access_file).read()
+
+
+def test_the_first_start_makes_a_user_and_a_token(settings: Settings) -> None:
+    """Both are for this machine's user: one for the pages, one for the command."""
+    password = first_user.prepare(settings)
+
+    assert password is not None
+    (user,), (token,) = held(settings).users, held(settings).tokens
+    assert (user.name, user.roles) == ("rene", (Role.APPROVER, Role.OPERATOR))
+    assert passwords.fits(user.password_hash, password)
+    assert (token.name, token.roles) == ("rene", tuple(Role))
+    assert token.sha256 == token_digest(settings.token_file.read_text().strip())
+    for path in (settings.access_file, settings.token_file, settings.first_user_file):
+        assert path.stat().st_mode & 0o777 == 0o600
+    told = "\n".join(first_user.sign_in(settings, password))
+    assert f"{settings.url('approvals')}/ (inbox)" in told
+    assert f"{settings.url('orders')}/ (board)" in told
+    assert f"as rene with the password {password}" in told
+
+
+def test_the_command_finds_the_token_of_the_run(settings: Settings) -> None:
+    """The first orders, the console and the bench come in where the APIs are closed."""
+    first_user.prepare(settings)
+
+    credential = load(settings.client_environment()).credential
+
+    assert credential is not None
+    assert credential.name == "rene"
+    assert credential.headers(settings.url("orders"))
+
+
+def test_later_starts_make_nothing_and_tell_no_password(settings: Settings) -> None:
+    """Where the password is kept is told, for as long as it is the right one."""
+    password = first_user.prepare(settings)
+    before = settings.access_file.read_bytes()
+
+    assert first_user.prepare(settings) is None
+
+    assert settings.access_file.read_bytes() == before
+    told = "\n".join(first_user.sign_in(settings))
+    assert str(password) not in told
+    assert f"as rene; the password is in {settings.first_user_file}" in told
+
+
+def test_a_password_of_ones_own_is_not_said_to_be_in_the_file(settings: Settings) -> None:
+    """A file that is no longer right would mislead."""
+    first_user.prepare(settings)
+    other = passwords.hashed("another password")
+    AccessStore(settings.access_file).change(
+        lambda file: people.with_changed_user(file, "rene", password_hash=other)
+    )
+
+    told = "\n".join(first_user.sign_in(settings))
+
+    assert str(settings.first_user_file) not in told
+    assert "as rene; `orderflow users password NAME`" in told
+
+
+def test_users_that_are_there_are_enough(settings: Settings) -> None:
+    """Somebody who has made users before the first run gets no other one."""
+    kept = passwords.hashed("alice's password")
+    AccessStore(settings.access_file).change(
+        lambda file: people.with_user(file, "alice", [Role.VIEWER], kept)
+    )
+
+    assert first_user.prepare(settings) is None
+
+    assert [user.name for user in held(settings).users] == ["alice"]
+    assert len(held(settings).tokens) == 1
+    assert not settings.first_user_file.exists()
+
+
+def test_a_token_that_was_removed_is_made_anew(settings: Settings) -> None:
+    """What the command shows must count."""
+    first_user.prepare(settings)
+    former = settings.token_file.read_text()
+    AccessStore(settings.access_file).change(lambda file: file.model_copy(update={"tokens": ()}))
+
+    first_user.prepare(settings)
+
+    assert settings.token_file.read_text() != former
+    assert [token.sha256 for token in held(settings).tokens] == [
+        token_digest(settings.token_file.read_text().strip())
+    ]
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\x00b"])
+def test_a_user_without_a_fit_name_is_admin(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What the machine calls its users is its own affair."""
+    monkeypatch.setattr(getpass, "getuser", lambda: name)
+
+    first_user.prepare(settings)
+
+    assert held(settings).users[0].name == "admin"
+
+
+def test_what_cannot_be_used_stops_the_start_in_a_sentence(settings: Settings) -> None:
+    """A broken file may be all that there is, and an open one was seen by others."""
+    first_user.prepare(settings)
+    settings.token_file.chmod(0o644)
+    with pytest.raises(PlatformError, match="chmod 600"):
+        first_user.prepare(settings)
+
+    write_private(settings.access_file, "{")
+    with pytest.raises(PlatformError, match=r"access\.json: the whole: Invalid JSON"):
+        first_user.prepare(settings)
+    assert "nobody can: " in "\n".join(first_user.sign_in(settings))
+
+
+def test_the_access_file_that_the_user_names_is_the_runs(tmp_path: Path) -> None:
+    """One place for services and commands alike."""
+    named = tmp_path / "elsewhere.json"
+    settings = Settings.isolated(tmp_path / "home", ORDERFLOW_ACCESS_FILE=str(named))
+
+    first_user.prepare(settings)
+
+    assert named.exists()
+    assert settings.service_environment()["ORDERFLOW_ACCESS_FILE"] == str(named)
+    assert load(settings.client_environment()).credential is not None
