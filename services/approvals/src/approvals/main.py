@@ -9,13 +9,13 @@ from approvals.filling import Filling
 from approvals.gateways import DaprOrders
 from approvals.handover import Handover
 from approvals.inbox import Inbox
-from approvals.pages import Desk, approvals_site, page_router
+from approvals.pages import LETTERS_PATH, REQUESTS_PATH, Desk, approvals_site, page_router
 from approvals.past import Past
 from approvals.store import SqlApprovalStore
 from approvals.tables import ACCESS, DEAD_LETTERS, TABLES
 from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs
-from orderflow_hosting.access import Access, reads
+from orderflow_hosting.access import Access, Audit, Role, reads
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
@@ -23,6 +23,7 @@ from orderflow_hosting.health import health_router
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
+from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
 
 
 async def run(settings: ApprovalsSettings) -> None:
@@ -61,6 +62,9 @@ def _http(
     access = Access(settings, APPROVALS, database, ACCESS)
     site = approvals_site(settings.board_url)
     desk = Desk(store, Past(database), site, settings.confirm_from_cents, settings.board_url)
+    letter_pages = DeadLetterPages(
+        site, letters, Audit(database, ACCESS), LETTERS_PATH, REQUESTS_PATH, Role.OPERATOR
+    )
     http = http_app(
         approval_router(inbox),
         dead_letter_router(letters),
@@ -68,6 +72,7 @@ def _http(
         access.sign_in_router(site.page),
         access.audit_router(),
         page_router(desk, inbox, feed, access),
+        letter_pages.router(),
     )
     access.install(http)
     site.install(http, [reads()])

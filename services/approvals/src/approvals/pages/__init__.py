@@ -2,6 +2,6 @@
 
 from approvals.pages.desk import Desk
 from approvals.pages.router import page_router
-from approvals.pages.site import approvals_site
+from approvals.pages.site import LETTERS_PATH, REQUESTS_PATH, approvals_site
 
-__all__ = ["Desk", "approvals_site", "page_router"]
+__all__ = ["LETTERS_PATH", "REQUESTS_PATH", "Desk", "approvals_site", "page_router"]

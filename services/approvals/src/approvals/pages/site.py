@@ -1,7 +1,12 @@
 """The site of approvals: its menu."""
 
+from typing import Final
+
 from orderflow_hosting.access import Role
 from orderflow_hosting.web import MenuItem, Site
+
+LETTERS_PATH: Final = "/inbox/dead-letters"
+REQUESTS_PATH: Final = "/inbox/requests"
 
 
 def approvals_site(board_url: str | None) -> Site:
@@ -9,6 +14,7 @@ def approvals_site(board_url: str | None) -> Site:
     menu = [
         MenuItem("Inbox", "/"),
         MenuItem("Decided", "/inbox/decided"),
+        MenuItem("Dead letters", LETTERS_PATH, Role.OPERATOR),
         MenuItem("Audit", "/inbox/audit", Role.OPERATOR),
     ]
     if board_url is not None:
