@@ -157,18 +157,20 @@ def refusal(
 def _remedy(status: int, url: str, credential: Credential | None) -> str:
     """Say how to be let in; nothing where that is not what was wrong."""
     make = "`orderflow tokens add` makes one"
-    if status == FORBIDDEN and shown(credential, url):
-        return f"it was asked with the token from {credential.source}" if credential else ""
+    if credential is not None and shown(credential, url):
+        return {
+            UNAUTHORIZED: f"the token from {credential.source} does not count there; {make}",
+            FORBIDDEN: f"it was asked with the token from {credential.source}",
+        }.get(status, "")
     if status != UNAUTHORIZED:
         return ""
+    give = f"by {VARIABLE} or {FILE_VARIABLE}"
     if credential is None:
-        return f"give a token by {VARIABLE} or {FILE_VARIABLE}; {make}"
-    if not shown(credential, url):
-        return (
-            f"the token in {credential.source} is for this machine's services alone: give one for "
-            f"{url} by {VARIABLE} or {FILE_VARIABLE}"
-        )
-    return f"the token from {credential.source} does not count there; {make}"
+        return f"give a token {give}; {make}"
+    return (
+        f"the token in {credential.source} is for this machine's services alone: give one for "
+        f"{url} {give}"
+    )
 
 
 def _root(message: str) -> str:

@@ -172,6 +172,18 @@ def test_a_token_that_does_not_suffice_is_named_too(
     assert f"it was asked with the token from {home / 'token'}" in outcome.err
 
 
+@pytest.mark.usefixtures("settings")
+def test_a_console_that_may_not_decide_says_so(shop: Shop, run: Run, token: str) -> None:
+    """It does not wait for a decision that it was not let make; the order waits."""
+    shop.wants = f"Bearer {token}"
+
+    outcome = run(*LARGE, "--approver", "bob")
+
+    assert outcome.code == 1
+    assert "SIGN_IN_NEEDED" in outcome.err
+    assert shop.decisions == []
+
+
 def test_the_feed_tells_why_it_was_not_opened(shop: Shop, settings: Settings) -> None:
     """A refused feed is a refusal, at once."""
     shop.wants = "Bearer something"

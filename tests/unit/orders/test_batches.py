@@ -333,6 +333,28 @@ async def test_a_batch_that_someone_else_stopped_is_undone_by_the_next_process(
     await until(lambda: "undo-of-order-a" in managed.instances)
 
 
+@pytest.mark.parametrize(
+    ("status", "ending"),
+    [
+        (RuntimeStatus.FAILED, ("failed", "workflow_failed")),
+        (RuntimeStatus.TERMINATED, ("cancelled", "terminated_by_operator")),
+    ],
+)
+async def test_the_orders_of_a_stopped_batch_tell_why_it_was_stopped(
+    batches: Batches, managed: ManagedMemoryEngine, status: RuntimeStatus, ending: tuple[str, str]
+) -> None:
+    """Nobody is said to have terminated what failed by itself."""
+    await batches.submit(submitted(entry("a"), entry("b")))
+    managed.put("a", RuntimeStatus.TERMINATED, name=ORDER)
+    managed.put("batch-b1", status, name=BATCH)
+
+    await batches.resume()
+
+    await until(lambda: {"undo-of-order-a", "undo-of-order-b"} <= managed.instances.keys())
+    undoing = [managed.instances[f"undo-of-order-{order_id}"].input for order_id in "ab"]
+    assert [(one["status"], one["reason"]) for one in undoing] == [ending] * 2
+
+
 async def test_ids_of_batches_are_kept_for_them(
     managed: ManagedMemoryEngine, store: OrderStore
 ) -> None:

@@ -59,3 +59,16 @@ def test_what_makes_no_sense_stops_the_start(
     said = capsys.readouterr().err
     assert said.startswith(f"cannot start: {variable}: ")
     assert told in said
+
+
+def test_who_listens_elsewhere_must_name_an_access_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line names the variable as it is called, which has not the service's own prefix."""
+    monkeypatch.setenv("ORDERS_HTTP_HOST", "0.0.0.0")  # noqa: S104 # as in a pod
+    monkeypatch.delenv("ORDERFLOW_ACCESS_FILE", raising=False)
+
+    with pytest.raises(SystemExit):
+        load(OrdersSettings)
+
+    assert capsys.readouterr().err.startswith("cannot start: ORDERFLOW_ACCESS_FILE: ")

@@ -129,6 +129,11 @@ class BatchStore:
 
         return await self._database.write(work)
 
+    async def stopped_as(self, batch_id: str) -> str | None:
+        """Read why a batch is stopped; None when it is not."""
+        row = await self._database.read(lambda connection: _row(connection, batch_id))
+        return None if row is None else row.reason
+
     async def unfinished(self) -> list[OpenBatch]:
         """Read the batches that have not ended, oldest first."""
         query = select(BATCHES).where(BATCHES.c.ended_at.is_(None)).order_by(BATCHES.c.number)

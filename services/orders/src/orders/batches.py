@@ -170,9 +170,10 @@ class Batches:
 
     async def _bring_to_an_end(self, batch_id: str) -> None:
         """Undo the orders of a stopped batch, also those not begun, and see it to its end."""
+        has_failed = await self._store.stopped_as(batch_id) == Reason.WORKFLOW_FAILED
         for order_id in await self._store.left_to_end(batch_id):
             instance = await self._engine.instance(order_id, payloads=False)
-            await self._order_undo.undo(order_id, instance)
+            await self._order_undo.undo(order_id, instance, has_failed=has_failed)
         if not await self._end(batch_id):
             raise EngineUnavailable(f"orders of batch {batch_id} are being undone")
 

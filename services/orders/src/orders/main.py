@@ -148,8 +148,10 @@ async def run(settings: OrdersSettings) -> None:
         await worker.start()
         monitors.start()
         filling.do(BoardStore(database).fill)
-        standstill = Standstill(worker.is_shut_out, app.report, sidecar.shut_down)
-        await asyncio.gather(keep_resuming(intake, batches, attention), standstill.watch())
+        await asyncio.gather(
+            keep_resuming(intake, batches, attention),
+            Standstill(worker.is_shut_out, app.report, sidecar.shut_down).watch(),
+        )
 
     filling = Background()
     beginning = asyncio.create_task(begin())

@@ -24,9 +24,12 @@ class OrderUndo:
     store: OrderStore
     timeout_seconds: float = UNDO_TIMEOUT_SECONDS
 
-    async def undo(self, order_id: str, stopped: Instance | None) -> bool:
+    async def undo(
+        self, order_id: str, stopped: Instance | None, *, has_failed: bool = False
+    ) -> bool:
         """Undo what the stopped instance did for its order; False when the order has ended.
 
+        It ends as failed if that instance failed, or what ran it has; else as cancelled.
         First the order is taken from the stopped run: a step that it has in hand still can record
         nothing any more, so the order cannot come to another end while it is undone.
         Raises `EngineUnavailable`; the next start of the service tries again.
@@ -35,7 +38,8 @@ class OrderUndo:
         order = await self.store.order(order_id)
         if run_id is None or order is None:
             return False
-        has_failed = stopped is not None and stopped.runtime_status is RuntimeStatus.FAILED
+        if stopped is not None and stopped.runtime_status is RuntimeStatus.FAILED:
+            has_failed = True
         undone = Undone(
             order_id=order_id,
             run_id=run_id,

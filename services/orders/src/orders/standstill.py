@@ -16,7 +16,7 @@ import structlog
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 1.0
 UNWELL_AFTER_SECONDS = 2.0
 """A sidecar hosts workflows within some milliseconds of its worker's coming."""
 SHUT_DOWN_AFTER_SECONDS = 15.0

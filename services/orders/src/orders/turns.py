@@ -16,7 +16,7 @@ import structlog
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-HELD_SECONDS: Final = 3.0
+HELD_SECONDS: Final = 2.0
 """So long a doubtful turn waits for the one that replaces it; the sidecar tries each second."""
 REMEMBERED_SECONDS: Final = 60.0
 _NANOSECONDS: Final = 1e9

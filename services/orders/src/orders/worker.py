@@ -104,7 +104,7 @@ class Worker:
 
         Raises `httpx.HTTPError` where the sidecar is away.
         """
-        return await self._is_connected() and await self._sidecar.stands_still()
+        return await self._sidecar.stands_still() and await self._is_connected()
 
     async def stop(self) -> None:
         """Send off what is ready, then disconnect; the engine gives the rest to the next worker."""
