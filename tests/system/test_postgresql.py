@@ -16,8 +16,8 @@ from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, ins
 from sqlalchemy.exc import DBAPIError
 
 from approvals.domain import Case, DecisionStands
-from approvals.store import TABLES as APPROVAL_TABLES
 from approvals.store import SqlApprovalStore
+from approvals.tables import TABLES as APPROVAL_TABLES
 from fakes.waiting import until
 from orderflow_contracts.approvals import ApprovalRequested, Decision, DecisionMade
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted

@@ -1,11 +1,14 @@
-"""A database of its own for each test."""
+"""A database of its own for each test, and the site on it."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from approvals.store import TABLES, SqlApprovalStore
+from approvals.store import SqlApprovalStore
+from approvals.tables import TABLES
+from fakes.approval_site import ApprovalSite, Clock, Person
 from orderflow_hosting.database import Database
 
 
@@ -24,3 +27,36 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def store(database: Database) -> SqlApprovalStore:
     return SqlApprovalStore(database)
+
+
+@pytest.fixture
+def site(tmp_path: Path, database: Database) -> ApprovalSite:
+    return ApprovalSite(tmp_path, database, Clock(datetime(2026, 3, 1, 12, 0, tzinfo=UTC)))
+
+
+@pytest.fixture
+async def ada(site: ApprovalSite) -> AsyncIterator[Person]:
+    """Sign in an approver."""
+    async with site.signed_in("ada") as person:
+        yield person
+
+
+@pytest.fixture
+async def bob(site: ApprovalSite) -> AsyncIterator[Person]:
+    """Sign in another approver."""
+    async with site.signed_in("bob") as person:
+        yield person
+
+
+@pytest.fixture
+async def vera(site: ApprovalSite) -> AsyncIterator[Person]:
+    """Sign in somebody who may only look."""
+    async with site.signed_in("vera") as person:
+        yield person
+
+
+@pytest.fixture
+async def otto(site: ApprovalSite) -> AsyncIterator[Person]:
+    """Sign in an operator, who decides nothing."""
+    async with site.signed_in("otto") as person:
+        yield person

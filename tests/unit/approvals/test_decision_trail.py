@@ -9,7 +9,8 @@ import pytest
 from approvals.api import approval_router, http_app
 from approvals.domain import DecisionStands
 from approvals.inbox import Inbox
-from approvals.store import ACCESS, SqlApprovalStore
+from approvals.store import SqlApprovalStore
+from approvals.tables import ACCESS
 from fakes.access import settings
 from fakes.guarded_app import NOON, Clock, People
 from orderflow_contracts.access import Role

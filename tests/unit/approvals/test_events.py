@@ -7,7 +7,8 @@ from structlog.testing import capture_logs
 
 from approvals.api import Handler, handlers
 from approvals.inbox import Inbox
-from approvals.store import DEAD_LETTERS, SqlApprovalStore, StoreUnavailable
+from approvals.store import SqlApprovalStore, StoreUnavailable
+from approvals.tables import DEAD_LETTERS
 from orderflow_contracts import names
 from orderflow_hosting.dapr_app import Refused
 from orderflow_hosting.database import Database

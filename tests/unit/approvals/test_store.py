@@ -5,7 +5,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from approvals.domain import Case, DecisionStands
-from approvals.store import TABLES, Place, SqlApprovalStore, StoreUnavailable
+from approvals.store import Place, SqlApprovalStore, StoreUnavailable, Version
+from approvals.tables import TABLES
 from orderflow_contracts.approvals import (
     ApprovalRequested,
     ApprovalStatus,
@@ -17,6 +18,7 @@ from orderflow_contracts.orders import OrderLine
 from orderflow_hosting.database import Database
 
 NOW = now()
+NEWEST = ("concluded_at", "change_number")
 YES = Decision(approved=True, approver="ada", comment="")
 NO = Decision(approved=False, approver="ada", comment="")
 
@@ -108,7 +110,11 @@ async def test_the_table_of_an_earlier_version_is_used_on(
     written = [await store.find(order_id) for order_id in ("asked", "decided")]
 
     def go_back(connection: Connection) -> None:
-        for column in ("levels", "endorser", "endorsement", "endorsed_at"):
+        for index in ("change", "customer", "approver", "endorser", "outcome"):
+            connection.execute(text(f"DROP INDEX approvals_by_{index}"))
+        for index in ("concluded", "incomplete"):
+            connection.execute(text(f"DROP INDEX approvals_{index}"))
+        for column in ("levels", "endorser", "endorsement", "endorsed_at", *NEWEST):
             connection.execute(text(f"ALTER TABLE approvals DROP COLUMN {column}"))
 
     await database.write(go_back)
@@ -117,6 +123,7 @@ async def test_the_table_of_an_earlier_version_is_used_on(
     later = Database(database_url, TABLES)
     reopened = SqlApprovalStore(later)
     assert [await reopened.find(order_id) for order_id in ("asked", "decided")] == written
+    assert await reopened.complete(10) == 1
     await decide(reopened, "asked")
     assert (await reopened.find("asked")).status(NOW) is ApprovalStatus.APPROVED
     later.close()
@@ -246,3 +253,39 @@ async def test_a_store_that_is_away_says_so(database: Database, store: SqlApprov
         await store.find("o-1")
     with pytest.raises(StoreUnavailable):
         await ask(store, "o-1")
+
+
+async def test_each_change_is_another_version(store: SqlApprovalStore) -> None:
+    """Whatever is written counts up; what changes nothing, or is refused, does not."""
+    versions = [await store.version(NOW)]
+    for work in (ask, decide):
+        await work(store, "o-1")
+        versions.append(await store.version(NOW))
+    await decide(store, "o-1")
+    with pytest.raises(DecisionStands):
+        await decide(store, "o-1", NO)
+    await ask(store, "o-2", minutes=5)
+
+    assert [version.change for version in versions] == [0, 1, 2]
+    assert [version.deadline for version in versions] == [None, NOW + timedelta(hours=1), None]
+    assert await store.version(NOW) == Version(3, NOW + timedelta(minutes=5))
+    assert await store.version(NOW + timedelta(minutes=5)) == Version(3, None)
+
+
+async def test_pending_ones_are_counted_up_to_a_limit(store: SqlApprovalStore) -> None:
+    """A count costs no more than its limit, and leaves out what has expired."""
+    for number in range(5):
+        await ask(store, f"o-{number}", minutes=number)
+
+    assert await store.count_pending(NOW, 100) == 4
+    assert await store.count_pending(NOW, 3) == 3
+
+
+async def test_several_are_found_at_once(store: SqlApprovalStore) -> None:
+    """Those of which nothing is known are left out."""
+    await ask(store, "o-1")
+    await ask(store, "o-2")
+
+    found = await store.find_all(["o-2", "o-1", "none"])
+
+    assert sorted(case.order_id for case in found) == ["o-1", "o-2"]

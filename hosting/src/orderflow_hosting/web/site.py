@@ -115,6 +115,7 @@ class Site:
         if is_part:
             response.headers["HX-Retarget"] = "#outcome"
             response.headers["HX-Reswap"] = "innerHTML"
+            response.headers["HX-Reselect"] = ".alert"  # whatever the page wanted to select
         return response
 
     def visible_menu(self, user: Any) -> list[MenuItem]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Annotated, Final, TypeVar
 
 from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Body, FastAPI, Path, Query
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from approvals.cursors import cursor_of, read_cursor
 from approvals.domain import (
     ApprovalExpired,
     ApprovalNotWanted,
@@ -26,19 +26,18 @@ from orderflow_contracts.approvals import (
     Decision,
     DecisionMade,
 )
-from orderflow_contracts.fields import Moment, OrderId
+from orderflow_contracts.fields import OrderId
 from orderflow_hosting import problems
 from orderflow_hosting.access import Principal, Role, changes, reads
 from orderflow_hosting.dapr_app import DaprApp, Refused
 from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
-from orderflow_hosting.pages import After, Limit, Page, decode_cursor, encode_cursor, not_a_cursor
+from orderflow_hosting.pages import After, Limit, Page
 from orderflow_hosting.problems import FieldError, Problem, describe, documented
 
 Message = TypeVar("Message", bound=BaseModel)
 Handler = Callable[[CloudEvent], Awaitable[None]]
 
 _ORDER_ID: Final[TypeAdapter[str]] = TypeAdapter(OrderId)
-_MOMENT: Final[TypeAdapter[datetime]] = TypeAdapter(Moment)
 
 _PROBLEMS: Final[Mapping[type[Exception], tuple[int, str]]] = {
     UnknownApproval: (404, "APPROVAL_NOT_FOUND"),
@@ -203,14 +202,8 @@ def _told() -> Iterator[None]:
 
 
 def _cursor(approval: Approval) -> str:
-    return encode_cursor(f"{approval.expires_at.isoformat()} {approval.order_id}")
+    return cursor_of(approval.expires_at, approval.order_id)
 
 
 def _place(cursor: str | None) -> Place | None:
-    if cursor is None:
-        return None
-    expires_at, _, order_id = decode_cursor(cursor).partition(" ")
-    try:
-        return Place(_MOMENT.validate_python(expires_at), _ORDER_ID.validate_python(order_id))
-    except ValidationError:
-        raise not_a_cursor() from None
+    return None if cursor is None else Place(*read_cursor(cursor))

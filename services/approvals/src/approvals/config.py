@@ -5,7 +5,7 @@ from typing import Final
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from orderflow_contracts.names import APPROVALS, LOCAL_PORTS
+from orderflow_contracts.names import APPROVALS, LOCAL_PORTS, ORDERS
 from orderflow_hosting.settings import ServiceSettings
 
 _PORTS: Final = LOCAL_PORTS[APPROVALS]
@@ -20,4 +20,8 @@ class ApprovalsSettings(ServiceSettings):
     grpc_port: int = _PORTS.grpc
     dapr_http_port: int = Field(_PORTS.dapr_http, validation_alias="DAPR_HTTP_PORT")
     dapr_grpc_port: int = Field(_PORTS.dapr_grpc, validation_alias="DAPR_GRPC_PORT")
+    confirm_from_cents: int = Field(100_000_00, ge=0)
+    board_url: str | None = Field(
+        f"http://127.0.0.1:{LOCAL_PORTS[ORDERS].http}", pattern=r"^https?://[^\s]+$"
+    )
     database_url: str = "sqlite:///.orderflow/data/approvals.db"

@@ -110,6 +110,18 @@ class Case:
         """Tell the status as it is without a clock: a pending one may have expired meanwhile."""
         return None if self.asked is None else self._conclusion() or ApprovalStatus.PENDING
 
+    def concluded_at(self) -> datetime | None:
+        """When the approval ended, as it is without a clock: None while it is pending.
+
+        What expired did so at its deadline, however late this service was told.
+        """
+        if self.asked is None:
+            return None
+        if self.ended is not None:
+            expired = self._conclusion() is ApprovalStatus.EXPIRED
+            return min(self.ended.at, self.asked.request.expires_at) if expired else self.ended.at
+        return self.made.decided_at if self.made is not None else None
+
     @property
     def is_escalated(self) -> bool:
         """Whether one person has approved, and a second one must decide."""
@@ -208,7 +220,7 @@ class Case:
                 DecisionTaken(
                     level=level, decided_at=taken.decided_at, **taken.decision.model_dump()
                 )
-                for level, taken in enumerate(self._taken(), start=1)
+                for level, taken in enumerate(self.taken(), start=1)
             ),
         )
 
@@ -229,7 +241,8 @@ class Case:
             made = replace(made, outcome=None, handed_over_at=None)
         return replace(self, asked=replace(asked, request=later), made=made)
 
-    def _taken(self) -> list[Endorsed | Made]:
+    def taken(self) -> list[Endorsed | Made]:
+        """All decisions that were taken, the first one first."""
         return [taken for taken in (self.endorsed, self.made) if taken is not None]
 
     def _has(self, given: Decision) -> bool:

@@ -1,14 +1,21 @@
 """Approvals' composition root: wire, subscribe, serve."""
 
+from fastapi import FastAPI
+
 from approvals.api import approval_router, http_app, subscribe
 from approvals.config import ApprovalsSettings
+from approvals.feed import ChangeFeed
+from approvals.filling import Filling
 from approvals.gateways import DaprOrders
 from approvals.handover import Handover
 from approvals.inbox import Inbox
-from approvals.store import ACCESS, DEAD_LETTERS, TABLES, SqlApprovalStore
+from approvals.pages import LETTERS_PATH, REQUESTS_PATH, Desk, approvals_site, page_router
+from approvals.past import Past
+from approvals.store import SqlApprovalStore
+from approvals.tables import ACCESS, DEAD_LETTERS, TABLES
 from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs
-from orderflow_hosting.access import Access, reads
+from orderflow_hosting.access import Access, Audit, Role, reads
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
@@ -16,7 +23,7 @@ from orderflow_hosting.health import health_router
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
-from orderflow_hosting.web import Site
+from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
 
 
 async def run(settings: ApprovalsSettings) -> None:
@@ -29,25 +36,47 @@ async def run(settings: ApprovalsSettings) -> None:
     letters = DeadLetters(database, DEAD_LETTERS, sidecar)
     app = DaprApp(settings)
     subscribe(app, inbox, letters)
-    health = health_router({"store": database.check, "sidecar": sidecar.check})
+    feed, filling = ChangeFeed(store), Filling(store.complete)
+    http = _http(settings, database, sidecar, store, inbox, letters, feed)
+    handover.start()
+    filling.start()
+    try:
+        await serve(settings, http, app, on_stop=feed.close)
+    finally:
+        await handover.stop()
+        await filling.stop()
+        await sidecar.close()
+        database.close()
+
+
+def _http(
+    settings: ApprovalsSettings,
+    database: Database,
+    sidecar: Sidecar,
+    store: SqlApprovalStore,
+    inbox: Inbox,
+    letters: DeadLetters,
+    feed: ChangeFeed,
+) -> FastAPI:
+    """Put together what people and their programs reach."""
     access = Access(settings, APPROVALS, database, ACCESS)
-    site = Site("Approvals")
+    site = approvals_site(settings.board_url)
+    desk = Desk(store, Past(database), site, settings.confirm_from_cents, settings.board_url)
+    letter_pages = DeadLetterPages(
+        site, letters, Audit(database, ACCESS), LETTERS_PATH, REQUESTS_PATH, Role.OPERATOR
+    )
     http = http_app(
         approval_router(inbox),
         dead_letter_router(letters),
-        health,
+        health_router({"store": database.check, "sidecar": sidecar.check}),
         access.sign_in_router(site.page),
         access.audit_router(),
+        page_router(desk, inbox, feed, access),
+        letter_pages.router(),
     )
     access.install(http)
     site.install(http, [reads()])
-    handover.start()
-    try:
-        await serve(settings, http, app)
-    finally:
-        await handover.stop()
-        await sidecar.close()
-        database.close()
+    return http
 
 
 def main() -> None:

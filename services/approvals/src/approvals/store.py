@@ -1,84 +1,24 @@
 """What approvals remembers: one row an order, made by whatever came first for it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Boolean,
-    Column,
-    ColumnElement,
-    Connection,
-    Index,
-    Integer,
-    MetaData,
-    Row,
-    String,
-    Table,
-    Text,
-    and_,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from approvals.domain import Asked, Case, Ended, Endorsed, Made
-from orderflow_contracts.approvals import ApprovalRequested, ApprovalStatus, Decision
-from orderflow_hosting.access import Audit, access_tables
-from orderflow_hosting.database import Database, DatabaseClosed, DatabaseNotReady, Utc
-from orderflow_hosting.dead_letters import dead_letter_table
+from approvals.domain import Case
+from approvals.tables import ACCESS, APPROVALS, COLUMNS, INCOMPLETE, UNDELIVERED, read, write
+from orderflow_contracts.approvals import ApprovalStatus, Decision
+from orderflow_hosting.access import Audit
+from orderflow_hosting.database import Database, DatabaseClosed, DatabaseNotReady
 
 T = TypeVar("T")
 
-TABLES: Final = MetaData()
-DEAD_LETTERS: Final = dead_letter_table(TABLES)
-ACCESS: Final = access_tables(TABLES)
-
 Change = Callable[[Case], Case]
 """A rule applied to a case; it may run twice, and raises what must not be written."""
-
-_approvals = Table(
-    "approvals",
-    TABLES,
-    Column("order_id", String(64), primary_key=True),
-    # As the status is without a clock; null until the request has come.
-    Column("status", String(16)),
-    Column("customer_id", String(128)),
-    Column("lines", JSON(none_as_null=True)),
-    Column("total_cents", BigInteger),
-    Column("requested_at", Utc),
-    Column("expires_at", Utc),
-    Column("ended_reason", Text),
-    Column("ended_at", Utc),
-    Column("approved", Boolean),
-    Column("approver", String(128)),
-    Column("comment", Text),
-    Column("decided_at", Utc),
-    Column("handed_over_at", Utc),
-    Column("outcome", String(16)),
-    # Null in the rows of earlier versions, and where one approval is enough.
-    Column("levels", Integer),
-    Column("endorser", String(128)),
-    Column("endorsement", Text),
-    Column("endorsed_at", Utc),
-)
-_columns = _approvals.c
-_undelivered = and_(
-    _columns.decided_at.is_not(None), _columns.outcome.is_(None), _columns.status.is_not(None)
-)
-Index("approvals_by_deadline", _columns.status, _columns.expires_at, _columns.order_id)
-Index(
-    "approvals_undelivered",
-    _columns.order_id,
-    sqlite_where=_undelivered,
-    postgresql_where=_undelivered,
-)
 
 
 @dataclass(frozen=True)
@@ -87,6 +27,22 @@ class Place:
 
     expires_at: datetime
     order_id: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """Which approvals there are, as of some moment: another version means that they read otherwise.
+
+    `change` counts every change that was written; at `deadline` the next pending one expires.
+    """
+
+    change: int
+    deadline: datetime | None
+
+    def __str__(self) -> str:
+        """Write it as one word, for an address."""
+        due = "" if self.deadline is None else format(self.deadline, "%Y%m%dT%H%M%S.%f")
+        return f"{self.change}-{due}"
 
 
 @dataclass(frozen=True)
@@ -138,35 +94,69 @@ class SqlApprovalStore:
     async def change(
         self, order_id: str, change: Change, taken: Taken | None = None
     ) -> tuple[Case, Case]:
-        """Apply a rule to an order's case in a transaction; return the case before and after."""
+        """Apply a rule to an order's case in a transaction; return the case before and after.
+
+        A decision that it takes in is written to the audit trail in the same transaction.
+        """
 
         def work(connection: Connection) -> tuple[Case, Case]:
-            query = select(_approvals).where(_columns.order_id == order_id)
+            query = select(APPROVALS).where(COLUMNS.order_id == order_id)
             row = connection.execute(query).one_or_none()
-            before = Case(order_id) if row is None else _read(row)
+            before = Case(order_id) if row is None else read(row)
             after = change(before)
-            if row is None and after != before:
-                connection.execute(insert(_approvals).values(**_write(after)))
-            elif after != before:
-                connection.execute(
-                    update(_approvals).where(_columns.order_id == order_id).values(**_write(after))
-                )
-            if taken is not None and after != before:
-                self._note(connection, order_id, taken)
+            if after != before:
+                _write(connection, after, is_new=row is None)
+                if taken is not None:
+                    self._note(connection, order_id, taken)
             return before, after
 
-        with _reached():
+        with reached():
             return await self._database.write(work)
 
     async def find(self, order_id: str) -> Case:
         """Read the case of an order; it is empty when nothing came for it yet."""
-        query = select(_approvals).where(_columns.order_id == order_id)
+        query = select(APPROVALS).where(COLUMNS.order_id == order_id)
         row = await self._read(lambda connection: connection.execute(query).one_or_none())
-        return Case(order_id) if row is None else _read(row)
+        return Case(order_id) if row is None else read(row)
+
+    async def find_all(self, order_ids: Sequence[str]) -> Sequence[Case]:
+        """Read the cases of several orders, as far as anything came for them."""
+        query = select(APPROVALS).where(COLUMNS.order_id.in_(order_ids))
+        rows = await self._read(lambda connection: connection.execute(query).all())
+        return [read(row) for row in rows]
+
+    async def version(self, now: datetime) -> Version:
+        """Tell which approvals there are; it costs the same however many those are."""
+        numbers = select(func.max(COLUMNS.change_number))
+        deadlines = select(func.min(COLUMNS.expires_at)).where(_having(ApprovalStatus.PENDING, now))
+
+        def work(connection: Connection) -> Version:
+            return Version(connection.scalar(numbers) or 0, connection.scalar(deadlines))
+
+        return await self._read(work)
+
+    async def count_pending(self, now: datetime, most: int) -> int:
+        """Count the pending ones, up to so many."""
+        some = select(COLUMNS.order_id).where(_having(ApprovalStatus.PENDING, now)).limit(most)
+        count = select(func.count()).select_from(some.subquery())
+        return await self._read(lambda connection: connection.scalar(count) or 0)
+
+    async def complete(self, most: int) -> int:
+        """Note when approvals ended that an earlier version has written; return for how many."""
+
+        def work(connection: Connection) -> int:
+            rows = connection.execute(select(APPROVALS).where(INCOMPLETE).limit(most)).all()
+            for row in rows:
+                noted = update(APPROVALS).where(COLUMNS.order_id == row.order_id)
+                connection.execute(noted.values(concluded_at=read(row).concluded_at()))
+            return len(rows)
+
+        with reached():
+            return await self._database.write(work)
 
     async def undelivered(self) -> Sequence[str]:
         """Name the orders whose decision orders has still to be told."""
-        query = select(_columns.order_id).where(_undelivered)
+        query = select(COLUMNS.order_id).where(UNDELIVERED)
         return await self._read(lambda connection: connection.scalars(query).all())
 
     async def list(
@@ -174,13 +164,13 @@ class SqlApprovalStore:
     ) -> Sequence[Case]:
         """Read requests: pending ones by the nearest deadline, others by the latest."""
         nearest_first = status is ApprovalStatus.PENDING
-        order = [_columns.expires_at, _columns.order_id]
-        query = select(_approvals).where(_having(status, now)).limit(limit)
+        order = [COLUMNS.expires_at, COLUMNS.order_id]
+        query = select(APPROVALS).where(_having(status, now)).limit(limit)
         query = query.order_by(*(order if nearest_first else [column.desc() for column in order]))
         if after is not None:
             query = query.where(_beyond(after) if nearest_first else _before(after))
         rows = await self._read(lambda connection: connection.execute(query).all())
-        return [_read(row) for row in rows]
+        return [read(row) for row in rows]
 
     def _note(self, connection: Connection, order_id: str, taken: Taken) -> None:
         decision = taken.decision
@@ -194,12 +184,24 @@ class SqlApprovalStore:
         )
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
-        with _reached():
+        with reached():
             return await self._database.read(work)
 
 
+def _write(connection: Connection, case: Case, *, is_new: bool) -> None:
+    """Write a case with the number of this change: only one transaction writes at a time."""
+    numbers = APPROVALS.alias("numbers").c.change_number
+    next_number = select(func.coalesce(func.max(numbers), 0) + 1).scalar_subquery()
+    row = {**write(case), "change_number": next_number}
+    if is_new:
+        connection.execute(insert(APPROVALS).values(**row))
+    else:
+        connection.execute(update(APPROVALS).where(COLUMNS.order_id == case.order_id).values(**row))
+
+
 @contextmanager
-def _reached() -> Iterator[None]:
+def reached() -> Iterator[None]:
+    """Tell that the database is away as `StoreUnavailable`."""
     try:
         yield
     except (OperationalError, InterfaceError) as error:
@@ -209,83 +211,25 @@ def _reached() -> Iterator[None]:
 
 
 def _having(status: ApprovalStatus | None, now: datetime) -> ColumnElement[bool]:
-    pending = _columns.status == ApprovalStatus.PENDING
+    pending = COLUMNS.status == ApprovalStatus.PENDING
     if status is None:
-        return _columns.status.is_not(None)
+        return COLUMNS.status.is_not(None)
     if status is ApprovalStatus.PENDING:
-        return and_(pending, _columns.expires_at > now)
+        return and_(pending, COLUMNS.expires_at > now)
     if status is ApprovalStatus.EXPIRED:
-        return or_(_columns.status == status, and_(pending, _columns.expires_at <= now))
-    return _columns.status == status
+        return or_(COLUMNS.status == status, and_(pending, COLUMNS.expires_at <= now))
+    return COLUMNS.status == status
 
 
 def _beyond(place: Place) -> ColumnElement[bool]:
     return and_(
-        _columns.expires_at >= place.expires_at,
-        or_(_columns.expires_at > place.expires_at, _columns.order_id > place.order_id),
+        COLUMNS.expires_at >= place.expires_at,
+        or_(COLUMNS.expires_at > place.expires_at, COLUMNS.order_id > place.order_id),
     )
 
 
 def _before(place: Place) -> ColumnElement[bool]:
     return and_(
-        _columns.expires_at <= place.expires_at,
-        or_(_columns.expires_at < place.expires_at, _columns.order_id < place.order_id),
+        COLUMNS.expires_at <= place.expires_at,
+        or_(COLUMNS.expires_at < place.expires_at, COLUMNS.order_id < place.order_id),
     )
-
-
-def _write(case: Case) -> Mapping[str, Any]:
-    request = case.asked.request if case.asked else None
-    made, endorsed = case.made, case.endorsed
-    return {
-        "order_id": case.order_id,
-        "status": case.recorded_status(),
-        "customer_id": request.customer_id if request else None,
-        "lines": [line.model_dump() for line in request.lines] if request else None,
-        "total_cents": request.total_cents if request else None,
-        "requested_at": case.asked.requested_at if case.asked else None,
-        "expires_at": request.expires_at if request else None,
-        "ended_reason": case.ended.reason if case.ended else None,
-        "ended_at": case.ended.at if case.ended else None,
-        "approved": made.decision.approved if made else None,
-        "approver": made.decision.approver if made else None,
-        "comment": made.decision.comment if made else None,
-        "decided_at": made.decided_at if made else None,
-        "handed_over_at": made.handed_over_at if made else None,
-        "outcome": made.outcome if made else None,
-        "levels": request.levels if request and request.levels > 1 else None,
-        "endorser": endorsed.decision.approver if endorsed else None,
-        "endorsement": endorsed.decision.comment if endorsed else None,
-        "endorsed_at": endorsed.decided_at if endorsed else None,
-    }
-
-
-def _read(row: Row[Any]) -> Case:
-    return Case(
-        order_id=row.order_id,
-        asked=_asked(row) if row.requested_at is not None else None,
-        made=_made(row) if row.decided_at is not None else None,
-        ended=Ended(row.ended_reason, row.ended_at) if row.ended_at is not None else None,
-        endorsed=_endorsed(row) if row.endorsed_at is not None else None,
-    )
-
-
-def _asked(row: Row[Any]) -> Asked:
-    request = ApprovalRequested(
-        order_id=row.order_id,
-        customer_id=row.customer_id,
-        lines=row.lines,
-        total_cents=row.total_cents,
-        expires_at=row.expires_at,
-        levels=row.levels or 1,
-    )
-    return Asked(request, row.requested_at)
-
-
-def _made(row: Row[Any]) -> Made:
-    decision = Decision(approved=row.approved, approver=row.approver, comment=row.comment)
-    return Made(decision, row.decided_at, row.handed_over_at, row.outcome)
-
-
-def _endorsed(row: Row[Any]) -> Endorsed:
-    decision = Decision(approved=True, approver=row.endorser, comment=row.endorsement)
-    return Endorsed(decision, row.endorsed_at)

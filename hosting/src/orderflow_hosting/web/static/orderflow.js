@@ -75,16 +75,6 @@
     htmx.trigger(document.body, "refresh");
   }
 
-  // What a person has opened or ticked stays so while a part is fetched anew.
-  document.addEventListener("DOMContentLoaded", () => {
-    const callbacks = Idiomorph.defaults.callbacks;
-    const former = callbacks.beforeAttributeUpdated;
-    callbacks.beforeAttributeUpdated = (name, node, kind) =>
-      !(name === "open" && node.tagName === "DETAILS") &&
-      !(name === "checked" && node.tagName === "INPUT") &&
-      former(name, node, kind) !== false;
-  });
-
   document.addEventListener("htmx:sseError", connectionLost);
   document.addEventListener("htmx:sseOpen", connectionBack);
 
@@ -99,6 +89,21 @@
 
   document.addEventListener("htmx:load", (event) => { localTimes(event.target); countDown(); });
   document.addEventListener("htmx:afterSettle", () => { localTimes(document); countDown(); });
+  // A live change replaces what is shown, but never what somebody has typed, chosen or
+  // opened meanwhile.
+  function isEdited(control) {
+    if (control instanceof HTMLTextAreaElement) return control.value !== control.defaultValue;
+    if (control instanceof HTMLOptionElement) return control.selected !== control.defaultSelected;
+    if (!(control instanceof HTMLInputElement)) return false;
+    return control.value !== control.defaultValue || control.checked !== control.defaultChecked;
+  }
+
+  if (typeof Idiomorph !== "undefined") {
+    Idiomorph.defaults.ignoreActiveValue = true;
+    Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
+      !(["value", "checked", "selected"].includes(name) && isEdited(element)) &&
+      !(name === "open" && element instanceof HTMLDetailsElement);
+  }
   // A link that is shown as a button is used like one, by the space bar too.
   document.addEventListener("keydown", (event) => {
     if (event.key !== " " || !event.target.matches("a[role=button]")) return;

@@ -1,0 +1,26 @@
+"""Cursors of lists that are sorted by a time and the order."""
+
+from datetime import datetime
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from orderflow_contracts.fields import Moment, OrderId
+from orderflow_hosting.pages import decode_cursor, encode_cursor, not_a_cursor
+
+_ORDER_ID: Final[TypeAdapter[str]] = TypeAdapter(OrderId)
+_MOMENT: Final[TypeAdapter[datetime]] = TypeAdapter(Moment)
+
+
+def cursor_of(at: datetime, order_id: str) -> str:
+    """Make a cursor of a place."""
+    return encode_cursor(f"{at.isoformat()} {order_id}")
+
+
+def read_cursor(cursor: str) -> tuple[datetime, str]:
+    """Find the place; raise `INVALID_INPUT` for what is no cursor of such a list."""
+    at, _, order_id = decode_cursor(cursor).partition(" ")
+    try:
+        return _MOMENT.validate_python(at), _ORDER_ID.validate_python(order_id)
+    except ValidationError:
+        raise not_a_cursor() from None

@@ -1,0 +1,147 @@
+"""The site of approvals, with people who sign in on it."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+
+from approvals.api import approval_router, http_app
+from approvals.feed import ChangeFeed
+from approvals.inbox import Inbox
+from approvals.pages import Desk, approvals_site, page_router
+from approvals.past import Past
+from approvals.store import SqlApprovalStore
+from approvals.tables import ACCESS
+from fakes.access import settings
+from orderflow_contracts.access import AccessFile, Role, User
+from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn, Decision
+from orderflow_contracts.orders import OrderLine
+from orderflow_hosting.access import Access, reads
+from orderflow_hosting.database import Database
+
+PASSWORD = "correct horse battery staple"  # noqa: S105 # of nobody outside these tests
+ROLES = {
+    "ada": (Role.APPROVER,),
+    "bob": (Role.APPROVER,),
+    "vera": (Role.VIEWER,),
+    "otto": (Role.OPERATOR,),
+}
+BOARD = "http://board.example"
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self, time: datetime) -> None:
+        self.time = time
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def pass_by(self, **time: float) -> None:
+        self.time += timedelta(**time)
+
+
+class NoCarrier:
+    """Hands nothing over."""
+
+    def offer(self, order_id: str) -> None:
+        del order_id
+
+
+class Person:
+    """Somebody with a browser that has no script."""
+
+    def __init__(self, name: str, client: httpx.AsyncClient) -> None:
+        self.name = name
+        self.client = client
+
+    async def look(self, path: str, status: int = 200, **headers: str) -> str:
+        answer = await self.client.get(path, headers=headers)
+        assert answer.status_code == status, answer.text
+        return answer.text
+
+    async def send(self, path: str, headers: Any = None, **fields: Any) -> httpx.Response:
+        """Send a form as the pages have it."""
+        csrf = re.search(r'name="csrf" value="([^"]+)"', await self.look("/inbox/decided"))
+        assert csrf is not None
+        return await self.client.post(path, data={"csrf": csrf[1], **fields}, headers=headers)
+
+    async def decide(self, order_id: str, decision: str, comment: str = "") -> httpx.Response:
+        path = f"/inbox/requests/{order_id}/decision"
+        return await self.send(path, decision=decision, comment=comment)
+
+
+class ApprovalSite:
+    """The whole application but for its sidecar, on real tables, with a clock to be set."""
+
+    def __init__(
+        self,
+        folder: Path,
+        database: Database,
+        clock: Clock,
+        board: str | None = BOARD,
+        confirm_from_cents: int = 100_000_00,
+    ) -> None:
+        self.clock = clock
+        store = SqlApprovalStore(database)
+        self.inbox = Inbox(store, NoCarrier(), clock)
+        self.feed = ChangeFeed(store, clock)
+        self.access = Access(settings(_access_file(folder)), "approvals", database, ACCESS)
+        site = approvals_site(board)
+        desk = Desk(store, Past(database), site, confirm_from_cents, board, clock)
+        self.app: FastAPI = http_app(
+            approval_router(self.inbox),
+            self.access.sign_in_router(site.page),
+            page_router(desk, self.inbox, self.feed, self.access),
+        )
+        self.access.install(self.app)
+        site.install(self.app, [reads()])
+
+    @asynccontextmanager
+    async def signed_in(self, name: str) -> AsyncIterator[Person]:
+        async with self.browser() as client:
+            answer = await client.post("/sign-in", data={"name": name, "password": PASSWORD})
+            assert answer.status_code == 303, answer.text
+            yield Person(name, client)
+
+    def browser(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app),
+            base_url="http://approvals",
+            headers={"Accept": "text/html"},
+        )
+
+    async def ask(self, order_id: str, minutes: float = 600, **more: Any) -> None:
+        request: dict[str, Any] = {
+            "order_id": order_id,
+            "customer_id": "carol",
+            "lines": [OrderLine(item="cars", quantity=4)],
+            "total_cents": 60_000_00,
+            "expires_at": self.clock() + timedelta(minutes=minutes),
+            **more,
+        }
+        await self.inbox.ask(ApprovalRequested.model_validate(request))
+
+    async def decide(self, order_id: str, approver: str, comment: str = "", **more: bool) -> None:
+        decision = {"approved": True, "approver": approver, "comment": comment, **more}
+        await self.inbox.decide_known(order_id, Decision.model_validate(decision))
+
+    async def withdraw(self, order_id: str, reason: str) -> None:
+        await self.inbox.withdraw(ApprovalWithdrawn(order_id=order_id, reason=reason))
+
+
+def _access_file(folder: Path) -> Path:
+    hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    users = tuple(
+        User(name=name, roles=roles, password_hash=hashed) for name, roles in ROLES.items()
+    )
+    path = folder / "access.json"
+    path.write_text(AccessFile(users=users).model_dump_json())
+    return path
