@@ -660,9 +660,9 @@ async def test_open_pages_are_told_of_changes_together(store: OrderStore, feed: 
     """Each page is told at once, then when something changed, and once for all that did."""
     pulse = Pulse(feed)
     pages = [pulse.listener() for _ in range(3)]
-    first = [asyncio.create_task(page()) for page in pages]
+    first = [asyncio.ensure_future(page()) for page in pages]
     await asyncio.gather(*first)
-    waiting = [asyncio.create_task(page()) for page in pages]
+    waiting = [asyncio.ensure_future(page()) for page in pages]
     await until(lambda: len(feed._followers) == 1)
     assert not any(task.done() for task in waiting)
 
@@ -670,9 +670,9 @@ async def test_open_pages_are_told_of_changes_together(store: OrderStore, feed: 
         feed.publish((await store.accept(order(f"o{number}"))).first)
     await asyncio.wait_for(asyncio.gather(*waiting), 10)
 
-    more = asyncio.create_task(pages[0]())
+    more = asyncio.ensure_future(pages[0]())
     await until(more.done)
-    last = asyncio.create_task(pages[0]())
+    last = asyncio.ensure_future(pages[0]())
     feed.close()
     with pytest.raises(StopAsyncIteration):
         await asyncio.wait_for(last, 10)
@@ -685,7 +685,7 @@ async def test_an_orders_page_is_told_of_its_own_changes(
     await store.accept(order("mine"))
     next_change = Pulse(feed).listener_of("mine")
     await next_change()
-    waiting = asyncio.create_task(next_change())
+    waiting = asyncio.ensure_future(next_change())
     await until(lambda: len(feed._followers) == 1)
 
     feed.publish((await store.accept(order("other"))).first)
