@@ -91,7 +91,6 @@ async def run(settings: OrdersSettings) -> None:
     inventory = DaprInventory(sidecar)
     steps = OrderActivities(store, inventory, payments, announcer, feed, engine)
     monitors = StockMonitors(settings, engine, inventory, announcer)
-    hello = HelloActivities(part_seconds=settings.hello_step_seconds)
     task_store = TaskStore(database)
     tasks = Tasks(task_store, engine)
     worker = Worker(
@@ -102,7 +101,9 @@ async def run(settings: OrdersSettings) -> None:
             **_named(steps, workflow_names.ORDER_ACTIVITIES),
             **_named(monitors, workflow_names.MONITOR_ACTIVITIES),
             **_named(BatchActivities(batches), workflow_names.BATCH_ACTIVITIES),
-            workflow_names.INTERACTIVE_HELLO_STEP: hello.interactive_hello_activity,
+            workflow_names.INTERACTIVE_HELLO_STEP: HelloActivities(
+                part_seconds=settings.hello_step_seconds
+            ).interactive_hello_activity,
             **_named(TaskActivities(task_store, settings.pickers), workflow_names.TASK_ACTIVITIES),
             **_named(
                 PickingActivities(store, task_store, engine), workflow_names.PICKING_ACTIVITIES

@@ -270,7 +270,7 @@ def _title(step: _Step, status: OrderStatus | None) -> str:
 
 def _told(payload: Any) -> OrderStatus | None:
     told = payload.get("status") if isinstance(payload, dict) else None
-    return OrderStatus(told) if told in set(OrderStatus) else None
+    return OrderStatus(told) if isinstance(told, str) and told in set(OrderStatus) else None
 
 
 def _note(step: _Step) -> str:

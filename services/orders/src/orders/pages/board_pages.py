@@ -106,7 +106,7 @@ def read_search(query: Mapping[str, str]) -> Searched:
         if typed[name]:
             try:
                 values[name] = _moment(typed[name])
-            except ValueError:
+            except (ValueError, OverflowError):
                 errors[name] = "A date and a time, such as 2026-11-21T09:30."
     return Searched(typed, Wanted() if errors else Wanted(**values), errors)
 
