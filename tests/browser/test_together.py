@@ -58,7 +58,7 @@ def test_what_somebody_else_decides_changes_at_once(visitors: Visitors, shop: Sh
     expect(card.get_by_role("button")).to_have_count(0)
     first.assert_stayed()
     second.assert_stayed()
-    assert shop.wait_final(order_id)["reason"] == "approval_denied"
+    assert shop.wait_final(order_id)["reason"] == "denied"
 
 
 def test_a_withdrawn_request_says_why(visitors: Visitors, shop: Shop) -> None:

@@ -44,7 +44,7 @@ class Visitor:
 
     def sign_in(self, name: str, *apps: str) -> Self:
         """Sign in at the sites (both, if none is named), and end on the first page of the last."""
-        for app in apps or (ORDERS,):
+        for app in apps or SITES:
             self.go(app)
             self.assert_signed_out()
             self.fill_sign_in(name, PASSWORD)
