@@ -1,5 +1,6 @@
 """Access for tests of what lies behind it: open, as on loopback, with a trail in memory."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ def settings(access_file: Path | None = None, **more: str) -> ServiceSettings:
         "ORDERFLOW_PUBLIC_HOSTS": HOSTS,
         **more,
     }
+    if groups := values.get("ORDERFLOW_PROXY_GROUPS"):
+        values["ORDERFLOW_PROXY_GROUPS"] = json.loads(groups)  # as from the environment
     return ServiceSettings(ORDERFLOW_ACCESS_FILE=access_file, **values)
 
 

@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import psycopg
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from approvals.domain import Case, DecisionStands
 from approvals.store import TABLES as APPROVAL_TABLES
@@ -19,12 +21,15 @@ from approvals.store import SqlApprovalStore
 from fakes.waiting import until
 from orderflow_contracts.approvals import ApprovalRequested, Decision, DecisionMade
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
+from orderflow_hosting.access import Audit, Principal, Role
+from orderflow_hosting.access.sessions import Sessions
+from orderflow_hosting.access.throttle import Throttle
 from orderflow_hosting.database import Database, DatabaseNotReady
 from orderflow_hosting.retrying import passes
 from orderflow_tools.postgres import PostgresServer, find_postgres
 from orders.feed import StatusFeed
 from orders.payments import LedgerProvider
-from orders.store import TABLES, OrderStore, OtherContent, accept_within, new_run_id
+from orders.store import ACCESS, TABLES, OrderStore, OtherContent, accept_within, new_run_id
 from orders.task_store import TaskStore
 
 T = TypeVar("T")
@@ -435,3 +440,52 @@ async def test_a_database_that_dies_is_used_again_when_it_is_back(
             *(store.accept(an_order(f"o{number}")) for number in range(20))
         )
         assert [accepted.is_new for accepted in again] == [number != 1 for number in range(20)]
+
+
+async def test_the_database_refuses_to_change_the_audit_trail(url: str) -> None:
+    """Neither entries nor outcomes can be changed, taken away or all be dropped at once."""
+    with opened(url) as database:
+        await database.ready()
+        audit = Audit(database, ACCESS)
+        ann = Principal("ann", frozenset({Role.OPERATOR}), "token")
+        await audit.end(await audit.begin(ann, "order.cancel", "o1", {"body": "\0"}), "done")
+        before = await audit.page(10, None)
+        for table in ("audit", "audit_outcomes"):
+            for change in (
+                f"UPDATE {table} SET at = now()",  # noqa: S608 # two names of our own
+                f"DELETE FROM {table}",  # noqa: S608 # likewise
+                f"TRUNCATE {table} CASCADE",
+            ):
+                with pytest.raises(DBAPIError, match="cannot be changed"):
+                    await database.write(partial(Connection.execute, statement=text(change)))
+
+        assert await audit.page(10, None) == before
+        assert [entry.outcome for entry in before] == ["done"]
+
+
+def test_wrong_passwords_are_counted_by_all_replicas_together(url: str) -> None:
+    """Whoever tries at several replicas at once has no more tries than at one."""
+
+    async def work(database: Database) -> list[bool]:
+        throttle = Throttle(database, ACCESS)
+        return [await throttle.begin("ann", "10.0.0.1") > 0 for _ in range(5)]
+
+    refused = [each for replica in on_replicas(url, TABLES, work) for each in replica]
+
+    assert refused.count(False) == 5
+
+
+def test_all_replicas_know_a_session(url: str) -> None:
+    """Who has signed in at one is signed in at all, and who has signed out is out."""
+    cookies: list[str] = []
+
+    async def begin(database: Database) -> None:
+        cookies.append((await Sessions(database, ACCESS, hours=8).open("ann", "session"))[0])
+
+    async def find(database: Database) -> list[bool]:
+        sessions = Sessions(database, ACCESS, hours=8)
+        return [await sessions.find(cookie) is not None for cookie in cookies]
+
+    on_replicas(url, TABLES, begin)
+
+    assert on_replicas(url, TABLES, find) == [[True] * REPLICAS] * REPLICAS

@@ -133,10 +133,10 @@ def load(settings: type[Settings]) -> Settings:
         raise SystemExit(2) from None
 
 
-def _variable(settings: type[ServiceSettings], place: str) -> str:
-    """Name the variable that a problem is about: pydantic tells it, or the field's own name."""
-    field = settings.model_fields.get(place)
+def _variable(settings: type[ServiceSettings], name: str) -> str:
+    """Name the variable that a field is read from."""
+    field = settings.model_fields.get(name)
     if field is None:
-        return place
+        return name  # it is the variable's name already
     prefix = settings.model_config.get("env_prefix", "")
-    return str(field.validation_alias or f"{prefix}{place.upper()}")
+    return str(field.validation_alias or f"{prefix}{name.upper()}")

@@ -12,6 +12,7 @@ from orderflow_hosting.access.audit import Audit
 from orderflow_hosting.access.audit_api import audit_router
 from orderflow_hosting.access.identity import Identities, Identity
 from orderflow_hosting.access.middleware import AccessMiddleware
+from orderflow_hosting.access.openapi import describe_access
 from orderflow_hosting.access.origins import Origins
 from orderflow_hosting.access.principal import Principal
 from orderflow_hosting.access.proxy import Proxy
@@ -62,12 +63,18 @@ class Access:
             throttle = Throttle(database, tables, clock)
             self._signing = Signing(database, reader, self._sessions, throttle, self.audit)
 
+    @property
+    def has_sign_in(self) -> bool:
+        """Whether somebody can sign in here."""
+        return self._signing is not None
+
     def install(self, app: FastAPI) -> None:
         """Let nobody unknown into this application; call it before the site's `install`.
 
         So the site's headers are on refusals too.
         """
         app.state.access = self
+        describe_access(app, apis_open=not self._settings.are_apis_closed)
         app.add_middleware(
             AccessMiddleware,
             origins=self._origins,

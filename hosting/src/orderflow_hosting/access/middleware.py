@@ -69,7 +69,7 @@ class AccessMiddleware:
         await self._pass_on(request, send)
 
     async def _let_in(self, request: Request) -> None:
-        path = request.url.path
+        path: str = request.scope["path"]
         self._origins.check(request.method, path, request.headers, HEALTH)
         if is_public(path) and path not in SIGNING:
             return

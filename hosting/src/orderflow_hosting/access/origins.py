@@ -1,5 +1,6 @@
 """Where a request comes from: the host that it names, and the site that made a browser send it."""
 
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ class Origins:
     def __init__(self, settings: ServiceSettings) -> None:
         self._is_local = settings.is_local
         self._public = frozenset(settings.public_hosts)
+        self._is_known = lru_cache(maxsize=256)(self._find)
 
     def check(self, method: str, path: str, headers: Headers, public: frozenset[str]) -> None:
         """Raise `HOST_NOT_KNOWN` or `CROSS_SITE`; `public` paths may be asked for by any name."""
@@ -36,10 +38,13 @@ class Origins:
         if not self._is_local and not self._public:
             return
         hosts = headers.getlist("host")
-        host = _name(hosts[0]) if len(hosts) == 1 else ""
-        if host in self._public or (self._is_local and is_loopback(host)):
+        if len(hosts) == 1 and self._is_known(hosts[0]):
             return
         raise Problem(421, "HOST_NOT_KNOWN", "this service is not known under the name in Host")
+
+    def _find(self, host: str) -> bool:
+        name = _name(host)
+        return name in self._public or (self._is_local and is_loopback(name))
 
     def _check_site(self, headers: Headers) -> None:
         site = headers.get("sec-fetch-site")

@@ -100,7 +100,8 @@ class Site:
         is_part = request.headers.get("HX-Request") == "true"
         if not is_part and "text/html" not in request.headers.get("Accept", ""):
             return None
-        if problem.status == HTTPStatus.UNAUTHORIZED:
+        access = getattr(request.app.state, "access", None)
+        if problem.status == HTTPStatus.UNAUTHORIZED and getattr(access, "has_sign_in", True):
             return self._to_sign_in(request, is_part=is_part)
         template = "problem_part.html" if is_part else "problem.html"
         response = self.page(request, template, problem.status, problem=problem)
