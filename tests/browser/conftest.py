@@ -6,7 +6,7 @@ with the tests of this folder: those of other folders run asynchronous code.
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -81,10 +81,9 @@ def own_platform(tmp_path: Path, access_file: Path) -> OwnPlatform:
 @pytest.fixture
 def shop(platform: Platform) -> Iterator[Shop]:
     """Use the shared platform beside the pages, with the opening stock on the shelf."""
-    shop = Shop(platform)
-    shop.restock()
-    yield shop
-    shop.close()
+    with closing(Shop(platform)) as shop:
+        shop.restock()
+        yield shop
 
 
 @pytest.fixture(scope="package")

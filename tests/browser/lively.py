@@ -1,5 +1,6 @@
 """A shop in which there is something to see on every page."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Self
 
@@ -23,7 +24,11 @@ class Lively:
     @classmethod
     def made(cls, platform: Platform) -> Self:
         """Bring all of it about."""
-        shop = Shop(platform)
+        with closing(Shop(platform)) as shop:
+            return cls._made(shop)
+
+    @classmethod
+    def _made(cls, shop: Shop) -> Self:
         shop.restock()
         waiting, denied = shop.submit("cars", 11, "rio motors"), shop.submit("cars", 12, "dana")
         completed, batch = shop.submit("paperclip", 3, "alice"), new_id("batch")
@@ -43,7 +48,6 @@ class Lively:
         for order in orders:
             shop.wait_status(order["order_id"], "completed")
         wait_for("a dead letter", lambda: shop.dead_letters("orders"))
-        shop.close()
         return cls(waiting, completed, denied, batch, f"iwf-{suffix}")
 
     @property

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from browser.conftest import OwnPlatform
 from browser.people import APPROVER
-from browser.visitors import Visitors
+from browser.visitors import Visitor, Visitors
 from orderflow_contracts.names import APPROVALS
 from orderflow_tools.platform import Platform
 from system.shop import Shop
@@ -25,8 +26,12 @@ def test_a_request_counts_down_and_expires_on_the_open_page(
     browser: Browser, hasty: Platform
 ) -> None:
     """The time left gets less, is marked as short, and its end takes the buttons away."""
-    visitors, shop = Visitors(browser, hasty), Shop(hasty)
-    approver = visitors(APPROVER)
+    visitors = Visitors(browser, hasty)
+    with closing(Shop(hasty)) as shop, closing(visitors):
+        _expire(visitors(APPROVER), shop)
+
+
+def _expire(approver: Visitor, shop: Shop) -> None:
     approver.go(APPROVALS)
     expect(approver.main).to_contain_text("Nothing waits for you.")
     approver.stay()
@@ -44,5 +49,3 @@ def test_a_request_counts_down_and_expires_on_the_open_page(
     assert shop.wait_final(order_id)["reason"] == "approval_expired"
     approver.go(APPROVALS, f"/inbox/decided?order_id={order_id}")
     expect(approver.page.get_by_role("row").filter(has_text=order_id)).to_contain_text("expired")
-    shop.close()
-    visitors.close()

@@ -1,5 +1,6 @@
 """What each role sees, and what it gets for a request that no page of its own would send."""
 
+from contextlib import closing
 from typing import NamedTuple
 
 import pytest
@@ -157,11 +158,10 @@ def _assert_untouched(shop: Shop, order_id: str) -> None:
 @pytest.fixture(scope="module")
 def waiting(platform: Platform) -> str:
     """Have an order that waits for a decision, which no test here takes."""
-    shop = Shop(platform)
-    shop.restock()
-    order_id = shop.submit("cars", 11, "forger's victim")
-    shop.wait_approval(order_id, "pending")
-    shop.close()
+    with closing(Shop(platform)) as shop:
+        shop.restock()
+        order_id = shop.submit("cars", 11, "forger's victim")
+        shop.wait_approval(order_id, "pending")
     return order_id
 
 

@@ -5,6 +5,7 @@ With ORDERFLOW_SCREENSHOTS=docs/images they are written there, else where they a
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -52,7 +53,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory, access_file: Path) -> Iterat
     """Run a shop on a good day."""
     settings = isolated(tmp_path_factory.mktemp("shown"), access_file)
     with Platform(settings) as platform:
-        _fill(platform)
+        with closing(Shop(platform)) as shop:
+            _fill(shop)
         yield platform
 
 
@@ -88,11 +90,11 @@ def test_a_page_is_fit_to_be_shown(manager: Visitors, folder: Path, picture: Pic
 def _assert_filled(visitor: Visitor) -> None:
     expect(visitor.heading).to_be_visible()
     expect(visitor.main.locator("article, table, ol").first).to_be_visible()
-    expect(visitor.main.locator("time[data-local]").first).to_be_attached()
+    expect(visitor.main.locator("time:not([data-local])")).to_have_count(0)
 
 
-def _fill(platform: Platform) -> None:
-    shop = Shop(platform)
+def _fill(shop: Shop) -> None:
+    """Let a day pass in which things go well, and some do not."""
     _finished(shop, "pens-for-school", "Hill School", "paperclip", 40)
     _finished(shop, "desk-refresh", "Norma Design", "computers", 12)
     _large(shop, "spring-fleet", "Rio Motors", "cars", 9)
@@ -104,10 +106,9 @@ def _fill(platform: Platform) -> None:
     _finished(shop, "no-such-thing", "Vega Rentals", "unicorn", 1)
     _finished(shop, "labels", "Hill School", "paperclip", 5)
     _large(shop, "autumn-fleet", "Rio Motors", "cars", 11)
-    _large(shop, "lab-rebuild", "Ostwald Institute", "computers", 76)
+    _large(shop, "field-work", "Ostwald Institute", "cars", 7)
     _large(shop, "taxi-pool", "Vega Rentals", "cars", 4)
     _finished(shop, "clips", "Norma Design", "paperclip", 8)
-    shop.close()
 
 
 def _submit(shop: Shop, order_id: str, customer: str, item: str, quantity: int) -> None:
