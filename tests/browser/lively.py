@@ -54,7 +54,7 @@ class Lively:
         return (
             *PAGES,
             PageOf(APPROVALS, request, self.waiting),
-            PageOf(APPROVALS, f"{request}/confirm?decision=approve", self.waiting, Role.APPROVER),
+            PageOf(APPROVALS, f"{request}/confirm?decision=approve", "Approve $", Role.APPROVER),
             PageOf(APPROVALS, f"/inbox/requests/{self.denied}", self.denied),
             PageOf(APPROVALS, "/inbox/decided?text=nothing+has+this", "Decided"),
             PageOf(ORDERS, order, self.waiting),

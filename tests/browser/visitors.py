@@ -13,7 +13,7 @@ from orderflow_tools.platform import Platform
 from orderflow_tools.settings import APPS
 
 SITES: Final = (ORDERS, APPROVALS)
-PATIENCE: Final = 12_000
+PATIENCE: Final = 30_000
 """Milliseconds that a page is waited for: what is awaited comes at once, on a machine at rest."""
 DESK: Final = {"width": 1280, "height": 900}
 PHONE: Final = {"width": 360, "height": 740}
