@@ -113,7 +113,7 @@ async def test_nothing_is_decided_by_looking(site: ApprovalSite, ada: Person) ->
     await site.ask("o-1", total_cents=LARGE)
 
     await ada.look("/inbox/requests/o-1/confirm?decision=approve&sure=yes&total_cents=16500000")
-    await ada.look("/inbox/requests/o-1/decision?decision=approve", 405)
+    await ada.look("/inbox/requests/o-1/decision?decision=approve", 303)
 
     assert await status_of(site) == "pending"
 

@@ -100,7 +100,7 @@ async def visited(
     histories: MemoryHistories,
     attention: MemoryAttention,
 ) -> Visited:
-    site = orders_site()
+    site = orders_site("http://127.0.0.1:8003")
     visited = Visited(site, database, ACCESS, tmp_path)
     board, pulse, stocks = BoardStore(database), Pulse(feed), Stocks(shelf)
 

@@ -114,7 +114,7 @@ async def run(settings: OrdersSettings) -> None:
 
     app = _dapr_app(settings, intake, batches, tasks, letters)
     access = Access(settings, names.ORDERS, database, ACCESS)
-    site = orders_site()
+    site = orders_site(settings.inbox_url)
     http = http_app(
         order_router(intake, store, feed),
         attention_router(attention, store),

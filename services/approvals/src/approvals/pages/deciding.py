@@ -1,7 +1,7 @@
 """Deciding on a page: large sums are confirmed, and what does not count is explained."""
 
 from typing import Annotated, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from approvals.domain import RefusedByRule
 from approvals.inbox import Inbox
 from approvals.pages.desk import Desk
-from approvals.pages.looking import known, show_inbox
+from approvals.pages.looking import Viewer, known, show_inbox
 from approvals.pages.shown import Shown
 from approvals.views import View
 from orderflow_contracts.approvals import Decision
@@ -41,6 +41,11 @@ def add_deciding(router: APIRouter, desk: Desk, inbox: Inbox) -> None:
         if not view.can_decide:
             return RedirectResponse(_own_page(order_id), status_code=303)
         return _ask(desk, request, view, _choice(decision), comment)
+
+    @router.get("/inbox/requests/{order_id}/decision")
+    async def decision_page(order_id: str, _: Viewer) -> Response:
+        """Lead back whoever asks anew for the page of a decision that did not count."""
+        return RedirectResponse(_own_page(quote(order_id, safe="")), status_code=303)
 
     @router.post("/inbox/requests/{order_id}/decision")
     async def decide(

@@ -15,6 +15,6 @@ MENU: Final = (
 )
 
 
-def orders_site() -> Site:
-    """Make the site whose pages the modules beside this one serve."""
-    return Site("Orders", "orders", MENU)
+def orders_site(inbox_url: str) -> Site:
+    """Make the site whose pages the modules beside this one serve; its menu leads to the inbox."""
+    return Site("Orders", "orders", (*MENU, MenuItem("Inbox", f"{inbox_url.rstrip('/')}/")))
