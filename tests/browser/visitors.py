@@ -71,7 +71,7 @@ class Visitor:
         """Expect that a service does not answer, or no longer the one who asks."""
         self.watch.forgive(r"Failed to load resource: net::ERR_")
         self.watch.forgive(r"EventSource's response has a MIME type")
-        self.watch.forgive(r"console error: \[object Event\]")  # what htmx remarks on it
+        self.watch.forgive(r"console error: (\[object Event\]|htmx:)")  # what htmx remarks on it
 
     @property
     def main(self) -> Locator:
