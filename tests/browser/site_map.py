@@ -21,7 +21,7 @@ class PageOf(NamedTuple):
 PAGES: Final = (
     PageOf(APPROVALS, "/", "Inbox"),
     PageOf(APPROVALS, "/inbox/decided", "Decided"),
-    PageOf(APPROVALS, "/inbox/dead-letters", "Dead letters"),
+    PageOf(APPROVALS, "/inbox/dead-letters", "Dead letters", Role.OPERATOR),
     PageOf(APPROVALS, "/inbox/audit", "Audit", Role.OPERATOR),
     PageOf(ORDERS, "/", "Orders"),
     PageOf(ORDERS, "/board/new-order", "Place an order", Role.OPERATOR),

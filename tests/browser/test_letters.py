@@ -1,0 +1,42 @@
+"""Dead letters, which somebody chooses from while the page goes on."""
+
+import re
+
+from playwright.sync_api import expect
+
+from browser.people import OPERATOR
+from browser.visitors import Visitors
+from orderflow_contracts.names import ORDERS
+from system.shop import Shop, new_id, wait_for
+
+
+def test_what_is_ticked_stays_ticked_and_is_sent_again(visitors: Visitors, shop: Shop) -> None:
+    """A page that is brought up to date keeps what was ticked, and that alone is sent again."""
+    markers = [new_id("letter") for _ in range(2)]
+    for marker in markers:
+        shop.publish("orders.submitted", {"order_id": "not an id", "customer_id": marker})
+    wait_for(
+        "the dead letters",
+        lambda: all(marker in str(shop.dead_letters("orders")) for marker in markers),
+    )
+    operator = visitors(OPERATOR)
+    operator.go(ORDERS, "/board/dead-letters")
+    operator.stay()
+    chosen, other = (
+        operator.main.get_by_role("article").filter(has_text=marker) for marker in markers
+    )
+    chosen.get_by_role("checkbox").check()
+    chosen.locator("summary").click()
+
+    with operator.page.expect_response(re.compile("/board/dead-letters")):
+        pass  # the page is brought up to date by itself
+    expect(chosen.get_by_role("checkbox")).to_be_checked()
+    expect(other.get_by_role("checkbox")).not_to_be_checked()
+    expect(chosen.locator("pre")).to_contain_text(markers[0])
+    operator.assert_stayed()
+    operator.page.get_by_role("button", name="Send the ticked again").click()
+
+    expect(operator.outcome).to_contain_text("1 letter was sent again.")
+    operator.go(ORDERS, "/board/dead-letters?show=resent")
+    expect(operator.main.get_by_role("article").filter(has_text=markers[0])).to_have_count(1)
+    expect(operator.main.get_by_role("article").filter(has_text=markers[1])).to_have_count(0)
