@@ -2,9 +2,10 @@
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import select
 
-from fakes.guarded_app import PASSWORD, Guarded, csrf_of
+from fakes.guarded_app import HASH, PASSWORD, Guarded, csrf_of
 from orderflow_contracts.access import Role
 
 COOKIE = "orderflow_orders_session"
@@ -170,6 +171,15 @@ async def test_a_removed_user_is_out_at_once(opened: Guarded) -> None:
     """Sessions do not outlive their user."""
     browser = await opened.signed_in("ann")
     opened.people.remove("ann")
+
+    assert not await is_in(browser)
+
+
+async def test_a_new_password_ends_the_sessions_of_the_old_one(opened: Guarded) -> None:
+    """Whoever had got hold of one is out."""
+    browser = await opened.signed_in("ann")
+    kept = opened.people.path.read_text()
+    opened.people.replace(kept.replace(HASH, PasswordHasher(time_cost=1).hash("another one")))
 
     assert not await is_in(browser)
 

@@ -76,12 +76,14 @@ class Identities:
             return True
         if await self._sessions.look(session.digest) is None:
             return False
-        return session.via == "proxy" or self._reader.user(session.name) is not None
+        return session.via == "proxy" or self._user(session) is not None
 
-    def user(self, name: str) -> Principal | None:
-        """Find a user of the access file, as one who has signed in."""
-        user = self._reader.user(name)
-        return Principal(user.name, frozenset(user.roles), "session") if user else None
+    def _user(self, session: Session) -> Principal | None:
+        """Find whose session it is; nobody's any more after another password was set."""
+        user = self._reader.user(session.name)
+        if user is None or not session.began_with(user.password_hash):
+            return None
+        return Principal(user.name, frozenset(user.roles), "session")
 
     async def _person(self, request: Request, named: Principal | None) -> Identity:
         cookie = request.cookies.get(self._cookie)
@@ -93,7 +95,7 @@ class Identities:
             return Identity(person=named, session=session if is_theirs else None)
         if session is None or session.via == "proxy":
             return Identity()
-        person = self.user(session.name)
+        person = self._user(session)
         return Identity(person=person, session=session if person is not None else None)
 
     def _program(self, request: Request, *, known_otherwise: bool) -> Principal | None:

@@ -33,10 +33,15 @@ class Session:
     via: Literal["session", "proxy"]
     created_at: datetime
     seen_at: datetime
+    password: str | None
+
+    def began_with(self, password_hash: str) -> bool:
+        """Tell whether this is still the password that the session began with, if with one."""
+        return self.password is None or self.password == _digest(password_hash)
 
 
 class Sessions:
-    """The sessions of one service. They end by signing out, by standing idle, and by their age."""
+    """The sessions of one service. They end by signing out, by standing idle, and by age."""
 
     def __init__(
         self, database: Database, tables: AccessTables, hours: float, clock: Clock = now
@@ -53,6 +58,7 @@ class Sessions:
         name: str,
         via: Literal["session", "proxy"],
         csrf: str,
+        password_hash: str | None = None,
     ) -> None:
         """Begin a session under a cookie that nobody has had before."""
         at = self._clock()
@@ -62,7 +68,13 @@ class Sessions:
         )
         connection.execute(
             insert(self._table).values(
-                digest=_digest(cookie), name=name, csrf=csrf, via=via, created_at=at, seen_at=at
+                digest=_digest(cookie),
+                name=name,
+                csrf=csrf,
+                via=via,
+                created_at=at,
+                seen_at=at,
+                password=_digest(password_hash) if password_hash is not None else None,
             )
         )
 
@@ -88,7 +100,9 @@ class Sessions:
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         if row is None or not self._goes_on(row):
             return None
-        return Session(row.digest, row.name, row.csrf, row.via, row.created_at, row.seen_at)
+        return Session(
+            row.digest, row.name, row.csrf, row.via, row.created_at, row.seen_at, row.password
+        )
 
     def end_within(self, connection: Connection, digest: str) -> None:
         """End a session; its cookie is worth nothing from now on."""
@@ -115,5 +129,5 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
-def _digest(cookie: str) -> str:
-    return hashlib.sha256(cookie.encode()).hexdigest()
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

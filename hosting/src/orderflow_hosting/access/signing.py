@@ -81,14 +81,14 @@ class Signing:
         if not await self._passwords.is_right(kept, password):
             log.warning("sign_in_refused", why="wrong name or password", address=address)
             return None
-        return await self._begin(name, address)
+        return await self._begin(name, kept, address)
 
-    async def _begin(self, name: str, address: str) -> str:
+    async def _begin(self, name: str, password_hash: str | None, address: str) -> str:
         cookie, csrf = new_secret(), new_secret()
 
         def work(connection: Connection) -> None:
             self._throttle.forget_within(connection, name)
-            self._sessions.open_within(connection, cookie, name, "session", csrf)
+            self._sessions.open_within(connection, cookie, name, "session", csrf, password_hash)
             self._enter(connection, name, "session", "sign-in", address)
 
         await self._database.write(work)

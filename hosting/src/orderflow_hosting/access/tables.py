@@ -44,6 +44,7 @@ def access_tables(tables: MetaData) -> AccessTables:
         Column("created_at", Utc, nullable=False),
         Column("seen_at", Utc, nullable=False),
         Column("ended_at", Utc),
+        Column("password", String(64)),  # which one it began with; null where a proxy signs in
     )
     failed = Table(
         "failed_sign_ins",
