@@ -1,5 +1,6 @@
 """Who may sign in while the pages are tested, and as what."""
 
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -33,9 +34,8 @@ PEOPLE: Final = {
 
 def write_access_file(path: Path, *, without: str = "") -> Path:
     """Write the file that the services read, as `orderflow users` does, and return its path."""
-    password_hash = PasswordHasher().hash(PASSWORD)
     users = tuple(
-        User(name=name, roles=roles, password_hash=password_hash)
+        User(name=name, roles=roles, password_hash=_password_hash())
         for name, roles in PEOPLE.items()
         if name != without
     )
@@ -43,3 +43,9 @@ def write_access_file(path: Path, *, without: str = "") -> Path:
     new.touch(mode=0o600)
     new.write_text(AccessFile(users=users).model_dump_json())
     return new.replace(path)
+
+
+@cache
+def _password_hash() -> str:
+    """Hash the password once: another hash, and everybody would have to sign in again."""
+    return PasswordHasher().hash(PASSWORD)
