@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from approvals.api import approval_router, http_app
 from approvals.feed import ChangeFeed
 from approvals.inbox import Inbox
-from approvals.pages import Desk, approvals_site, page_router
+from approvals.pages import AUDIT_PATH, Desk, approvals_site, page_router
 from approvals.past import Past
 from approvals.store import SqlApprovalStore
 from approvals.tables import ACCESS
@@ -22,8 +22,9 @@ from fakes.access import settings
 from orderflow_contracts.access import AccessFile, Role, User
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn, Decision
 from orderflow_contracts.orders import OrderLine
-from orderflow_hosting.access import Access, reads
+from orderflow_hosting.access import Access, Audit, reads
 from orderflow_hosting.database import Database
+from orderflow_hosting.web.audit_pages import audit_pages
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 # of nobody outside these tests
 ROLES = {
@@ -100,6 +101,7 @@ class ApprovalSite:
             approval_router(self.inbox),
             self.access.sign_in_router(site.page),
             page_router(desk, self.inbox, self.feed, self.access),
+            audit_pages(site, Audit(database, ACCESS), AUDIT_PATH),
         )
         self.access.install(self.app)
         site.install(self.app, [reads()])

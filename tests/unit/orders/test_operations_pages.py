@@ -12,13 +12,13 @@ from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted, R
 from orderflow_contracts.tasks import TaskStatus
 from orderflow_hosting.database import Database
 from orderflow_hosting.web import Site
+from orderflow_hosting.web.audit_pages import audit_pages
 from orders.attention import Attention
 from orders.attention_store import AttentionStore
 from orders.batch_store import BatchStore
 from orders.batches import entries_of
 from orders.order_undo import OrderUndo
 from orders.pages.attention_pages import attention_pages
-from orders.pages.audit_pages import audit_pages
 from orders.pages.batch_pages import batch_pages
 from orders.pages.task_pages import task_pages
 from orders.store import ACCESS, OrderStore
@@ -49,7 +49,7 @@ def visited(
         attention_pages(attention),
         batch_pages(site, batches),
         task_pages(site, Tasks(TaskStore(database), engine)),
-        audit_pages(site, visited.audit),
+        audit_pages(site, visited.audit, "/board/audit"),
     )
     return visited
 

@@ -9,7 +9,14 @@ from approvals.filling import Filling
 from approvals.gateways import DaprOrders
 from approvals.handover import Handover
 from approvals.inbox import Inbox
-from approvals.pages import LETTERS_PATH, REQUESTS_PATH, Desk, approvals_site, page_router
+from approvals.pages import (
+    AUDIT_PATH,
+    LETTERS_PATH,
+    REQUESTS_PATH,
+    Desk,
+    approvals_site,
+    page_router,
+)
 from approvals.past import Past
 from approvals.store import SqlApprovalStore
 from approvals.tables import ACCESS, DEAD_LETTERS, TABLES
@@ -23,6 +30,7 @@ from orderflow_hosting.health import health_router
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
+from orderflow_hosting.web.audit_pages import audit_pages
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
 
 
@@ -62,9 +70,8 @@ def _http(
     access = Access(settings, APPROVALS, database, ACCESS)
     site = approvals_site(settings.board_url)
     desk = Desk(store, Past(database), site, settings.confirm_from_cents, settings.board_url)
-    letter_pages = DeadLetterPages(
-        site, letters, Audit(database, ACCESS), LETTERS_PATH, REQUESTS_PATH, Role.OPERATOR
-    )
+    audit = Audit(database, ACCESS)
+    letter_pages = DeadLetterPages(site, letters, audit, LETTERS_PATH, REQUESTS_PATH, Role.OPERATOR)
     http = http_app(
         approval_router(inbox),
         dead_letter_router(letters),
@@ -73,6 +80,7 @@ def _http(
         access.audit_router(),
         page_router(desk, inbox, feed, access),
         letter_pages.router(),
+        audit_pages(site, audit, AUDIT_PATH),
     )
     access.install(http)
     site.install(http, [reads()])

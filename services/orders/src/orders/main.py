@@ -17,6 +17,7 @@ from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.web import Site
+from orderflow_hosting.web.audit_pages import audit_pages
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
 from orders.activities import OrderActivities
 from orders.api import http_app, offer_methods, order_router, payment_router, subscribe
@@ -39,7 +40,6 @@ from orders.intake import Intake
 from orders.management import Management
 from orders.order_undo import OrderUndo
 from orders.pages.attention_pages import attention_pages
-from orders.pages.audit_pages import audit_pages
 from orders.pages.batch_pages import batch_pages
 from orders.pages.board_pages import board_router
 from orders.pages.new_order_pages import new_order_router
@@ -224,7 +224,7 @@ def _operations(
     yield task_pages(site, tasks)
     yield workflow_pages(site, management)
     yield DeadLetterPages(site, letters, audit, "/board/dead-letters", "/board/orders").router()
-    yield audit_pages(site, audit)
+    yield audit_pages(site, audit, "/board/audit")
 
 
 def _dapr_app(

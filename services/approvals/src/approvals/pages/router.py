@@ -4,7 +4,6 @@ from fastapi import APIRouter
 
 from approvals.feed import ChangeFeed
 from approvals.inbox import Inbox
-from approvals.pages.audit import add_audit
 from approvals.pages.decided import add_decided
 from approvals.pages.deciding import add_deciding
 from approvals.pages.desk import Desk
@@ -17,6 +16,5 @@ def page_router(desk: Desk, inbox: Inbox, feed: ChangeFeed, access: Access) -> A
     router = APIRouter(include_in_schema=False)
     add_looking(router, desk, feed, access)
     add_decided(router, desk)
-    add_audit(router, desk, access)
     add_deciding(router, desk, inbox)
     return router

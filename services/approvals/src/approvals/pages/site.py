@@ -5,6 +5,7 @@ from typing import Final
 from orderflow_hosting.access import Role
 from orderflow_hosting.web import MenuItem, Site
 
+AUDIT_PATH: Final = "/inbox/audit"
 LETTERS_PATH: Final = "/inbox/dead-letters"
 REQUESTS_PATH: Final = "/inbox/requests"
 
@@ -15,7 +16,7 @@ def approvals_site(board_url: str | None) -> Site:
         MenuItem("Inbox", "/"),
         MenuItem("Decided", "/inbox/decided"),
         MenuItem("Dead letters", LETTERS_PATH, Role.OPERATOR),
-        MenuItem("Audit", "/inbox/audit", Role.OPERATOR),
+        MenuItem("Audit", AUDIT_PATH, Role.OPERATOR),
     ]
     if board_url is not None:
         menu.append(MenuItem("Orders", board_url.rstrip("/") + "/"))
