@@ -28,6 +28,8 @@ SCOPES: Final = {
     names.INVENTORY_STORE: {names.INVENTORY},
 }
 """The applications that use a component, by its name."""
+FOREVER: Final = -1
+"""The number of retries that has no end."""
 
 
 def annotations(documents: Documents) -> list[str]:
@@ -117,10 +119,13 @@ def _known_settings(kind: str, version: str) -> frozenset[str]:
 
 
 def resiliency(documents: Documents) -> list[str]:
-    """Say which policies or targets are not there; Dapr would go on without them."""
+    """Say which policies or targets are missing or give up; Dapr would go on without a word."""
     findings = []
     for each in of_kind(documents, "Resiliency"):
         retries = each["spec"]["policies"].get("retries", {})
+        for name, policy in retries.items():
+            if policy.get("maxRetries") != FOREVER or policy["policy"] != "constant":
+                findings.append(f"{title(each)}: {name} gives up in a long outage")
         for name, target in each["spec"]["targets"].get("components", {}).items():
             if name not in names_of(documents, "Component"):
                 findings.append(f"{title(each)}: no component {name}")

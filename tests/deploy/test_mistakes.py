@@ -323,6 +323,18 @@ MISTAKES = {
     "no patience with events": Mistake(
         "resiliency", remove("Resiliency", "orderflow"), "dead letter at once"
     ),
+    "patience with an end": Mistake(
+        "resiliency",
+        put("Resiliency", "orderflow", "spec/policies/retries/until-it-works/maxRetries", 21600),
+        "gives up",
+    ),
+    "patience that Dapr ends by itself": Mistake(
+        "resiliency",
+        put(
+            "Resiliency", "orderflow", "spec/policies/retries/until-it-works/policy", "exponential"
+        ),
+        "gives up",
+    ),
     "policies for too few": Mistake(
         "resiliency", put("Resiliency", "orderflow", "scopes", ["orders"]), "scopes"
     ),

@@ -25,7 +25,7 @@ from orderflow_hosting.access import Audit, Principal, Role
 from orderflow_hosting.access.sessions import Sessions
 from orderflow_hosting.access.throttle import Throttle
 from orderflow_hosting.database import Database, DatabaseNotReady
-from orderflow_hosting.retrying import passes
+from orderflow_hosting.retrying import is_around
 from orderflow_tools.postgres import PostgresServer, find_postgres
 from orders.board_store import BoardStore, Wanted
 from orders.feed import StatusFeed
@@ -388,7 +388,7 @@ async def test_a_service_waits_for_a_database_that_comes_up_later(
         store = OrderStore(database)
         with pytest.raises(DatabaseNotReady) as refusal:
             await store.accept(an_order("o1"))
-        assert passes(refusal.value)
+        assert is_around(refusal.value)
 
         own_server.start()
 
@@ -434,7 +434,7 @@ async def test_a_database_that_dies_is_used_again_when_it_is_back(
             store.order("o1"),
             return_exceptions=True,
         )
-        assert all(isinstance(each, Exception) and passes(each) for each in outcomes), outcomes
+        assert all(isinstance(each, Exception) and is_around(each) for each in outcomes), outcomes
 
         own_server.start()
         again = await asyncio.gather(

@@ -21,8 +21,8 @@ from pydantic import BaseModel, ValidationError
 
 from orderflow_contracts.names import PUBSUB, dead_letter_topic
 from orderflow_hosting.events import read_event
-from orderflow_hosting.problems import Problem, invalid_input
-from orderflow_hosting.retrying import Patience, passes
+from orderflow_hosting.problems import Problem, Unavailable, invalid_input
+from orderflow_hosting.retrying import Suspects, is_around
 from orderflow_hosting.settings import ServiceSettings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ class DaprApp:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._in_hand = _InHand()
-        self._patience = Patience()
+        self._suspects = Suspects()
         make: Any = App  # the SDK is typed in part only
         self._app = make(
             thread_pool=ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="dapr-handler"),
@@ -94,14 +94,17 @@ class DaprApp:
         """Handle a topic's events one by one.
 
         `handle` returns when the event is dealt with for good. It raises `Refused` for one that
-        can never be, which moves it to the dead letters. Trouble that passes means: again, later,
-        for as long as it takes; any other exception is a fault, and after some attempts the event
-        goes to the dead letters too.
+        can never be, which moves it to the dead letters. After any other exception the event comes
+        again, for as long as it takes; only one that keeps failing for an unknown reason while
+        others of its topic are handled goes to the dead letters too (see `Suspects`).
         """
         self._subscribe(topic, handle, dead_letter_topic(topic))
 
     def on_dead_letters(self, topic: str, keep: Callable[[CloudEvent], Awaitable[None]]) -> None:
-        """Keep what arrives on the topic's dead-letter topic."""
+        """Record what arrives on the topic's dead-letter topic.
+
+        Whatever `keep` raises, the event comes again: behind this topic there is no other.
+        """
         self._subscribe(dead_letter_topic(topic), keep, None)
 
     def _subscribe(
@@ -111,30 +114,35 @@ class DaprApp:
         dead_letters: str | None,
     ) -> None:
         def delivered(message: SubscriptionMessage) -> TopicEventResponse:
-            event = read_event(message)
+            event_id = _event_id(message)
             try:
-                self._on_loop(handle(event))
-            except Refused as refusal:
-                log.warning(
-                    "event_refused",
-                    topic=topic,
-                    event_id=event["id"],
-                    order_id=refusal.order_id,
-                    reason=str(refusal),
-                )
-                return TopicEventResponse("drop")
-            except Exception as error:  # noqa: BLE001 # the sidecar is told, and the log
-                return self._failed(topic, event["id"], error)
+                self._on_loop(handle(read_event(message)))
+            except Exception as error:  # noqa: BLE001 # the sidecar is answered, and it is logged
+                may_be_dropped = dead_letters is not None
+                return self._answer_failure(topic, event_id, error, may_be_dropped=may_be_dropped)
+            self._suspects.handled(topic, event_id)
             return TopicEventResponse("success")
 
         delivered.__name__ = topic
         self._app.subscribe(PUBSUB, topic, dead_letter_topic=dead_letters)(delivered)
 
-    def _failed(self, topic: str, event_id: str, error: Exception) -> TopicEventResponse:
-        if passes(error):
-            log.warning("event_waits", topic=topic, event_id=event_id, why=str(error))
+    def _answer_failure(
+        self, topic: str, event_id: str, error: Exception, *, may_be_dropped: bool
+    ) -> TopicEventResponse:
+        """Have an event that failed delivered again, or dropped to the dead letters."""
+        if may_be_dropped and isinstance(error, Refused):
+            log.warning(
+                "event_refused",
+                topic=topic,
+                event_id=event_id,
+                order_id=error.order_id,
+                reason=str(error),
+            )
+            return TopicEventResponse("drop")
+        if is_around(error):
+            log.warning("event_waits", topic=topic, event_id=event_id, reason=str(error))
             return TopicEventResponse("retry")
-        if self._patience.is_over(f"{topic}/{event_id}"):
+        if may_be_dropped and self._suspects.failed(topic, event_id):
             log.error("event_given_up", topic=topic, event_id=event_id, exc_info=error)
             return TopicEventResponse("drop")
         log.error("event_failed", topic=topic, event_id=event_id, exc_info=error)
@@ -187,6 +195,11 @@ class DaprApp:
             return await work
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+
+def _event_id(message: SubscriptionMessage) -> str:
+    untyped: Any = message
+    return str(untyped.id())
 
 
 def _caller(request: InvokeMethodRequest) -> str | None:
@@ -267,7 +280,10 @@ def _tell_problems(
         return handler.unary_unary(request, context)
     except Problem as problem:
         context.abort(problem.grpc_code, problem.detail)
-        raise  # abort has raised already, which its types do not tell
+        raise  # abort has raised already, which its types do not show
+    except Unavailable as unavailable:
+        context.abort(grpc.StatusCode.UNAVAILABLE, str(unavailable))
+        raise  # likewise
 
 
 def _handler_like(

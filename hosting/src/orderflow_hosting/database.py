@@ -5,12 +5,14 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
+import psycopg
 import structlog
 from sqlalchemy import (
     Column,
@@ -18,19 +20,24 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
+    Integer,
     MetaData,
     Table,
     TypeDecorator,
     create_engine,
     event,
+    insert,
     inspect,
     make_url,
     text,
+    update,
 )
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.schema import CreateColumn
 
 from orderflow_hosting.postgresql import postgresql_engine
+from orderflow_hosting.problems import Unavailable
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -41,6 +48,8 @@ READERS = 4
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.1
+PROVEN_SECONDS = 5.0
+"""A commit proves for this long that the database can be written to."""
 
 
 class Utc(TypeDecorator[datetime]):
@@ -60,16 +69,32 @@ class Utc(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class DatabaseClosed(Exception):
-    """Work came for a database that is closed already."""
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be used at the moment; whether a write was committed is unknown."""
+
+    code: ClassVar = "STORE_UNAVAILABLE"
+    detail: ClassVar = "the database cannot be used at the moment"
 
 
-class DatabaseNotReady(Exception):
-    """The tables cannot be used yet, for the database has not answered since the start."""
+class DatabaseClosed(DatabaseUnavailable):
+    """The database is closed, because the process is stopping."""
 
 
-DATABASE_AWAY: Final = (OperationalError, InterfaceError, DatabaseClosed, DatabaseNotReady)
-"""What reading and writing raise while the database cannot be used: it may be later."""
+class DatabaseNotReady(DatabaseUnavailable):
+    """The tables cannot be used yet, because the database has not answered since the start."""
+
+
+_CAUSED_BY_THE_WORK: Final = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,  # also what a trigger of ours refuses
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.RaiseException,  # what a trigger of ours refuses
+)
+"""Refusals of the values or the rows. Every other error of a database is about its own state.
+
+Among these are a failover (read only), a full disk, limits, lost rights and tables not there yet.
+"""
 
 
 class ColumnMissing(Exception):
@@ -90,6 +115,10 @@ class _Job(Generic[T]):
 
     def run(self, connection: Connection) -> None:
         self._result = self._work(connection)
+
+    @property
+    def succeeded(self) -> bool:
+        return self._error is None
 
     def run_alone(self, engine: Engine) -> None:
         try:
@@ -129,12 +158,17 @@ class Database:
 
     An SQLite file is made at once, or the failure is raised. A server may come up later than
     this process: until it has answered, reading and writing raise `DatabaseNotReady`.
+
+    `read` and `write` raise what the work raises, and `DatabaseUnavailable` for every error that
+    the work's own values did not cause.
     """
 
     def __init__(self, url: str, tables: MetaData) -> None:
         self._engine = _engine(url)
         self._writing = self._engine.execution_options(writes=True)
         self._tables = tables
+        self._probe = _probe_table(tables)
+        self._committed_at = -PROVEN_SECONDS
         self._ready = threading.Event()
         self._why_not = "it has not answered yet"
         self._closing = threading.Lock()
@@ -164,7 +198,8 @@ class Database:
             if self._closed.is_set():
                 raise DatabaseClosed("the database is closed")
             self._jobs.put(job)
-        return await job.future
+        with _map_errors():
+            return await job.future
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run the work on a connection of its own that writes nothing."""
@@ -174,11 +209,17 @@ class Database:
             with self._engine.connect() as connection:
                 return work(connection)
 
-        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+        with _map_errors():
+            return await asyncio.get_running_loop().run_in_executor(self._readers, run)
 
     async def check(self) -> None:
-        """Raise if the database does not answer."""
+        """Raise `DatabaseUnavailable` unless the database can be read and written.
+
+        A write is tried only when no other has been committed for a while.
+        """
         await self.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
+        if time.monotonic() - self._committed_at > PROVEN_SECONDS:
+            await self.write(self._write_probe)
 
     def close(self) -> None:
         """Finish what was begun, then let go of all connections."""
@@ -188,6 +229,12 @@ class Database:
         self._writer.join()
         self._readers.shutdown()
         self._engine.dispose()
+
+    def _write_probe(self, connection: Connection) -> None:
+        """Change one row, so that the database has to write."""
+        at = datetime.now(UTC)
+        if connection.execute(update(self._probe).values(at=at)).rowcount == 0:
+            connection.execute(insert(self._probe).values(number=1, at=at))
 
     def _must_be_ready(self) -> None:
         if not self._ready.is_set():
@@ -235,16 +282,21 @@ class Database:
         return jobs
 
     def _commit_together(self, jobs: Sequence[_Job[Any]]) -> None:
-        if len(jobs) == 1:
-            jobs[0].run_alone(self._writing)
-            return
+        if len(jobs) == 1 or not self._commit_as_one(jobs):
+            for job in jobs:
+                job.run_alone(self._writing)
+        if any(job.succeeded for job in jobs):
+            self._committed_at = time.monotonic()
+
+    def _commit_as_one(self, jobs: Sequence[_Job[Any]]) -> bool:
+        """Run all in one transaction; return False when that failed, because of whichever."""
         try:
             with self._writing.begin() as connection:
                 for job in jobs:
                     job.run(connection)
-        except Exception:  # noqa: BLE001 # each tells its own when it runs alone
-            for job in jobs:
-                job.run_alone(self._writing)
+        except Exception:  # noqa: BLE001 # each has its own error when it runs alone
+            return False
+        return True
 
     def _deliver(self, jobs: Sequence[_Job[Any]]) -> None:
         """Wake the event loop once for all; it costs more than the results themselves."""
@@ -257,10 +309,33 @@ class Database:
             jobs[0].future.get_loop().call_soon_threadsafe(deliver)
 
 
+@contextlib.contextmanager
+def _map_errors() -> Iterator[None]:
+    """Raise `DatabaseUnavailable` for errors that the work did not cause."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeoutError, sqlite3.Error, psycopg.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, _CAUSED_BY_THE_WORK):
+            raise
+        raise DatabaseUnavailable(_reason(error)) from error
+
+
+def _probe_table(tables: MetaData) -> Table:
+    """Add the table of the one row that `Database.check` writes, unless it is there."""
+    return Table(
+        "write_probe",
+        tables,
+        Column("number", Integer, primary_key=True),
+        Column("at", Utc, nullable=False),
+        keep_existing=True,
+    )
+
+
 def _reason(error: Exception) -> str:
-    """Tell in one line what the database says; neither it nor its driver tells the password."""
-    told = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-    return " ".join(told.split()) or type(error).__name__
+    """Say in one line what the database says; neither it nor its driver reveals the password."""
+    message = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    return " ".join(message.split()) or type(error).__name__
 
 
 def _add_missing_columns(engine: Engine, tables: MetaData) -> None:

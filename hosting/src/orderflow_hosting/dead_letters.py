@@ -113,7 +113,7 @@ class DeadLetters:
                 connection.execute(
                     update(self._table)
                     .where(*self._is(topic, event))
-                    .values(reason=reason, received_at=now(), resent_at=None)
+                    .values(reason=_storable(reason), received_at=now(), resent_at=None)
                 )
 
         await self._database.write(work)
@@ -189,7 +189,7 @@ class DeadLetters:
                 event_id=_event_id(event),
                 digest=_digest(event),
                 order_id=order_id,
-                reason=reason,
+                reason=_storable(reason),
                 data=_dump(event),
                 received_at=now(),
             )
@@ -230,7 +230,12 @@ def dead_letter_router(letters: DeadLetters) -> APIRouter:
 
 
 def _event_id(event: CloudEvent) -> str:
-    return str(event["id"])[:300].replace("\0", "")
+    return _storable(str(event["id"])[:300])
+
+
+def _storable(text: str) -> str:
+    """Remove NUL and escape lone surrogates, which databases refuse: every letter is recorded."""
+    return text.replace("\0", "").encode("utf-8", "backslashreplace").decode()
 
 
 def _dump(event: CloudEvent) -> str:

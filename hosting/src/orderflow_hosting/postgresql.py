@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+import psycopg
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
 
 CONNECTIONS: Final = 5
 """One for the writer and four for readers; one more while the tables are made."""
@@ -16,6 +17,9 @@ REACHING: Final[dict[str, Any]] = {
     "keepalives_interval": 5,
     "keepalives_count": 2,
     "tcp_user_timeout": 20_000,
+    # Statements prepared on the server belong to one of its connections, and PgBouncer in
+    # transaction mode hands each transaction another one.
+    "prepare_threshold": None,
 }
 
 WRITERS: Final = 0x6F72646572  # any number that no other program takes for its lock
@@ -53,5 +57,11 @@ def postgresql_engine(url: URL) -> Engine:
     def _begin(connection: Connection) -> None:
         if connection.get_execution_options().get("writes", False):
             connection.exec_driver_sql(BEGIN_WRITING)
+
+    @event.listens_for(engine, "handle_error")
+    def _leave_former_primary(context: ExceptionContext) -> None:
+        """Connect anew after a failover: the former primary answers on, and refuses to write."""
+        if isinstance(context.original_exception, psycopg.errors.ReadOnlySqlTransaction):
+            context.is_disconnect = True
 
     return engine

@@ -1,7 +1,7 @@
 """Problems: expected failures with a stable code, told as RFC 9457 documents or gRPC codes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import grpc
 import structlog
@@ -11,8 +11,6 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
-
-from orderflow_hosting.database import DATABASE_AWAY
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -79,6 +77,16 @@ class Problem(Exception):
             code=self.code,
             errors=self.errors or None,
         ).model_dump(exclude_none=True)
+
+
+class Unavailable(Exception):
+    """Something that the service needs does not answer at the moment; the same may succeed later.
+
+    `code` and `detail` are what an HTTP client is given; the message may name hosts and is logged.
+    """
+
+    code: ClassVar = "UNAVAILABLE"
+    detail: ClassVar = "something that this service needs does not answer at the moment"
 
 
 def invalid_input(errors: Sequence[ErrorDetails] | Sequence[Any], skip: int = 0) -> Problem:
@@ -153,13 +161,12 @@ def install(app: FastAPI) -> None:
         return _response(request, problem)
 
     async def answer_unavailable(request: Request, error: Exception) -> Response:
-        log.warning("database_unavailable", exc_info=error)
-        problem = Problem(503, "STORE_UNAVAILABLE", "the database does not answer")
-        return _response(request, problem)
+        unavailable = cast("Unavailable", error)
+        log.warning("http_request_unavailable", path=request.url.path, reason=str(unavailable))
+        return _response(request, Problem(503, unavailable.code, unavailable.detail))
 
     app.add_exception_handler(Problem, answer)
-    for unavailable in DATABASE_AWAY:
-        app.add_exception_handler(unavailable, answer_unavailable)
+    app.add_exception_handler(Unavailable, answer_unavailable)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(HTTPException, answer_http)
     app.add_exception_handler(Exception, answer_unexpected)

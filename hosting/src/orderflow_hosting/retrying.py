@@ -1,53 +1,66 @@
-"""Which failures pass, and how long to be patient with one that should not have happened."""
+"""Which failures of an event are its own, and which are of what the service needs.
 
-from collections import OrderedDict
+What failed around an event never makes it a dead letter: it is retried for as long as it takes.
+"""
+
+import threading
+from collections import OrderedDict, defaultdict
 
 import grpc.aio
 
-from orderflow_hosting.database import DATABASE_AWAY
-from orderflow_hosting.problems import Problem
+from orderflow_hosting.problems import Problem, Unavailable
 
-UNEXPECTED_ATTEMPTS = 10
+CONTRADICTED_ATTEMPTS = 5
 EVENTS_REMEMBERED = 10_000
 UNAVAILABLE_STATUS = 503
 
-
-class Unavailable(Exception):
-    """Something that the service needs does not answer for the moment."""
-
-
-_PASSING = (
+_AROUND = (
     Unavailable,
     grpc.aio.AioRpcError,
-    *DATABASE_AWAY,
     OSError,  # and with it TimeoutError
+    MemoryError,
 )
 
 
-def passes(error: Exception) -> bool:
-    """Tell whether a failure is trouble of the whole service, which will end one day."""
+def is_around(error: Exception) -> bool:
+    """Return whether a failure is known to be of what the service needs, not of the event."""
     if isinstance(error, Problem):
         return error.status == UNAVAILABLE_STATUS
-    return isinstance(error, _PASSING)
+    return isinstance(error, _AROUND)
 
 
-class Patience:
-    """Counts the attempts at events that fail although the service is well.
+class Suspects:
+    """Events that fail for an unknown reason, with the evidence that they are at fault themselves.
 
-    Such a failure is a fault in the program, and most often for this one event alone. While it is
-    retried it holds a worker of the sidecar, and Redis delivers it to another one every few
-    seconds: retried for ever it would stall all topics of the application.
+    An attempt counts only if, since the one before, another event of the same topic was handled:
+    the service can work, and this event still fails. After some such attempts it is given up.
+    While nothing else succeeds there is no such evidence, however long that lasts. The counts are
+    of this process alone: after a restart they begin again. Called from several threads.
     """
 
     def __init__(self) -> None:
-        self._attempts: OrderedDict[str, int] = OrderedDict()
+        self._lock = threading.Lock()
+        self._handled: defaultdict[str, int] = defaultdict(int)
+        self._last_handled: dict[str, str] = {}
+        self._suspects: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
 
-    def is_over(self, event: str) -> bool:
-        """Count one more failed attempt at an event; tell whether it was the last one."""
-        count = self._attempts.pop(event, 0) + 1
-        if count >= UNEXPECTED_ATTEMPTS:
-            return True
-        self._attempts[event] = count
-        if len(self._attempts) > EVENTS_REMEMBERED:
-            self._attempts.popitem(last=False)
-        return False
+    def handled(self, topic: str, event_id: str) -> None:
+        """Note that an event was handled; the same one delivered again proves nothing more."""
+        with self._lock:
+            self._suspects.pop((topic, event_id), None)
+            if self._last_handled.get(topic) != event_id:
+                self._last_handled[topic] = event_id
+                self._handled[topic] += 1
+
+    def failed(self, topic: str, event_id: str) -> bool:
+        """Note that an event failed for an unknown reason; return whether to give it up."""
+        with self._lock:
+            handled = self._handled[topic]
+            count, handled_before = self._suspects.pop((topic, event_id), (0, handled))
+            count += handled > handled_before
+            if count >= CONTRADICTED_ATTEMPTS:
+                return True
+            self._suspects[topic, event_id] = (count, handled)
+            if len(self._suspects) > EVENTS_REMEMBERED:
+                self._suspects.popitem(last=False)
+            return False

@@ -6,10 +6,11 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import Connection, delete, insert, text, update
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from fakes.guarded_app import Guarded, csrf_of
 from orderflow_contracts.access import Role
+from orderflow_hosting.database import DatabaseUnavailable
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ async def test_an_action_is_there_before_it_is_done(
     """While it goes on it has no outcome; a service that is killed leaves it so."""
 
     async def never(*_: object) -> None:
-        raise OperationalError("closing", {}, Exception("killed"))
+        raise DatabaseUnavailable("killed")
 
     assert closed.access.audit is not None
     monkeypatch.setattr(closed.access.audit, "end", never)
@@ -40,7 +41,7 @@ async def test_an_action_that_cannot_be_written_down_is_not_done(
     """503, and nothing has changed."""
 
     async def cannot(*_: object) -> int:
-        raise OperationalError("beginning", {}, Exception("disk full"))
+        raise DatabaseUnavailable("disk full")
 
     assert closed.access.audit is not None
     monkeypatch.setattr(closed.access.audit, "begin", cannot)

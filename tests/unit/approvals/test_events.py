@@ -7,11 +7,11 @@ from structlog.testing import capture_logs
 
 from approvals.api import Handler, handlers
 from approvals.inbox import Inbox
-from approvals.store import SqlApprovalStore, StoreUnavailable
+from approvals.store import SqlApprovalStore
 from approvals.tables import DEAD_LETTERS
 from orderflow_contracts import names
 from orderflow_hosting.dapr_app import Refused
-from orderflow_hosting.database import Database
+from orderflow_hosting.database import Database, DatabaseUnavailable
 from orderflow_hosting.dead_letters import DeadLetter, DeadLetters
 from orderflow_hosting.sidecar import Sidecar
 
@@ -229,7 +229,7 @@ async def test_a_database_that_is_away_means_again_later(edge: Edge, database: D
     """A failure that may pass is no refusal: the event is retried, and is no dead letter."""
     await database.write(lambda connection: connection.execute(text("DROP TABLE approvals")))
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
 
     assert await edge.dead() == []

@@ -8,13 +8,13 @@ import pytest
 
 from approvals import feed as feed_module
 from approvals.feed import ChangeFeed
-from approvals.store import SqlApprovalStore, StoreUnavailable, Version
+from approvals.store import SqlApprovalStore, Version
 from approvals.tables import TABLES
 from fakes.waiting import DEADLINE_SECONDS, until
 from orderflow_contracts.approvals import ApprovalRequested
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine
-from orderflow_hosting.database import Database
+from orderflow_hosting.database import Database, DatabaseUnavailable
 
 Follower = AsyncGenerator[Version, None]
 
@@ -127,7 +127,7 @@ class Counting:
         assert now.tzinfo is UTC
         self.looks += 1
         if self.is_away:
-            raise StoreUnavailable("away")
+            raise DatabaseUnavailable("away")
         return self.version_now
 
 

@@ -8,7 +8,7 @@ import pytest
 from approvals import handover as handover_module
 from approvals.domain import Outcome
 from approvals.handover import AT_ONCE, Handover, NotAnswered, Pauses
-from approvals.store import SqlApprovalStore, StoreUnavailable
+from approvals.store import SqlApprovalStore
 from orderflow_contracts.approvals import (
     ApprovalRequested,
     ApprovalStatus,
@@ -17,6 +17,7 @@ from orderflow_contracts.approvals import (
 )
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine
+from orderflow_hosting.database import DatabaseUnavailable
 
 NOW = now()
 YES = Decision(approved=True, approver="ada", comment="fine")
@@ -201,7 +202,7 @@ async def test_a_database_that_is_away_at_the_start_delays_only(store: SqlApprov
         async def undelivered(self) -> list[str]:
             self.failures -= 1
             if self.failures >= 0:
-                raise StoreUnavailable("not yet")
+                raise DatabaseUnavailable("not yet")
             return list(await super().undelivered())
 
     orders = FakeOrders()

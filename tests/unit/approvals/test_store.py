@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from approvals.domain import Case, DecisionStands
-from approvals.store import Place, SqlApprovalStore, StoreUnavailable, Version
+from approvals.store import Place, SqlApprovalStore, Version
 from approvals.tables import TABLES
 from orderflow_contracts.approvals import (
     ApprovalRequested,
@@ -15,7 +15,7 @@ from orderflow_contracts.approvals import (
 )
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine
-from orderflow_hosting.database import Database
+from orderflow_hosting.database import Database, DatabaseUnavailable
 
 NOW = now()
 NEWEST = ("concluded_at", "change_number")
@@ -249,9 +249,9 @@ async def test_a_store_that_is_away_says_so(database: Database, store: SqlApprov
     """A failing database is told as such, so that events are retried and people get a 503."""
     await database.write(lambda connection: connection.execute(text("DROP TABLE approvals")))
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         await store.find("o-1")
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         await ask(store, "o-1")
 
 

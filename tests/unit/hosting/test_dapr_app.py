@@ -12,7 +12,8 @@ from google.protobuf.empty_pb2 import Empty
 from pydantic import BaseModel, SecretStr
 
 from orderflow_hosting.dapr_app import DaprApp, Refused
-from orderflow_hosting.problems import Problem
+from orderflow_hosting.problems import Problem, Unavailable
+from orderflow_hosting.retrying import CONTRADICTED_ATTEMPTS
 from orderflow_hosting.settings import ServiceSettings
 
 TOKEN = "a token of sixteen or more"  # noqa: S105 # it opens nothing
@@ -42,6 +43,8 @@ class Service:
 
     async def double(self, question: Question) -> Answer:
         """Answer, unless the number is unlucky."""
+        if question.number == 12:
+            raise Unavailable("the database is read-only")
         if question.number == 13:
             raise Problem(409, "UNLUCKY", "not that number")
         return Answer(double=question.number * 2)
@@ -59,6 +62,8 @@ class Service:
             raise Refused("never", "o-1")
         if event.data == "fail":
             raise RuntimeError("not now")
+        if event.data == "away":
+            raise Unavailable("the database is read-only")
 
 
 class Caller:
@@ -81,11 +86,18 @@ class Caller:
         )
         return bytes(reply.data.value)
 
-    async def deliver(self, data: bytes, token: str | None = TOKEN) -> int:
+    async def deliver(
+        self,
+        data: bytes,
+        token: str | None = TOKEN,
+        *,
+        event_id: str = "e-1",
+        topic: str = "things",
+    ) -> int:
         """Deliver an event and return how it was answered."""
         request = appcallback_v1.TopicEventRequest(
-            id="e-1",
-            topic="things",
+            id=event_id,
+            topic=topic,
             pubsub_name="pubsub",
             data=data,
             data_content_type="text/plain",
@@ -220,7 +232,12 @@ async def test_an_unknown_method_is_not_implemented(caller: Caller) -> None:
 
 @pytest.mark.parametrize(
     ("data", "status"),
-    [(b"take", Status.SUCCESS), (b"refuse", Status.DROP), (b"fail", Status.RETRY)],
+    [
+        (b"take", Status.SUCCESS),
+        (b"refuse", Status.DROP),
+        (b"fail", Status.RETRY),
+        (b"away", Status.RETRY),
+    ],
 )
 async def test_an_event_is_answered_by_what_became_of_it(
     caller: Caller, service: Service, data: bytes, status: int
@@ -228,6 +245,39 @@ async def test_an_event_is_answered_by_what_became_of_it(
     """Handled is acknowledged, refused is dropped to the dead letters, failed comes again."""
     assert await caller.deliver(data) == status
     assert [event.data for event in service.events] == [data.decode()]
+
+
+@pytest.mark.parametrize(("data", "last"), [(b"fail", Status.DROP), (b"away", Status.RETRY)])
+async def test_an_event_is_given_up_only_for_what_it_did_itself(
+    caller: Caller, data: bytes, last: int
+) -> None:
+    """An unknown error makes a dead letter once others succeed; trouble around it never does."""
+    alone = [await caller.deliver(data) for _ in range(3 * CONTRADICTED_ATTEMPTS)]
+    answers = []
+    for number in range(CONTRADICTED_ATTEMPTS):
+        await caller.deliver(b"take", event_id=f"good-{number}")
+        answers.append(await caller.deliver(data))
+
+    assert set(alone) == {Status.RETRY}
+    assert answers == [Status.RETRY] * (CONTRADICTED_ATTEMPTS - 1) + [last]
+
+
+@pytest.mark.parametrize("data", [b"refuse", b"fail", b"away"])
+async def test_a_dead_letter_is_never_dropped(caller: Caller, data: bytes) -> None:
+    """Behind the dead-letter topic there is no other: what cannot be recorded comes again."""
+    answers = []
+    for number in range(3 * CONTRADICTED_ATTEMPTS):
+        await caller.deliver(b"take", event_id=f"good-{number}", topic="things.dead")
+        answers.append(await caller.deliver(data, topic="things.dead"))
+
+    assert set(answers) == {Status.RETRY}
+
+
+async def test_a_method_that_cannot_work_now_may_be_called_again(caller: Caller) -> None:
+    """The caller's sidecar and the caller learn that it is not their fault."""
+    code, _ = await refused(caller.invoke("double", b'{"number": 12}'))
+
+    assert code is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_an_unwell_application_says_why(app: DaprApp, caller: Caller) -> None:

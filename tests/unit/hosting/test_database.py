@@ -1,9 +1,11 @@
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import (
     Column,
@@ -13,17 +15,22 @@ from sqlalchemy import (
     String,
     Table,
     create_engine,
+    event,
     func,
     insert,
     inspect,
     select,
+    text,
 )
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from orderflow_hosting import database as module
 from orderflow_hosting.database import (
     ColumnMissing,
     Database,
     DatabaseClosed,
+    DatabaseUnavailable,
     Utc,
     _addition,
 )
@@ -208,9 +215,99 @@ async def test_moments_come_back_in_utc(database: Database) -> None:
     assert read.tzinfo is UTC
 
 
-async def test_the_check_passes_on_a_database_that_answers(database: Database) -> None:
-    """Readiness asks the database itself."""
+async def test_the_check_passes_on_a_database_that_can_be_written(database: Database) -> None:
+    """Readiness asks the database itself, again and again."""
     await database.check()
+    await database.check()
+
+
+async def test_the_check_fails_while_nothing_can_be_written(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is read-only answers, and cannot be used all the same."""
+    monkeypatch.setattr(module, "PROVEN_SECONDS", 0)
+    await database.check()
+
+    def make_read_only(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA query_only=ON")
+
+    event.listen(database._engine, "begin", make_read_only)
+    with pytest.raises(DatabaseUnavailable, match="readonly"):
+        await database.check()
+    with pytest.raises(DatabaseUnavailable, match="readonly"):
+        await write(database, "one")
+    assert await words(database) == []
+
+    event.remove(database._engine, "begin", make_read_only)
+    event.listen(database._engine, "begin", _make_writable)
+    await database.check()
+    await write(database, "one")
+
+
+def _make_writable(connection: Connection) -> None:
+    connection.exec_driver_sql("PRAGMA query_only=OFF")
+
+
+POSTGRESQL_ERRORS = sorted(
+    {psycopg.errors.lookup(state) for state in psycopg.errors._sqlcodes if len(state) == 5},
+    key=lambda error: str(error.sqlstate),
+)
+
+
+@pytest.mark.parametrize(
+    "error",
+    POSTGRESQL_ERRORS,
+    ids=[f"{error.sqlstate}-{error.__name__}" for error in POSTGRESQL_ERRORS],
+)
+async def test_every_error_of_a_server_but_refusals_of_values_means_later(
+    database: Database, error: type[psycopg.Error]
+) -> None:
+    """Classes 22 and 23 and what a trigger raises are the work's own; all others pass."""
+    is_own = str(error.sqlstate)[:2] in ("22", "23") or error.sqlstate == "P0001"
+
+    def work(_: Connection) -> None:
+        raise DBAPIError.instance("SELECT secret", {}, error("why\nnot"), psycopg.Error)
+
+    for use in (database.write, database.read):
+        with pytest.raises(DBAPIError if is_own else DatabaseUnavailable) as raised:
+            await use(work)
+        assert is_own or str(raised.value) == "why not"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.OperationalError("disk I/O error"),
+        sqlite3.DatabaseError("database disk image is malformed"),
+        psycopg.OperationalError("the connection is closed"),
+        psycopg.errors.ReadOnlySqlTransaction("cannot execute INSERT in a read-only transaction"),
+    ],
+    ids=repr,
+)
+async def test_an_error_of_the_driver_means_later(database: Database, error: Exception) -> None:
+    """Where SQLAlchemy passes on what the driver raises, as at connecting, it means the same."""
+
+    def work(_: Connection) -> None:
+        raise error
+
+    with pytest.raises(DatabaseUnavailable):
+        await database.write(work)
+
+
+async def test_what_the_work_did_wrong_is_raised_as_it_is(database: Database) -> None:
+    """A row that must not be there twice is refused by the database, and stays refused."""
+    await write(database, "one")
+
+    with pytest.raises(IntegrityError):
+        await write(database, "one")
+
+
+async def test_a_table_that_is_gone_means_later(database: Database) -> None:
+    """A database that was restored without its tables is no fault of the work."""
+    await database.write(lambda connection: connection.execute(text("DROP TABLE words")))
+
+    with pytest.raises(DatabaseUnavailable, match="no such table"):
+        await write(database, "one")
 
 
 NEWER = MetaData()

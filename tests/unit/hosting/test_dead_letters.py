@@ -99,6 +99,17 @@ async def test_an_event_that_was_given_up_is_kept_with_its_order(kept: Kept) -> 
     assert (letter.reason, letter.order_id) == (RETRIES_EXHAUSTED, "o-1")
 
 
+@pytest.mark.parametrize("odd", ["", "a\0b", "\ud800", "\U0001f600", "x" * 1000])
+async def test_no_text_keeps_an_event_from_being_recorded(kept: Kept, odd: str) -> None:
+    """What a database refuses in an id or a reason is left out or escaped, and the rest stays."""
+    await kept.refuse(event(event_id=odd or "-"), reason=f"because of {odd}!")
+    await kept.arrive(event(event_id=odd or "-"))
+
+    (letter,) = await kept.all()
+    assert letter.reason.startswith("because of ")
+    assert "\0" not in letter.reason + letter.event_id
+
+
 async def test_same_id_with_other_data_is_another_letter(kept: Kept) -> None:
     """Publishers may use an id twice; nothing that they said is lost."""
     await kept.refuse(event({"order_id": "o-1", "n": 1}))

@@ -2,9 +2,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel, ValidationError
-from sqlalchemy.exc import OperationalError
 
 from orderflow_hosting import problems
+from orderflow_hosting.database import DatabaseUnavailable
 from orderflow_hosting.problems import FieldError, Problem, describe, invalid_input
 
 
@@ -36,7 +36,7 @@ def client() -> httpx.AsyncClient:
 
     @app.get("/stored")
     async def read() -> None:
-        raise OperationalError("SELECT a secret", None, Exception("a secret of the server"))
+        raise DatabaseUnavailable("a secret of the server")
 
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://service")

@@ -16,7 +16,7 @@ from approvals.domain import (
     RefusedByRule,
 )
 from approvals.inbox import Inbox, UnknownApproval
-from approvals.store import Place, StoreUnavailable
+from approvals.store import Place
 from orderflow_contracts import names
 from orderflow_contracts.approvals import (
     Approval,
@@ -44,7 +44,6 @@ _PROBLEMS: Final[Mapping[type[Exception], tuple[int, str]]] = {
     DecisionStands: (409, "DECISION_STANDS"),
     ApprovalExpired: (409, "APPROVAL_EXPIRED"),
     ApprovalNotWanted: (409, "APPROVAL_WITHDRAWN"),
-    StoreUnavailable: (503, "STORE_UNAVAILABLE"),
 }
 
 _INVALID: Final = "The input is not valid; `errors` names each field"

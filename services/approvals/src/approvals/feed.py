@@ -24,7 +24,7 @@ class Approvals(Protocol):
     """What is followed."""
 
     async def version(self, now: datetime) -> Version:
-        """Tell which approvals there are. Raises `StoreUnavailable`."""
+        """Tell which approvals there are. Raises `Unavailable`."""
         ...
 
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 from sqlalchemy import Column, ColumnElement, Connection, Row, and_, or_, select
 
 from approvals.domain import Case
-from approvals.store import reached
 from approvals.tables import APPROVALS, COLUMNS, read
 from orderflow_contracts.approvals import ApprovalStatus
 from orderflow_hosting.database import Database
@@ -91,7 +90,7 @@ class Past:
     async def search(
         self, search: Search, now: datetime, limit: int, after: Spot | None = None
     ) -> Found:
-        """Read a page. Raises `StoreUnavailable`."""
+        """Read a page. Raises `DatabaseUnavailable`."""
 
         def work(connection: Connection) -> Found:
             walks = [
@@ -99,8 +98,7 @@ class Past:
             ]
             return _merge(walks, limit)
 
-        with reached():
-            return await self._database.read(work)
+        return await self._database.read(work)
 
 
 def _ways(search: Search, now: datetime) -> list[_Way]:

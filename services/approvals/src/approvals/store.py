@@ -1,21 +1,17 @@
 """What approvals remembers: one row an order, made by whatever came first for it."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from approvals.domain import Case
 from approvals.tables import ACCESS, APPROVALS, COLUMNS, INCOMPLETE, UNDELIVERED, read, write
 from orderflow_contracts.approvals import ApprovalStatus, Decision
 from orderflow_hosting.access import Audit
-from orderflow_hosting.database import Database, DatabaseClosed, DatabaseNotReady
-
-T = TypeVar("T")
+from orderflow_hosting.database import Database
 
 Change = Callable[[Case], Case]
 """A rule applied to a case; it may run twice, and raises what must not be written."""
@@ -53,12 +49,8 @@ class Taken:
     via: str
 
 
-class StoreUnavailable(Exception):
-    """The database does not answer; whether a change was written is not known."""
-
-
 class ApprovalStore(Protocol):
-    """The memory of approvals. Every call may raise `StoreUnavailable`."""
+    """The memory of approvals. Every call may raise `orderflow_hosting.problems.Unavailable`."""
 
     async def change(
         self, order_id: str, change: Change, taken: Taken | None = None
@@ -110,19 +102,18 @@ class SqlApprovalStore:
                     self._note(connection, order_id, taken)
             return before, after
 
-        with reached():
-            return await self._database.write(work)
+        return await self._database.write(work)
 
     async def find(self, order_id: str) -> Case:
         """Read the case of an order; it is empty when nothing came for it yet."""
         query = select(APPROVALS).where(COLUMNS.order_id == order_id)
-        row = await self._read(lambda connection: connection.execute(query).one_or_none())
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         return Case(order_id) if row is None else read(row)
 
     async def find_all(self, order_ids: Sequence[str]) -> Sequence[Case]:
         """Read the cases of several orders, as far as anything came for them."""
         query = select(APPROVALS).where(COLUMNS.order_id.in_(order_ids))
-        rows = await self._read(lambda connection: connection.execute(query).all())
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [read(row) for row in rows]
 
     async def version(self, now: datetime) -> Version:
@@ -133,13 +124,13 @@ class SqlApprovalStore:
         def work(connection: Connection) -> Version:
             return Version(connection.scalar(numbers) or 0, connection.scalar(deadlines))
 
-        return await self._read(work)
+        return await self._database.read(work)
 
     async def count_pending(self, now: datetime, most: int) -> int:
         """Count the pending ones, up to so many."""
         some = select(COLUMNS.order_id).where(_having(ApprovalStatus.PENDING, now)).limit(most)
         count = select(func.count()).select_from(some.subquery())
-        return await self._read(lambda connection: connection.scalar(count) or 0)
+        return await self._database.read(lambda connection: connection.scalar(count) or 0)
 
     async def complete(self, most: int) -> int:
         """Note when approvals ended that an earlier version has written; return for how many."""
@@ -151,13 +142,12 @@ class SqlApprovalStore:
                 connection.execute(noted.values(concluded_at=read(row).concluded_at()))
             return len(rows)
 
-        with reached():
-            return await self._database.write(work)
+        return await self._database.write(work)
 
     async def undelivered(self) -> Sequence[str]:
         """Name the orders whose decision orders has still to be told."""
         query = select(COLUMNS.order_id).where(UNDELIVERED)
-        return await self._read(lambda connection: connection.scalars(query).all())
+        return await self._database.read(lambda connection: connection.scalars(query).all())
 
     async def list(
         self, status: ApprovalStatus | None, now: datetime, limit: int, after: Place | None
@@ -169,7 +159,7 @@ class SqlApprovalStore:
         query = query.order_by(*(order if nearest_first else [column.desc() for column in order]))
         if after is not None:
             query = query.where(_beyond(after) if nearest_first else _before(after))
-        rows = await self._read(lambda connection: connection.execute(query).all())
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [read(row) for row in rows]
 
     def _note(self, connection: Connection, order_id: str, taken: Taken) -> None:
@@ -183,10 +173,6 @@ class SqlApprovalStore:
             details={"comment": decision.comment},
         )
 
-    async def _read(self, work: Callable[[Connection], T]) -> T:
-        with reached():
-            return await self._database.read(work)
-
 
 def _write(connection: Connection, case: Case, *, is_new: bool) -> None:
     """Write a case with the number of this change: only one transaction writes at a time."""
@@ -197,17 +183,6 @@ def _write(connection: Connection, case: Case, *, is_new: bool) -> None:
         connection.execute(insert(APPROVALS).values(**row))
     else:
         connection.execute(update(APPROVALS).where(COLUMNS.order_id == case.order_id).values(**row))
-
-
-@contextmanager
-def reached() -> Iterator[None]:
-    """Tell that the database is away as `StoreUnavailable`."""
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        raise StoreUnavailable(str(error.orig)) from error
-    except (DatabaseClosed, DatabaseNotReady) as error:
-        raise StoreUnavailable(str(error)) from error
 
 
 def _having(status: ApprovalStatus | None, now: datetime) -> ColumnElement[bool]:

@@ -1,6 +1,6 @@
 """What orders needs of the world outside, in its own words."""
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
 from orderflow_contracts.batches import BatchStatusChanged
@@ -13,7 +13,7 @@ from orderflow_contracts.inventory import (
     Stock,
 )
 from orderflow_contracts.orders import OrderStatusChanged
-from orderflow_hosting.retrying import Unavailable
+from orderflow_hosting.problems import Unavailable
 from orders.instances import HistoryEvent, Instance
 
 
@@ -71,6 +71,9 @@ class NoSuchInstance(Exception):
 
 class EngineUnavailable(Unavailable):
     """The engine did not answer; whether it did what was asked is not known."""
+
+    code: ClassVar = "SIDECAR_UNAVAILABLE"
+    detail: ClassVar = "the workflow engine does not answer at the moment"
 
 
 class CannotRerun(Exception):

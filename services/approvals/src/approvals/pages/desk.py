@@ -35,7 +35,7 @@ class Waiting:
 
 
 class Desk:
-    """Reads approvals for the pages. Every call may raise `StoreUnavailable`."""
+    """Reads approvals for the pages. Every call may raise `DatabaseUnavailable`."""
 
     def __init__(
         self,

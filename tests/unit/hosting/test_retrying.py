@@ -1,0 +1,117 @@
+"""Which failures make a dead letter, and which never do."""
+
+import sqlite3
+
+import grpc
+import grpc.aio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orderflow_hosting.database import DatabaseClosed, DatabaseNotReady, DatabaseUnavailable
+from orderflow_hosting.problems import Problem, Unavailable
+from orderflow_hosting.retrying import CONTRADICTED_ATTEMPTS, Suspects, is_around
+
+TOPIC = "orders.submitted"
+MORE_THAN_ANYONE_WAITS = 10_000
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unavailable("away"),
+        DatabaseUnavailable("read only"),
+        DatabaseNotReady("not yet"),
+        DatabaseClosed("closed"),
+        grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, grpc.aio.Metadata(), grpc.aio.Metadata()),
+        OSError(28, "No space left on device"),
+        TimeoutError("too slow"),
+        MemoryError(),
+        Problem(503, "SIDECAR_UNAVAILABLE", "away"),
+    ],
+    ids=repr,
+)
+def test_what_the_service_needs_is_around_the_event(error: Exception) -> None:
+    """Trouble with database, sidecar, disk or memory is never the event's own."""
+    assert is_around(error)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), sqlite3.IntegrityError("twice"), Problem(409, "TAKEN", "x")]
+)
+def test_what_may_be_the_event_itself_is_unknown(error: Exception) -> None:
+    """All other failures are judged by the evidence."""
+    assert not is_around(error)
+
+
+def test_an_event_that_fails_alone_is_never_given_up() -> None:
+    """Without another event that was handled meanwhile, any number of attempts proves nothing."""
+    suspects = Suspects()
+
+    assert not any(suspects.failed(TOPIC, "e-1") for _ in range(MORE_THAN_ANYONE_WAITS))
+
+
+def test_an_event_is_given_up_once_others_were_handled_between_its_attempts() -> None:
+    """The first attempt proves nothing; then each one that others contradict counts."""
+    suspects = Suspects()
+    outcomes = []
+    for number in range(CONTRADICTED_ATTEMPTS + 1):
+        outcomes.append(suspects.failed(TOPIC, "bad"))
+        suspects.handled(TOPIC, f"good-{number}")
+
+    assert outcomes == [False] * CONTRADICTED_ATTEMPTS + [True]
+
+
+def test_one_burst_of_others_counts_once() -> None:
+    """However many are handled between two attempts, what failed then may have passed since."""
+    suspects = Suspects()
+    suspects.failed(TOPIC, "bad")
+    for number in range(1000):
+        suspects.handled(TOPIC, f"good-{number}")
+
+    assert not any(suspects.failed(TOPIC, "bad") for _ in range(MORE_THAN_ANYONE_WAITS))
+
+
+@pytest.mark.parametrize(("topic", "event_id"), [("orders.other", "good"), (TOPIC, "bad")])
+def test_only_other_events_of_the_topic_count(topic: str, event_id: str) -> None:
+    """Another topic's handler may need less, and the event itself is no other one."""
+    suspects = Suspects()
+    for _ in range(CONTRADICTED_ATTEMPTS * 3):
+        assert not suspects.failed(TOPIC, "bad")
+        suspects.handled(topic, event_id)
+
+
+def test_the_same_event_handled_again_proves_nothing() -> None:
+    """A repeated delivery may have been answered without doing anything."""
+    suspects = Suspects()
+    for _ in range(CONTRADICTED_ATTEMPTS * 3):
+        assert not suspects.failed(TOPIC, "bad")
+        suspects.handled(TOPIC, "good")
+
+
+ATTEMPTS = st.tuples(
+    st.sampled_from([TOPIC, "orders.batch-submitted"]), st.sampled_from("abc"), st.booleans()
+)
+
+
+@given(st.lists(ATTEMPTS, max_size=120))
+def test_whatever_happens_the_evidence_is_there(attempts: list[tuple[str, str, bool]]) -> None:
+    """Only an event is given up that others of its topic have contradicted often enough."""
+    suspects = Suspects()
+    contradicted: dict[tuple[str, str], int] = {}
+    others_since: dict[tuple[str, str], bool] = {}
+    for topic, event_id, is_handled in attempts:
+        event = (topic, event_id)
+        if is_handled:
+            suspects.handled(topic, event_id)
+            contradicted.pop(event, None)
+            others_since.pop(event, None)
+            others_since.update(
+                {other: True for other in others_since if other[0] == topic and other != event}
+            )
+            continue
+        contradicted[event] = contradicted.get(event, 0) + others_since.get(event, False)
+        others_since[event] = False
+        if suspects.failed(topic, event_id):
+            assert contradicted.pop(event) >= CONTRADICTED_ATTEMPTS
+            others_since.pop(event)
