@@ -10,6 +10,8 @@ from deploy.documents import Document, Documents, named
 from deploy.reference_checks import secrets_documented, secrets_used
 from deploy.rendering import LOCAL, PRODUCTION, VARIANTS, WITH_KEDA, Variant, render
 
+POLICY = "spec/policies/retries/until-it-works"
+
 
 class Mistake(NamedTuple):
     """A change for the worse, the check that must find it, and words of what it says."""
@@ -325,7 +327,7 @@ MISTAKES = {
     ),
     "patience with an end": Mistake(
         "resiliency",
-        put("Resiliency", "orderflow", "spec/policies/retries/until-it-works/maxRetries", 21600),
+        put("Resiliency", "orderflow", f"{POLICY}/maxRetries", 21600),
         "gives up",
     ),
     "patience that Dapr ends by itself": Mistake(

@@ -66,6 +66,11 @@ class MemoryStore:
         if trouble is Trouble.LOST_ANSWER:
             raise VersionConflict("the answer got lost")
 
+    async def check(self) -> None:
+        """Fail while writing fails."""
+        if self.trouble_writing:
+            raise StoreUnavailable("the store does not answer")
+
     def put(self, key: str, value: bytes) -> None:
         """Change a key, as another replica does."""
         self.values[key] = (value, int(self._version(key) or 0) + 1)

@@ -1,5 +1,6 @@
-"""The PostgreSQL server under all services dies in the middle of orders; nothing is lost."""
+"""The PostgreSQL server under all services dies or refuses to write; nothing is lost."""
 
+import json
 import signal
 from collections.abc import Iterator
 from functools import partial
@@ -15,6 +16,8 @@ from system.stores import on_postgres
 
 STOP_SECONDS = 20
 """So long a service may take to stop when all is well: Kubernetes is told more, for bad days."""
+REFUSALS = 12
+"""So many attempts at each event must fail: more than make a dead letter of a faulty one."""
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,62 @@ def test_orders_outlive_a_crash_of_the_database(shop: Shop, server: PostgresServ
     wait_for("every end to be told", lambda: all(told_all(shop, order_id) for order_id in ids))
     assert_books_agree(shop, ended)
     assert not shop.dead_letters("orders")
+
+
+def publish_event(shop: Shop, topic: str, data: dict[str, object]) -> str:
+    """Publish data under an event id that no other test has, and return the id."""
+    event_id = new_id("event")
+    event = {
+        "specversion": "1.0",
+        "id": event_id,
+        "type": "test",
+        "source": "/test",
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    published = shop.publish(
+        topic, None, raw=json.dumps(event).encode(), content_type="application/cloudevents+json"
+    )
+    assert published.status_code == 204
+    return event_id
+
+
+def test_nothing_is_lost_while_the_database_is_read_only(
+    shop: Shop, server: PostgresServer
+) -> None:
+    """Events wait however often they fail; services say what they cannot do; then all goes on."""
+    shop.platform.wait_until_ready()
+    shop.restock()
+    large = shop.submit("cars", 4)
+    shop.wait_status(large, "awaiting_approval")
+    orders = [shop.order_data(new_id("ro")) for _ in range(3)]
+    server.set_read_only(on=True)
+    try:
+        for app in ("orders", "inventory", "approvals"):
+            wait_for(f"{app} to be not ready", partial(is_waiting_for_its_store, shop, app))
+        waiting = [("orders", publish_event(shop, "orders.submitted", data)) for data in orders]
+        decision = {"order_id": large, "approved": True, "approver": "mallory"}
+        waiting.append(("approvals", publish_event(shop, "approvals.decisions", decision)))
+        refused = shop.http.post(shop.url("orders", "/orders"), json=shop.order_data(new_id("ro")))
+        assert (refused.status_code, refused.json()["code"]) == (503, "STORE_UNAVAILABLE")
+        assert shop.order(large) is not None
+        for app, event_id in waiting:
+            wait_for(f"{event_id} to fail often", partial(has_failed_often, shop, app, event_id))
+    finally:
+        server.set_read_only(on=False)
+
+    shop.platform.wait_until_ready()
+    ended = shop.wait_all_final([large, *(str(data["order_id"]) for data in orders)])
+    assert {(order["status"], order["reason"]) for order in ended} == {("completed", None)}
+    assert_books_agree(shop, ended)
+    assert not shop.dead_letters("orders")
+    assert not shop.dead_letters("approvals")
+
+
+def has_failed_often(shop: Shop, app: str, event_id: str) -> bool:
+    """Tell whether an event was tried so often that a faulty one would have been given up."""
+    lines = shop.platform.log(app).read_text().splitlines()
+    return sum("event_waits" in line and event_id in line for line in lines) >= REFUSALS
 
 
 def told_all(shop: Shop, order_id: str) -> bool:

@@ -119,6 +119,12 @@ class Sidecar:
         )
         return StateEntry(reply.data, reply.etag or None)
 
+    async def write_one(self, store: str, key: str, data: bytes) -> None:
+        """Write one key of a state store, whatever it holds."""
+        item = common_v1.StateItem(key=key, value=data)
+        request = api_v1.SaveStateRequest(store_name=store, states=[item])
+        await self._api.SaveState(request, timeout=TIMEOUT_SECONDS)
+
     async def transact(self, store: str, upserts: dict[str, StateEntry]) -> None:
         """Write all keys or none; each must still have its entry's ETag, or be absent still."""
         operations = []

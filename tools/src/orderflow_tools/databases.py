@@ -58,7 +58,7 @@ class Databases:
     def create(self) -> None:
         """Make those databases that are not there. Raises PlatformError."""
         try:
-            with _connect(self.server) as connection:
+            with connect(self.server) as connection:
                 known = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
                 for app in (ORDERS, APPROVALS, INVENTORY):
                     if self.name(app) not in known:
@@ -86,13 +86,14 @@ def inventory_store() -> dict[str, Any]:
 def server_answers(server: str) -> bool:
     """Tell whether the server takes connections, and lets this user in."""
     try:
-        _connect(server).close()
+        connect(server).close()
     except psycopg.Error:
         return False
     return True
 
 
-def _connect(server: str) -> "psycopg.Connection[tuple[Any, ...]]":
+def connect(server: str) -> "psycopg.Connection[tuple[Any, ...]]":
+    """Connect to the server's own database; each statement is a transaction."""
     url = _with_database(server, MAINTENANCE)
     return psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS)
 

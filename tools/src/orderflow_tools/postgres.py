@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 from typing import Any, Final, Self
 
-from orderflow_tools.databases import server_answers
+from psycopg import sql
+
+from orderflow_tools.databases import connect, server_answers
 from orderflow_tools.debian import install, is_root_on_debian
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.ports import LOOPBACK, free_ports
@@ -83,6 +85,14 @@ class PostgresServer:
     def stop(self) -> None:
         """Stop the server in good order, though not waiting for its clients."""
         self._end(signal.SIGINT)
+
+    def set_read_only(self, *, on: bool) -> None:
+        """Refuse all writes, as a former primary does after a failover, or take them again."""
+        with connect(self.url) as connection:
+            value = sql.Literal("on" if on else "off")
+            statement = sql.SQL("ALTER SYSTEM SET default_transaction_read_only = {}")
+            connection.execute(statement.format(value))
+            connection.execute("SELECT pg_reload_conf()")
 
     def close(self) -> None:
         """Stop the server, and remove its data."""

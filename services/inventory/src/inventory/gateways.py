@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import grpc.aio
 
-from inventory.store import StoreUnavailable, VersionConflict, Versioned
+from inventory.store import PROBE_KEY, StoreUnavailable, VersionConflict, Versioned
 from orderflow_contracts.names import INVENTORY_STORE
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.sidecar import Sidecar, StateEntry
@@ -51,3 +51,10 @@ class DaprStore:
             # Stores tell a stale ETag in different words and codes, and a lost answer tells
             # nothing at all: only the keys themselves say what happened.
             raise VersionConflict(error.details() or error.code().name) from error
+
+    async def check(self) -> None:
+        """Write a key of its own, which a database that is read-only or full refuses."""
+        try:
+            await self._sidecar.write_one(INVENTORY_STORE, PROBE_KEY, b"{}")
+        except grpc.aio.AioRpcError as error:
+            raise StoreUnavailable(error.details() or error.code().name) from error

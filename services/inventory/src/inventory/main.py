@@ -52,12 +52,14 @@ class Opening:
 async def run(settings: InventorySettings) -> None:
     """Serve until told to stop."""
     sidecar = Sidecar(INVENTORY, settings)
-    stock = StockRoom(DaprStore(sidecar))
+    store = DaprStore(sidecar)
+    stock = StockRoom(store)
     opening = Opening(stock, settings)
     app = DaprApp(settings)
     offer_methods(app, stock)
 
     async def check_store() -> None:
+        await store.check()
         await stock.stock()
 
     health = health_router(

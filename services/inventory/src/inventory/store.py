@@ -17,6 +17,8 @@ class Catalogue(BaseModel):
 
 
 CATALOGUE_KEY: Final = "catalogue"
+PROBE_KEY: Final = "write-probe"
+"""What `Store.check` writes, with nothing in it that anybody reads."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ class Store(Protocol):
 
         Raises `VersionConflict`; the caller must read again to know what happened.
         """
+        ...
+
+    async def check(self) -> None:
+        """Raise `StoreUnavailable` unless keys can be written."""
         ...
 
 
