@@ -24,7 +24,7 @@ from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.access import Audit, Principal, Role
 from orderflow_hosting.access.sessions import Sessions
 from orderflow_hosting.access.throttle import Throttle
-from orderflow_hosting.database import Database, DatabaseNotReady
+from orderflow_hosting.database import Database, DatabaseNotReady, DatabaseUnavailable
 from orderflow_hosting.retrying import is_around
 from orderflow_tools.postgres import PostgresServer, find_postgres
 from orders.board_store import BoardStore, Wanted
@@ -441,6 +441,49 @@ async def test_a_database_that_dies_is_used_again_when_it_is_back(
             *(store.accept(an_order(f"o{number}")) for number in range(20))
         )
         assert [accepted.is_new for accepted in again] == [number != 1 for number in range(20)]
+
+
+async def test_a_former_primary_is_left_after_a_failover(own_server: PostgresServer) -> None:
+    """It answers, but refuses to write; the next try goes over a new connection."""
+    pid = text("SELECT pg_backend_pid()")
+    with opened(new_database(own_server)) as database:
+        await database.ready()
+        store = OrderStore(database)
+        former = await database.write(lambda connection: connection.scalar(pid))
+        own_server.set_read_only(on=True)
+
+        async def refuses() -> bool:
+            try:
+                await store.accept(an_order(secrets.token_hex(4)))
+            except DatabaseUnavailable as error:
+                return "read-only" in str(error)
+            return False
+
+        await until(refuses)
+        with pytest.raises(DatabaseUnavailable, match="read-only"):
+            await database.write(database._write_probe)
+        assert await store.order("o1") is None
+        own_server.set_read_only(on=False)
+
+        async def accepts() -> bool:
+            return not await refuses()
+
+        await until(accepts)
+        assert await database.write(lambda connection: connection.scalar(pid)) != former
+
+
+async def test_nothing_is_prepared_on_the_server(url: str) -> None:
+    """PgBouncer in transaction mode hands each transaction another of the server's sessions."""
+
+    def work(connection: Connection) -> object:
+        for number in range(20):
+            connection.scalar(text("SELECT CAST(:number AS integer)"), {"number": number})
+        return connection.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
+
+    with opened(url) as database:
+        await database.ready()
+        assert await database.read(work) == 0
+        assert await database.write(work) == 0
 
 
 async def test_the_database_refuses_to_change_the_audit_trail(url: str) -> None:
