@@ -1,7 +1,11 @@
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from cloudevents.http import CloudEvent
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -9,6 +13,7 @@ from approvals.api import Handler, handlers
 from approvals.inbox import Inbox
 from approvals.store import SqlApprovalStore
 from approvals.tables import DEAD_LETTERS
+from fakes.odd_json import FEW, odd
 from orderflow_contracts import names
 from orderflow_hosting.dapr_app import Refused
 from orderflow_hosting.database import Database, DatabaseUnavailable
@@ -233,3 +238,18 @@ async def test_a_database_that_is_away_means_again_later(edge: Edge, database: D
         await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
 
     assert await edge.dead() == []
+
+
+MESSAGES: dict[str, dict[str, Any]] = {
+    names.APPROVALS_REQUESTED: REQUEST,
+    names.APPROVALS_DECISIONS: DECISION,
+    names.APPROVALS_WITHDRAWN: WITHDRAWAL,
+}
+
+
+@FEW
+@given(st.one_of([st.tuples(st.just(topic), odd(valid)) for topic, valid in MESSAGES.items()]))
+async def test_no_data_fails_for_an_unknown_reason(edge: Edge, event: tuple[str, object]) -> None:
+    """Whatever an event says, it is handled or refused at once."""
+    with suppress(Refused):
+        await edge.deliver(*event)

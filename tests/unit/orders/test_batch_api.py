@@ -1,14 +1,17 @@
 """The edges of batches: what the topic refuses, and what people read."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
 from cloudevents.http import CloudEvent
+from hypothesis import given
 
 from fakes.access import opened
 from fakes.managed_engine import ManagedMemoryEngine
+from fakes.odd_json import FEW, odd
 from fakes.orders_ports import MemoryAnnouncer
 from fakes.recorded_app import RecordedApp
 from orderflow_hosting.dapr_app import Refused
@@ -134,3 +137,11 @@ async def test_an_unknown_batch_is_not_found(http: httpx.AsyncClient, batch_id: 
     response = await http.get(f"/batches/{batch_id}")
 
     assert (response.status_code, response.json()["code"]) == (404, "BATCH_NOT_FOUND")
+
+
+@FEW
+@given(odd(GOOD) | odd(GOOD["orders"][0]).map(lambda order: {**GOOD, "orders": [order]}))
+async def test_no_data_fails_for_an_unknown_reason(app: RecordedApp, data: object) -> None:
+    """Whatever an event says, it is taken or refused at once."""
+    with suppress(Refused):
+        await deliver(app, data)

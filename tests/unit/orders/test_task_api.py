@@ -1,13 +1,16 @@
 """Tasks at the edges: over HTTP, and from the topic."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
 from cloudevents.http import CloudEvent
+from hypothesis import given
 
 from fakes.access import opened
+from fakes.odd_json import FEW, odd
 from fakes.orders_ports import MemoryEngine
 from fakes.recorded_app import RecordedApp
 from orderflow_contracts.tasks import TaskStatus
@@ -253,3 +256,12 @@ async def test_a_published_completion_waits_for_the_engine(
 
     with pytest.raises(EngineUnavailable):
         await publish(app, {"task_id": "t1"})
+
+
+@FEW
+@given(odd({"task_id": "t1", "completed_at": DONE_AT}))
+@pytest.mark.usefixtures("waiting")
+async def test_no_data_fails_for_an_unknown_reason(app: RecordedApp, data: object) -> None:
+    """Whatever an event says, it is taken or refused at once."""
+    with suppress(Refused):
+        await publish(app, data)

@@ -1,11 +1,14 @@
 """Orders that arrive by topic: taken, refused for good, or left to come again."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from cloudevents.http import CloudEvent
+from hypothesis import given
 
+from fakes.odd_json import FEW, odd
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine
 from fakes.recorded_app import RecordedApp
 from orderflow_hosting.dapr_app import Refused
@@ -242,3 +245,11 @@ async def test_a_decision_that_cannot_be_taken_is_a_problem(
         await app.invoke("raise", DECISION)
 
     assert (problem.value.status, problem.value.code) == (status, code)
+
+
+@FEW
+@given(odd(VALID) | odd(SHORT))
+async def test_no_data_fails_for_an_unknown_reason(app: RecordedApp, data: object) -> None:
+    """Whatever an event says, it is taken or refused at once."""
+    with suppress(Refused):
+        await deliver(app, event(data))
