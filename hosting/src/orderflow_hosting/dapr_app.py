@@ -142,10 +142,14 @@ class DaprApp:
         if is_around(error):
             log.warning("event_waits", topic=topic, event_id=event_id, reason=str(error))
             return TopicEventResponse("retry")
-        if may_be_dropped and self._suspects.failed(topic, event_id):
+        is_known = self._suspects.knows(topic, event_id)
+        if self._suspects.failed(topic, event_id) and may_be_dropped:
             log.error("event_given_up", topic=topic, event_id=event_id, exc_info=error)
             return TopicEventResponse("drop")
-        log.error("event_failed", topic=topic, event_id=event_id, exc_info=error)
+        trace = None if is_known else error  # once is enough: the same comes every two seconds
+        log.error(
+            "event_failed", topic=topic, event_id=event_id, reason=repr(error), exc_info=trace
+        )
         return TopicEventResponse("retry")
 
     def report(self, unwell: str | None) -> None:

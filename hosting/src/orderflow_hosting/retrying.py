@@ -44,6 +44,11 @@ class Suspects:
         self._last_handled: dict[str, str] = {}
         self._suspects: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
 
+    def knows(self, topic: str, event_id: str) -> bool:
+        """Return whether an event has failed before and is not given up."""
+        with self._lock:
+            return (topic, event_id) in self._suspects
+
     def handled(self, topic: str, event_id: str) -> None:
         """Note that an event was handled; the same one delivered again proves nothing more."""
         with self._lock:
