@@ -1,10 +1,10 @@
 """Commands about orders."""
 
+import itertools
 import time
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from orderflow_cli import show
 from orderflow_cli.app import (
@@ -30,6 +30,8 @@ Watch = Annotated[bool, typer.Option("--watch", help="Wait for the end.")]
 LOOK_AGAIN_SECONDS = 0.5
 BAR_FROM = 10
 """A bar is shown from so many orders on; fewer are published before it could be read."""
+LONG_TEXT = 1_000_000
+"""Characters from which on a bar is shown while orders are checked, which then takes a while."""
 
 
 @app.command(
@@ -63,8 +65,7 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Publish one order or many as events, or all as one batch, and print their ids."""
-    text, source = read_text(file)
-    submissions = read_orders(text, source, batch) if check else read_unchecked(text, source)
+    submissions = _read(file, batch, check=check)
     if batch is not None:
         _publish_as_batch(batch, submissions, watch=watch, as_json=as_json)
         return
@@ -170,31 +171,34 @@ def _publish_as_batch(
             print(show.clean(batch_id))
 
 
+def _read(file: str, batch_id: str | None, *, check: bool) -> list[Submission]:
+    text, source = read_text(file)
+    if not check:
+        return read_unchecked(text, source)
+    with show.bar("checking", len(text), hidden=len(text) < LONG_TEXT) as update:
+        return read_orders(
+            text, source, batch_id, checked=lambda position: update(completed=position)
+        )
+
+
 def _publish(flow: Orderflow, submissions: list[Submission], *, tell: bool) -> None:
-    shown = show.console(stderr=True)
-    columns = (TextColumn("publishing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    is_long = len(submissions) >= BAR_FROM and shown.is_terminal
-    with Progress(*columns, console=shown, transient=True, disable=not is_long) as bar:
-        task = bar.add_task("publishing", total=len(submissions))
-        publish_all(flow, submissions, lambda _: bar.advance(task))
+    with show.bar("publishing", len(submissions), hidden=len(submissions) < BAR_FROM) as update:
+        done = itertools.count(1)
+        publish_all(flow, submissions, lambda _: update(completed=next(done)))
     if tell:
         for entry in submissions:
-            print(show.clean(entry.event_id), flush=True)
+            print(show.clean(entry.event_id))
 
 
 def _wait(
     flow: Orderflow, feed: StatusFeed, submissions: list[Submission]
 ) -> list[OrderStatusChanged]:
-    shown = show.console(stderr=True)
-    columns = (TextColumn("ended"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     order_ids = {entry.event_id for entry in submissions if entry.makes_an_order}
-    following = Following(flow.order, feed, order_ids)
-    ended = []
-    with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
-        task = bar.add_task("ended", total=len(order_ids))
-        for change in endings(iter(following)):
+    ended: list[OrderStatusChanged] = []
+    with show.bar("ended", len(order_ids)) as update:
+        for change in endings(iter(Following(flow.order, feed, order_ids))):
             ended.append(change)
-            bar.advance(task)
+            update(completed=len(ended))
     return ended
 
 

@@ -2,12 +2,15 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from pydantic import BaseModel
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -190,6 +193,16 @@ def console(*, stderr: bool = False) -> Console:
     """Return the terminal, or something wide where the output goes to a file."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(file=stream, width=None if stream.isatty() else WIDTH_OF_A_FILE, highlight=False)
+
+
+@contextmanager
+def bar(title: str, total: int | None, *, hidden: bool = False) -> Iterator[Callable[..., None]]:
+    """Show on a terminal how much is done; yield what takes `completed`, and a new `total`."""
+    shown = console(stderr=True)
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    is_off = hidden or not shown.is_terminal
+    with Progress(*columns, console=shown, transient=True, disable=is_off) as progress:
+        yield partial(progress.update, progress.add_task(title, total=total))
 
 
 def money(cents: int | None) -> str:
