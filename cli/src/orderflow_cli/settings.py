@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from orderflow_cli.credentials import Credential, load_credential
 from orderflow_cli.errors import OrderflowError
+from orderflow_contracts import variables
 from orderflow_contracts.names import APPROVALS, INVENTORY, LOCAL_PORTS, ORDERS
 
 HIGHEST_PORT: Final = 65_535
@@ -32,6 +33,8 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
 
     Raises `OrderflowError` that names the variable, or the token's file.
     """
+    for name, fault in variables.mistakes(environment, [variables.PREFIX], variables.SHARED):
+        raise OrderflowError(f"{name}: {fault}")
     offset = _number(environment, "ORDERFLOW_PORT_OFFSET", 0)
 
     def url(name: str, port_name: str, default_port: int) -> str:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import SupportsIndex, overload
 
 import pytest
 from hypothesis import given
@@ -28,8 +28,10 @@ class CountedText(str):
     __slots__ = ("searched",)
     searched: int
 
-    def count(self, sub: str, start: int | None = 0, end: int | None = None, /) -> int:
-        self.searched += (len(self) if end is None else end) - (start or 0)
+    def count(
+        self, sub: str, start: SupportsIndex | None = 0, end: SupportsIndex | None = None, /
+    ) -> int:
+        self.searched += len(range(len(self))[start:end])
         return super().count(sub, start, end)
 
 
@@ -93,7 +95,8 @@ class Watched(Sequence[Submission]):
 
 def test_only_a_few_orders_wait_to_be_published(settings: Settings, shop: Shop) -> None:
     """However many there are, those that have begun and not ended stay few; each comes once."""
-    submissions, done, most = Watched(200), [], 0
+    submissions, most = Watched(200), 0
+    done: list[str] = []
 
     def published(entry: Submission) -> None:
         nonlocal most

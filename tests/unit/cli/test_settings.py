@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from orderflow_cli.credentials import access_path
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.settings import Settings, load
+from orderflow_contracts.variables import PREFIX
 
 
 def test_the_defaults_are_the_ports_of_the_local_run(home: Path) -> None:
@@ -36,6 +38,21 @@ def test_a_url_wins_over_a_port_and_a_port_over_the_offset(home: Path) -> None:
         approvals_url="http://127.0.0.1:8103",
         sidecar_url="http://127.0.0.1:3601",
     )
+
+
+def test_a_misspelt_variable_is_named(home: Path) -> None:
+    """What nobody reads is refused, and what was meant is offered."""
+    with pytest.raises(OrderflowError, match=r"_URL: .*did you mean ORDERFLOW_\w*URL\?"):
+        load({"ORDERFLOW_HOME": str(home), f"{PREFIX}URL": "http://127.0.0.1:8001"})
+
+
+@pytest.mark.parametrize("name", ["ORDERFLOW_HOME", "ORDERFLOW_ACCESS_FILE"])
+def test_a_home_of_nobody_is_named(home: Path, name: str) -> None:
+    """A path that begins with a user who does not exist is one sentence."""
+    environment = {"ORDERFLOW_HOME": str(home), name: "~no-such-user/file"}
+
+    with pytest.raises(OrderflowError, match=f"{name}: there is no user"):
+        access_path(environment)
 
 
 @pytest.mark.parametrize(

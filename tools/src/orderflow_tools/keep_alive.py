@@ -44,6 +44,8 @@ TAIL_LINES: Final = 15
 
 GAVE_UP: Final = 70
 """The exit code when the command does not stay alive."""
+NOT_CONFIGURED: Final = os.EX_CONFIG
+"""The exit code of a command that cannot start as it is configured: another try would not help."""
 NOT_STARTED: Final = 127
 """The exit code when the command cannot be started at all."""
 
@@ -170,6 +172,9 @@ class Keeper:
                 return 0
             lived, ending = time.monotonic() - begun, describe_end(code)
             self._settled = self._settled or lived >= SETTLED
+            if code == NOT_CONFIGURED and not self._settled:
+                self._report("gave_up", "does not start as it is configured", tail=True)
+                return GAVE_UP
             deaths = 1 if lived >= SETTLED else deaths + 1
             # To be killed from outside says nothing about whether the command can start.
             outside = -code in (signal.SIGKILL, signal.SIGTERM)
