@@ -23,6 +23,7 @@ from orderflow_cli.feed import StatusFeed
 from orderflow_cli.following import Following
 from orderflow_cli.publishing import endings, publish_all, summary
 from orderflow_cli.reading import Submission, read_orders, read_text, read_unchecked
+from orderflow_cli.terminal import clean
 from orderflow_contracts.attention import OrderAttention
 from orderflow_contracts.orders import OrderStatus, OrderStatusChanged
 
@@ -122,8 +123,8 @@ def cancel(*, order_id: OrderIdArgument) -> None:
     with services() as flow:
         flow.cancel(order_id)
     print(
-        f"Order {show.clean(order_id)} is asked to stop. "
-        f"`orderflow order {show.clean(order_id)} --watch` tells how it ends."
+        f"Order {clean(order_id)} is asked to stop. "
+        f"`orderflow order {clean(order_id)} --watch` tells how it ends."
     )
 
 
@@ -148,12 +149,12 @@ def retry(*, order_id: OrderIdArgument, watch: Watch = False, as_json: AsJson = 
 
 
 def _how_it_stands(found: OrderAttention) -> str:
-    order_id = show.clean(found.order_id)
+    order_id = clean(found.order_id)
     if found.retrying_since is not None:
         return f"Order {order_id} is being undone once more."
     if found.settled_at is not None:
         return f"Order {order_id} is settled: everything is undone."
-    left = ", ".join(show.clean(name) for name in found.not_undone or ())
+    left = ", ".join(clean(name) for name in found.not_undone or ())
     return f"Order {order_id} needs attention still; not undone: {left or 'unknown'}"
 
 
@@ -168,7 +169,7 @@ def _publish_as_batch(
         elif as_json:
             show.as_json({"batch_id": batch_id, "orders": len(submissions)})
         else:
-            print(show.clean(batch_id))
+            print(clean(batch_id))
 
 
 def _read(file: str, batch_id: str | None, *, check: bool) -> list[Submission]:
@@ -187,7 +188,7 @@ def _publish(flow: Orderflow, submissions: list[Submission], *, tell: bool) -> N
         publish_all(flow, submissions, lambda _: update(completed=next(done)))
     if tell:
         for entry in submissions:
-            print(show.clean(entry.event_id))
+            print(clean(entry.event_id))
 
 
 def _wait(
@@ -208,12 +209,12 @@ def _tell_endings(ended: list[OrderStatusChanged], seconds: float, *, as_json: b
     else:
         for change in ended:
             if change.status is not OrderStatus.COMPLETED:
-                print(f"{change.order_id} {change.status} {show.clean(change.reason or '')}")
-        print(summary(ended, seconds))
+                print(f"{clean(change.order_id)} {change.status} {clean(change.reason or '')}")
+        print(clean(summary(ended, seconds)))
     if any(change.status is not OrderStatus.COMPLETED for change in ended):
         raise typer.Exit(ENDED_OTHERWISE)
 
 
 def _tell(change: OrderStatusChanged) -> None:
-    reason = f" ({show.clean(change.reason)})" if change.reason else ""
+    reason = f" ({clean(change.reason)})" if change.reason else ""
     print(f"{show.moment(change.at)} {change.status}{reason}", flush=True)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orderflow_cli.models import DeadLetter
+from orderflow_cli.terminal import clean
 from orderflow_contracts.approvals import Approval
 from orderflow_contracts.batches import Batch
 from orderflow_contracts.fields import now
@@ -36,7 +37,8 @@ UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 def as_json(value: object) -> None:
     """Print models, or lists of them, as one JSON document."""
-    print(json.dumps(_plain(value), indent=2, ensure_ascii=True), flush=True)
+    text = json.dumps(_plain(value), indent=2, ensure_ascii=True)
+    print(text.replace("\x7f", "\\u007f"), flush=True)
 
 
 def show_orders(orders: Sequence[Order]) -> None:
@@ -235,11 +237,6 @@ def lines(of_order: Iterable[OrderLine]) -> str:
 def explain(text: str) -> None:
     """Tell a person what was done, beside what a program reads."""
     print(clean(text), file=sys.stderr)
-
-
-def clean(text: str) -> str:
-    """Leave out what would make a terminal do things: this text came from anyone."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def new_table(*columns: str) -> Table:

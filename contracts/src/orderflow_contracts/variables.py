@@ -99,6 +99,8 @@ def _is_of_kubernetes(name: str, value: str) -> bool:
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
-    closest = difflib.get_close_matches(name, sorted(known), 1, _LEAST_LIKENESS)
+    words = set(name.split("_"))
+    candidates = [each for each in sorted(known) if words <= set(each.split("_"))]
+    closest = difflib.get_close_matches(name, candidates or sorted(known), 1, _LEAST_LIKENESS)
     hint = f"did you mean {closest[0]}? If not, unset it" if closest else "unset it"
     return f"there is no such variable; {hint}"

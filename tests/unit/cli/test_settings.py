@@ -42,7 +42,7 @@ def test_a_url_wins_over_a_port_and_a_port_over_the_offset(home: Path) -> None:
 
 def test_a_misspelt_variable_is_named(home: Path) -> None:
     """What nobody reads is refused, and what was meant is offered."""
-    with pytest.raises(OrderflowError, match=r"_URL: .*did you mean ORDERFLOW_\w*URL\?"):
+    with pytest.raises(OrderflowError, match=r"_URL: .*did you mean ORDERFLOW_\w+_URL\?"):
         load({"ORDERFLOW_HOME": str(home), f"{PREFIX}URL": "http://127.0.0.1:8001"})
 
 

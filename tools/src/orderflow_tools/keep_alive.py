@@ -336,5 +336,7 @@ def read_task(arguments: Sequence[str]) -> Task:
 
 
 if __name__ == "__main__":
+    # What it passes on of a log may have characters that its output has not.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     code = keep(read_task(sys.argv[1:]))
     sys.exit(code if code >= 0 else 128 - code)
