@@ -99,8 +99,13 @@ def _is_of_kubernetes(name: str, value: str) -> bool:
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
-    words = set(name.split("_"))
-    candidates = [each for each in sorted(known) if words <= set(each.split("_"))]
-    closest = difflib.get_close_matches(name, candidates or sorted(known), 1, _LEAST_LIKENESS)
-    hint = f"did you mean {closest[0]}? If not, unset it" if closest else "unset it"
+    """Say that there is no such variable, and which one was meant: one with its words, or alike."""
+    prefix, _, rest = name.partition("_")
+    others = [each.partition("_")[2] for each in sorted(known) if each.startswith(f"{prefix}_")]
+    words = set(rest.split("_"))
+    candidates = [each for each in others if words <= set(each.split("_"))]
+    closest = difflib.get_close_matches(rest, candidates or others, 1, _LEAST_LIKENESS)
+    if not closest and candidates:
+        closest = candidates[:1]
+    hint = f"did you mean {prefix}_{closest[0]}? If not, unset it" if closest else "unset it"
     return f"there is no such variable; {hint}"

@@ -171,10 +171,10 @@ class Keeper:
             if self._stopped():
                 return 0
             lived, ending = time.monotonic() - begun, describe_end(code)
-            self._settled = self._settled or lived >= SETTLED
             if code == NOT_CONFIGURED and not self._settled:
                 self._report("gave_up", "does not start as it is configured", tail=True)
                 return GAVE_UP
+            self._settled = self._settled or lived >= SETTLED
             deaths = 1 if lived >= SETTLED else deaths + 1
             # To be killed from outside says nothing about whether the command can start.
             outside = -code in (signal.SIGKILL, signal.SIGTERM)
