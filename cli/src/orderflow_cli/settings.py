@@ -27,6 +27,11 @@ class Settings:
     sidecar_url: str
     credential: Credential | None = None
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All addresses that are asked."""
+        return self.orders_url, self.inventory_url, self.approvals_url, self.sidecar_url
+
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the environment: a URL wins over a port, and a port over the common offset.

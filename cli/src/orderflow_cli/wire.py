@@ -8,7 +8,8 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from orderflow_cli.credentials import FILE_VARIABLE, VARIABLE, Credential
-from orderflow_cli.errors import OrderflowError, Refusal, ServiceUnreachable
+from orderflow_cli.errors import OrderflowError, Refusal
+from orderflow_cli.failures import explain
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -110,21 +111,6 @@ def _given(query: Mapping[str, str | int | None]) -> dict[str, str | int]:
     return {key: value for key, value in query.items() if value is not None}
 
 
-def explain(name: str, url: str, error: Exception) -> ServiceUnreachable:
-    """Say why there was no answer, and what to do."""
-    remedy = "`make run` starts it, `make status` tells"
-    if isinstance(error, httpx.ConnectError):
-        return ServiceUnreachable(f"{name} does not answer at {url} - is it running? {remedy}")
-    if isinstance(error, httpx.TimeoutException):
-        return ServiceUnreachable(
-            f"{name} at {url} did not answer in time - is it well? `make status` tells"
-        )
-    return ServiceUnreachable(
-        f"{name} at {url} broke off its answer ({str(error) or type(error).__name__}) - "
-        f"is it still running? {remedy}"
-    )
-
-
 def shown(credential: Credential | None, url: str) -> dict[str, str]:
     """Return the headers that show a credential to the service at an address."""
     return {} if credential is None else credential.headers(url)
@@ -139,6 +125,8 @@ def refusal(
     except ValueError:
         document = None
     if not isinstance(document, dict):
+        if url.startswith("http:") and b"HTTPS" in response.content:
+            return OrderflowError(f"{name} at {url} speaks TLS: its address begins with https://")
         return _stranger(name, url, f"HTTP status {response.status_code}")
     if "detail" in document:
         return Refusal(
