@@ -182,7 +182,11 @@ class Orderflow:
 
     def restock(self, item: str | None = None, quantity: int | None = None) -> Stock:
         """Put pieces on the shelf, or bring one or all items back to the opening stock."""
-        request = RestockRequest(item=item, quantity=quantity).model_dump(exclude_none=True)
+        try:
+            request = RestockRequest(item=item, quantity=quantity).model_dump(exclude_none=True)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            raise OrderflowError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
         path = f"/v1.0/invoke/{names.INVENTORY}/method/{names.RESTOCK}"
         return self._sidecar.ask(path, Stock, request)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+import httpx
+
 from orderflow_cli.credentials import Credential, load_credential
 from orderflow_cli.errors import OrderflowError
 from orderflow_contracts import variables
@@ -92,7 +94,8 @@ def _url(environment: Mapping[str, str], name: str, default: str) -> str:
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        httpx.URL(text)
+    except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable:
         raise OrderflowError(f"{name} must be a URL such as {default}, and is {text!r}")

@@ -108,7 +108,17 @@ class Service:
 
 
 def _given(query: Mapping[str, str | int | None]) -> dict[str, str | int]:
-    return {key: value for key, value in query.items() if value is not None}
+    given = {key: value for key, value in query.items() if value is not None}
+    for key, value in given.items():
+        if isinstance(value, str) and not _is_text(value):
+            what = key.replace("_", " ")
+            raise OrderflowError(f"{value!r} cannot be the {what}: it is not text")
+    return given
+
+
+def _is_text(value: str) -> bool:
+    """Tell whether there are no bytes in it that this terminal's encoding does not have."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def shown(credential: Credential | None, url: str) -> dict[str, str]:

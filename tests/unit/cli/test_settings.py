@@ -64,6 +64,7 @@ def test_a_home_of_nobody_is_named(home: Path, name: str) -> None:
         ("ORDERFLOW_PORT_OFFSET", "-9000"),
         ("ORDERFLOW_ORDERS_URL", "localhost:8001"),
         ("ORDERFLOW_APPROVALS_URL", "http://[oops"),
+        ("ORDERFLOW_APPROVALS_URL", "http://\udcff"),
     ],
 )
 def test_what_makes_no_address_is_named(name: str, value: str) -> None:

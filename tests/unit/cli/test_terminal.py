@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 import typer
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as searching
 from hypothesis import strategies as st
 
 from orderflow_cli import batch_commands, order_commands, show
@@ -209,7 +210,7 @@ def _shows(text: str) -> dict[str, Callable[[], None]]:
     encoding=st.sampled_from(ENCODINGS),
     columns=st.sampled_from([1, 7, 20, 80, 300]),
 )
-@settings(max_examples=25, deadline=None)
+@searching(max_examples=25, deadline=None)
 def test_what_anyone_wrote_is_shown_on_every_terminal_and_does_nothing(
     name: str, text: str, encoding: str, columns: int
 ) -> None:
@@ -223,6 +224,41 @@ def test_what_anyone_wrote_is_shown_on_every_terminal_and_does_nothing(
 
     shown = SGR.sub("", terminal.shown)
     assert not {unicodedata.category(each) for each in shown if each != "\n"} & {"Cc", "Cf", "Cs"}
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("order", "\udcff"),
+        ("publish", "\udcff.json"),
+        ("restock", "\udcff", "3"),
+        ("restock", "", "3"),
+        ("approve", "a", "--comment", "\udcff"),
+        ("approve", "a", "--approver", "\udcff"),
+        ("tasks", "show", "\udcff"),
+        ("dead-letters", "\udcff"),
+        ("users", "add", "\udcff", "--generate"),
+        ("tokens", "remove", "\udcff"),
+        ("workflows", "list", "--name", "\udcff"),
+        ("workflows", "list", "--after", "\udcff"),
+        ("workflows", "start", "x", "--id", "\udcff"),
+        ("workflows", "start", "\udcff"),
+        ("workflows", "raise", "a", "\udcff"),
+        ("workflows", "raise", "a", "b", "--data", "@\udcff"),
+        ("workflows", "purge", "--older-than", "\udcff", "--yes"),
+        ("workflows", "replay", "\udcff"),
+    ],
+    ids=" ".join,
+)
+def test_an_argument_that_is_no_text_is_an_error_in_words(arguments: Sequence[str]) -> None:
+    """What a shell hands over in another encoding ends with a sentence."""
+    terminal = Terminal("latin-1")
+
+    terminal.run(*arguments)
+
+    assert terminal.code == 1
+    assert "orderflow: " in terminal.shown
 
 
 def command(
