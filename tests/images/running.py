@@ -11,6 +11,7 @@ import httpx
 from docker.models.containers import Container
 from docker.models.images import Image
 
+from orderflow_contracts.names import INVENTORY
 from orderflow_tools.engine_api import ApiEngine
 from orderflow_tools.ports import Ports
 
@@ -85,7 +86,7 @@ def running(engine: ApiEngine, image: Image, app: str, **variables: str) -> Iter
         f"{name}_HTTP_HOST": "127.0.0.1" if engine.network else "0.0.0.0",  # noqa: S104
         f"{name}_HTTP_PORT": str(ports.http),
         f"{name}_GRPC_PORT": str(ports.grpc),
-        f"{name}_DATABASE_URL": f"sqlite:///{DATA}/{app}.db",
+        **({} if app == INVENTORY else {f"{name}_DATABASE_URL": f"sqlite:///{DATA}/{app}.db"}),
         "DAPR_HTTP_PORT": str(ports.dapr_http),
         "DAPR_GRPC_PORT": str(ports.dapr_grpc),
         "ORDERFLOW_ACCESS_FILE": f"{ACCESS}/access.json",

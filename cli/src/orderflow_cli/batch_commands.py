@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Annotated, Final
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from orderflow_cli import show
 from orderflow_cli.app import ENDED_OTHERWISE, AsJson, app, services
@@ -49,13 +48,10 @@ def publish_batch(flow: Orderflow, batch_id: str, submissions: list[Submission])
 
 def wait_for_end(flow: Orderflow, batch_id: str, arrival_seconds: float = 0.0) -> Batch:
     """Wait until a batch has ended, behind a bar; it may be so many seconds in coming."""
-    shown = show.console(stderr=True)
-    columns = (TextColumn("ended"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
-        task = bar.add_task("ended", total=None)
+    with show.bar("ended", None) as update:
         for found in _looks(flow, batch_id, arrival_seconds):
             ended = sum(count for status, count in found.counts.items() if status.is_final)
-            bar.update(task, total=found.total, completed=ended)
+            update(completed=ended, total=found.total)
     return found
 
 

@@ -15,6 +15,7 @@ from orderflow_cli.feed import StatusFeed
 from orderflow_cli.following import NOT_FOUND, Following
 from orderflow_cli.models import DeadLetter, Page
 from orderflow_cli.settings import Settings
+from orderflow_cli.trust import trusted
 from orderflow_cli.wire import CONNECT_SECONDS, STRUCTURED_EVENT, TIMEOUT_SECONDS, Service
 from orderflow_cli.workflows.client import Workflows
 from orderflow_contracts import names
@@ -48,7 +49,9 @@ class Orderflow:
         # What is asked here is on this machine, or at an address that was given on purpose: a
         # proxy that the environment names for the web must not come between.
         self._http = httpx.Client(
-            timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS), trust_env=False
+            timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
+            trust_env=False,
+            verify=trusted(settings.urls),
         )
         credential = settings.credential
         self._orders = Service(names.ORDERS, settings.orders_url, self._http, credential)
@@ -179,7 +182,11 @@ class Orderflow:
 
     def restock(self, item: str | None = None, quantity: int | None = None) -> Stock:
         """Put pieces on the shelf, or bring one or all items back to the opening stock."""
-        request = RestockRequest(item=item, quantity=quantity).model_dump(exclude_none=True)
+        try:
+            request = RestockRequest(item=item, quantity=quantity).model_dump(exclude_none=True)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            raise OrderflowError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
         path = f"/v1.0/invoke/{names.INVENTORY}/method/{names.RESTOCK}"
         return self._sidecar.ask(path, Stock, request)
 

@@ -10,6 +10,7 @@ from orderflow_cli.client import Orderflow
 from orderflow_cli.errors import Refusal
 from orderflow_cli.feed import StatusFeed
 from orderflow_cli.narrator import Narrator, Purchase
+from orderflow_cli.terminal import clean, clean_lines
 from orderflow_cli.wire import FORBIDDEN, UNAUTHORIZED
 from orderflow_contracts.approvals import Decision
 from orderflow_contracts.inventory import Stock, StockItem
@@ -54,19 +55,18 @@ class Answers:
 
         What was not typed is shown as if it had been, so that the output reads the same.
         """
+        prompt = clean(prompt)
         if self._given:
             answer = self._given.popleft()
-            print(f"{prompt}{answer}", flush=True)
+            _say(f"{prompt}{answer}")
             return answer.strip()
         try:
             answer = input(prompt)
         except EOFError:
             print(flush=True)
             raise NoMoreAnswers from None
-        except UnicodeDecodeError:
-            answer = "(unreadable)"
         if not sys.stdin.isatty():
-            print(answer, flush=True)
+            _say(answer)
         return answer.strip()
 
 
@@ -174,7 +174,7 @@ class Console:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    print(clean_lines(line), flush=True)  # names of items are what someone wrote
 
 
 def _say_stock(stock: Stock) -> None:

@@ -35,24 +35,32 @@ class Credential:
 
     def headers(self, url: str) -> dict[str, str]:
         """Return what shows the token to a service at an address; nothing if it is not for it."""
-        if self.is_for_this_machine and not _is_loopback(url):
+        if self.is_for_this_machine and not is_loopback(url):
             return {}
         return {"authorization": f"Bearer {self.token}"}
 
 
 def home(environment: Mapping[str, str]) -> Path:
     """Return the folder of the run's files: the one that is named, or the checkout's, or here."""
-    if named := environment.get("ORDERFLOW_HOME", "").strip():
-        return Path(named).expanduser()
+    if named := _named(environment, "ORDERFLOW_HOME"):
+        return named
     checkout = Path(__file__).resolve().parents[3]
     base = checkout if (checkout / "dapr.yaml").exists() else Path.cwd()
     return base / ".orderflow"
 
 
+def _named(environment: Mapping[str, str], variable: str) -> Path | None:
+    """Return the path that a variable holds, if it is set; raise `OrderflowError` if it is none."""
+    text = environment.get(variable, "").strip()
+    try:
+        return Path(text).expanduser() if text else None
+    except RuntimeError:
+        raise OrderflowError(f"{variable}: there is no user of the name in {text}") from None
+
+
 def access_path(environment: Mapping[str, str] = os.environ) -> Path:
     """Return where the access file is, or would be."""
-    named = environment.get(ACCESS_VARIABLE, "").strip()
-    return Path(named).expanduser() if named else home(environment) / "access.json"
+    return _named(environment, ACCESS_VARIABLE) or home(environment) / "access.json"
 
 
 def load_credential(environment: Mapping[str, str] = os.environ) -> Credential | None:
@@ -62,13 +70,15 @@ def load_credential(environment: Mapping[str, str] = os.environ) -> Credential |
     """
     if token := environment.get(VARIABLE, "").strip():
         return Credential(_checked(token, VARIABLE), VARIABLE, _name(token, environment))
-    named = environment.get(FILE_VARIABLE, "").strip()
-    path = Path(named).expanduser() if named else home(environment) / "token"
-    found = _read(path, must_be_there=bool(named))
+    named = _named(environment, FILE_VARIABLE)
+    path = named or home(environment) / "token"
+    found = _read(path, must_be_there=named is not None)
     if found is None:
         return None
     token = _checked(found, str(path))
-    return Credential(token, str(path), _name(token, environment), is_for_this_machine=not named)
+    return Credential(
+        token, str(path), _name(token, environment), is_for_this_machine=named is None
+    )
 
 
 def _read(path: Path, *, must_be_there: bool) -> str | None:
@@ -108,7 +118,8 @@ def _name(token: str, environment: Mapping[str, str]) -> str | None:
         return None
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL leads to this machine, whatever the network is."""
     host = urlsplit(url).hostname or ""
     try:
         return ip_address(host).is_loopback

@@ -15,6 +15,8 @@ from pydantic import ValidationError
 from orderflow_cli import wire
 from orderflow_cli.credentials import Credential
 from orderflow_cli.errors import OrderflowError
+from orderflow_cli.failures import explain
+from orderflow_cli.trust import trusted
 from orderflow_contracts.names import ORDERS
 from orderflow_contracts.orders import OrderStatusChanged
 
@@ -50,6 +52,7 @@ class StatusFeed:
         self._socket: socket.socket | None = None
         self._is_open = False
         self._position = ""
+        self._trusted = trusted([orders_url])
         self._thread = threading.Thread(target=self._run, name="status-feed", daemon=True)
 
     def __enter__(self) -> Self:
@@ -89,7 +92,7 @@ class StatusFeed:
     def _run(self) -> None:
         pause, broken_since = FIRST_PAUSE_SECONDS, time.monotonic()
         limits = httpx.Timeout(wire.CONNECT_SECONDS, read=SILENCE_SECONDS)
-        with httpx.Client(timeout=limits, trust_env=False) as http:
+        with httpx.Client(timeout=limits, trust_env=False, verify=self._trusted) as http:
             while True:
                 self._is_open = False
                 failure = self._read_until_broken(http)
@@ -104,12 +107,12 @@ class StatusFeed:
         try:
             self._read(http)
         except httpx.TransportError as error:
-            return wire.explain(ORDERS, self._orders_url, error)
+            return explain(ORDERS, self._orders_url, error)
         except (SSEError, ValidationError) as error:
             return OrderflowError(f"orders at {self._orders_url} sends no status feed: {error}")
         except OrderflowError as error:
             return error
-        return wire.explain(ORDERS, self._orders_url, httpx.ReadError("the feed ended"))
+        return explain(ORDERS, self._orders_url, httpx.ReadError("the feed ended"))
 
     def _read(self, http: httpx.Client) -> None:
         headers = {"accept": "text/event-stream", "cache-control": "no-store"}

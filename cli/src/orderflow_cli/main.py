@@ -13,7 +13,7 @@ from orderflow_cli import (
 )
 from orderflow_cli.app import app
 from orderflow_cli.errors import OrderflowError
-from orderflow_cli.show import clean
+from orderflow_cli.terminal import clean_lines, fitted
 from orderflow_cli.workflows import change_commands, look_commands, replay_commands
 
 __all__ = [
@@ -31,17 +31,18 @@ __all__ = [
 ]
 
 
+@fitted()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that the arguments name, and leave with its exit code.
 
     That is 0, 1 for a failure, which standard error tells in a sentence, 2 for wrong usage, 3 for
     an order or a workflow that was waited for and has ended otherwise than completed, and for a
-    history that does not fit the code, 4 for a workflow that was waited for in vain, and 130 after
-    Ctrl-C.
+    history that does not fit the code, 4 for a workflow that was waited for in vain, 130 after
+    Ctrl-C, and 141 once nobody reads the output any more.
     """
     try:
         app(arguments, prog_name="orderflow")
     except OrderflowError as error:
         # A part of it may be what someone else wrote.
-        print("\n".join(map(clean, f"orderflow: {error}".splitlines())), file=sys.stderr)
+        print(clean_lines(f"orderflow: {error}"), file=sys.stderr)
         sys.exit(1)

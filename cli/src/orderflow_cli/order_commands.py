@@ -1,10 +1,10 @@
 """Commands about orders."""
 
+import itertools
 import time
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from orderflow_cli import show
 from orderflow_cli.app import (
@@ -23,6 +23,7 @@ from orderflow_cli.feed import StatusFeed
 from orderflow_cli.following import Following
 from orderflow_cli.publishing import endings, publish_all, summary
 from orderflow_cli.reading import Submission, read_orders, read_text, read_unchecked
+from orderflow_cli.terminal import clean
 from orderflow_contracts.attention import OrderAttention
 from orderflow_contracts.orders import OrderStatus, OrderStatusChanged
 
@@ -30,6 +31,8 @@ Watch = Annotated[bool, typer.Option("--watch", help="Wait for the end.")]
 LOOK_AGAIN_SECONDS = 0.5
 BAR_FROM = 10
 """A bar is shown from so many orders on; fewer are published before it could be read."""
+LONG_TEXT = 1_000_000
+"""Characters from which on a bar is shown while orders are checked, which then takes a while."""
 
 
 @app.command(
@@ -63,8 +66,7 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Publish one order or many as events, or all as one batch, and print their ids."""
-    text, source = read_text(file)
-    submissions = read_orders(text, source, batch) if check else read_unchecked(text, source)
+    submissions = _read(file, batch, check=check)
     if batch is not None:
         _publish_as_batch(batch, submissions, watch=watch, as_json=as_json)
         return
@@ -121,8 +123,8 @@ def cancel(*, order_id: OrderIdArgument) -> None:
     with services() as flow:
         flow.cancel(order_id)
     print(
-        f"Order {show.clean(order_id)} is asked to stop. "
-        f"`orderflow order {show.clean(order_id)} --watch` tells how it ends."
+        f"Order {clean(order_id)} is asked to stop. "
+        f"`orderflow order {clean(order_id)} --watch` tells how it ends."
     )
 
 
@@ -147,12 +149,12 @@ def retry(*, order_id: OrderIdArgument, watch: Watch = False, as_json: AsJson = 
 
 
 def _how_it_stands(found: OrderAttention) -> str:
-    order_id = show.clean(found.order_id)
+    order_id = clean(found.order_id)
     if found.retrying_since is not None:
         return f"Order {order_id} is being undone once more."
     if found.settled_at is not None:
         return f"Order {order_id} is settled: everything is undone."
-    left = ", ".join(show.clean(name) for name in found.not_undone or ())
+    left = ", ".join(clean(name) for name in found.not_undone or ())
     return f"Order {order_id} needs attention still; not undone: {left or 'unknown'}"
 
 
@@ -167,34 +169,37 @@ def _publish_as_batch(
         elif as_json:
             show.as_json({"batch_id": batch_id, "orders": len(submissions)})
         else:
-            print(show.clean(batch_id))
+            print(clean(batch_id))
+
+
+def _read(file: str, batch_id: str | None, *, check: bool) -> list[Submission]:
+    text, source = read_text(file)
+    if not check:
+        return read_unchecked(text, source)
+    with show.bar("checking", len(text), hidden=len(text) < LONG_TEXT) as update:
+        return read_orders(
+            text, source, batch_id, checked=lambda position: update(completed=position)
+        )
 
 
 def _publish(flow: Orderflow, submissions: list[Submission], *, tell: bool) -> None:
-    shown = show.console(stderr=True)
-    columns = (TextColumn("publishing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    is_long = len(submissions) >= BAR_FROM and shown.is_terminal
-    with Progress(*columns, console=shown, transient=True, disable=not is_long) as bar:
-        task = bar.add_task("publishing", total=len(submissions))
-        publish_all(flow, submissions, lambda _: bar.advance(task))
+    with show.bar("publishing", len(submissions), hidden=len(submissions) < BAR_FROM) as update:
+        done = itertools.count(1)
+        publish_all(flow, submissions, lambda _: update(completed=next(done)))
     if tell:
         for entry in submissions:
-            print(show.clean(entry.event_id), flush=True)
+            print(clean(entry.event_id))
 
 
 def _wait(
     flow: Orderflow, feed: StatusFeed, submissions: list[Submission]
 ) -> list[OrderStatusChanged]:
-    shown = show.console(stderr=True)
-    columns = (TextColumn("ended"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     order_ids = {entry.event_id for entry in submissions if entry.makes_an_order}
-    following = Following(flow.order, feed, order_ids)
-    ended = []
-    with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
-        task = bar.add_task("ended", total=len(order_ids))
-        for change in endings(iter(following)):
+    ended: list[OrderStatusChanged] = []
+    with show.bar("ended", len(order_ids)) as update:
+        for change in endings(iter(Following(flow.order, feed, order_ids))):
             ended.append(change)
-            bar.advance(task)
+            update(completed=len(ended))
     return ended
 
 
@@ -204,12 +209,12 @@ def _tell_endings(ended: list[OrderStatusChanged], seconds: float, *, as_json: b
     else:
         for change in ended:
             if change.status is not OrderStatus.COMPLETED:
-                print(f"{change.order_id} {change.status} {show.clean(change.reason or '')}")
-        print(summary(ended, seconds))
+                print(f"{clean(change.order_id)} {change.status} {clean(change.reason or '')}")
+        print(clean(summary(ended, seconds)))
     if any(change.status is not OrderStatus.COMPLETED for change in ended):
         raise typer.Exit(ENDED_OTHERWISE)
 
 
 def _tell(change: OrderStatusChanged) -> None:
-    reason = f" ({show.clean(change.reason)})" if change.reason else ""
+    reason = f" ({clean(change.reason)})" if change.reason else ""
     print(f"{show.moment(change.at)} {change.status}{reason}", flush=True)

@@ -43,7 +43,8 @@ def asked(name: str) -> str:
 def piped() -> str:
     """Read a password from the first line of standard input; raise `OrderflowError` if unfit."""
     try:
-        return fit(sys.stdin.readline().rstrip("\r\n"))
+        # Whatever the terminal's encoding is: a browser will send the same password as UTF-8.
+        return fit(sys.stdin.buffer.readline().decode("utf-8").rstrip("\r\n"))
     except UnicodeDecodeError:
         raise OrderflowError("the password on standard input is not UTF-8") from None
 

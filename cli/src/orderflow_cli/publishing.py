@@ -1,8 +1,8 @@
 """Publishing many orders at once, and waiting for how they end."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 from orderflow_cli.client import Orderflow
@@ -19,20 +19,24 @@ def publish_all(
     published: Callable[[Submission], None],
     in_flight: int = IN_FLIGHT,
 ) -> None:
-    """Publish so many at a time, and tell of each that the broker has.
+    """Publish so many at a time, and report each that the broker has.
 
-    The first failure stops the rest; it tells how many were published.
+    The first failure stops the rest; the error says how many were published.
     """
     done = 0
+    waiting: deque[tuple[Future[None], Submission]] = deque()
     with ThreadPoolExecutor(in_flight, thread_name_prefix="publish") as pool:
-        futures = {pool.submit(_publish, flow, entry): entry for entry in submissions}
         try:
-            for future in as_completed(futures):
-                future.result()
-                done += 1
-                published(futures[future])
+            for entry in submissions:
+                # Only a few wait for a thread: there may be very many in all.
+                while len(waiting) >= 2 * in_flight:
+                    done += _settle(waiting, published)
+                waiting.append((pool.submit(_publish, flow, entry), entry))
+            while waiting:
+                done += _settle(waiting, published)
         except OrderflowError as error:
             pool.shutdown(cancel_futures=True)
+            done += sum(not each.cancelled() and each.exception() is None for each, _ in waiting)
             raise OrderflowError(
                 f"{error}\n{done} of {len(submissions)} orders are known to be published; to "
                 "publish all of them again does no harm where they carry their own order_id"
@@ -42,8 +46,18 @@ def publish_all(
             raise
 
 
+def _settle(
+    waiting: deque[tuple[Future[None], Submission]], published: Callable[[Submission], None]
+) -> int:
+    """Wait for the oldest publication, and return how many that were."""
+    future, entry = waiting.popleft()
+    future.result()
+    published(entry)
+    return 1
+
+
 def _publish(flow: Orderflow, submission: Submission) -> None:
-    subject = submission.event_id if isinstance(submission.data, dict) else None
+    subject = submission.event_id if submission.is_object else None
     flow.publish_data(submission.data, event_id=submission.event_id, subject=subject)
 
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+import httpx
+
 from orderflow_cli.credentials import Credential, load_credential
 from orderflow_cli.errors import OrderflowError
+from orderflow_contracts import variables
 from orderflow_contracts.names import APPROVALS, INVENTORY, LOCAL_PORTS, ORDERS
 
 HIGHEST_PORT: Final = 65_535
@@ -26,12 +29,19 @@ class Settings:
     sidecar_url: str
     credential: Credential | None = None
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All addresses that are asked."""
+        return self.orders_url, self.inventory_url, self.approvals_url, self.sidecar_url
+
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the environment: a URL wins over a port, and a port over the common offset.
 
     Raises `OrderflowError` that names the variable, or the token's file.
     """
+    for name, fault in variables.mistakes(environment, [variables.PREFIX], variables.SHARED):
+        raise OrderflowError(f"{name}: {fault}")
     offset = _number(environment, "ORDERFLOW_PORT_OFFSET", 0)
 
     def url(name: str, port_name: str, default_port: int) -> str:
@@ -84,7 +94,8 @@ def _url(environment: Mapping[str, str], name: str, default: str) -> str:
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        httpx.URL(text)
+    except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable:
         raise OrderflowError(f"{name} must be a URL such as {default}, and is {text!r}")

@@ -10,6 +10,7 @@ from orderflow_cli.app import Approver, AsJson, Limit, OrderIdArgument, app, ser
 from orderflow_cli.client import Orderflow
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.models import DeadLetter
+from orderflow_cli.terminal import clean
 from orderflow_contracts.approvals import ApprovalStatus, Decision
 
 Comment = Annotated[str, typer.Option(help="Why, for the record.")]
@@ -99,7 +100,7 @@ def dead_letters(
         show.as_json(found)
     elif resend:
         for letter in found:
-            print(f"{letter.name} was sent again on {show.clean(letter.topic)}")
+            print(f"{letter.name} was sent again on {clean(letter.topic)}")
         print(f"{len(found)} sent again.")
     else:
         show.show_dead_letters(found)
@@ -115,7 +116,7 @@ def _decide(order_id: str, approver: str, comment: str, *, approved: bool) -> No
         missing = flow.decide(order_id, decision).approvals_missing
     word = "approved" if approved else "denied"
     rest = "; one more approver is needed" if missing else ""
-    print(f"Order {show.clean(order_id)} is {word} by {show.clean(approver)}{rest}.")
+    print(f"Order {clean(order_id)} is {word} by {clean(approver)}{rest}.")
 
 
 def _chosen(letters: list[DeadLetter], name: str | None) -> list[DeadLetter]:

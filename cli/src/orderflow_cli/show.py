@@ -2,16 +2,20 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from pydantic import BaseModel
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from orderflow_cli.models import DeadLetter
+from orderflow_cli.terminal import clean
 from orderflow_contracts.approvals import Approval
 from orderflow_contracts.batches import Batch
 from orderflow_contracts.fields import now
@@ -33,7 +37,8 @@ UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 def as_json(value: object) -> None:
     """Print models, or lists of them, as one JSON document."""
-    print(json.dumps(_plain(value), indent=2, ensure_ascii=True), flush=True)
+    text = json.dumps(_plain(value), indent=2, ensure_ascii=True)
+    print(text.replace("\x7f", "\\u007f"), flush=True)
 
 
 def show_orders(orders: Sequence[Order]) -> None:
@@ -192,6 +197,16 @@ def console(*, stderr: bool = False) -> Console:
     return Console(file=stream, width=None if stream.isatty() else WIDTH_OF_A_FILE, highlight=False)
 
 
+@contextmanager
+def bar(title: str, total: int | None, *, hidden: bool = False) -> Iterator[Callable[..., None]]:
+    """Show on a terminal how much is done; yield what takes `completed`, and a new `total`."""
+    shown = console(stderr=True)
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    is_off = hidden or not shown.is_terminal
+    with Progress(*columns, console=shown, transient=True, disable=is_off) as progress:
+        yield partial(progress.update, progress.add_task(title, total=total))
+
+
 def money(cents: int | None) -> str:
     """Write cents as dollars."""
     return NOTHING if cents is None else f"${cents / 100:,.2f}"
@@ -222,11 +237,6 @@ def lines(of_order: Iterable[OrderLine]) -> str:
 def explain(text: str) -> None:
     """Tell a person what was done, beside what a program reads."""
     print(clean(text), file=sys.stderr)
-
-
-def clean(text: str) -> str:
-    """Leave out what would make a terminal do things: this text came from anyone."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def new_table(*columns: str) -> Table:

@@ -6,6 +6,7 @@ import typer
 
 from orderflow_cli import show
 from orderflow_cli.app import AsJson, Limit, app, services
+from orderflow_cli.terminal import clean
 from orderflow_contracts.tasks import TaskStatus
 
 TaskIdArgument = Annotated[str, typer.Argument(metavar="ID", help="The task's id.")]
@@ -52,4 +53,4 @@ def complete(
     with services() as flow:
         for task_id in task_ids:
             flow.complete_task(task_id)
-            print(f"Task {show.clean(task_id)} is told to be done.", flush=True)
+            print(f"Task {clean(task_id)} is told to be done.", flush=True)

@@ -8,7 +8,8 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from orderflow_cli.credentials import FILE_VARIABLE, VARIABLE, Credential
-from orderflow_cli.errors import OrderflowError, Refusal, ServiceUnreachable
+from orderflow_cli.errors import OrderflowError, Refusal
+from orderflow_cli.failures import explain
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -107,22 +108,17 @@ class Service:
 
 
 def _given(query: Mapping[str, str | int | None]) -> dict[str, str | int]:
-    return {key: value for key, value in query.items() if value is not None}
+    given = {key: value for key, value in query.items() if value is not None}
+    for key, value in given.items():
+        if isinstance(value, str) and not _is_text(value):
+            what = key.replace("_", " ")
+            raise OrderflowError(f"{value!r} cannot be the {what}: it is not text")
+    return given
 
 
-def explain(name: str, url: str, error: Exception) -> ServiceUnreachable:
-    """Say why there was no answer, and what to do."""
-    remedy = "`make run` starts it, `make status` tells"
-    if isinstance(error, httpx.ConnectError):
-        return ServiceUnreachable(f"{name} does not answer at {url} - is it running? {remedy}")
-    if isinstance(error, httpx.TimeoutException):
-        return ServiceUnreachable(
-            f"{name} at {url} did not answer in time - is it well? `make status` tells"
-        )
-    return ServiceUnreachable(
-        f"{name} at {url} broke off its answer ({str(error) or type(error).__name__}) - "
-        f"is it still running? {remedy}"
-    )
+def _is_text(value: str) -> bool:
+    """Tell whether there are no bytes in it that this terminal's encoding does not have."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def shown(credential: Credential | None, url: str) -> dict[str, str]:
@@ -139,6 +135,8 @@ def refusal(
     except ValueError:
         document = None
     if not isinstance(document, dict):
+        if url.startswith("http:") and b"HTTPS" in response.content:
+            return OrderflowError(f"{name} at {url} speaks TLS: its address begins with https://")
         return _stranger(name, url, f"HTTP status {response.status_code}")
     if "detail" in document:
         return Refusal(

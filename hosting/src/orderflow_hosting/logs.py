@@ -1,7 +1,10 @@
 """Logs: one event name a line with its fields, as JSON for programs or plain for people."""
 
+import io
 import logging
+import os
 import sys
+from typing import Any, TextIO
 
 import structlog
 
@@ -29,19 +32,44 @@ def configure(service: str, settings: ServiceSettings) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if console
-        else structlog.processors.JSONRenderer()
+    rendering: list[structlog.typing.Processor] = (
+        [_cleaned, _console_renderer()] if console else [structlog.processors.JSONRenderer()]
     )
+    if isinstance(sys.stdout, io.TextIOWrapper):  # whatever characters it can show
+        sys.stdout.reconfigure(errors="backslashreplace")
+    logging.raiseExceptions = False  # a log that nobody reads any more is no reason to complain
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     logging.getLogger(service).setLevel(level)
     logging.getLogger("orderflow_hosting").setLevel(level)
     structlog.contextvars.bind_contextvars(service=service)
+
+
+def _console_renderer() -> structlog.dev.ConsoleRenderer:
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stdout.isatty() and os.environ.get("TERM") != "dumb",
+        exception_formatter=_plain_traceback,
+    )
+
+
+def _cleaned(
+    _logger: Any, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Leave out of texts what would make a terminal do things: they came from anyone."""
+    return {key: _clean(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _plain_traceback(output: TextIO, exception: structlog.typing.ExcInfo) -> None:
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, exception)
+    output.write("\n".join(map(_clean, text.getvalue().split("\n"))))
+
+
+def _clean(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

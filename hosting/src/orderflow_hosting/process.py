@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from orderflow_hosting.access.reader import AccessFileBroken
 from orderflow_hosting.access.walk import must_be_guarded
 from orderflow_hosting.dapr_app import DaprApp
-from orderflow_hosting.settings import ServiceSettings
+from orderflow_hosting.settings import NOT_CONFIGURED, ServiceSettings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -40,7 +40,8 @@ def start(work: Coroutine[Any, Any, None]) -> None:
         asyncio.run(work)
     except (CannotListen, AccessFileBroken) as error:
         sys.stderr.write(f"cannot start: {error}\n")
-        raise SystemExit(1) from None
+        code = NOT_CONFIGURED if isinstance(error, AccessFileBroken) else 1
+        raise SystemExit(code) from None
 
 
 async def serve(
@@ -92,6 +93,8 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    except UnicodeError as error:
+        raise CannotListen(f"cannot listen on {host}:{port}: that is no name of a host") from error
 
 
 def _signalled() -> "asyncio.Future[None]":

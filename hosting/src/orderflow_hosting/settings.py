@@ -1,12 +1,13 @@
 """What every service reads from its environment, once, when it starts."""
 
 import ipaddress
+import os
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import (
-    BeforeValidator,
     Field,
     IPvAnyNetwork,
     SecretStr,
@@ -15,9 +16,14 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from orderflow_contracts import variables
 from orderflow_contracts.access import Roles
+from orderflow_hosting.setting_types import Host, Hours, Port, decoded
+
+NOT_CONFIGURED: Final = os.EX_CONFIG
+"""The exit code when the configuration must be changed before a start can succeed."""
 
 LOOPBACK_NAMES: Final = frozenset({"localhost", "ip6-localhost", "ip6-loopback"})
 
@@ -33,13 +39,6 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _listed(value: Any) -> Any:
-    """Read a list that is written with commas between its parts."""
-    if not isinstance(value, str):
-        return value
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$", to_lower=True)]
 HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:\[\]_-]{1,253}$", to_lower=True)]
 
@@ -47,15 +46,17 @@ HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:\[\]_-]{1,253
 class ServiceSettings(BaseSettings):
     """Settings that every service has; a service adds its own under its own prefix."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, enable_decoding=False
+    )
 
-    http_host: str = "127.0.0.1"
-    http_port: int
-    grpc_host: str = "127.0.0.1"
-    grpc_port: int
-    dapr_host: str = Field("127.0.0.1", validation_alias="DAPR_RUNTIME_HOST")
-    dapr_http_port: int = Field(validation_alias="DAPR_HTTP_PORT")
-    dapr_grpc_port: int = Field(validation_alias="DAPR_GRPC_PORT")
+    http_host: Host = "127.0.0.1"
+    http_port: Port
+    grpc_host: Host = "127.0.0.1"
+    grpc_port: Port
+    dapr_host: Host = Field("127.0.0.1", validation_alias="DAPR_RUNTIME_HOST")
+    dapr_http_port: Port = Field(validation_alias="DAPR_HTTP_PORT")
+    dapr_grpc_port: Port = Field(validation_alias="DAPR_GRPC_PORT")
     app_api_token: SecretStr = Field(validation_alias="APP_API_TOKEN", min_length=16)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", validation_alias="LOG_LEVEL"
@@ -65,8 +66,8 @@ class ServiceSettings(BaseSettings):
         None, validation_alias="ORDERFLOW_ACCESS_FILE", validate_default=True
     )
     apis_closed: bool = Field(default=False, validation_alias="ORDERFLOW_APIS_CLOSED")
-    proxy_addresses: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)] = (
-        Field((), validation_alias="ORDERFLOW_PROXY_ADDRESSES")
+    proxy_addresses: tuple[IPvAnyNetwork, ...] = Field(
+        (), validation_alias="ORDERFLOW_PROXY_ADDRESSES"
     )
     proxy_user_header: HeaderName = Field(
         "x-auth-request-user", validation_alias="ORDERFLOW_PROXY_USER_HEADER"
@@ -77,11 +78,14 @@ class ServiceSettings(BaseSettings):
     proxy_groups: dict[str, Roles] = Field(
         default_factory=dict, validation_alias="ORDERFLOW_PROXY_GROUPS"
     )
-    public_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_listed)] = Field(
-        (), validation_alias="ORDERFLOW_PUBLIC_HOSTS"
-    )
-    session_hours: float = Field(8, gt=0, le=168, validation_alias="ORDERFLOW_SESSION_HOURS")
+    public_hosts: tuple[HostName, ...] = Field((), validation_alias="ORDERFLOW_PUBLIC_HOSTS")
+    session_hours: Hours = Field(8, gt=0, le=168, validation_alias="ORDERFLOW_SESSION_HOURS")
     cookies_secure: bool | None = Field(None, validation_alias="ORDERFLOW_COOKIES_SECURE")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _decoded(cls, value: Any, info: ValidationInfo) -> Any:
+        return decoded(value, cls.model_fields[str(info.field_name)].annotation)
 
     @field_validator("access_file")
     @classmethod
@@ -122,21 +126,49 @@ class ServiceSettings(BaseSettings):
 Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
-def load(settings: type[Settings]) -> Settings:
+def load(settings: type[Settings], environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings, or end the process with a line for each that is missing or wrong."""
+    faults = dict(_misspelt(settings, environment))
     try:
-        return settings()
+        read = settings()
     except ValidationError as error:
-        for problem in error.errors():
-            variable = _variable(settings, str(problem["loc"][0]))
-            sys.stderr.write(f"cannot start: {variable}: {problem['msg']}\n")
-        raise SystemExit(2) from None
+        for problem in error.errors(include_url=False, include_input=False):
+            field, *inside = map(str, problem["loc"])
+            where = f"{'.'.join(inside)}: " if inside else ""
+            fault = where + problem["msg"].removeprefix("Value error, ")
+            faults.setdefault(_variable(settings, field, environment), fault)
+    if not faults:
+        return read
+    for variable, fault in faults.items():
+        sys.stderr.write(f"cannot start: {_printable(variable)}: {_printable(fault)}\n")
+    raise SystemExit(NOT_CONFIGURED)
 
 
-def _variable(settings: type[ServiceSettings], name: str) -> str:
-    """Name the variable that a field is read from."""
-    field = settings.model_fields.get(name)
-    if field is None:
-        return name  # it is the variable's name already
-    prefix = settings.model_config.get("env_prefix", "")
-    return str(field.validation_alias or f"{prefix}{name.upper()}")
+def _misspelt(
+    settings: type[ServiceSettings], environment: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Find variables with the service's prefix, or the common one, that nobody reads."""
+    known = {name for field in settings.model_fields for name in _names(settings, field)}
+    prefixes = {variables.PREFIX, str(settings.model_config["env_prefix"])} - {""}
+    return variables.mistakes(environment, prefixes, known | variables.SHARED | variables.PORTS)
+
+
+def _variable(settings: type[ServiceSettings], name: str, environment: Mapping[str, str]) -> str:
+    """Return the variable that a field, or its alias, was read from, or else would be."""
+    given = {variable.upper() for variable, value in environment.items() if value}
+    fields = settings.model_fields
+    names = next(names for field in fields if name in (field, *(names := _names(settings, field))))
+    return next((variable for variable in names if variable in given), names[0])
+
+
+def _names(settings: type[ServiceSettings], field: str) -> list[str]:
+    """Return the variables that a field is read from; the first one that is set counts."""
+    own = f"{settings.model_config['env_prefix']}{field}".upper()
+    alias = settings.model_fields[field].validation_alias
+    if alias is None:
+        return [own]
+    return [str(alias), own] if settings.model_config.get("populate_by_name") else [str(alias)]
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from orderflow_cli.credentials import access_path
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.settings import Settings, load
+from orderflow_contracts.variables import PREFIX
 
 
 def test_the_defaults_are_the_ports_of_the_local_run(home: Path) -> None:
@@ -38,6 +40,21 @@ def test_a_url_wins_over_a_port_and_a_port_over_the_offset(home: Path) -> None:
     )
 
 
+def test_a_misspelt_variable_is_named(home: Path) -> None:
+    """What nobody reads is refused, and what was meant is offered."""
+    with pytest.raises(OrderflowError, match=r"_URL: .*did you mean ORDERFLOW_\w+_URL\?"):
+        load({"ORDERFLOW_HOME": str(home), f"{PREFIX}URL": "http://127.0.0.1:8001"})
+
+
+@pytest.mark.parametrize("name", ["ORDERFLOW_HOME", "ORDERFLOW_ACCESS_FILE"])
+def test_a_home_of_nobody_is_named(home: Path, name: str) -> None:
+    """A path that begins with a user who does not exist is one sentence."""
+    environment = {"ORDERFLOW_HOME": str(home), name: "~no-such-user/file"}
+
+    with pytest.raises(OrderflowError, match=f"{name}: there is no user"):
+        access_path(environment)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -47,6 +64,7 @@ def test_a_url_wins_over_a_port_and_a_port_over_the_offset(home: Path) -> None:
         ("ORDERFLOW_PORT_OFFSET", "-9000"),
         ("ORDERFLOW_ORDERS_URL", "localhost:8001"),
         ("ORDERFLOW_APPROVALS_URL", "http://[oops"),
+        ("ORDERFLOW_APPROVALS_URL", "http://\udcff"),
     ],
 )
 def test_what_makes_no_address_is_named(name: str, value: str) -> None:

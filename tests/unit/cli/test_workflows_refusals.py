@@ -40,7 +40,7 @@ def test_what_is_no_json_is_wrong_usage(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "cannot be read"), (b"Ada", "is no JSON"), (b"\xff", "no UTF-8")]
+    ("content", "said"), [(None, "cannot be read"), (b"Ada", "is no JSON"), (b"\xff", "not UTF-8")]
 )
 def test_a_file_that_holds_no_json_is_told(
     run: Run, workflows: ManagedWorkflows, tmp_path: Path, content: bytes | None, said: str

@@ -133,6 +133,17 @@ def test_a_command_that_cannot_start_is_given_up_with_its_last_lines(tmp_path: P
     assert told.endswith("no such setting\n")
 
 
+def test_a_wrong_configuration_is_reported_at_once(tmp_path: Path) -> None:
+    """A command that says by its exit code that its configuration is wrong is tried once."""
+    script = "echo cannot start: ORDERS_FOO; exit 78"
+    with kept(tmp_path, "--", "sh", "-c", script) as keeper:
+        told, _ = keeper.communicate(timeout=20)
+
+    assert keeper.returncode == keep_alive.GAVE_UP
+    assert told == "thing does not start as it is configured\ncannot start: ORDERS_FOO\n"
+    assert (tmp_path / "logs" / "thing.log").read_text() == "cannot start: ORDERS_FOO\n"
+
+
 def test_a_missing_command_is_said_at_once(tmp_path: Path) -> None:
     """A program that does not exist is not tried again."""
     with kept(tmp_path, "--", "no-such-program") as keeper:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from orderflow_contracts.variables import PREFIX
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.platform import Platform
 from orderflow_tools.settings import Settings, find_checkout
@@ -94,3 +95,22 @@ def test_what_is_common_to_services_reaches_them_and_no_other_run(
     assert not {"ORDERFLOW_APIS_CLOSED", "ORDERFLOW_PROXY_ADDRESSES"} & set(other)
     assert other["ORDERFLOW_ACCESS_FILE"] == str(tmp_path.resolve() / "access.json")
     assert "ORDERFLOW_TOKEN" not in {**own, **other}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (f"{PREFIX}PORT_OFSET", "1", "did you mean ORDERFLOW_PORT_OFFSET?"),
+        ("ORDERFLOW_PORT_OFFSET", "abc", "must be a number"),
+        ("ORDERFLOW_HOME", "~no-such-user/home", "there is no user"),
+        ("ORDERFLOW_POSTGRES_URL", "postgresql://[oops", "must look like"),
+        ("ORDERFLOW_POSTGRES_URL", "postgresql://host:port/x", "must look like"),
+    ],
+)
+def test_a_wrong_variable_is_named(name: str, value: str, said: str) -> None:
+    """What the tools cannot use, or nobody reads, ends them with one line."""
+    with pytest.raises(PlatformError) as refusal:
+        Settings.from_environment({name: value})
+
+    assert name in str(refusal.value)
+    assert said in str(refusal.value)

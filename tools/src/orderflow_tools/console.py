@@ -1,19 +1,26 @@
 """What the tools say to a person: plain lines, and one that renews itself on a terminal."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+from orderflow_cli.terminal import clean, clean_lines
+
+RENEWED: Final = "\r\033[K"
+"""Brings a terminal back to the start of its line, and empties that."""
 
 
 def say(text: str = "") -> None:
     """Print a line at once."""
-    print(text, flush=True)
+    print(clean_lines(text), flush=True)
 
 
 def complain(text: str) -> None:
     """Print an error where errors go."""
-    print(text, file=sys.stderr, flush=True)
+    print(clean_lines(text), file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -31,7 +38,7 @@ class Meter:
         self._name = name
         self._begun = time.monotonic()
         self._shown = 0.0
-        self._live = sys.stdout.isatty()
+        self._live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
     def show(self, progress: str) -> None:
         """Show how far it is; calls that come too often show nothing."""
@@ -40,11 +47,15 @@ class Meter:
             return
         self._shown = now
         text = f"  {self._name}: {progress}, {self._elapsed()}"
-        print(f"\r\033[K{text}" if self._live else text, end="" if self._live else "\n", flush=True)
+        if self._live:
+            print(f"{RENEWED}{clean(text)}", end="", flush=True)
+        else:
+            say(text)
 
     def done(self, outcome: str) -> None:
         """Replace what was shown by a last line."""
-        say("\r\033[K" * self._live + f"  {self._name}: {outcome}, {self._elapsed()}")
+        print(RENEWED * self._live, end="")
+        say(f"  {self._name}: {outcome}, {self._elapsed()}")
 
     def _elapsed(self) -> str:
         minutes, seconds = divmod(int(time.monotonic() - self._begun), 60)

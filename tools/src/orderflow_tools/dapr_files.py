@@ -71,11 +71,11 @@ def run_file(settings: Settings) -> Path:
     components = settings.run / "components"
     components.mkdir(parents=True, exist_ok=True)
     for source in sorted((settings.root / "components").glob("*.yaml")):
-        document = yaml.safe_load(source.read_text())
+        document = yaml.safe_load(source.read_text(encoding="utf-8"))
         if source.stem == INVENTORY_STORE and settings.databases is not None:
             document = inventory_store()
         _write(components / source.name, move_broker(document, settings.ports.control.broker))
-    template = yaml.safe_load((settings.root / "dapr.yaml").read_text())
+    template = yaml.safe_load((settings.root / "dapr.yaml").read_text(encoding="utf-8"))
     target = settings.run / "dapr.yaml"
     _write(target, render(template, settings, components))
     return target

@@ -29,8 +29,16 @@ class Databases:
     @classmethod
     def at(cls, url: str) -> Self:
         """Read `postgresql://user:password@host:port/prefix`; without a prefix, `orderflow`."""
-        parts = urlsplit(url)
-        if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            is_usable = (
+                parts.scheme in {"postgresql", "postgres"}
+                and bool(parts.hostname)
+                and parts.port != 0
+            )
+        except ValueError:
+            is_usable = False
+        if not is_usable:
             raise PlatformError(
                 f"{VARIABLE} must look like postgresql://user:password@host:5432/{DEFAULT_PREFIX}."
             )

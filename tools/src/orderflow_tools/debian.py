@@ -35,6 +35,7 @@ def install(*packages: str) -> None:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
+                errors="replace",
                 check=False,
             )
     if outcome.returncode:

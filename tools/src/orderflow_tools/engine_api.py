@@ -180,7 +180,7 @@ def started_podman() -> Iterator[str]:
 def _ignored(context: Path) -> list[str]:
     """Return the patterns of what is not sent to the engine."""
     ignore = context / ".dockerignore"
-    lines = ignore.read_text().splitlines() if ignore.exists() else []
+    lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.exists() else []
     return [line for line in lines if line.strip() and not line.startswith("#")]
 
 

@@ -64,6 +64,7 @@ def _buildah(*arguments: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",
         check=False,
     )
     if outcome.returncode:

@@ -92,7 +92,7 @@ def _has_token(settings: Settings) -> bool:
 def _kept(settings: Settings) -> tuple[str, str]:
     """Read the first user's name and password; neither where there is no such file."""
     try:
-        name, password, *_ = settings.first_user_file.read_text().splitlines()
+        name, password, *_ = settings.first_user_file.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         return "", ""
     return name, password

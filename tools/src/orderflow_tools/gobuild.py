@@ -159,6 +159,7 @@ def lines(go: Go, module: Path, *arguments: str | Path) -> Iterator[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",
     ) as process:
         last: list[str] = []
         for line in process.stdout or ():

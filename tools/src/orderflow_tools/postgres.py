@@ -193,6 +193,8 @@ def _identity() -> dict[str, Any]:
 
 
 def _run(command: list[str], **options: Any) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    done = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", check=False, **options
+    )
     if done.returncode != 0:
         raise PlatformError(f"{Path(command[0]).name} failed:\n{done.stdout}{done.stderr}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from orderflow_contracts import variables
 from orderflow_contracts.names import APPROVALS, INVENTORY, ORDERS
 from orderflow_tools.databases import VARIABLE, Databases
 from orderflow_tools.errors import PlatformError
@@ -14,15 +15,6 @@ from orderflow_tools.ports import LOOPBACK, Ports
 
 APPS: Final = (ORDERS, INVENTORY, APPROVALS)
 ACCESS_FILE: Final = "ORDERFLOW_ACCESS_FILE"
-COMMON: Final = (
-    ACCESS_FILE,
-    "ORDERFLOW_APIS_CLOSED",
-    "ORDERFLOW_COOKIES_SECURE",
-    "ORDERFLOW_PROXY_",
-    "ORDERFLOW_PUBLIC_HOSTS",
-    "ORDERFLOW_SESSION_",
-)
-"""How variables begin that configure every service, beside those of one service."""
 FOR_CLIENTS: Final = ("ORDERFLOW_TOKEN", "ORDERFLOW_TOKEN_FILE")
 """What the user shows to services; no process of a run has any use for it."""
 
@@ -54,8 +46,10 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read ORDERFLOW_HOME, the ports and the database server; the README has the variables."""
         root = find_checkout()
+        for name, fault in variables.mistakes(environment, [variables.PREFIX], variables.SHARED):
+            raise PlatformError(f"{name}: {fault}.")
         postgres = environment.get(VARIABLE)
-        home = Path(environment.get("ORDERFLOW_HOME") or root / ".orderflow").expanduser()
+        home = _path("ORDERFLOW_HOME", environment.get("ORDERFLOW_HOME") or root / ".orderflow")
         return cls(
             root=root,
             home=home.resolve(),
@@ -102,7 +96,7 @@ class Settings:
     def access_file(self) -> Path:
         """Who may sign in, and which tokens count."""
         named = self.environment.get(ACCESS_FILE)
-        return Path(named).expanduser().absolute() if named else self.home / "access.json"
+        return _path(ACCESS_FILE, named).absolute() if named else self.home / "access.json"
 
     @property
     def token_file(self) -> Path:
@@ -157,9 +151,17 @@ class Settings:
         }
 
 
+def _path(variable: str, text: str | Path) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise PlatformError(f"{variable}: there is no user of the name in {text}.") from None
+
+
 def is_for_services(variable: str) -> bool:
     """Tell whether an environment variable configures a service."""
-    return variable.startswith((*(f"{app.upper()}_" for app in APPS), *COMMON))
+    own = tuple(f"{app.upper()}_" for app in APPS)
+    return variable.startswith(own) or variable in variables.FOR_SERVICES
 
 
 def is_inherited(variable: str) -> bool:

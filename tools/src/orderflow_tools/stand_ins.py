@@ -82,7 +82,9 @@ def _build(engine: Engine, image: str, folder: Path, key: str) -> None:
         context = Path(name) / "context"
         shutil.copytree(folder, context)
         (context / AUTHORITIES.name).write_bytes(_authorities())
-        dockerfile = (folder / "Dockerfile").read_text() + f'LABEL {LABEL}="{key}"\n'
+        dockerfile = (folder / "Dockerfile").read_text(
+            encoding="utf-8"
+        ) + f'LABEL {LABEL}="{key}"\n'
         engine.build(dockerfile, context, [image])
 
 
@@ -108,6 +110,7 @@ def _bootstrap(archive: Path) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        errors="replace",
         check=False,
     )
     if outcome.returncode:

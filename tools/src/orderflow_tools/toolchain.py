@@ -111,7 +111,12 @@ def find_installed(environment: Mapping[str, str] = os.environ) -> Runtime | Non
 def _version_of(daprd: Path) -> str:
     try:
         outcome = subprocess.run(
-            [daprd, "--version"], capture_output=True, text=True, timeout=20, check=False
+            [daprd, "--version"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=20,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -6,6 +6,7 @@ import typer
 
 from orderflow_cli import show
 from orderflow_cli.app import AsJson, services
+from orderflow_cli.terminal import clean
 from orderflow_cli.workflows.app import (
     JSON_OR_FILE,
     InstanceId,
@@ -70,7 +71,7 @@ def terminate(
 ) -> None:
     """End a workflow and its children where they are. An order is better cancelled."""
     what_of_order = " If it carries an order, that is undone." if force else ""
-    confirm(f"Terminate {show.clean(instance_id)} for good?{what_of_order}", yes=yes)
+    confirm(f"Terminate {clean(instance_id)} for good?{what_of_order}", yes=yes)
     with services() as flow:
         done = flow.workflows.terminate(instance_id, force=force)
     _tell(done, as_json=as_json)
@@ -142,11 +143,11 @@ def purge(
 ) -> None:
     """Forget a finished workflow and its history, or all that finished long ago."""
     if instance_id is not None and older_than is None:
-        confirm(f"Forget {show.clean(instance_id)} and its history?", yes=yes)
+        confirm(f"Forget {clean(instance_id)} and its history?", yes=yes)
         with services() as flow:
             done = flow.workflows.purge(instance_id)
     elif older_than is not None and instance_id is None:
-        age = show.clean(older_than)
+        age = clean(older_than)
         confirm(f"Forget every workflow that finished more than {age} ago?", yes=yes)
         with services() as flow:
             done = flow.workflows.purge_older_than(older_than)
@@ -159,9 +160,9 @@ def _tell_start(started: Started, what: str, *, as_json: bool) -> None:
     if as_json:
         show.as_json(started)
     else:
-        instance_id = show.clean(started.instance_id)
+        instance_id = clean(started.instance_id)
         print(
-            f"{show.clean(what)} as {instance_id}. "
+            f"{clean(what)} as {instance_id}. "
             f"`orderflow workflows wait {instance_id}` tells how it ends."
         )
 
@@ -170,4 +171,4 @@ def _tell(done: Done, *, as_json: bool) -> None:
     if as_json:
         show.as_json(done)
     else:
-        print(f"{show.clean(done.message)}.")
+        print(f"{clean(done.message)}.")

@@ -11,13 +11,13 @@ from orderflow_cli.models import Page
 from orderflow_cli.show import (
     NOTHING,
     cell,
-    clean,
     console,
     moment,
     new_table,
     print_table,
     span,
 )
+from orderflow_cli.terminal import clean
 from orderflow_cli.workflows.models import Failure, RuntimeStatus, Workflow
 from orderflow_contracts.fields import now
 

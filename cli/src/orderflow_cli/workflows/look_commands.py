@@ -7,6 +7,7 @@ import typer
 
 from orderflow_cli import show
 from orderflow_cli.app import ENDED_OTHERWISE, OUT_OF_TIME, AsJson, Limit, services
+from orderflow_cli.terminal import clean
 from orderflow_cli.workflows.app import InstanceId, workflows
 from orderflow_cli.workflows.listing import show_workflow, show_workflows
 from orderflow_cli.workflows.models import RuntimeStatus, Workflow
@@ -79,7 +80,7 @@ def wait(
         _tell(found, as_json=as_json)
     if not found.is_finished:
         waited = f"{found.instance_id} is still {found.runtime_status} after {timeout} s"
-        print(f"orderflow: {show.clean(waited)}", file=sys.stderr)
+        print(f"orderflow: {clean(waited)}", file=sys.stderr)
         raise typer.Exit(OUT_OF_TIME)
     if found.runtime_status != RuntimeStatus.COMPLETED:
         raise typer.Exit(ENDED_OTHERWISE)

@@ -4,6 +4,8 @@ A replay runs that code, and this package imports no service: each that has work
 replays as an entry point, which is looked up when a command needs it.
 """
 
+import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -17,11 +19,13 @@ from orderflow_cli import show
 from orderflow_cli.app import ENDED_OTHERWISE, AsJson
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.settings import sidecar_grpc
+from orderflow_cli.terminal import clean
 from orderflow_cli.workflows.app import InstanceId, workflows
 from orderflow_contracts.names import ORDERS
 
 ENTRY_POINTS: Final = "orderflow.workflows"
 DOES_NOT_FIT: Final = ENDED_OTHERWISE
+_NOT_PLAIN: Final = re.compile(r"[^\n\r\t -~]")
 
 
 class Replays(Protocol):
@@ -70,7 +74,7 @@ def replay(
         for outcome in _outcomes(replays, files or [], instances or [], everything=everything):
             outcomes.append(outcome)
             if not as_json:
-                print(show.clean(_line(outcome)), flush=True)
+                print(clean(_line(outcome)), flush=True)
     misfits = sum(not outcome["fits"] for outcome in outcomes)
     if as_json:
         show.as_json({"items": outcomes, "misfits": misfits})
@@ -92,12 +96,21 @@ def record(
     with _replays() as replays:
         text = replays.record(instance_id)
     if file is None or file == "-":
-        sys.stdout.write(text)
+        sys.stdout.write(escaped(text))
         return
     try:
         Path(file).write_text(text, encoding="utf-8")
     except OSError as error:
         raise OrderflowError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def escaped(text: str) -> str:
+    """Write JSON text in characters that every terminal has; it remains the same document."""
+    return _NOT_PLAIN.sub(_escape, text)
+
+
+def _escape(letter: re.Match[str]) -> str:
+    return json.dumps(letter[0])[1:-1] if letter[0] != "\x7f" else "\\u007f"
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from orderflow_contracts.names import APPROVALS, LOCAL_PORTS, ORDERS
+from orderflow_hosting.setting_types import DatabaseUrl, Port, WebUrl
 from orderflow_hosting.settings import ServiceSettings
 
 _PORTS: Final = LOCAL_PORTS[APPROVALS]
@@ -16,12 +17,10 @@ class ApprovalsSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="APPROVALS_", populate_by_name=True)
 
-    http_port: int = _PORTS.http
-    grpc_port: int = _PORTS.grpc
-    dapr_http_port: int = Field(_PORTS.dapr_http, validation_alias="DAPR_HTTP_PORT")
-    dapr_grpc_port: int = Field(_PORTS.dapr_grpc, validation_alias="DAPR_GRPC_PORT")
+    http_port: Port = _PORTS.http
+    grpc_port: Port = _PORTS.grpc
+    dapr_http_port: Port = Field(_PORTS.dapr_http, validation_alias="DAPR_HTTP_PORT")
+    dapr_grpc_port: Port = Field(_PORTS.dapr_grpc, validation_alias="DAPR_GRPC_PORT")
     confirm_from_cents: int = Field(100_000_00, ge=0)
-    board_url: str | None = Field(
-        f"http://127.0.0.1:{LOCAL_PORTS[ORDERS].http}", pattern=r"^https?://[^\s]+$"
-    )
-    database_url: str = "sqlite:///.orderflow/data/approvals.db"
+    board_url: WebUrl | None = f"http://127.0.0.1:{LOCAL_PORTS[ORDERS].http}"
+    database_url: DatabaseUrl = "sqlite:///.orderflow/data/approvals.db"

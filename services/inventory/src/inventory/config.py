@@ -5,7 +5,9 @@ from typing import Final
 from pydantic import BaseModel, Field
 from pydantic_settings import SettingsConfigDict
 
+from orderflow_contracts.fields import Name
 from orderflow_contracts.names import INVENTORY, LOCAL_PORTS
+from orderflow_hosting.setting_types import Port
 from orderflow_hosting.settings import ServiceSettings
 
 _PORTS: Final = LOCAL_PORTS[INVENTORY]
@@ -14,7 +16,7 @@ _PORTS: Final = LOCAL_PORTS[INVENTORY]
 class OpeningItem(BaseModel):
     """An item that is kept from the start: pieces and the price of one."""
 
-    item: str
+    item: Name
     quantity: int = Field(ge=0)
     unit_price_cents: int = Field(ge=0)
 
@@ -31,8 +33,8 @@ class InventorySettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="INVENTORY_", populate_by_name=True)
 
-    http_port: int = _PORTS.http
-    grpc_port: int = _PORTS.grpc
-    dapr_http_port: int = Field(_PORTS.dapr_http, validation_alias="DAPR_HTTP_PORT")
-    dapr_grpc_port: int = Field(_PORTS.dapr_grpc, validation_alias="DAPR_GRPC_PORT")
+    http_port: Port = _PORTS.http
+    grpc_port: Port = _PORTS.grpc
+    dapr_http_port: Port = Field(_PORTS.dapr_http, validation_alias="DAPR_HTTP_PORT")
+    dapr_grpc_port: Port = Field(_PORTS.dapr_grpc, validation_alias="DAPR_GRPC_PORT")
     opening_stock: tuple[OpeningItem, ...] = OPENING_STOCK

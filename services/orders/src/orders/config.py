@@ -7,12 +7,19 @@ from pydantic_settings import SettingsConfigDict
 
 from orderflow_contracts.fields import Name
 from orderflow_contracts.names import LOCAL_PORTS, ORDERS
+from orderflow_hosting.setting_types import (
+    LONGEST_SECONDS,
+    DatabaseUrl,
+    Port,
+    Seconds,
+    WebUrl,
+)
 from orderflow_hosting.settings import ServiceSettings
 
 _PORTS: Final = LOCAL_PORTS[ORDERS]
 
 Threshold = Annotated[int, Field(ge=1)]
-LONGEST_PATIENCE_SECONDS: Final = 366 * 24 * 3600
+LONGEST_PATIENCE_SECONDS: Final = LONGEST_SECONDS
 UNDO_TIMEOUT_SECONDS: Final = 3600.0
 """So long it is tried to undo a step; then a person must look."""
 
@@ -25,29 +32,29 @@ class OrdersSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="ORDERS_", populate_by_name=True)
 
-    http_port: int = _PORTS.http
-    grpc_port: int = _PORTS.grpc
-    dapr_http_port: int = Field(_PORTS.dapr_http, validation_alias="DAPR_HTTP_PORT")
-    dapr_grpc_port: int = Field(_PORTS.dapr_grpc, validation_alias="DAPR_GRPC_PORT")
-    database_url: str = "sqlite:///.orderflow/data/orders.db"
+    http_port: Port = _PORTS.http
+    grpc_port: Port = _PORTS.grpc
+    dapr_http_port: Port = Field(_PORTS.dapr_http, validation_alias="DAPR_HTTP_PORT")
+    dapr_grpc_port: Port = Field(_PORTS.dapr_grpc, validation_alias="DAPR_GRPC_PORT")
+    database_url: DatabaseUrl = "sqlite:///.orderflow/data/orders.db"
     approval_threshold_cents: int = Field(50_000_00, ge=0)
-    approval_timeout_seconds: float = Field(24 * 3600, gt=0)
-    retry_timeout_seconds: float = Field(600, gt=0)
-    hello_step_seconds: float = Field(2, ge=0)
-    counter_pause_seconds: float = Field(1, gt=0)
+    approval_timeout_seconds: Seconds = Field(24 * 3600, gt=0)
+    retry_timeout_seconds: Seconds = Field(600, gt=0)
+    hello_step_seconds: Seconds = Field(2, ge=0)
+    counter_pause_seconds: Seconds = Field(1, gt=0)
     batch_parallelism: int = Field(20, ge=1, le=500)
     picking: Picking = "off"
     pickers: tuple[Name, ...] = Field(("warehouse",), min_length=1)
-    picking_timeout_seconds: float = Field(24 * 3600, gt=0, le=LONGEST_PATIENCE_SECONDS)
+    picking_timeout_seconds: Seconds = Field(24 * 3600, gt=0)
     low_stock_thresholds: dict[Name, Threshold] = Field(
         default={"paperclip": 10, "cars": 10, "computers": 10}
     )
-    stock_check_seconds: float = Field(60, gt=0)
-    low_stock_check_seconds: float = Field(15, gt=0)
+    stock_check_seconds: Seconds = Field(60, gt=0)
+    low_stock_check_seconds: Seconds = Field(15, gt=0)
     approval_reminder_after: float = Field(0.5, ge=0, lt=1)
     second_approval_threshold_cents: int | None = None
-    inbox_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] = "http://127.0.0.1:8003"
-    undo_timeout_seconds: float = Field(UNDO_TIMEOUT_SECONDS, gt=0, le=LONGEST_PATIENCE_SECONDS)
+    inbox_url: WebUrl = "http://127.0.0.1:8003"
+    undo_timeout_seconds: Seconds = Field(UNDO_TIMEOUT_SECONDS, gt=0)
 
     @field_validator("second_approval_threshold_cents")
     @classmethod

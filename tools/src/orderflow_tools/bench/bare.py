@@ -111,7 +111,7 @@ class BareEngine:
 def _write_resources(made: Path, folder: Path) -> Path:
     """Write a copy of the workflow store that this application may use too."""
     folder.mkdir(exist_ok=True)
-    store = yaml.safe_load((made / "workflow-store.yaml").read_text())
+    store = yaml.safe_load((made / "workflow-store.yaml").read_text(encoding="utf-8"))
     store.pop("scopes", None)
     (folder / "workflow-store.yaml").write_text(yaml.safe_dump(store))
     return folder

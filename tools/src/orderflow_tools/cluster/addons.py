@@ -20,7 +20,7 @@ VOLUME_SIZE: Final = "16Gi"
 
 def manifests(layout: Layout, network: Network) -> str:
     """Return the manifests of all of it."""
-    text = (Path(__file__).parent / "manifests" / "coredns.yaml").read_text()
+    text = (Path(__file__).parent / "manifests" / "coredns.yaml").read_text(encoding="utf-8")
     coredns = Template(text).substitute(image=COREDNS_IMAGE, dns=network.dns)
     return f"{coredns}---\n{yaml.safe_dump_all(storage(layout))}"
 

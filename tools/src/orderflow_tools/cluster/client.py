@@ -58,6 +58,7 @@ class Client:
             input=data,
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
         )
 

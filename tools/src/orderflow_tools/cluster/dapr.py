@@ -25,6 +25,7 @@ def install(root: Path, programs: Programs, client: Client, home: Path) -> None:
         env={**client.environment(), **_homes(home)},
         capture_output=True,
         text=True,
+        errors="replace",
         check=False,
     )
     if outcome.returncode:

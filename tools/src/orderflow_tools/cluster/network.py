@@ -71,6 +71,7 @@ def routes_of_machine() -> list[IPv4Network]:
         ["ip", "-4", "-json", "route", "show", "table", "all"],
         capture_output=True,
         text=True,
+        errors="replace",
         check=True,
     )
     return [

@@ -62,6 +62,7 @@ class Node:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                errors="replace",
                 start_new_session=True,
             )
         with self._starter.stdout or contextlib.nullcontext() as told:
@@ -155,6 +156,6 @@ def _inits() -> list[tuple[Path, psutil.Process]]:
 
 
 def _ip(command: list[str]) -> None:
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+    outcome = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if outcome.returncode:
         raise PlatformError(f"{' '.join(command)} failed: {outcome.stderr.strip()}")

@@ -45,6 +45,7 @@ class Processes:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
         )
         _check(command, outcome.returncode, outcome.stderr or outcome.stdout)

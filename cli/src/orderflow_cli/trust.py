@@ -1,0 +1,76 @@
+"""Which certificate authorities are trusted: this machine's, and those of the environment."""
+
+import os
+import ssl
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import truststore
+
+from orderflow_cli.errors import OrderflowError
+
+FILES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+FOLDERS: Final = "SSL_CERT_DIR"
+
+
+def trusted(urls: Iterable[str], environment: Mapping[str, str] = os.environ) -> ssl.SSLContext:
+    """Return what checks the certificates of services at these URLs.
+
+    Where none of them uses TLS, it trusts nobody, and nothing is read. Raises `OrderflowError`
+    that names the variable whose file or folder cannot be used.
+    """
+    if not any(url.lower().startswith("https:") for url in urls):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for variable in FILES:
+        if named := environment.get(variable, "").strip():
+            _trust(context, variable, Path(named).expanduser())
+    for named in environment.get(FOLDERS, "").split(os.pathsep):
+        if named.strip():
+            _trust_folder(context, FOLDERS, Path(named.strip()).expanduser())
+    return context
+
+
+def _trust(context: ssl.SSLContext, variable: str, path: Path) -> None:
+    if path.is_dir():  # as some programs allow
+        _trust_folder(context, variable, path)
+        return
+    try:
+        context.load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        raise OrderflowError(
+            f"{variable} names {path}, which holds no certificate in PEM form: name the file with "
+            "the certificate of the authority, or unset it"
+        ) from None
+    except OSError as error:
+        raise _unreadable(variable, path, error) from error
+
+
+def _trust_folder(context: ssl.SSLContext, variable: str, folder: Path) -> None:
+    """Trust every certificate in a folder, whether its files have names made by `c_rehash` or not.
+
+    Files that hold something else are passed over, if there is one that does not.
+    """
+    found = 0
+    try:
+        for path in sorted(folder.iterdir()):
+            try:
+                context.load_verify_locations(cafile=path)
+                found += 1
+            except OSError:  # an SSLError is one, too
+                continue
+    except OSError as error:
+        raise _unreadable(variable, folder, error) from error
+    if not found:
+        raise OrderflowError(
+            f"{variable} names {folder}, which holds no certificate in PEM form: put the "
+            "certificate of the authority there, or unset it"
+        )
+
+
+def _unreadable(variable: str, path: Path, error: OSError) -> OrderflowError:
+    return OrderflowError(
+        f"{variable} names {path}, which cannot be read ({error.strerror}): name the file with the "
+        "certificate of the authority, or unset it"
+    )

@@ -1,0 +1,120 @@
+"""What the value of a setting can be, and how it is written in a variable."""
+
+import json
+import re
+from datetime import timedelta
+from functools import partial
+from types import MappingProxyType
+from typing import Annotated, Any, Final, get_origin
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+HOUR_SECONDS: Final = 3600
+LONGEST_SECONDS: Final = 366 * 24 * HOUR_SECONDS
+HIGHEST_PORT: Final = 65_535
+DRIVERS: Final = frozenset(
+    {"sqlite", "sqlite+pysqlite", "postgres", "postgresql", "postgresql+psycopg"}
+)
+
+_UNITS: Final = (
+    (0.001, "ms millisecond milliseconds"),
+    (1, "s sec secs second seconds"),
+    (60, "m min mins minute minutes"),
+    (HOUR_SECONDS, "h hr hrs hour hours"),
+    (24 * HOUR_SECONDS, "d day days"),
+    (7 * 24 * HOUR_SECONDS, "w week weeks"),
+)
+_SECONDS_OF: Final = MappingProxyType(
+    {word: seconds for seconds, words in _UNITS for word in words.split()}
+)
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)[\s,]*", re.ASCII)
+_TIMEDELTA: Final = TypeAdapter(timedelta)
+
+
+def decoded(value: Any, annotation: Any) -> Any:
+    """Read the text of a list, with commas or as JSON, or of a mapping, as JSON.
+
+    Any other value is returned as it is. Raises ValueError.
+    """
+    kind = get_origin(annotation)
+    if not isinstance(value, str) or kind not in (tuple, dict):
+        return value
+    text = value.strip()
+    if kind is tuple and not text.startswith(("[", "{")):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    try:
+        read = json.loads(text)
+    except (RecursionError, ValueError) as error:
+        raise ValueError(f"is not valid JSON: {error}") from None
+    if not isinstance(read, list if kind is tuple else dict):
+        form = 'a list such as a,b or ["a", "b"]' if kind is tuple else "a JSON object"
+        raise ValueError(f"must be {form}")  # noqa: TRY004 # pydantic takes no other for invalid
+    return read
+
+
+def _in_units_of(unit: float, value: Any) -> Any:
+    """Read a length of time in a unit of so many seconds, which a number alone is in."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip().lower()
+    try:
+        return float(text)
+    except ValueError:
+        return _seconds(text) / unit
+
+
+def _seconds(text: str) -> float:
+    parts = _PART.findall(text)
+    if parts and not _PART.sub("", text) and all(unit in _SECONDS_OF for _, unit in parts):
+        return float(sum(float(number) * _SECONDS_OF[unit] for number, unit in parts))
+    try:
+        return _TIMEDELTA.validate_python(text.upper()).total_seconds()  # ISO 8601, and 01:30:00
+    except ValidationError:
+        raise ValueError('must be a length of time, such as 90, "90s", "24h" or "1 day"') from None
+
+
+def _database_url(text: str) -> str:
+    try:
+        driver = make_url(text).drivername
+    except (ArgumentError, ValueError):
+        driver = ""
+    if driver not in DRIVERS:
+        raise ValueError(  # without the text, which may hold a password
+            "must be a URL such as sqlite:////var/lib/orders.db or "
+            "postgresql+psycopg://user:password@host/database"
+        )
+    return text
+
+
+def _web_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        is_usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable or not text.isprintable() or " " in text:
+        raise ValueError("must be a URL such as http://127.0.0.1:8001")
+    return text
+
+
+Seconds = Annotated[
+    float,
+    BeforeValidator(partial(_in_units_of, 1)),
+    Field(le=LONGEST_SECONDS, allow_inf_nan=False),
+]
+"""A length of time in seconds: a number of them, or `90s`, `1h30m`, `1 day`, or ISO 8601."""
+
+Hours = Annotated[
+    float, BeforeValidator(partial(_in_units_of, HOUR_SECONDS)), Field(allow_inf_nan=False)
+]
+"""A length of time in hours: a number of them, or with a unit."""
+
+Port = Annotated[int, Field(ge=1, le=HIGHEST_PORT)]
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9_:.%\[\]-]{1,253}$")]
+"""A name or an address to listen on or to connect to."""
+
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+WebUrl = Annotated[str, AfterValidator(_web_url)]

@@ -1,0 +1,88 @@
+"""What a service writes to its console, and how."""
+
+import io
+import json
+import logging
+import sys
+import unicodedata
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import settings as searching
+from hypothesis import strategies as st
+
+from fakes.access import settings
+from orderflow_hosting import logs
+
+TEXT = st.text(st.one_of(st.characters(), st.sampled_from("\x1b\x9b\x07\r\n\x7fŁ…\u202e\udcff")))
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Leave the logging of the other tests alone."""
+    root = logging.getLogger()
+    handlers, level, complains = root.handlers[:], root.level, logging.raiseExceptions
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.raiseExceptions = complains
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+
+def written(text: str, form: Literal["json", "console"], encoding: str) -> str:
+    """Log a text everywhere in an entry, with an exception; return what the terminal got."""
+    content = io.BytesIO()
+    with pytest.MonkeyPatch.context() as patch:
+        stream = io.TextIOWrapper(content, encoding, newline="")
+        patch.setattr(sys, "stdout", stream)
+        logs.configure("orders", settings(LOG_FORMAT=form))
+        log = structlog.stdlib.get_logger("orders")
+        try:
+            fail(text)
+        except ValueError:
+            log.exception(text, customer=text, items=[text])
+        logging.getLogger("some.library").warning("%s", text)
+        stream.detach()
+    return content.getvalue().decode(encoding)
+
+
+@given(text=TEXT, encoding=st.sampled_from(["ascii", "latin-1", "utf-8"]))
+@searching(max_examples=50, deadline=None)
+def test_what_anyone_wrote_does_nothing_to_the_console(text: str, encoding: str) -> None:
+    """No character fails, and none of them controls the terminal."""
+    shown = written(text, "console", encoding)
+
+    assert not {unicodedata.category(each) for each in shown if each != "\n"} & {"Cc", "Cf", "Cs"}
+    assert "Logging error" not in shown
+
+
+@given(text=TEXT)
+@searching(max_examples=50, deadline=None)
+def test_json_keeps_what_was_written(text: str) -> None:
+    """An entry for programs has the text as it was, in one line of ASCII."""
+    first, _ = written(text, "json", "ascii").splitlines()
+
+    assert json.loads(first)["customer"] == text
+
+
+def test_a_console_that_nobody_reads_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    """A service goes on when whoever read its log has gone."""
+
+    class Gone(io.StringIO):
+        def write(self, _: str, /) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", Gone())
+        logs.configure("orders", settings())
+        logging.getLogger("some.library").warning("something")
+
+    assert capsys.readouterr().err == ""

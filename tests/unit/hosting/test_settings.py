@@ -1,0 +1,172 @@
+"""How the services' settings are written, and what is said about those that are wrong."""
+
+import io
+import os
+from contextlib import redirect_stderr
+from unittest import mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from approvals.config import ApprovalsSettings
+from inventory.config import InventorySettings
+from orderflow_contracts import variables
+from orderflow_hosting.settings import NOT_CONFIGURED, ServiceSettings, load
+from orders.config import OrdersSettings
+
+NEEDED = {"APP_API_TOKEN": "only for tests, of no use"}
+EVERY = (OrdersSettings, InventorySettings, ApprovalsSettings)
+
+
+def variable_of(settings: type[ServiceSettings], field: str) -> str:
+    alias = settings.model_fields[field].validation_alias
+    return str(alias or f"{settings.model_config['env_prefix']}{field.upper()}")
+
+
+FIELDS = [
+    (settings, field, variable_of(settings, field))
+    for settings in EVERY
+    for field in settings.model_fields
+]
+GARBAGE = st.one_of(
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1),
+    st.binary(min_size=1).filter(lambda raw: b"\0" not in raw).map(os.fsdecode),
+    st.sampled_from(["[" * 50_000, '{"a":' * 50_000, "9" * 5_000, "1e999", "nan", "-inf", "-1"]),
+    st.sampled_from(['{"a": 1}', '["a"]', "[]", "{}", "null", "[null]", '[{"item": 7}]', "a,,b"]),
+    st.sampled_from(["http://[", "postgresql://:x:y@/z", "mysql://h/d", "sqlite", "1 fortnight"]),
+)
+
+
+def start(
+    settings: type[ServiceSettings], given: dict[str, str]
+) -> tuple[ServiceSettings | None, list[str]]:
+    """Load settings from these variables alone; return them, or the lines that were written."""
+    said = io.StringIO()
+    with mock.patch.dict(os.environ, {**NEEDED, **given}, clear=True), redirect_stderr(said):
+        try:
+            return load(settings), []
+        except SystemExit as ending:
+            code = ending.code
+    assert code == NOT_CONFIGURED
+    return None, said.getvalue().splitlines()
+
+
+@given(field=st.sampled_from(FIELDS), value=GARBAGE)
+def test_whatever_is_written_is_taken_or_named(
+    field: tuple[type[ServiceSettings], str, str], value: str
+) -> None:
+    """Any text in any variable is a value, or ends the start with one line that names it."""
+    settings, _, variable = field
+
+    read, lines = start(settings, {variable: value})
+
+    if read is None:
+        assert [line.partition(": ")[2].partition(": ")[0] for line in lines] in (
+            [variable],
+            ["ORDERFLOW_ACCESS_FILE"],  # missing, where the host is not this machine
+        )
+        assert all(line.startswith("cannot start: ") and line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("settings", EVERY)
+def test_without_variables_every_service_starts(settings: type[ServiceSettings]) -> None:
+    """The defaults are valid."""
+    assert start(settings, {})[1] == []
+
+
+@pytest.mark.parametrize("value", ["ann,bob", " ann , bob ,", '["ann", "bob"]'])
+def test_a_list_is_written_with_commas_or_as_json(value: str) -> None:
+    """Both forms mean the same."""
+    read, _ = start(OrdersSettings, {"ORDERS_PICKERS": value})
+
+    assert isinstance(read, OrdersSettings)
+    assert read.pickers == ("ann", "bob")
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("90", 90),
+        ("0.5", 0.5),
+        ("90s", 90),
+        ("24h", 86_400),
+        ("1h30m", 5_400),
+        ("1 day", 86_400),
+        ("1 day, 2 hours", 93_600),
+        ("2 Minutes", 120),
+        ("1 week", 604_800),
+        ("P1DT1H", 90_000),
+        ("PT90S", 90),
+        ("00:01:30", 90),
+    ],
+)
+def test_a_length_of_time_is_a_number_of_seconds_or_has_a_unit(value: str, seconds: float) -> None:
+    """What a person would write is understood."""
+    read, _ = start(OrdersSettings, {"ORDERS_APPROVAL_TIMEOUT_SECONDS": value})
+
+    assert isinstance(read, OrdersSettings)
+    assert read.approval_timeout_seconds == seconds
+
+
+@pytest.mark.parametrize(("value", "hours"), [("8", 8), ("90 min", 1.5), ("1 day", 24)])
+def test_a_session_is_counted_in_hours(value: str, hours: float) -> None:
+    """A number alone is in the unit of the variable's name."""
+    read, _ = start(ApprovalsSettings, {"ORDERFLOW_SESSION_HOURS": value})
+
+    assert read is not None
+    assert read.session_hours == hours
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ORDERS_FOO", "1", "there is no such variable"),
+        ("ORDERS_APPROVAL_TIMEOUT", "1 day", "did you mean ORDERS_APPROVAL_TIMEOUT_SECONDS?"),
+        (f"{variables.PREFIX}API_CLOSED", "1", "did you mean ORDERFLOW_APIS_CLOSED?"),
+        ("ORDERS_APPROVAL_TIMEOUT_SECONDS", "soon", "a length of time"),
+        ("ORDERS_APPROVAL_TIMEOUT_SECONDS", "inf", "less than or equal to"),
+        ("ORDERS_APPROVAL_TIMEOUT_SECONDS", "99999 days", "less than or equal to"),
+        ("ORDERS_HTTP_PORT", "99999", "less than or equal to 65535"),
+        ("ORDERS_PICKERS", '["ann', "is not valid JSON"),
+        ("ORDERS_PICKERS", '{"a": 1}', "must be a list such as a,b"),
+        ("ORDERS_LOW_STOCK_THRESHOLDS", "cars", "is not valid JSON"),
+        ("ORDERS_LOW_STOCK_THRESHOLDS", '{"cars": 0}', "cars: "),
+        ("ORDERS_DATABASE_URL", "mysql://u:secret@h/d", "must be a URL such as sqlite:"),
+        ("ORDERS_SESSION_HOURS", "long", "a length of time"),
+        ("ORDERFLOW_PROXY_GROUPS", '{"a": "viewer", ', "is not valid JSON"),
+        ("LOG_LEVEL", "LOUD", "should be 'DEBUG'"),
+    ],
+)
+def test_what_is_wrong_ends_the_start_with_one_line(variable: str, value: str, said: str) -> None:
+    """The line names the variable as it was set, and what is wrong, without a secret."""
+    _, lines = start(OrdersSettings, {variable: value})
+
+    [line] = lines
+    assert line.startswith(f"cannot start: {variable}: ")
+    assert said in line
+    assert "secret" not in line
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    """Three mistakes are three lines."""
+    _, lines = start(
+        OrdersSettings,
+        {"ORDERS_FOO": "1", "ORDERS_PICKING": "maybe", "ORDERFLOW_APIS_CLOSED": "perhaps"},
+    )
+
+    names = [line.split(": ")[1] for line in lines]
+    assert sorted(names) == ["ORDERFLOW_APIS_CLOSED", "ORDERS_FOO", "ORDERS_PICKING"]
+
+
+@pytest.mark.parametrize("settings", EVERY)
+def test_what_others_read_is_accepted(settings: type[ServiceSettings]) -> None:
+    """A service has the variables of the tools, the commands and the other services around it."""
+    others = dict.fromkeys(
+        (variables.SHARED - variables.FOR_SERVICES) | {"ORDERS_ANY", "INVENTORY_ANY"}, "1"
+    )
+    own = str(settings.model_config["env_prefix"])
+    ports = dict.fromkeys(variables.PORTS, "9000")
+    given = {k: v for k, v in {**others, **ports}.items() if not k.endswith("_ANY") or own not in k}
+
+    assert start(settings, given)[1] == []
