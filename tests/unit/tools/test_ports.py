@@ -121,16 +121,14 @@ def test_a_second_run_beside_the_default_one_is_advised_an_offset_that_works() -
 @given(offset=st.integers(-200_000, 200_000))
 def test_an_offset_gives_ports_or_is_refused_by_name(offset: int) -> None:
     """No run gets a port that does not exist; the refusal names the variable and its value."""
-    try:
-        moved = numbers({"ORDERFLOW_PORT_OFFSET": str(offset)})
-    except PlatformError as refusal:
-        assert f"ORDERFLOW_PORT_OFFSET={offset} " in str(refusal)
-        assert (min(DEFAULTS.values()) + offset < 1) or (
-            max(DEFAULTS.values()) + offset > HIGHEST_PORT
-        )
+    environment = {"ORDERFLOW_PORT_OFFSET": str(offset)}
+    expected = {port + offset for port in DEFAULTS.values()}
+
+    if min(expected) > 0 and max(expected) <= HIGHEST_PORT:
+        assert numbers(environment) == expected
     else:
-        assert min(moved) > 0
-        assert max(moved) <= HIGHEST_PORT
+        with pytest.raises(PlatformError, match=rf"ORDERFLOW_PORT_OFFSET={offset} "):
+            numbers(environment)
 
 
 @pytest.mark.parametrize("port", ["0", "-1", "65536", "eighty"])

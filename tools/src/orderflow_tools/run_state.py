@@ -29,7 +29,8 @@ def held(settings: Settings) -> Iterator[None]:
         try:
             yield
         finally:
-            state.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                state.unlink(missing_ok=True)
 
 
 def holder(settings: Settings) -> psutil.Process | None:
