@@ -1,19 +1,40 @@
 """What the tools say to a person: plain lines, and one that renews itself on a terminal."""
 
+import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 
 def say(text: str = "") -> None:
     """Print a line at once."""
-    print(text, flush=True)
+    _write(text, sys.stdout)
 
 
 def complain(text: str) -> None:
     """Print an error where errors go."""
-    print(text, file=sys.stderr, flush=True)
+    _write(text, sys.stderr)
+
+
+def let_go() -> None:
+    """Drop what could not be printed, so that the end of the process does not fail with it."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
+def _write(text: str, stream: TextIO, end: str = "\n") -> None:
+    # The terminal may be gone, the reader of a pipe too, or the disk of a log be full: none of
+    # that may end what this process is there for.
+    with contextlib.suppress(OSError):
+        print(text, file=stream, end=end, flush=True)
 
 
 @contextmanager
@@ -40,7 +61,10 @@ class Meter:
             return
         self._shown = now
         text = f"  {self._name}: {progress}, {self._elapsed()}"
-        print(f"\r\033[K{text}" if self._live else text, end="" if self._live else "\n", flush=True)
+        if self._live:
+            _write(f"\r\033[K{text}", sys.stdout, end="")
+        else:
+            say(text)
 
     def done(self, outcome: str) -> None:
         """Replace what was shown by a last line."""
