@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from browser.lively import Lively
 from browser.people import write_access_file
 from browser.visitors import PATIENCE, Visitors
+from isolation import on_the_machine
 from orderflow_tools.browser import find_browser
 from orderflow_tools.platform import Platform
 from orderflow_tools.settings import Settings
@@ -38,10 +39,12 @@ FONTS = Path(__file__).with_name("fonts.conf")
 def browser() -> Iterator[Browser]:
     """Run the machine's own Chromium."""
     as_root = ["--no-sandbox"] if os.getuid() == 0 else []  # Chromium has none for root
+    with on_the_machine():
+        browser = find_browser()
     with sync_playwright() as playwright:
         expect.set_options(timeout=PATIENCE)
         program = playwright.chromium.launch(
-            executable_path=find_browser(),
+            executable_path=browser,
             args=[*ARGUMENTS, *as_root],
             env={**os.environ, "FONTCONFIG_FILE": str(FONTS)},
         )

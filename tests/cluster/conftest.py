@@ -9,6 +9,7 @@ import pytest
 from cluster import site
 from cluster.pods import Pods
 from cluster.shop import ClusterShop
+from isolation import on_the_machine
 from orderflow_tools.cluster.api_only import ApiOnly
 from orderflow_tools.cluster.client import Client
 from orderflow_tools.cluster.cluster import Cluster
@@ -50,7 +51,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package", autouse=True)
+def machine() -> Iterator[None]:
+    """Let a cluster be installed and run with the machine's network and its user's settings."""
+    with on_the_machine():
+        yield
+
+
+@pytest.fixture(scope="package")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """Bring up a cluster with Orderflow in it, and take it down however the tests end."""
     if request.config.getoption("--running"):
@@ -66,7 +74,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         yield cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api(request: pytest.FixtureRequest) -> Iterator[Client]:
     """Ask an API server: that of the cluster, or where no node can run, one by itself."""
     if why_no_node() is None:
@@ -78,13 +86,13 @@ def api(request: pytest.FixtureRequest) -> Iterator[Client]:
         yield server.client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pods(cluster: Cluster) -> Pods:
     """Look after the pods of the services."""
     return Pods(cluster.client)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shop(cluster: Cluster) -> Iterator[ClusterShop]:
     """Use Orderflow in the cluster."""
     shop = ClusterShop(cluster.client)

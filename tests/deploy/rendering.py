@@ -12,6 +12,7 @@ from typing import Final
 import yaml
 
 from deploy.documents import Documents
+from isolation import on_the_machine
 from orderflow_tools.cluster import programs
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -49,7 +50,8 @@ VARIANTS: Final = (
 def find_kubectl() -> Path:
     """Return the kubectl that renders: the one named by ORDERFLOW_KUBECTL, or the pinned one."""
     named = os.environ.get("ORDERFLOW_KUBECTL")
-    return Path(named) if named else programs.find_kubectl(ROOT)
+    with on_the_machine():
+        return Path(named) if named else programs.find_kubectl(ROOT)
 
 
 @cache

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from deploy.documents import Document, Documents, title
 from deploy.rendering import ROOT
+from isolation import on_the_machine
 from orderflow_tools.gobuild import cache_folder
 from orderflow_tools.golang import find_go
 from orderflow_tools.toolchain import RUNTIME_VERSION
@@ -77,13 +78,14 @@ def strict(schema: Any) -> Any:
 @cache
 def go_module(pins: Path, module: str) -> Path:
     """Return where a Go module is, fetched and compared with the checksum beside its pin."""
-    go = find_go(cache_folder(), pins / "go.mod")
-    outcome = subprocess.run(
-        [go.program, "mod", "download", "-json", module],
-        cwd=pins,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with on_the_machine():
+        go = find_go(cache_folder(), pins / "go.mod")
+        outcome = subprocess.run(
+            [go.program, "mod", "download", "-json", module],
+            cwd=pins,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert outcome.returncode == 0, f"{module}: {outcome.stdout}{outcome.stderr}"
     return Path(json.loads(outcome.stdout)["Dir"])

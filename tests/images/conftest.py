@@ -5,20 +5,28 @@ from collections.abc import Iterator
 import pytest
 from docker.models.images import Image
 
+from isolation import on_the_machine
 from orderflow_tools.engine import open_api
 from orderflow_tools.engine_api import ApiEngine
 from orderflow_tools.images import build_images, image_name
 from orderflow_tools.settings import APPS
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package", autouse=True)
+def machine() -> Iterator[None]:
+    """Let images be built, fetched and run with the machine's network and its user's settings."""
+    with on_the_machine():
+        yield
+
+
+@pytest.fixture(scope="package")
 def engine() -> Iterator[ApiEngine]:
     """Use the engine that `make images` would, or fail: nothing here works without one."""
     with open_api() as engine:
         yield engine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def built(engine: ApiEngine) -> list[str]:
     """Build the images; where nothing has changed, the engine has them already."""
     return build_images(engine)

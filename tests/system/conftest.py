@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from orderflow_tools.platform import Platform
-from orderflow_tools.postgres import PostgresServer, find_postgres
+from orderflow_tools.postgres import PostgresServer
 from system.shop import Shop
-from system.stores import Isolated, on_files, on_postgres
+from system.stores import Isolated, on_files, on_postgres, postgres_programs
 from system.workflows import FAST, Workflows, restart_orders
 
 
@@ -20,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """Run a PostgreSQL server for all tests that do no harm to it."""
-    with PostgresServer(find_postgres()) as server:
+    with PostgresServer(postgres_programs()) as server:
         yield server
 
 

@@ -4,8 +4,9 @@ import secrets
 from pathlib import Path
 from typing import Protocol
 
+from isolation import on_the_machine
 from orderflow_tools.databases import Databases
-from orderflow_tools.postgres import PostgresServer
+from orderflow_tools.postgres import PostgresServer, find_postgres
 from orderflow_tools.settings import Settings
 
 
@@ -30,3 +31,9 @@ def on_postgres(server: PostgresServer) -> Isolated:
         return Settings.isolated(folder, databases, **environment)
 
     return isolated
+
+
+def postgres_programs() -> Path:
+    """Return the folder of PostgreSQL's programs, which may have to be installed."""
+    with on_the_machine():
+        return find_postgres()

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from orderflow_tools.platform import Platform
-from orderflow_tools.postgres import PostgresServer, find_postgres
+from orderflow_tools.postgres import PostgresServer
 from system.shop import Shop, assert_books_agree, new_id, wait_for
-from system.stores import on_postgres
+from system.stores import on_postgres, postgres_programs
 
 STOP_SECONDS = 20
 """So long a service may take to stop when all is well: Kubernetes is told more, for bad days."""
@@ -23,7 +23,7 @@ REFUSALS = 12
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     """Run a server that may be hurt."""
-    with PostgresServer(find_postgres()) as server:
+    with PostgresServer(postgres_programs()) as server:
         yield server
 
 

@@ -26,12 +26,13 @@ from orderflow_hosting.access.sessions import Sessions
 from orderflow_hosting.access.throttle import Throttle
 from orderflow_hosting.database import Database, DatabaseNotReady, DatabaseUnavailable
 from orderflow_hosting.retrying import is_around
-from orderflow_tools.postgres import PostgresServer, find_postgres
+from orderflow_tools.postgres import PostgresServer
 from orders.board_store import BoardStore, Wanted
 from orders.feed import StatusFeed
 from orders.payments import LedgerProvider
 from orders.store import ACCESS, TABLES, OrderStore, OtherContent, accept_within, new_run_id
 from orders.task_store import TaskStore
+from system.stores import postgres_programs
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ def url(postgres: PostgresServer) -> str:
 @pytest.fixture
 def own_server() -> Iterator[PostgresServer]:
     """Run a server that may be hurt."""
-    with PostgresServer(find_postgres()) as server:
+    with PostgresServer(postgres_programs()) as server:
         yield server
 
 

@@ -1,5 +1,6 @@
 """Tasks on the real platform: done in each of four ways, run out of time, and orders picked."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,7 +71,7 @@ def command(shop: Shop, *arguments: str) -> str:
         text=True,
         timeout=60,
         check=False,
-        env={"ORDERFLOW_ORDERS_URL": shop.platform.url("orders")},
+        env={**os.environ, "ORDERFLOW_ORDERS_URL": shop.platform.url("orders")},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

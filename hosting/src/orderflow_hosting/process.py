@@ -50,7 +50,7 @@ async def serve(
     dapr: DaprApp,
     on_stop: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; then finish what is in hand and return.
+    """Serve until SIGTERM, SIGINT or SIGHUP; then finish what is in hand and return.
 
     `on_stop` is called when stopping begins, to end answers that would last for ever. Raises what
     stopped one of the two edges if it was not a signal, such as a port in use (`CannotListen`),
@@ -106,6 +106,9 @@ def _signalled() -> "asyncio.Future[None]":
         if not signalled.done():
             signalled.set_result(None)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # What was ignored at the start stays so: nohup ignores SIGHUP, a shell script SIGINT for
+        # what it starts in the background. SIGTERM is how whoever runs a service stops it.
+        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, end)
     return signalled

@@ -18,9 +18,7 @@ from orderflow_cli.settings import Settings
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep the command away from the files and variables of whoever runs the tests."""
-    for variable in ("ORDERFLOW_TOKEN", "ORDERFLOW_TOKEN_FILE", "ORDERFLOW_ACCESS_FILE"):
-        monkeypatch.delenv(variable, raising=False)
+    """Give each test a run's folder of its own."""
     home = tmp_path / "home"
     monkeypatch.setenv("ORDERFLOW_HOME", str(home))
     return home

@@ -54,7 +54,7 @@ async def within_patience(work: Any) -> Any:
         return await work
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_ends_both_edges_after_what_is_in_hand(
     settings: ServiceSettings, number: signal.Signals
 ) -> None:

@@ -1,60 +1,12 @@
 import os
 import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
-import psutil
+import pytest
 
+from fakes.keeping import SLEEPER, child_of, eventually, gone, kept, number_in
 from orderflow_tools import keep_alive
-from orderflow_tools.settings import find_checkout
-
-T = TypeVar("T")
-
-KEEP_ALIVE = find_checkout() / "tools" / "keep-alive"
-SLEEPER = ("--", "sleep", "60")
-
-
-@contextmanager
-def kept(home: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
-    """Start a kept command called `thing`, and see to it that nothing of it is left."""
-    command = [str(KEEP_ALIVE), "thing", "--home", str(home), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-
-
-def eventually(ask: Callable[[], T | None], what: str) -> T:
-    """Return the first answer that is something, within ten seconds."""
-    deadline = time.monotonic() + 10
-    while not (answer := ask()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
-    return answer
-
-
-def number_in(path: Path) -> int | None:
-    return int(path.read_text()) if path.exists() else None
-
-
-def child_of(home: Path, *, other_than: int | None = None) -> int:
-    """Return the id of the kept command, once it runs."""
-
-    def ask() -> int | None:
-        found = number_in(home / "run" / "thing.pid")
-        return None if found == other_than else found
-
-    return eventually(ask, "the command was not started")
-
-
-def gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_command_that_dies_is_started_again_and_one_line_says_so(tmp_path: Path) -> None:
@@ -144,8 +96,8 @@ def test_a_wrong_configuration_is_reported_at_once(tmp_path: Path) -> None:
     assert (tmp_path / "logs" / "thing.log").read_text() == "cannot start: ORDERS_FOO\n"
 
 
-def test_a_missing_command_is_said_at_once(tmp_path: Path) -> None:
-    """A program that does not exist is not tried again."""
+def test_a_missing_command_is_said_within_seconds(tmp_path: Path) -> None:
+    """A program that does not exist, and never did, is not tried for long."""
     with kept(tmp_path, "--", "no-such-program") as keeper:
         told, _ = keeper.communicate(timeout=20)
 
@@ -185,3 +137,43 @@ def test_a_late_keeper_leaves_its_successors_files_alone(tmp_path: Path) -> None
 
             assert number_in(tmp_path / "run" / "thing.pid") == successor
             assert (tmp_path / "run" / "thing.keeper").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_was_ignored_from_the_start_stays_ignored(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """What nohup or a script's background has chosen holds for the keeper and its command."""
+
+    def ignore() -> None:
+        signal.signal(number, signal.SIG_IGN)
+
+    with kept(tmp_path, *SLEEPER, preexec_fn=ignore) as starter:
+        child = child_of(tmp_path)
+        keeper = number_in(tmp_path / "run" / "thing.keeper") or 0
+        for pid in (starter.pid, keeper, child):
+            os.kill(pid, number)
+        os.kill(child, signal.SIGKILL)
+
+        child_of(tmp_path, other_than=child)  # started again, so nobody is stopping
+        starter.terminate()
+
+        assert starter.wait(10) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_closed_terminal_and_ctrl_c_stop_the_command(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """Where nobody has chosen otherwise, these signals end everything in good order."""
+
+    def restore() -> None:
+        signal.signal(number, signal.SIG_DFL)
+
+    with kept(tmp_path, *SLEEPER, preexec_fn=restore) as starter:
+        child = child_of(tmp_path)
+
+        starter.send_signal(number)
+
+        assert starter.wait(10) == 0
+        assert gone(child)

@@ -1,9 +1,31 @@
+import re
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from orderflow_tools import ports as ports_module
 from orderflow_tools.errors import PlatformError
-from orderflow_tools.ports import Ports, is_free, variable_of
+from orderflow_tools.ports import HIGHEST_PORT, Ports, is_free, variable_of
+from orderflow_tools.settings import find_checkout
+
+DEFAULTS = dict(Ports.from_environment({}).by_variable())
+VARIABLES = tuple(DEFAULTS)
+
+
+def numbers(environment: dict[str, str]) -> set[int]:
+    return {port for _, port in Ports.from_environment(environment).by_variable()}
+
+
+@contextmanager
+def used(taken: set[int]) -> Iterator[None]:
+    """Let these ports, and no others, seem to be in use."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ports_module, "is_free", lambda port: port not in taken)
+        yield
 
 
 def test_defaults_are_the_ports_of_the_contract() -> None:
@@ -45,12 +67,6 @@ def test_each_port_moves_singly_by_its_own_variable() -> None:
         assert moved == {**default, variable: 1234}
 
 
-def test_a_port_that_is_no_number_is_named() -> None:
-    """The error says which variable is wrong, and what it holds."""
-    with pytest.raises(PlatformError, match=r"ORDERS_HTTP_PORT must be a number.*'eighty'"):
-        Ports.from_environment({"ORDERS_HTTP_PORT": "eighty"})
-
-
 def test_a_port_in_use_is_named_with_its_user_and_the_remedy() -> None:
     """Whoever reads the error knows which port, who has it, and which variable moves it."""
     ports = Ports.free_block()
@@ -62,7 +78,71 @@ def test_a_port_in_use_is_named_with_its_user_and_the_remedy() -> None:
             ports.check()
 
     assert f"Port {ports.apps['orders'].http} (ORDERS_HTTP_PORT) is in use by" in str(caught.value)
-    assert "ORDERFLOW_PORT_OFFSET" in str(caught.value)
+    advised = re.search(r"all ports with ORDERFLOW_PORT_OFFSET=(\d+)\.$", str(caught.value))
+    assert advised
+    assert not any(port - int(advised[1]) in DEFAULTS.values() for port in DEFAULTS.values())
+
+
+@given(
+    offset=st.integers(-1_000, 15_000),
+    others=st.sets(st.integers(0, 13_000), max_size=3),
+    single=st.dictionaries(st.sampled_from(VARIABLES), st.integers(1, HIGHEST_PORT), max_size=2),
+)
+def test_an_advised_offset_works(offset: int, others: set[int], single: dict[str, int]) -> None:
+    """Whatever runs beside it, a run at the advised offset has ports that nobody else needs."""
+    taken = numbers({}).union(*(numbers({"ORDERFLOW_PORT_OFFSET": str(run)}) for run in others))
+    environment = {variable: str(port) for variable, port in single.items()}
+    given_ports = Ports.from_environment({**environment, "ORDERFLOW_PORT_OFFSET": str(offset)})
+
+    with used(taken):
+        advised = given_ports.advised_offset()
+
+    if advised is None:
+        # No offset moves a port that was set singly to one that is taken, or twice to the same.
+        assert taken & set(single.values()) or len(set(single.values())) < len(single)
+        return
+    moved = Ports.from_environment({**environment, "ORDERFLOW_PORT_OFFSET": str(advised)})
+    assert len({port for _, port in moved.by_variable()}) == len(VARIABLES)
+    assert taken.isdisjoint(port for _, port in moved.by_variable())
+
+
+def test_a_second_run_beside_the_default_one_is_advised_an_offset_that_works() -> None:
+    """1000 would put the second run's gRPC ports on the first one's HTTP ports."""
+    second = Ports.from_environment({"ORDERFLOW_PORT_OFFSET": "1000"})
+
+    with used(numbers({})):
+        advised = second.advised_offset()
+
+    assert numbers({"ORDERFLOW_PORT_OFFSET": "1000"}) & numbers({})
+    assert advised is not None
+    assert numbers({"ORDERFLOW_PORT_OFFSET": str(advised)}).isdisjoint(numbers({}))
+
+
+@given(offset=st.integers(-200_000, 200_000))
+def test_an_offset_gives_ports_or_is_refused_by_name(offset: int) -> None:
+    """No run gets a port that does not exist; the refusal names the variable and its value."""
+    environment = {"ORDERFLOW_PORT_OFFSET": str(offset)}
+    expected = {port + offset for port in DEFAULTS.values()}
+
+    if min(expected) > 0 and max(expected) <= HIGHEST_PORT:
+        assert numbers(environment) == expected
+    else:
+        with pytest.raises(PlatformError, match=rf"ORDERFLOW_PORT_OFFSET={offset} "):
+            numbers(environment)
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "eighty"])
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_what_is_no_port_is_refused_by_the_name_of_its_variable(variable: str, port: str) -> None:
+    """A port that its own variable moves is held to the same limits."""
+    with pytest.raises(PlatformError, match=rf"{variable} must be .*{port}"):
+        Ports.from_environment({variable: port})
+
+
+def test_nothing_is_advised_that_cannot_work() -> None:
+    """Where every offset meets a port in use, the message names the single variable alone."""
+    with used(set(range(HIGHEST_PORT + 1))):
+        assert Ports.from_environment({}).advised_offset() is None
 
 
 def test_two_equal_ports_are_refused() -> None:
@@ -81,3 +161,14 @@ def test_a_free_block_is_free() -> None:
 def test_variables_are_named_after_owner_and_use() -> None:
     """The name of a variable follows from what it moves."""
     assert variable_of("orders", "dapr_http") == "ORDERS_DAPR_HTTP_PORT"
+
+
+def test_the_offset_that_the_documents_name_fits_beside_the_default_run() -> None:
+    """What people copy from the READMEs collides with no port of the default run."""
+    for document in ("README.md", "tools/README.md"):
+        text = (find_checkout() / document).read_text(encoding="utf-8")
+        named = re.findall(r"(?:ORDERFLOW_PORT_OFFSET=|OFFSET` \| `0` \|[^|]*with `)(\d+)`", text)
+
+        assert named, document
+        for offset in named:
+            assert numbers({"ORDERFLOW_PORT_OFFSET": offset}).isdisjoint(numbers({}))

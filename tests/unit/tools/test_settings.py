@@ -83,6 +83,7 @@ def test_what_is_common_to_services_reaches_them_and_no_other_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The user's own run is closed by one variable; a test's run beside it is not."""
+    monkeypatch.delenv("ORDERFLOW_HOME")
     monkeypatch.setenv("ORDERFLOW_APIS_CLOSED", "1")
     monkeypatch.setenv("ORDERFLOW_PROXY_ADDRESSES", "10.0.0.1")
     monkeypatch.setenv("ORDERFLOW_TOKEN", "mine")

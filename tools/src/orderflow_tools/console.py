@@ -1,11 +1,12 @@
 """What the tools say to a person: plain lines, and one that renews itself on a terminal."""
 
+import contextlib
 import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TextIO
 
 from orderflow_cli.terminal import clean, clean_lines
 
@@ -15,12 +16,30 @@ RENEWED: Final = "\r\033[K"
 
 def say(text: str = "") -> None:
     """Print a line at once."""
-    print(clean_lines(text), flush=True)
+    _write(clean_lines(text), sys.stdout)
 
 
 def complain(text: str) -> None:
     """Print an error where errors go."""
-    print(clean_lines(text), file=sys.stderr, flush=True)
+    _write(clean_lines(text), sys.stderr)
+
+
+def let_go() -> None:
+    """Drop what could not be printed, so that the end of the process does not fail with it."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
+def _write(text: str, stream: TextIO, end: str = "\n") -> None:
+    # The terminal may be gone, the reader of a pipe too, or the disk of a log be full: none of
+    # that may end what this process is there for.
+    with contextlib.suppress(OSError):
+        print(text, file=stream, end=end, flush=True)
 
 
 @contextmanager
@@ -48,13 +67,13 @@ class Meter:
         self._shown = now
         text = f"  {self._name}: {progress}, {self._elapsed()}"
         if self._live:
-            print(f"{RENEWED}{clean(text)}", end="", flush=True)
+            _write(f"{RENEWED}{clean(text)}", sys.stdout, end="")
         else:
             say(text)
 
     def done(self, outcome: str) -> None:
         """Replace what was shown by a last line."""
-        print(RENEWED * self._live, end="")
+        _write(RENEWED * self._live, sys.stdout, end="")
         say(f"  {self._name}: {outcome}, {self._elapsed()}")
 
     def _elapsed(self) -> str:

@@ -125,12 +125,12 @@ def send(settings: Settings, name: str, signal_number: int) -> int:
 
 def reports_since(settings: Settings, offset: int) -> tuple[list[Report], int]:
     """Return what keepers have told since an offset, and the offset for the next call."""
-    path = settings.run / "reports.jsonl"
-    if not path.exists():
+    try:
+        with (settings.run / "reports.jsonl").open("rb") as file:
+            file.seek(offset)
+            whole, newline, _ = file.read().rpartition(b"\n")
+    except OSError:
         return [], offset
-    with path.open("rb") as file:
-        file.seek(offset)
-        whole, newline, _ = file.read().rpartition(b"\n")
     return list(_read(whole)), offset + len(whole) + len(newline)
 
 

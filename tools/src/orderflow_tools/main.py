@@ -19,11 +19,12 @@ from orderflow_tools import first_user, kept, readiness, run_state
 from orderflow_tools.broker import find_broker
 from orderflow_tools.browser import find_browser
 from orderflow_tools.cluster.commands import add_commands as add_cluster
-from orderflow_tools.console import complain, say, step
+from orderflow_tools.console import complain, let_go, say, step
 from orderflow_tools.engine import KINDS, open_engine
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.first_orders import show_first_orders
 from orderflow_tools.images import build_images
+from orderflow_tools.keep_alive import stop_signals
 from orderflow_tools.platform import Platform
 from orderflow_tools.ports import Ports
 from orderflow_tools.settings import ACCESS_FILE, Settings
@@ -32,6 +33,7 @@ from orderflow_tools.toolchain import find_runtime
 from orderflow_tools.vendor import vendor
 
 STOP_TIMEOUT: Final = 90.0
+STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED: Final = 130
 """The exit code of a command that was told to end before its end, as shells have it."""
 
@@ -69,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Stopped:
         # Ctrl-C is how `run` is meant to end; what else is stopped has not done what it should.
         return 0 if command is run else INTERRUPTED
+    finally:
+        let_go()
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
@@ -85,21 +89,21 @@ def _run(settings: Settings, *, first_orders: bool) -> int:
     say(f"Broker: {find_broker()}")
     say("Starting:")
     try:
-        platform.start()
-        say(f"Everything is ready after {time.monotonic() - begun:.1f} s.")
-        waiting = _publish_first_orders(settings) if first_orders else None
-        say()
-        for line in first_user.sign_in(settings, platform.made_password):
-            say(line)
-        _say_what_next(settings, waiting)
-        _watch(platform)
-    finally:
-        _ignore_signals()
         try:
-            if platform.started:
-                say("\nStopping …")
-        finally:  # also where nobody reads that
-            killed = platform.stop()
+            platform.start()
+            say(f"Everything is ready after {time.monotonic() - begun:.1f} s.")
+            waiting = _publish_first_orders(settings) if first_orders else None
+            say()
+            for line in first_user.sign_in(settings, platform.made_password):
+                say(line)
+            _say_what_next(settings, waiting)
+            _watch(platform)
+        finally:
+            _ignore_signals()
+    finally:
+        if platform.started:
+            say("\nStopping …")
+        killed = platform.stop()
         for name in killed:
             complain(f"{name} did not end and was killed")
     return 0
@@ -223,7 +227,7 @@ def _moved_by(environment: Mapping[str, str]) -> str:
 
 def _watch(platform: Platform) -> None:
     """Report what dies and is started again, until this process is told to stop."""
-    while kept.running(platform.settings):
+    while platform.is_running:
         for report in platform.reports():
             say(f"{report.name} {report.text} ({platform.log(report.name)})")
             if report.tail:
@@ -253,14 +257,15 @@ def _confirmed(question: str) -> bool:
 
 def _raise_on_signals() -> None:
     def end(_number: int, _frame: FrameType | None) -> None:
+        _ignore_signals()  # what the first one has begun must not be interrupted by the next
         raise Stopped
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in stop_signals():
         signal.signal(number, end)
 
 
 def _ignore_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -6,6 +6,7 @@ with Platform(Settings.isolated(folder, ORDERS_APPROVAL_TIMEOUT_SECONDS="3")) as
     platform.wait_until_ready()
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -73,6 +74,11 @@ class Platform:
         return self._held is not None
 
     @property
+    def is_running(self) -> bool:
+        """Whether at least one of the processes that this object has started still runs."""
+        return any(process.poll() is None for process in self._started)
+
+    @property
     def runtime(self) -> Runtime:
         """The Dapr programs of this run; the first time, they may have to be built."""
         if self._runtime is None:
@@ -84,6 +90,13 @@ class Platform:
 
         Raises PlatformError, with everything stopped again, when a part does not get ready.
         """
+        try:
+            self._start()
+        except OSError as error:
+            where = error.filename or self.settings.home
+            raise PlatformError(f"Orderflow cannot start: {where}: {error.strerror}.") from error
+
+    def _start(self) -> None:
         runtime, program = self.runtime, broker.find_broker()
         held = ExitStack()
         held.enter_context(run_state.held(self.settings))
@@ -107,10 +120,12 @@ class Platform:
         if self._held is None:
             return []
         killed = kept.stop_all(self.settings)
-        for process in self._started:
+        for process in reversed(self._started):
+            process.terminate()  # a keeper whose file is missing has not been found
             process.wait()
         self._started.clear()
-        (self.settings.run / "app-token").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (self.settings.run / "app-token").unlink(missing_ok=True)
         self._held.close()
         self._held = None
         return killed

@@ -1,9 +1,10 @@
 """The TCP ports of one run: which there are, how they are moved, and whether they are free."""
 
+import errno
 import random
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Final, Self
 
 import psutil
@@ -13,6 +14,9 @@ from orderflow_tools.errors import PlatformError
 
 LOOPBACK: Final = "127.0.0.1"
 HIGHEST_PORT: Final = 65_535
+OFFSET: Final = "ORDERFLOW_PORT_OFFSET"
+ADVISED_OFFSETS: Final = range(2_000, HIGHEST_PORT, 50)
+"""The offsets that are tried, in this order, when a free one is to be advised."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +68,16 @@ class Ports:
 
     control: ControlPorts
     apps: Mapping[str, AppPorts]
+    offset: int = field(default=0, compare=False)
+    fixed: frozenset[str] = field(default=frozenset(), compare=False)
+    """The variables that set a port singly: the offset does not move these ports."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Return the default ports, moved by ORDERFLOW_PORT_OFFSET or singly by their variables."""
+        """Return the default ports, moved by ORDERFLOW_PORT_OFFSET or singly by their variables.
+
+        Raises PlatformError, which names the variable, for what is not a port.
+        """
         return cls._made(default_app_ports(), environment)
 
     @classmethod
@@ -76,60 +86,88 @@ class Ports:
         count = len(fields(ControlPorts)) + len(LOCAL_PORTS) * len(fields(AppPorts))
         ports = iter(free_ports(count))
         return cls(
-            control=ControlPorts(**{field.name: next(ports) for field in fields(ControlPorts)}),
+            control=ControlPorts(**{item.name: next(ports) for item in fields(ControlPorts)}),
             apps={
-                app: AppPorts(**{field.name: next(ports) for field in fields(AppPorts)})
+                app: AppPorts(**{item.name: next(ports) for item in fields(AppPorts)})
                 for app in LOCAL_PORTS
             },
         )
 
     @classmethod
     def _made(cls, defaults: Mapping[str, AppPorts], environment: Mapping[str, str]) -> Self:
-        offset = _number(environment, "ORDERFLOW_PORT_OFFSET", 0)
+        offset = _number(environment, OFFSET, 0)
+        fixed = set()
 
         def read(variable: str, default: int) -> int:
-            return _number(environment, variable, default + offset)
+            if environment.get(variable, "").strip():
+                fixed.add(variable)
+                return _port(environment, variable)
+            return _moved(variable, default, offset)
 
         control = {
-            field.name: read(variable_of("orderflow", field.name), int(str(field.default)))
-            for field in fields(ControlPorts)
+            item.name: read(variable_of("orderflow", item.name), int(str(item.default)))
+            for item in fields(ControlPorts)
         }
         apps = {
             app: AppPorts(
                 **{
-                    field.name: read(variable_of(app, field.name), getattr(ports, field.name))
-                    for field in fields(AppPorts)
+                    item.name: read(variable_of(app, item.name), getattr(ports, item.name))
+                    for item in fields(AppPorts)
                 }
             )
             for app, ports in defaults.items()
         }
-        return cls(ControlPorts(**control), apps)
+        return cls(ControlPorts(**control), apps, offset, frozenset(fixed))
 
     def by_variable(self) -> Iterator[tuple[str, int]]:
         """Give each port with the environment variable that moves it."""
-        for field in fields(ControlPorts):
-            yield variable_of("orderflow", field.name), getattr(self.control, field.name)
+        for item in fields(ControlPorts):
+            yield variable_of("orderflow", item.name), getattr(self.control, item.name)
         for app, ports in self.apps.items():
-            for field in fields(AppPorts):
-                yield variable_of(app, field.name), getattr(ports, field.name)
+            for item in fields(AppPorts):
+                yield variable_of(app, item.name), getattr(ports, item.name)
 
     def check(self) -> None:
-        """Raise PlatformError if two ports are the same or one is in use."""
+        """Raise PlatformError if two ports are the same or one cannot be used."""
         taken: dict[int, str] = {}
         for variable, port in self.by_variable():
-            if not 0 < port <= HIGHEST_PORT:
-                raise PlatformError(
-                    f"{variable} would be {port}, which is no port: set it or "
-                    "ORDERFLOW_PORT_OFFSET to another number."
-                )
             if port in taken:
                 raise PlatformError(
                     f"{taken[port]} and {variable} are both {port}: give them different ports."
                 )
             taken[port] = variable
         for port, variable in taken.items():
-            if not is_free(port):
-                raise PlatformError(in_use(port, variable))
+            if error := _bind_error(port):
+                raise PlatformError(self._refusal(variable, port, error))
+
+    def advised_offset(self) -> int | None:
+        """Return an offset for a run beside this one and the default one; None if there is none.
+
+        With it all ports are free now, and none is one of the default run's, running or not.
+        """
+        defaults = {port for _, port in Ports.from_environment({}).by_variable()}
+        for offset in ADVISED_OFFSETS:
+            moved = self._moved_to(offset)
+            is_possible = len(set(moved)) == len(moved) and max(moved) <= HIGHEST_PORT
+            if is_possible and defaults.isdisjoint(moved) and all(is_free(port) for port in moved):
+                return offset
+        return None
+
+    def _moved_to(self, offset: int) -> list[int]:
+        return [
+            port if variable in self.fixed else port - self.offset + offset
+            for variable, port in self.by_variable()
+        ]
+
+    def _refusal(self, variable: str, port: int, error: OSError) -> str:
+        if error.errno == errno.EACCES:
+            return f"Port {port} is for root alone: set {variable} or {OFFSET} to another number."
+        offset = self.advised_offset()
+        all_ports = "" if offset is None else f", or all ports with {OFFSET}={offset}"
+        return (
+            f"Port {port} ({variable}) is in use{_user_of(port)}. Stop that, or move this port "
+            f"with {variable}=...{all_ports}."
+        )
 
 
 def variable_of(owner: str, name: str) -> str:
@@ -138,31 +176,31 @@ def variable_of(owner: str, name: str) -> str:
 
 
 def free_ports(count: int) -> range:
-    """Return so many ports that were free just now, below those that outgoing connections take."""
+    """Return so many ports that were free just now, below those that outgoing connections take.
+
+    None is one of the default run's: a part of it that is being restarted needs its port again.
+    """
+    defaults = {port for _, port in Ports.from_environment({}).by_variable()}
     while True:
         base = random.randrange(10_000, 30_000)  # noqa: S311 - no secret is made of it
         ports = range(base, base + count)
-        if all(is_free(port) for port in ports):
+        if defaults.isdisjoint(ports) and all(is_free(port) for port in ports):
             return ports
 
 
 def is_free(port: int) -> bool:
     """Tell whether something could listen on this port of the loopback now."""
+    return _bind_error(port) is None
+
+
+def _bind_error(port: int) -> OSError | None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
-
-
-def in_use(port: int, variable: str) -> str:
-    """Say who uses a port, and what to do about it."""
-    return (
-        f"Port {port} ({variable}) is in use{_user_of(port)}. Stop that, or move this port with "
-        f"{variable}=..., or all ports with ORDERFLOW_PORT_OFFSET=1000."
-    )
+        except OSError as error:
+            return error
+    return None
 
 
 def _user_of(port: int) -> str:
@@ -174,6 +212,22 @@ def _user_of(port: int) -> str:
     except psutil.Error:
         pass  # another user's process: its name is not ours to know
     return ""
+
+
+def _port(environment: Mapping[str, str], variable: str) -> int:
+    port = _number(environment, variable, 0)
+    if not 0 < port <= HIGHEST_PORT:
+        raise PlatformError(f"{variable} must be from 1 to {HIGHEST_PORT}, and it is {port}.")
+    return port
+
+
+def _moved(variable: str, default: int, offset: int) -> int:
+    if not 0 < default + offset <= HIGHEST_PORT:
+        raise PlatformError(
+            f"{OFFSET}={offset} would make {variable} {default + offset}, and ports are from 1 to "
+            f"{HIGHEST_PORT}: choose another offset, or set {variable}."
+        )
+    return default + offset
 
 
 def _number(environment: Mapping[str, str], variable: str, default: int) -> int:

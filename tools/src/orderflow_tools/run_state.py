@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import psutil
 
 from orderflow_tools.errors import PlatformError
+from orderflow_tools.ports import OFFSET
 from orderflow_tools.settings import Settings
 
 
@@ -28,7 +29,8 @@ def held(settings: Settings) -> Iterator[None]:
         try:
             yield
         finally:
-            state.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                state.unlink(missing_ok=True)
 
 
 def holder(settings: Settings) -> psutil.Process | None:
@@ -53,7 +55,9 @@ def check_free(settings: Settings) -> None:
 def _already(settings: Settings) -> str:
     process = holder(settings)
     by = f" (process {process.pid})" if process else ""
+    offset = settings.ports.advised_offset()
+    moved = OFFSET if offset is None else f"{OFFSET}={offset}"
     return (
         f"Orderflow already runs in {settings.home}{by}: `make status` shows it and `make stop` "
-        "stops it. To run another one beside it, set ORDERFLOW_HOME and ORDERFLOW_PORT_OFFSET."
+        f"stops it. To run another one beside it, set ORDERFLOW_HOME to another folder and {moved}."
     )

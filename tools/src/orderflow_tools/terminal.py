@@ -3,10 +3,11 @@
 import contextlib
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from orderflow_tools.keep_alive import stop_signals
 
 
 @contextmanager
@@ -17,19 +18,27 @@ def foreground() -> Iterator[None]:
     end with an error, however well this process ends.
     """
     former = os.getpgrp()
-    if former == os.getpid() or not sys.stdin.isatty() or os.tcgetpgrp(0) != former:
+    if former == os.getpid() or not _is_in_foreground(former):
         yield
         return
     # Only the shell could continue what Ctrl-Z has stopped, and it would not learn of it.
     signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     os.setpgid(0, 0)
-    os.tcsetpgrp(0, os.getpgrp())
+    with contextlib.suppress(OSError):  # a terminal may be closed at any moment
+        os.tcsetpgrp(0, os.getpgrp())
     try:
         yield
     finally:
         with contextlib.suppress(OSError):
             os.tcsetpgrp(0, former)
+
+
+def _is_in_foreground(group: int) -> bool:
+    try:
+        return os.isatty(0) and os.tcgetpgrp(0) == group
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -38,7 +47,7 @@ def undisturbed() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = stop_signals()
     former = [signal.signal(number, signal.SIG_IGN) for number in numbers]
     try:
         yield

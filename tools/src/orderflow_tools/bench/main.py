@@ -26,6 +26,7 @@ from orderflow_tools.bench.orders import ITEM, Done, OrderLoad
 from orderflow_tools.bench.report import tables
 from orderflow_tools.console import complain, step
 from orderflow_tools.errors import PlatformError
+from orderflow_tools.keep_alive import stop_signals
 from orderflow_tools.kept import SERVICES, SIDECARS
 from orderflow_tools.platform import Platform
 from orderflow_tools.settings import Settings, find_checkout
@@ -45,7 +46,8 @@ LONE_PAUSE_SECONDS: Final = 0.3
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure on a platform of its own, print the tables, and return the exit code."""
     options = options_parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in stop_signals():
+        signal.signal(number, _interrupt)
     try:
         with _home(find_checkout()) as home:
             samples = measure(Settings.isolated(home), options)

@@ -1,0 +1,54 @@
+"""`orderflow-tools run` with a platform that only notes what happens to it: run as a program."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from orderflow_tools import main
+from orderflow_tools.kept import Report
+from orderflow_tools.settings import Settings
+
+
+class NotedPlatform:
+    """Writes down when it is started and stopped, and reports something at every look."""
+
+    made_password = None
+    is_running = True
+    started = False
+
+    def __init__(self, settings: Settings, **_: Any) -> None:
+        self.settings = settings
+        self._notes = settings.home / "notes"
+
+    @property
+    def runtime(self) -> Any:
+        return type("Runtime", (), {"origin": "none"})
+
+    def start(self) -> None:
+        self.started = True
+        (self.settings.home / "pid").write_text(f"{os.getpid()}\n")
+        self._note("started")
+
+    def stop(self) -> list[str]:
+        self._note("stopping")
+        time.sleep(0.2)  # whoever interrupts it now would leave it half done
+        self._note("stopped")
+        return ["orders"]
+
+    def reports(self) -> list[Report]:
+        self._note("looked")
+        return [Report("orders", "restarted", "was killed", "")]
+
+    def log(self, name: str) -> Path:
+        return self.settings.home / name
+
+    def _note(self, what: str) -> None:
+        with self._notes.open("a") as notes:
+            notes.write(f"{what}\n")
+
+
+if __name__ == "__main__":
+    main.Platform = NotedPlatform  # type: ignore[assignment, attr-defined]  # one, as far as `run` goes
+    sys.exit(main.main(["run", "--no-orders"]))
