@@ -63,8 +63,8 @@ class _Output(io.FileIO):
             raise SystemExit(CANNOT_WRITE) from None
 
 
-class _Errors(io.FileIO):
-    """Standard error, where nothing can be done about what cannot be written."""
+class _Incidental(io.FileIO):
+    """Output that is left out where it cannot be written, and tried again with the next."""
 
     def write(self, data: Any, /) -> int:
         try:
@@ -74,15 +74,17 @@ class _Errors(io.FileIO):
 
 
 @contextmanager
-def fitted() -> Iterator[None]:
+def fitted(*, output_is_incidental: bool = False) -> Iterator[None]:
     """Fit standard input, output and error to what they are connected to, in a program's main.
 
-    No character fails, and no data that cannot be written leaves a trace of Python's.
+    No character fails, and no data that cannot be written leaves a trace of Python's. A program
+    ends once its output cannot be written, unless that is incidental to what it does: a run goes
+    on where its terminal is closed, and a stop stops.
     """
     former = sys.stdin, sys.stdout, sys.stderr
     sys.stdin = _input(former[0])
-    sys.stderr = _fitted(former[2], _Errors)
-    sys.stdout = _fitted(former[1], _Output)
+    sys.stderr = _fitted(former[2], _Incidental)
+    sys.stdout = _fitted(former[1], _Incidental if output_is_incidental else _Output)
     try:
         yield
     finally:
@@ -102,7 +104,7 @@ def _input(stream: TextIO | None) -> TextIO:
     return stream
 
 
-def _fitted(stream: TextIO | None, kind: type[_Output | _Errors]) -> TextIO:
+def _fitted(stream: TextIO | None, kind: type[_Output | _Incidental]) -> TextIO:
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 # likewise
     if not isinstance(stream, io.TextIOWrapper):

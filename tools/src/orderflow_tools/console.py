@@ -1,12 +1,11 @@
 """What the tools say to a person: plain lines, and one that renews itself on a terminal."""
 
-import contextlib
 import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, TextIO
+from typing import Final
 
 from orderflow_cli.terminal import clean, clean_lines
 
@@ -16,30 +15,12 @@ RENEWED: Final = "\r\033[K"
 
 def say(text: str = "") -> None:
     """Print a line at once."""
-    _write(clean_lines(text), sys.stdout)
+    print(clean_lines(text), flush=True)
 
 
 def complain(text: str) -> None:
     """Print an error where errors go."""
-    _write(clean_lines(text), sys.stderr)
-
-
-def let_go() -> None:
-    """Drop what could not be printed, so that the end of the process does not fail with it."""
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        try:
-            stream.flush()
-        except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
-
-
-def _write(text: str, stream: TextIO, end: str = "\n") -> None:
-    # The terminal may be gone, the reader of a pipe too, or the disk of a log be full: none of
-    # that may end what this process is there for.
-    with contextlib.suppress(OSError):
-        print(text, file=stream, end=end, flush=True)
+    print(clean_lines(text), file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -67,13 +48,13 @@ class Meter:
         self._shown = now
         text = f"  {self._name}: {progress}, {self._elapsed()}"
         if self._live:
-            _write(f"{RENEWED}{clean(text)}", sys.stdout, end="")
+            print(f"{RENEWED}{clean(text)}", end="", flush=True)
         else:
             say(text)
 
     def done(self, outcome: str) -> None:
         """Replace what was shown by a last line."""
-        _write(RENEWED * self._live, sys.stdout, end="")
+        print(RENEWED * self._live, end="")
         say(f"  {self._name}: {outcome}, {self._elapsed()}")
 
     def _elapsed(self) -> str:

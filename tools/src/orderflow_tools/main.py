@@ -19,7 +19,7 @@ from orderflow_tools import first_user, kept, readiness, run_state
 from orderflow_tools.broker import find_broker
 from orderflow_tools.browser import find_browser
 from orderflow_tools.cluster.commands import add_commands as add_cluster
-from orderflow_tools.console import complain, let_go, say, step
+from orderflow_tools.console import complain, say, step
 from orderflow_tools.engine import KINDS, open_engine
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.first_orders import show_first_orders
@@ -42,7 +42,7 @@ class Stopped(BaseException):
     """The user, or the system, has asked this process to end."""
 
 
-@fitted()
+@fitted(output_is_incidental=True)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = argparse.ArgumentParser(prog="orderflow-tools", description=__doc__)
@@ -71,8 +71,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Stopped:
         # Ctrl-C is how `run` is meant to end; what else is stopped has not done what it should.
         return 0 if command is run else INTERRUPTED
-    finally:
-        let_go()
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
