@@ -35,7 +35,7 @@ class Credential:
 
     def headers(self, url: str) -> dict[str, str]:
         """Return what shows the token to a service at an address; nothing if it is not for it."""
-        if self.is_for_this_machine and not _is_loopback(url):
+        if self.is_for_this_machine and not is_loopback(url):
             return {}
         return {"authorization": f"Bearer {self.token}"}
 
@@ -108,7 +108,8 @@ def _name(token: str, environment: Mapping[str, str]) -> str | None:
         return None
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL leads to this machine, whatever the network is."""
     host = urlsplit(url).hostname or ""
     try:
         return ip_address(host).is_loopback

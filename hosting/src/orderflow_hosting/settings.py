@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orderflow_contracts.access import Roles
+from orderflow_hosting.proxies import bypass_for_grpc
 
 LOOPBACK_NAMES: Final = frozenset({"localhost", "ip6-localhost", "ip6-loopback"})
 
@@ -125,12 +126,14 @@ Settings = TypeVar("Settings", bound=ServiceSettings)
 def load(settings: type[Settings]) -> Settings:
     """Read the settings, or end the process with a line for each that is missing or wrong."""
     try:
-        return settings()
+        loaded = settings()
     except ValidationError as error:
         for problem in error.errors():
             variable = _variable(settings, str(problem["loc"][0]))
             sys.stderr.write(f"cannot start: {variable}: {problem['msg']}\n")
         raise SystemExit(2) from None
+    bypass_for_grpc(loaded.dapr_host)
+    return loaded
 
 
 def _variable(settings: type[ServiceSettings], name: str) -> str:
