@@ -4,27 +4,29 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+# .venv keeps the Python that made it, unless another one is named here.
+NAMED := $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env run stop status reset console bench test lint format unit contracts manifests system postgresql browser containers locks vendor images cluster-up cluster-down deploy-local test-cluster
+.PHONY: help env present run stop status reset console bench test lint format unit contracts manifests system postgresql browser containers locks vendor images cluster-up cluster-down deploy-local test-cluster
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 env: ## make the Python environment (.venv), if it is not up to date
-	@$(PYTHON) tools/bootstrap
+	@$(PYTHON) tools/bootstrap $(NAMED)
 
-# Made where it is missing, but not brought up to date: what runs was started from what is there.
-$(BIN)/orderflow-tools:
-	@$(PYTHON) tools/bootstrap
+# Made where none works in this checkout, but not brought up to date: what runs was started from it.
+present:
+	@$(PYTHON) tools/bootstrap present
 
 run: env ## start everything, show two orders go through, and keep running until Ctrl-C
 	@$(BIN)/orderflow-tools run $(ARGS)
 
-stop: $(BIN)/orderflow-tools ## stop what `make run` started, from another terminal
+stop: present ## stop what `make run` started, from another terminal
 	@$(BIN)/orderflow-tools stop
 
-status: $(BIN)/orderflow-tools ## say what runs, where it listens and whether it is ready
+status: present ## say what runs, where it listens and whether it is ready
 	@$(BIN)/orderflow-tools status
 
 reset: env ## remove the data of the local run, after asking (YES=1: without)
@@ -88,7 +90,7 @@ vendor: env ## copy what the pages load from npm into the project, as its lock p
 cluster-up: env ## bring up Kubernetes with Dapr on this machine, as root
 	@$(BIN)/orderflow-tools cluster up $(ARGS)
 
-cluster-down: $(BIN)/orderflow-tools ## take it down, with all that it holds
+cluster-down: present ## take it down, with all that it holds
 	@$(BIN)/orderflow-tools cluster down
 
 deploy-local: env ## deploy the services to it, or to the cluster that kubectl is set to

@@ -14,8 +14,8 @@ from orderflow_cli.errors import OrderflowError, Refusal
 from orderflow_cli.feed import StatusFeed
 from orderflow_cli.following import NOT_FOUND, Following
 from orderflow_cli.models import DeadLetter, Page
+from orderflow_cli.proxies import open_client
 from orderflow_cli.settings import Settings
-from orderflow_cli.trust import trusted
 from orderflow_cli.wire import CONNECT_SECONDS, STRUCTURED_EVENT, TIMEOUT_SECONDS, Service
 from orderflow_cli.workflows.client import Workflows
 from orderflow_contracts import names
@@ -46,12 +46,8 @@ class Orderflow:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        # What is asked here is on this machine, or at an address that was given on purpose: a
-        # proxy that the environment names for the web must not come between.
-        self._http = httpx.Client(
-            timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
-            trust_env=False,
-            verify=trusted(settings.urls),
+        self._http = open_client(
+            httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS), *settings.urls
         )
         credential = settings.credential
         self._orders = Service(names.ORDERS, settings.orders_url, self._http, credential)

@@ -16,7 +16,7 @@ from orderflow_cli import wire
 from orderflow_cli.credentials import Credential
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.failures import explain
-from orderflow_cli.trust import trusted
+from orderflow_cli.proxies import open_client
 from orderflow_contracts.names import ORDERS
 from orderflow_contracts.orders import OrderStatusChanged
 
@@ -52,11 +52,15 @@ class StatusFeed:
         self._socket: socket.socket | None = None
         self._is_open = False
         self._position = ""
-        self._trusted = trusted([orders_url])
-        self._thread = threading.Thread(target=self._run, name="status-feed", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         """Open the feed; raise `OrderflowError` at once if orders is not there."""
+        limits = httpx.Timeout(wire.CONNECT_SECONDS, read=SILENCE_SECONDS)
+        http = open_client(limits, self._orders_url)
+        self._thread = threading.Thread(
+            target=self._run, args=(http,), name="status-feed", daemon=True
+        )
         self._thread.start()
         self._settled.wait()
         if self._failure is not None:
@@ -74,7 +78,8 @@ class StatusFeed:
             # Closing would not wake the thread out of its read; this does.
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(wire.CONNECT_SECONDS)
+        if self._thread is not None:
+            self._thread.join(wire.CONNECT_SECONDS)
 
     def next(self, timeout: float) -> OrderStatusChanged | None:
         """Wait for a change of any order; None after so many seconds without one.
@@ -89,10 +94,9 @@ class StatusFeed:
             raise arrived
         return arrived
 
-    def _run(self) -> None:
+    def _run(self, http: httpx.Client) -> None:
         pause, broken_since = FIRST_PAUSE_SECONDS, time.monotonic()
-        limits = httpx.Timeout(wire.CONNECT_SECONDS, read=SILENCE_SECONDS)
-        with httpx.Client(timeout=limits, trust_env=False, verify=self._trusted) as http:
+        with http:
             while True:
                 self._is_open = False
                 failure = self._read_until_broken(http)

@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orderflow_contracts import variables
 from orderflow_contracts.access import Roles
+from orderflow_hosting.proxies import bypass_for_grpc
 from orderflow_hosting.setting_types import Host, Hours, Port, decoded
 
 NOT_CONFIGURED: Final = os.EX_CONFIG
@@ -138,6 +139,7 @@ def load(settings: type[Settings], environment: Mapping[str, str] = os.environ) 
             fault = where + problem["msg"].removeprefix("Value error, ")
             faults.setdefault(_variable(settings, field, environment), fault)
     if not faults:
+        bypass_for_grpc(read.dapr_host)
         return read
     for variable, fault in faults.items():
         sys.stderr.write(f"cannot start: {_printable(variable)}: {_printable(fault)}\n")

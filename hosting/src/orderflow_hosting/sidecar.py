@@ -64,7 +64,8 @@ class Sidecar:
         )
         stub: Any = api_service_v1.DaprStub
         self._api = stub(self._channel)
-        self._http = httpx.AsyncClient(base_url=settings.sidecar_http, timeout=2.0)
+        # No proxy of the environment may come between a service and its own sidecar.
+        self._http = httpx.AsyncClient(base_url=settings.sidecar_http, timeout=2.0, trust_env=False)
 
     async def publish(
         self, topic: str, data: BaseModel, *, subject: str, event_id: str | None = None

@@ -1,3 +1,4 @@
+import csv
 import stat
 import subprocess
 import time
@@ -113,6 +114,26 @@ def test_the_shim_keeps_daprd_on_loopback(settings: Settings, tmp_path: Path) ->
         "127.0.0.1 --app-id orders --x a b "
         "--dapr-internal-grpc-listen-address 127.0.0.1 --metrics-listen-address 127.0.0.1"
     )
+
+
+def test_the_shim_quotes_the_paths_that_daprd_splits(settings: Settings, tmp_path: Path) -> None:
+    """A checkout may lie in a folder with a comma or a quote in its name."""
+    real = tmp_path / "daprd"
+    real.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\nexec sleep 60\n")
+    real.chmod(0o755)
+    shim = dapr_files.write_runtime_folder(settings, Runtime(real, real, real, real, "")) / ".dapr"
+    paths = ['/my "old", orders/a', "/my orders/b"]
+    command = ["--app-id", "orders", "--config", paths[0], "--resources-path", paths[1]]
+
+    with subprocess.Popen([shim / "bin" / "daprd", *command]) as process:
+        log = settings.logs / "orders-daprd.log"
+        deadline = time.monotonic() + 10
+        while not (log.exists() and "--metrics" in log.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.terminate()
+
+    got = log.read_text().splitlines()
+    assert [next(csv.reader([got[index]])) for index in (3, 5)] == [[path] for path in paths]
 
 
 def test_the_shim_answers_for_its_version_like_daprd(settings: Settings, tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
+import re
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -129,12 +131,29 @@ def test_each_service_gets_its_names_and_its_origin() -> None:
     ]
     for _, arguments in engine.built:
         assert arguments["VERSION"] == "0.1.0"
-        assert len(arguments["REVISION"].removesuffix("-dirty")) == 40
+        assert arguments["REVISION"] == images.revision_of(find_checkout())
+
+
+def committed(folder: Path) -> Path:
+    """Make a repository with one commit."""
+    for command in (["init", "--quiet"], ["commit", "--quiet", "--allow-empty", "--message=one"]):
+        identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
+        git = shutil.which("git") or "git"
+        subprocess.run([git, "-C", folder, *identity, *command], check=True)
+    return folder
+
+
+def test_the_revision_is_the_commit(tmp_path: Path) -> None:
+    """An image says which sources it was built from."""
+    assert re.fullmatch("[0-9a-f]{40}", images.revision_of(committed(tmp_path)))
 
 
 def test_without_git_the_revision_is_unknown(tmp_path: Path) -> None:
-    """Sources that come without their history can be built."""
-    assert images.revision_of(tmp_path) == "unknown"
+    """Sources that come without their history can be built, also within another repository."""
+    archive = committed(tmp_path) / "archive"
+    archive.mkdir()
+
+    assert images.revision_of(archive) == "unknown"
 
 
 def test_saved_images_are_files_of_their_own(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -5,8 +6,10 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from orderflow_tools import kept, run_state
@@ -88,6 +91,52 @@ def test_a_recycled_id_is_not_taken_for_a_kept_process(settings: Settings) -> No
 
         assert stranger.poll() is None
         stranger.kill()
+
+
+def copied(settings: Settings, home: Path) -> Settings:
+    """Copy the folder of a run, as `cp -a` does with a checkout."""
+    shutil.copytree(settings.home, home)
+    return replace(settings, home=home)
+
+
+def test_a_copied_folder_has_nothing_to_do_with_the_originals_processes(
+    broker: Settings, tmp_path: Path
+) -> None:
+    """Neither are they shown as the copy's, nor stopped by it."""
+    copy = copied(broker, tmp_path.with_name(f"{tmp_path.name}-copy"))
+
+    assert kept.running(copy) == []
+    assert kept.pid_of(copy, "broker") is None
+    assert kept.stop_all(copy) == []
+    assert kept.running(broker) == ["broker"]
+
+
+def test_a_folder_that_was_moved_keeps_its_processes(broker: Settings, tmp_path: Path) -> None:
+    """Who moves a checkout while it runs can still see and stop what runs."""
+    moved = replace(broker, home=broker.home.rename(tmp_path.with_name(f"{tmp_path.name}-moved")))
+
+    assert kept.running(moved) == ["broker"]
+    assert kept.stop_all(moved) == []
+    assert kept.running(moved) == []
+
+
+def test_a_port_of_another_run_is_told_with_its_folder(broker: Settings) -> None:
+    """Who is refused a port learns which run to stop; its process would only be started again."""
+    with pytest.raises(PlatformError, match=f"by Orderflow in {broker.home} .`make stop`"):
+        broker.ports.check()
+
+
+def test_the_state_of_the_original_is_not_a_copys(settings: Settings, tmp_path: Path) -> None:
+    """`make stop` in a copy must not end the run of the original."""
+    runner = psutil.Process(os.getppid())
+    told = {"pid": runner.pid, "created": runner.create_time(), "home": str(settings.home)}
+    settings.run.mkdir()
+    (settings.run / "state.json").write_text(json.dumps(told))
+    copy = copied(settings, tmp_path.with_name(f"{tmp_path.name}-copy"))
+
+    assert run_state.holder(settings) == runner
+    assert run_state.holder(copy) is None
+    run_state.check_free(copy)
 
 
 def test_a_second_run_in_one_folder_is_refused(settings: Settings) -> None:

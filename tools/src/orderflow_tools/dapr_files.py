@@ -22,7 +22,16 @@ app=
 previous=
 for argument; do
     [ "$previous" = --app-id ] && app=$argument
+    option=$previous
     previous=$argument
+    # daprd reads these as CSV, where a path may hold a comma or a quote only within quotes.
+    case $option in
+        --config | --resources-path)
+            argument=\\"$(printf %s "$argument" | sed 's/"/""/g')\\"
+            ;;
+    esac
+    set -- "$@" "$argument"
+    shift
 done
 [ -n "$app" ] || exec {daprd} "$@"
 export DAPR_HOST_IP={loopback}

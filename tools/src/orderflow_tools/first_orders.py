@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
 
 from orderflow_cli.client import Orderflow
@@ -17,30 +18,50 @@ TIMEOUT: Final = 30.0
 """Seconds within which each of the two must have got where it is shown."""
 
 
-def show_first_orders(settings: Settings) -> str:
-    """Publish both orders as events, show their way, and return the id of the one that waits."""
+RESTING: Final = frozenset({OrderStatus.COMPLETED, OrderStatus.AWAITING_APPROVAL})
+"""Where an order rests that has gone through as far as it can by itself."""
+
+
+@dataclass(frozen=True)
+class FirstOrders:
+    """The id of the large order, which waits for approval, and the last status of each of both."""
+
+    waiting: str
+    statuses: tuple[OrderStatus | None, ...]
+
+    @property
+    def went_through(self) -> bool:
+        """Whether each order came as far as it can without a person."""
+        return all(status in RESTING for status in self.statuses)
+
+
+def show_first_orders(settings: Settings) -> FirstOrders:
+    """Publish both orders as events, and show each of their statuses."""
     run = secrets.token_hex(3)
     large = f"first-{run}-large"
     try:
         with Orderflow(load(settings.client_environment())) as client:
-            _show(client, f"first-{run}-small", OrderLine(item="paperclip", quantity=2))
-            _show(
-                client,
-                large,
-                OrderLine(item="cars", quantity=4),
-                until=[OrderStatus.AWAITING_APPROVAL],
+            statuses = (
+                _show(client, f"first-{run}-small", OrderLine(item="paperclip", quantity=2)),
+                _show(
+                    client,
+                    large,
+                    OrderLine(item="cars", quantity=4),
+                    until=[OrderStatus.AWAITING_APPROVAL],
+                ),
             )
     except OrderflowError as error:
         raise PlatformError(
             f"The first orders could not be followed: {error}. "
             f"Look into orders.log and orders-daprd.log in {settings.logs}."
         ) from error
-    return large
+    return FirstOrders(large, statuses)
 
 
 def _show(
     client: Orderflow, order_id: str, line: OrderLine, *, until: Collection[OrderStatus] = ()
-) -> None:
+) -> OrderStatus | None:
+    last = None
     say(f"  order {order_id}: {line.quantity} {line.item}")
     order = OrderSubmitted(order_id=order_id, customer_id="you", lines=(line,))
     with client.statuses() as feed:
@@ -49,3 +70,5 @@ def _show(
         for change in client.follow(order_id, until=until, timeout=TIMEOUT, feed=feed):
             reason = f" ({change.reason})" if change.reason else ""
             say(f"    {change.status:<42} {time.monotonic() - begun:5.2f} s{reason}")
+            last = change.status
+    return last

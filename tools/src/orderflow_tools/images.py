@@ -1,5 +1,6 @@
 """The services' images: built, and saved for those who load them elsewhere."""
 
+import os
 import subprocess
 import time
 import tomllib
@@ -67,6 +68,8 @@ def revision_of(root: Path) -> str:
     """Return the commit that is built, marked if the checkout differs from it."""
     outcome = subprocess.run(
         ["git", "-C", root, "describe", "--always", "--abbrev=40", "--match=", "--dirty"],
+        # An unpacked archive may lie in a folder of another repository.
+        env={**os.environ, "GIT_CEILING_DIRECTORIES": str(root.resolve().parent)},
         capture_output=True,
         text=True,
         errors="replace",

@@ -12,6 +12,7 @@ from typing import Final
 
 import psutil
 
+from orderflow_tools import keepers
 from orderflow_tools.dapr_files import keep_alive
 from orderflow_tools.settings import APPS, Settings
 
@@ -66,11 +67,17 @@ def start(
 
 
 def keeper_of(settings: Settings, name: str) -> psutil.Process | None:
-    """Return a process's keeper, if it lives; a number that another process has got is not it."""
+    """Return a process's keeper, if it lives.
+
+    A number that another process has got is not it, and neither is the keeper of another folder,
+    of which this one is a copy.
+    """
     process = _process(settings.run / f"{name}.keeper")
     with contextlib.suppress(psutil.Error):
-        if process and name in process.cmdline() and "keep_alive.py" in " ".join(process.cmdline()):
-            return process
+        if process and name in process.cmdline():
+            home = keepers.home_of(process)
+            if home and keepers.is_same(home, settings.home):
+                return process
     return None
 
 

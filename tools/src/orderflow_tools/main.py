@@ -22,7 +22,7 @@ from orderflow_tools.cluster.commands import add_commands as add_cluster
 from orderflow_tools.console import complain, say, step
 from orderflow_tools.engine import KINDS, open_engine
 from orderflow_tools.errors import PlatformError
-from orderflow_tools.first_orders import show_first_orders
+from orderflow_tools.first_orders import FirstOrders, show_first_orders
 from orderflow_tools.images import build_images
 from orderflow_tools.keep_alive import stop_signals
 from orderflow_tools.platform import Platform
@@ -48,7 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="orderflow-tools", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run_parser = _add(commands, "run", "start everything and keep running until Ctrl-C", run)
-    run_parser.add_argument("--no-orders", action="store_true", help="do not publish first orders")
+    how_far = run_parser.add_mutually_exclusive_group()
+    how_far.add_argument("--no-orders", action="store_true", help="do not publish first orders")
+    how_far.add_argument(
+        "--until-first-orders",
+        action="store_true",
+        help="stop after the first orders; fail if they do not go through",
+    )
     _add(commands, "stop", "stop what `run` started", stop)
     _add(commands, "status", "say what runs and whether it is ready", status)
     reset_parser = _add(commands, "reset", "remove the data, after asking", reset)
@@ -70,16 +76,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except Stopped:
         # Ctrl-C is how `run` is meant to end; what else is stopped has not done what it should.
-        return 0 if command is run else INTERRUPTED
+        is_done = command is run and not options.until_first_orders
+        return 0 if is_done else INTERRUPTED
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Start everything, show two orders, and keep running until told to stop."""
     with foreground():
-        return _run(settings, first_orders=not options.no_orders)
+        return _run(settings, options)
 
 
-def _run(settings: Settings, *, first_orders: bool) -> int:
+def _run(settings: Settings, options: argparse.Namespace) -> int:
     run_state.check_free(settings)
     begun = time.monotonic()
     platform = Platform(settings, step=step)
@@ -90,11 +97,13 @@ def _run(settings: Settings, *, first_orders: bool) -> int:
         try:
             platform.start()
             say(f"Everything is ready after {time.monotonic() - begun:.1f} s.")
-            waiting = _publish_first_orders(settings) if first_orders else None
+            first = None if options.no_orders else _publish_first_orders(settings)
+            if first and options.until_first_orders:
+                return _outcome(first)
             say()
             for line in first_user.sign_in(settings, platform.made_password):
                 say(line)
-            _say_what_next(settings, waiting)
+            _say_what_next(settings, first.waiting if first else None)
             _watch(platform)
         finally:
             _ignore_signals()
@@ -189,7 +198,16 @@ def vendored(settings: Settings, _options: argparse.Namespace) -> int:
     return 0
 
 
-def _publish_first_orders(settings: Settings) -> str:
+def _outcome(first: FirstOrders) -> int:
+    """Say whether the first orders went through, and return the exit code."""
+    if first.went_through:
+        say("\nThe first orders went through.")
+        return 0
+    complain("\nThe first orders did not go through: see the reasons above.")
+    return 1
+
+
+def _publish_first_orders(settings: Settings) -> FirstOrders:
     say("\nThe first orders, published as events:")
     return show_first_orders(settings)
 

@@ -28,6 +28,7 @@ from orderflow_tools import (
 )
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.kept import Report
+from orderflow_tools.proxies import bypassing
 from orderflow_tools.readiness import Check
 from orderflow_tools.settings import Settings, is_inherited
 from orderflow_tools.toolchain import Runtime, find_runtime
@@ -121,7 +122,7 @@ class Platform:
             return []
         killed = kept.stop_all(self.settings)
         for process in reversed(self._started):
-            process.terminate()  # a keeper whose file is missing has not been found
+            process.terminate()  # a keeper whose file is missing, or was moved, has not been found
             process.wait()
         self._started.clear()
         with contextlib.suppress(OSError):
@@ -177,7 +178,8 @@ class Platform:
     def environment(self) -> dict[str, str]:
         """Return the environment of everything that is started: this process's, and the run's."""
         inherited = {k: v for k, v in os.environ.items() if is_inherited(k)}
-        return {**inherited, **self.settings.service_environment(), "PYTHONUNBUFFERED": "1"}
+        own = {**self.settings.service_environment(), "PYTHONUNBUFFERED": "1"}
+        return {**bypassing(inherited), **own}
 
     def _prepare(self) -> None:
         for folder in (self.settings.data / "broker", self.settings.logs, self.settings.run):

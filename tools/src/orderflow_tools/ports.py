@@ -10,6 +10,7 @@ from typing import Final, Self
 import psutil
 
 from orderflow_contracts.names import LOCAL_PORTS
+from orderflow_tools import keepers
 from orderflow_tools.errors import PlatformError
 
 LOOPBACK: Final = "127.0.0.1"
@@ -208,6 +209,8 @@ def _user_of(port: int) -> str:
         for connection in psutil.net_connections("tcp"):
             local = connection.laddr
             if local and local.port == port and connection.pid:
+                if home := keepers.run_of(connection.pid):
+                    return f" by Orderflow in {home} (`make stop` in its checkout stops it)"
                 return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
     except psutil.Error:
         pass  # another user's process: its name is not ours to know

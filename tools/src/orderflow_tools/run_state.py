@@ -6,9 +6,11 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 
+from orderflow_tools import keepers
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.ports import OFFSET
 from orderflow_tools.settings import Settings
@@ -25,7 +27,8 @@ def held(settings: Settings) -> Iterator[None]:
         except BlockingIOError:
             raise PlatformError(_already(settings)) from None
         me = psutil.Process()
-        state.write_text(json.dumps({"pid": me.pid, "created": me.create_time()}))
+        told = {"pid": me.pid, "created": me.create_time(), "home": str(settings.home)}
+        state.write_text(json.dumps(told))
         try:
             yield
         finally:
@@ -37,11 +40,13 @@ def holder(settings: Settings) -> psutil.Process | None:
     """Return the process that runs the platform in this folder, if one does.
 
     A process that got the number of one that is gone was created at another time, and is not it.
+    Neither is the one of another folder, of which this one is a copy.
     """
     with contextlib.suppress(OSError, ValueError, KeyError, psutil.Error):
         told = json.loads((settings.run / "state.json").read_text())
         process = psutil.Process(told["pid"])
-        if process.create_time() == told["created"] and process.pid != os.getpid():
+        is_here = keepers.is_same(Path(told["home"]), settings.home)
+        if is_here and process.create_time() == told["created"] and process.pid != os.getpid():
             return process
     return None
 

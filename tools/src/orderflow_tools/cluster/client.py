@@ -10,6 +10,7 @@ from typing import Final
 import yaml
 
 from orderflow_tools.errors import PlatformError
+from orderflow_tools.proxies import bypassing
 
 QUESTION_TIMEOUT: Final = "--request-timeout=3s"
 
@@ -69,5 +70,4 @@ def without_proxy(kubeconfig: Path, environment: Mapping[str, str]) -> dict[str,
         return dict(environment)
     server = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
     host = server.partition("://")[2].rpartition(":")[0]
-    known = environment.get("NO_PROXY") or environment.get("no_proxy")
-    return {**environment, "NO_PROXY": f"{known},{host}" if known else host}
+    return bypassing(environment, [host])

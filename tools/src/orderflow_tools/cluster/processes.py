@@ -1,6 +1,7 @@
 """The cluster's processes: started, and watched while others wait for them."""
 
 import contextlib
+import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from typing import BinaryIO, Final, cast
 from orderflow_tools.cluster.layout import Layout
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.keep_alive import describe_end
+from orderflow_tools.proxies import without
 
 PAUSE: Final = 0.2
 """Seconds between two questions whether something is ready."""
@@ -30,6 +32,7 @@ class Processes:
         with self.log(name).open("wb") as log:
             process = subprocess.Popen(
                 [*self._enter, *map(str, command)],
+                env=without(os.environ),  # the API server would ask its webhooks by a proxy
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -1,0 +1,29 @@
+"""HTTP clients that use the environment's proxy for the network, and none for this machine."""
+
+from urllib.parse import urlsplit
+
+import httpx
+
+from orderflow_cli.credentials import is_loopback
+from orderflow_cli.errors import OrderflowError
+from orderflow_cli.trust import trusted
+
+
+def open_client(timeout: httpx.Timeout, *urls: str) -> httpx.Client:
+    """Open a client for these base URLs.
+
+    Raises `OrderflowError` for a proxy that cannot be used, if one of the URLs needs it, and for
+    certificates of authorities that cannot be read.
+    """
+    verify = trusted(urls)
+    local = [url for url in urls if is_loopback(url)]
+    if len(local) == len(urls):
+        return httpx.Client(timeout=timeout, trust_env=False, verify=verify)
+    try:
+        direct = {f"all://{urlsplit(url).netloc}": None for url in local}
+        return httpx.Client(timeout=timeout, mounts=direct, verify=verify)
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        raise OrderflowError(
+            f"a proxy that the environment names cannot be used ({error}): change HTTP_PROXY, "
+            "HTTPS_PROXY or ALL_PROXY, or name the services' host in NO_PROXY"
+        ) from error

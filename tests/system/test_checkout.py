@@ -1,0 +1,67 @@
+"""A checkout that was copied into a folder with a space in its name, used as a person uses it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from orderflow_tools.ports import Ports
+from orderflow_tools.settings import find_checkout
+
+LEFT_OUT = (".git", "__pycache__", "node_modules", ".*_cache", ".hypothesis")
+OF_THE_CALLER = ("ORDERFLOW_", "ORDERS_", "INVENTORY_", "APPROVALS_", "MAKE", "MFLAGS")
+
+
+def copied(target: Path) -> Path:
+    """Copy this checkout with its environment, of which the packages are of no use anywhere else.
+
+    Its uv comes along, if it has one: that spares fetching it.
+    """
+    root = find_checkout()
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        found = shutil.ignore_patterns(*LEFT_OUT)(folder, names)
+        if Path(folder) == root / ".orderflow":
+            found |= set(names) - {"uv"}
+        if Path(folder) == root / ".venv":
+            found |= {"lib", "lib64"}
+        return found
+
+    shutil.copytree(root, target, symlinks=True, ignore=left_out)
+    return target
+
+
+def make(checkout: Path, ports: Ports, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run make there, without the variables of whoever runs the tests."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith(OF_THE_CALLER)}
+    moved = {variable: str(port) for variable, port in ports.by_variable()}
+    return subprocess.run(
+        [shutil.which("make") or "make", f"PYTHON={sys.executable}", *arguments],
+        cwd=checkout,
+        env={**own, **moved},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+def test_a_copied_checkout_is_a_checkout_of_its_own(tmp_path: Path) -> None:
+    """It takes orders and loses its data, and neither in the checkout that it was copied from."""
+    checkout, ports = copied(tmp_path / "my orders"), Ports.free_block()
+
+    status = make(checkout, ports, "status")
+    assert f"Orderflow does not run in {checkout}" in status.stdout
+    assert status.returncode != 0
+
+    run = make(checkout, ports, "run", "ARGS=--until-first-orders")
+    assert "The first orders went through." in run.stdout, run.stdout
+    assert run.returncode == 0, run.stdout
+    assert (checkout / ".orderflow" / "data" / "orders.db").exists()
+
+    reset = make(checkout, ports, "reset", "YES=1")
+    assert reset.returncode == 0, reset.stdout
+    assert not any((checkout / ".orderflow" / "data").iterdir())
