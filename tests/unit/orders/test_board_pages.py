@@ -497,7 +497,7 @@ async def test_an_order_is_placed_once(
     key = re.search(r'name="key" value="([0-9a-f]{32})"', page.text)
     assert key
     fields = {"key": key[1], "customer_id": " bob ", "item": ["cars", "", "paperclip"]}
-    sent = {**fields, "quantity": ["1,000", "", "2"]}
+    sent = {**fields, "quantity": [" 1000 ", "", "2"]}
 
     answers = [await olga.post("/board/new-order", **sent) for _ in range(2)]
 
@@ -523,6 +523,9 @@ async def test_an_order_is_placed_once(
         ({"order_id": "a b"}, "order_id"),
         ({"quantity": "0"}, "quantity-0"),
         ({"quantity": "1.5"}, "quantity-0"),
+        ({"quantity": "1,5"}, "quantity-0"),
+        ({"quantity": "1,000"}, "quantity-0"),
+        ({"quantity": "1_000"}, "quantity-0"),
         ({"quantity": "1000001"}, "quantity-0"),
         ({"quantity": "٣"}, "quantity-0"),
         ({"quantity": ""}, "quantity-0"),
@@ -642,7 +645,9 @@ async def test_stock_is_put_on_the_shelf_once(
     assert (await visited.audit.page(1, None))[0].action == "stock.restock"
 
 
-@pytest.mark.parametrize("pieces", ["", "0", "-1", "1.5", "1000001", "many"])
+@pytest.mark.parametrize(
+    "pieces", ["", "0", "-1", "1.5", "2,50", "1,000", "1_000", "+5", "1000001", "many"]
+)
 async def test_pieces_that_cannot_be_are_refused(
     olga: Visitor, shelf: Shelf, visited: Visited, pieces: str
 ) -> None:

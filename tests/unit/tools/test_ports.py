@@ -47,7 +47,7 @@ def test_each_port_moves_singly_by_its_own_variable() -> None:
 
 def test_a_port_that_is_no_number_is_named() -> None:
     """The error says which variable is wrong, and what it holds."""
-    with pytest.raises(PlatformError, match=r"ORDERS_HTTP_PORT must be a number.*'eighty'"):
+    with pytest.raises(PlatformError, match=r"ORDERS_HTTP_PORT must be a whole number.*'eighty'"):
         Ports.from_environment({"ORDERS_HTTP_PORT": "eighty"})
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from orderflow_contracts.numbers import TypedNumber
 from orderflow_hosting.access import Role, form, page
 from orderflow_hosting.pages import decode_cursor, encode_cursor
 from orderflow_hosting.problems import Problem
@@ -98,7 +99,7 @@ class _Pages:
         self,
         request: Request,
         instance_id: str,
-        before: Annotated[int | None, Query(ge=0)] = None,
+        before: Annotated[TypedNumber | None, Query(ge=0)] = None,
         told: Told | None = None,
     ) -> Response:
         return await self._instance_page(request, instance_id, before=before, told=told)
