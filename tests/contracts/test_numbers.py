@@ -26,12 +26,12 @@ AMBIGUOUS = [
     "0x10",
     "5.0",
     "٣",
-    "１２",
+    "\uff11\uff12",
     "²",
     "9" * 5000,
     "5 pieces",
 ]
-ALPHABET = "0123456789,._' +-\u2212\u00a0\u2009eExX٣１²"
+ALPHABET = "0123456789,._' +-\u2212\u00a0\u2009eExX٣\uff11²"
 
 number: TypeAdapter[int] = TypeAdapter(TypedNumber)
 decimal: TypeAdapter[float] = TypeAdapter(TypedDecimal)

@@ -1,9 +1,8 @@
 """What every service reads from its environment, once, when it starts."""
 
-import ipaddress
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BeforeValidator,
@@ -18,19 +17,19 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orderflow_contracts.access import Roles
-
-LOOPBACK_NAMES: Final = frozenset({"localhost", "ip6-localhost", "ip6-loopback"})
+from orderflow_hosting.hosts import Host, NotAHost
 
 
 def is_loopback(host: str) -> bool:
     """Tell whether a name or an address is this machine's own, which no other can reach."""
-    name = host.strip("[]").rstrip(".").lower()
-    if name in LOOPBACK_NAMES:
-        return True
     try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
+        return Host.read(host).is_loopback
+    except NotAHost:
         return False
+
+
+def _canonical_host(value: Any) -> Any:
+    return str(Host.read(value)) if isinstance(value, str) else value
 
 
 def _listed(value: Any) -> Any:
@@ -41,7 +40,7 @@ def _listed(value: Any) -> Any:
 
 
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$", to_lower=True)]
-HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:\[\]_-]{1,253}$", to_lower=True)]
+HostName = Annotated[str, BeforeValidator(_canonical_host)]
 
 
 class ServiceSettings(BaseSettings):
