@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -86,16 +87,16 @@ def test_signing_out_ends_the_session_itself(visitors: Visitors, app: str) -> No
 
 
 def test_the_session_cookie_is_kept_from_scripts_and_from_other_sites(visitors: Visitors) -> None:
-    """No script reads it, no other site's link or form carries it, and each site has its own."""
+    """No script reads it, no other site's form carries it, and each site has its own."""
     visitor = visitors.anew(VIEWER)
 
     cookies = visitor.context.cookies()
 
     assert {cookie.get("name") for cookie in cookies} == {
-        f"orderflow_{app}_session" for app in SITES
+        f"orderflow_{app}_{urlsplit(visitor.url(app)).port}_session" for app in SITES
     }
     assert all(cookie.get("httpOnly") for cookie in cookies)
-    assert {cookie.get("sameSite") for cookie in cookies} == {"Strict"}
+    assert {cookie.get("sameSite") for cookie in cookies} == {"Lax"}
 
 
 @pytest.mark.parametrize("app", SITES)

@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from fastapi import FastAPI, Request, params
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from orderflow_contracts.fields import now
+from orderflow_hosting.hosts import Host, NotAHost
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.web.api_docs import api_docs_router
 from orderflow_hosting.web.filters import FILTERS
@@ -58,7 +59,7 @@ class Site:
     """The pages of one service: `page` renders a template of the service's own package.
 
     Every template knows `site`, `user` (who is signed in, or None), `csrf` (the text that a form
-    sends along), `path` and `now`.
+    sends along), `path`, `link` (which points a link to another site) and `now`.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Site:
             user=user,
             csrf=getattr(state, "csrf", ""),
             path=request.url.path,
+            link=partial(link_for, request),
             now=now(),
             **context,
         )
@@ -131,6 +133,21 @@ class Site:
         if request.method == "GET" and request.url.query:
             back = f"{back}?{request.url.query}"
         return RedirectResponse(_sign_in_url(back), status_code=303)
+
+
+def link_for(request: Request, url: str) -> str:
+    """Point a link to a local site at the name by which this browser reaches the machine.
+
+    A session at `localhost` is unknown at `127.0.0.1`. Every other link stays as it is.
+    """
+    parts = urlsplit(url)
+    try:
+        here, there = Host.read(request.headers.get("host", "")), Host.read(parts.netloc)
+    except NotAHost:
+        return url
+    if not (here.is_loopback and there.is_loopback):
+        return url
+    return urlunsplit(parts._replace(netloc=str(Host(here.name, there.port))))
 
 
 def _sign_in_url(back: str) -> str:
