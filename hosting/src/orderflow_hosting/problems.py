@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
+from urllib.parse import quote
 
 import grpc
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from orderflow_hosting.database import DATABASE_AWAY
 
@@ -26,6 +28,7 @@ _GRPC_CODES = {
 }
 
 HTTP_BAD_REQUEST = 400
+HTTP_NOT_FOUND = 404
 
 _CHALLENGES: Mapping[int, Mapping[str, str]] = {401: {"WWW-Authenticate": "Bearer"}}
 
@@ -145,6 +148,10 @@ def install(app: FastAPI) -> None:
             return _response(request, unread)
         code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(failure.status_code, "HTTP_ERROR")
         problem = Problem(failure.status_code, code, str(failure.detail))
+        if failure.status_code == HTTP_NOT_FOUND and (path := path_without_slash(request)):
+            if request.method in {"GET", "HEAD"} and _wants_page(request):
+                return RedirectResponse(path, status_code=307)
+            problem = Problem(404, code, f"the path has no slash at its end: use {path}")
         return _response(request, problem, failure.headers)
 
     async def answer_unexpected(request: Request, error: Exception) -> Response:
@@ -157,12 +164,35 @@ def install(app: FastAPI) -> None:
         problem = Problem(503, "STORE_UNAVAILABLE", "the database does not answer")
         return _response(request, problem)
 
+    app.router.redirect_slashes = False  # it redirects to http:// behind a gateway with TLS
     app.add_exception_handler(Problem, answer)
     for unavailable in DATABASE_AWAY:
         app.add_exception_handler(unavailable, answer_unavailable)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(HTTPException, answer_http)
     app.add_exception_handler(Exception, answer_unexpected)
+
+
+def path_without_slash(request: Request) -> str | None:
+    """Find the path, with its query, that was meant by one with a slash at its end, if there is."""
+    path = request.scope["path"].rstrip("/")
+    if not request.scope["path"].endswith("/") or not is_local_path(path):
+        return None
+    scope = {**request.scope, "path": path}
+    routes = cast("FastAPI", request.app).router.routes
+    if all(route.matches(scope)[0] is Match.NONE for route in routes):
+        return None
+    query = request.scope.get("query_string", b"").decode("latin-1")
+    return quote(path, safe="/") + (f"?{query}" if query else "")
+
+
+def is_local_path(path: str) -> bool:
+    """Tell whether this is a path of the same site; two slashes of any kind would begin a host."""
+    return path.startswith("/") and path[1:2] not in {"/", "\\"}
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "")
 
 
 def _response(
