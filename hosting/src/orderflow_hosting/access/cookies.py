@@ -35,8 +35,9 @@ class SessionCookie:
         return f"orderflow_{self._app_id}_{port or self._port}_session"
 
     def read(self, request: Request) -> str | None:
-        """Read the cookie that a request carries."""
-        return request.cookies.get(self.name(request))
+        """Read the cookie of a session that has just begun, or else the one that was sent."""
+        fresh: str | None = getattr(request.state, "new_session", None)
+        return fresh or request.cookies.get(self.name(request))
 
     def write(self, request: Request, value: str) -> str:
         """Write the header that sets the cookie, or removes it if empty."""

@@ -11,6 +11,7 @@ from orderflow_contracts.inventory import RestockRequest
 from orderflow_contracts.numbers import read_whole_number
 from orderflow_hosting.access import Role, form, name_subject, page
 from orderflow_hosting.problems import Problem
+from orderflow_hosting.refused_forms import refused_form
 from orderflow_hosting.web import Site
 from orders.board_store import BoardStore
 from orders.pages.stock_levels import Stocks, levels
@@ -47,7 +48,9 @@ def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
 
     @router.get("", dependencies=[page()])
     async def show(request: Request) -> Response:
-        return await shown(request)
+        typed, action = refused_form(request), "/board/stock/restock"
+        item, pieces = typed.value(action, "item"), typed.value(action, "quantity")
+        return await shown(request, item=item, pieces=pieces)
 
     @router.post("/restock", dependencies=[form(Role.OPERATOR, "stock.restock")])
     async def restock(request: Request) -> Response:
