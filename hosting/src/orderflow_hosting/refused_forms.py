@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from orderflow_hosting.local_paths import local_path, quoted
 
 NEVER_CARRIED: Final = frozenset({"csrf", "password", "next", "refused"})
-NOT_TYPED: Final = frozenset({"key", "show", "total_cents"})
+NOT_TYPED: Final = frozenset({"key", "place", "settled", "show", "shown", "total_cents"})
 MOST_CHARACTERS: Final = 200_000
 MOST_FIELDS: Final = 500
 
