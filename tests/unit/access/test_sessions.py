@@ -1,5 +1,7 @@
 """Sessions: how they begin, how long they last, and what ends them."""
 
+import html
+import re
 import uuid
 from pathlib import Path
 
@@ -241,6 +243,33 @@ async def _at(run: Guarded, address: str, jar: httpx.Cookies, post: str = "") ->
     for name, value in response.cookies.items():
         jar.set(name, value)
     return response
+
+
+async def test_a_form_is_carried_past_the_sign_in_of_a_closed_service(closed: Guarded) -> None:
+    """Nobody unknown gets as far as its route; its text is shown after signing in all the same."""
+    closed.people.add("ann", Role.OPERATOR)
+    browser = closed.client(headers={"Accept": "text/html"})
+
+    refused = await browser.post("/pages/t", data={"words": "a long thought", "password": "x-1"})
+    carried = re.search(r'name="refused" value="([^"]*)"', refused.text)
+    assert carried is not None
+    page = await sign_in(browser, refused=html.unescape(carried[1]))
+
+    assert (refused.status_code, page.status_code) == (401, 200)
+    assert "a long thought" in page.text
+    assert "x-1" not in refused.text + page.text
+    assert closed.done == []
+
+
+async def test_a_form_too_long_to_be_carried_says_so(opened: Guarded) -> None:
+    """Before anything is lost, the browser's way back still leads to it."""
+    browser = opened.client(headers={"Accept": "text/html"})
+
+    refused = await browser.post("/pages/t", data={"words": "x" * 300_000})
+
+    assert refused.status_code == 401
+    assert "too long to be carried on" in refused.text
+    assert len(refused.text) < 10_000
 
 
 async def test_another_services_cookie_opens_nothing(opened: Guarded) -> None:

@@ -137,7 +137,10 @@ class Site:
             state = {"refused": sent, "refusal": problem}
             page = page_of_form(request.app, sent.action)
             return PageAgain(page, state, problem.status, WHOLE_PAGE if is_part else None)
-        if sent is not None and not is_part:
+        is_worth_showing = sent is not None and (
+            sent.typed or sent.is_too_long or problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        )
+        if is_worth_showing and not is_part:
             request.state.refused = sent
         template = "problem_part.html" if is_part else "problem.html"
         response = self.page(request, template, problem.status, problem=problem)
