@@ -15,7 +15,6 @@ from orderflow_hosting.local_paths import local_path, quoted
 MOST_REDIRECTS: Final = 3
 FIRST_REDIRECT: Final = 300
 FIRST_FAILURE: Final = 400
-SHOWS_THE_FORM: Final = frozenset({200, 422})
 
 
 def page_of_form(app: FastAPI, action: str) -> str:
@@ -73,7 +72,7 @@ class PageAgain(Response):
 
 
 class _Answer:
-    """Passes a page on, with another status; swallows a redirect, whose target it notes."""
+    """Passes a page on with the status of the refusal; swallows a redirect, whose target it notes."""
 
     def __init__(self, send: Send, status: int | None, headers: Mapping[str, str]) -> None:
         self.location: str | None = None
@@ -85,7 +84,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             if FIRST_REDIRECT <= message["status"] < FIRST_FAILURE:
                 self.location = Headers(scope=message).get("location")
-            elif self._status is not None and message["status"] in SHOWS_THE_FORM:
+            elif self._status is not None:
                 message["status"] = self._status
             MutableHeaders(scope=message).update(self._headers)
         if self.location is None:
