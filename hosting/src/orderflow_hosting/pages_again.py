@@ -72,7 +72,7 @@ class PageAgain(Response):
 
 
 class _Answer:
-    """Passes a page on with the status of the refusal; swallows a redirect, whose target it notes."""
+    """Passes a page on with the status of the refusal; notes where a redirect leads."""
 
     def __init__(self, send: Send, status: int | None, headers: Mapping[str, str]) -> None:
         self.location: str | None = None
