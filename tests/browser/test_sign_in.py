@@ -2,11 +2,13 @@
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
 
 from browser.people import (
+    APPROVER,
     FORGETFUL,
     LEAVING,
     OPERATOR,
@@ -16,6 +18,7 @@ from browser.people import (
 )
 from browser.visitors import SITES, Visitor, Visitors
 from orderflow_contracts.names import APPROVALS, ORDERS
+from system.shop import Shop
 
 REFUSED = r"responded with a status of (401|429)"
 
@@ -86,16 +89,16 @@ def test_signing_out_ends_the_session_itself(visitors: Visitors, app: str) -> No
 
 
 def test_the_session_cookie_is_kept_from_scripts_and_from_other_sites(visitors: Visitors) -> None:
-    """No script reads it, no other site's link or form carries it, and each site has its own."""
+    """No script reads it, no other site's form carries it, and each site has its own."""
     visitor = visitors.anew(VIEWER)
 
     cookies = visitor.context.cookies()
 
     assert {cookie.get("name") for cookie in cookies} == {
-        f"orderflow_{app}_session" for app in SITES
+        f"orderflow_{app}_{urlsplit(visitor.url(app)).port}_session" for app in SITES
     }
     assert all(cookie.get("httpOnly") for cookie in cookies)
-    assert {cookie.get("sameSite") for cookie in cookies} == {"Strict"}
+    assert {cookie.get("sameSite") for cookie in cookies} == {"Lax"}
 
 
 @pytest.mark.parametrize("app", SITES)
@@ -115,19 +118,49 @@ def test_an_open_page_says_that_one_is_signed_out(visitors: Visitors, app: str) 
     visitor.assert_signed_out()
 
 
-def test_what_is_sent_after_the_session_ended_is_not_done(visitors: Visitors) -> None:
-    """A form of a page that was open before leads to the sign-in, and nothing was done."""
+def test_an_order_that_is_sent_after_the_session_ended_stays_in_its_form(
+    visitors: Visitors,
+) -> None:
+    """It leads to the sign-in and back to the form, and is placed when it is sent from there."""
     visitor = visitors(OPERATOR)
+    visitor.forgive_status(401, 404)
     visitor.go(ORDERS, "/board/new-order")
-    cookies = visitor.context.cookies()
     visitor.context.clear_cookies()
 
     visitor.place("after-the-end", "nobody", "paperclip", 1)
+    expect(visitor.heading).to_have_text("Sign in")
+    visitor.fill_sign_in(OPERATOR, PASSWORD)
 
-    visitor.assert_signed_out()
-    visitor.context.add_cookies(cookies)  # type: ignore[arg-type] # what was read can be written
-    visitor.forgive_status(404)
-    assert visitor.go(ORDERS, "/board/orders/after-the-end").status == 404
+    expect(visitor.page.get_by_label("Customer")).to_have_value("nobody")
+    expect(visitor.page).to_have_url(visitor.url(ORDERS, "/board/new-order"))
+    order = visitor.url(ORDERS, "/board/orders/after-the-end")
+    assert visitor.context.request.get(order).status == 404
+    visitor.page.get_by_role("button", name="Place the order").click()
+    expect(visitor.page).to_have_url(f"{order}?done=placed")
+
+
+def test_a_comment_outlives_its_session(visitors: Visitors, shop: Shop) -> None:
+    """It stands on the request's page after signing in, and no live change replaces it."""
+    order_id, comment = shop.submit("cars", 4), "A long thought,\nwritten slowly."
+    shop.wait_approval(order_id, "pending")
+    visitor = visitors(APPROVER)
+    visitor.forgive_status(401)
+    visitor.forgive_lost_connection()
+    visitor.go(APPROVALS)
+    visitor.card(order_id).get_by_label("Comment").fill(comment)
+    visitor.context.clear_cookies()
+
+    visitor.card(order_id).get_by_role("button", name="Approve").click()
+    expect(visitor.heading).to_have_text("Sign in")
+    visitor.fill_sign_in(APPROVER, PASSWORD)
+    typed = visitor.page.get_by_label("Comment")
+    expect(typed).to_have_value(comment)
+    with visitor.page.expect_response(f"**/inbox/requests/{order_id}"):
+        shop.submit("cars", 4)
+
+    expect(typed).to_have_value(comment)
+    visitor.page.get_by_role("button", name="Approve").click()
+    expect(visitor.outcome).to_contain_text("You approved it.")
 
 
 def test_a_user_who_is_removed_is_out_at_once(visitors: Visitors, access_file: Path) -> None:

@@ -67,7 +67,7 @@ class Visited:
         cookies, csrf = {}, ""
         if name is not None:
             cookie, csrf = await self._sessions.open(name, "session")
-            cookies = {f"orderflow_{APP}_session": cookie}
+            cookies = {f"orderflow_{APP}_1_session": cookie}
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self._app),
             base_url=f"http://{APP}",

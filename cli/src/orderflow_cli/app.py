@@ -1,7 +1,7 @@
 """What all commands share: the application, its options, and the way to the services."""
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Final
 
@@ -10,6 +10,7 @@ import typer
 from orderflow_cli.client import Orderflow
 from orderflow_cli.credentials import load_credential
 from orderflow_cli.settings import load
+from orderflow_contracts.numbers import IN_DIGITS, read_whole_number
 
 ENDED_OTHERWISE: Final = 3
 """The exit code when an order or a workflow that was waited for ended, but not completed."""
@@ -19,7 +20,26 @@ OUT_OF_TIME: Final = 4
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 OrderIdArgument = Annotated[str, typer.Argument(metavar="ID", help="The order's id.")]
-Limit = Annotated[int, typer.Option(min=1, help="So many at most.")]
+
+
+def whole_number(least: int, most: int | None = None) -> Callable[[str | int], int]:
+    """Make the parser of a number between two bounds, which takes plain digits alone."""
+
+    def parse(given: str | int) -> int:
+        number = read_whole_number(str(given))
+        if number is None:
+            raise typer.BadParameter(f"{given!r} must be {IN_DIGITS}.")
+        if number < least or (most is not None and number > most):
+            bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+            raise typer.BadParameter(f"{given!r} must be {bounds}.")
+        return number
+
+    return parse
+
+
+Limit = Annotated[
+    int, typer.Option(parser=whole_number(1), metavar="NUMBER", help="So many at most.")
+]
 
 
 def _user() -> str:

@@ -14,6 +14,7 @@ from orderflow_cli.terminal import clean, clean_lines
 from orderflow_cli.wire import FORBIDDEN, UNAUTHORIZED
 from orderflow_contracts.approvals import Decision
 from orderflow_contracts.inventory import Stock, StockItem
+from orderflow_contracts.numbers import read_whole_number
 from orderflow_contracts.orders import ANONYMOUS, OrderLine, OrderStatus, OrderSubmitted
 
 BANNER: Final = (
@@ -25,7 +26,6 @@ EXIT: Final = "exit"
 RESTOCK: Final = "restock"
 YES_OR_NO: Final = {"y": True, "yes": True, "n": False, "no": False}
 MOST_PIECES: Final = 1_000_000
-MOST_DIGITS: Final = 9
 REQUEST_PATIENCE_SECONDS: Final = 15.0
 """For so long a request for approval may be on its way from orders to approvals."""
 
@@ -113,12 +113,14 @@ class Console:
         answer = self._answers.ask(f"How many {item.item} would you like to purchase? ")
         if answer == EXIT:
             return False
-        is_number = answer.isascii() and answer.isdigit() and len(answer) <= MOST_DIGITS
-        quantity = int(answer) if is_number else 0
+        quantity = read_whole_number(answer) or 0
         if 1 <= quantity <= MOST_PIECES:
             self._buy(item, quantity)
         else:
-            _say(f"{answer!r} is no quantity: it must be a whole number from 1 to {MOST_PIECES:,}.")
+            _say(
+                f"{answer!r} is not a quantity: type a whole number from 1 to {MOST_PIECES} in "
+                "plain digits, without comma, point or space."
+            )
         return True
 
     def _buy(self, item: StockItem, quantity: int) -> None:

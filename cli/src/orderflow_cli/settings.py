@@ -12,6 +12,7 @@ from orderflow_cli.credentials import Credential, load_credential
 from orderflow_cli.errors import OrderflowError
 from orderflow_contracts import variables
 from orderflow_contracts.names import APPROVALS, INVENTORY, LOCAL_PORTS, ORDERS
+from orderflow_contracts.numbers import IN_DIGITS, read_whole_number
 
 HIGHEST_PORT: Final = 65_535
 
@@ -83,10 +84,10 @@ def sidecar_grpc(environment: Mapping[str, str] = os.environ) -> str:
 
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name, "").strip()
-    try:
-        return int(text) if text else default
-    except ValueError:
-        raise OrderflowError(f"{name} must be a whole number, and is {text!r}") from None
+    number = read_whole_number(text) if text else default
+    if number is None:
+        raise OrderflowError(f"{name} must be {IN_DIGITS}, and is {text!r}")
+    return number
 
 
 def _url(environment: Mapping[str, str], name: str, default: str) -> str:

@@ -6,7 +6,7 @@ import typer
 from pydantic import ValidationError
 
 from orderflow_cli import show
-from orderflow_cli.app import Approver, AsJson, Limit, OrderIdArgument, app, services
+from orderflow_cli.app import Approver, AsJson, Limit, OrderIdArgument, app, services, whole_number
 from orderflow_cli.client import Orderflow
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.models import DeadLetter
@@ -63,7 +63,9 @@ def restock(
     quantity: Annotated[
         int | None,
         typer.Argument(
-            min=1, max=1_000_000, help="So many more; without: back to the opening stock."
+            parser=whole_number(1, 1_000_000),
+            metavar="[QUANTITY]",
+            help="So many more; without: back to the opening stock.",
         ),
     ] = None,
     as_json: AsJson = False,

@@ -1,15 +1,37 @@
 """Field types and the base model that all messages share."""
 
+import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+from pydantic_core import PydanticCustomError
 
 
 class Message(BaseModel):
     """A frozen message. Unknown fields are ignored, so that senders can add some."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+_BEGINS_WITH_A_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\D")
+
+
+def _no_bare_number(value: object) -> object:
+    """Refuse a bare number, which could be seconds or milliseconds since any epoch."""
+    if isinstance(value, datetime) or (
+        isinstance(value, str) and _BEGINS_WITH_A_DATE.match(value.strip())
+    ):
+        return value
+    raise PydanticCustomError("moment", "must be a time such as 2026-01-31T12:00:00Z")
 
 
 def _to_utc(moment: datetime) -> datetime:
@@ -36,7 +58,7 @@ Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Cents = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
 """An amount of money in cents of US dollars, as much as a column of 64 bits can hold."""
 
-Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_no_bare_number), AfterValidator(_to_utc)]
 """A point in time; written as RFC 3339 in UTC."""
 
 

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from orderflow_contracts.fields import Moment, now
+from orderflow_contracts.numbers import TypedNumber
 from orderflow_hosting.access import Role, changes, reads
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database, Utc
@@ -40,7 +41,7 @@ MOST_NESTED = 50
 RETRIES_EXHAUSTED = "could not be handled, however often it was tried"
 
 
-LetterId = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[1])]
+LetterId = Annotated[TypedNumber, Path(ge=1, le=2**31 - 1, examples=[1])]
 
 
 class DeadLetter(BaseModel):

@@ -9,11 +9,12 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Query
 from pydantic import BaseModel
 
+from orderflow_contracts.numbers import TypedNumber
 from orderflow_hosting.problems import FieldError, Problem
 
 Item = TypeVar("Item")
 
-Limit = Annotated[int, Query(ge=1, le=500, description="How many at most")]
+Limit = Annotated[TypedNumber, Query(ge=1, le=500, description="How many at most")]
 After = Annotated[str | None, Query(description="The cursor `next` of the page before")]
 
 

@@ -7,10 +7,13 @@ import grpc
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from orderflow_hosting.local_paths import local_path, quoted
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -24,6 +27,7 @@ _GRPC_CODES = {
 }
 
 HTTP_BAD_REQUEST = 400
+HTTP_NOT_FOUND = 404
 
 _CHALLENGES: Mapping[int, Mapping[str, str]] = {401: {"WWW-Authenticate": "Bearer"}}
 
@@ -139,32 +143,37 @@ def install(app: FastAPI) -> None:
 
     async def answer(request: Request, error: Exception) -> Response:
         problem = cast("Problem", error)
-        return _response(request, problem)
+        return await _response(request, problem)
 
     async def answer_invalid(request: Request, error: Exception) -> Response:
         problem = invalid_input(cast("RequestValidationError", error).errors(), skip=1)
-        return _response(request, problem)
+        return await _response(request, problem)
 
     async def answer_http(request: Request, error: Exception) -> Response:
         failure = cast("HTTPException", error)
         if failure.status_code == HTTP_BAD_REQUEST:  # the framework's word for an unreadable body
             unreadable = FieldError(field="body", message="cannot be read")
             unread = Problem(422, "INVALID_INPUT", "body: cannot be read", [unreadable])
-            return _response(request, unread)
+            return await _response(request, unread)
         code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(failure.status_code, "HTTP_ERROR")
         problem = Problem(failure.status_code, code, str(failure.detail))
-        return _response(request, problem, failure.headers)
+        if failure.status_code == HTTP_NOT_FOUND and (path := path_without_slash(request)):
+            if request.method in {"GET", "HEAD"} and _wants_page(request):
+                return RedirectResponse(path, status_code=307)
+            problem = Problem(404, code, f"the path has no slash at its end: use {path}")
+        return await _response(request, problem, failure.headers)
 
     async def answer_unexpected(request: Request, error: Exception) -> Response:
         log.error("http_request_failed", path=request.url.path, exc_info=error)
         problem = Problem(500, "INTERNAL_ERROR", "something went wrong; the log says what")
-        return _response(request, problem)
+        return await _response(request, problem)
 
     async def answer_unavailable(request: Request, error: Exception) -> Response:
         unavailable = cast("Unavailable", error)
         log.warning("http_request_unavailable", path=request.url.path, reason=str(unavailable))
-        return _response(request, Problem(503, unavailable.code, unavailable.detail))
+        return await _response(request, Problem(503, unavailable.code, unavailable.detail))
 
+    app.router.redirect_slashes = False  # it redirects to http:// behind a gateway with TLS
     app.add_exception_handler(Problem, answer)
     app.add_exception_handler(Unavailable, answer_unavailable)
     app.add_exception_handler(RequestValidationError, answer_invalid)
@@ -172,12 +181,32 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, answer_unexpected)
 
 
-def _response(
+def path_without_slash(request: Request) -> str | None:
+    """Find the path, with its query, that was meant by one with a slash at its end, if there is."""
+    path = request.scope["path"].rstrip("/")
+    target = quoted(path)
+    if not request.scope["path"].endswith("/") or target in {"", "/"}:
+        return None
+    if local_path(target) != target:
+        return None
+    scope = {**request.scope, "path": path}
+    routes = cast("FastAPI", request.app).router.routes
+    if all(route.matches(scope)[0] is Match.NONE for route in routes):
+        return None
+    query = request.scope.get("query_string", b"").decode("latin-1")
+    return f"{target}?{query}" if query else target
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "")
+
+
+async def _response(
     request: Request, problem: Problem, headers: Mapping[str, str] | None = None
 ) -> Response:
     request.state.problem_code = problem.code  # the audit trail tells it
     as_page = getattr(request.app.state, "problem_page", None)
-    page: Response | None = as_page(request, problem) if as_page else None
+    page: Response | None = await as_page(request, problem) if as_page else None
     if page is not None:
         page.headers.update(headers or {})
         return page

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, Valida
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from orderflow_hosting.hosts import Host
+
 HOUR_SECONDS: Final = 3600
 LONGEST_SECONDS: Final = 366 * 24 * HOUR_SECONDS
 HIGHEST_PORT: Final = 65_535
@@ -89,6 +91,10 @@ def _database_url(text: str) -> str:
     return text
 
 
+def _public_host(value: Any) -> Any:
+    return str(Host.read(value)) if isinstance(value, str) else value
+
+
 def _web_url(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -113,8 +119,11 @@ Hours = Annotated[
 """A length of time in hours: a number of them, or with a unit."""
 
 Port = Annotated[int, Field(ge=1, le=HIGHEST_PORT)]
-Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9_:.%\[\]-]{1,253}$")]
+Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9_:.%\[\]-]{1,253}$")]
 """A name or an address to listen on or to connect to."""
+
+PublicHost = Annotated[str, BeforeValidator(_public_host)]
+"""A host, with or without a port, by which browsers reach the service; as they write it."""
 
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]

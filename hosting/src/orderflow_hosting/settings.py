@@ -1,6 +1,5 @@
 """What every service reads from its environment, once, when it starts."""
 
-import ipaddress
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,28 +19,23 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orderflow_contracts import variables
 from orderflow_contracts.access import Roles
+from orderflow_hosting.hosts import Host, NotAHost
 from orderflow_hosting.proxies import bypass_for_grpc
-from orderflow_hosting.setting_types import Host, Hours, Port, decoded
+from orderflow_hosting.setting_types import Address, Hours, Port, PublicHost, decoded
 
 NOT_CONFIGURED: Final = os.EX_CONFIG
 """The exit code when the configuration must be changed before a start can succeed."""
 
-LOOPBACK_NAMES: Final = frozenset({"localhost", "ip6-localhost", "ip6-loopback"})
-
 
 def is_loopback(host: str) -> bool:
     """Tell whether a name or an address is this machine's own, which no other can reach."""
-    name = host.strip("[]").rstrip(".").lower()
-    if name in LOOPBACK_NAMES:
-        return True
     try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
+        return Host.read(host).is_loopback
+    except NotAHost:
         return False
 
 
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$", to_lower=True)]
-HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:\[\]_-]{1,253}$", to_lower=True)]
 
 
 class ServiceSettings(BaseSettings):
@@ -51,11 +45,11 @@ class ServiceSettings(BaseSettings):
         frozen=True, extra="ignore", env_ignore_empty=True, enable_decoding=False
     )
 
-    http_host: Host = "127.0.0.1"
+    http_host: Address = "127.0.0.1"
     http_port: Port
-    grpc_host: Host = "127.0.0.1"
+    grpc_host: Address = "127.0.0.1"
     grpc_port: Port
-    dapr_host: Host = Field("127.0.0.1", validation_alias="DAPR_RUNTIME_HOST")
+    dapr_host: Address = Field("127.0.0.1", validation_alias="DAPR_RUNTIME_HOST")
     dapr_http_port: Port = Field(validation_alias="DAPR_HTTP_PORT")
     dapr_grpc_port: Port = Field(validation_alias="DAPR_GRPC_PORT")
     app_api_token: SecretStr = Field(validation_alias="APP_API_TOKEN", min_length=16)
@@ -79,7 +73,7 @@ class ServiceSettings(BaseSettings):
     proxy_groups: dict[str, Roles] = Field(
         default_factory=dict, validation_alias="ORDERFLOW_PROXY_GROUPS"
     )
-    public_hosts: tuple[HostName, ...] = Field((), validation_alias="ORDERFLOW_PUBLIC_HOSTS")
+    public_hosts: tuple[PublicHost, ...] = Field((), validation_alias="ORDERFLOW_PUBLIC_HOSTS")
     session_hours: Hours = Field(8, gt=0, le=168, validation_alias="ORDERFLOW_SESSION_HOURS")
     cookies_secure: bool | None = Field(None, validation_alias="ORDERFLOW_COOKIES_SECURE")
 

@@ -11,7 +11,7 @@ from orderflow_contracts.access import Role
 
 PROXY = "10.0.0.7"
 GROUPS = '{"approvers": ["approver"], "staff": ["viewer"], "shop": ["operator", "viewer"]}'
-COOKIE = "orderflow_orders_session"
+COOKIE = "orderflow_orders_1_session"
 
 
 @pytest.fixture

@@ -1,14 +1,19 @@
 """Sessions: how they begin, how long they last, and what ends them."""
 
+import html
+import re
+import uuid
+from pathlib import Path
+
 import httpx
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select
 
-from fakes.guarded_app import HASH, PASSWORD, Guarded, csrf_of
+from fakes.guarded_app import HASH, PASSWORD, Guarded, csrf_of, guarded
 from orderflow_contracts.access import Role
 
-COOKIE = "orderflow_orders_session"
+COOKIE = "orderflow_orders_1_session"
 WAYS_ON = [
     ("/pages/t?x=1", "/pages/t?x=1"),
     ("https://evil.example/", "/"),
@@ -38,13 +43,13 @@ async def sign_in(browser: httpx.AsyncClient, **data: str) -> httpx.Response:
 
 
 async def test_a_session_begins_with_name_and_password(opened: Guarded) -> None:
-    """The cookie is for this service, this site and its own requests, out of reach of scripts."""
+    """Links from elsewhere carry the cookie, other sites' forms do not, and no script reads it."""
     response = await sign_in(opened.client())
 
     assert (response.status_code, response.headers["Location"]) == (303, "/")
     name, *attributes = response.headers["Set-Cookie"].split("; ")
     assert name.startswith(f"{COOKIE}=")
-    assert sorted(attributes) == ["HttpOnly", "Max-Age=28800", "Path=/", "SameSite=Strict"]
+    assert sorted(attributes) == ["HttpOnly", "Max-Age=28800", "Path=/", "SameSite=Lax"]
     assert "no-store" in response.headers["Cache-Control"]
 
 
@@ -197,12 +202,82 @@ async def test_a_changed_role_counts_at_once(opened: Guarded) -> None:
     assert await is_in(browser)
 
 
+async def test_runs_side_by_side_keep_their_sessions(tmp_path: Path) -> None:
+    """Each port of a host has a cookie of its own, at whatever name the browser comes."""
+    for host in ("localhost", "127.0.0.1", "[::1]"):
+        jar = httpx.Cookies()
+        async with guarded(_folder(tmp_path)) as first, guarded(_folder(tmp_path)) as second:
+            addresses = {f"http://{host}:8001": first, f"http://{host}:9001": second}
+            for address, run in addresses.items():
+                run.people.add("ann", Role.VIEWER)
+                assert (await _at(run, address, jar, "/sign-in")).status_code == 303
+            for address, run in addresses.items():
+                assert (await _at(run, address, jar)).status_code == 200, address
+
+
+async def test_behind_a_gateway_that_names_no_port_the_cookie_has_the_services_own(
+    opened: Guarded,
+) -> None:
+    """So its name stays the same with every request."""
+    browser = await opened.signed_in("ann")
+
+    assert list(browser.cookies) == [COOKIE]
+    assert (await browser.get("/")).status_code == 200
+
+
+def _folder(path: Path) -> Path:
+    folder = path / uuid.uuid4().hex
+    folder.mkdir()
+    return folder
+
+
+async def _at(run: Guarded, address: str, jar: httpx.Cookies, post: str = "") -> httpx.Response:
+    """Ask one of several runs as one browser, which keeps its cookies by host alone."""
+    host = address.partition("//")[2]
+    cookies = "; ".join(f"{name}={value}" for name, value in jar.items())
+    headers = {"Host": host, "Cookie": cookies} if cookies else {"Host": host}
+    if not post:
+        return await run.client().get("/", headers=headers)
+    data = {"name": "ann", "password": PASSWORD}
+    response = await run.client().post(post, data=data, headers=headers)
+    for name, value in response.cookies.items():
+        jar.set(name, value)
+    return response
+
+
+async def test_a_form_is_carried_past_the_sign_in_of_a_closed_service(closed: Guarded) -> None:
+    """Nobody unknown gets as far as its route; its text is shown after signing in all the same."""
+    closed.people.add("ann", Role.OPERATOR)
+    browser = closed.client(headers={"Accept": "text/html"})
+
+    refused = await browser.post("/pages/t", data={"words": "a long thought", "password": "x-1"})
+    carried = re.search(r'name="refused" value="([^"]*)"', refused.text)
+    assert carried is not None
+    page = await sign_in(browser, refused=html.unescape(carried[1]))
+
+    assert (refused.status_code, page.status_code) == (401, 200)
+    assert "a long thought" in page.text
+    assert "x-1" not in refused.text + page.text
+    assert closed.done == []
+
+
+async def test_a_form_too_long_to_be_carried_says_so(opened: Guarded) -> None:
+    """Before anything is lost, the browser's way back still leads to it."""
+    browser = opened.client(headers={"Accept": "text/html"})
+
+    refused = await browser.post("/pages/t", data={"words": "x" * 300_000})
+
+    assert refused.status_code == 401
+    assert "too long to be carried on" in refused.text
+    assert len(refused.text) < 10_000
+
+
 async def test_another_services_cookie_opens_nothing(opened: Guarded) -> None:
     """Cookies know no ports: each service has a name of its own for its cookie."""
     browser = await opened.signed_in("ann")
     cookie = browser.cookies[COOKIE]
 
-    assert not await is_in(opened.client(cookies={"orderflow_approvals_session": cookie}))
+    assert not await is_in(opened.client(cookies={"orderflow_approvals_1_session": cookie}))
     assert not await is_in(opened.client(cookies={COOKIE: f"{cookie}x"}))
     assert not await is_in(opened.client(cookies={COOKIE: ""}))
 

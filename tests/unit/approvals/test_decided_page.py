@@ -62,7 +62,10 @@ async def test_it_can_be_searched(ada: Person, query: str, expected: list[str]) 
 
 
 @pytest.mark.usefixtures("some_decided")
-@pytest.mark.parametrize("query", ["since=yesterday", "until=9999-12-31", "status=maybe"])
+@pytest.mark.parametrize(
+    "query",
+    ["since=yesterday", "since=20261231", "since=2026-W01-1", "until=9999-12-31", "status=maybe"],
+)
 async def test_a_search_that_makes_no_sense_is_explained(ada: Person, query: str) -> None:
     """The form comes back with what was typed, and what is wrong with it."""
     page = await ada.look(f"/inbox/decided?{query}", 422)

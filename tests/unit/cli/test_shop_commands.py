@@ -109,6 +109,29 @@ def test_restock_takes_an_item_and_a_quantity(
     assert outcome.code == 0
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("restock", "cars", "2,50"),
+        ("restock", "cars", "1_000"),
+        ("restock", "cars", "٣"),
+        ("restock", "cars", "0"),
+        ("restock", "cars", "1000001"),
+        ("orders", "--limit", "1_0"),
+        ("workflows", "wait", "iwf-1", "--timeout", "+5"),
+    ],
+)
+def test_a_number_that_could_mean_another_is_refused(
+    run: Run, shop: Shop, arguments: tuple[str, ...]
+) -> None:
+    """The command says what to type, and nothing is asked of a service."""
+    outcome = run(*arguments)
+
+    assert outcome.code == 2
+    assert "must be" in outcome.err
+    assert shop.shown == []
+
+
 def test_an_answer_that_comes_through_the_sidecar_is_told_without_its_wrapping(run: Run) -> None:
     """The sidecar's account of gRPC is left out."""
     outcome = run("restock", "boats")

@@ -1,5 +1,6 @@
 """The page of dead letters: payloads as text, and sending one or many again."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -229,3 +230,17 @@ async def test_a_stranger_is_sent_to_sign_in(visited: Visited) -> None:
 
     assert answer.status_code == 303
     assert answer.headers["Location"] == "/sign-in?next=%2Fboard%2Fdead-letters"
+
+
+async def test_what_was_ticked_in_the_session_before_is_ticked_again(
+    letters: DeadLetters, olga: Visitor, broker: Broker
+) -> None:
+    """Nothing is sent until the form comes from this session."""
+    for number in (1, 2, 3):
+        await refuse(letters, number)
+
+    page = await Visitor(olga.client, "of-before").post(f"{PATH}/resend", letter=["1", "3"])
+
+    ticked = re.findall(r'name="letter" value="(\d)" checked', page.text)
+    assert (page.status_code, sorted(ticked)) == (403, ["1", "3"])
+    assert broker.published == []

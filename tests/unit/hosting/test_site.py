@@ -9,11 +9,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
+from orderflow_contracts.access import Role
 from orderflow_hosting import problems
+from orderflow_hosting.access import Principal
 from orderflow_hosting.problems import Problem
-from orderflow_hosting.web import Site
+from orderflow_hosting.web import MenuItem, Site
 from orderflow_hosting.web.filters import dollars, duration, moment, words
 from orderflow_hosting.web.site import STATIC
 
@@ -78,6 +80,45 @@ async def test_a_part_sends_the_whole_page_to_sign_in(http: httpx.AsyncClient) -
     headers = {**PART, "HX-Current-URL": "http://127.0.0.1/board?x=1"}
     answer = await http.get("/fails/401", headers=headers)
     assert answer.headers["HX-Redirect"] == "/sign-in?next=%2Fboard%3Fx%3D1"
+
+
+@pytest.mark.parametrize(
+    ("host", "link"),
+    [
+        ("localhost:8001", "http://localhost:8003/"),
+        ("127.0.0.1:8001", "http://127.0.0.1:8003/"),
+        ("[::1]:8001", "http://[::1]:8003/"),
+        ("shop.example", "http://127.0.0.1:8003/"),
+        ("]bad", "http://127.0.0.1:8003/"),
+    ],
+)
+def test_a_link_to_a_local_site_keeps_the_name_at_which_one_came(host: str, link: str) -> None:
+    """A session at one name of the machine is not known at another."""
+    assert menu_link("http://127.0.0.1:8003/", host) == link
+
+
+@pytest.mark.parametrize("host", ["localhost:8001", "shop.example", ""])
+def test_a_link_to_a_public_site_stays_as_it_is(host: str) -> None:
+    """What is configured is where people go."""
+    assert menu_link("https://inbox.example/", host) == "https://inbox.example/"
+    assert menu_link("/board/stock", host) == "/board/stock"
+
+
+def menu_link(url: str, host: str) -> str:
+    """Find where the menu of a page leads that was asked for under this host."""
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "headers": [(b"host", host.encode())],
+        "state": {"principal": Principal("ann", frozenset({Role.VIEWER}), "session")},
+    }
+    page = Site("Test", menu=[MenuItem("Other", url)]).page(
+        Request(scope), "problem.html", problem=Problem(404, "X", "y")
+    )
+    found = re.search(r'<li><a href="([^"]*)">Other</a>', bytes(page.body).decode())
+    assert found
+    return found[1]
 
 
 async def test_every_answer_has_the_headers(http: httpx.AsyncClient) -> None:

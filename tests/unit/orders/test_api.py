@@ -223,7 +223,13 @@ async def test_a_bad_cursor_is_refused(http: httpx.AsyncClient, path: str, after
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("limit=0", "query.limit"), ("limit=501", "query.limit"), ("status=lost", "query.status")],
+    [
+        ("limit=0", "query.limit"),
+        ("limit=501", "query.limit"),
+        ("limit=1_0", "query.limit"),
+        ("limit=5.0", "query.limit"),
+        ("status=lost", "query.status"),
+    ],
 )
 async def test_a_bad_query_is_refused(http: httpx.AsyncClient, query: str, field: str) -> None:
     """422 that names the parameter."""

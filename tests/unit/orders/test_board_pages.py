@@ -497,7 +497,7 @@ async def test_an_order_is_placed_once(
     key = re.search(r'name="key" value="([0-9a-f]{32})"', page.text)
     assert key
     fields = {"key": key[1], "customer_id": " bob ", "item": ["cars", "", "paperclip"]}
-    sent = {**fields, "quantity": ["1,000", "", "2"]}
+    sent = {**fields, "quantity": [" 1000 ", "", "2"]}
 
     answers = [await olga.post("/board/new-order", **sent) for _ in range(2)]
 
@@ -523,6 +523,9 @@ async def test_an_order_is_placed_once(
         ({"order_id": "a b"}, "order_id"),
         ({"quantity": "0"}, "quantity-0"),
         ({"quantity": "1.5"}, "quantity-0"),
+        ({"quantity": "1,5"}, "quantity-0"),
+        ({"quantity": "1,000"}, "quantity-0"),
+        ({"quantity": "1_000"}, "quantity-0"),
         ({"quantity": "1000001"}, "quantity-0"),
         ({"quantity": "٣"}, "quantity-0"),
         ({"quantity": ""}, "quantity-0"),
@@ -642,7 +645,9 @@ async def test_stock_is_put_on_the_shelf_once(
     assert (await visited.audit.page(1, None))[0].action == "stock.restock"
 
 
-@pytest.mark.parametrize("pieces", ["", "0", "-1", "1.5", "1000001", "many"])
+@pytest.mark.parametrize(
+    "pieces", ["", "0", "-1", "1.5", "2,50", "1,000", "1_000", "+5", "1000001", "many"]
+)
 async def test_pieces_that_cannot_be_are_refused(
     olga: Visitor, shelf: Shelf, visited: Visited, pieces: str
 ) -> None:
@@ -701,3 +706,35 @@ async def test_an_orders_page_is_told_of_its_own_changes(
     feed.publish(record.kept)
 
     await asyncio.wait_for(waiting, 10)
+
+
+@pytest.mark.parametrize("csrf", ["of-before", ""])
+async def test_an_order_of_the_session_before_keeps_what_was_typed(
+    olga: Visitor, store: OrderStore, csrf: str
+) -> None:
+    """All lines stand in the form, which can be sent from there, once."""
+    before = Visitor(olga.client, csrf)
+    items, quantities = [f"item-{n}" for n in range(5)], [str(n + 11) for n in range(5)]
+    typed = {"key": "k" * 32, "customer_id": NASTY, "item": items, "quantity": quantities}
+
+    page = await before.post("/board/new-order", **typed)
+
+    assert page.status_code == 403
+    assert NASTY not in page.text
+    for value in (*items, *quantities, "k" * 32, olga.csrf):
+        assert f'value="{value}"' in page.text
+    assert await store.orders(None, 10, None) == []
+
+
+async def test_pieces_of_the_session_before_stay_in_the_form(olga: Visitor, shelf: Shelf) -> None:
+    """Item and quantity are as they were, and nothing is put on the shelf."""
+    before = shelf.shelf("computers")
+
+    page = await Visitor(olga.client, "of-before").post(
+        "/board/stock/restock", item="computers", quantity="77", key="0" * 32
+    )
+
+    assert page.status_code == 403
+    assert "<option selected>computers</option>" in page.text
+    assert 'value="77"' in page.text
+    assert shelf.shelf("computers") == before

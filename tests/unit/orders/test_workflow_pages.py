@@ -352,3 +352,20 @@ async def test_a_form_of_another_session_does_nothing(
         assert answer.status_code == 403
     assert (await olga.get("/board/workflows/one/pause")).status_code == 405
     assert engine.status_of("one") is RuntimeStatus.RUNNING
+
+
+@pytest.mark.parametrize("step", ["raise", "raise/confirm"])
+async def test_an_event_of_the_session_before_stays_in_the_form(
+    engine: ManagedMemoryEngine, olga: Visitor, step: str
+) -> None:
+    """Its name and its payload, even one that is no JSON."""
+    engine.put("one")
+
+    page = await Visitor(olga.client, "of-before").post(
+        f"/board/workflows/one/{step}", event="approvalEvent", payload='{"unfinished": '
+    )
+
+    assert page.status_code == 403
+    assert 'value="approvalEvent"' in page.text
+    assert "{&#34;unfinished&#34;: </textarea>" in page.text
+    assert engine.raised == []

@@ -67,6 +67,12 @@ def test_each_port_moves_singly_by_its_own_variable() -> None:
         assert moved == {**default, variable: 1234}
 
 
+def test_a_port_that_is_no_number_is_named() -> None:
+    """The error says which variable is wrong, and what it holds."""
+    with pytest.raises(PlatformError, match=r"ORDERS_HTTP_PORT must be a whole number.*'eighty'"):
+        Ports.from_environment({"ORDERS_HTTP_PORT": "eighty"})
+
+
 def test_a_port_in_use_is_named_with_its_user_and_the_remedy() -> None:
     """Whoever reads the error knows which port, who has it, and which variable moves it."""
     ports = Ports.free_block()

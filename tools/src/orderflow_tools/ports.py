@@ -10,6 +10,7 @@ from typing import Final, Self
 import psutil
 
 from orderflow_contracts.names import LOCAL_PORTS
+from orderflow_contracts.numbers import IN_DIGITS, read_whole_number
 from orderflow_tools import keepers
 from orderflow_tools.errors import PlatformError
 
@@ -235,7 +236,7 @@ def _moved(variable: str, default: int, offset: int) -> int:
 
 def _number(environment: Mapping[str, str], variable: str, default: int) -> int:
     text = environment.get(variable, "").strip()
-    try:
-        return int(text) if text else default
-    except ValueError:
-        raise PlatformError(f"{variable} must be a number, and it is {text!r}.") from None
+    number = read_whole_number(text) if text else default
+    if number is None:
+        raise PlatformError(f"{variable} must be {IN_DIGITS}, and it is {text!r}.")
+    return number

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from orderflow_cli import show
-from orderflow_cli.app import AsJson, services
+from orderflow_cli.app import AsJson, services, whole_number
 from orderflow_cli.terminal import clean
 from orderflow_cli.workflows.app import (
     JSON_OR_FILE,
@@ -100,7 +100,12 @@ def rerun(
     instance_id: InstanceId,
     from_event: Annotated[
         int,
-        typer.Option("--from", metavar="EVENT_ID", min=0, help="An event that `history` numbers."),
+        typer.Option(
+            "--from",
+            metavar="EVENT_ID",
+            parser=whole_number(0),
+            help="An event that `history` numbers.",
+        ),
     ],
     new_instance_id: Annotated[
         str | None,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from orderflow_cli import show
-from orderflow_cli.app import ENDED_OTHERWISE, OUT_OF_TIME, AsJson, Limit, services
+from orderflow_cli.app import ENDED_OTHERWISE, OUT_OF_TIME, AsJson, Limit, services, whole_number
 from orderflow_cli.terminal import clean
 from orderflow_cli.workflows.app import InstanceId, workflows
 from orderflow_cli.workflows.listing import show_workflow, show_workflows
@@ -70,7 +70,12 @@ def history(
 def wait(
     *,
     instance_id: InstanceId,
-    timeout: Annotated[int, typer.Option(min=1, help="For so many seconds at most.")] = 30,
+    timeout: Annotated[
+        int,
+        typer.Option(
+            parser=whole_number(1), metavar="SECONDS", help="For so many seconds at most."
+        ),
+    ] = 30,
     as_json: AsJson = False,
 ) -> None:
     """Wait for the end: exit code 0 if completed, 3 if ended otherwise, 4 if the time ran out."""

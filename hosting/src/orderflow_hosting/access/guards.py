@@ -11,6 +11,7 @@ from orderflow_hosting.access.audit import Audit
 from orderflow_hosting.access.identity import Identity
 from orderflow_hosting.access.principal import OPEN, Principal
 from orderflow_hosting.problems import Problem
+from orderflow_hosting.refused_forms import RefusedForm
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -47,6 +48,8 @@ class Guard:
 
     async def __call__(self, request: Request) -> Principal:
         """Return who is let in. Raises `SIGN_IN_NEEDED`, `NOT_ALLOWED` or `CSRF_FAILED`."""
+        if self.kind == "form":  # read while it can be: whatever refuses it may need it
+            request.state.sent_form = await RefusedForm.of(request)
         principal = self._who(request.state.identity)
         if not principal.may(self.role):
             log.info("access_refused", actor=principal.name, path=request.url.path)

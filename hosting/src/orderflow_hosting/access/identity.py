@@ -6,6 +6,7 @@ from typing import Final
 from starlette.requests import Request
 
 from orderflow_contracts.access import TOKEN_PREFIX
+from orderflow_hosting.access.cookies import SessionCookie
 from orderflow_hosting.access.principal import Principal
 from orderflow_hosting.access.proxy import Proxy
 from orderflow_hosting.access.reader import AccessReader
@@ -47,7 +48,7 @@ class Identities:
         reader: AccessReader,
         proxy: Proxy,
         sessions: Sessions | None,
-        cookie: str,
+        cookie: SessionCookie,
         *,
         apis_open: bool,
     ) -> None:
@@ -86,7 +87,7 @@ class Identities:
         return Principal(user.name, frozenset(user.roles), "session")
 
     async def _person(self, request: Request, named: Principal | None) -> Identity:
-        cookie = request.cookies.get(self._cookie)
+        cookie = self._cookie.read(request)
         session = None
         if cookie is not None and self._sessions is not None:
             session = await self._sessions.find(cookie)

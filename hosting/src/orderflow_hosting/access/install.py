@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from http.cookies import SimpleCookie
-from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request
 
 from orderflow_contracts.fields import now
 from orderflow_hosting.access.audit import Audit
 from orderflow_hosting.access.audit_api import audit_router
+from orderflow_hosting.access.cookies import SessionCookie
 from orderflow_hosting.access.identity import Identities, Identity
 from orderflow_hosting.access.middleware import AccessMiddleware
 from orderflow_hosting.access.openapi import describe_access
@@ -23,8 +22,6 @@ from orderflow_hosting.access.tables import AccessTables
 from orderflow_hosting.access.throttle import Throttle
 from orderflow_hosting.database import Database
 from orderflow_hosting.settings import ServiceSettings
-
-SECONDS_PER_HOUR: Final = 3600
 
 
 class Access:
@@ -43,7 +40,7 @@ class Access:
         clock: Callable[[], datetime] = now,
     ) -> None:
         self.audit: Audit | None = None
-        self._cookie = f"orderflow_{app_id}_session"
+        self._cookie = SessionCookie(settings, app_id)
         self._settings = settings
         self._origins = Origins(settings)
         self._sessions: Sessions | None = None
@@ -80,7 +77,7 @@ class Access:
             origins=self._origins,
             identities=self._identities,
             audit=self.audit,
-            cookie=self._set_cookie,
+            cookie=self._cookie,
         )
 
     def sign_in_router(self, show: Show) -> APIRouter:
@@ -106,13 +103,3 @@ class Access:
         """Tell whether who was let in still would be; long answers end when not."""
         identity: Identity = request.state.identity
         return await self._identities.is_current(identity)
-
-    def _set_cookie(self, value: str) -> str:
-        """Write the header that sets the cookie of a session, or takes it away if empty."""
-        cookie = SimpleCookie({self._cookie: value})
-        morsel = cookie[self._cookie]
-        morsel["path"], morsel["httponly"], morsel["samesite"] = "/", True, "Strict"
-        morsel["secure"] = self._settings.are_cookies_secure
-        hours = self._settings.session_hours
-        morsel["max-age"] = round(hours * SECONDS_PER_HOUR) if value else 0
-        return morsel.OutputString()

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orderflow_hosting.access.audit import DONE, Audit
+from orderflow_hosting.access.cookies import SessionCookie
 from orderflow_hosting.access.identity import Identities, Identity
 from orderflow_hosting.access.origins import Origins
 from orderflow_hosting.problems import Problem
@@ -44,7 +45,7 @@ class AccessMiddleware:
         origins: Origins,
         identities: Identities,
         audit: Audit | None,
-        cookie: Callable[[str], str],
+        cookie: SessionCookie,
     ) -> None:
         self._app = app
         self._origins = origins
@@ -86,7 +87,9 @@ class AccessMiddleware:
                 await self._close_entry(request, message["status"])
                 cookie = getattr(request.state, "new_session", None)
                 if cookie is not None:
-                    MutableHeaders(scope=message).append("Set-Cookie", self._cookie(cookie))
+                    MutableHeaders(scope=message).append(
+                        "Set-Cookie", self._cookie.write(request, cookie)
+                    )
             await send(message)
 
         try:

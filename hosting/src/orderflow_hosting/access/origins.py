@@ -2,16 +2,15 @@
 
 from functools import lru_cache
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
+from orderflow_hosting.hosts import DEFAULT_PORTS, Host, NotAHost
 from orderflow_hosting.problems import Problem
-from orderflow_hosting.settings import ServiceSettings, is_loopback
+from orderflow_hosting.settings import ServiceSettings
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITES: Final = frozenset({"same-origin", "none"})
-DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Origins:
@@ -20,11 +19,15 @@ class Origins:
     A page of another site may make a browser call a service that only listens on loopback: under
     a name of its own that it lets point there, or by sending a form. The first shows in `Host`,
     the second in `Origin` and `Sec-Fetch-Site`. Programs send neither of these two.
+
+    A public host with a port is known under that port, and without any: a gateway may leave it
+    out. One without a port is known under every port, but its pages come from the default ones.
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
         self._is_local = settings.is_local
-        self._public = frozenset(settings.public_hosts)
+        self._public = frozenset(Host.read(entry) for entry in settings.public_hosts)
+        self._names = frozenset(host.name for host in self._public)
         self._is_known = lru_cache(maxsize=256)(self._find)
 
     def check(self, method: str, path: str, headers: Headers, public: frozenset[str]) -> None:
@@ -42,9 +45,16 @@ class Origins:
             return
         raise Problem(421, "HOST_NOT_KNOWN", "this service is not known under the name in Host")
 
-    def _find(self, host: str) -> bool:
-        name = _name(host)
-        return name in self._public or (self._is_local and is_loopback(name))
+    def _find(self, text: str) -> bool:
+        try:
+            host = Host.read(text)
+        except NotAHost:
+            return False
+        if self._is_local and host.is_loopback:
+            return True
+        if host.port is None:
+            return host.name in self._names
+        return host in self._public or Host(host.name) in self._public
 
     def _check_site(self, headers: Headers) -> None:
         site = headers.get("sec-fetch-site")
@@ -53,25 +63,16 @@ class Origins:
         if (site is not None and site not in OWN_SITES) or not is_own or len(origins) > 1:
             raise Problem(403, "CROSS_SITE", "a page of another site must not change anything here")
 
-    def _is_own(self, origin: str, host: str) -> bool:
+    def _is_own(self, text: str, host: str) -> bool:
+        """Compare a page's origin with the host that was asked, and with the public hosts."""
         try:
-            parts = urlsplit(origin)
-            default = DEFAULT_PORTS.get(parts.scheme)
-            port = parts.port or default
-            mine = urlsplit(f"//{host}")
-            my_port = mine.port or default
-        except ValueError:
+            origin = Host.of_origin(text)
+            asked = Host.read(host)
+        except NotAHost:
             return False
-        if default is None or not parts.hostname:
-            return False
-        if (parts.hostname, port) == (mine.hostname, my_port):
+        default = DEFAULT_PORTS[text.partition("://")[0].lower()]
+        if origin == Host(asked.name, asked.port or default):
             return True
-        return port == default and parts.hostname in self._public
-
-
-def _name(host: str) -> str:
-    """Take the port off a Host header."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""
+        return origin in self._public or (
+            origin.port == default and Host(origin.name) in self._public
+        )

@@ -2,7 +2,6 @@
 
 import hmac
 import math
-import re
 from typing import Annotated, Any, Final, Protocol
 
 import structlog
@@ -17,18 +16,23 @@ from orderflow_hosting.access.reader import AccessReader
 from orderflow_hosting.access.sessions import Session, Sessions, new_secret
 from orderflow_hosting.access.throttle import Throttle
 from orderflow_hosting.database import Database
+from orderflow_hosting.local_paths import local_path
+from orderflow_hosting.pages_again import PageAgain, page_of_form
 from orderflow_hosting.problems import Problem
+from orderflow_hosting.refused_forms import RefusedForm
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 SIGN_IN: Final = "/sign-in"
-LOCAL: Final = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
+LONGEST_NEXT: Final = 64_000
+LONGEST_FORM: Final = 2_000_000
 LONGEST_IN_SECONDS: Final = 120
 WRONG: Final = "The name or the password is wrong."
 
 TypedName = Annotated[str, Form(max_length=200)]
 TypedPassword = Annotated[str, Form(max_length=LONGEST_PASSWORD)]
-TypedNext = Annotated[str, Form(alias="next", max_length=2000)]
+TypedNext = Annotated[str, Form(alias="next", max_length=LONGEST_NEXT)]
+CarriedForm = Annotated[str, Form(alias="refused", max_length=LONGEST_FORM)]
 
 
 class Show(Protocol):
@@ -118,19 +122,19 @@ class Signing:
         )
 
 
-def local_path(wanted: str | None) -> str:
-    """Let through a path of this very site; anything else leads to the first page."""
-    if wanted is None or LOCAL.fullmatch(wanted) is None:
-        return "/"
-    return "/" if wanted.startswith(("/sign-in", "/sign-out")) else wanted
-
-
 def sign_in_router(signing: Signing, show: Show) -> APIRouter:
     """Serve the page to sign in on, and what its form and the one to sign out do."""
     router = APIRouter(include_in_schema=False)
 
-    def page(request: Request, status: int, name: str, onward: str, wrong: str | None) -> Response:
-        context = {"name": name, "next": onward, "wrong": wrong}
+    def page(
+        request: Request,
+        status: int,
+        name: str,
+        onward: str,
+        wrong: str | None,
+        refused: RefusedForm | None = None,
+    ) -> Response:
+        context = {"name": name, "next": onward, "wrong": wrong, "carried": refused}
         return show(request, "sign-in.html", status, **context)
 
     @router.get(SIGN_IN)
@@ -147,18 +151,19 @@ def sign_in_router(signing: Signing, show: Show) -> APIRouter:
         name: TypedName = "",
         password: TypedPassword = "",
         wanted: TypedNext = "/",
+        carried: CarriedForm = "",
     ) -> Response:
         onward, name = local_path(wanted), name.strip()
+        refused = RefusedForm.load(carried)
         try:
             cookie = await signing.sign_in(name, password, address_of(request))
         except TooManyTries as refusal:
-            answer = page(request, 429, name, onward, _wait(refusal.seconds))
+            answer = page(request, 429, name, onward, _wait(refusal.seconds), refused)
             answer.headers["Retry-After"] = str(refusal.seconds)
             return answer
         if cookie is None:
-            return page(request, 401, name, onward, WRONG)
-        request.state.new_session = cookie
-        return RedirectResponse(onward, status_code=303)
+            return page(request, 401, name, onward, WRONG, refused)
+        return _lead_on(request, cookie, onward, refused)
 
     @router.post("/sign-out")
     async def sign_out(
@@ -173,6 +178,15 @@ def sign_in_router(signing: Signing, show: Show) -> APIRouter:
         return RedirectResponse(SIGN_IN, status_code=303)
 
     return router
+
+
+def _lead_on(request: Request, cookie: str, onward: str, refused: RefusedForm | None) -> Response:
+    """Lead to the page that was wanted, or show the page of the form that was refused."""
+    if refused is not None:
+        state = {"refused": refused, "new_session": cookie}
+        return PageAgain(page_of_form(request.app, refused.action), state)
+    request.state.new_session = cookie
+    return RedirectResponse(onward, status_code=303)
 
 
 def address_of(request: Request) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from orderflow_contracts.numbers import TypedNumber
 from orderflow_hosting.access import Audit, Principal, Role, form, page
 from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.web.resending import Resent, resend
@@ -17,7 +18,9 @@ MOST_COUNTED: Final = 1000
 MOST_AT_ONCE: Final = 100
 
 Show = Literal["waiting", "resent", "all"]
-LetterIds = Annotated[list[Annotated[int, Form(ge=1, le=2**31 - 1)]], Form(max_length=MOST_AT_ONCE)]
+LetterIds = Annotated[
+    list[Annotated[TypedNumber, Form(ge=1, le=2**31 - 1)]], Form(max_length=MOST_AT_ONCE)
+]
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class DeadLetterPages:
             request: Request,
             show: Show = "waiting",
             after: str | None = None,
-            sent: Annotated[int, Query(ge=0)] = 0,
+            sent: Annotated[TypedNumber, Query(ge=0)] = 0,
         ) -> Response:
             return await self._page(
                 request, show, after, Resent(sent=[0] * min(sent, MOST_AT_ONCE))
@@ -52,7 +55,7 @@ class DeadLetterPages:
             principal: Annotated[Principal, form(Role.OPERATOR, None)],
             show: Annotated[Show, Form()] = "waiting",
             letter: LetterIds = [],  # noqa: B006 # the framework copies it
-            only: Annotated[int | None, Form(ge=1, le=2**31 - 1)] = None,
+            only: Annotated[TypedNumber | None, Form(ge=1, le=2**31 - 1)] = None,
         ) -> Response:
             wanted = [only] if only is not None else list(dict.fromkeys(letter))
             outcome = await resend(self.letters, self.audit, principal, wanted)

@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from fastapi import FastAPI, Request, params
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -16,7 +16,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from orderflow_contracts.fields import now
+from orderflow_hosting.hosts import Host, NotAHost
+from orderflow_hosting.local_paths import local_path, path_of
+from orderflow_hosting.pages_again import PageAgain, page_of_form
 from orderflow_hosting.problems import Problem
+from orderflow_hosting.refused_forms import RefusedForm, refused_form
 from orderflow_hosting.web.api_docs import api_docs_router
 from orderflow_hosting.web.filters import FILTERS
 from orderflow_hosting.web.headers import SecurityHeaders
@@ -24,6 +28,15 @@ from orderflow_hosting.web.headers import SecurityHeaders
 _OWN: Final = "orderflow_hosting.web"
 STATIC: Final = Path(__file__).parent / "static"
 SIGN_IN: Final = "/sign-in"
+LONGEST_IN_A_LINK: Final = 1500
+FROM_ELSEWHERE: Final = frozenset({"CROSS_SITE", "HOST_NOT_KNOWN"})
+WHOLE_PAGE: Final = {
+    "HX-Retarget": "body",
+    "HX-Reswap": "innerHTML",
+    "HX-Reselect": ".skip-link, .site-header, #connection, #content",
+}
+"""What lets the page's script show a whole page in place of the present one."""
+
 A_YEAR_SECONDS: Final = 365 * 24 * 3600
 
 
@@ -58,7 +71,7 @@ class Site:
     """The pages of one service: `page` renders a template of the service's own package.
 
     Every template knows `site`, `user` (who is signed in, or None), `csrf` (the text that a form
-    sends along), `path` and `now`.
+    sends along), `path`, `link` (which points a link to another site) and `now`.
     """
 
     def __init__(
@@ -97,19 +110,38 @@ class Site:
             user=user,
             csrf=getattr(state, "csrf", ""),
             path=request.url.path,
+            at=path_of(request),
+            refused=refused_form(request),
+            refusal=getattr(state, "refusal", None),
+            link=partial(link_for, request),
             now=now(),
             **context,
         )
         return HTMLResponse(text, status_code=status_code)
 
-    def problem_page(self, request: Request, problem: Problem) -> Response | None:
+    async def problem_page(self, request: Request, problem: Problem) -> Response | None:
         """Show a problem to someone with a browser; None for programs, which read JSON."""
         is_part = request.headers.get("HX-Request") == "true"
         if not is_part and "text/html" not in request.headers.get("Accept", ""):
             return None
+        if request.method == "POST" and request.url.path == SIGN_IN:
+            return await self._sign_in_again(request, problem)
+        sent = await _sent_form(request, problem)
         access = getattr(request.app.state, "access", None)
         if problem.status == HTTPStatus.UNAUTHORIZED and getattr(access, "has_sign_in", True):
-            return self._to_sign_in(request, is_part=is_part)
+            return self._to_sign_in(request, sent, is_part=is_part)
+        is_stale = problem.code == "CSRF_FAILED"
+        if sent is not None and (
+            is_stale or (problem.status == HTTPStatus.UNPROCESSABLE_ENTITY and not is_part)
+        ):
+            state = {"refused": sent, "refusal": problem}
+            page = page_of_form(request.app, sent.action)
+            return PageAgain(page, state, problem.status, WHOLE_PAGE if is_part else None)
+        is_worth_showing = sent is not None and (
+            sent.typed or sent.is_too_long or problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        )
+        if is_worth_showing and not is_part:
+            request.state.refused = sent
         template = "problem_part.html" if is_part else "problem.html"
         response = self.page(request, template, problem.status, problem=problem)
         if is_part:
@@ -122,15 +154,65 @@ class Site:
         """Tell which entries someone may use."""
         return [item for item in self.menu if user is not None and user.may(item.role)]
 
-    def _to_sign_in(self, request: Request, *, is_part: bool) -> Response:
+    def _to_sign_in(self, request: Request, sent: RefusedForm | None, *, is_part: bool) -> Response:
+        if sent is not None:
+            onward = page_of_form(request.app, sent.action)
+            page = self._sign_in_page(request, HTTPStatus.UNAUTHORIZED, onward, sent)
+            page.headers.update(WHOLE_PAGE if is_part else {})
+            return page
         if is_part:
             here = request.headers.get("HX-Current-URL", "/")
             path = "/" + here.split("//", 1)[-1].partition("/")[2]
             return Response(status_code=401, headers={"HX-Redirect": _sign_in_url(path)})
-        back = request.url.path if request.method == "GET" else "/"
-        if request.method == "GET" and request.url.query:
-            back = f"{back}?{request.url.query}"
+        back = path_of(request) if request.method == "GET" else "/"
+        if len(back) > LONGEST_IN_A_LINK:
+            return self._sign_in_page(request, HTTPStatus.UNAUTHORIZED, back)
         return RedirectResponse(_sign_in_url(back), status_code=303)
+
+    def _sign_in_page(
+        self,
+        request: Request,
+        status: int,
+        onward: str,
+        sent: RefusedForm | None = None,
+        wrong: str | None = None,
+        name: str = "",
+    ) -> Response:
+        context = {"name": name, "next": onward, "wrong": wrong, "carried": sent}
+        return self.page(request, "sign-in.html", status, **context)
+
+    async def _sign_in_again(self, request: Request, problem: Problem) -> Response:
+        """Show a failed sign-in with what it was to lead to."""
+        form = await request.form()
+        name, onward, carried = (str(form.get(key, "")) for key in ("name", "next", "refused"))
+        sent = RefusedForm.load(carried)
+        wrong = f"{problem.detail[:1].upper()}{problem.detail[1:]}."
+        return self._sign_in_page(
+            request, problem.status, local_path(onward), sent, wrong, name.strip()
+        )
+
+
+async def _sent_form(request: Request, problem: Problem) -> RefusedForm | None:
+    """Read what a form of this site sent; what another site sent is not carried on."""
+    if problem.code in FROM_ELSEWHERE or request.url.path.startswith("/sign-"):
+        return None
+    sent: RefusedForm | None = getattr(request.state, "sent_form", None)
+    return sent or await RefusedForm.of(request)
+
+
+def link_for(request: Request, url: str) -> str:
+    """Point a link to a local site at the name by which this browser reaches the machine.
+
+    A session at `localhost` is unknown at `127.0.0.1`. Every other link stays as it is.
+    """
+    parts = urlsplit(url)
+    try:
+        here, there = Host.read(request.headers.get("host", "")), Host.read(parts.netloc)
+    except NotAHost:
+        return url
+    if not (here.is_loopback and there.is_loopback):
+        return url
+    return urlunsplit(parts._replace(netloc=str(Host(here.name, there.port))))
 
 
 def _sign_in_url(back: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from orderflow_contracts import names
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
 from orderflow_contracts.fields import Moment, OrderId
+from orderflow_contracts.numbers import TypedNumber
 from orderflow_contracts.orders import Order, OrderStatus, OrderSubmitted
 from orderflow_hosting import problems
 from orderflow_hosting.access import Role, changes, name_subject, reads
@@ -167,7 +168,8 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
     )
     async def stream(
         after: Annotated[
-            int | None, Query(ge=0, le=MOST_POSITION, description="The position to go on from")
+            TypedNumber | None,
+            Query(ge=0, le=MOST_POSITION, description="The position to go on from"),
         ] = None,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> StreamingResponse:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, ValidationError
 
+from orderflow_contracts.numbers import TypedDecimal, TypedNumber
 from orderflow_hosting.access import Role, changes, reads
 from orderflow_hosting.pages import After, Limit, Page, decode_cursor, encode_cursor
 from orderflow_hosting.problems import FieldError, Problem, ProblemDocument, invalid_input
@@ -232,7 +233,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
     )
     async def wait(
         instance_id: InstanceId,
-        timeout_seconds: Annotated[float, Query(gt=0, le=LONGEST_WAIT_SECONDS)] = 30,
+        timeout_seconds: Annotated[TypedDecimal, Query(gt=0, le=LONGEST_WAIT_SECONDS)] = 30,
     ) -> Instance:
         return await management.wait(instance_id, timeout_seconds)
 
@@ -304,7 +305,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
     async def rerun(
         request: Request,
         instance_id: InstanceId,
-        from_event: Annotated[int, Query(ge=0, le=2**32 - 1, description="An event_id")],
+        from_event: Annotated[TypedNumber, Query(ge=0, le=2**32 - 1, description="An event_id")],
         new_instance_id: NewInstanceId = None,
         payload: Annotated[
             Any,

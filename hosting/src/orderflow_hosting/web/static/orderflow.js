@@ -87,7 +87,7 @@
     }
   });
 
-  document.addEventListener("htmx:load", (event) => { localTimes(event.target); countDown(); });
+  document.addEventListener("htmx:load", (event) => { showTyped(event.target); localTimes(event.target); countDown(); });
   document.addEventListener("htmx:afterSettle", () => { localTimes(document); countDown(); });
   // A live change replaces what is shown, but never what somebody has typed, chosen or
   // opened meanwhile.
@@ -104,6 +104,21 @@
       !(["value", "checked", "selected"].includes(name) && isEdited(element)) &&
       !(name === "open" && element instanceof HTMLDetailsElement);
   }
+  // The page of a refused form: give it the address under which it can be loaded again, and
+  // take what was typed for edited, so that no live change replaces it.
+  function showTyped(root) {
+    const note = root.querySelector(".refused-form");
+    if (!note) return;
+    history.replaceState(null, "", note.dataset.at);
+    for (const control of document.querySelectorAll("main textarea, main input:not([type=hidden])")) {
+      const { value, checked } = control;
+      if (control.type === "checkbox") control.defaultChecked = false;
+      else control.defaultValue = "";
+      control.value = value;
+      control.checked = checked;
+    }
+  }
+
   // A link that is shown as a button is used like one, by the space bar too.
   document.addEventListener("keydown", (event) => {
     if (event.key !== " " || !event.target.matches("a[role=button]")) return;
@@ -111,6 +126,10 @@
     event.target.click();
   });
 
-  document.addEventListener("DOMContentLoaded", () => { localTimes(document); countDown(); });
+  document.addEventListener("DOMContentLoaded", () => {
+    showTyped(document);
+    localTimes(document);
+    countDown();
+  });
   setInterval(countDown, 1000);
 })();

@@ -1,5 +1,6 @@
 """The page of what was decided, has expired or was withdrawn."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final
@@ -16,6 +17,7 @@ from orderflow_hosting.access import Principal, page
 
 FIELDS: Final = ("text", "order_id", "customer_id", "approver", "status", "since", "until")
 LONGEST: Final = 200
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ENDS: Final = tuple(status for status in ApprovalStatus if status is not ApprovalStatus.PENDING)
 
 Viewer = Annotated[Principal, page()]
@@ -70,7 +72,7 @@ def _day(typed: Mapping[str, str], name: str, wrong: dict[str, str]) -> datetime
     if not typed[name]:
         return None
     try:
-        day = date.fromisoformat(typed[name])
+        day = date.fromisoformat(typed[name] if _DAY.fullmatch(typed[name]) else "")
     except ValueError:
         wrong[name] = "Write a day as 2026-12-31."
         return None

@@ -16,6 +16,7 @@ from approvals.views import View
 from orderflow_contracts.approvals import Decision
 from orderflow_hosting.access import Principal, Role, form, page
 from orderflow_hosting.problems import Problem, invalid_input
+from orderflow_hosting.refused_forms import refused_form
 
 APPROVE: Final = "approve"
 DENY: Final = "deny"
@@ -40,7 +41,9 @@ def add_deciding(router: APIRouter, desk: Desk, inbox: Inbox) -> None:
         view = await known(desk, approver, order_id)
         if not view.can_decide:
             return RedirectResponse(_own_page(order_id), status_code=303)
-        return _ask(desk, request, view, _choice(decision), comment)
+        typed, action = refused_form(request), f"{_own_page(order_id)}/confirm"
+        choice = _choice(decision or typed.value(action, "decision"))
+        return _ask(desk, request, view, choice, comment or typed.value(action, "comment"))
 
     @router.get("/inbox/requests/{order_id}/decision")
     async def decision_page(order_id: str, _: Viewer) -> Response:
@@ -101,7 +104,14 @@ async def _decide(
         now = await known(desk, approver, view.order_id)
         refused = f"Your {WORDS[choice]} of order {view.order_id} did not count."
         return await show_inbox(
-            desk, request, approver, shown, status_code=409, told=now, refused=refused
+            desk,
+            request,
+            approver,
+            shown,
+            status_code=409,
+            told=now,
+            not_counted=refused,
+            lost=text,
         )
     if not _is_part(request):
         return RedirectResponse(f"/?{urlencode({'done': view.order_id})}", status_code=303)

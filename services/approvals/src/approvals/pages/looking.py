@@ -52,9 +52,13 @@ async def show_inbox(
     status_code: int = 200,
     after: str | None = None,
     told: View | None = None,
-    refused: str | None = None,
+    not_counted: str | None = None,
+    lost: str = "",
 ) -> Response:
-    """Show what waits, first what came of `told`; `refused` says that a decision did not count."""
+    """Show what waits, first what came of `told`.
+
+    `not_counted` says that a decision was not recorded, `lost` is the comment that came with it.
+    """
     waiting = await desk.waiting(reader, shown, after)
     return desk.page(
         request,
@@ -64,7 +68,8 @@ async def show_inbox(
         shown=shown,
         after=after,
         told=told,
-        refused=refused,
+        not_counted=not_counted,
+        lost=lost,
     )
 
 

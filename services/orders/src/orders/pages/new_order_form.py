@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from orderflow_contracts.numbers import read_whole_number
 from orderflow_contracts.orders import OrderSubmitted
 
 FIRST_LINES: Final = 3
@@ -19,10 +20,11 @@ _MESSAGES: Final = {
     "order_id": "1 to 64 letters, digits, “-” and “_”.",
     "customer_id": _A_NAME,
     "item": _A_NAME,
-    "quantity": "A whole number from 1 to 1,000,000.",
+    "quantity": (
+        "Type a whole number from 1 to 1000000 in plain digits, without comma, point or space."
+    ),
     "lines": "Name at least one item, and each one once.",
 }
-_DIGITS: Final = re.compile(r"[0-9]{1,7}")
 _ORDER_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -107,8 +109,8 @@ def _at(values: Sequence[str], place: int) -> str:
 
 
 def _number(line: TypedLine) -> int | str:
-    plain = line.quantity.replace(",", "")
-    return int(plain) if _DIGITS.fullmatch(plain) else line.quantity
+    number = read_whole_number(line.quantity)
+    return line.quantity if number is None else number
 
 
 def _told(place: tuple[int | str, ...], lines: Sequence[int]) -> tuple[str, str]:

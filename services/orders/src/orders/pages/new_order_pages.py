@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from orderflow_hosting.access import Role, form, name_subject, page
+from orderflow_hosting.refused_forms import refused_form
 from orderflow_hosting.web import Site
 from orders.intake import Intake
 from orders.pages.new_order_form import OrderForm, new_form, read_form
@@ -29,7 +30,9 @@ def new_order_router(site: Site, intake: Intake, stocks: Stocks) -> APIRouter:
 
     @router.get("", dependencies=[page(Role.OPERATOR)])
     async def ask(request: Request) -> Response:
-        return await shown(request, new_form())
+        typed = refused_form(request)
+        is_refused = typed.action == request.url.path
+        return await shown(request, read_form(typed.by_name) if is_refused else new_form())
 
     @router.post("", dependencies=[form(Role.OPERATOR, "order.place")])
     async def place(request: Request) -> Response:

@@ -8,17 +8,21 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from orderflow_contracts.inventory import RestockRequest
+from orderflow_contracts.numbers import read_whole_number
 from orderflow_hosting.access import Role, form, name_subject, page
 from orderflow_hosting.problems import Problem
+from orderflow_hosting.refused_forms import refused_form
 from orderflow_hosting.web import Site
 from orders.board_store import BoardStore
 from orders.pages.stock_levels import Stocks, levels
 
-_PIECES: Final = re.compile(r"[1-9][0-9]{0,6}")
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
 _FIELDS: Final = ("item", "quantity", "key")
 MOST_PIECES: Final = 1_000_000
-NOT_PIECES: Final = "Pieces: a whole number from 1 to 1,000,000."
+NOT_PIECES: Final = (
+    "Pieces more: type a whole number from 1 to 1000000 in plain digits, "
+    "without comma, point or space."
+)
 
 
 def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
@@ -44,7 +48,9 @@ def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
 
     @router.get("", dependencies=[page()])
     async def show(request: Request) -> Response:
-        return await shown(request)
+        typed, action = refused_form(request), "/board/stock/restock"
+        item, pieces = typed.value(action, "item"), typed.value(action, "quantity")
+        return await shown(request, item=item, pieces=pieces)
 
     @router.post("/restock", dependencies=[form(Role.OPERATOR, "stock.restock")])
     async def restock(request: Request) -> Response:
@@ -53,12 +59,12 @@ def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
             str(sent.get(name, "")).strip() for name in ("item", "quantity", "key")
         )
         name_subject(request, item)
-        plain = pieces.replace(",", "")
-        if not _PIECES.fullmatch(plain) or int(plain) > MOST_PIECES or not _KEY.fullmatch(key):
+        quantity = read_whole_number(pieces) or 0
+        if not 1 <= quantity <= MOST_PIECES or not _KEY.fullmatch(key):
             request.state.problem_code = "INVALID_INPUT"
             return await shown(request, 422, NOT_PIECES, item, pieces)
         try:
-            await stocks.put(RestockRequest(item=item, quantity=int(plain), restock_id=key))
+            await stocks.put(RestockRequest(item=item, quantity=quantity, restock_id=key))
         except Problem as problem:
             request.state.problem_code = problem.code
             return await shown(request, problem.status, problem.detail, item, pieces)

@@ -6,9 +6,11 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from orderflow_contracts.numbers import TypedNumber
 from orderflow_hosting.access import Role, form, page
 from orderflow_hosting.pages import decode_cursor, encode_cursor
 from orderflow_hosting.problems import Problem
+from orderflow_hosting.refused_forms import refused_form
 from orderflow_hosting.web import Site
 from orders.instances import Instance, RuntimeStatus
 from orders.management import Management
@@ -98,7 +100,7 @@ class _Pages:
         self,
         request: Request,
         instance_id: str,
-        before: Annotated[int | None, Query(ge=0)] = None,
+        before: Annotated[TypedNumber | None, Query(ge=0)] = None,
         told: Told | None = None,
     ) -> Response:
         return await self._instance_page(request, instance_id, before=before, told=told)
@@ -130,7 +132,11 @@ class _Pages:
 
     async def raise_form(self, request: Request, instance_id: str) -> Response:
         instance = await self._known(instance_id)
-        return self._raise_page(request, instance, RaiseForm())
+        typed = refused_form(request)
+        if not typed.by_name:
+            return self._raise_page(request, instance, RaiseForm())
+        event, payload = (typed.value(typed.action, name) for name in ("event", "payload"))
+        return self._raise_page(request, instance, RaiseForm(event, payload))
 
     async def confirm_raise(
         self, request: Request, instance_id: str, event: AsForm = "", payload: AsForm = ""

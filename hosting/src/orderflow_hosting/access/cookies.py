@@ -1,0 +1,49 @@
+"""The cookie of a session: its name, and what browsers may do with it."""
+
+from http.cookies import SimpleCookie
+from typing import Final
+
+from starlette.requests import Request
+
+from orderflow_hosting.hosts import Host, NotAHost
+from orderflow_hosting.settings import ServiceSettings
+
+SECONDS_PER_HOUR: Final = 3600
+
+
+class SessionCookie:
+    """Names, reads and writes the cookie of one service.
+
+    Browsers send a cookie to every port of a host. So its name contains the service and the port
+    at which the browser reaches it; otherwise a sign-in at one run would end another's session.
+
+    It is `Lax`: a link in a mail leads to its page, and no other site's form or script carries it.
+    """
+
+    def __init__(self, settings: ServiceSettings, app_id: str) -> None:
+        self._app_id = app_id
+        self._port = settings.http_port
+        self._is_secure = settings.are_cookies_secure
+        self._hours = settings.session_hours
+
+    def name(self, request: Request) -> str:
+        """Name the cookie by the port in `Host`; without one, by the port of this service."""
+        try:
+            port = Host.read(request.headers.get("host", "")).port
+        except NotAHost:
+            port = None
+        return f"orderflow_{self._app_id}_{port or self._port}_session"
+
+    def read(self, request: Request) -> str | None:
+        """Read the cookie of a session that has just begun, or else the one that was sent."""
+        fresh: str | None = getattr(request.state, "new_session", None)
+        return fresh or request.cookies.get(self.name(request))
+
+    def write(self, request: Request, value: str) -> str:
+        """Write the header that sets the cookie, or removes it if empty."""
+        name = self.name(request)
+        morsel = SimpleCookie({name: value})[name]
+        morsel["path"], morsel["httponly"], morsel["samesite"] = "/", True, "Lax"
+        morsel["secure"] = self._is_secure
+        morsel["max-age"] = round(self._hours * SECONDS_PER_HOUR) if value else 0
+        return morsel.OutputString()

@@ -1,0 +1,95 @@
+"""The page of a refused form, shown again with what was typed."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import unquote
+
+from fastapi import FastAPI
+from fastapi.responses import Response
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import Match
+from starlette.types import Message, Receive, Scope, Send
+
+from orderflow_hosting.local_paths import local_path, quoted
+
+MOST_REDIRECTS: Final = 3
+FIRST_REDIRECT: Final = 300
+FIRST_FAILURE: Final = 400
+
+
+def page_of_form(app: FastAPI, action: str) -> str:
+    """Find the page that a form is on: the nearest path above its action that can be read."""
+    path = unquote(action)
+    while path.strip("/"):
+        scope = {"type": "http", "method": "GET", "path": path, "headers": [], "root_path": ""}
+        if any(route.matches(scope)[0] is Match.FULL for route in app.router.routes):
+            return quoted(path)
+        path = path.rpartition("/")[0]
+    return "/"
+
+
+class PageAgain(Response):
+    """The page of a refused form, made anew with what was typed; nothing is sent by itself."""
+
+    def __init__(
+        self,
+        path: str,
+        state: Mapping[str, Any],
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(headers=headers)
+        self._path = path
+        self._state = state
+        self._status = status
+        self._more = headers or {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 # the form was read
+        """Let the application answer a GET of the page in place of the form's POST."""
+        path = self._path
+        for _ in range(MOST_REDIRECTS):
+            answer = _Answer(send, self._status, self._more)
+            await scope["app"](self._asked(scope, path), _nothing, answer.send)
+            if answer.location is None:
+                return
+            path = local_path(answer.location)
+
+    def _asked(self, scope: Scope, path: str) -> Scope:
+        plain, _, query = path.partition("?")
+        dropped = {b"content-length", b"content-type", b"hx-request", b"accept"}
+        headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
+        kept = ("type", "asgi", "http_version", "scheme", "server", "client")
+        return {
+            **{key: scope[key] for key in kept if key in scope},
+            "method": "GET",
+            "path": unquote(plain),
+            "raw_path": plain.encode(),
+            "query_string": query.encode(),
+            "root_path": scope.get("root_path", ""),
+            "headers": [*headers, (b"accept", b"text/html")],
+            "state": dict(self._state),
+        }
+
+
+class _Answer:
+    """Passes a page on with the status of the refusal; notes where a redirect leads."""
+
+    def __init__(self, send: Send, status: int | None, headers: Mapping[str, str]) -> None:
+        self.location: str | None = None
+        self._send = send
+        self._status = status
+        self._headers = headers
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if FIRST_REDIRECT <= message["status"] < FIRST_FAILURE:
+                self.location = Headers(scope=message).get("location")
+            elif self._status is not None:
+                message["status"] = self._status
+            MutableHeaders(scope=message).update(self._headers)
+        if self.location is None:
+            await self._send(message)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
