@@ -117,8 +117,6 @@ async def visited(
         intake=intake,
         histories=histories,
         attention=attention,
-        pulse=pulse,
-        is_current=is_current,
         inbox_url="http://approvals:8003/",
     )
     visited.serve(
@@ -684,20 +682,30 @@ async def test_open_pages_are_told_of_changes_together(store: OrderStore, feed: 
     assert await asyncio.wait_for(listen_to_the_end(), 10) <= 2
 
 
-async def test_an_orders_page_is_told_of_its_own_changes(
-    store: OrderStore, feed: StatusFeed
+async def test_a_change_names_its_orders(
+    store: OrderStore, feed: StatusFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other orders' changes do not wake it."""
-    await store.accept(order("mine"))
-    next_change = Pulse(feed).listener_of("mine")
-    await next_change()
+    """So that an order's page leaves out others; the first, and too many at once, are of any."""
+    monkeypatch.setattr("orders.pulse.MOST_NAMED", 2)
+    pulse = Pulse(feed)
+    next_change = pulse.listener()
+    assert (await next_change()).orders == frozenset()
     waiting = asyncio.ensure_future(next_change())
     await until(lambda: len(feed._followers) == 1)
 
-    feed.publish((await store.accept(order("other"))).first)
-    record = await store.record("mine", "run", OrderStatus.RESERVED)
-    assert record is not None
-    assert not waiting.done()
-    feed.publish(record.kept)
+    feed.publish((await store.accept(order("first"))).first)
+    assert (await asyncio.wait_for(waiting, 10)).orders == {"first"}
 
-    await asyncio.wait_for(waiting, 10)
+    for number in range(3):
+        feed.publish((await store.accept(order(f"o{number}"))).first)
+    await until(lambda: pulse._beats == 4)
+    assert (await next_change()).orders == frozenset()
+
+
+async def test_the_changes_of_another_session_are_refused(visited: Visited, olga: Visitor) -> None:
+    """After somebody else has signed in, an open page of the one before follows nothing."""
+    answer = await olga.client.get(
+        "/board/changes", params={"session": "0" * 16}, headers={"Accept": "text/event-stream"}
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "SESSION_CHANGED")

@@ -190,8 +190,7 @@ def _pages(
 ) -> Iterable[APIRouter]:
     """Serve the board, and what belongs to it."""
     store, board, stocks = OrderStore(database), BoardStore(database), Stocks(shelf)
-    pulse = Pulse(feed)
-    yield board_router(site, board, pulse, access.session_is_current)
+    yield board_router(site, board, Pulse(feed), access.session_is_current)
     yield OrderPages(
         site=site,
         store=store,
@@ -201,8 +200,6 @@ def _pages(
         intake=intake,
         histories=engine,
         attention=attention,
-        pulse=pulse,
-        is_current=access.session_is_current,
         inbox_url=settings.inbox_url,
     ).router()
     yield new_order_router(site, intake, stocks)

@@ -50,6 +50,7 @@
   }
 
   async function whyLost() {
+    const { session } = document.body.dataset;
     try {
       const answer = await fetch(location.href, {
         redirect: "manual", headers: { Accept: "text/html" },
@@ -57,6 +58,11 @@
       if (answer.type === "opaqueredirect") {
         const next = encodeURIComponent(location.pathname + location.search);
         say("You are signed out.", { href: `/sign-in?next=${next}`, text: "Sign in again" });
+        return;
+      }
+      if (answer.ok && !(await answer.text()).includes(`data-session="${session}"`)) {
+        say("Somebody has signed in again in this browser.",
+          { href: location.href, text: "Load this page again" });
         return;
       }
     } catch { /* it does not answer at all */ }

@@ -73,7 +73,7 @@ def board_router(site: Site, board: BoardStore, pulse: Pulse, is_current: IsCurr
 
     @router.get("/board/changes", dependencies=[page()])
     async def changes(request: Request) -> Response:
-        return change_events(pulse.listener(), partial(is_current, request))
+        return change_events(request, pulse.listener(), partial(is_current, request))
 
     return router
 
