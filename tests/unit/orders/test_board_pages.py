@@ -7,6 +7,8 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -252,9 +254,33 @@ async def test_a_page_deep_in_the_list_is_not_disturbed(
     assert shown_ids(deep) == shown_ids(later) == ["o1"]
 
 
+async def test_the_time_that_is_shown_finds_its_order(
+    vera: Visitor, store: OrderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typed into both fields as it is shown, in the reader's zone; other pages keep the zone."""
+    monkeypatch.setattr(board_pages, "ORDERS_A_PAGE", 1)
+    for number in range(2):
+        await store.accept(order(f"o{number}"))
+    accepted = await store.order("o1")
+    assert accepted is not None
+    shown = accepted.created_at.astimezone(ZoneInfo("Asia/Kolkata")).strftime("%Y-%m-%dT%H:%M")
+    query = {"since": shown, "until": shown, "zone": "Asia/Kolkata"}
+
+    found = (await vera.get(f"/?{urlencode(query)}")).text
+    elsewhere = (await vera.get(f"/?{urlencode({**query, 'zone': ''})}")).text
+
+    assert shown_ids(found) == ["o1"]
+    assert shown_ids(elsewhere) == []
+    link = re.search(r'href="([^"]*after=[^"]*)" rel="next"', found)
+    assert link is None or "zone=Asia%2FKolkata" in link[1]
+    assert "zone=Asia%2FKolkata" in html.unescape(found.split('id="live" hx-get="')[1][:200])
+    assert "data-zone-name>Asia/Kolkata<" in found
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [
+        ("since=2026-03-01T10:00&zone=Mars", "The time zone is not known."),
         ("status=lost", "There is no such status."),
         ("since=yesterday", "A date and a time"),
         ("until=2026-13-01T00:00", "A date and a time"),
@@ -702,7 +728,7 @@ async def test_a_change_names_its_orders(
     assert (await next_change()).orders == frozenset()
 
 
-async def test_the_changes_of_another_session_are_refused(visited: Visited, olga: Visitor) -> None:
+async def test_the_changes_of_another_session_are_refused(olga: Visitor) -> None:
     """After somebody else has signed in, an open page of the one before follows nothing."""
     answer = await olga.client.get(
         "/board/changes", params={"session": "0" * 16}, headers={"Accept": "text/event-stream"}
