@@ -10,10 +10,21 @@ from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, selec
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from approvals.domain import Case
-from approvals.tables import ACCESS, APPROVALS, COLUMNS, INCOMPLETE, UNDELIVERED, read, write
+from approvals.tables import (
+    ACCESS,
+    APPROVALS,
+    APPROVER,
+    COLUMNS,
+    CUSTOMER,
+    INCOMPLETE,
+    UNDELIVERED,
+    read,
+    write,
+)
 from orderflow_contracts.approvals import ApprovalStatus, Decision
 from orderflow_hosting.access import Audit
 from orderflow_hosting.database import Database, DatabaseClosed, DatabaseNotReady
+from orderflow_hosting.spellings import note
 
 T = TypeVar("T")
 
@@ -193,6 +204,8 @@ def _write(connection: Connection, case: Case, *, is_new: bool) -> None:
     numbers = APPROVALS.alias("numbers").c.change_number
     next_number = select(func.coalesce(func.max(numbers), 0) + 1).scalar_subquery()
     row = {**write(case), "change_number": next_number}
+    note(connection, CUSTOMER, *filter(None, [row["customer_id"]]))
+    note(connection, APPROVER, *filter(None, [row["approver"], row["endorser"]]))
     if is_new:
         connection.execute(insert(APPROVALS).values(**row))
     else:
