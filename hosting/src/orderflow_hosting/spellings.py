@@ -9,8 +9,20 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Column, ColumnElement, Connection, Index, MetaData, String, Table, or_, text
-from sqlalchemy import select as select_from
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    MetaData,
+    String,
+    Table,
+    collate,
+    func,
+    or_,
+    select,
+    text,
+)
 
 from orderflow_hosting.database import Database
 from orderflow_hosting.folding import fold
@@ -68,7 +80,7 @@ def note(connection: Connection, kind: str, *names: str) -> None:
 def spellings(connection: Connection, table: Table, kind: str, typed: str) -> list[str]:
     """Return all spellings of a name that are stored, and what was typed in any case."""
     columns, folded = table.c, fold(typed)
-    query = select_from(columns.name).where(columns.kind == kind, columns.folded == _start(typed))
+    query = select(columns.name).where(columns.kind == kind, columns.folded == _start(typed))
     found = connection.scalars(query.limit(MOST_SPELLINGS)).all()
     return [typed, *(name for name in found if name != typed and fold(name) == folded)]
 
@@ -76,6 +88,19 @@ def spellings(connection: Connection, table: Table, kind: str, typed: str) -> li
 def is_any(column: ColumnElement[str], names: Sequence[str]) -> ColumnElement[bool]:
     """Compare a column with all spellings of a name."""
     return or_(*(column == name for name in names))
+
+
+def index_any_case(name: str, ids: Column[str]) -> None:
+    """Index a column of ids, which are ASCII, to be read in their order without capitals."""
+    Index(name, collate(ids, "NOCASE"), ids).ddl_if(dialect="sqlite")
+    Index(name, collate(func.lower(ids), "C"), ids).ddl_if(dialect="postgresql")
+
+
+def any_case(connection: Connection, ids: ColumnElement[str]) -> ColumnElement[str]:
+    """Compare ids with folded text, along that index."""
+    if connection.dialect.name == "sqlite":
+        return collate(ids, "NOCASE")
+    return collate(func.lower(ids), "C")
 
 
 async def keep_noted(database: Database, sources: Sequence[Source]) -> None:

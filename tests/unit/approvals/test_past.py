@@ -107,6 +107,8 @@ async def found(past: Past, **search: object) -> str:
         ({"customer_id": "carol", "status": ApprovalStatus.EXPIRED}, "ef"),
         ({"order_id": "e-passed"}, "e"),
         ({"order_id": "c-withdrawn"}, "c"),
+        ({"order_id": "C-WITHDRAWN"}, "c"),
+        ({"order_id": "c-withdraw_"}, ""),
         ({"order_id": "z-pending"}, ""),
         ({"order_id": "kept"}, ""),
         ({"text": "much"}, "b"),

@@ -334,6 +334,21 @@ async def test_names_are_found_in_all_spellings(
         assert await ids(board, Wanted(customer_id=nobody), limit) == []
 
 
+@pytest.mark.parametrize("limit", [1, 2, 50])
+async def test_ids_are_found_in_capitals_or_not(
+    store: OrderStore, board: BoardStore, limit: int
+) -> None:
+    """Ids that differ in capitals alone are different orders, and all of them are found."""
+    for order_id in ("My-1", "my-1", "MY-1", "my-10", "my_1", "mz"):
+        await store.accept(order(order_id))
+
+    for typed in ("my-1", "MY-1", "\uff2d\uff59-1"):
+        found = await ids(board, Wanted(order_id=typed), limit)
+        assert found == ["MY-1", "My-1", "my-1", "my-10"]
+    assert await ids(board, Wanted(order_id="m"), limit) == [*found, "my_1", "mz"]
+    assert await ids(board, Wanted(order_id="m%"), limit) == []
+
+
 async def test_names_of_an_earlier_version_are_found_in_all_spellings(
     database: Database, board: BoardStore
 ) -> None:

@@ -17,7 +17,7 @@ from approvals.tables import ACCESS, APPROVALS, APPROVER, COLUMNS, CUSTOMER, rea
 from orderflow_contracts.approvals import ApprovalStatus
 from orderflow_hosting.database import Database
 from orderflow_hosting.folding import contains, fold
-from orderflow_hosting.spellings import spellings
+from orderflow_hosting.spellings import any_case, spellings
 
 MOST_EXAMINED: Final = 2000
 """How many rows one page looks at, at most, on each way through the table."""
@@ -28,9 +28,9 @@ AT_ONCE: Final = 250
 class Search:
     """What is looked for; empty is anything.
 
-    `text` is a part of any field. Customer and approver are whole names, and who approved first of
-    two counts as an approver. Text and names may be spelled in any way, the order's id is exact. It
-    ended at `since` or later, and before `until`.
+    `text` is a part of any field. Order, customer and approver are whole names, and who approved
+    first of two counts as an approver. All may be spelled in any way. It ended at `since` or later,
+    and before `until`.
     """
 
     text: str = ""
@@ -47,7 +47,7 @@ class Search:
             return False
         people = [taken.decision.approver for taken in case.taken()]
         return (
-            self.order_id in ("", case.order_id)
+            _is_one(self.order_id, [case.order_id])
             and _is_one(self.customer_id, [case.asked.request.customer_id])
             and _is_one(self.approver, people)
             and self.status in (None, case.status(now))
@@ -109,7 +109,7 @@ def _ways(connection: Connection, search: Search, now: datetime) -> list[_Way]:
     ended = COLUMNS.concluded_at.is_not(None)
     passed = (COLUMNS.status == ApprovalStatus.PENDING, COLUMNS.expires_at <= now)
     if search.order_id:
-        this = COLUMNS.order_id == search.order_id
+        this = any_case(connection, COLUMNS.order_id) == fold(search.order_id)
         return [
             _Way(COLUMNS.concluded_at, (this, ended)),
             _Way(COLUMNS.expires_at, (this, *passed)),

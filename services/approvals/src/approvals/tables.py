@@ -25,7 +25,7 @@ from orderflow_hosting.access import access_tables
 from orderflow_hosting.access.audit import SUBJECT
 from orderflow_hosting.database import Utc
 from orderflow_hosting.dead_letters import dead_letter_table
-from orderflow_hosting.spellings import Source
+from orderflow_hosting.spellings import Source, index_any_case
 
 TABLES: Final = MetaData()
 DEAD_LETTERS: Final = dead_letter_table(TABLES)
@@ -87,6 +87,7 @@ Index(
     sqlite_where=UNDELIVERED,
     postgresql_where=UNDELIVERED,
 )
+index_any_case("approvals_by_any_case_id", COLUMNS.order_id)
 Index("approvals_by_change", COLUMNS.change_number)
 Index("approvals_concluded", COLUMNS.concluded_at, COLUMNS.order_id)
 Index("approvals_by_outcome", COLUMNS.status, COLUMNS.concluded_at, COLUMNS.order_id)

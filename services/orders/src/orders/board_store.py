@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, collate, exists, select, union
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, or_, select, union
 
 from orderflow_contracts.orders import OrderLine, OrderStatus
 from orderflow_hosting.database import Database
+from orderflow_hosting.folding import fold
 from orderflow_hosting.pages import read_number
-from orderflow_hosting.spellings import is_any, spellings
+from orderflow_hosting.spellings import any_case, is_any, spellings
 from orders.board_tables import COUNTS, LINES, LINES_LEFT, ORDERS, SALES, fill_lines
 from orders.store import ACCESS, BATCH_ORDERS, CUSTOMER, ITEM
 
@@ -26,7 +27,7 @@ _AFTER_ALL_IDS: Final = "~"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What orders are searched for: all that is not None must fit, names in any spelling."""
+    """What orders are searched for: all that is not None must fit, in any spelling."""
 
     order_id: str | None = None
     customer_id: str | None = None
@@ -127,16 +128,15 @@ class BoardStore:
 class _Way:
     """The index along which orders are looked through, and what must fit beside it."""
 
-    key: ColumnElement[Any]
+    order: tuple[ColumnElement[Any], ...]
     candidates: Callable[[int], Select[Any]]
     rest: tuple[ColumnElement[bool], ...]
     is_by_id: bool = False
 
     def query(self, limit: int) -> Select[Any]:
         some = self.window(limit).subquery()
-        order = self.key.asc() if self.is_by_id else self.key.desc()
         query = select(ORDERS).join(some, some.c.number == ORDERS.c.number)
-        return query.where(*self.rest).order_by(order).limit(limit + 1)
+        return query.where(*self.rest).order_by(*self.order).limit(limit + 1)
 
     def window(self, limit: int) -> Select[Any]:
         """Look at no more than are shown where all fit."""
@@ -176,7 +176,7 @@ def _way(connection: Connection, wanted: Wanted, after: str | None) -> _Way:
     rest.pop(by or "", None)
     bounds = tuple(_between(connection, wanted, number, after))
     candidates = partial(_newest, number, leads, bounds)
-    return _Way(ORDERS.c.number, candidates, tuple(rest.values()))
+    return _Way((ORDERS.c.number.desc(),), candidates, tuple(rest.values()))
 
 
 def _newest(
@@ -233,17 +233,18 @@ def _most_telling(connection: Connection, wanted: Wanted) -> str | None:
 
 
 def _by_id(
-    connection: Connection, part: str, rest: tuple[ColumnElement[bool], ...], after: str | None
+    connection: Connection, typed: str, rest: tuple[ColumnElement[bool], ...], after: str | None
 ) -> _Way:
-    """Look along the ids, compared by their bytes, as SQLite does anyway."""
-    key: ColumnElement[Any] = ORDERS.c.order_id
-    if connection.dialect.name == "postgresql":
-        key = collate(key, "C")
-    candidates = select(ORDERS.c.number, ORDERS.c.order_id)
+    """Look along the ids, compared without capitals."""
+    key, order_id, part = any_case(connection, ORDERS.c.order_id), ORDERS.c.order_id, fold(typed)
+    candidates = select(ORDERS.c.number, order_id)
     candidates = candidates.where(key >= part, key < f"{part}{_AFTER_ALL_IDS}")
     if after is not None:
-        candidates = candidates.where(key > _read_place("i", after))
-    return _Way(key, candidates.order_by(key).limit, rest, is_by_id=True)
+        place = _read_place("i", after)
+        beyond = or_(key > fold(place), order_id > place)
+        candidates = candidates.where(and_(key >= fold(place), beyond))
+    candidates = candidates.order_by(key, order_id)
+    return _Way((key, order_id), candidates.limit, rest, is_by_id=True)
 
 
 def _between(
