@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import psycopg
 import pytest
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, inspect, text
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, delete, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from approvals.domain import Case, DecisionStands
@@ -26,8 +26,10 @@ from orderflow_hosting.access.sessions import Sessions
 from orderflow_hosting.access.throttle import Throttle
 from orderflow_hosting.database import Database, DatabaseNotReady, DatabaseUnavailable
 from orderflow_hosting.retrying import is_around
+from orderflow_hosting.spellings import note_missing
 from orderflow_tools.postgres import PostgresServer
 from orders.board_store import BoardStore, Wanted
+from orders.board_tables import SOURCES
 from orders.feed import StatusFeed
 from orders.payments import LedgerProvider
 from orders.store import ACCESS, TABLES, OrderStore, OtherContent, accept_within, new_run_id
@@ -565,6 +567,30 @@ def test_what_the_board_counts_is_right_on_all_replicas(url: str) -> None:
             assert [each.order_id for each in rest.orders] == [f"Order_03{n}" for n in range(5, 10)]
 
     asyncio.run(read())
+
+
+async def test_names_and_ids_are_found_in_any_spelling(url: str) -> None:
+    """Those of an earlier version, too, which several replicas note at once."""
+    names = ("José", "Jose\u0301", "JOSÉ")
+    with opened(url) as one, opened(url) as two:
+        await one.ready()
+        await two.ready()
+        for number, name in enumerate(names):
+            order = an_order(f"Id-{number}").model_copy(update={"customer_id": name})
+            await OrderStore(one).accept(order)
+        await one.write(lambda connection: connection.execute(delete(ACCESS.spellings)))
+        board = BoardStore(two)
+        before = (await board.search(Wanted(customer_id="José"), 5)).orders
+        sources = [(database, source) for database in (one, two) for source in SOURCES]
+        await asyncio.gather(*(note_missing(*each) for each in sources))
+
+        found = (await board.search(Wanted(customer_id="jose"), 5)).orders
+        by_id = await board.search(Wanted(order_id="ID-"), 2)
+        rest = await board.search(Wanted(order_id="ID-"), 2, by_id.next)
+
+    assert [each.order_id for each in before] == ["Id-0"]
+    assert [each.order_id for each in found] == ["Id-2", "Id-1", "Id-0"]
+    assert [each.order_id for each in (*by_id.orders, *rest.orders)] == ["Id-0", "Id-1", "Id-2"]
 
 
 async def test_the_board_takes_over_what_an_earlier_version_kept(url: str) -> None:

@@ -165,6 +165,17 @@ async def test_the_trail_is_read_page_by_page(ci: httpx.AsyncClient) -> None:
     assert [entry["subject"] for entry in about["items"]] == ["t2"]
 
 
+async def test_a_subject_is_found_in_all_spellings(ci: httpx.AsyncClient) -> None:
+    """By accents composed or combined, or none, in capitals or not."""
+    for name in ("Jos\u00e9", "Jose\u0301", "JOSE", "josef"):
+        await ci.post(f"/things/{name}")
+
+    for typed in ("jos\u00e9", "JOSE\u0301", "jose"):
+        about = (await ci.get("/audit", params={"subject": typed})).json()
+        subjects = [entry["subject"] for entry in about["items"]]
+        assert subjects == ["JOSE", "Jose\u0301", "Jos\u00e9"]
+
+
 async def test_the_database_refuses_to_change_the_trail(
     closed: Guarded, ci: httpx.AsyncClient
 ) -> None:

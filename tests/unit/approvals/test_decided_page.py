@@ -49,6 +49,9 @@ async def test_what_was_decided_says_who_when_and_why(ada: Person) -> None:
         ("status=approved&approver=&text=", ["a-approved"]),
         ("since=2026-03-02", ["a-approved", "b-gone"]),
         ("until=2026-03-01", ["c-denied", "d-expired"]),
+        ("until=2026-03-01&zone=Asia/Kolkata", ["c-denied", "d-expired"]),
+        ("since=2026-03-02&until=2026-03-02&zone=Pacific/Kiritimati", ["c-denied", "d-expired"]),
+        ("since=2026-03-02T12:01&until=2026-03-02T12:01:00", ["a-approved"]),
         ("text=%00carol&since=2026-03-02&until=2026-03-02", ["a-approved", "b-gone"]),
         ("text=nowhere", []),
     ],
@@ -64,7 +67,10 @@ async def test_it_can_be_searched(ada: Person, query: str, expected: list[str]) 
 @pytest.mark.usefixtures("some_decided")
 @pytest.mark.parametrize(
     "query",
-    ["since=yesterday", "since=20261231", "since=2026-W01-1", "until=9999-12-31", "status=maybe"],
+    [
+        *("since=yesterday", "since=20261231", "since=2026-W01-1", "until=9999-12-31"),
+        *("status=maybe", "since=2026-03-01&zone=Mars"),
+    ],
 )
 async def test_a_search_that_makes_no_sense_is_explained(ada: Person, query: str) -> None:
     """The form comes back with what was typed, and what is wrong with it."""

@@ -1,14 +1,15 @@
+import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection, text, update
+from sqlalchemy import Connection, delete, text, update
 
 from approvals import past as past_module
 from approvals.domain import Case
 from approvals.filling import Filling
 from approvals.past import Past, Search, Spot
 from approvals.store import SqlApprovalStore
-from approvals.tables import APPROVALS
+from approvals.tables import ACCESS, APPROVALS, SOURCES
 from fakes.waiting import until
 from orderflow_contracts.approvals import (
     ApprovalRequested,
@@ -19,6 +20,7 @@ from orderflow_contracts.approvals import (
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine
 from orderflow_hosting.database import Database
+from orderflow_hosting.spellings import keep_noted
 
 NOW = now()
 
@@ -105,6 +107,8 @@ async def found(past: Past, **search: object) -> str:
         ({"customer_id": "carol", "status": ApprovalStatus.EXPIRED}, "ef"),
         ({"order_id": "e-passed"}, "e"),
         ({"order_id": "c-withdrawn"}, "c"),
+        ({"order_id": "C-WITHDRAWN"}, "c"),
+        ({"order_id": "c-withdraw_"}, ""),
         ({"order_id": "z-pending"}, ""),
         ({"order_id": "kept"}, ""),
         ({"text": "much"}, "b"),
@@ -122,6 +126,45 @@ async def test_each_condition_finds_what_it_names(
 ) -> None:
     """The latest end comes first, also of what only the clock has ended."""
     assert await found(past, **search) == expected
+
+
+async def test_names_and_text_are_found_in_all_spellings(
+    past: Past, store: SqlApprovalStore
+) -> None:
+    """By accents composed or combined, or none, in capitals or not; each approval once."""
+    for letter, name in zip("abc", ("José", "Jose\u0301", "JOSÉ"), strict=True):
+        await ask(store, letter, customer=name, levels=2)
+        await decide(store, letter, -20, approver=f"1 {name}")
+        await decide(store, letter, -10, approver=f"2 {name}", comment="İSTANBUL 100%")
+    await ask(store, "other", customer="josef")
+    await decide(store, "other", -5, approver="2 josef")
+
+    for typed in ("jose", "JOSÉ", "Jose\u0301"):
+        assert await found(past, customer_id=typed) == "cba"
+        assert await found(past, approver=f"1 {typed}") == "cba"
+        assert await found(past, approver=f"2 {typed}", customer_id=typed) == "cba"
+    assert await found(past, text="istanbul 100%") == "cba"
+    assert await found(past, text="jose\u0301") == "ocba"
+    for nothing in ("_stanbul", "%", "\u0301"):
+        assert await found(past, customer_id=nothing) == ""
+    assert await found(past, text="istanbul_") == ""
+
+
+@pytest.mark.usefixtures("stored")
+async def test_names_of_an_earlier_version_are_found_in_all_spellings(
+    database: Database, past: Past
+) -> None:
+    """They are noted while the service goes on."""
+    await database.write(lambda connection: connection.execute(delete(ACCESS.spellings)))
+    assert await found(past, customer_id="dora") == ""
+    noting = asyncio.create_task(keep_noted(database, SOURCES))
+
+    async def all_found() -> bool:
+        names = [await found(past, approver=name) for name in ("ADA", "BOB")]
+        return [await found(past, customer_id="dora"), *names] == ["d", "ad", "bd"]
+
+    await until(all_found)
+    noting.cancel()
 
 
 @pytest.mark.usefixtures("stored")

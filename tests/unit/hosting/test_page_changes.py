@@ -4,8 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.requests import Request
 
-from orderflow_hosting.web import change_events, changes
+from orderflow_hosting.web import Change, change_events, changes
+
+CHANGE = Change(version="7", orders=frozenset({"o-2", "o-1"}))
+EVENT = "event: changed\nid: 7\ndata: o-1 o-2\n\n"
 
 
 class Feed:
@@ -15,15 +19,17 @@ class Feed:
         self.waiting: asyncio.Queue[str] = asyncio.Queue()
         self.is_current = True
 
-    async def next_change(self) -> None:
+    async def next_change(self) -> Change:
         if await self.waiting.get() == "end":
             raise StopAsyncIteration
+        return CHANGE
 
     async def current(self) -> bool:
         return self.is_current
 
     def events(self) -> AsyncIterator[str]:
-        return change_events(self.next_change, self.current).body_iterator  # type: ignore[return-value]
+        request = Request({"type": "http", "query_string": b"", "headers": []})
+        return change_events(request, self.next_change, self.current).body_iterator  # type: ignore[return-value]
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +45,7 @@ async def test_each_change_is_told_and_the_end_ends_the_stream() -> None:
     for what in ("change", "change", "end"):
         feed.waiting.put_nowait(what)
     told = [event async for event in feed.events()]
-    assert told == [": following\n\n", changes.CHANGED, changes.CHANGED]
+    assert told == [": following\n\n", EVENT, EVENT]
 
 
 async def test_a_quiet_stream_says_that_it_is_still_there() -> None:
@@ -49,7 +55,7 @@ async def test_a_quiet_stream_says_that_it_is_still_there() -> None:
     assert await anext(events) == ": following\n\n"
     assert await anext(events) == ": still here\n\n"
     feed.waiting.put_nowait("change")
-    assert await anext(events) == changes.CHANGED
+    assert await anext(events) == EVENT
 
 
 async def test_the_stream_ends_with_the_session() -> None:
@@ -59,4 +65,14 @@ async def test_the_stream_ends_with_the_session() -> None:
     await anext(events)
     await anext(events)
     feed.is_current = False
+    assert [event async for event in events] == []
+
+
+async def test_a_change_after_the_session_is_not_told() -> None:
+    """A change that comes when somebody has just signed out stays unsaid."""
+    feed = Feed()
+    events = feed.events()
+    await anext(events)
+    feed.is_current = False
+    feed.waiting.put_nowait("change")
     assert [event async for event in events] == []

@@ -7,6 +7,8 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -117,8 +119,6 @@ async def visited(
         intake=intake,
         histories=histories,
         attention=attention,
-        pulse=pulse,
-        is_current=is_current,
         inbox_url="http://approvals:8003/",
     )
     visited.serve(
@@ -254,9 +254,33 @@ async def test_a_page_deep_in_the_list_is_not_disturbed(
     assert shown_ids(deep) == shown_ids(later) == ["o1"]
 
 
+async def test_the_time_that_is_shown_finds_its_order(
+    vera: Visitor, store: OrderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typed into both fields as it is shown, in the reader's zone; other pages keep the zone."""
+    monkeypatch.setattr(board_pages, "ORDERS_A_PAGE", 1)
+    for number in range(2):
+        await store.accept(order(f"o{number}"))
+    accepted = await store.order("o1")
+    assert accepted is not None
+    shown = accepted.created_at.astimezone(ZoneInfo("Asia/Kolkata")).strftime("%Y-%m-%dT%H:%M")
+    query = {"since": shown, "until": shown, "zone": "Asia/Kolkata"}
+
+    found = (await vera.get(f"/?{urlencode(query)}")).text
+    elsewhere = (await vera.get(f"/?{urlencode({**query, 'zone': ''})}")).text
+
+    assert shown_ids(found) == ["o1"]
+    assert shown_ids(elsewhere) == []
+    link = re.search(r'href="([^"]*after=[^"]*)" rel="next"', found)
+    assert link is None or "zone=Asia%2FKolkata" in link[1]
+    assert "zone=Asia%2FKolkata" in html.unescape(found.split('id="live" hx-get="')[1][:200])
+    assert "data-zone-name>Asia/Kolkata<" in found
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [
+        ("since=2026-03-01T10:00&zone=Mars", "The time zone is not known."),
         ("status=lost", "There is no such status."),
         ("since=yesterday", "A date and a time"),
         ("until=2026-13-01T00:00", "A date and a time"),
@@ -689,23 +713,33 @@ async def test_open_pages_are_told_of_changes_together(store: OrderStore, feed: 
     assert await asyncio.wait_for(listen_to_the_end(), 10) <= 2
 
 
-async def test_an_orders_page_is_told_of_its_own_changes(
-    store: OrderStore, feed: StatusFeed
+async def test_a_change_names_its_orders(
+    store: OrderStore, feed: StatusFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other orders' changes do not wake it."""
-    await store.accept(order("mine"))
-    next_change = Pulse(feed).listener_of("mine")
-    await next_change()
+    """So that an order's page leaves out others; the first, and too many at once, are of any."""
+    monkeypatch.setattr("orders.pulse.MOST_NAMED", 2)
+    pulse = Pulse(feed)
+    next_change = pulse.listener()
+    assert (await next_change()).orders == frozenset()
     waiting = asyncio.ensure_future(next_change())
     await until(lambda: len(feed._followers) == 1)
 
-    feed.publish((await store.accept(order("other"))).first)
-    record = await store.record("mine", "run", OrderStatus.RESERVED)
-    assert record is not None
-    assert not waiting.done()
-    feed.publish(record.kept)
+    feed.publish((await store.accept(order("first"))).first)
+    assert (await asyncio.wait_for(waiting, 10)).orders == {"first"}
 
-    await asyncio.wait_for(waiting, 10)
+    for number in range(3):
+        feed.publish((await store.accept(order(f"o{number}"))).first)
+    await until(lambda: pulse._beats == 4)
+    assert (await next_change()).orders == frozenset()
+
+
+async def test_the_changes_of_another_session_are_refused(olga: Visitor) -> None:
+    """After somebody else has signed in, an open page of the one before follows nothing."""
+    answer = await olga.client.get(
+        "/board/changes", params={"session": "0" * 16}, headers={"Accept": "text/event-stream"}
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "SESSION_CHANGED")
 
 
 @pytest.mark.parametrize("csrf", ["of-before", ""])

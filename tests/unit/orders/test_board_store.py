@@ -1,23 +1,33 @@
 """What the board reads: counted, found page by page, and at a cost that does not grow."""
 
+import asyncio
 import json
 import sqlite3
+import unicodedata
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Connection, event, insert, text
 
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.database import Database
+from orderflow_hosting.folding import fold
+from orderflow_hosting.spellings import note_missing
 from orders import board_store
 from orders.board_store import BoardStore, Wanted
-from orders.board_tables import ORDERS
+from orders.board_tables import ORDERS, SOURCES
 from orders.store import TABLES, OrderStore
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
+names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=128).filter(
+    str.isprintable
+)
 ONE_CAR = (OrderLine(item="cars", quantity=1),)
 COUNTED_AT_EACH = 100
 """The virtual machine's steps are counted by the hundred."""
@@ -64,6 +74,22 @@ async def keep(
         for number in range(1, count + 1)
     ]
     await database.write(lambda connection: connection.execute(insert(ORDERS), rows))
+
+
+SPELLINGS = ("José", "Jose\u0301", "JOSÉ", "jose")
+CAFES = ("café", "CAFE", "Cafe\u0301")
+
+
+def spelled(number: int) -> dict[str, Any]:
+    """Spell the names of an order in one of several ways."""
+    lines = [{"item": CAFES[number % len(CAFES)], "quantity": 1}, {"item": "cars", "quantity": 1}]
+    return {"customer_id": SPELLINGS[number % len(SPELLINGS)], "lines": lines}
+
+
+async def spell(database: Database) -> None:
+    """Write down how all names are spelled."""
+    for source in SOURCES:
+        await note_missing(database, source)
 
 
 async def test_orders_are_counted_by_their_status(store: OrderStore, board: BoardStore) -> None:
@@ -208,6 +234,8 @@ ALL_WAYS = {
     "item": Wanted(item="cars"),
     "status": Wanted(status=OrderStatus.COMPLETED),
     "time": Wanted(since=START + timedelta(seconds=100), until=START + timedelta(seconds=900)),
+    "spellings": Wanted(customer_id="JOSE"),
+    "item's spellings": Wanted(item="C\u0061fe"),
     "all": Wanted(item="cars", customer_id="c3", status=OrderStatus.COMPLETED, since=START),
 }
 
@@ -216,6 +244,7 @@ ALL_WAYS = {
 async def test_no_search_scans_or_sorts_what_is_kept(database: Database, way: str) -> None:
     """SQLite's plan goes along an index for each search, and never through a whole table."""
     await keep(database, 50)
+    await spell(database)
     plans: list[str] = []
 
     def work(connection: Connection) -> None:
@@ -268,7 +297,8 @@ async def test_pages_cost_the_same_however_much_is_kept(tmp_path: Path) -> None:
     for count in (1_500, 10_000):
         database = Database(f"sqlite:///{tmp_path}/{count}.db", TABLES)
         board = BoardStore(database)
-        await keep(database, count)
+        await keep(database, count, spelled)
+        await spell(database)
         costs.append(
             {
                 way: await steps(database, wanted, "n800" if way == "deep" else None)
@@ -281,6 +311,76 @@ async def test_pages_cost_the_same_however_much_is_kept(tmp_path: Path) -> None:
     few, many = costs
     assert {way for way in many if many[way] > 2 * few[way] + 2_000} == set()
     assert max(many.values()) < 100_000
+
+
+@pytest.mark.parametrize("limit", [1, 50])
+async def test_names_are_found_in_all_spellings(
+    store: OrderStore, board: BoardStore, limit: int
+) -> None:
+    """By accents composed or combined, or none, in capitals or not; each order once, in order."""
+    for number, customer in enumerate(SPELLINGS):
+        lines = tuple(OrderLine(item=item, quantity=1) for item in CAFES)
+        await store.accept(order(f"o{number}", customer, lines))
+    await store.accept(order("other", "josef", (OrderLine(item="cafeteria", quantity=1),)))
+    newest_first = [f"o{number}" for number in reversed(range(len(SPELLINGS)))]
+
+    for customer in (*SPELLINGS, "JOSe\u0301"):
+        assert await ids(board, Wanted(customer_id=customer), limit) == newest_first
+    for item in (*CAFES, "CAFÉ"):
+        assert await ids(board, Wanted(item=item), limit) == newest_first
+        both = Wanted(item=item, customer_id="JOSE", status=OrderStatus.RECEIVED)
+        assert await ids(board, both, limit) == newest_first
+    for nobody in ("%", "jos_", "jos", "\u0301"):
+        assert await ids(board, Wanted(customer_id=nobody), limit) == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 50])
+async def test_ids_are_found_in_capitals_or_not(
+    store: OrderStore, board: BoardStore, limit: int
+) -> None:
+    """Ids that differ in capitals alone are different orders, and all of them are found."""
+    for order_id in ("My-1", "my-1", "MY-1", "my-10", "my_1", "mz"):
+        await store.accept(order(order_id))
+
+    for typed in ("my-1", "MY-1", "\uff2d\uff59-1"):
+        found = await ids(board, Wanted(order_id=typed), limit)
+        assert found == ["MY-1", "My-1", "my-1", "my-10"]
+    assert await ids(board, Wanted(order_id="m"), limit) == [*found, "my_1", "mz"]
+    assert await ids(board, Wanted(order_id="m%"), limit) == []
+
+
+async def test_names_of_an_earlier_version_are_found_in_all_spellings(
+    database: Database, board: BoardStore
+) -> None:
+    """They are noted some at a time, by several replicas at once, and once more does nothing."""
+    await keep(database, 1_200, lambda number: {"customer_id": f"{'É' * 3}{number}"})
+    await keep(database, 3, lambda number: {**spelled(number), "order_id": f"s{number}"})
+    assert await ids(board, Wanted(customer_id="ÉÉÉ7")) == ["o000007"]
+
+    await asyncio.gather(*(spell(database) for _ in range(3)))
+    await spell(database)
+
+    assert await ids(board, Wanted(customer_id="eee7")) == ["o000007"]
+    assert await ids(board, Wanted(customer_id="jose")) == ["s3", "s2", "s1"]
+    assert await ids(board, Wanted(item="cafe")) == ["s3", "s2", "s1"]
+
+
+@given(some=st.lists(names, min_size=20, max_size=20, unique_by=fold))
+@settings(suppress_health_check=list(HealthCheck), max_examples=3, deadline=None)
+def test_whatever_is_stored_is_found_by_any_variant(tmp_path: Path, some: list[str]) -> None:
+    """However long a name is when it is folded, and whatever it is made of."""
+
+    async def work() -> None:
+        database = Database(f"sqlite:///{tmp_path}/{uuid.uuid4().hex}.db", TABLES)
+        store, board = OrderStore(database), BoardStore(database)
+        for number, name in enumerate(some):
+            await store.accept(order(f"o{number}", name))
+        for number, name in enumerate(some):
+            for variant in (name.upper(), name.lower(), unicodedata.normalize("NFD", name)):
+                assert await ids(board, Wanted(customer_id=variant)) == [f"o{number}"]
+        database.close()
+
+    asyncio.run(work())
 
 
 async def test_what_an_earlier_version_kept_is_counted_and_found(tmp_path: Path) -> None:

@@ -1,23 +1,26 @@
 """The audit trail: who did what, written before it is done, and how it ended, written after."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from pydantic import BaseModel
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
 from orderflow_contracts.fields import Moment, now
 from orderflow_hosting.access.principal import Principal
 from orderflow_hosting.access.tables import AccessTables
 from orderflow_hosting.database import Database
+from orderflow_hosting.spellings import is_any, note, spellings
 
 Clock = Callable[[], datetime]
 
 DONE: Final = "done"
 MOST_DETAILS: Final = 4000
 LONGEST_SUBJECT: Final = 200
+SUBJECT: Final = "subject"
+"""The kind of name under which spellings of subjects are found."""
 
 
 class AuditEntry(BaseModel):
@@ -45,6 +48,7 @@ class Audit:
         self._database = database
         self._entries = tables.audit
         self._outcomes = tables.audit_outcomes
+        self._spellings = tables.spellings
         self._clock = clock
 
     async def begin(
@@ -83,7 +87,7 @@ class Audit:
     async def page(
         self, limit: int, before: int | None, subject: str | None = None
     ) -> list[AuditEntry]:
-        """Read the newest first, from before an entry's number on."""
+        """Read the newest first, from before a number on, about a subject in any spelling."""
         entries, outcomes = self._entries, self._outcomes
         query = (
             select(
@@ -98,9 +102,14 @@ class Audit:
         )
         if before is not None:
             query = query.where(entries.c.number < before)
-        if subject is not None:
-            query = query.where(entries.c.subject == subject)
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
+
+        def work(connection: Connection) -> Sequence[Row[Any]]:
+            if subject is None:
+                return connection.execute(query).all()
+            names = spellings(connection, self._spellings, SUBJECT, _plain(subject))
+            return connection.execute(query.where(is_any(entries.c.subject, names))).all()
+
+        rows = await self._database.read(work)
         return [
             AuditEntry(
                 number=row.number,
@@ -134,6 +143,7 @@ class Audit:
             subject=_plain(subject),
             details=_dump(details),
         )
+        note(connection, SUBJECT, _plain(subject))
         return int(connection.execute(entry.returning(self._entries.c.number)).scalar_one())
 
     def _close(

@@ -18,18 +18,20 @@ from sqlalchemy import (
 )
 
 from orderflow_hosting.database import Utc
+from orderflow_hosting.spellings import spelling_table
 
 _NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
 
 
 @dataclass(frozen=True)
 class AccessTables:
-    """Sessions, wrong passwords and the audit trail."""
+    """Sessions, wrong passwords and the audit trail, with the spellings of what it is about."""
 
     sessions: Table
     failed_sign_ins: Table
     audit: Table
     audit_outcomes: Table
+    spellings: Table
 
 
 def access_tables(tables: MetaData) -> AccessTables:
@@ -54,7 +56,7 @@ def access_tables(tables: MetaData) -> AccessTables:
         Column("address", String(64), nullable=False, index=True),
         Column("at", Utc, nullable=False),
     )
-    return AccessTables(sessions, failed, *_audit_tables(tables))
+    return AccessTables(sessions, failed, *_audit_tables(tables), spelling_table(tables))
 
 
 def _audit_tables(tables: MetaData) -> tuple[Table, Table]:

@@ -1,57 +1,95 @@
-"""Telling an open page that something has changed, so that it fetches what it shows anew."""
+"""Tells open pages that something has changed, so that they fetch anew what they show.
+
+A browser follows one stream of a site for all of its tabs (`static/streams.js`), so each event says
+what it is about, and a page leaves out what does not concern it.
+"""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
+from fastapi import Request
 from starlette.responses import StreamingResponse
+
+from orderflow_hosting.problems import Problem
 
 LEAST_PAUSE_SECONDS: Final = 1.0
 STILL_HERE_SECONDS: Final = 10.0
 
-CHANGED: Final = "event: changed\ndata: \n\n"
+
+@dataclass(frozen=True)
+class Change:
+    """Something has changed.
+
+    `version` names what a page made now would show, if the service counts that. `orders` are the
+    ids of the orders that the change is about; none means any.
+    """
+
+    version: str = ""
+    orders: frozenset[str] = frozenset()
+
+    def event(self) -> str:
+        """Format as a server-sent event; its id comes back as `Last-Event-ID`."""
+        number = f"id: {self.version}\n" if self.version else ""
+        return f"event: changed\n{number}data: {' '.join(sorted(self.orders))}\n\n"
+
+
+def session_key(csrf: str) -> str:
+    """Name a session in an address, so that its tabs share a stream with no other session."""
+    return hashlib.sha256(csrf.encode()).hexdigest()[:16]
 
 
 def change_events(
-    next_change: Callable[[], Awaitable[object]], is_current: Callable[[], Awaitable[bool]]
+    request: Request,
+    next_change: Callable[[], Awaitable[Change]],
+    is_current: Callable[[], Awaitable[bool]],
 ) -> StreamingResponse:
-    """Answer with server-sent events: `changed`, at most one a second, for as long as one may see.
+    """Answer with server-sent events: `changed`, at most one a second, while the session lasts.
 
-    `next_change` waits for the next change; it raises `StopAsyncIteration` when there will be
-    none any more. It is not cancelled in between, so no change is missed. `is_current` tells
-    whether the session that asked still is one.
+    `next_change` waits for the next change; it raises `StopAsyncIteration` when there are no more.
+    It is not cancelled in between, so no change is missed. `is_current` returns whether the session
+    that asked has not ended. Raises `SESSION_CHANGED` if the stream is another session's.
     """
+    wanted = request.query_params.get("session")
+    if wanted is not None and wanted != session_key(request.state.csrf):
+        raise Problem(403, "SESSION_CHANGED", "this page is from another session: load it again")
     return StreamingResponse(
-        _told(next_change, is_current),
+        _events(next_change, is_current),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _told(
-    next_change: Callable[[], Awaitable[object]], is_current: Callable[[], Awaitable[bool]]
+async def _events(
+    next_change: Callable[[], Awaitable[Change]], is_current: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[str]:
     yield ": following\n\n"
+    pause = 0.0  # the first says how it stands: what comes right after it is news
     waiting = asyncio.ensure_future(_wait(next_change))
     try:
-        while await is_current():
+        while True:
             await asyncio.wait({waiting}, timeout=STILL_HERE_SECONDS)
+            if not await is_current():
+                return
             if not waiting.done():
                 yield ": still here\n\n"
                 continue
-            if not waiting.result():
+            change = waiting.result()
+            if change is None:
                 return
             waiting = asyncio.ensure_future(_wait(next_change))
-            yield CHANGED
-            await asyncio.sleep(LEAST_PAUSE_SECONDS)
+            yield change.event()
+            await asyncio.sleep(pause)
+            pause = LEAST_PAUSE_SECONDS
     finally:
         waiting.cancel()
 
 
-async def _wait(next_change: Callable[[], Awaitable[object]]) -> bool:
-    """Wait for a change; False when there will be none any more."""
+async def _wait(next_change: Callable[[], Awaitable[Change]]) -> Change | None:
+    """Wait for a change; None when there are no more."""
     try:
-        await next_change()
+        return await next_change()
     except StopAsyncIteration:
-        return False
-    return True
+        return None

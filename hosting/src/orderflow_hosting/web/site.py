@@ -22,6 +22,7 @@ from orderflow_hosting.pages_again import PageAgain, page_of_form
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.refused_forms import RefusedForm, refused_form
 from orderflow_hosting.web.api_docs import api_docs_router
+from orderflow_hosting.web.changes import session_key
 from orderflow_hosting.web.filters import FILTERS
 from orderflow_hosting.web.headers import SecurityHeaders
 
@@ -88,7 +89,7 @@ class Site:
             lstrip_blocks=True,
         )
         self._templates.filters.update(FILTERS)
-        self._templates.globals.update(site=self, static=static_url)
+        self._templates.globals.update(site=self, static=static_url, session_key=session_key)
 
     def install(self, app: FastAPI, guards: Sequence[params.Depends] = ()) -> None:
         """Add the static files, the headers, the API's documentation, and pages for problems.

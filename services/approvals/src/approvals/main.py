@@ -1,5 +1,7 @@
 """Approvals' composition root: wire, subscribe, serve."""
 
+import asyncio
+
 from fastapi import FastAPI
 
 from approvals.api import approval_router, http_app, subscribe
@@ -19,7 +21,7 @@ from approvals.pages import (
 )
 from approvals.past import Past
 from approvals.store import SqlApprovalStore
-from approvals.tables import ACCESS, DEAD_LETTERS, TABLES
+from approvals.tables import ACCESS, DEAD_LETTERS, SOURCES, TABLES
 from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, Audit, Role, reads
@@ -30,6 +32,7 @@ from orderflow_hosting.health import health_router
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
+from orderflow_hosting.spellings import keep_noted
 from orderflow_hosting.web.audit_pages import audit_pages
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
 
@@ -48,9 +51,11 @@ async def run(settings: ApprovalsSettings) -> None:
     http = _http(settings, database, sidecar, store, inbox, letters, feed)
     handover.start()
     filling.start()
+    noting = asyncio.create_task(keep_noted(database, SOURCES))
     try:
         await serve(settings, http, app, on_stop=feed.close)
     finally:
+        noting.cancel()
         await handover.stop()
         await filling.stop()
         await sidecar.close()

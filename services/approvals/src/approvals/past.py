@@ -12,9 +12,11 @@ from typing import Any, Final
 from sqlalchemy import Column, ColumnElement, Connection, Row, and_, or_, select
 
 from approvals.domain import Case
-from approvals.tables import APPROVALS, COLUMNS, read
+from approvals.tables import ACCESS, APPROVALS, APPROVER, COLUMNS, CUSTOMER, read
 from orderflow_contracts.approvals import ApprovalStatus
 from orderflow_hosting.database import Database
+from orderflow_hosting.folding import contains, fold
+from orderflow_hosting.spellings import any_case, spellings
 
 MOST_EXAMINED: Final = 2000
 """How many rows one page looks at, at most, on each way through the table."""
@@ -25,9 +27,9 @@ AT_ONCE: Final = 250
 class Search:
     """What is looked for; empty is anything.
 
-    `text` is a part of any field, in capitals or not. Order, customer and approver are whole names,
-    and who approved first of two counts as an approver. It ended at `since` or later, and before
-    `until`.
+    `text` is a part of any field. Order, customer and approver are whole names, and who approved
+    first of two counts as an approver. All may be spelled in any way. It ended at `since` or later,
+    and before `until`.
     """
 
     text: str = ""
@@ -44,11 +46,11 @@ class Search:
             return False
         people = [taken.decision.approver for taken in case.taken()]
         return (
-            self.order_id in ("", case.order_id)
-            and self.customer_id in ("", case.asked.request.customer_id)
-            and (not self.approver or self.approver in people)
+            _is_one(self.order_id, [case.order_id])
+            and _is_one(self.customer_id, [case.asked.request.customer_id])
+            and _is_one(self.approver, people)
             and self.status in (None, case.status(now))
-            and self.text.casefold() in _text(case).casefold()
+            and (not self.text or contains(_text(case), self.text))
         )
 
 
@@ -93,35 +95,37 @@ class Past:
         """Read a page. Raises `DatabaseUnavailable`."""
 
         def work(connection: Connection) -> Found:
-            walks = [
-                _walk(connection, way, search, now, limit, after) for way in _ways(search, now)
-            ]
+            ways = _ways(connection, search, now)
+            walks = [_walk(connection, way, search, now, limit, after) for way in ways]
             return _merge(walks, limit)
 
         return await self._database.read(work)
 
 
-def _ways(search: Search, now: datetime) -> list[_Way]:
+def _ways(connection: Connection, search: Search, now: datetime) -> list[_Way]:
     """Choose the ways: what ended is on one, what only the clock has ended on another."""
     ended = COLUMNS.concluded_at.is_not(None)
     passed = (COLUMNS.status == ApprovalStatus.PENDING, COLUMNS.expires_at <= now)
     if search.order_id:
-        this = COLUMNS.order_id == search.order_id
+        this = any_case(connection, COLUMNS.order_id) == fold(search.order_id)
         return [
             _Way(COLUMNS.concluded_at, (this, ended)),
             _Way(COLUMNS.expires_at, (this, *passed)),
         ]
-    ways = [_Way(COLUMNS.concluded_at, (ended, *lead)) for lead in _leads(search)]
+    ways = [_Way(COLUMNS.concluded_at, (ended, *lead)) for lead in _leads(connection, search)]
     if search.status in (None, ApprovalStatus.EXPIRED):
         ways.append(_Way(COLUMNS.expires_at, passed))
     return ways
 
 
-def _leads(search: Search) -> list[tuple[ColumnElement[bool], ...]]:
+def _leads(connection: Connection, search: Search) -> list[tuple[ColumnElement[bool], ...]]:
     if search.approver:
-        return [(COLUMNS.approver == search.approver,), (COLUMNS.endorser == search.approver,)]
+        names = spellings(connection, ACCESS.spellings, APPROVER, search.approver)
+        deciders = (COLUMNS.approver, COLUMNS.endorser)
+        return [(column == name,) for name in names for column in deciders]
     if search.customer_id:
-        return [(COLUMNS.customer_id == search.customer_id,)]
+        names = spellings(connection, ACCESS.spellings, CUSTOMER, search.customer_id)
+        return [(COLUMNS.customer_id == name,) for name in names]
     if search.status is not None:
         return [(COLUMNS.status == search.status,)]
     return [()]
@@ -181,6 +185,10 @@ def _merge(walks: Sequence[_Walk], limit: int) -> Found:
 
 def _spot(way: _Way, row: Row[Any]) -> Spot:
     return Spot(getattr(row, way.time.name), row.order_id)
+
+
+def _is_one(name: str, names: Sequence[str]) -> bool:
+    return not name or fold(name) in map(fold, names)
 
 
 def _text(case: Case) -> str:

@@ -8,10 +8,21 @@ from typing import Protocol
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 
 from approvals.domain import Case
-from approvals.tables import ACCESS, APPROVALS, COLUMNS, INCOMPLETE, UNDELIVERED, read, write
+from approvals.tables import (
+    ACCESS,
+    APPROVALS,
+    APPROVER,
+    COLUMNS,
+    CUSTOMER,
+    INCOMPLETE,
+    UNDELIVERED,
+    read,
+    write,
+)
 from orderflow_contracts.approvals import ApprovalStatus, Decision
 from orderflow_hosting.access import Audit
 from orderflow_hosting.database import Database
+from orderflow_hosting.spellings import note
 
 Change = Callable[[Case], Case]
 """A rule applied to a case; it may run twice, and raises what must not be written."""
@@ -179,6 +190,8 @@ def _write(connection: Connection, case: Case, *, is_new: bool) -> None:
     numbers = APPROVALS.alias("numbers").c.change_number
     next_number = select(func.coalesce(func.max(numbers), 0) + 1).scalar_subquery()
     row = {**write(case), "change_number": next_number}
+    note(connection, CUSTOMER, *filter(None, [row["customer_id"]]))
+    note(connection, APPROVER, *filter(None, [row["approver"], row["endorser"]]))
     if is_new:
         connection.execute(insert(APPROVALS).values(**row))
     else:

@@ -1,6 +1,6 @@
 """The tables of approvals, and how a case is written as a row: one row an order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -22,8 +22,10 @@ from sqlalchemy import (
 from approvals.domain import Asked, Case, Ended, Endorsed, Made
 from orderflow_contracts.approvals import ApprovalRequested, Decision
 from orderflow_hosting.access import access_tables
+from orderflow_hosting.access.audit import SUBJECT
 from orderflow_hosting.database import Utc
 from orderflow_hosting.dead_letters import dead_letter_table
+from orderflow_hosting.spellings import Source, index_any_case
 
 TABLES: Final = MetaData()
 DEAD_LETTERS: Final = dead_letter_table(TABLES)
@@ -59,6 +61,15 @@ APPROVALS: Final = Table(
     Column("change_number", BigInteger),
 )
 COLUMNS: Final = APPROVALS.c
+CUSTOMER: Final = "customer"
+APPROVER: Final = "approver"
+SOURCES: Final[Sequence[Source]] = (
+    (CUSTOMER, COLUMNS.customer_id),
+    (APPROVER, COLUMNS.approver),
+    (APPROVER, COLUMNS.endorser),
+    (SUBJECT, ACCESS.audit.c.subject),
+)
+"""The names that are searched in any spelling."""
 UNDELIVERED: Final = and_(
     COLUMNS.decided_at.is_not(None), COLUMNS.outcome.is_(None), COLUMNS.status.is_not(None)
 )
@@ -76,6 +87,7 @@ Index(
     sqlite_where=UNDELIVERED,
     postgresql_where=UNDELIVERED,
 )
+index_any_case("approvals_by_any_case_id", COLUMNS.order_id)
 Index("approvals_by_change", COLUMNS.change_number)
 Index("approvals_concluded", COLUMNS.concluded_at, COLUMNS.order_id)
 Index("approvals_by_outcome", COLUMNS.status, COLUMNS.concluded_at, COLUMNS.order_id)

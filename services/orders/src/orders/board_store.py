@@ -1,18 +1,20 @@
 """What the board reads: orders found, how many there are of each status, and what was sold."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, collate, exists, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, or_, select, union
 
 from orderflow_contracts.orders import OrderLine, OrderStatus
 from orderflow_hosting.database import Database
+from orderflow_hosting.folding import fold
 from orderflow_hosting.pages import read_number
+from orderflow_hosting.spellings import any_case, is_any, spellings
 from orders.board_tables import COUNTS, LINES, LINES_LEFT, ORDERS, SALES, fill_lines
-from orders.store import BATCH_ORDERS
+from orders.store import ACCESS, BATCH_ORDERS, CUSTOMER, ITEM
 
 LOOKED_THROUGH: Final = 1000
 """So many orders at most are looked at for one page, however few of them fit."""
@@ -25,7 +27,7 @@ _AFTER_ALL_IDS: Final = "~"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What orders are searched for: all that is not None must fit."""
+    """What orders are searched for: all that is not None must fit, in any spelling."""
 
     order_id: str | None = None
     customer_id: str | None = None
@@ -126,20 +128,19 @@ class BoardStore:
 class _Way:
     """The index along which orders are looked through, and what must fit beside it."""
 
-    key: ColumnElement[Any]
-    candidates: Select[Any]
+    order: tuple[ColumnElement[Any], ...]
+    candidates: Callable[[int], Select[Any]]
     rest: tuple[ColumnElement[bool], ...]
     is_by_id: bool = False
 
     def query(self, limit: int) -> Select[Any]:
         some = self.window(limit).subquery()
-        order = self.key.asc() if self.is_by_id else self.key.desc()
         query = select(ORDERS).join(some, some.c.number == ORDERS.c.number)
-        return query.where(*self.rest).order_by(order).limit(limit + 1)
+        return query.where(*self.rest).order_by(*self.order).limit(limit + 1)
 
     def window(self, limit: int) -> Select[Any]:
         """Look at no more than are shown where all fit."""
-        return self.candidates.limit(LOOKED_THROUGH if self.rest else limit + 1)
+        return self.candidates(LOOKED_THROUGH if self.rest else limit + 1)
 
     def place(self, row: Row[Any]) -> str:
         return f"i{row.order_id}" if self.is_by_id else f"n{row.number}"
@@ -159,27 +160,60 @@ def _search(connection: Connection, wanted: Wanted, limit: int, after: str | Non
 
 
 def _way(connection: Connection, wanted: Wanted, after: str | None) -> _Way:
-    rest = dict(_fits(wanted))
+    names = _names(connection, wanted)
+    rest = dict(_fits(wanted, names))
     if wanted.order_id is not None:
         return _by_id(connection, wanted.order_id, tuple(rest.values()), after)
     by = _most_telling(connection, wanted)
-    first = None if by is None else rest.pop(by)
+    leads: list[ColumnElement[bool]] = []
     number = ORDERS.c.number
     if by == "item":
-        number, first = LINES.c.number, LINES.c.item == wanted.item
-    candidates = select(number) if first is None else select(number).where(first)
-    candidates = candidates.where(*_between(connection, wanted, number, after))
-    return _Way(ORDERS.c.number, candidates.order_by(number.desc()), tuple(rest.values()))
+        number, leads = LINES.c.number, [LINES.c.item == name for name in names["item"]]
+    elif by == "customer_id":
+        leads = [ORDERS.c.customer_id == name for name in names["customer_id"]]
+    elif by is not None:
+        leads = [rest[by]]
+    rest.pop(by or "", None)
+    bounds = tuple(_between(connection, wanted, number, after))
+    candidates = partial(_newest, number, leads, bounds)
+    return _Way((ORDERS.c.number.desc(),), candidates, tuple(rest.values()))
 
 
-def _fits(wanted: Wanted) -> Iterable[tuple[str, ColumnElement[bool]]]:
+def _newest(
+    number: ColumnElement[int],
+    leads: Sequence[ColumnElement[bool]],
+    bounds: Sequence[ColumnElement[bool]],
+    most: int,
+) -> Select[Any]:
+    """Look along an index with one condition, or with each of several, the newest first."""
+    newest = select(number).where(*bounds).order_by(number.desc()).limit(most)
+    if len(leads) <= 1:
+        return newest.where(*leads)
+    each = (newest.where(lead).subquery() for lead in leads)
+    together = union(*(select(window.c.number) for window in each)).subquery()
+    return select(together.c.number).order_by(together.c.number.desc()).limit(most)
+
+
+def _names(connection: Connection, wanted: Wanted) -> Mapping[str, Sequence[str]]:
+    """Find all spellings of the names that are searched for."""
+    kinds = (("customer_id", CUSTOMER, wanted.customer_id), ("item", ITEM, wanted.item))
+    return {
+        field: spellings(connection, ACCESS.spellings, kind, name)
+        for field, kind, name in kinds
+        if name is not None
+    }
+
+
+def _fits(
+    wanted: Wanted, names: Mapping[str, Sequence[str]]
+) -> Iterable[tuple[str, ColumnElement[bool]]]:
     if wanted.customer_id is not None:
-        yield "customer_id", ORDERS.c.customer_id == wanted.customer_id
+        yield "customer_id", is_any(ORDERS.c.customer_id, names["customer_id"])
     if wanted.status is not None:
         yield "status", ORDERS.c.status == wanted.status.value
     if wanted.item is not None:
-        has_item = exists().where(LINES.c.item == wanted.item, LINES.c.number == ORDERS.c.number)
-        yield "item", has_item
+        is_item = is_any(LINES.c.item, names["item"])
+        yield "item", exists().where(is_item, LINES.c.number == ORDERS.c.number)
     if wanted.since is not None:
         yield "since", ORDERS.c.created_at >= wanted.since
     if wanted.until is not None:
@@ -199,17 +233,18 @@ def _most_telling(connection: Connection, wanted: Wanted) -> str | None:
 
 
 def _by_id(
-    connection: Connection, part: str, rest: tuple[ColumnElement[bool], ...], after: str | None
+    connection: Connection, typed: str, rest: tuple[ColumnElement[bool], ...], after: str | None
 ) -> _Way:
-    """Look along the ids, compared by their bytes, as SQLite does anyway."""
-    key: ColumnElement[Any] = ORDERS.c.order_id
-    if connection.dialect.name == "postgresql":
-        key = collate(key, "C")
-    candidates = select(ORDERS.c.number, ORDERS.c.order_id)
+    """Look along the ids, compared without capitals."""
+    key, order_id, part = any_case(connection, ORDERS.c.order_id), ORDERS.c.order_id, fold(typed)
+    candidates = select(ORDERS.c.number, order_id)
     candidates = candidates.where(key >= part, key < f"{part}{_AFTER_ALL_IDS}")
     if after is not None:
-        candidates = candidates.where(key > _read_place("i", after))
-    return _Way(key, candidates.order_by(key), rest, is_by_id=True)
+        place = _read_place("i", after)
+        beyond = or_(key > fold(place), order_id > place)
+        candidates = candidates.where(and_(key >= fold(place), beyond))
+    candidates = candidates.order_by(key, order_id)
+    return _Way((key, order_id), candidates.limit, rest, is_by_id=True)
 
 
 def _between(

@@ -5,7 +5,7 @@ earlier version, which knows nothing of it, keeps it too.
 """
 # ruff: noqa: S608 # the statements are made of the constants here, and of nothing else
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -21,7 +21,9 @@ from sqlalchemy import (
 )
 
 from orderflow_contracts.orders import OrderStatus
-from orders.store import TABLES
+from orderflow_hosting.access.audit import SUBJECT
+from orderflow_hosting.spellings import Source
+from orders.store import ACCESS, CUSTOMER, ITEM, TABLES
 
 ORDERS = TABLES.tables["orders"]
 
@@ -50,6 +52,13 @@ LINES = Table(
     sqlite_with_rowid=False,
 )
 """The items of each order, by the order's number."""
+
+SOURCES: Final[Sequence[Source]] = (
+    (CUSTOMER, ORDERS.c.customer_id),
+    (ITEM, LINES.c.item),
+    (SUBJECT, ACCESS.audit.c.subject),
+)
+"""The names that are searched in any spelling."""
 
 LINES_LEFT = Table(
     "order_lines_left",

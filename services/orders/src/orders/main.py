@@ -16,6 +16,7 @@ from orderflow_hosting.health import health_router
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
+from orderflow_hosting.spellings import keep_noted
 from orderflow_hosting.web import Site
 from orderflow_hosting.web.audit_pages import audit_pages
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
@@ -31,6 +32,7 @@ from orders.batch_api import batch_router, subscribe_to_batches
 from orders.batch_store import BatchStore
 from orders.batches import Batches
 from orders.board_store import BoardStore
+from orders.board_tables import SOURCES
 from orders.config import OrdersSettings
 from orders.engine import DaprEngine
 from orders.feed import StatusFeed
@@ -151,6 +153,7 @@ async def run(settings: OrdersSettings) -> None:
         filling.do(BoardStore(database).fill)
         await asyncio.gather(
             keep_resuming(intake, batches, attention),
+            keep_noted(database, SOURCES),
             Standstill(worker.is_shut_out, app.report, sidecar.shut_down).watch(),
         )
 
@@ -190,8 +193,7 @@ def _pages(
 ) -> Iterable[APIRouter]:
     """Serve the board, and what belongs to it."""
     store, board, stocks = OrderStore(database), BoardStore(database), Stocks(shelf)
-    pulse = Pulse(feed)
-    yield board_router(site, board, pulse, access.session_is_current)
+    yield board_router(site, board, Pulse(feed), access.session_is_current)
     yield OrderPages(
         site=site,
         store=store,
@@ -201,8 +203,6 @@ def _pages(
         intake=intake,
         histories=engine,
         attention=attention,
-        pulse=pulse,
-        is_current=access.session_is_current,
         inbox_url=settings.inbox_url,
     ).router()
     yield new_order_router(site, intake, stocks)

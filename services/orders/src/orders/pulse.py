@@ -1,13 +1,17 @@
 """Tells open pages that something has changed, with one follower of the feed for all of them."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from orderflow_hosting.web import Change
 from orders.feed import StatusFeed
 
 IDLE_SECONDS: Final = 60.0
 """So long after the last page has asked, the feed is followed no more."""
+MOST_NAMED: Final = 100
+"""An event names no more orders than these; beyond, it is about any order."""
 
 
 class Pulse:
@@ -16,41 +20,32 @@ class Pulse:
     def __init__(self, feed: StatusFeed) -> None:
         self._feed = feed
         self._beats = 0
+        self._latest: deque[str] = deque(maxlen=MOST_NAMED)
         self._next = asyncio.Event()
         self._waiting = 0
         self._wanted_at = 0.0
         self._follower: asyncio.Task[None] | None = None
 
-    def listener(self) -> Callable[[], Awaitable[None]]:
+    def listener(self) -> Callable[[], Awaitable[Change]]:
         """Return what waits for the next change since it returned last; the first is at once.
 
         So a page learns of what changed between its making and its listening. Waiting raises
         `StopAsyncIteration` when the service stops.
         """
-        seen = self._beats - 1
+        seen = self._beats - 1 - MOST_NAMED
 
-        async def next_change() -> None:
+        async def next_change() -> Change:
             nonlocal seen
-            seen = await self._beyond(seen)
+            former, seen = seen, await self._beyond(seen)
+            return Change(orders=self._orders(seen - former))
 
         return next_change
 
-    def listener_of(self, order_id: str) -> Callable[[], Awaitable[None]]:
-        """Return what waits for the next change of one order; the first is at once."""
-        changes = self._feed.follow(None)
-        is_first = True
-
-        async def next_change() -> None:
-            nonlocal is_first
-            if is_first:
-                is_first = False
-                return
-            async for kept in changes:
-                if kept is not None and kept.change.order_id == order_id:
-                    return
-            raise StopAsyncIteration
-
-        return next_change
+    def _orders(self, changes: int) -> frozenset[str]:
+        """Name the orders of so many latest changes; nobody remembers more than `MOST_NAMED`."""
+        if changes > len(self._latest):
+            return frozenset()
+        return frozenset(list(self._latest)[-changes:])
 
     async def _beyond(self, seen: int) -> int:
         self._wanted_at = asyncio.get_running_loop().time()
@@ -71,6 +66,7 @@ class Pulse:
             async for kept in self._feed.follow(None):
                 if kept is not None:
                     self._beats += 1
+                    self._latest.append(kept.change.order_id)
                     self._wake()
                 elif self._is_idle():
                     return

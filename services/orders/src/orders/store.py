@@ -47,10 +47,13 @@ from orderflow_contracts.orders import (
 from orderflow_hosting.access import access_tables
 from orderflow_hosting.database import Database, Utc
 from orderflow_hosting.dead_letters import dead_letter_table
+from orderflow_hosting.spellings import index_any_case, note
 
 TABLES = MetaData()
 DEAD_LETTERS = dead_letter_table(TABLES)
 ACCESS = access_tables(TABLES)
+CUSTOMER: Final = "customer"
+ITEM: Final = "item"
 
 _Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only plain integers
 
@@ -74,6 +77,7 @@ _orders = Table(
     Index("orders_by_time", "created_at"),
 )
 Index("orders_by_plain_id", collate(_orders.c.order_id, "C")).ddl_if(dialect="postgresql")
+index_any_case("orders_by_any_case_id", _orders.c.order_id)
 
 _statuses = Table(
     "order_statuses",
@@ -450,6 +454,8 @@ def _create(
             "updated_at": change.at,
         },
     )
+    note(connection, CUSTOMER, customer_id)
+    note(connection, ITEM, *(line["item"] for line in lines))
     return _append(connection, change)
 
 

@@ -15,6 +15,23 @@
     }
   }
 
+  // Searches read times on the same clocks. What an address says in another zone is turned to them.
+  function localFields() {
+    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+    if (!timeZone || timeZone === "Etc/Unknown") return; // it stays UTC
+    for (const zone of document.querySelectorAll("form input[name=zone]")) {
+      for (const field of zone.form.querySelectorAll("input[data-at]")) {
+        if (zone.value === timeZone && field.value) continue;
+        const at = new Date(field.dataset.at);
+        // The way Swedes write it is the way a field takes it.
+        const [day, time] = at.toLocaleString("sv-SE", { timeZone }).split(" ");
+        field.value = field.type === "date" ? day : `${day}T${time}`;
+      }
+      for (const name of zone.form.querySelectorAll("[data-zone-name]")) name.textContent = timeZone;
+      zone.value = timeZone;
+    }
+  }
+
   function remaining(seconds) {
     const s = Math.floor(seconds);
     const two = (n) => String(n).padStart(2, "0");
@@ -50,6 +67,7 @@
   }
 
   async function whyLost() {
+    const { session } = document.body.dataset;
     try {
       const answer = await fetch(location.href, {
         redirect: "manual", headers: { Accept: "text/html" },
@@ -57,6 +75,11 @@
       if (answer.type === "opaqueredirect") {
         const next = encodeURIComponent(location.pathname + location.search);
         say("You are signed out.", { href: `/sign-in?next=${next}`, text: "Sign in again" });
+        return;
+      }
+      if (answer.ok && !(await answer.text()).includes(`data-session="${session}"`)) {
+        say("Somebody has signed in again in this browser.",
+          { href: location.href, text: "Load this page again" });
         return;
       }
     } catch { /* it does not answer at all */ }
@@ -88,7 +111,9 @@
   });
 
   document.addEventListener("htmx:load", (event) => { showTyped(event.target); localTimes(event.target); countDown(); });
-  document.addEventListener("htmx:afterSettle", () => { localTimes(document); countDown(); });
+  for (const moment of ["htmx:afterSwap", "htmx:afterSettle"]) { // before it is painted, and after
+    document.addEventListener(moment, () => { localTimes(document); countDown(); });
+  }
   // A live change replaces what is shown, but never what somebody has typed, chosen or
   // opened meanwhile.
   function isEdited(control) {
@@ -129,6 +154,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     showTyped(document);
     localTimes(document);
+    localFields();
     countDown();
   });
   setInterval(countDown, 1000);

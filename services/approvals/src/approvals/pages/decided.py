@@ -1,8 +1,6 @@
 """The page of what was decided, has expired or was withdrawn."""
 
-import re
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping, MutableMapping
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
@@ -14,10 +12,10 @@ from approvals.pages.desk import Desk
 from approvals.past import Found, Search
 from orderflow_contracts.approvals import ApprovalStatus
 from orderflow_hosting.access import Principal, page
+from orderflow_hosting.web.local_time import Period, read_period
 
-FIELDS: Final = ("text", "order_id", "customer_id", "approver", "status", "since", "until")
+FIELDS: Final = ("text", "order_id", "customer_id", "approver", "status", "since", "until", "zone")
 LONGEST: Final = 200
-_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ENDS: Final = tuple(status for status in ApprovalStatus if status is not ApprovalStatus.PENDING)
 
 Viewer = Annotated[Principal, page()]
@@ -29,7 +27,11 @@ def add_decided(router: APIRouter, desk: Desk) -> None:
     @router.get("/inbox/decided")
     async def decided_page(request: Request, viewer: Viewer, after: str | None = None) -> Response:
         typed = {name: _typed(request, name) for name in FIELDS}
-        search, wrong = read_search(typed)
+        if not typed["since"] and not typed["until"]:
+            typed["zone"] = ""
+        wrong: dict[str, str] = {}
+        period = read_period(typed, wrong, "Write a day as 2026-12-31.")
+        search = read_search(typed, period, wrong)
         views, found = await desk.past(viewer, search, after)
         return desk.page(
             request,
@@ -38,6 +40,7 @@ def add_decided(router: APIRouter, desk: Desk) -> None:
             views=views,
             found=found,
             typed=typed,
+            period=period,
             wrong=wrong,
             statuses=ENDS,
             is_search=any(typed.values()),
@@ -46,40 +49,24 @@ def add_decided(router: APIRouter, desk: Desk) -> None:
         )
 
 
-def read_search(typed: Mapping[str, str]) -> tuple[Search, Mapping[str, str]]:
+def read_search(
+    typed: Mapping[str, str], period: Period, wrong: MutableMapping[str, str]
+) -> Search:
     """Read what was typed; what makes no sense is not looked for, and told by field."""
-    wrong: dict[str, str] = {}
-    since = _day(typed, "since", wrong)
-    until = _day(typed, "until", wrong)
     status = None
     if typed["status"] in set(ENDS):
         status = ApprovalStatus(typed["status"])
     elif typed["status"]:
         wrong["status"] = "Choose one of the list."
-    search = Search(
+    return Search(
         text=typed["text"],
         order_id=typed["order_id"],
         customer_id=typed["customer_id"],
         approver=typed["approver"],
         status=status,
-        since=since,
-        until=until + timedelta(days=1) if until is not None else None,
+        since=period.since,
+        until=period.before,
     )
-    return search, wrong
-
-
-def _day(typed: Mapping[str, str], name: str, wrong: dict[str, str]) -> datetime | None:
-    if not typed[name]:
-        return None
-    try:
-        day = date.fromisoformat(typed[name] if _DAY.fullmatch(typed[name]) else "")
-    except ValueError:
-        wrong[name] = "Write a day as 2026-12-31."
-        return None
-    if day.year == date.max.year:
-        wrong[name] = "Write an earlier day."
-        return None
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _typed(request: Request, name: str) -> str:

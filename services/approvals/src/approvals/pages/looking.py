@@ -11,7 +11,7 @@ from approvals.pages.shown import Shown, is_order_id
 from approvals.views import View
 from orderflow_hosting.access import Access, Principal, page
 from orderflow_hosting.problems import Problem
-from orderflow_hosting.web import change_events
+from orderflow_hosting.web import Change, change_events
 
 Viewer = Annotated[Principal, page()]
 
@@ -34,13 +34,16 @@ def add_looking(router: APIRouter, desk: Desk, feed: ChangeFeed, access: Access)
         return desk.page(request, "request.html", view=view, version=version)
 
     @router.get("/inbox/changes")
-    async def changes(request: Request, _: Viewer, seen: str | None = None) -> StreamingResponse:
-        versions = feed.follow(seen)
+    async def changes(request: Request, _: Viewer) -> StreamingResponse:
+        versions = feed.follow(request.headers.get("Last-Event-ID"))
+
+        async def next_change() -> Change:
+            return Change(version=str(await anext(versions)))
 
         async def is_current() -> bool:
             return await access.session_is_current(request)
 
-        return change_events(versions.__anext__, is_current)
+        return change_events(request, next_change, is_current)
 
 
 async def show_inbox(

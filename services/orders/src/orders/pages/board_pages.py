@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -13,13 +12,15 @@ from orderflow_contracts.orders import OrderStatus
 from orderflow_hosting.access import page
 from orderflow_hosting.pages import decode_cursor, encode_cursor, not_a_cursor, read_number
 from orderflow_hosting.web import Site, change_events
+from orderflow_hosting.web.local_time import Period, read_period
 from orders.board_store import BoardStore, Found, Wanted
 from orders.pages.live import IsCurrent
 from orders.pulse import Pulse
 
 ORDERS_A_PAGE: Final = 50
 LONGEST_TEXT: Final = 128
-_FIELDS: Final = ("id", "customer", "item", "status", "since", "until")
+_LIKE: Final = "A date and a time, such as 2026-11-21T09:30."
+_FIELDS: Final = ("id", "customer", "item", "status", "since", "until", "zone")
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,17 @@ class Searched:
     typed: Mapping[str, str]
     wanted: Wanted
     errors: Mapping[str, str] = field(default_factory=dict)
+    period: Period = field(default_factory=Period)
 
     @property
     def is_search(self) -> bool:
         """Whether anything is looked for."""
-        return any(self.typed.values())
+        return any(value for name, value in self.typed.items() if name != "zone")
 
     @property
     def is_filtered(self) -> bool:
         """Whether more is looked for than a status."""
-        return any(value for name, value in self.typed.items() if name != "status")
+        return any(value for name, value in self.typed.items() if name not in ("status", "zone"))
 
     def url(self, **changes: str | None) -> str:
         """Name the page with this search, with other fields where they are given."""
@@ -73,7 +75,7 @@ def board_router(site: Site, board: BoardStore, pulse: Pulse, is_current: IsCurr
 
     @router.get("/board/changes", dependencies=[page()])
     async def changes(request: Request) -> Response:
-        return change_events(pulse.listener(), partial(is_current, request))
+        return change_events(request, pulse.listener(), partial(is_current, request))
 
     return router
 
@@ -102,16 +104,8 @@ def read_search(query: Mapping[str, str]) -> Searched:
             values["status"] = OrderStatus(typed["status"])
         else:
             errors["status"] = "There is no such status."
-    for name in ("since", "until"):
-        if typed[name]:
-            try:
-                values[name] = _moment(typed[name])
-            except (ValueError, OverflowError):
-                errors[name] = "A date and a time, such as 2026-11-21T09:30."
-    return Searched(typed, Wanted() if errors else Wanted(**values), errors)
-
-
-def _moment(text: str) -> datetime:
-    """Read a time as a browser's field writes it, in UTC unless it says otherwise."""
-    at = datetime.fromisoformat(text)
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    period = read_period(typed, errors, _LIKE)
+    if not typed["since"] and not typed["until"]:
+        typed["zone"] = ""
+    wanted = Wanted(**values, since=period.since, until=period.before)
+    return Searched(typed, Wanted() if errors else wanted, errors, period)

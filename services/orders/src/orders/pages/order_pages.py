@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
@@ -15,15 +14,13 @@ from orderflow_contracts.orders import Order, OrderStatus
 from orderflow_contracts.tasks import Task
 from orderflow_hosting.access import Role, form, page
 from orderflow_hosting.problems import Problem
-from orderflow_hosting.web import Site, change_events
+from orderflow_hosting.web import Site
 from orders.api import PathOrderId
 from orders.board_store import BoardStore
 from orders.instances import HistoryEvent
 from orders.intake import Intake, OrderEnded, UnknownOrder
-from orders.pages.live import IsCurrent
 from orders.payments import LedgerProvider
 from orders.ports import EngineUnavailable, NoSuchInstance
-from orders.pulse import Pulse
 from orders.store import OrderStore
 from orders.task_store import TaskStore
 from orders.timeline import timeline
@@ -76,8 +73,6 @@ class OrderPages:
     intake: Intake
     histories: Histories
     attention: Attends
-    pulse: Pulse
-    is_current: IsCurrent
     inbox_url: str
 
     def router(self) -> APIRouter:
@@ -90,11 +85,6 @@ class OrderPages:
             said = SAID.get(request.query_params.get("done", ""))
             shown = {"tone": said[0], "text": said[1]} if said else None
             return self.site.page(request, "order.html", said=shown, **context)
-
-        @router.get("/changes", dependencies=[page()])
-        async def changes(request: Request, order_id: PathOrderId) -> Response:
-            is_current = partial(self.is_current, request)
-            return change_events(self.pulse.listener_of(order_id), is_current)
 
         @router.get("/cancel", dependencies=[page(Role.OPERATOR)])
         async def confirm_cancel(request: Request, order_id: PathOrderId) -> Response:

@@ -1,0 +1,36 @@
+"""Text as searches compare it: however it is accented, capitalised or encoded. Pure."""
+
+import unicodedata
+from typing import Final
+
+_LEFT_OUT: Final = frozenset({"Mn", "Me", "Cf"})
+"""Marks on other characters, and what is not seen."""
+MOST_ROUNDS: Final = 4
+
+
+def fold(text: str) -> str:
+    """Return the same text for all spellings of one: `José`, `jose`, `JOSÉ`.
+
+    Folding again changes nothing. What has no characters but marks stays as it is.
+    """
+    if text.isascii():
+        return text.lower()
+    for _ in range(MOST_ROUNDS):
+        folded = _fold(text)
+        if folded == text:
+            break
+        text = folded
+    return text
+
+
+def contains(text: str, part: str) -> bool:
+    """Tell whether a part of the text is spelled so, in any way."""
+    return fold(part) in fold(text)
+
+
+def _fold(text: str) -> str:
+    # Capitals first: some letters, as the Turkish i without a dot, differ in small ones alone.
+    plain = unicodedata.normalize("NFKD", text).upper().casefold()
+    plain = unicodedata.normalize("NFKD", plain)
+    kept = "".join(char for char in plain if unicodedata.category(char) not in _LEFT_OUT)
+    return kept or plain
