@@ -8,7 +8,7 @@ ARGS ?=
 NAMED := $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env present run stop status reset console bench test lint format unit contracts manifests system postgresql browser containers locks vendor images cluster-up cluster-down deploy-local test-cluster
+.PHONY: help env present run stop status reset console bench torn test lint format unit contracts manifests system postgresql browser containers locks vendor images cluster-up cluster-down deploy-local test-cluster
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -37,6 +37,10 @@ console: env ## place orders by hand, as a client of the running services
 
 bench: env ## measure what an order costs, on a platform of its own
 	@$(BIN)/python -m orderflow_tools.bench $(ARGS)
+
+torn: env ## search for histories that hold an action twice, while orders is disturbed
+	@$(BIN)/orderflow-tools toolchain
+	@cd tests && ../$(BIN)/python -m torn $(ARGS)
 
 test: lint unit contracts manifests system postgresql browser containers ## everything that must hold: lint, and all tests
 

@@ -6,10 +6,13 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from dapr.ext.workflow import WorkflowRuntime
 from dapr.ext.workflow._durabletask import worker as sdk_worker
 from dapr.ext.workflow._durabletask.internal import helpers, protos
 
-import orders.worker  # noqa: F401 # it repairs the SDK when it is imported
+from fakes.turn_engine import ID, work_item
+from orders.turns import Turns
+from orders.worker import _skip_replaced  # the module repairs the SDK when it is imported
 
 
 def waiting_workflow(ctx: Any, _: Any) -> Generator[Any, Any, Any]:
@@ -67,3 +70,24 @@ def test_a_workflow_that_runs_may_be_resumed() -> None:
     )
 
     assert json.loads(result or "") == ["a", "b"]
+
+
+def test_a_turn_that_was_replaced_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have waited in the queue of the SDK's worker for long."""
+    run: list[str] = []
+    monkeypatch.setattr(
+        sdk_worker.TaskHubGrpcWorker,
+        "_execute_orchestrator",
+        lambda _, request, token, teardown: run.append(f"{request.instanceId} {token} {teardown}"),
+    )
+    turns, runtime = Turns(), WorkflowRuntime("127.0.0.1", "1")
+    _skip_replaced(runtime, turns)
+    execute = vars(runtime)["_WorkflowRuntime__worker"]._execute_orchestrator
+    old, new = work_item(1.0, 0.5, 5, [1]), work_item(2.0, 0.5, 5, [1])
+    assert turns.take(old, 1.0)
+    assert turns.take(new, 2.0)
+
+    for item in (old, new):
+        execute(item.workflowRequest, item.completionToken, "teardown")
+
+    assert run == [f"{ID} {new.completionToken} teardown"]

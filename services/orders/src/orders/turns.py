@@ -1,105 +1,212 @@
-"""Which turns of workflows the worker answers: of one instance, the newest alone.
+"""Which work items of workflows the worker runs and answers, so that no history is torn.
 
-The sidecar begins one turn of an instance at a time, and gives a turn up when its worker is lost or
-the call ends that began it. Its work item reaches a worker all the same, if need be the next one,
-beside that of the turn which replaces it. And the sidecar knows an answer by the instance's id
-alone: one too many is taken for the answer to the turn that comes next. That one's actions are then
-in the history twice, and the workflow hangs, or fails as not deterministic. Dapr 1.18 does so.
+The engine, in the sidecar, takes a workflow forward in turns. For each turn it sends a work item:
+the history, and what has happened since. The worker answers with actions, and these are written to
+the history. If the call that began a turn is given up, because a worker is lost or the health of
+the application changes, the engine makes another attempt at the turn, with another work item.
+
+Dapr 1.18 matches an answer to the id of the instance and not to the attempt: an answer ends
+whatever attempt is pending when it arrives. An answer to another attempt at the same turn is as
+good as its own, for both have the same history. But where a turn gets two answers, the second ends
+the turn after it. The history then holds the actions of one turn twice, and the workflow stands
+still or fails. Hence the rule:
+
+    An attempt is run only if no earlier answer about its instance can still arrive.
+
+There are two proofs of that, and either is enough (`Instance.is_safe`):
+
+- by history: the attempt's history holds what the last answer added, so that answer was used up;
+- by time: the attempt began after the last answer had arrived, and after the stream of work items
+  was opened, which is after the end of any former worker. An answer has arrived when its call has
+  returned, and `LATE_SECONDS` later if the call has failed.
+
+An attempt without proof is doubtful. It may be pending, or an earlier answer may have ended it. It
+is never run, only remembered. Mostly a newer attempt at this turn or the next comes soon, and takes
+its place. If none comes, and no answer is on its way, the engine is asked to restart the turn
+(`restarts`). A restart writes nothing, so it does no harm whatever attempt it ends. The attempt
+that follows begins after all answers have arrived, and is safe by time. If none follows, nothing
+was pending: an earlier answer has ended the doubtful attempt. If that answer may not have known of
+all its events, the workflow is woken by one more event, and takes them all in.
+
+Two things follow. Only the newest attempt of an instance is answered. And an attempt that began
+before the newest, while that one has yet to be answered, is left over from a call that was given
+up: the answer to the newest serves both.
 """
 
 import itertools
 import threading
-from collections import OrderedDict
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Final
 
 import structlog
 
+from orders.attempts import Attempt, Instance
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-HELD_SECONDS: Final = 2.0
-"""So long a doubtful turn waits for the one that replaces it; the sidecar tries each second."""
+HELD_SECONDS: Final = 1.5
+"""A doubtful attempt waits this long for a newer one; the engine tries again after one second."""
+FOLLOWED_SECONDS: Final = 3.0
+"""A restart is followed by another attempt within this time if anything was pending."""
+REPEATED_SECONDS: Final = 10.0
+"""After this time without success, the engine is asked again."""
+LATE_SECONDS: Final = 5.0
+"""An answer whose call has failed may arrive this much later."""
 REMEMBERED_SECONDS: Final = 60.0
-_NANOSECONDS: Final = 1e9
+"""After this time without attempts and answers, an instance is forgotten."""
 
 
+class Step(Enum):
+    """What the engine is asked to do about a doubtful attempt that nothing replaces."""
+
+    RESTART = "restart"
+    WAKE = "wake"
+
+
+@dataclass(slots=True)
+class _Hold:
+    """Until when the newest attempt of an instance is held, and what comes then."""
+
+    until: float
+    step: Step = Step.RESTART
+
+
+@dataclass(slots=True)
 class Turns:
-    """Sorts the work items that come, and the answers that go; called from several threads.
+    """Sorts the attempts that come and the answers that go; called from several threads.
 
-    A turn is doubtful if it began before the stream on which it comes was opened, or before the
-    last answer about its instance was sent: another one has replaced it, or that answer was taken
-    for its own. It is held back until the next turn of its instance comes, and then dropped. If
-    none comes it was a good one after all, and is handed on late. All times are in seconds since
-    the epoch, by the clock that sidecar and worker share.
+    All times are in seconds since the epoch, by the clock that engine and worker share.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._tokens = itertools.count(1)
-        self._opened_at = 0.0
-        self._newest: dict[str, str] = {}
-        self._answered: OrderedDict[str, tuple[float, str]] = OrderedDict()
-        self._held: dict[str, tuple[float, Any]] = {}
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _tokens: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    _instances: dict[str, Instance] = field(default_factory=dict)
+    _held: dict[str, _Hold] = field(default_factory=dict)
+    """The instances whose newest attempt is doubtful."""
+    _opened_at: float = 0.0
+    _tidied_at: float = 0.0
 
     def open(self, at: float) -> None:
-        """Begin a new stream: the sidecar has given up what came on the one before."""
+        """Begin a new stream: the engine has given up the attempts that it sent on the old one."""
         with self._lock:
             self._opened_at = at
-            self._newest.clear()
             self._held.clear()
+            for instance in self._instances.values():
+                instance.newest = None
 
-    def take(self, item: Any, at: float) -> list[Any]:
-        """Return the work items to be handed on now that this one has come."""
+    def take(self, item: Any, at: float) -> bool:
+        """Take a work item that has come, and return whether it is to be run."""
         if not item.HasField("workflowRequest"):
-            return [item]
-        request = item.workflowRequest
+            return True
+        item.completionToken = str(next(self._tokens))
+        attempt = Attempt.of(item.workflowRequest, item.completionToken, at)
+        key = attempt.instance_id
         with self._lock:
-            item.completionToken = self._newest[request.instanceId] = str(next(self._tokens))
-            if self._held.pop(request.instanceId, None) is not None:
-                log.info("leftover_turn_dropped", instance_id=request.instanceId)
-            if not self._is_doubtful(request):
-                return [item]
-            log.info("doubtful_turn_held", instance_id=request.instanceId)
-            self._held[request.instanceId] = (at + HELD_SECONDS, item)
-            return []
+            instance = self._touch(key, at)
+            if instance.is_left_over(attempt):
+                log.info("leftover_turn_dropped", instance_id=key)
+                return False
+            if self._held.pop(key, None) is not None:
+                log.info("doubtful_turn_replaced", instance_id=key)
+            instance.newest = attempt
+            is_safe = instance.is_safe(attempt, self._opened_at)
+            if not is_safe:
+                log.info("doubtful_turn_held", instance_id=key)
+                self._held[key] = _Hold(at + HELD_SECONDS)
+            return is_safe
 
-    def due(self, at: float) -> list[Any]:
-        """Return the work items that were held back long enough."""
+    def is_newest(self, instance_id: str, token: str) -> bool:
+        """Whether the attempt with this token may be run and answered still."""
         with self._lock:
-            due = [key for key, (until, _) in self._held.items() if until <= at]
-            if due:
-                log.info("doubtful_turns_handed_on", instance_ids=due)
-            return [self._held.pop(key)[1] for key in due]
+            return self._answerable(instance_id, token) is not None
 
-    def pause(self, at: float) -> float | None:
-        """Tell in how many seconds something is due; None when nothing is held back."""
+    def begin_answer(self, answer: Any, at: float) -> bool:
+        """Return whether an answer is to be sent; if so, `end_answer` must follow."""
         with self._lock:
-            first = min((until for until, _ in self._held.values()), default=None)
-        return None if first is None else max(0.0, first - at)
-
-    def may_answer(self, answer: Any, at: float) -> bool:
-        """Tell whether this answer is to be sent: that to the newest turn of its instance."""
-        with self._lock:
-            if self._newest.get(answer.instanceId) != answer.completionToken:
+            instance = self._answerable(answer.instanceId, answer.completionToken)
+            if instance is None:
                 log.info("answer_to_leftover_turn_dropped", instance_id=answer.instanceId)
                 return False
-            self._answered[answer.instanceId] = (at, answer.completionToken)
-            self._answered.move_to_end(answer.instanceId)
-            self._forget(at - REMEMBERED_SECONDS)
+            instance.touched_at = at
+            instance.answered, instance.actions = instance.newest, len(answer.actions)
+            instance.on_their_way += 1
             return True
 
-    def _is_doubtful(self, request: Any) -> bool:
-        began_at = _began_at(request)
-        answered_at, _ = self._answered.get(request.instanceId, (0.0, ""))
-        return began_at is not None and began_at < max(self._opened_at, answered_at)
+    def end_answer(self, instance_id: str, at: float, *, arrived: bool) -> None:
+        """Note that the call with an answer has ended, and whether the engine has replied.
 
-    def _forget(self, before: float) -> None:
-        while (first := next(iter(self._answered))) and self._answered[first][0] < before:
-            _, token = self._answered.pop(first)
-            if self._newest.get(first) == token:
-                del self._newest[first]
+        If not, the answer may be lost, and the attempt pending for ever: it becomes doubtful.
+        """
+        with self._lock:
+            instance = self._touch(instance_id, at)
+            instance.on_their_way -= 1
+            instance.arrived_at = max(instance.arrived_at, at if arrived else at + LATE_SECONDS)
+            if not arrived and instance.newest is instance.answered is not None:
+                self._held[instance_id] = _Hold(instance.arrived_at)
 
+    def due(self, at: float) -> list[tuple[Attempt, Step]]:
+        """Return the doubtful attempts about which the engine is to be asked now."""
+        with self._lock:
+            steps = []
+            for key in [key for key, hold in self._held.items() if hold.until <= at]:
+                hold, instance = self._held[key], self._instances[key]
+                attempt = instance.newest
+                if attempt is None or (hold.step is Step.WAKE and instance.knows(attempt)):
+                    self._drop(key)
+                elif hold.step is Step.RESTART and instance.on_their_way:
+                    hold.until = at + HELD_SECONDS
+                elif hold.step is Step.RESTART and instance.arrived_at > at:
+                    hold.until = instance.arrived_at
+                else:
+                    hold.until = at + REPEATED_SECONDS
+                    steps.append((attempt, hold.step))
+            return steps
 
-def _began_at(request: Any) -> float | None:
-    """Tell when the sidecar began this turn, by the last such event: it may have tried before."""
-    moments = [event.timestamp for event in request.newEvents if event.HasField("workflowStarted")]
-    return float(moments[-1].ToNanoseconds() / _NANOSECONDS) if moments else None
+    def pause(self, at: float) -> float | None:
+        """Return in how many seconds something is due; None if nothing is held."""
+        with self._lock:
+            first = min((hold.until for hold in self._held.values()), default=None)
+        return None if first is None else max(0.0, first - at)
+
+    def restarted(self, attempt: Attempt, at: float) -> None:
+        """Note that a restart has arrived: if something was pending, a newer attempt follows."""
+        with self._lock:
+            if self._is_held(attempt):
+                self._held[attempt.instance_id] = _Hold(at + FOLLOWED_SECONDS, Step.WAKE)
+
+    def release(self, attempt: Attempt) -> None:
+        """Forget a doubtful attempt that is not pending any more."""
+        with self._lock:
+            if self._is_held(attempt):
+                self._drop(attempt.instance_id)
+
+    def _drop(self, key: str) -> None:
+        del self._held[key]
+        self._instances[key].newest = None
+
+    def _is_held(self, attempt: Attempt) -> bool:
+        key = attempt.instance_id
+        return key in self._held and self._instances[key].newest is attempt
+
+    def _answerable(self, instance_id: str, token: str) -> Instance | None:
+        instance = self._instances.get(instance_id)
+        if instance is None or instance.newest is None or instance_id in self._held:
+            return None
+        return instance if instance.newest.token == token else None
+
+    def _touch(self, key: str, at: float) -> Instance:
+        self._tidy(at)
+        instance = self._instances.setdefault(key, Instance(at))
+        instance.touched_at = at
+        return instance
+
+    def _tidy(self, at: float) -> None:
+        if at < self._tidied_at + REMEMBERED_SECONDS:
+            return
+        self._tidied_at = at
+        before = at - REMEMBERED_SECONDS
+        for key, instance in list(self._instances.items()):
+            is_needed = instance.on_their_way or instance.awaits_answer or key in self._held
+            if instance.touched_at < before and not is_needed:
+                del self._instances[key]

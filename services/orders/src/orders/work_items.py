@@ -1,31 +1,38 @@
-"""The worker's connection to the sidecar, on which each turn of a workflow is answered once."""
+"""The worker's connection to the sidecar: of the work items and answers, only those that may pass.
+
+`turns` has the rule.
+"""
 
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Self
 
 import grpc
 from dapr.ext.workflow._durabletask.internal.protos import CompleteTaskResponse
 
+from orders.restarts import Restarts
 from orders.turns import Turns
 
 ITEMS: Final = "/GetWorkItems"
 ANSWERS: Final = ("/CompleteOrchestratorTask", "/CompleteWorkflowTask")
+ARRIVED: Final = (grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED)
+"""How the call with an answer ends that has arrived, or is too large ever to arrive."""
 
 Continuation = Callable[[grpc.ClientCallDetails, Any], Any]
 
 
-class OneAnswerATurn(  # grpcio has no types
+class SafeTurns(  # grpcio has no types
     grpc.UnaryStreamClientInterceptor,  # type: ignore[misc]
     grpc.UnaryUnaryClientInterceptor,  # type: ignore[misc]
 ):
-    """Keeps from the worker, and from the sidecar, what belongs to turns that were replaced."""
+    """Keeps unsafe work items from the worker, and answers to replaced ones from the engine."""
 
-    def __init__(self) -> None:
-        self._turns = Turns()
+    def __init__(self, turns: Turns, restarts: Restarts) -> None:
+        self._turns = turns
+        self._restarts = restarts
 
     def intercept_unary_stream(
         self, continuation: Continuation, client_call_details: grpc.ClientCallDetails, request: Any
@@ -34,17 +41,27 @@ class OneAnswerATurn(  # grpcio has no types
         if not _is_one_of(client_call_details, ITEMS):
             return continuation(client_call_details, request)
         self._turns.open(time.time())
-        return _Sorted(continuation(client_call_details, request), self._turns)
+        stream = continuation(client_call_details, request)
+        return _SafeItems(stream, self._turns, self._restarts)
 
     def intercept_unary_unary(
         self, continuation: Continuation, client_call_details: grpc.ClientCallDetails, request: Any
     ) -> Any:
-        """Hold back an answer that is not wanted; make every other call."""
-        if _is_one_of(client_call_details, *ANSWERS) and not self._turns.may_answer(
-            request, time.time()
-        ):
+        """Send an answer if it may be sent, and note when it has arrived; make every other call."""
+        if not _is_one_of(client_call_details, *ANSWERS):
+            return continuation(client_call_details, request)
+        if not self._turns.begin_answer(request, time.time()):
             return _NotCalled()
-        return continuation(client_call_details, request)
+        try:
+            call = continuation(client_call_details, request)
+        except BaseException:
+            self._turns.end_answer(request.instanceId, time.time(), arrived=False)
+            raise
+        call.add_done_callback(partial(self._end_answer, request.instanceId))
+        return call
+
+    def _end_answer(self, instance_id: str, call: Any) -> None:
+        self._turns.end_answer(instance_id, time.time(), arrived=call.code() in ARRIVED)
 
 
 class _NotCalled:
@@ -55,41 +72,40 @@ class _NotCalled:
         return CompleteTaskResponse()
 
 
-class _Sorted:
+class _SafeItems:
     """A stream of work items as the SDK reads it: one after the other, until cancelled."""
 
-    def __init__(self, stream: Any, turns: Turns) -> None:
+    def __init__(self, stream: Any, turns: Turns, restarts: Restarts) -> None:
         self._stream = stream
         self._turns = turns
-        self._arrived: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
-        self._ready: deque[Any] = deque()
+        self._restarts = restarts
+        self._arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
         threading.Thread(target=self._read, name="work-items", daemon=True).start()
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Any:
-        while not self._ready:
+        while True:
+            self._restarts.begin_due()
             try:
-                arrived = self._arrived.get(timeout=self._turns.pause(time.time()))
+                item = self._arrived.get(timeout=self._turns.pause(time.time()))
             except queue.Empty:
-                self._ready.extend(self._turns.due(time.time()))
                 continue
-            if isinstance(arrived, Exception):
-                self._arrived.put(arrived)  # whoever asks again learns the same
-                raise arrived
-            self._ready.extend(arrived)
-        return self._ready.popleft()
+            if isinstance(item, Exception):
+                self._arrived.put(item)  # whoever asks again gets the same
+                raise item
+            if self._turns.take(item, time.time()):
+                return item
 
     def cancel(self) -> bool:
         """End the stream, and with it the reading."""
         return bool(self._stream.cancel())
 
     def _read(self) -> None:
-        """Read to the end, and hand over also when nothing may pass: the waiting may be shorter."""
         try:
             for item in self._stream:
-                self._arrived.put(self._turns.take(item, time.time()))
+                self._arrived.put(item)
         except Exception as error:  # noqa: BLE001 # whatever it is, the reader raises it again
             self._arrived.put(error)
         else:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+import grpc
 import httpx
 import structlog
 from dapr.ext.workflow import WorkflowRuntime
@@ -15,7 +16,9 @@ from dapr.ext.workflow.logger import LoggerOptions
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.settings import ServiceSettings
 from orderflow_hosting.sidecar import InvocationRefused, Sidecar
-from orders.work_items import OneAnswerATurn
+from orders.restarts import Restarts
+from orders.turns import Turns
+from orders.work_items import SafeTurns
 from orders.workflows.registry import Workflow
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -70,12 +73,15 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         # The SDK's loggers write by themselves, and then hand on to the service's: once is enough.
         logged_once = LoggerOptions("WARNING", logging.NullHandler())
+        turns = Turns()
+        self._channel = grpc.insecure_channel(settings.sidecar_grpc)
         self._runtime = WorkflowRuntime(
             settings.dapr_host,
             str(settings.dapr_grpc_port),
             logger_options=logged_once,
-            interceptors=[OneAnswerATurn()],
+            interceptors=[SafeTurns(turns, Restarts(turns, self._channel))],
         )
+        _skip_replaced(self._runtime, turns)
         for name, workflow in workflows.items():
             self._runtime.register_workflow(workflow, name=name)
         for name, activity in activities.items():
@@ -109,6 +115,7 @@ class Worker:
     async def stop(self) -> None:
         """Send off what is ready, then disconnect; the engine gives the rest to the next worker."""
         await asyncio.to_thread(self._runtime.shutdown)
+        self._channel.close()
 
     async def _is_connected(self) -> bool:
         return self._started and await asyncio.to_thread(
@@ -131,6 +138,18 @@ class Worker:
         run.__annotations__["payload"] = model.annotation  # by which the SDK reads the payload
         run.__name__ = activity.__name__
         return run
+
+
+def _skip_replaced(runtime: WorkflowRuntime, turns: Turns) -> None:
+    """Let turns whose answers would be dropped not run: they would hold up others in the queue."""
+    sdk = vars(runtime)["_WorkflowRuntime__worker"]  # there is no other way in
+    execute = sdk._execute_orchestrator  # noqa: SLF001 # likewise
+
+    def execute_newest(request: Any, token: str, *rest: Any) -> None:
+        if turns.is_newest(request.instanceId, token):
+            execute(request, token, *rest)
+
+    sdk._execute_orchestrator = execute_newest  # noqa: SLF001 # likewise
 
 
 async def _told(work: Coroutine[Any, Any, Any]) -> Any:

@@ -1,0 +1,95 @@
+"""An application of the tests' own beside the platform, on the platform's engine."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import yaml
+
+from orderflow_contracts.names import ORDERS
+from orderflow_tools import kept
+from orderflow_tools.platform import Platform
+from orderflow_tools.ports import LOOPBACK, AppPorts, Ports
+from system.shop import wait_for
+from system.workflows import new_suffix
+
+APP = "family"
+SIDECAR = "family-daprd"
+
+
+class Family:
+    """A worker with workflows that the product has none of, and its sidecar."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self.ports: AppPorts = Ports.free_block().apps[ORDERS]
+        self._worker: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start the sidecar."""
+        settings = self._platform.settings
+        made, control = settings.run / "components", settings.ports.control
+        folder = settings.run / APP
+        folder.mkdir(exist_ok=True)
+        store = yaml.safe_load((made / "workflow-store.yaml").read_text())
+        store.pop("scopes")
+        (folder / "workflow-store.yaml").write_text(yaml.safe_dump(store))
+        ports = self.ports
+        command = [
+            str(self._platform.runtime.daprd),
+            *("--app-id", APP),
+            *("--resources-path", str(folder)),
+            *("--config", str(made / "configuration.yaml")),
+            *("--placement-host-address", f"{LOOPBACK}:{control.placement}"),
+            *("--scheduler-host-address", f"{LOOPBACK}:{control.scheduler}"),
+            *("--dapr-listen-addresses", LOOPBACK),
+            *("--dapr-http-port", str(ports.dapr_http), "--dapr-grpc-port", str(ports.dapr_grpc)),
+            *("--dapr-internal-grpc-port", str(ports.dapr_internal_grpc)),
+            *("--dapr-internal-grpc-listen-address", LOOPBACK),
+            *("--metrics-port", str(ports.dapr_metrics), "--metrics-listen-address", LOOPBACK),
+        ]
+        self._sidecar = kept.start(settings, SIDECAR, command, self._platform.environment())
+        wait_for("the sidecar of the family", self._answers)
+
+    def start_worker(self, *variant: str) -> None:
+        """Start the worker, or put another variant of it in its place."""
+        self.stop_worker()
+        script = Path(__file__).parent / "family_worker.py"
+        with self._platform.log(APP).open("a") as log:
+            self._worker = subprocess.Popen(
+                [sys.executable, str(script), str(self.ports.dapr_grpc), *variant],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self._worker.stdout is not None
+        assert self._worker.stdout.readline() == "ready\n", self._platform.log(APP).read_text()
+
+    def stop_worker(self) -> None:
+        """Stop the worker in good order."""
+        if self._worker is not None:
+            self._worker.communicate(timeout=30)
+            self._worker = None
+
+    def stop(self) -> None:
+        """Stop both."""
+        self.stop_worker()
+        kept.stop(self._platform.settings, [SIDECAR])
+        self._sidecar.wait()
+
+    def begin(self, workflow: str) -> str:
+        """Start a workflow through the sidecar and return its id."""
+        instance_id = f"{workflow}-{new_suffix()}"
+        url = f"http://{LOOPBACK}:{self.ports.dapr_http}/v1.0/workflows/dapr/{workflow}/start"
+        response = httpx.post(url, params={"instanceID": instance_id}, trust_env=False)
+        assert response.status_code == 202, response.text
+        return instance_id
+
+    def _answers(self) -> bool:
+        url = f"http://{LOOPBACK}:{self.ports.dapr_http}/v1.0/healthz"
+        try:
+            return httpx.get(url, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
