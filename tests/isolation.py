@@ -1,14 +1,15 @@
 """The environment of the tests and of all that they start: the same wherever they run.
 
 What a user has set for a run of their own must not reach a test: variables, language and time
-zone, the folder of the run with its token, the files of the home folder. Only what is named here
-passes. What a test needs besides, it sets itself. Caches stay those of the user, so that nothing is
+zone, the folder of the run with its token, the files of the home folder, ignored signals. Only what
+is named here passes. What a test needs besides, it sets itself. Caches stay those of the user, so that nothing is
 built or fetched twice; what fetches or installs something runs `on_the_machine`.
 """
 
 import locale
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -71,6 +72,9 @@ def isolate() -> Path:
     os.environ.clear()
     os.environ.update(made)
     os.umask(0o022)
+    # A shell that runs a script ignores SIGINT for what it starts with `&`, and nohup SIGHUP.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     time.tzset()
     locale.setlocale(locale.LC_ALL, LOCALE)
     return folder

@@ -33,6 +33,8 @@ _SECONDS_OF: Final = MappingProxyType(
     {word: seconds for seconds, words in _UNITS for word in words.split()}
 )
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)[\s,]*", re.ASCII)
+_BRACKETED: Final = re.compile(r"\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]")
+"""An IPv6 address as it stands before a port: a list that begins with one is not JSON."""
 _TIMEDELTA: Final = TypeAdapter(timedelta)
 
 
@@ -45,7 +47,8 @@ def decoded(value: Any, annotation: Any) -> Any:
     if not isinstance(value, str) or kind not in (tuple, dict):
         return value
     text = value.strip()
-    if kind is tuple and not text.startswith(("[", "{")):
+    is_json = text.startswith(("[", "{")) and not _BRACKETED.match(text)
+    if kind is tuple and not is_json:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     try:
         read = json.loads(text)

@@ -102,7 +102,8 @@ def test_what_is_common_to_services_reaches_them_and_no_other_run(
     ("name", "value", "said"),
     [
         (f"{PREFIX}PORT_OFSET", "1", "did you mean ORDERFLOW_PORT_OFFSET?"),
-        ("ORDERFLOW_PORT_OFFSET", "abc", "must be a number"),
+        ("ORDERFLOW_PORT_OFFSET", "abc", "must be a whole number"),
+        ("ORDERFLOW_PORT_OFFSET", "-1000", "must be a whole number"),
         ("ORDERFLOW_HOME", "~no-such-user/home", "there is no user"),
         ("ORDERFLOW_POSTGRES_URL", "postgresql://[oops", "must look like"),
         ("ORDERFLOW_POSTGRES_URL", "postgresql://host:port/x", "must look like"),
