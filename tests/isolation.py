@@ -1,9 +1,10 @@
 """The environment of the tests and of all that they start: the same wherever they run.
 
 What a user has set for a run of their own must not reach a test: variables, language and time
-zone, the folder of the run with its token, the files of the home folder, ignored signals. Only what
-is named here passes. What a test needs besides, it sets itself. Caches stay those of the user, so that nothing is
-built or fetched twice; what fetches or installs something runs `on_the_machine`.
+zone, the folder of the run with its token, the files of the home folder, ignored signals. Of the
+variables, only those named here pass. What a test needs besides, it sets itself. Caches stay those
+of the user, so that nothing is built or fetched twice; what fetches or installs something runs
+`on_the_machine`.
 """
 
 import locale
@@ -72,9 +73,11 @@ def isolate() -> Path:
     os.environ.clear()
     os.environ.update(made)
     os.umask(0o022)
-    # A shell that runs a script ignores SIGINT for what it starts with `&`, and nohup SIGHUP.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        # Under nohup, or in the background of a script, it is ignored. So it stays here, but what
+        # is started by tests does not inherit that: a handler does not survive `exec`.
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
     time.tzset()
     locale.setlocale(locale.LC_ALL, LOCALE)
     return folder
