@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from isolation import on_the_machine
 from orderflow_tools.ports import Ports
 from orderflow_tools.settings import find_checkout
 
@@ -33,7 +34,7 @@ def copied(target: Path) -> Path:
 
 
 def make(checkout: Path, ports: Ports, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run make there, without the variables of whoever runs the tests."""
+    """Run make there, without the variables that lead to the tests' own run."""
     own = {key: value for key, value in os.environ.items() if not key.startswith(OF_THE_CALLER)}
     moved = {variable: str(port) for variable, port in ports.by_variable()}
     return subprocess.run(
@@ -53,7 +54,8 @@ def test_a_copied_checkout_is_a_checkout_of_its_own(tmp_path: Path) -> None:
     """It takes orders and loses its data, and neither in the checkout that it was copied from."""
     checkout, ports = copied(tmp_path / "my orders"), Ports.free_block()
 
-    status = make(checkout, ports, "status")
+    with on_the_machine():  # packages may have to be fetched
+        status = make(checkout, ports, "status")
     assert f"Orderflow does not run in {checkout}" in status.stdout
     assert status.returncode != 0
 
