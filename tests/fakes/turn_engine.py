@@ -95,7 +95,7 @@ class Simulation:
     order: "itertools.count[int]" = field(default_factory=itertools.count)
     # The instance, as it is saved.
     turn: int = 0
-    execution: float = 1000.0
+    execution: float = 999.0
     written: int = 0
     inbox: list[int] = field(default_factory=list)
     happened: int = 0

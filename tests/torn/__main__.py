@@ -26,6 +26,8 @@ ITEM = "paperclip"
 ACTIONS = ("taskScheduled", "timerCreated", "childWorkflowInstanceCreated")
 LOGGED = ("doubtful_turn_held", "leftover_turn_dropped", "turn_restarted", "instance_woken")
 """Events in the log of orders whose number is reported."""
+CHANGES_BETWEEN_KILLS = 50
+"""Orders is killed in the middle of its work, not while it takes it up again."""
 STUCK_SECONDS = 60.0
 """After the faults, an order is stuck if for so long no order changes."""
 
@@ -67,14 +69,14 @@ class Load:
             threads=8,
         )
 
-    def follow(self) -> bool:
-        """Read the events since the last call; return whether there were any."""
+    def follow(self) -> int:
+        """Read the events since the last call, and return how many there were."""
         entries: Any = self.shop.broker.xrange("orders.status", min=f"({self.position}", count=500)
         for position, fields in entries:
             event = json.loads(fields[b"data"])
             self.statuses[event["subject"]] = event["data"]["status"]
             self.position = position.decode()
-        return bool(entries)
+        return len(entries)
 
 
 def main() -> int:
@@ -115,13 +117,18 @@ def faulty(settings: Settings, fault: Fault) -> FaultySettings:
 
 def disturb(platform: Platform, load: Load, fault: Fault, seconds: float) -> int:
     """Place orders for a while, killing the service if that is the fault; return how often."""
-    kills, end = 0, load.began + seconds
+    kills, changes, due, end = 0, 0, load.began + fault.kill, load.began + seconds
     while (now := time.monotonic()) < end:
         load.place()
-        load.follow()
-        if fault.kill and now >= load.began + (kills + 1) * fault.kill and platform.pid("orders"):
+        changes += load.follow()
+        if (
+            fault.kill
+            and now >= due
+            and changes >= CHANGES_BETWEEN_KILLS
+            and platform.pid("orders")
+        ):
             platform.kill("orders")
-            kills += 1
+            kills, changes, due = kills + 1, 0, now + fault.kill
         time.sleep(0.05)
     (platform.settings.home / STOP_FILE).touch()
     return kills

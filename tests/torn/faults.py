@@ -14,7 +14,7 @@ class Fault:
     `late` is the longest delay of a worker's answer on its way to the sidecar, and `share` the
     share of the answers that are delayed. `step` is the longest delay of an activity. The health
     check fails for `unwell` and succeeds for `well`, again and again. Orders is killed every `kill`
-    seconds.
+    seconds, or later if it has done little since.
     """
 
     late: float = 0

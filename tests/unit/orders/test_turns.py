@@ -64,7 +64,7 @@ def test_turns_one_after_the_other_are_run_and_answered(turns: Turns) -> None:
         if number:
             turns.end_answer(ID, at, arrived=True)
         assert turns.begin_answer(answer(item), at)
-    assert turns.pause(OPENED + 9) is None
+    assert not turns._held
 
 
 def test_an_activity_is_always_run(turns: Turns) -> None:
@@ -83,7 +83,8 @@ def test_an_attempt_without_a_time_counts_as_begun_when_it_came(turns: Turns) ->
 def test_an_attempt_from_before_the_stream_is_held(turns: Turns) -> None:
     """An answer of a former worker may have ended it."""
     assert not turns.take(turn(OPENED - 1), OPENED)
-    assert turns.pause(OPENED) == HELD_SECONDS
+    assert turns.pause(OPENED, 9) == HELD_SECONDS
+    assert turns.pause(OPENED, 1) == 1
 
 
 def test_an_attempt_that_was_tried_before_began_when_it_was_tried_last(turns: Turns) -> None:
@@ -134,6 +135,13 @@ def test_a_workflow_that_has_started_anew_proves_it_too(
     run(turns, turn(OPENED + 1, 5), OPENED + 1)
     item = turn(OPENED + 2, 2, execution=EXECUTION + later)
     assert turns.take(item, OPENED + 2) == is_run
+
+
+def test_a_workflow_that_has_just_continued_as_new_is_always_run(turns: Turns) -> None:
+    """It did so within an attempt, so there is no other at this turn, even before the stream."""
+    item = turn(OPENED - 1, 0, execution=OPENED - 0.999)
+    assert turns.take(item, OPENED)
+    assert not turns.take(turn(OPENED - 1, 0, execution=OPENED - 1.001), OPENED + 1)
 
 
 def test_a_history_of_which_only_the_end_is_sent_counts_as_a_whole(turns: Turns) -> None:
@@ -233,7 +241,7 @@ def test_an_attempt_that_began_before_the_newest_is_dropped(turns: Turns) -> Non
     assert turns.take(new, OPENED + 2)
     assert not turns.take(turn(OPENED + 1), OPENED + 3)
     assert turns.begin_answer(answer(new), OPENED + 4)
-    assert turns.pause(OPENED + 4) is None
+    assert not turns._held
 
 
 def test_clocks_that_were_set_back_stop_no_workflow(turns: Turns) -> None:
@@ -257,7 +265,7 @@ def test_the_workflow_is_woken_if_the_answer_did_not_know_of_all_events(turns: T
     assert woken == [(attempt, Step.WAKE)]
     assert turns.due(OPENED + 9 + FOLLOWED_SECONDS + REPEATED_SECONDS) == woken
     turns.release(attempt)
-    assert turns.pause(OPENED) is None
+    assert not turns._held
 
 
 def test_the_workflow_is_not_woken_if_the_answer_knew_of_all_events(turns: Turns) -> None:
@@ -267,7 +275,7 @@ def test_the_workflow_is_not_woken_if_the_answer_knew_of_all_events(turns: Turns
     ((attempt, _),) = turns.due(OPENED + 9)
     turns.restarted(attempt, OPENED + 9)
     assert not turns.due(OPENED + 99)
-    assert turns.pause(OPENED) is None
+    assert not turns._held
 
 
 def test_the_workflow_is_woken_if_the_answer_is_not_known(turns: Turns) -> None:
@@ -288,7 +296,7 @@ def test_the_workflow_is_not_woken_once_another_attempt_has_come(turns: Turns) -
     turns.restarted(attempt, OPENED + 11)
     turns.release(attempt)
 
-    assert turns.pause(OPENED) is None
+    assert not turns._held
     assert turns.begin_answer(answer(new), OPENED + 12)
 
 

@@ -154,7 +154,7 @@ def test_the_turn_of_a_doubtful_attempt_is_restarted_while_others_pass(
     kinds = [action.WhichOneof("workflowActionType") for action in restart.actions]
     assert kinds == ["createDetachedWorkflow"]
     assert turns.take(item(4e9), 4e9)
-    wait_until(lambda: turns.pause(time.time()) is None)
+    wait_until(lambda: not turns._held)
 
 
 def test_a_workflow_is_woken_if_no_attempt_follows_the_restart(
@@ -164,7 +164,7 @@ def test_a_workflow_is_woken_if_no_attempt_follows_the_restart(
     open_stream(item(LONG_AGO))
     event = hub.events.get(timeout=10)
     assert (event.instanceId, event.name) == ("o-1", WAKING_EVENT)
-    wait_until(lambda: turns.pause(time.time()) is None)
+    wait_until(lambda: not turns._held)
 
 
 @pytest.mark.parametrize(("reason", "is_asked_again"), [("it is away", True), (GONE, False)])
@@ -177,7 +177,7 @@ def test_a_workflow_is_woken_later_if_it_cannot_be_now(
     assert hub.events.get(timeout=10)
     if is_asked_again:
         assert hub.events.get(timeout=10)
-    wait_until(lambda: turns.pause(time.time()) is None)
+    wait_until(lambda: not turns._held)
 
 
 def test_the_engine_is_asked_again_after_a_failure(
@@ -187,7 +187,32 @@ def test_the_engine_is_asked_again_after_a_failure(
     hub.failures = [grpc.StatusCode.UNAVAILABLE]
     open_stream(item(LONG_AGO))
     assert hub.answers.get(timeout=10) == hub.answers.get(timeout=10)
-    wait_until(lambda: turns.pause(time.time()) is None)
+    wait_until(lambda: not turns._held)
+
+
+def test_a_lost_answer_is_noticed_though_no_work_item_comes(
+    hub: Hub,
+    channel: grpc.Channel,
+    open_stream: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The engine waits for it, and the turn is restarted."""
+    monkeypatch.setattr("orders.turns.LATE_SECONDS", 0.05)
+    monkeypatch.setattr("orders.work_items.LOOK_SECONDS", 0.05)
+    request = item(4e9)
+    interceptor, passed = open_stream(request)
+    assert passed.get(timeout=10) is request
+    stub: Any = orchestrator_service_pb2_grpc.TaskHubSidecarServiceStub(
+        grpc.intercept_channel(channel, interceptor)
+    )
+    answer = protos.WorkflowResponse(instanceId="o-1", completionToken=request.completionToken)
+    hub.failures = [grpc.StatusCode.UNAVAILABLE]
+
+    with pytest.raises(grpc.RpcError):
+        stub.CompleteOrchestratorTask(answer)
+
+    assert hub.answers.get(timeout=10) == answer
+    assert hub.answers.get(timeout=10).actions, "a restart"
 
 
 def test_a_slow_engine_holds_up_no_work_item(

@@ -44,6 +44,15 @@ class Attempt:
             events=frozenset(hash(e.SerializeToString(deterministic=True)) for e in happened),
         )
 
+    @property
+    def is_only_one(self) -> bool:
+        """Whether there is no other attempt at this turn: a workflow has just continued as new.
+
+        It does so within an attempt, whose work item goes to the worker for the next turn at once.
+        In any other case the workflow starts before the attempt begins.
+        """
+        return self.execution is not None and self.execution[0] / _NANOSECONDS >= self.began_at
+
     def is_after(self, other: Self, actions: int) -> bool:
         """Whether the history holds what `other`, answered with so many actions, has led to.
 
@@ -73,6 +82,8 @@ class Instance:
 
     def is_safe(self, attempt: Attempt, opened_at: float) -> bool:
         """Whether it is proved that no answer given before this attempt can still arrive."""
+        if attempt.is_only_one:
+            return True
         if self.answered is not None and attempt.is_after(self.answered, self.actions):
             return True
         return not self.on_their_way and attempt.began_at > max(self.arrived_at, opened_at)

@@ -13,8 +13,10 @@ still or fails. Hence the rule:
 
     An attempt is run only if no earlier answer about its instance can still arrive.
 
-There are two proofs of that, and either is enough (`Instance.is_safe`):
+There are three proofs of that, and each is enough (`Instance.is_safe`):
 
+- by kind: a workflow that continues as new does so within an attempt, and there is no other attempt
+  at its first turn: the answer before was used up, or it would not have continued;
 - by history: the attempt's history holds what the last answer added, so that answer was used up;
 - by time: the attempt began after the last answer had arrived, and after the stream of work items
   was opened, which is after the end of any former worker. An answer has arrived when its call has
@@ -23,7 +25,8 @@ There are two proofs of that, and either is enough (`Instance.is_safe`):
 An attempt without proof is doubtful. It may be pending, or an earlier answer may have ended it. It
 is never run, only remembered. Mostly a newer attempt at this turn or the next comes soon, and takes
 its place. If none comes, and no answer is on its way, the engine is asked to restart the turn
-(`restarts`). A restart writes nothing, so it does no harm whatever attempt it ends. The attempt
+(`restarts`). A restart writes nothing, so it does no harm whatever attempt it ends. (Dapr does harm
+to a workflow that has continued as new within the attempt, hence the proof by kind.) The attempt
 that follows begins after all answers have arrived, and is safe by time. If none follows, nothing
 was pending: an earlier answer has ended the doubtful attempt. If that answer may not have known of
 all its events, the workflow is woken by one more event, and takes them all in.
@@ -163,11 +166,10 @@ class Turns:
                     steps.append((attempt, hold.step))
             return steps
 
-    def pause(self, at: float) -> float | None:
-        """Return in how many seconds something is due; None if nothing is held."""
+    def pause(self, at: float, longest: float) -> float:
+        """Return in how many seconds something is due, or the longest pause if that is less."""
         with self._lock:
-            first = min((hold.until for hold in self._held.values()), default=None)
-        return None if first is None else max(0.0, first - at)
+            return max(0.0, min([longest, *(hold.until - at for hold in self._held.values())]))
 
     def restarted(self, attempt: Attempt, at: float) -> None:
         """Note that a restart has arrived: if something was pending, a newer attempt follows."""

@@ -20,6 +20,8 @@ ITEMS: Final = "/GetWorkItems"
 ANSWERS: Final = ("/CompleteOrchestratorTask", "/CompleteWorkflowTask")
 ARRIVED: Final = (grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED)
 """How the call with an answer ends that has arrived, or is too large ever to arrive."""
+LOOK_SECONDS: Final = 1.0
+"""An answer may be found to be lost while no work item comes."""
 
 Continuation = Callable[[grpc.ClientCallDetails, Any], Any]
 
@@ -89,7 +91,7 @@ class _SafeItems:
         while True:
             self._restarts.begin_due()
             try:
-                item = self._arrived.get(timeout=self._turns.pause(time.time()))
+                item = self._arrived.get(timeout=self._turns.pause(time.time(), LOOK_SECONDS))
             except queue.Empty:
                 continue
             if isinstance(item, Exception):
