@@ -204,6 +204,8 @@ class Database:
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run the work on a connection of its own that writes nothing."""
         self._must_be_ready()
+        if self._closed.is_set():
+            raise DatabaseClosed("the database is closed")
 
         def run() -> T:
             with self._engine.connect() as connection:
