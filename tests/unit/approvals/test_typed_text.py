@@ -5,11 +5,11 @@ import re
 
 import httpx
 import pytest
-from sqlalchemy.exc import OperationalError
 
 from approvals.inbox import Inbox
 from fakes.approval_site import PASSWORD, ApprovalSite, Person
 from orderflow_contracts.approvals import ApprovalStatus
+from orderflow_hosting.database import DatabaseUnavailable
 
 COMMENT = 'First <b>line</b> & "quotes"\r\nsecond ünïcode line'
 DECISION = "/inbox/requests/o-1/decision"
@@ -131,7 +131,7 @@ async def test_a_comment_outlives_a_database_that_is_away(
     await site.ask("o-1")
 
     async def fail(*_: object, **__: object) -> None:
-        raise OperationalError("SELECT 1", {}, Exception("away"))
+        raise DatabaseUnavailable("a failover")
 
     monkeypatch.setattr(Inbox, "decide_known", fail)
 
