@@ -29,7 +29,7 @@ def page_of_form(app: FastAPI, action: str) -> str:
 
 
 class PageAgain(Response):
-    """The page of a refused form, made anew with what was typed; nothing is sent by itself."""
+    """The page of a refused form, rendered again with what was typed; it submits nothing."""
 
     def __init__(
         self,

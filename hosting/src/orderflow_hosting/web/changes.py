@@ -1,4 +1,4 @@
-"""Tells open pages that something has changed, so that they fetch anew what they show.
+"""Notifies open pages of changes, so that they fetch again what they show.
 
 A browser follows one stream of a site for all of its tabs (`static/streams.js`), so each event says
 what it is about, and a page leaves out what does not concern it.
