@@ -150,7 +150,7 @@ class Database:
     All writes go through one thread: SQLite takes one writer at a time anyway, and work that
     waits meanwhile shares the next commit, which is what a commit costs most for. A piece of
     work that fails does so alone; it may run twice, so it must touch nothing but its connection,
-    and bear that it is committed twice, for a connection that is lost does not tell.
+    and must be safe to commit twice: after a lost connection the outcome is unknown.
 
     Where several processes share a database, only one of them writes at a time, on PostgreSQL
     too. So work that reads, decides and writes needs no locks of its own, and what counts up
@@ -204,6 +204,8 @@ class Database:
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run the work on a connection of its own that writes nothing."""
         self._must_be_ready()
+        if self._closed.is_set():
+            raise DatabaseClosed("the database is closed")
 
         def run() -> T:
             with self._engine.connect() as connection:

@@ -24,7 +24,7 @@ def fold(text: str) -> str:
 
 
 def contains(text: str, part: str) -> bool:
-    """Tell whether a part of the text is spelled so, in any way."""
+    """Return whether the text contains the part, in any spelling."""
     return fold(part) in fold(text)
 
 

@@ -29,7 +29,7 @@ def page_of_form(app: FastAPI, action: str) -> str:
 
 
 class PageAgain(Response):
-    """The page of a refused form, made anew with what was typed; nothing is sent by itself."""
+    """The page of a refused form, rendered again with what was typed; it submits nothing."""
 
     def __init__(
         self,
@@ -47,8 +47,8 @@ class PageAgain(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 # the form was read
         """Let the application answer a GET of the page in place of the form's POST."""
         path = self._path
-        for _ in range(MOST_REDIRECTS):
-            answer = _Answer(send, self._status, self._more)
+        for left in reversed(range(MOST_REDIRECTS)):
+            answer = _Answer(send, self._status, self._more, follows=left > 0)
             await scope["app"](self._asked(scope, path), _nothing, answer.send)
             if answer.location is None:
                 return
@@ -72,10 +72,16 @@ class PageAgain(Response):
 
 
 class _Answer:
-    """Passes a page on with the status of the refusal; notes where a redirect leads."""
+    """Passes a page on with the status of the refusal; notes where a redirect leads.
 
-    def __init__(self, send: Send, status: int | None, headers: Mapping[str, str]) -> None:
+    The last redirect is passed on as well: there is always an answer.
+    """
+
+    def __init__(
+        self, send: Send, status: int | None, headers: Mapping[str, str], *, follows: bool
+    ) -> None:
         self.location: str | None = None
+        self._follows = follows
         self._send = send
         self._status = status
         self._headers = headers
@@ -83,7 +89,8 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             if FIRST_REDIRECT <= message["status"] < FIRST_FAILURE:
-                self.location = Headers(scope=message).get("location")
+                if self._follows:
+                    self.location = Headers(scope=message).get("location")
             elif self._status is not None:
                 message["status"] = self._status
             MutableHeaders(scope=message).update(self._headers)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
+from urllib.parse import quote_plus
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -12,7 +13,8 @@ from orderflow_hosting.local_paths import local_path, quoted
 
 NEVER_CARRIED: Final = frozenset({"csrf", "password", "next", "refused"})
 NOT_TYPED: Final = frozenset({"key", "place", "settled", "show", "shown", "total_cents"})
-MOST_CHARACTERS: Final = 200_000
+MOST_BYTES: Final = 1_000_000
+"""Of a carried form as the sign-in page sends it: no field may be longer than 1 MiB."""
 MOST_FIELDS: Final = 500
 
 
@@ -41,10 +43,10 @@ class RefusedForm:
             for name, value in sent
             if isinstance(value, str) and name not in NEVER_CARRIED
         ]
-        size = sum(len(name) + len(value) for name, value in fields)
-        if size > MOST_CHARACTERS or len(fields) > MOST_FIELDS:
-            return cls(quoted(request.scope["path"]), is_too_long=True)
-        return cls(quoted(request.scope["path"]), fields)
+        form = cls(quoted(request.scope["path"]), fields)
+        if len(fields) > MOST_FIELDS or len(quote_plus(form.dump())) > MOST_BYTES:
+            return cls(form.action, is_too_long=True)
+        return form
 
     @classmethod
     def load(cls, text: str) -> Self | None:
@@ -52,16 +54,16 @@ class RefusedForm:
         try:
             action, fields, is_too_long = json.loads(text)
             read = [(name, value) for name, value in fields if name not in NEVER_CARRIED]
+            "".join((action, *(part for field in read for part in field))).encode()
         except (ValueError, TypeError, RecursionError):
             return None
-        texts = [action, *(part for field in read for part in field)]
-        if not all(isinstance(text, str) for text in texts) or local_path(action) != action:
+        if local_path(action) != action:
             return None
         return cls(action, read, bool(is_too_long))
 
     def dump(self) -> str:
         """Write it into a hidden field, in which line ends stay as they are."""
-        return json.dumps([self.action, self.fields, self.is_too_long])
+        return json.dumps([self.action, self.fields, self.is_too_long], ensure_ascii=False)
 
     def value(self, action: str, name: str) -> str:
         """Return what was typed into a field of the form that is sent there."""

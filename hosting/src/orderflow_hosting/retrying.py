@@ -6,7 +6,7 @@ What failed around an event never makes it a dead letter: it is retried for as l
 import threading
 from collections import OrderedDict, defaultdict
 
-import grpc.aio
+import grpc
 
 from orderflow_hosting.problems import Problem, Unavailable
 
@@ -16,7 +16,7 @@ UNAVAILABLE_STATUS = 503
 
 _AROUND = (
     Unavailable,
-    grpc.aio.AioRpcError,
+    grpc.RpcError,  # of the asyncio and of the blocking clients
     OSError,  # and with it TimeoutError
     MemoryError,
 )

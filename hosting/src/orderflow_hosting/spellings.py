@@ -33,8 +33,10 @@ LONGEST_FOLDED: Final = 200
 """Characters of a folded name that are stored: it may be longer than an index can take."""
 MOST_SPELLINGS: Final = 50
 AT_ONCE: Final = 500
-LOOK_AGAIN_SECONDS: Final = 60.0
-"""While a new version is rolled out, replicas of the earlier one go on writing."""
+FIRST_PAUSE_SECONDS: Final = 60.0
+LONGEST_PAUSE_SECONDS: Final = 3600.0
+"""While a new version is rolled out, replicas of the earlier one go on writing. Later there is
+nothing to find, and each pass visits every name: some seconds for a million."""
 
 Source = tuple[str, Column[Any]]
 """A kind of name, and an indexed column that holds such names."""
@@ -104,18 +106,21 @@ def any_case(connection: Connection, ids: ColumnElement[str]) -> ColumnElement[s
 
 
 async def keep_noted(database: Database, sources: Sequence[Source]) -> None:
-    """Write down the spellings that an earlier version has not, for ever.
+    """Store the spellings that earlier versions did not store, again and again until cancelled.
 
-    Several replicas may do so at once: a spelling that is there already stays as it is.
+    Several replicas may do so at once: a spelling that is stored already stays as it is.
     """
     await database.ready()
+    pause = FIRST_PAUSE_SECONDS
     while True:
         try:
             for source in sources:
                 await note_missing(database, source)
         except Exception as error:  # noqa: BLE001 # whatever it is, it may pass
             log.warning("spellings_not_noted", why=str(error))
-        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            pause = FIRST_PAUSE_SECONDS
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 
 async def note_missing(database: Database, source: Source) -> None:

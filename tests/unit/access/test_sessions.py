@@ -261,11 +261,12 @@ async def test_a_form_is_carried_past_the_sign_in_of_a_closed_service(closed: Gu
     assert closed.done == []
 
 
-async def test_a_form_too_long_to_be_carried_says_so(opened: Guarded) -> None:
+@pytest.mark.parametrize("words", ["x" * 1_020_000, "😀" * 87_000])
+async def test_a_form_too_long_to_be_carried_says_so(opened: Guarded, words: str) -> None:
     """Before anything is lost, the browser's way back still leads to it."""
     browser = opened.client(headers={"Accept": "text/html"})
 
-    refused = await browser.post("/pages/t", data={"words": "x" * 300_000})
+    refused = await browser.post("/pages/t", data={"words": words})
 
     assert refused.status_code == 401
     assert "too long to be carried on" in refused.text
@@ -311,3 +312,43 @@ async def test_a_replica_knows_the_sessions_of_another(opened: Guarded) -> None:
 
     assert session is not None
     assert (session.name, session.via) == ("ann", "session")
+
+
+@pytest.mark.parametrize("words", ["x" * 900_000, "字" * 100_000, "😀" * 65_536, '"' * 150_000])
+async def test_a_long_form_can_be_sent_on_by_the_sign_in_page(opened: Guarded, words: str) -> None:
+    """Whatever is carried fits into the form that carries it, in any script."""
+    opened.people.add("ann", Role.OPERATOR)
+    browser = opened.client(headers={"Accept": "text/html"})
+
+    refused = await browser.post("/pages/t", data={"words": words})
+    carried = re.search(r'name="refused" value="([^"]*)"', refused.text)
+    assert carried is not None
+    page = await sign_in(browser, refused=html.unescape(carried[1]))
+
+    assert page.status_code == 200
+    assert words[:1000] in html.unescape(page.text)
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize("path", ["/pages/t", "/sign-in"])
+async def test_a_form_that_cannot_be_read_is_answered(
+    opened: Guarded, path: str, kind: str
+) -> None:
+    """The answer says so or leads to the sign-in page, and is never a failure of the service."""
+    browser = opened.client(headers={"Accept": "text/html", "Content-Type": kind})
+
+    response = await browser.post(path, content=b"no form")
+
+    assert response.status_code == (303 if path == "/pages/t" else 422)
+
+
+@pytest.mark.parametrize(
+    "carried",
+    [r'["/pages/t", [["words", "\ud800"]], false]', '["/pages/t", [["words", 1]], false]'],
+)
+async def test_what_no_form_has_sent_is_not_carried(opened: Guarded, carried: str) -> None:
+    """Text that no browser sends is dropped; signing in works all the same."""
+    opened.people.add("ann", Role.OPERATOR)
+    browser = opened.client(headers={"Accept": "text/html"})
+
+    assert (await sign_in(browser, refused=carried)).status_code == 303

@@ -199,6 +199,8 @@ async def test_closing_finishes_what_was_begun(url: str) -> None:
     reopened.close()
     with pytest.raises(DatabaseClosed):
         await write(database, "late")
+    with pytest.raises(DatabaseClosed):
+        await words(database)
 
 
 async def test_moments_come_back_in_utc(database: Database) -> None:

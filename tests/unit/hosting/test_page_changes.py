@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.requests import Request
 
+from orderflow_hosting.database import DatabaseUnavailable
 from orderflow_hosting.web import Change, change_events, changes
 
 CHANGE = Change(version="7", orders=frozenset({"o-2", "o-1"}))
@@ -76,3 +77,18 @@ async def test_a_change_after_the_session_is_not_told() -> None:
     feed.is_current = False
     feed.waiting.put_nowait("change")
     assert [event async for event in events] == []
+
+
+@pytest.mark.parametrize("name", ["current", "next_change"])
+async def test_the_stream_ends_while_the_database_is_away(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It ends like any other, and the browser asks again: nothing has failed in the service."""
+
+    async def unavailable() -> None:
+        raise DatabaseUnavailable("a failover")
+
+    feed = Feed()
+    feed.waiting.put_nowait("change")
+    monkeypatch.setattr(feed, name, unavailable)
+    assert [event async for event in feed.events()] == [": following\n\n"]

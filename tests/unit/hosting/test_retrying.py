@@ -24,6 +24,7 @@ MORE_THAN_ANYONE_WAITS = 10_000
         DatabaseNotReady("not yet"),
         DatabaseClosed("closed"),
         grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, grpc.aio.Metadata(), grpc.aio.Metadata()),
+        grpc.RpcError("of a client that blocks"),
         OSError(28, "No space left on device"),
         TimeoutError("too slow"),
         MemoryError(),

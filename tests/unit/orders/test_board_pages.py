@@ -669,6 +669,36 @@ async def test_stock_is_put_on_the_shelf_once(
     assert (await visited.audit.page(1, None))[0].action == "stock.restock"
 
 
+async def test_pieces_with_an_unknown_outcome_are_sent_again_as_the_same(
+    olga: Visitor, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the answer is lost, the form comes again with its key, and adds its pieces once."""
+    before, _ = shelf.shelf("cars")
+
+    async def lose_the_answer(request: RestockRequest) -> Stock:
+        await shelf.room.restock(request)
+        raise Problem(503, "STORE_UNAVAILABLE", "away")
+
+    with monkeypatch.context() as context:
+        context.setattr(shelf, "restock", lose_the_answer)
+        page = await olga.post("/board/stock/restock", item="cars", quantity="5", key="0" * 32)
+    assert page.status_code == 503
+    assert "It is not known whether this was done" in page.text
+    fields = dict(re.findall(r'name="(item|quantity|key)" value="([^"]*)"', page.text))
+    again = await olga.post("/board/stock/restock", **fields)
+
+    assert again.status_code == 303
+    assert shelf.shelf("cars")[0] == before + 5
+
+
+@pytest.mark.parametrize("item", ["", "\0", "x" * 129])
+async def test_pieces_of_an_item_that_cannot_be_are_refused(olga: Visitor, item: str) -> None:
+    """It is what was sent that is wrong, not the service."""
+    page = await olga.post("/board/stock/restock", item=item, quantity="5", key="0" * 32)
+
+    assert page.status_code == 422
+
+
 @pytest.mark.parametrize(
     "pieces", ["", "0", "-1", "1.5", "2,50", "1,000", "1_000", "+5", "1000001", "many"]
 )

@@ -1,4 +1,4 @@
-"""Tells open pages that something has changed, so that they fetch anew what they show.
+"""Notifies open pages of changes, so that they fetch again what they show.
 
 A browser follows one stream of a site for all of its tabs (`static/streams.js`), so each event says
 what it is about, and a page leaves out what does not concern it.
@@ -10,10 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from fastapi import Request
 from starlette.responses import StreamingResponse
 
-from orderflow_hosting.problems import Problem
+from orderflow_hosting.problems import Problem, Unavailable
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 LEAST_PAUSE_SECONDS: Final = 1.0
 STILL_HERE_SECONDS: Final = 10.0
@@ -50,7 +53,8 @@ def change_events(
 
     `next_change` waits for the next change; it raises `StopAsyncIteration` when there are no more.
     It is not cancelled in between, so no change is missed. `is_current` returns whether the session
-    that asked has not ended. Raises `SESSION_CHANGED` if the stream is another session's.
+    that asked has not ended. The stream ends if either is unavailable; the browser asks again.
+    Raises `SESSION_CHANGED` if the stream is another session's.
     """
     wanted = request.query_params.get("session")
     if wanted is not None and wanted != session_key(request.state.csrf):
@@ -83,6 +87,8 @@ async def _events(
             yield change.event()
             await asyncio.sleep(pause)
             pause = LEAST_PAUSE_SECONDS
+    except Unavailable as error:
+        log.warning("changes_unavailable", why=str(error))
     finally:
         waiting.cancel()
 

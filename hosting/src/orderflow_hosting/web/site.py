@@ -12,6 +12,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from fastapi import FastAPI, Request, params
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -184,7 +186,10 @@ class Site:
 
     async def _sign_in_again(self, request: Request, problem: Problem) -> Response:
         """Show a failed sign-in with what it was to lead to."""
-        form = await request.form()
+        try:
+            form = await request.form()
+        except HTTPException:  # it cannot be read, which is the problem
+            form = FormData()
         name, onward, carried = (str(form.get(key, "")) for key in ("name", "next", "refused"))
         sent = RefusedForm.load(carried)
         wrong = f"{problem.detail[:1].upper()}{problem.detail[1:]}."

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
+import structlog
 from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -19,12 +20,14 @@ from orderflow_hosting.access import Role, changes, name_subject, reads
 from orderflow_hosting.dapr_app import DaprApp, Refused
 from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page, read_number
-from orderflow_hosting.problems import Problem, ProblemDocument, describe
+from orderflow_hosting.problems import Problem, ProblemDocument, Unavailable, describe
 from orders.feed import StatusFeed
 from orders.intake import Intake, OrderEnded, UnknownOrder
 from orders.payments import LedgerProvider, Payment
 from orders.ports import EngineUnavailable
 from orders.store import OrderStore, OtherContent
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 MOST_POSITION: Final = 2**63 - 1
 
@@ -236,12 +239,15 @@ async def _found(store: OrderStore, order_id: str) -> Order:
 
 async def _server_sent(feed: StatusFeed, position: int | None) -> AsyncIterator[str]:
     yield ": following\n\n"
-    async for entry in feed.follow(position):
-        if entry is None:
-            yield ": still here\n\n"
-        else:
-            data = entry.change.model_dump_json()
-            yield f"id: {entry.position}\nevent: {names.ORDERS_STATUS}\ndata: {data}\n\n"
+    try:
+        async for entry in feed.follow(position):
+            if entry is None:
+                yield ": still here\n\n"
+            else:
+                data = entry.change.model_dump_json()
+                yield f"id: {entry.position}\nevent: {names.ORDERS_STATUS}\ndata: {data}\n\n"
+    except Unavailable as error:  # the client goes on from the last position
+        log.warning("changes_unavailable", why=str(error))
 
 
 def _entry(payment: Payment) -> PaymentEntry:

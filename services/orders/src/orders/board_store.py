@@ -263,7 +263,8 @@ def _between(
 
 
 def _read_place(kind: str, place: str) -> str:
-    if not place.startswith(kind) or (kind == "n" and read_number(place[1:]) is None):
+    is_place = "\0" not in place if kind == "i" else read_number(place[1:]) is not None
+    if not place.startswith(kind) or not is_place:
         raise ValueError("is not a place in this list")
     return place[1:]
 

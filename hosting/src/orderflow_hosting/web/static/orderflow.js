@@ -23,7 +23,7 @@
       for (const field of zone.form.querySelectorAll("input[data-at]")) {
         if (zone.value === timeZone && field.value) continue;
         const at = new Date(field.dataset.at);
-        // The way Swedes write it is the way a field takes it.
+        // The Swedish format is the one that fields take.
         const [day, time] = at.toLocaleString("sv-SE", { timeZone }).split(" ");
         field.value = field.type === "date" ? day : `${day}T${time}`;
       }

@@ -6,19 +6,21 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
 
 from orderflow_contracts.inventory import RestockRequest
 from orderflow_contracts.numbers import read_whole_number
 from orderflow_hosting.access import Role, form, name_subject, page
-from orderflow_hosting.problems import Problem
+from orderflow_hosting.problems import Problem, invalid_input
 from orderflow_hosting.refused_forms import refused_form
 from orderflow_hosting.web import Site
 from orders.board_store import BoardStore
 from orders.pages.stock_levels import Stocks, levels
 
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
-_FIELDS: Final = ("item", "quantity", "key")
 MOST_PIECES: Final = 1_000_000
+FIRST_UNKNOWN: Final = 500
+"""From this HTTP status on, a refusal does not say whether something was done."""
 NOT_PIECES: Final = (
     "Pieces more: type a whole number from 1 to 1000000 in plain digits, "
     "without comma, point or space."
@@ -65,7 +67,11 @@ def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
             return await shown(request, 422, NOT_PIECES, item, pieces)
         try:
             await stocks.put(RestockRequest(item=item, quantity=quantity, restock_id=key))
+        except ValidationError as error:
+            raise invalid_input(error.errors()) from error
         except Problem as problem:
+            if problem.status >= FIRST_UNKNOWN:
+                raise  # it may have been done: only this very form may be sent again
             request.state.problem_code = problem.code
             return await shown(request, problem.status, problem.detail, item, pieces)
         return RedirectResponse("/board/stock?restocked=1", status_code=303)
