@@ -34,6 +34,7 @@ from orderflow_hosting.database import (
     Utc,
     _addition,
 )
+from orderflow_hosting.setting_types import Unusable
 
 TABLES = MetaData()
 WORDS = Table(
@@ -377,3 +378,15 @@ def test_a_column_is_added_in_the_words_of_postgresql() -> None:
         "ALTER TABLE words ADD COLUMN meaning VARCHAR(40)",
         "ALTER TABLE words ADD COLUMN \"order\" INTEGER DEFAULT '7' NOT NULL",
     ]
+
+
+@pytest.mark.parametrize("place", ["file/folder/x.db", "file", "folder"])
+def test_a_file_that_cannot_be_a_database_names_the_setting(tmp_path: Path, place: str) -> None:
+    """A folder that cannot be made, another file and a folder are said with their path."""
+    (tmp_path / "file").write_text("not a database " * 1000)
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(Unusable, match=f"{tmp_path / place} cannot be used: ") as raised:
+        Database(f"sqlite:///{tmp_path / place}", TABLES)
+
+    assert raised.value.field == "database_url"
