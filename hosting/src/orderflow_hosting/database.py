@@ -180,7 +180,8 @@ class Database:
             with _usable(self._engine.url):
                 self._prepare()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="database-reader")
-        self._writer = threading.Thread(target=self._work, name="database-writer")
+        # A start that fails must end the process; in good order `close` waits for the thread.
+        self._writer = threading.Thread(target=self._work, name="database-writer", daemon=True)
         self._writer.start()
 
     @property

@@ -1,5 +1,8 @@
 import asyncio
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -390,3 +393,18 @@ def test_a_file_that_cannot_be_a_database_names_the_setting(tmp_path: Path, plac
         Database(f"sqlite:///{tmp_path / place}", TABLES)
 
     assert raised.value.field == "database_url"
+
+
+def test_a_start_that_fails_ends_the_process(url: str) -> None:
+    """A database that nobody has closed holds no process back from its exit code."""
+    program = (
+        "import sys; from sqlalchemy import MetaData; "
+        "from orderflow_hosting.database import Database; "
+        "database = Database(sys.argv[1], MetaData()); sys.exit(78)"
+    )
+
+    outcome = subprocess.run(
+        [sys.executable, "-c", program, url], timeout=PATIENCE_SECONDS, check=False
+    )
+
+    assert outcome.returncode == os.EX_CONFIG
