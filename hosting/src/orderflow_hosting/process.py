@@ -37,12 +37,10 @@ def start(work: Coroutine[Any, Any, None], settings: ServiceSettings) -> None:
     """Run a service's process to its end; say in one line why it cannot begin, if so."""
     try:
         asyncio.run(work)
-    except AccessFileBroken as error:
-        sys.stderr.write(f"cannot start: {error}\n")
-        raise SystemExit(NOT_CONFIGURED) from None
-    except Unusable as error:
-        sys.stderr.write(f"cannot start: {variable_of(type(settings), error.field)}: {error}\n")
-        raise SystemExit(1) from None
+    except (AccessFileBroken, Unusable) as error:
+        field = error.field if isinstance(error, Unusable) else "access_file"
+        sys.stderr.write(f"cannot start: {variable_of(type(settings), field)}: {error}\n")
+        raise SystemExit(1 if isinstance(error, Unusable) else NOT_CONFIGURED) from None
 
 
 async def serve(

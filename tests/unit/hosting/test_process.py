@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from orderflow_hosting.access.reader import AccessFileBroken
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.setting_types import Unusable
@@ -129,3 +130,19 @@ async def test_both_edges_are_served_over_ipv6(settings: ServiceSettings) -> Non
 def _answers(host: str, port: int) -> bool:
     with socket.socket(socket.AF_INET6) as probe:
         return probe.connect_ex((host, port)) == 0
+
+
+def test_a_broken_access_file_is_one_line_with_its_variable(
+    settings: ServiceSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No other start would help, which the exit code says."""
+
+    async def run() -> None:
+        raise AccessFileBroken("/some/file: is not valid")
+
+    with pytest.raises(SystemExit) as ended:
+        start(run(), settings)
+
+    said = capsys.readouterr().err
+    assert said == "cannot start: ORDERFLOW_ACCESS_FILE: /some/file: is not valid\n"
+    assert ended.value.code == os.EX_CONFIG
