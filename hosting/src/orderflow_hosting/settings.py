@@ -92,7 +92,7 @@ class ServiceSettings(BaseSettings):
     def _sendable(cls, token: SecretStr) -> SecretStr:
         text = token.get_secret_value()
         if not text.isascii() or not text.isprintable() or text != text.strip():
-            raise ValueError("must be printable ASCII without blanks around it: it is sent so")
+            raise ValueError("must be printable ASCII without surrounding spaces")
         return token
 
     @field_validator("access_file")

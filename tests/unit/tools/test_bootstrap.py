@@ -171,5 +171,5 @@ def test_a_home_that_cannot_be_made_is_one_line(
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
 
     [line] = outcome.stderr.splitlines()
-    assert line.startswith(f"ORDERFLOW_HOME: there can be no folder {home}: ")
+    assert line.startswith(f"ORDERFLOW_HOME: cannot create the folder {home}: ")
     assert outcome.returncode == 1
