@@ -52,8 +52,13 @@ def home(environment: Mapping[str, str]) -> Path:
 def _named(environment: Mapping[str, str], variable: str) -> Path | None:
     """Return the path that a variable holds, if it is set; raise `OrderflowError` if it is none."""
     text = environment.get(variable, "").strip()
+    return read_path(variable, text) if text else None
+
+
+def read_path(variable: str, text: str) -> Path:
+    """Read the path that a variable holds; raise `OrderflowError` if it is none."""
     try:
-        return Path(text).expanduser() if text else None
+        return Path(text).expanduser()
     except RuntimeError:
         raise OrderflowError(f"{variable}: there is no user of the name in {text}") from None
 

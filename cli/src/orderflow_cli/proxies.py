@@ -24,6 +24,6 @@ def open_client(timeout: httpx.Timeout, *urls: str) -> httpx.Client:
         return httpx.Client(timeout=timeout, mounts=direct, verify=verify)
     except (ImportError, ValueError, httpx.InvalidURL) as error:
         raise OrderflowError(
-            f"a proxy that the environment names cannot be used ({error}): change HTTP_PROXY, "
-            "HTTPS_PROXY or ALL_PROXY, or name the services' host in NO_PROXY"
+            f"a proxy that the environment names cannot be used ({error}): correct HTTP_PROXY, "
+            "HTTPS_PROXY, ALL_PROXY or NO_PROXY, or add the services' host to NO_PROXY"
         ) from error

@@ -95,6 +95,8 @@ def _url(environment: Mapping[str, str], name: str, default: str) -> str:
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        str(parts.hostname).encode("idna")  # as sockets do; raises for a name that none can have
+        usable = usable and not parts.query and not parts.fragment  # paths are put after it
         httpx.URL(text)
     except (ValueError, httpx.InvalidURL):
         usable = False

@@ -8,6 +8,7 @@ from typing import Final
 
 import truststore
 
+from orderflow_cli.credentials import read_path
 from orderflow_cli.errors import OrderflowError
 
 FILES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -25,10 +26,10 @@ def trusted(urls: Iterable[str], environment: Mapping[str, str] = os.environ) ->
     context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for variable in FILES:
         if named := environment.get(variable, "").strip():
-            _trust(context, variable, Path(named).expanduser())
+            _trust(context, variable, read_path(variable, named))
     for named in environment.get(FOLDERS, "").split(os.pathsep):
         if named.strip():
-            _trust_folder(context, FOLDERS, Path(named.strip()).expanduser())
+            _trust_folder(context, FOLDERS, read_path(FOLDERS, named.strip()))
     return context
 
 

@@ -23,7 +23,7 @@ from orderflow_contracts.names import PUBSUB, dead_letter_topic
 from orderflow_hosting.events import read_event
 from orderflow_hosting.problems import Problem, Unavailable, invalid_input
 from orderflow_hosting.retrying import Suspects, is_around
-from orderflow_hosting.settings import ServiceSettings
+from orderflow_hosting.settings import ServiceSettings, in_address
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -176,7 +176,7 @@ class DaprApp:
 
     def _listen(self) -> None:
         try:
-            self._app.run(self._settings.grpc_port, self._settings.grpc_host)
+            self._app.run(self._settings.grpc_port, in_address(self._settings.grpc_host))
         except Exception as error:  # noqa: BLE001 # `wait` raises it again
             self._finish(error)
         else:

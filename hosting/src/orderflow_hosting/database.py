@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 import psycopg
 import structlog
 from sqlalchemy import (
+    URL,
     Column,
     Connection,
     DateTime,
@@ -38,6 +39,7 @@ from sqlalchemy.schema import CreateColumn
 
 from orderflow_hosting.postgresql import postgresql_engine
 from orderflow_hosting.problems import Unavailable
+from orderflow_hosting.setting_types import Unusable
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -156,7 +158,7 @@ class Database:
     too. So work that reads, decides and writes needs no locks of its own, and what counts up
     becomes visible in its order.
 
-    An SQLite file is made at once, or the failure is raised. A server may come up later than
+    An SQLite file is made at once, or `Unusable` is raised. A server may come up later than
     this process: until it has answered, reading and writing raise `DatabaseNotReady`.
 
     `read` and `write` raise what the work raises, and `DatabaseUnavailable` for every error that
@@ -175,9 +177,11 @@ class Database:
         self._closed = threading.Event()
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         if not self.is_shared:
-            self._prepare()
+            with _usable(self._engine.url):
+                self._prepare()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="database-reader")
-        self._writer = threading.Thread(target=self._work, name="database-writer")
+        # A start that fails must end the process; in good order `close` waits for the thread.
+        self._writer = threading.Thread(target=self._work, name="database-writer", daemon=True)
         self._writer.start()
 
     @property
@@ -378,12 +382,23 @@ def _addition(dialect: Dialect, table: Table, column: Column[Any]) -> str:
     return f"ALTER TABLE {name} ADD COLUMN {CreateColumn(column).compile(dialect=dialect)}"
 
 
+@contextlib.contextmanager
+def _usable(url: URL) -> Iterator[None]:
+    """Raise `Unusable` where the file of an SQLite database cannot be made or read."""
+    try:
+        yield
+    except (OSError, DBAPIError) as error:
+        why = error.strerror if isinstance(error, OSError) else _reason(error)
+        raise Unusable("database_url", f"{url.database} cannot be used: {why}") from error
+
+
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return postgresql_engine(parsed)
     if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        with _usable(parsed):
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, connect_args={"timeout": 30})
 
     @event.listens_for(engine, "connect")

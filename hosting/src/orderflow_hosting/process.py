@@ -1,6 +1,7 @@
 """One service process: people's HTTP and Dapr's gRPC side by side, until a signal ends both."""
 
 import asyncio
+import errno
 import signal
 import socket
 import sys
@@ -15,15 +16,13 @@ from fastapi import FastAPI
 from orderflow_hosting.access.reader import AccessFileBroken
 from orderflow_hosting.access.walk import must_be_guarded
 from orderflow_hosting.dapr_app import DaprApp
-from orderflow_hosting.settings import NOT_CONFIGURED, ServiceSettings
+from orderflow_hosting.setting_types import Unusable
+from orderflow_hosting.settings import NOT_CONFIGURED, ServiceSettings, variable_of
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 HTTP_GRACE_SECONDS = 3
-
-
-class CannotListen(Exception):
-    """The HTTP port cannot be had, most often because something else listens on it."""
+_ABOUT_THE_PORT = {errno.EADDRINUSE, errno.EACCES}
 
 
 class _HttpServer(uvicorn.Server):
@@ -34,14 +33,14 @@ class _HttpServer(uvicorn.Server):
         yield
 
 
-def start(work: Coroutine[Any, Any, None]) -> None:
+def start(work: Coroutine[Any, Any, None], settings: ServiceSettings) -> None:
     """Run a service's process to its end; say in one line why it cannot begin, if so."""
     try:
         asyncio.run(work)
-    except (CannotListen, AccessFileBroken) as error:
-        sys.stderr.write(f"cannot start: {error}\n")
-        code = NOT_CONFIGURED if isinstance(error, AccessFileBroken) else 1
-        raise SystemExit(code) from None
+    except (AccessFileBroken, Unusable) as error:
+        field = error.field if isinstance(error, Unusable) else "access_file"
+        sys.stderr.write(f"cannot start: {variable_of(type(settings), field)}: {error}\n")
+        raise SystemExit(1 if isinstance(error, Unusable) else NOT_CONFIGURED) from None
 
 
 async def serve(
@@ -53,12 +52,14 @@ async def serve(
     """Serve until SIGTERM, SIGINT or SIGHUP; then finish what is in hand and return.
 
     `on_stop` is called when stopping begins, to end answers that would last for ever. Raises what
-    stopped one of the two edges if it was not a signal, such as a port in use (`CannotListen`),
-    and `Unguarded` for a route that somebody could use who may not.
+    stopped one of the two edges if it was not a signal, `Unusable` for an address to listen on
+    that cannot be had, and `Unguarded` for a route that somebody could use who may not.
     """
     if hasattr(http.state, "access"):
         must_be_guarded(http)
-    listener = _listen(settings.http_host, settings.http_port)
+    # Both before anything begins: uvicorn would end the process by itself, and gRPC raise a trace.
+    _listen("grpc", settings.grpc_host, settings.grpc_port).close()
+    listener = _listen("http", settings.http_host, settings.http_port)
     server = _HttpServer(
         uvicorn.Config(
             http,
@@ -86,15 +87,17 @@ async def serve(
         edge.result()
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Take the HTTP port before anything else begins; uvicorn would end the process by itself."""
+def _listen(edge: str, host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    except UnicodeError as error:
-        raise CannotListen(f"cannot listen on {host}:{port}: that is no name of a host") from error
+        # A second sentence of Python's repeats the address.
+        why = str(error.strerror).partition(" (while attempting")[0]
+        field = f"{edge}_port" if error.errno in _ABOUT_THE_PORT else f"{edge}_host"
+        raise Unusable(field, f"cannot listen on {host}, port {port}: {why}") from None
+    except UnicodeError:
+        raise Unusable(f"{edge}_host", f"{host} is not the name of a host") from None
 
 
 def _signalled() -> "asyncio.Future[None]":

@@ -16,16 +16,24 @@ UNAVAILABLE_STATUS = 503
 
 _AROUND = (
     Unavailable,
-    grpc.RpcError,  # of the asyncio and of the blocking clients
     OSError,  # and with it TimeoutError
     MemoryError,
 )
+_PERHAPS_OWN = (
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.OUT_OF_RANGE,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,  # also for a message that is too large
+)
+"""How a called service refuses what an event says, although others may be refused likewise."""
 
 
 def is_around(error: Exception) -> bool:
     """Return whether a failure is known to be of what the service needs, not of the event."""
     if isinstance(error, Problem):
         return error.status == UNAVAILABLE_STATUS
+    if isinstance(error, grpc.RpcError):
+        code = getattr(error, "code", None)  # some clients' errors have none
+        return code is None or code() not in _PERHAPS_OWN
     return isinstance(error, _AROUND)
 
 

@@ -8,8 +8,10 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
-from sqlalchemy import make_url
+import psycopg
+from psycopg.conninfo import make_conninfo
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from orderflow_hosting.hosts import Host
@@ -38,15 +40,24 @@ _BRACKETED: Final = re.compile(r"\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]")
 _TIMEDELTA: Final = TypeAdapter(timedelta)
 
 
+class Unusable(Exception):
+    """What a setting names cannot be used on this machine, at least not now."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(why)
+        self.field = field
+
+
 def decoded(value: Any, annotation: Any) -> Any:
     """Read the text of a list, with commas or as JSON, or of a mapping, as JSON.
 
-    Any other value is returned as it is. Raises ValueError.
+    Any other text is returned without the blanks around it. Raises ValueError.
     """
-    kind = get_origin(annotation)
-    if not isinstance(value, str) or kind not in (tuple, dict):
+    if not isinstance(value, str) or annotation is SecretStr:
         return value
-    text = value.strip()
+    kind, text = get_origin(annotation), value.strip()
+    if kind not in (tuple, dict):
+        return text
     is_json = text.startswith(("[", "{")) and not _BRACKETED.match(text)
     if kind is tuple and not is_json:
         return tuple(part.strip() for part in text.split(",") if part.strip())
@@ -83,15 +94,32 @@ def _seconds(text: str) -> float:
 
 def _database_url(text: str) -> str:
     try:
-        driver = make_url(text).drivername
-    except (ArgumentError, ValueError):
-        driver = ""
-    if driver not in DRIVERS:
+        url = make_url(text)
+        is_usable = url.drivername in DRIVERS and _is_understood(url)
+    except (ArgumentError, ValueError, psycopg.ProgrammingError):
+        is_usable = False
+    if not is_usable:
         raise ValueError(  # without the text, which may hold a password
             "must be a URL such as sqlite:////var/lib/orders.db or "
             "postgresql+psycopg://user:password@host/database"
         )
     return text
+
+
+def _is_understood(url: URL) -> bool:
+    """Tell whether the port is one; the drivers raise for the options that they do not have."""
+    is_sqlite = url.get_backend_name() == "sqlite"
+    dialect = url if is_sqlite else url.set(drivername="postgresql+psycopg")
+    _, options = dialect.get_dialect()().create_connect_args(url)
+    if not is_sqlite:
+        make_conninfo(**options)
+    return url.port is None or 0 < url.port <= HIGHEST_PORT
+
+
+def _without_brackets(text: str) -> str:
+    if text.count(":") == 1:
+        raise ValueError("must be a host alone, without a port")
+    return text[1:-1] if text.startswith("[") and text.endswith("]") else text
 
 
 def _public_host(value: Any) -> Any:
@@ -122,8 +150,10 @@ Hours = Annotated[
 """A length of time in hours: a number of them, or with a unit."""
 
 Port = Annotated[int, Field(ge=1, le=HIGHEST_PORT)]
-Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9_:.%\[\]-]{1,253}$")]
-"""A name or an address to listen on or to connect to."""
+Address = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_:.%\[\]-]{1,253}$"), AfterValidator(_without_brackets)
+]
+"""A name or an address to listen on or to connect to; IPv6 with or without its brackets."""
 
 PublicHost = Annotated[str, BeforeValidator(_public_host)]
 """A host, with or without a port, by which browsers reach the service; as they write it."""

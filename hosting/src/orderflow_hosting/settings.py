@@ -35,6 +35,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def in_address(host: str) -> str:
+    """Return a host as it stands before a port: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$", to_lower=True)]
 
 
@@ -82,6 +87,14 @@ class ServiceSettings(BaseSettings):
     def _decoded(cls, value: Any, info: ValidationInfo) -> Any:
         return decoded(value, cls.model_fields[str(info.field_name)].annotation)
 
+    @field_validator("app_api_token")
+    @classmethod
+    def _sendable(cls, token: SecretStr) -> SecretStr:
+        text = token.get_secret_value()
+        if not text.isascii() or not text.isprintable() or text != text.strip():
+            raise ValueError("must be printable ASCII without surrounding spaces")
+        return token
+
     @field_validator("access_file")
     @classmethod
     def _required_beyond_loopback(cls, file: Path | None, info: ValidationInfo) -> Path | None:
@@ -108,14 +121,19 @@ class ServiceSettings(BaseSettings):
         return not self.is_local if self.cookies_secure is None else self.cookies_secure
 
     @property
+    def sidecar_host(self) -> str:
+        """The sidecar's host as a part of an address: IPv6 in brackets."""
+        return in_address(self.dapr_host)
+
+    @property
     def sidecar_grpc(self) -> str:
         """The address of the sidecar's gRPC API."""
-        return f"{self.dapr_host}:{self.dapr_grpc_port}"
+        return f"{self.sidecar_host}:{self.dapr_grpc_port}"
 
     @property
     def sidecar_http(self) -> str:
         """The base URL of the sidecar's HTTP API."""
-        return f"http://{self.dapr_host}:{self.dapr_http_port}"
+        return f"http://{self.sidecar_host}:{self.dapr_http_port}"
 
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
@@ -131,7 +149,7 @@ def load(settings: type[Settings], environment: Mapping[str, str] = os.environ) 
             field, *inside = map(str, problem["loc"])
             where = f"{'.'.join(inside)}: " if inside else ""
             fault = where + problem["msg"].removeprefix("Value error, ")
-            faults.setdefault(_variable(settings, field, environment), fault)
+            faults.setdefault(variable_of(settings, field, environment), fault)
     if not faults:
         bypass_for_grpc(read.dapr_host)
         return read
@@ -149,7 +167,9 @@ def _misspelt(
     return variables.mistakes(environment, prefixes, known | variables.SHARED | variables.PORTS)
 
 
-def _variable(settings: type[ServiceSettings], name: str, environment: Mapping[str, str]) -> str:
+def variable_of(
+    settings: type[ServiceSettings], name: str, environment: Mapping[str, str] = os.environ
+) -> str:
     """Return the variable that a field, or its alias, was read from, or else would be."""
     given = {variable.upper() for variable, value in environment.items() if value}
     fields = settings.model_fields

@@ -65,6 +65,10 @@ def test_a_home_of_nobody_is_named(home: Path, name: str) -> None:
         ("ORDERFLOW_ORDERS_URL", "localhost:8001"),
         ("ORDERFLOW_APPROVALS_URL", "http://[oops"),
         ("ORDERFLOW_APPROVALS_URL", "http://\udcff"),
+        ("ORDERFLOW_ORDERS_URL", "http://orders..example"),
+        ("ORDERFLOW_ORDERS_URL", f"http://{'o' * 64}.example"),
+        ("ORDERFLOW_ORDERS_URL", "http://orders.example/?tenant=1"),
+        ("ORDERFLOW_ORDERS_URL", "http://orders.example/#top"),
     ],
 )
 def test_what_makes_no_address_is_named(name: str, value: str) -> None:

@@ -272,6 +272,13 @@ def test_a_file_of_authorities_that_is_none_is_named(
     assert ("cannot be read" in str(refusal.value)) == (kind == "missing")
 
 
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE"])
+def test_an_authority_in_the_home_of_nobody_is_named(variable: str) -> None:
+    """A path that cannot be followed is a sentence, too."""
+    with pytest.raises(OrderflowError, match=f"{variable}: there is no user"):
+        trusted(["https://shop.example"], {variable: "~no-such-user/ca.pem"})
+
+
 def test_without_tls_no_authority_is_looked_for(tmp_path: Path) -> None:
     """A wrong variable is no obstacle to services on this machine, and nobody is trusted."""
     context = trusted(["http://127.0.0.1:8001"], {"SSL_CERT_FILE": str(tmp_path / "missing")})

@@ -1,5 +1,8 @@
 import asyncio
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -34,6 +37,7 @@ from orderflow_hosting.database import (
     Utc,
     _addition,
 )
+from orderflow_hosting.setting_types import Unusable
 
 TABLES = MetaData()
 WORDS = Table(
@@ -379,3 +383,30 @@ def test_a_column_is_added_in_the_words_of_postgresql() -> None:
         "ALTER TABLE words ADD COLUMN meaning VARCHAR(40)",
         "ALTER TABLE words ADD COLUMN \"order\" INTEGER DEFAULT '7' NOT NULL",
     ]
+
+
+@pytest.mark.parametrize("place", ["file/folder/x.db", "file", "folder"])
+def test_a_file_that_cannot_be_a_database_names_the_setting(tmp_path: Path, place: str) -> None:
+    """A folder that cannot be made, another file and a folder are said with their path."""
+    (tmp_path / "file").write_text("not a database " * 1000)
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(Unusable, match=f"{tmp_path / place} cannot be used: ") as raised:
+        Database(f"sqlite:///{tmp_path / place}", TABLES)
+
+    assert raised.value.field == "database_url"
+
+
+def test_a_start_that_fails_ends_the_process(url: str) -> None:
+    """A database that nobody has closed holds no process back from its exit code."""
+    program = (
+        "import sys; from sqlalchemy import MetaData; "
+        "from orderflow_hosting.database import Database; "
+        "database = Database(sys.argv[1], MetaData()); sys.exit(78)"
+    )
+
+    outcome = subprocess.run(
+        [sys.executable, "-c", program, url], timeout=PATIENCE_SECONDS, check=False
+    )
+
+    assert outcome.returncode == os.EX_CONFIG

@@ -9,8 +9,10 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from orderflow_hosting.access.reader import AccessFileBroken
 from orderflow_hosting.dapr_app import DaprApp
-from orderflow_hosting.process import CannotListen, serve
+from orderflow_hosting.process import serve, start
+from orderflow_hosting.setting_types import Unusable
 from orderflow_hosting.settings import ServiceSettings
 
 PATIENCE_SECONDS = 20
@@ -76,10 +78,10 @@ async def test_a_signal_ends_both_edges_after_what_is_in_hand(
 
 async def test_an_http_port_in_use_is_told(settings: ServiceSettings) -> None:
     """A port in use is told by its number, before anything has begun."""
-    told = f"127.0.0.1:{settings.http_port}.*in use"
+    told = f"127.0.0.1, port {settings.http_port}: .*in use"
     holder = socket.create_server(("127.0.0.1", settings.http_port))
 
-    with holder, pytest.raises(CannotListen, match=told):
+    with holder, pytest.raises(Unusable, match=told):
         await serve(settings, FastAPI(), DaprApp(settings))
 
 
@@ -87,5 +89,60 @@ async def test_a_grpc_port_in_use_ends_the_process(settings: ServiceSettings) ->
     """The HTTP edge does not go on alone when Dapr cannot be served."""
     holder = socket.create_server(("127.0.0.1", settings.grpc_port))
 
-    with holder, pytest.raises(RuntimeError, match=str(settings.grpc_port)):
+    with holder, pytest.raises(Unusable, match=str(settings.grpc_port)):
         await within_patience(serve(settings, FastAPI(), DaprApp(settings)))
+
+
+@pytest.mark.parametrize("edge", ["http", "grpc"])
+@pytest.mark.parametrize("host", ["192.0.2.1", "..", "127.0.0.1"])
+def test_an_address_that_cannot_be_had_is_one_line_with_its_variable(
+    settings: ServiceSettings, edge: str, host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An address of another machine, what is no name, and a port in use end the start."""
+    moved = settings.model_copy(update={f"{edge}_host": host})
+
+    async def run() -> None:
+        await serve(moved, FastAPI(), DaprApp(moved))
+
+    port = getattr(moved, f"{edge}_port")
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(SystemExit):
+        start(run(), moved)
+
+    what = "PORT" if host == "127.0.0.1" else "HOST"
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"cannot start: {edge.upper()}_{what}: ")
+
+
+async def test_both_edges_are_served_over_ipv6(settings: ServiceSettings) -> None:
+    """An IPv6 address serves the sidecar as well as people."""
+    moved = settings.model_copy(update={"http_host": "::1", "grpc_host": "::1"})
+    serving = asyncio.create_task(serve(moved, FastAPI(), DaprApp(moved)))
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not serving.done() and not _answers("::1", moved.grpc_port):
+                await asyncio.sleep(0.05)
+        assert not serving.done()
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await within_patience(serving)
+
+
+def _answers(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6) as probe:
+        return probe.connect_ex((host, port)) == 0
+
+
+def test_a_broken_access_file_is_one_line_with_its_variable(
+    settings: ServiceSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No other start would help, which the exit code says."""
+
+    async def run() -> None:
+        raise AccessFileBroken("/some/file: is not valid")
+
+    with pytest.raises(SystemExit) as ended:
+        start(run(), settings)
+
+    said = capsys.readouterr().err
+    assert said == "cannot start: ORDERFLOW_ACCESS_FILE: /some/file: is not valid\n"
+    assert ended.value.code == os.EX_CONFIG

@@ -38,7 +38,17 @@ def test_what_the_service_needs_is_around_the_event(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("x"), sqlite3.IntegrityError("twice"), Problem(409, "TAKEN", "x")]
+    "error",
+    [
+        ValueError("x"),
+        sqlite3.IntegrityError("twice"),
+        Problem(409, "TAKEN", "x"),
+        *(
+            grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata())
+            for code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
+        ),
+    ],
+    ids=repr,
 )
 def test_what_may_be_the_event_itself_is_unknown(error: Exception) -> None:
     """All other failures are judged by the evidence."""

@@ -133,6 +133,12 @@ def test_a_session_is_counted_in_hours(value: str, hours: float) -> None:
         ("ORDERS_LOW_STOCK_THRESHOLDS", "cars", "is not valid JSON"),
         ("ORDERS_LOW_STOCK_THRESHOLDS", '{"cars": 0}', "cars: "),
         ("ORDERS_DATABASE_URL", "mysql://u:secret@h/d", "must be a URL such as sqlite:"),
+        ("ORDERS_DATABASE_URL", "sqlite://secret/orders.db", "must be a URL such as sqlite:"),
+        ("ORDERS_DATABASE_URL", "sqlite:////x.db?timeout=secret", "must be a URL such as sqlite:"),
+        ("ORDERS_DATABASE_URL", "postgresql://u:secret@h:99999/d", "must be a URL such as"),
+        ("ORDERS_DATABASE_URL", "postgresql://u:secret@h/d?nosuch=1", "must be a URL such as"),
+        ("ORDERS_GRPC_HOST", "127.0.0.1:7001", "without a port"),
+        ("APP_API_TOKEN", "a secret of sixteen\n", "must be printable ASCII"),
         ("ORDERS_SESSION_HOURS", "long", "a length of time"),
         ("ORDERFLOW_PROXY_GROUPS", '{"a": "viewer", ', "is not valid JSON"),
         ("LOG_LEVEL", "LOUD", "should be 'DEBUG'"),
@@ -146,6 +152,43 @@ def test_what_is_wrong_ends_the_start_with_one_line(variable: str, value: str, s
     assert line.startswith(f"cannot start: {variable}: ")
     assert said in line
     assert "secret" not in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://u:p@db/orders?sslmode=verify-full&sslrootcert=/etc/ca.pem",
+        "postgresql://u:p@/orders?host=/var/run/postgresql&port=5433",
+        "postgresql+psycopg://u:p@/orders?host=db1:5432&host=db2:5432",
+        "sqlite:////var/lib/orders.db?timeout=5",
+    ],
+)
+def test_database_urls_of_all_kinds_are_taken(url: str) -> None:
+    """Options, sockets and several hosts are part of what drivers understand."""
+    assert start(OrdersSettings, {"ORDERS_DATABASE_URL": url})[1] == []
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_ipv6_addresses_are_taken_with_and_without_brackets(host: str) -> None:
+    """They are listened on without brackets, and stand in brackets before a port."""
+    read, lines = start(OrdersSettings, {"ORDERS_HTTP_HOST": host, "DAPR_RUNTIME_HOST": host})
+
+    assert read is not None, lines
+    assert read.http_host == "::1"
+    assert read.sidecar_grpc == f"[::1]:{read.dapr_grpc_port}"
+    assert read.sidecar_http == f"http://[::1]:{read.dapr_http_port}"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("ORDERS_PICKING", " awaited "), ("ORDERS_DATABASE_URL", " sqlite:////x.db\n")],
+)
+def test_blanks_around_a_value_do_not_count(variable: str, value: str) -> None:
+    """They come from files and editors, and nobody means them."""
+    read, lines = start(OrdersSettings, {variable: value})
+
+    assert isinstance(read, OrdersSettings), lines
+    assert value.strip() in {read.picking, read.database_url}
 
 
 def test_everything_that_is_wrong_is_said_at_once() -> None:

@@ -158,3 +158,18 @@ def test_an_environment_that_was_left_half_made_is_made_anew(checkout: Checkout)
     (checkout.venv / "orderflow-stamp").unlink()
 
     assert checkout.bootstrap("present") == ANEW
+
+
+@pytest.mark.parametrize("home", ["/dev/null/run", "~no-such-user/run"])
+def test_a_home_that_cannot_be_made_is_one_line(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    """The line names the variable, and Python's trace is left out."""
+    command = [sys.executable, str(checkout.root / "tools" / "bootstrap")]
+    monkeypatch.setenv("ORDERFLOW_HOME", home)
+
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    [line] = outcome.stderr.splitlines()
+    assert line.startswith(f"ORDERFLOW_HOME: cannot create the folder {home}: ")
+    assert outcome.returncode == 1

@@ -96,4 +96,4 @@ def main() -> None:
     """Start the process."""
     settings = load(ApprovalsSettings)
     logs.configure("approvals", settings)
-    start(run(settings))
+    start(run(settings), settings)

@@ -80,4 +80,4 @@ def main() -> None:
     """Start the process."""
     settings = load(InventorySettings)
     logs.configure("inventory", settings)
-    start(run(settings))
+    start(run(settings), settings)

@@ -51,7 +51,7 @@ class DaprEngine:
     """The engine in the sidecar, for the workflows of this application."""
 
     def __init__(self, settings: ServiceSettings) -> None:
-        self._client = DaprWorkflowClient(settings.dapr_host, str(settings.dapr_grpc_port))
+        self._client = DaprWorkflowClient(settings.sidecar_host, str(settings.dapr_grpc_port))
         self._channel = grpc.aio.insecure_channel(settings.sidecar_grpc)
         self._hub: Any = orchestrator_service_pb2_grpc.TaskHubSidecarServiceStub(self._channel)
         self._api: Any = api_service_v1.DaprStub(self._channel)

@@ -243,4 +243,4 @@ def main() -> None:
     """Start the process."""
     settings = load(OrdersSettings)
     logs.configure("orders", settings)
-    start(run(settings))
+    start(run(settings), settings)

@@ -76,7 +76,7 @@ class Worker:
         turns = Turns()
         self._channel = grpc.insecure_channel(settings.sidecar_grpc)
         self._runtime = WorkflowRuntime(
-            settings.dapr_host,
+            settings.sidecar_host,
             str(settings.dapr_grpc_port),
             logger_options=logged_once,
             interceptors=[SafeTurns(turns, Restarts(turns, self._channel))],
