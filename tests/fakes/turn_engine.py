@@ -104,6 +104,8 @@ class Simulation:
     pending: Attempt | None = None
     caller: Attempt | None = None
     retry_at: float = 0.0
+    life: int = 0
+    """How often the engine has crashed."""
     torn: bool = False
 
     def __post_init__(self) -> None:
@@ -145,7 +147,8 @@ class Simulation:
             return
         item = work_item(self.now, self.execution, self.written, self.inbox)
         attempt = self.pending = self.caller = Attempt(self.turn, list(self.inbox), item)
-        self.after(2.0, lambda: self._deliver(attempt))
+        life = self.life
+        self.after(2.0, lambda: self._deliver(attempt) if life == self.life else None)
 
     def give_up(self) -> None:
         """Give up the call in hand; its attempt stays pending until the next replaces it."""
@@ -176,18 +179,19 @@ class Simulation:
         self.inbox = self.inbox[len(ended.events) :]
         self.written += 1 + len(ended.events) + answered.turn % 2
         self.turn += 1
-        if self.events_left and self.random.random() < 0.2:
+        if self.events_left > 0 and self.random.random() < 0.2:
             self.execution, self.written = self.now, 0  # it continues as new
-        if self.events_left:
-            self.events_left -= 1
-            self.after(1.5, self.happen)
+        if self.events_left > 0:
+            for _ in range(self.random.choice([1, 1, 2])):
+                self.events_left -= 1
+                self.after(1.5, self.happen)
         self.begin()
 
     def _disturb(self) -> None:
         if self.now > self.faults_until:
             return
         self.random.choice(
-            [self.give_up, self.give_up, self.give_up, self._reconnect, self._kill]
+            [self.give_up, self.give_up, self.give_up, self._reconnect, self._kill, self._crash]
         )()
         self.after(3.0, self._disturb)
 
@@ -196,6 +200,14 @@ class Simulation:
             if self.pending is self.caller:
                 self.give_up()
             self.pending = None
+
+    def _crash(self) -> None:
+        """Lose all that is not saved; the worker connects again."""
+        self.life += 1
+        self.give_up()
+        self.pending = None
+        self.now += 0.001
+        self.turns.open(self.now)
 
     # The worker
 
@@ -211,6 +223,8 @@ class Simulation:
         self.turns.open(self.now)
 
     def _kill(self) -> None:
+        if self.turns._held:
+            return  # if it has to be woken because of that, nobody would know any more
         self._lose_stream()
         self.now += 0.001
         self._start_worker()
@@ -233,14 +247,17 @@ class Simulation:
         worker.end_answer(ID, self.now, arrived=call.status in ARRIVED)
 
     def _send(self, call: Call, end: Callable[[Call], None]) -> None:
-        worker = self.turns
+        worker, life = self.turns, self.life
         is_faulty = self.now < self.faults_until and self.random.random() < 0.1
         if is_faulty:
             self.after(2.0, lambda: self._fail(call, end, worker))
             return
 
         def arrive() -> None:
-            if worker is self.turns:  # what a dead worker had not sent never arrives
+            if life != self.life:
+                call.status = grpc.StatusCode.UNAVAILABLE
+                end(call)
+            elif worker is self.turns:  # what a dead worker had not sent never arrives
                 self.receive(call)
                 self.after(1.0, lambda: end(call))
 
@@ -251,8 +268,13 @@ class Simulation:
         call.status = grpc.StatusCode.DEADLINE_EXCEEDED
         end(call)
         if self.random.random() < 0.5:
-            late = self.now + LATE_SECONDS * self.random.random()
-            self.at(late, lambda: self.receive(call) if worker is self.turns else None)
+            life = self.life
+
+            def arrive() -> None:
+                if worker is self.turns and life == self.life:
+                    self.receive(call)
+
+            self.at(self.now + LATE_SECONDS * self.random.random(), arrive)
 
     def _look(self) -> None:
         self.restarts.begin_due()

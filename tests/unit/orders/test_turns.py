@@ -268,6 +268,17 @@ def test_the_workflow_is_woken_if_the_answer_did_not_know_of_all_events(turns: T
     assert not turns._held
 
 
+def test_the_workflow_is_woken_though_the_sidecar_was_away_meanwhile(turns: Turns) -> None:
+    """What happened is in the history, and no attempt follows."""
+    run(turns, turn(OPENED + 1, 5, 1), OPENED + 1, returned=OPENED + 3)
+    turns.take(turn(OPENED + 2, 5, 1, 2), OPENED + 3)
+    turns.open(OPENED + 4)
+    ((attempt, _),) = turns.due(OPENED + 9)
+    turns.restarted(attempt, OPENED + 9)
+    turns.open(OPENED + 10)
+    assert turns.due(OPENED + 99) == [(attempt, Step.WAKE)]
+
+
 def test_the_workflow_is_not_woken_if_the_answer_knew_of_all_events(turns: Turns) -> None:
     """There is nothing new to react to."""
     run(turns, turn(OPENED + 1, 5, 1, 2), OPENED + 1, returned=OPENED + 3)

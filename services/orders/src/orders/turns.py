@@ -91,12 +91,15 @@ class Turns:
     _tidied_at: float = 0.0
 
     def open(self, at: float) -> None:
-        """Begin a new stream: the engine has given up the attempts that it sent on the old one."""
+        """Begin a new stream: the engine has given up the attempts that it sent on the old one.
+
+        Doubtful ones are still held: a workflow may have to be woken because of them.
+        """
         with self._lock:
             self._opened_at = at
-            self._held.clear()
-            for instance in self._instances.values():
-                instance.newest = None
+            for key, instance in self._instances.items():
+                if key not in self._held:
+                    instance.newest = None
 
     def take(self, item: Any, at: float) -> bool:
         """Take a work item that has come, and return whether it is to be run."""
