@@ -134,6 +134,7 @@ def test_the_shim_quotes_the_paths_that_daprd_splits(settings: Settings, tmp_pat
 
     got = log.read_text().splitlines()
     assert [next(csv.reader([got[index]])) for index in (3, 5)] == [[path] for path in paths]
+    assert got[5] == paths[1]  # which is how the Dapr CLI reads it
 
 
 def test_the_shim_answers_for_its_version_like_daprd(settings: Settings, tmp_path: Path) -> None:

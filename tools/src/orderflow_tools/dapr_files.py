@@ -24,9 +24,10 @@ for argument; do
     [ "$previous" = --app-id ] && app=$argument
     option=$previous
     previous=$argument
-    # daprd reads these as CSV, where a path may hold a comma or a quote only within quotes.
-    case $option in
-        --config | --resources-path)
+    # daprd reads these as CSV, where a path may hold a comma or a quote only within quotes. The
+    # Dapr CLI takes them from daprd's command line as they are, so no other path is quoted.
+    case "$option $argument" in
+        --config\\ *[\\",]* | --resources-path\\ *[\\",]*)
             argument=\\"$(printf %s "$argument" | sed 's/"/""/g')\\"
             ;;
     esac
