@@ -74,7 +74,8 @@ class Load:
         entries: Any = self.shop.broker.xrange("orders.status", min=f"({self.position}", count=500)
         for position, fields in entries:
             event = json.loads(fields[b"data"])
-            self.statuses[event["subject"]] = event["data"]["status"]
+            if self.statuses.get(event["subject"]) not in FINAL:  # an earlier one may come again
+                self.statuses[event["subject"]] = event["data"]["status"]
             self.position = position.decode()
         return len(entries)
 
