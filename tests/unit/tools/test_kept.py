@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from fakes.keeping import eventually
 from orderflow_tools import kept, run_state
 from orderflow_tools.broker import broker_command, find_broker, is_serving
 from orderflow_tools.errors import PlatformError
@@ -58,6 +59,7 @@ def test_the_broker_keeps_what_it_acknowledged_when_it_is_killed(broker: Setting
     wait_until_serving(broker)
 
     assert "42" in ask(broker, "GET", "order")
+    eventually(lambda: kept.reports_since(broker, 0)[0], "nothing was reported")
     reports, _ = kept.reports_since(broker, 0)
     assert [(report.name, report.event) for report in reports] == [("broker", "restarted")]
 
