@@ -1,3 +1,4 @@
+import os
 import time
 
 from docker.models.images import Image
@@ -69,7 +70,7 @@ def test_it_says_which_secret_is_missing(engine: ApiEngine, image: Image, app: s
     with running(engine, image, app) as service:
         code = service.ended(60)
 
-        assert code == 2
+        assert code == os.EX_CONFIG
         assert service.logs() == "cannot start: APP_API_TOKEN: Field required\n"
 
 
@@ -81,6 +82,6 @@ def test_it_lets_nobody_in_from_elsewhere_without_an_access_file(
     with running(engine, image, app, APP_API_TOKEN=TOKEN, **elsewhere) as service:
         code = service.ended(60)
 
-        assert code == 2
+        assert code == os.EX_CONFIG
         assert service.logs().startswith("cannot start: ORDERFLOW_ACCESS_FILE: ")
         assert service.logs().count("\n") == 1
