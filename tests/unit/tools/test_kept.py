@@ -65,9 +65,10 @@ def test_the_broker_keeps_what_it_acknowledged_when_it_is_killed(broker: Setting
 
 
 def test_the_broker_takes_no_snapshots(broker: Settings) -> None:
-    """The append-only file is all that there is to its durability."""
+    """The append-only file is all there is to its durability, and has what was acknowledged."""
     assert ask(broker, "CONFIG", "GET", "save").splitlines()[-1] == ""
     assert "yes" in ask(broker, "CONFIG", "GET", "appendonly")
+    assert "always" in ask(broker, "CONFIG", "GET", "appendfsync")
 
 
 def test_a_stop_leaves_nothing(broker: Settings) -> None:

@@ -32,9 +32,11 @@ def broker_command(settings: Settings, program: Path) -> list[str]:
         "bind": LOOPBACK,
         "port": str(settings.ports.control.broker),
         "dir": str(settings.data / "broker"),
-        # Every write is in the append-only file within a second; snapshots would only add pauses.
+        # Every write is in the append-only file before it is acknowledged. With `everysec`, the
+        # broker puts off its writes by up to two seconds while the disk is busy, and a kill then
+        # loses events and steps of workflows. Snapshots would only add pauses.
         "appendonly": "yes",
-        "appendfsync": "everysec",
+        "appendfsync": "always",
         "save": "",
         # A file cut short by a crash is taken up to its last whole write.
         "aof-load-truncated": "yes",
