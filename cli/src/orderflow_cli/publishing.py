@@ -30,10 +30,12 @@ def publish_all(
             for entry in submissions:
                 # Only a few wait for a thread: there may be very many in all.
                 while len(waiting) >= 2 * in_flight:
-                    done += _settle(waiting, published)
+                    _settle_oldest(waiting, published)
+                    done += 1
                 waiting.append((pool.submit(_publish, flow, entry), entry))
             while waiting:
-                done += _settle(waiting, published)
+                _settle_oldest(waiting, published)
+                done += 1
         except OrderflowError as error:
             pool.shutdown(cancel_futures=True)
             done += sum(not each.cancelled() and each.exception() is None for each, _ in waiting)
@@ -46,14 +48,13 @@ def publish_all(
             raise
 
 
-def _settle(
+def _settle_oldest(
     waiting: deque[tuple[Future[None], Submission]], published: Callable[[Submission], None]
-) -> int:
-    """Wait for the oldest publication, and return how many that were."""
+) -> None:
+    """Wait for the publication that was begun first, and report it."""
     future, entry = waiting.popleft()
     future.result()
     published(entry)
-    return 1
 
 
 def _publish(flow: Orderflow, submission: Submission) -> None:

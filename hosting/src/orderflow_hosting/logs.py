@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from orderflow_hosting.settings import ServiceSettings
+from orderflow_hosting.settings import ServiceSettings, printable
 
 
 def configure(service: str, settings: ServiceSettings) -> None:
@@ -62,14 +62,12 @@ def _cleaned(
     _logger: Any, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     """Leave out of texts what would make a terminal do things: they came from anyone."""
-    return {key: _clean(value) if isinstance(value, str) else value for key, value in event.items()}
+    return {
+        key: printable(value) if isinstance(value, str) else value for key, value in event.items()
+    }
 
 
 def _plain_traceback(output: TextIO, exception: structlog.typing.ExcInfo) -> None:
     text = io.StringIO()
     structlog.dev.plain_traceback(text, exception)
-    output.write("\n".join(map(_clean, text.getvalue().split("\n"))))
-
-
-def _clean(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    output.write("\n".join(map(printable, text.getvalue().split("\n"))))

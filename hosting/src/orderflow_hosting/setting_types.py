@@ -14,11 +14,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, TypeAdap
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from orderflow_hosting.hosts import Host
+from orderflow_hosting.hosts import HIGHEST_PORT, Host
 
 HOUR_SECONDS: Final = 3600
 LONGEST_SECONDS: Final = 366 * 24 * HOUR_SECONDS
-HIGHEST_PORT: Final = 65_535
 DRIVERS: Final = frozenset(
     {"sqlite", "sqlite+pysqlite", "postgres", "postgresql", "postgresql+psycopg"}
 )

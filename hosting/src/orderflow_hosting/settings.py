@@ -154,7 +154,7 @@ def load(settings: type[Settings], environment: Mapping[str, str] = os.environ) 
         bypass_for_grpc(read.dapr_host)
         return read
     for variable, fault in faults.items():
-        sys.stderr.write(f"cannot start: {_printable(variable)}: {_printable(fault)}\n")
+        sys.stderr.write(f"cannot start: {printable(variable)}: {printable(fault)}\n")
     raise SystemExit(NOT_CONFIGURED)
 
 
@@ -186,5 +186,6 @@ def _names(settings: type[ServiceSettings], field: str) -> list[str]:
     return [str(alias), own] if settings.model_config.get("populate_by_name") else [str(alias)]
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Replace what would make a terminal do things."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)

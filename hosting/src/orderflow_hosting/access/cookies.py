@@ -1,14 +1,12 @@
 """The cookie of a session: its name, and what browsers may do with it."""
 
 from http.cookies import SimpleCookie
-from typing import Final
 
 from starlette.requests import Request
 
 from orderflow_hosting.hosts import Host, NotAHost
+from orderflow_hosting.setting_types import HOUR_SECONDS
 from orderflow_hosting.settings import ServiceSettings
-
-SECONDS_PER_HOUR: Final = 3600
 
 
 class SessionCookie:
@@ -45,5 +43,5 @@ class SessionCookie:
         morsel = SimpleCookie({name: value})[name]
         morsel["path"], morsel["httponly"], morsel["samesite"] = "/", True, "Lax"
         morsel["secure"] = self._is_secure
-        morsel["max-age"] = round(self._hours * SECONDS_PER_HOUR) if value else 0
+        morsel["max-age"] = round(self._hours * HOUR_SECONDS) if value else 0
         return morsel.OutputString()
