@@ -1,7 +1,7 @@
 """Reads a time as it is shown on a page, in the reader's time zone, for searches. Pure."""
 
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from typing import Final
@@ -58,11 +58,16 @@ class Period:
         return self.before - _SECOND if self.before is not None else None
 
 
-def read_period(typed: Mapping[str, str], wrong: MutableMapping[str, str], like: str) -> Period:
+def read_period(
+    typed: MutableMapping[str, str], wrong: MutableMapping[str, str], like: str
+) -> Period:
     """Read the fields `since` and `until`, both inclusive, on the clocks of `zone`.
 
-    What is wrong with a field is added to `wrong`; `like` says how to write it.
+    What is wrong with a field is added to `wrong`; `like` says how to write it. A zone without a
+    time is emptied, so that links do not carry it on.
     """
+    if not typed["since"] and not typed["until"]:
+        typed["zone"] = ""
     spans: dict[str, Span] = {}
     for name in ("since", "until"):
         if not typed[name]:

@@ -27,8 +27,6 @@ def add_decided(router: APIRouter, desk: Desk) -> None:
     @router.get("/inbox/decided")
     async def decided_page(request: Request, viewer: Viewer, after: str | None = None) -> Response:
         typed = {name: _typed(request, name) for name in FIELDS}
-        if not typed["since"] and not typed["until"]:
-            typed["zone"] = ""
         wrong: dict[str, str] = {}
         period = read_period(typed, wrong, "Write a day as 2026-12-31.")
         search = read_search(typed, period, wrong)

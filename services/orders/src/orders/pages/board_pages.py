@@ -105,7 +105,5 @@ def read_search(query: Mapping[str, str]) -> Searched:
         else:
             errors["status"] = "There is no such status."
     period = read_period(typed, errors, _LIKE)
-    if not typed["since"] and not typed["until"]:
-        typed["zone"] = ""
     wanted = Wanted(**values, since=period.since, until=period.before)
     return Searched(typed, Wanted() if errors else wanted, errors, period)
