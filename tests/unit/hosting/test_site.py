@@ -168,7 +168,9 @@ def test_no_template_has_script_or_style_of_its_own() -> None:
 def test_vendored_files_are_what_the_lock_pins() -> None:
     """Nobody has edited one, and none is older than its pin."""
     record = json.loads((STATIC / "vendor" / "vendored.json").read_text())
-    pinned = json.loads((ROOT / "hosting" / "web" / "package.json").read_text())["dependencies"]
+    pinned = json.loads((ROOT / "libraries" / "hosting" / "web" / "package.json").read_text())[
+        "dependencies"
+    ]
     assert {name: entry["version"] for name, entry in record.items()} == pinned
     hashes = {name: digest for entry in record.values() for name, digest in entry["files"].items()}
     found = {

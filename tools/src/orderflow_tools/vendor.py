@@ -35,8 +35,10 @@ RECORD: Final = "vendored.json"
 
 def vendor(root: Path) -> None:
     """Fetch the pinned packages with npm, copy their files, and record what was copied."""
-    source = root / "hosting" / "web"
-    target = root / "hosting" / "src" / "orderflow_hosting" / "web" / "static" / "vendor"
+    source = root / "libraries" / "hosting" / "web"
+    target = (
+        root / "libraries" / "hosting" / "src" / "orderflow_hosting" / "web" / "static" / "vendor"
+    )
     npm = shutil.which("npm")
     if npm is None:
         raise PlatformError("`npm` is needed to fetch what the pages load; install Node.js.")
