@@ -20,52 +20,55 @@ from orderflow_hosting.spellings import keep_noted
 from orderflow_hosting.web import Site
 from orderflow_hosting.web.audit_pages import audit_pages
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
-from orders.activities import OrderActivities
-from orders.api import http_app, offer_methods, order_router, payment_router, subscribe
-from orders.attention import Attention
-from orders.attention_activities import AttentionActivities
-from orders.attention_api import attention_router
-from orders.attention_store import AttentionStore
+from orderflow_workflow_runtime.client import DaprEngine
+from orderflow_workflow_runtime.upstream.stalled_sidecar import Standstill
+from orderflow_workflow_runtime.worker import Worker
+from orders import workflow_names
+from orders.attention.activities import AttentionActivities
+from orders.attention.api import attention_router
+from orders.attention.service import Attention
+from orders.attention.store import AttentionStore
 from orders.background import Background
-from orders.batch_activities import BatchActivities
-from orders.batch_api import batch_router, subscribe_to_batches
-from orders.batch_store import BatchStore
-from orders.batches import Batches
-from orders.board_store import BoardStore
-from orders.board_tables import SOURCES
+from orders.batches.activities import BatchActivities
+from orders.batches.api import batch_router, subscribe_to_batches
+from orders.batches.service import Batches
+from orders.batches.store import BatchStore
+from orders.board.pages.attention_pages import attention_pages
+from orders.board.pages.batch_pages import batch_pages
+from orders.board.pages.board_pages import board_router
+from orders.board.pages.new_order_pages import new_order_router
+from orders.board.pages.order_pages import OrderPages
+from orders.board.pages.site import orders_site
+from orders.board.pages.stock_levels import Stocks
+from orders.board.pages.stock_pages import stock_router
+from orders.board.pages.task_pages import task_pages
+from orders.board.pages.workflow_pages import workflow_pages
+from orders.board.pulse import Pulse
+from orders.board.store import BoardStore
+from orders.board.tables import SOURCES
 from orders.config import OrdersSettings
-from orders.engine import DaprEngine
-from orders.feed import StatusFeed
 from orders.gateways import DaprAnnouncer, DaprInventory
-from orders.hello_activity import HelloActivities
-from orders.intake import Intake
-from orders.management import Management
-from orders.order_undo import OrderUndo
-from orders.pages.attention_pages import attention_pages
-from orders.pages.batch_pages import batch_pages
-from orders.pages.board_pages import board_router
-from orders.pages.new_order_pages import new_order_router
-from orders.pages.order_pages import OrderPages
-from orders.pages.site import orders_site
-from orders.pages.stock_levels import Stocks
-from orders.pages.stock_pages import stock_router
-from orders.pages.task_pages import task_pages
-from orders.pages.workflow_pages import workflow_pages
-from orders.payments import LedgerProvider
-from orders.picking import PickingActivities
-from orders.pulse import Pulse
+from orders.http import http_app
+from orders.management.activities import HelloActivities
+from orders.management.api import workflow_router
+from orders.management.service import Management
+from orders.ordering.activities import OrderActivities
+from orders.ordering.api import offer_methods, order_router, subscribe
+from orders.ordering.feed import StatusFeed
+from orders.ordering.picking import PickingActivities
+from orders.ordering.service import Intake
+from orders.ordering.store import OrderStore
+from orders.ordering.undo import OrderUndo
+from orders.payments.api import payment_router
+from orders.payments.ledger import LedgerProvider
 from orders.resuming import keep_resuming
-from orders.standstill import Standstill
-from orders.stock_monitor import StockMonitors
-from orders.store import ACCESS, DEAD_LETTERS, TABLES, OrderStore
-from orders.task_activities import TaskActivities
-from orders.task_api import subscribe_tasks, task_router
-from orders.task_store import TaskStore
-from orders.tasks import Tasks
-from orders.worker import Worker
-from orders.workflow_api import workflow_router
-from orders.workflows import names as workflow_names
-from orders.workflows.registry import WORKFLOWS
+from orders.stock.service import StockMonitors
+from orders.tables import ACCESS, DEAD_LETTERS, TABLES
+from orders.tasks.activities import TaskActivities
+from orders.tasks.api import subscribe_tasks, task_router
+from orders.tasks.service import Tasks
+from orders.tasks.store import TaskStore
+from orders.workflows import WORKFLOWS
 
 
 async def run(settings: OrdersSettings) -> None:
