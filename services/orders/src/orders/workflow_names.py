@@ -61,6 +61,7 @@ CONCLUDE_BATCH: Final = "conclude_batch_activity"
 BATCH_ACTIVITIES: Final = (OPEN_BATCH, CONCLUDE_BATCH)
 
 INTERACTIVE_HELLO_STEP: Final = "interactive_hello_activity"
+HELLO_ACTIVITIES: Final = (INTERACTIVE_HELLO_STEP,)
 
 CHECK_STOCK: Final = "check_stock_activity"
 REPORT_LOW_STOCK: Final = "report_low_stock_activity"

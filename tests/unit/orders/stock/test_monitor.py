@@ -189,7 +189,7 @@ async def test_each_item_has_one_monitor(
     engine = StartingEngine(AlreadyRunning("stock-monitor-cars"), EngineUnavailable("away"))
 
     monitors = StockMonitors(watching, engine, inventory, announcer)
-    monitors.start()
+    await monitors.start()
     await until(lambda: not monitors._background)
 
     assert engine.started == [

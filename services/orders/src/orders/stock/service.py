@@ -38,7 +38,7 @@ class StockMonitors:
         self._announcer = announcer
         self._background = Background()
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Start a monitor for each item that has none; those of an earlier process go on."""
         for item in self._settings.low_stock_thresholds:
             self._background.do(partial(self._start, item))
