@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
 from orderflow_contracts.orders import Order, OrderDetails, OrderSubmitted
 from orderflow_hosting.database import Database
+from orderflow_hosting.pages import Page
 from orders.config import OrdersSettings
 from orders.ordering.activities import OrderActivities
 from orders.ordering.api import NewOrder
@@ -90,15 +91,22 @@ async def intake(
     intake.stop()
 
 
+ORDER_MODELS: list[type[BaseModel]] = [OrderDetails, OrderSubmitted, Order, NewOrder]
+
+
 @pytest.fixture
 def one_more_field() -> Iterator[None]:
     """Give orders a field that the product does not have: it must need no further code."""
-    models: list[type[BaseModel]] = [OrderDetails, OrderSubmitted, Order, NewOrder]
     added = FieldInfo(annotation=cast(Any, date | None), default=None, title="Delivery date")
-    for model in models:
+    for model in ORDER_MODELS:
         model.__pydantic_fields__["delivery_date"] = added
-        model.model_rebuild(force=True)
+    _rebuild_models()
     yield
-    for model in models:
+    for model in ORDER_MODELS:
         del model.__pydantic_fields__["delivery_date"]
+    _rebuild_models()
+
+
+def _rebuild_models() -> None:
+    for model in (*ORDER_MODELS, Page[Order]):  # pydantic keeps the model of the page
         model.model_rebuild(force=True)

@@ -17,7 +17,8 @@ from orders.config import OrdersSettings
 from orders.domain import OrderEnded, UnknownOrder, was_decided
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import OrderPolicy, OrderRun
-from orders.ordering.store import WAITING, Accepted, OrderStore, Pending, new_run_id, undoes
+from orders.ordering.records import WAITING, Accepted, Pending, new_run_id, undoes
+from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.ports import Announcer
 
