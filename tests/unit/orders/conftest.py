@@ -108,5 +108,6 @@ def one_more_field() -> Iterator[None]:
 
 
 def _rebuild_models() -> None:
-    for model in (*ORDER_MODELS, Page[Order]):  # pydantic keeps the model of the page
+    page: type[BaseModel] = Page[Order]  # pydantic keeps this model and what it was built from
+    for model in (*ORDER_MODELS, page):
         model.model_rebuild(force=True)
