@@ -5,7 +5,6 @@ import random
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self, TypeVar
 
 import structlog
@@ -86,12 +85,7 @@ class BackgroundWork:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     def start(self, work: Work, *, key: Hashable = None) -> None:

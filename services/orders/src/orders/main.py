@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from typing import Any
 
 from fastapi import APIRouter
@@ -9,6 +10,7 @@ from fastapi import APIRouter
 from orderflow_contracts import names
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, Audit, reads
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
@@ -68,11 +70,12 @@ from orders.workflows import names as workflow_names
 from orders.workflows.registry import WORKFLOWS
 
 
-async def run(settings: OrdersSettings) -> None:
-    """Serve until told to stop."""
-    database = Database(settings.database_url, TABLES)
-    sidecar = Sidecar(names.ORDERS, settings)
+async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
+    """Wire the service, then serve until a signal ends it."""
+    database = resources.enter_context(Database(settings.database_url, TABLES))
+    sidecar = await resources.enter_async_context(Sidecar(names.ORDERS, settings))
     engine = DaprEngine(settings)
+    resources.push_async_callback(engine.close)
     store = OrderStore(database)
     payments = LedgerProvider(database)
     announcer = DaprAnnouncer(sidecar)
@@ -114,6 +117,7 @@ async def run(settings: OrdersSettings) -> None:
         },
     )
 
+    resources.push_async_callback(worker.stop)
     app = _dapr_app(settings, intake, batches, tasks, letters)
     access = Access(settings, names.ORDERS, database, ACCESS)
     site = orders_site(settings.inbox_url)
@@ -158,20 +162,11 @@ async def run(settings: OrdersSettings) -> None:
         )
 
     filling = Background()
-    beginning = asyncio.create_task(begin())
-    try:
-        await serve(settings, http, app, on_stop=feed.close)
-    finally:
-        beginning.cancel()
-        filling.stop()
-        intake.stop()
-        attention.stop()
-        monitors.stop()
-        batches.stop_waiting()
-        await worker.stop()
-        await engine.close()
-        await sidecar.close()
-        database.close()
+    for work in (batches.stop_waiting, monitors.stop, attention.stop, intake.stop, filling.stop):
+        resources.callback(work)
+    background = await resources.enter_async_context(BackgroundWork())
+    background.start(begin)
+    await serve(settings, http, app, on_stop=feed.close)
 
 
 def _named(steps: object, activities: Iterable[str]) -> dict[str, Any]:
@@ -243,4 +238,4 @@ def main() -> None:
     """Start the process."""
     settings = load(OrdersSettings)
     logs.configure("orders", settings)
-    start(run(settings), settings)
+    start(run, settings)
