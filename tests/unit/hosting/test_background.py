@@ -138,7 +138,7 @@ async def test_repeated_work_pauses_after_each_success(pauses: Pauses) -> None:
         if (error := next(outcomes)) is not None:
             raise error
 
-    async with BackgroundWork(backoff=Backoff(0.5, 0.5), sleep=pauses.sleep) as background:
+    async with BackgroundWork(pauses.sleep) as background:
         background.repeat(work, "failed", pauses=[60, 120, 240])
         await until(lambda: not background)
 
@@ -183,3 +183,12 @@ async def test_work_that_ends_with_an_error_is_logged() -> None:
             await until(lambda: not background)
 
     assert [log["event"] for log in logs] == ["background_work_failed"]
+
+
+def test_pauses_grow_up_to_the_longest() -> None:
+    """Each pause is about twice the one before, and none is over the longest."""
+    backoff = Backoff(first=1.0, longest=30.0)
+
+    assert 0.75 <= backoff.after(1) <= 1.0
+    assert 3.0 <= backoff.after(3) <= 4.0
+    assert 22.5 <= backoff.after(100_000) <= 30.0

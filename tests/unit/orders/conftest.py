@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.pauses import short_pause
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
 from orders.config import OrdersSettings
 from orders.ordering.activities import OrderActivities
@@ -79,6 +81,6 @@ async def intake(
     announcer: MemoryAnnouncer,
     feed: StatusFeed,
 ) -> AsyncIterator[Intake]:
-    intake = Intake(settings, store, engine, announcer, feed, OrderUndo(engine, store))
-    yield intake
-    intake.stop()
+    undo = OrderUndo(engine, store)
+    async with BackgroundWork(short_pause) as background:
+        yield Intake(settings, store, engine, announcer, feed, undo, background)

@@ -72,8 +72,7 @@ async def retry_until_success(
 class BackgroundWork:
     """All background work of a process. What is unfinished when it stops, the next one resumes."""
 
-    def __init__(self, *, backoff: Backoff = DEFAULT_BACKOFF, sleep: Sleep = asyncio.sleep) -> None:
-        self._backoff = backoff
+    def __init__(self, sleep: Sleep = asyncio.sleep) -> None:
         self._sleep = sleep
         self._tasks: set[asyncio.Task[None]] = set()
         self._keys: set[Hashable] = set()
@@ -106,6 +105,7 @@ class BackgroundWork:
         *,
         key: Hashable = None,
         gate: asyncio.Semaphore | None = None,
+        backoff: Backoff = DEFAULT_BACKOFF,
         **fields: object,
     ) -> None:
         """Run the work until it succeeds, within the gate if there is one.
@@ -115,16 +115,23 @@ class BackgroundWork:
 
         async def run() -> None:
             async with gate or nullcontext():
-                await self._until_success(work, event, **fields)
+                await retry_until_success(work, event, backoff=backoff, sleep=self._sleep, **fields)
 
         self.start(run, key=None if key is None else (event, key))
 
-    def repeat(self, work: Work, event: str, *, pauses: Iterable[float]) -> None:
+    def repeat(
+        self,
+        work: Work,
+        event: str,
+        *,
+        pauses: Iterable[float],
+        backoff: Backoff = DEFAULT_BACKOFF,
+    ) -> None:
         """Run the work again and again, each time until it succeeds, with these pauses between."""
 
         async def run() -> None:
             for pause in pauses:
-                await self._until_success(work, event)
+                await retry_until_success(work, event, backoff=backoff, sleep=self._sleep)
                 await self._sleep(pause)
 
         self.start(run)
@@ -135,9 +142,6 @@ class BackgroundWork:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _until_success(self, work: Work, event: str, **fields: object) -> None:
-        await retry_until_success(work, event, backoff=self._backoff, sleep=self._sleep, **fields)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -1,13 +1,14 @@
 """Approvals' composition root: wire, subscribe, serve."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 
 from fastapi import FastAPI
 
 from approvals.api import approval_router, http_app, subscribe
 from approvals.config import ApprovalsSettings
 from approvals.feed import ChangeFeed
-from approvals.filling import Filling
+from approvals.filling import keep_completing
 from approvals.gateways import DaprOrders
 from approvals.handover import Handover
 from approvals.inbox import Inbox
@@ -44,18 +45,16 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     sidecar = await resources.enter_async_context(Sidecar(APPROVALS, settings))
     background = await resources.enter_async_context(BackgroundWork())
     store = SqlApprovalStore(database)
-    handover = Handover(store, DaprOrders(sidecar))
+    handover = Handover(store, DaprOrders(sidecar), background)
     inbox = Inbox(store, handover)
     letters = DeadLetters(database, DEAD_LETTERS, sidecar)
     app = DaprApp(settings)
     subscribe(app, inbox, letters)
-    feed, filling = ChangeFeed(store), Filling(store.complete)
+    feed = ChangeFeed(store)
     http = _http(settings, database, sidecar, store, inbox, letters, feed)
     handover.start()
-    resources.push_async_callback(handover.stop)
-    filling.start()
-    resources.push_async_callback(filling.stop)
-    background.start(lambda: keep_noted(database, SOURCES))
+    keep_completing(store.complete, background)
+    background.start(partial(keep_noted, database, SOURCES))
     await serve(settings, http, app, on_stop=feed.close)
 
 

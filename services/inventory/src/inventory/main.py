@@ -49,7 +49,7 @@ class Opening:
 async def run(settings: InventorySettings, resources: AsyncExitStack) -> None:
     """Wire the service, then serve until a signal ends it."""
     sidecar = await resources.enter_async_context(Sidecar(INVENTORY, settings))
-    background = await resources.enter_async_context(BackgroundWork(backoff=OPENING_BACKOFF))
+    background = await resources.enter_async_context(BackgroundWork())
     store = DaprStore(sidecar)
     stock = StockRoom(store)
     opening = Opening(stock, settings)
@@ -66,7 +66,7 @@ async def run(settings: InventorySettings, resources: AsyncExitStack) -> None:
     http = http_app(stock, health)
     Access(settings, INVENTORY).install(http)
     Site("Inventory").install(http, [reads()])
-    background.retry(opening.run, "opening_stock_delayed")
+    background.retry(opening.run, "opening_stock_delayed", backoff=OPENING_BACKOFF)
     await serve(settings, http, app)
 
 

@@ -1,7 +1,7 @@
 """Orders' composition root: build the packages, register what they add, serve."""
 
-import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 
 from orderflow_contracts import names
 from orderflow_hosting import logs
@@ -41,6 +41,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     sidecar = await resources.enter_async_context(Sidecar(names.ORDERS, settings))
     engine = DaprEngine(settings)
     resources.push_async_callback(engine.close)
+    background = await resources.enter_async_context(BackgroundWork())
     base = Base(
         settings=settings,
         database=database,
@@ -48,6 +49,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         inventory=DaprInventory(sidecar),
         announcer=DaprAnnouncer(sidecar),
         letters=DeadLetters(database, DEAD_LETTERS, sidecar),
+        background=background,
     )
     access = Access(settings, names.ORDERS, database, ACCESS)
     site = orders_site(settings.inbox_url)
@@ -91,15 +93,13 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     async def begin() -> None:
         await database.ready()
         await worker.start()
-        await asyncio.gather(
-            *(job() for part in parts for job in part.jobs),
-            keep_resuming(ordering.intake, batches.batches, attention.attention),
-            Standstill(worker.is_shut_out, app.report, sidecar.shut_down).watch(),
+        for job in (job for part in parts for job in part.jobs):
+            background.start(job)
+        background.start(
+            partial(keep_resuming, ordering.intake, batches.batches, attention.attention)
         )
+        background.start(Standstill(worker.is_shut_out, app.report, sidecar.shut_down).watch)
 
-    for part in parts:
-        resources.callback(part.stop)
-    background = await resources.enter_async_context(BackgroundWork())
     background.start(begin)
     await serve(settings, http, app, on_stop=ordering.feed.close)
 
