@@ -22,6 +22,7 @@ import psutil
 import pytest
 from dapr.ext.workflow import WorkflowRuntime
 
+from fakes.ports import free_port
 from orderflow_contracts.names import LOCAL_PORTS
 from orderflow_hosting.process import run_and_close
 from orderflow_hosting.settings import NOT_CONFIGURED, ServiceSettings
@@ -84,12 +85,6 @@ def settings_of(service: str, folder: Path) -> ServiceSettings:
     if has_database(service):
         given["database_url"] = f"sqlite:///{folder / 'service.db'}"
     return settings_class(service)(**given)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Opened:

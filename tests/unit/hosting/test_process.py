@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from fakes.ports import free_port
 from orderflow_hosting.access.reader import AccessFileBroken
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.process import serve, start
@@ -17,12 +18,6 @@ from orderflow_hosting.setting_types import Unusable
 from orderflow_hosting.settings import ServiceSettings
 
 PATIENCE_SECONDS = 20
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
