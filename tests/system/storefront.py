@@ -115,7 +115,7 @@ class Storefront(ABC):
             raise AssertionError(f"{error}; {self._state_of(order_id)}") from None
 
     def _state_of(self, order_id: str) -> str:
-        """Return what orders knows of an order and of its workflow, for the message of a failure."""
+        """Return what orders knows of an order and its workflow, for the message of a failure."""
         paths = (f"/orders/{order_id}", f"/workflows/{order_id}", f"/workflows/{order_id}/history")
         answers = []
         for path in paths:

@@ -8,7 +8,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.pauses import short_pause
 from orderflow_contracts.orders import Order, OrderDetails, OrderSubmitted
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
 from orderflow_hosting.pages import Page
 from orders.config import OrdersSettings
@@ -86,9 +88,9 @@ async def intake(
     announcer: MemoryAnnouncer,
     feed: StatusFeed,
 ) -> AsyncIterator[Intake]:
-    intake = Intake(settings, store, engine, announcer, feed, OrderUndo(engine, store))
-    yield intake
-    intake.stop()
+    undo = OrderUndo(engine, store)
+    async with BackgroundWork(short_pause) as background:
+        yield Intake(settings, store, engine, announcer, feed, undo, background)
 
 
 ORDER_MODELS: list[type[BaseModel]] = [OrderDetails, OrderSubmitted, Order, NewOrder]
