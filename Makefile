@@ -36,7 +36,7 @@ console: env ## place orders by hand, as a client of the running services
 	@$(BIN)/orderflow console $(ARGS)
 
 bench: env ## measure what an order costs, on a platform of its own
-	@$(BIN)/python -m orderflow_tools.bench $(ARGS)
+	@$(BIN)/orderflow-lab bench $(ARGS)
 
 torn: env ## search for histories that hold an action twice, while orders is disturbed
 	@$(BIN)/orderflow-tools toolchain
@@ -61,7 +61,7 @@ contracts: env ## tests of what the services say to each other
 	@$(BIN)/pytest tests/contracts $(ARGS)
 
 manifests: env ## tests of the Kubernetes manifests
-	@$(BIN)/orderflow-tools cluster kubectl # built here, where it takes no test's time
+	@$(BIN)/orderflow-lab cluster kubectl # built here, where it takes no test's time
 	@$(BIN)/pytest tests/deploy $(ARGS)
 
 system: env ## tests on the real Dapr runtime
@@ -75,30 +75,30 @@ postgresql: env ## those system tests that are about what is kept, on PostgreSQL
 
 browser: env ## tests of the pages, in a real browser on the real platform
 	@$(BIN)/orderflow-tools toolchain
-	@$(BIN)/orderflow-tools browser
+	@$(BIN)/orderflow-lab browser
 	@$(BIN)/pytest tests/browser $(ARGS)
 
 containers: env ## tests of the images, in containers
-	@$(BIN)/orderflow-tools images
+	@$(BIN)/orderflow-lab images
 	@$(BIN)/pytest tests/images $(ARGS)
 
 images: env ## build the images of the services
-	@$(BIN)/orderflow-tools images $(ARGS)
+	@$(BIN)/orderflow-lab images $(ARGS)
 
 locks: ## resolve the dependencies again and rewrite the locks
 	@$(PYTHON) tools/bootstrap locks $(ARGS)
 
 vendor: env ## copy what the pages load from npm into the project, as its lock pins it
-	@$(BIN)/orderflow-tools vendor
+	@$(BIN)/orderflow-lab vendor
 
 cluster-up: env ## bring up Kubernetes with Dapr on this machine, as root
-	@$(BIN)/orderflow-tools cluster up $(ARGS)
+	@$(BIN)/orderflow-lab cluster up $(ARGS)
 
 cluster-down: present ## take it down, with all that it holds
-	@$(BIN)/orderflow-tools cluster down
+	@$(BIN)/orderflow-lab cluster down
 
 deploy-local: env ## deploy the services to it, or to the cluster that kubectl is set to
-	@$(BIN)/orderflow-tools cluster deploy $(if $(YES),--yes)
+	@$(BIN)/orderflow-lab cluster deploy $(if $(YES),--yes)
 
 test-cluster: env ## tests on a real Kubernetes, brought up for them on this machine, as root
 	@$(BIN)/pytest tests/cluster -v --durations=0 --durations-min=2 $(ARGS)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from orderflow_tools import main
-from orderflow_tools.kept import Report
+from orderflow_tools.commands import run
 from orderflow_tools.settings import Settings
+from orderflow_tools.supervision.processes import Report
 
 
 class NotedPlatform:
@@ -50,5 +51,5 @@ class NotedPlatform:
 
 
 if __name__ == "__main__":
-    main.Platform = NotedPlatform  # type: ignore[assignment, attr-defined]  # one, as far as `run` goes
+    run.Platform = NotedPlatform  # type: ignore[assignment, attr-defined]  # one, as far as `run` goes
     sys.exit(main.main(["run", "--no-orders"]))

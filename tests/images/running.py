@@ -12,8 +12,8 @@ from docker.models.containers import Container
 from docker.models.images import Image
 
 from orderflow_contracts.names import INVENTORY
-from orderflow_tools.engine_api import ApiEngine
-from orderflow_tools.ports import Ports
+from orderflow_tools.containers.docker_api import ApiEngine
+from orderflow_tools.free_ports import free_block
 
 TOKEN = "a-token-for-tests-of-images"  # noqa: S105 - it opens nothing
 ACCESS = "/etc/orderflow/access"
@@ -80,7 +80,7 @@ def access_file() -> Iterator[Path]:
 @contextlib.contextmanager
 def running(engine: ApiEngine, image: Image, app: str, **variables: str) -> Iterator[Running]:
     """Run a service's container as long as the block lasts."""
-    ports = Ports.free_block().apps[app]
+    ports = free_block().apps[app]
     name = app.upper()
     environment = {
         f"{name}_HTTP_HOST": "127.0.0.1" if engine.network else "0.0.0.0",  # noqa: S104

@@ -11,10 +11,10 @@ import pytest
 from docker.models.images import Image
 
 from orderflow_contracts.names import LOCAL_PORTS
-from orderflow_tools.engine_api import PROXIES, ApiEngine
-from orderflow_tools.images import image_name, revision_of, version_of
+from orderflow_lab.stand_ins import PYTHON
+from orderflow_tools.containers.docker_api import PROXIES, ApiEngine
+from orderflow_tools.containers.images import image_name, revision_of, version_of
 from orderflow_tools.settings import find_checkout
-from orderflow_tools.stand_ins import PYTHON
 
 OWN_MEGABYTES = 130
 """What an image may add to its base; it was 105 when this was written."""

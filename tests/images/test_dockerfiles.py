@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from orderflow_contracts.names import LOCAL_PORTS
+from orderflow_lab.stand_ins import BASE, PYTHON
 from orderflow_tools.settings import APPS, find_checkout
-from orderflow_tools.stand_ins import BASE, PYTHON
 
 ROOT = find_checkout()
 SERVICES = [ROOT / "services" / app / "Dockerfile" for app in APPS]
-STAND_INS = sorted((ROOT / "tools" / "stand-ins").glob("*/Dockerfile"))
+STAND_INS = sorted((ROOT / "lab" / "stand-ins").glob("*/Dockerfile"))
 HADOLINT = Path(sys.executable).with_name("hadolint")
 OF_ONE = re.compile(
     r"^(EXPOSE .*|LABEL .*| +org\.opencontainers\.image\.description=.*)$", re.MULTILINE

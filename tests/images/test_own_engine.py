@@ -10,15 +10,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from orderflow_tools.containers.docker_api import answers
+from orderflow_tools.containers.engines import open_engine
+from orderflow_tools.containers.own_engine import own_engine
 from orderflow_tools.debian import is_root_on_debian
-from orderflow_tools.engine import open_engine
-from orderflow_tools.engine_api import answers
-from orderflow_tools.engine_own import own_engine
 from orderflow_tools.errors import PlatformError
 
 USER = """
 import sys
-from orderflow_tools.engine_own import own_engine
+from orderflow_tools.containers.own_engine import own_engine
 with own_engine() as host:
     print(host, flush=True)
     sys.stdin.read()

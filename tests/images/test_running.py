@@ -4,7 +4,7 @@ import time
 from docker.models.images import Image
 
 from images.running import TOKEN, running
-from orderflow_tools.engine_api import ApiEngine
+from orderflow_tools.containers.docker_api import ApiEngine
 
 SIGTERM_CAUGHT = 1 << 14
 

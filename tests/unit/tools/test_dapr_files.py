@@ -11,7 +11,7 @@ import yaml
 from orderflow_contracts.names import LOCAL_PORTS
 from orderflow_tools import dapr_files
 from orderflow_tools.settings import APPS, Settings, find_checkout
-from orderflow_tools.toolchain import Runtime
+from orderflow_tools.toolchain.dapr import Runtime
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from orderflow_tools import engine, engine_keeper
-from orderflow_tools.engine_api import answers
-from orderflow_tools.engine_buildah import BuildahEngine
+from orderflow_tools.containers import engines, own_engine_process
+from orderflow_tools.containers.buildah import BuildahEngine
+from orderflow_tools.containers.docker_api import answers
 from orderflow_tools.errors import PlatformError
 
 
@@ -13,14 +13,14 @@ from orderflow_tools.errors import PlatformError
 def without_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Leave nothing by which an image could be built."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(engine, "_listening", lambda _kind: None)
-    monkeypatch.setattr(engine, "is_root_on_debian", lambda: False)
+    monkeypatch.setattr(engines, "_listening", lambda _kind: None)
+    monkeypatch.setattr(engines, "is_root_on_debian", lambda: False)
 
 
 @pytest.mark.usefixtures("without_engine")
 def test_without_any_engine_it_says_what_to_do() -> None:
     """Whoever has no engine learns that one must be started or installed."""
-    with pytest.raises(PlatformError, match="start docker or podman"), engine.open_engine():
+    with pytest.raises(PlatformError, match="start docker or podman"), engines.open_engine():
         pass
 
 
@@ -29,9 +29,9 @@ def test_buildah_will_do_for_building_alone(tmp_path: Path) -> None:
     """Buildah builds images, and cannot run the containers that tests need."""
     program(tmp_path, "exit 0")
 
-    with engine.open_engine() as found:
+    with engines.open_engine() as found:
         assert isinstance(found, BuildahEngine)
-    with pytest.raises(PlatformError, match="start docker or podman"), engine.open_api():
+    with pytest.raises(PlatformError, match="start docker or podman"), engines.open_api():
         pass
 
 
@@ -42,7 +42,7 @@ def test_an_engine_that_is_named_must_answer(
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
 
     with pytest.raises(PlatformError, match="No engine answers at DOCKER_HOST"):
-        engine.open_engine().__enter__()
+        engines.open_engine().__enter__()
 
 
 def test_a_socket_at_which_nobody_listens_is_no_engine(tmp_path: Path) -> None:
@@ -54,19 +54,19 @@ def test_a_socket_at_which_nobody_listens_is_no_engine(tmp_path: Path) -> None:
 
 def test_the_keeper_gets_the_lock_when_the_last_user_has_gone(tmp_path: Path) -> None:
     """As long as one uses the engine it runs; the lock goes with the user, however that ends."""
-    path = tmp_path / engine_keeper.USERS_LOCK
+    path = tmp_path / own_engine_process.USERS_LOCK
     with path.open("a") as keeper:
         with path.open("a") as user, path.open("a") as other:
-            assert engine_keeper.taken(user.fileno(), fcntl.LOCK_SH)
-            assert engine_keeper.taken(other.fileno(), fcntl.LOCK_SH)
+            assert own_engine_process.taken(user.fileno(), fcntl.LOCK_SH)
+            assert own_engine_process.taken(other.fileno(), fcntl.LOCK_SH)
             user.close()
-            assert not engine_keeper.taken(keeper.fileno(), fcntl.LOCK_EX)
-        assert engine_keeper.taken(keeper.fileno(), fcntl.LOCK_EX)
+            assert not own_engine_process.taken(keeper.fileno(), fcntl.LOCK_EX)
+        assert own_engine_process.taken(keeper.fileno(), fcntl.LOCK_EX)
 
 
 def test_an_own_engine_touches_nothing_of_the_network(tmp_path: Path) -> None:
     """It makes no bridge and no rule of a firewall, and all that it keeps is in its folder."""
-    command = engine_keeper.command(tmp_path)
+    command = own_engine_process.command(tmp_path)
 
     assert {"--iptables=false", "--ip-forward=false", "--bridge=none"} <= set(command)
     for option in ("--host", "--data-root", "--exec-root", "--pidfile"):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from orderflow_contracts.orders import OrderStatus
-from orderflow_tools import main as commands
+from orderflow_tools.commands import command_line
+from orderflow_tools.commands import run as run_command
 from orderflow_tools.first_orders import FirstOrders
 from orderflow_tools.main import main
 
@@ -46,10 +47,10 @@ def test_an_interrupted_run_has_gone_well_only_without_an_aim(
     """Ctrl-C is how a run ends, but not how one ends that is to see the first orders through."""
 
     def interrupted(*_: object) -> int:
-        raise commands.Stopped
+        raise command_line.Stopped
 
     monkeypatch.setenv("ORDERFLOW_HOME", str(tmp_path))
-    monkeypatch.setattr(commands, "_run", interrupted)
-    monkeypatch.setattr(commands, "_raise_on_signals", lambda: None)
+    monkeypatch.setattr(run_command, "_run", interrupted)
+    monkeypatch.setattr(command_line, "raise_on_signals", lambda: None)
 
     assert main(["run", *arguments]) == code

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fakes.keeping import SLEEPER, child_of, eventually, gone, kept, number_in
-from orderflow_tools import keep_alive
+from orderflow_tools.supervision import signals, supervisor
 
 
 def test_a_command_that_dies_is_started_again_and_one_line_says_so(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_command_that_cannot_start_is_given_up_with_its_last_lines(tmp_path: P
     with kept(tmp_path, "--", "sh", "-c", "echo no such setting; exit 3") as keeper:
         told, _ = keeper.communicate(timeout=20)
 
-    assert keeper.returncode == keep_alive.GAVE_UP
+    assert keeper.returncode == supervisor.GAVE_UP
     assert "thing does not start: ended with exit code 3, 4 times in a row" in told
     assert told.endswith("no such setting\n")
 
@@ -91,7 +91,7 @@ def test_a_wrong_configuration_is_reported_at_once(tmp_path: Path) -> None:
     with kept(tmp_path, "--", "sh", "-c", script) as keeper:
         told, _ = keeper.communicate(timeout=20)
 
-    assert keeper.returncode == keep_alive.GAVE_UP
+    assert keeper.returncode == supervisor.GAVE_UP
     assert told == "thing does not start as it is configured\ncannot start: ORDERS_FOO\n"
     assert (tmp_path / "logs" / "thing.log").read_text() == "cannot start: ORDERS_FOO\n"
 
@@ -101,24 +101,24 @@ def test_a_missing_command_is_said_within_seconds(tmp_path: Path) -> None:
     with kept(tmp_path, "--", "no-such-program") as keeper:
         told, _ = keeper.communicate(timeout=20)
 
-    assert keeper.returncode == keep_alive.NOT_STARTED
+    assert keeper.returncode == supervisor.NOT_STARTED
     assert "thing cannot be started" in told
     assert "no-such-program" in told
 
 
 def test_the_pause_grows_to_a_few_seconds() -> None:
     """The first restart is quick; a command that keeps dying does not take the machine."""
-    pauses = [keep_alive.pause_before(deaths) for deaths in range(1, 9)]
+    pauses = [supervisor.pause_before(deaths) for deaths in range(1, 9)]
 
     assert pauses[0] < 0.5
     assert pauses == sorted(pauses)
-    assert pauses[-1] == keep_alive.LONGEST_PAUSE
+    assert pauses[-1] == supervisor.LONGEST_PAUSE
 
 
 def test_an_end_is_told_in_words() -> None:
     """A return code is for machines."""
-    assert keep_alive.describe_end(1) == "ended with exit code 1"
-    assert keep_alive.describe_end(-signal.SIGSEGV) == "was killed by SIGSEGV"
+    assert signals.describe_end(1) == "ended with exit code 1"
+    assert signals.describe_end(-signal.SIGSEGV) == "was killed by SIGSEGV"
 
 
 def test_a_late_keeper_leaves_its_successors_files_alone(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ IMPATIENT = """
 import os, sys
 from pathlib import Path
 from types import SimpleNamespace
-from orderflow_tools import keep_alive
+from orderflow_tools.supervision import keep_alive, supervisor
 
 free, tries, fork = Path(sys.argv[1]), [0], os.fork
 
@@ -34,7 +34,7 @@ def busy_fork():
         raise BlockingIOError(11, "Resource temporarily unavailable")
     return fork()
 
-os.statvfs, os.fork, keep_alive.FIRST_PAUSE = statvfs, busy_fork, 0.01
+os.statvfs, os.fork, supervisor.FIRST_PAUSE = statvfs, busy_fork, 0.01
 sys.exit(keep_alive.keep(keep_alive.read_task(sys.argv[2:])))
 """
 

@@ -13,10 +13,11 @@ import psutil
 import pytest
 
 from fakes.keeping import eventually
-from orderflow_tools import kept, run_state
+from orderflow_tools import free_ports, run_state
 from orderflow_tools.broker import broker_command, find_broker, is_serving
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import Settings
+from orderflow_tools.supervision import processes
 
 
 @pytest.fixture
@@ -30,10 +31,10 @@ def settings(tmp_path: Path) -> Settings:
 def broker(settings: Settings) -> Iterator[Settings]:
     """Start a run of nothing but its broker."""
     command = broker_command(settings, find_broker())
-    with kept.start(settings, "broker", command, os.environ):
+    with processes.start(settings, "broker", command, os.environ):
         wait_until_serving(settings)
         yield settings
-        kept.stop_all(settings)
+        processes.stop_all(settings)
 
 
 def wait_until_serving(settings: Settings) -> None:
@@ -53,14 +54,14 @@ def test_the_broker_keeps_what_it_acknowledged_when_it_is_killed(broker: Setting
     """A killed broker is started again by its keeper, with its data, and that is reported."""
     ask(broker, "SET", "order", "42")
 
-    former = kept.send(broker, "broker", signal.SIGKILL)
-    while kept.pid_of(broker, "broker") in {None, former}:
+    former = processes.send(broker, "broker", signal.SIGKILL)
+    while processes.pid_of(broker, "broker") in {None, former}:
         time.sleep(0.01)
     wait_until_serving(broker)
 
     assert "42" in ask(broker, "GET", "order")
-    eventually(lambda: kept.reports_since(broker, 0)[0], "nothing was reported")
-    reports, _ = kept.reports_since(broker, 0)
+    eventually(lambda: processes.reports_since(broker, 0)[0], "nothing was reported")
+    reports, _ = processes.reports_since(broker, 0)
     assert [(report.name, report.event) for report in reports] == [("broker", "restarted")]
 
 
@@ -73,11 +74,11 @@ def test_the_broker_takes_no_snapshots(broker: Settings) -> None:
 
 def test_a_stop_leaves_nothing(broker: Settings) -> None:
     """After a stop neither the process nor its keeper runs."""
-    assert kept.running(broker) == ["broker"]
+    assert processes.running(broker) == ["broker"]
 
-    assert kept.stop_all(broker) == []
+    assert processes.stop_all(broker) == []
 
-    assert kept.running(broker) == []
+    assert processes.running(broker) == []
     assert not is_serving(broker)
 
 
@@ -88,9 +89,9 @@ def test_a_recycled_id_is_not_taken_for_a_kept_process(settings: Settings) -> No
         for name in ("orders.pid", "orders.keeper"):
             (settings.run / name).write_text(f"{stranger.pid}\n")
 
-        assert kept.keeper_of(settings, "orders") is None
-        assert kept.pid_of(settings, "orders") is None
-        kept.stop_all(settings)
+        assert processes.keeper_of(settings, "orders") is None
+        assert processes.pid_of(settings, "orders") is None
+        processes.stop_all(settings)
 
         assert stranger.poll() is None
         stranger.kill()
@@ -108,25 +109,25 @@ def test_a_copied_folder_has_nothing_to_do_with_the_originals_processes(
     """Neither are they shown as the copy's, nor stopped by it."""
     copy = copied(broker, tmp_path.with_name(f"{tmp_path.name}-copy"))
 
-    assert kept.running(copy) == []
-    assert kept.pid_of(copy, "broker") is None
-    assert kept.stop_all(copy) == []
-    assert kept.running(broker) == ["broker"]
+    assert processes.running(copy) == []
+    assert processes.pid_of(copy, "broker") is None
+    assert processes.stop_all(copy) == []
+    assert processes.running(broker) == ["broker"]
 
 
 def test_a_folder_that_was_moved_keeps_its_processes(broker: Settings, tmp_path: Path) -> None:
     """Who moves a checkout while it runs can still see and stop what runs."""
     moved = replace(broker, home=broker.home.rename(tmp_path.with_name(f"{tmp_path.name}-moved")))
 
-    assert kept.running(moved) == ["broker"]
-    assert kept.stop_all(moved) == []
-    assert kept.running(moved) == []
+    assert processes.running(moved) == ["broker"]
+    assert processes.stop_all(moved) == []
+    assert processes.running(moved) == []
 
 
 def test_a_port_of_another_run_is_told_with_its_folder(broker: Settings) -> None:
     """Who is refused a port learns which run to stop; its process would only be started again."""
     with pytest.raises(PlatformError, match=f"by Orderflow in {broker.home} .`make stop`"):
-        broker.ports.check()
+        free_ports.check(broker.ports)
 
 
 def test_the_state_of_the_original_is_not_a_copys(settings: Settings, tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow_tools import ports as ports_module
+from orderflow_tools import free_ports
 from orderflow_tools.errors import PlatformError
-from orderflow_tools.ports import HIGHEST_PORT, Ports, is_free, variable_of
+from orderflow_tools.free_ports import check, free_block, is_free, suggested_offset
+from orderflow_tools.ports import HIGHEST_PORT, Ports, variable_of
 from orderflow_tools.settings import find_checkout
 
 DEFAULTS = dict(Ports.from_environment({}).by_variable())
@@ -24,7 +25,7 @@ def numbers(environment: dict[str, str]) -> set[int]:
 def used(taken: set[int]) -> Iterator[None]:
     """Let these ports, and no others, seem to be in use."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ports_module, "is_free", lambda port: port not in taken)
+        patch.setattr(free_ports, "is_free", lambda port: port not in taken)
         yield
 
 
@@ -69,13 +70,13 @@ def test_each_port_moves_singly_by_its_own_variable() -> None:
 
 def test_a_port_in_use_is_named_with_its_user_and_the_remedy() -> None:
     """Whoever reads the error knows which port, who has it, and which variable moves it."""
-    ports = Ports.free_block()
+    ports = free_block()
     with socket.socket() as other:
         other.bind(("127.0.0.1", ports.apps["orders"].http))
         other.listen()
 
         with pytest.raises(PlatformError) as caught:
-            ports.check()
+            check(ports)
 
     assert f"Port {ports.apps['orders'].http} (ORDERS_HTTP_PORT) is in use by" in str(caught.value)
     advised = re.search(r"all ports with ORDERFLOW_PORT_OFFSET=(\d+)\.$", str(caught.value))
@@ -95,7 +96,7 @@ def test_an_advised_offset_works(offset: int, others: set[int], single: dict[str
     given_ports = Ports.from_environment({**environment, "ORDERFLOW_PORT_OFFSET": str(offset)})
 
     with used(taken):
-        advised = given_ports.advised_offset()
+        advised = suggested_offset(given_ports)
 
     if advised is None:
         # No offset moves a port that was set singly to one that is taken, or twice to the same.
@@ -111,7 +112,7 @@ def test_a_second_run_beside_the_default_one_is_advised_an_offset_that_works() -
     second = Ports.from_environment({"ORDERFLOW_PORT_OFFSET": "1000"})
 
     with used(numbers({})):
-        advised = second.advised_offset()
+        advised = suggested_offset(second)
 
     assert numbers({"ORDERFLOW_PORT_OFFSET": "1000"}) & numbers({})
     assert advised is not None
@@ -142,7 +143,7 @@ def test_what_is_no_port_is_refused_by_the_name_of_its_variable(variable: str, p
 def test_nothing_is_advised_that_cannot_work() -> None:
     """Where every offset meets a port in use, the message names the single variable alone."""
     with used(set(range(HIGHEST_PORT + 1))):
-        assert Ports.from_environment({}).advised_offset() is None
+        assert suggested_offset(Ports.from_environment({})) is None
 
 
 def test_two_equal_ports_are_refused() -> None:
@@ -150,12 +151,12 @@ def test_two_equal_ports_are_refused() -> None:
     ports = Ports.from_environment({"ORDERS_HTTP_PORT": "7001"})
 
     with pytest.raises(PlatformError, match=r"ORDERS_HTTP_PORT and ORDERS_GRPC_PORT are both 7001"):
-        ports.check()
+        check(ports)
 
 
 def test_a_free_block_is_free() -> None:
     """The ports for a run beside others are free when they are handed out."""
-    assert all(is_free(port) for _, port in Ports.free_block().by_variable())
+    assert all(is_free(port) for _, port in free_block().by_variable())
 
 
 def test_variables_are_named_after_owner_and_use() -> None:

@@ -2,7 +2,7 @@
 
 from orderflow_tools.ports import LOOPBACK
 from orderflow_tools.settings import Settings
-from orderflow_tools.toolchain import Runtime
+from orderflow_tools.toolchain.dapr import Runtime
 
 
 def placement_command(settings: Settings, runtime: Runtime) -> list[str]:

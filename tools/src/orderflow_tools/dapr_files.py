@@ -12,7 +12,7 @@ from orderflow_contracts.names import INVENTORY_STORE
 from orderflow_tools.databases import inventory_store
 from orderflow_tools.ports import LOOPBACK
 from orderflow_tools.settings import Settings
-from orderflow_tools.toolchain import Runtime
+from orderflow_tools.toolchain.dapr import Runtime
 
 SHIM: Final = """\
 #!/bin/sh

@@ -22,16 +22,17 @@ from orderflow_tools import (
     control_plane,
     dapr_files,
     first_user,
-    kept,
+    free_ports,
     readiness,
     run_state,
 )
 from orderflow_tools.errors import PlatformError
-from orderflow_tools.kept import Report
 from orderflow_tools.proxies import bypassing
 from orderflow_tools.readiness import Check
 from orderflow_tools.settings import Settings, is_inherited
-from orderflow_tools.toolchain import Runtime, find_runtime
+from orderflow_tools.supervision import processes
+from orderflow_tools.supervision.processes import Report
+from orderflow_tools.toolchain.dapr import Runtime, find_runtime
 
 START_TIMEOUT: Final = 90.0
 """Seconds after which a part that is not ready is given up; it takes a few when all is well."""
@@ -104,8 +105,8 @@ class Platform:
         self._held = held
         try:
             # A run whose starter was killed may be ending still, or have left something behind.
-            kept.stop_all(self.settings)
-            self.settings.ports.check()
+            processes.stop_all(self.settings)
+            free_ports.check(self.settings.ports)
             self._prepare()
             self._start_control_plane(runtime, program)
             self._start_apps(runtime)
@@ -120,7 +121,7 @@ class Platform:
         """
         if self._held is None:
             return []
-        killed = kept.stop_all(self.settings)
+        killed = processes.stop_all(self.settings)
         for process in reversed(self._started):
             process.terminate()  # a keeper whose file is missing, or was moved, has not been found
             process.wait()
@@ -145,16 +146,16 @@ class Platform:
         return self.settings.token_file.read_text().strip()
 
     def log(self, name: str) -> Path:
-        """Return the log of a process, by its name in `kept.NAMES`."""
+        """Return the log of a process, by its name in `processes.NAMES`."""
         return self.settings.logs / f"{name}.log"
 
     def pid(self, name: str) -> int | None:
         """Return a process's id, or None in the moment between its death and its next start."""
-        return kept.pid_of(self.settings, name)
+        return processes.pid_of(self.settings, name)
 
     def kill(self, name: str, signal_number: int = signal.SIGKILL) -> int:
         """Send a signal to a process and return its id; its keeper starts it again when it ends."""
-        return kept.send(self.settings, name, signal_number)
+        return processes.send(self.settings, name, signal_number)
 
     def wait_for_restart(self, name: str, former: int, timeout: float = 30) -> int:
         """Return the new id of a process that was killed, once it has been started again."""
@@ -172,7 +173,7 @@ class Platform:
 
     def reports(self) -> list[Report]:
         """Return what keepers have told since the last call: processes that died, and the like."""
-        new, self._reported = kept.reports_since(self.settings, self._reported)
+        new, self._reported = processes.reports_since(self.settings, self._reported)
         return new
 
     def environment(self) -> dict[str, str]:
@@ -200,7 +201,7 @@ class Platform:
             ("placement", control_plane.placement_command(settings, runtime)),
             ("scheduler", control_plane.scheduler_command(settings, runtime)),
         ):
-            self._started.append(kept.start(settings, name, command, environment))
+            self._started.append(processes.start(settings, name, command, environment))
         with readiness.client() as client:
             self._wait(readiness.control_plane_checks(settings, client), START_TIMEOUT)
 
@@ -213,7 +214,7 @@ class Platform:
         }
         file = dapr_files.run_file(settings)
         command = [str(runtime.dapr), "run", "-f", "." if settings.is_default else str(file)]
-        self._started.append(kept.start(settings, "dapr", command, environment, grace=3))
+        self._started.append(processes.start(settings, "dapr", command, environment, grace=3))
         with readiness.client() as client:
             self._wait(readiness.app_checks(settings, client), START_TIMEOUT)
 
@@ -228,7 +229,7 @@ class Platform:
                     time.sleep(PAUSE)
 
     def _look_for_failures(self) -> None:
-        new, self._examined = kept.reports_since(self.settings, self._examined)
+        new, self._examined = processes.reports_since(self.settings, self._examined)
         for report in new:
             if report.event == "gave_up":
                 tail = f"\nIts last lines:\n{_telling(report.tail)}" if report.tail else ""

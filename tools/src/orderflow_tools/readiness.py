@@ -7,9 +7,10 @@ from typing import Final
 import httpx
 
 from orderflow_contracts.names import PUBSUB, SUBSCRIPTIONS
-from orderflow_tools import broker, kept
+from orderflow_tools import broker
 from orderflow_tools.ports import LOOPBACK
 from orderflow_tools.settings import APPS, Settings
+from orderflow_tools.supervision import processes
 
 TIMEOUT: Final = 2.0
 """Seconds to wait for one answer."""
@@ -68,7 +69,7 @@ def client() -> httpx.Client:
 
 def missing_processes(settings: Settings) -> list[str]:
     """Return the names of the kept processes that do not run at this moment."""
-    return [name for name in kept.NAMES if kept.pid_of(settings, name) is None]
+    return [name for name in processes.NAMES if processes.pid_of(settings, name) is None]
 
 
 def _answering(client: httpx.Client, url: str) -> Callable[[], str | None]:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import psutil
 
-from orderflow_tools import keepers
+from orderflow_tools import free_ports
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.ports import OFFSET
 from orderflow_tools.settings import Settings
+from orderflow_tools.supervision import ownership
 
 
 @contextmanager
@@ -45,7 +46,7 @@ def holder(settings: Settings) -> psutil.Process | None:
     with contextlib.suppress(OSError, ValueError, KeyError, psutil.Error):
         told = json.loads((settings.run / "state.json").read_text())
         process = psutil.Process(told["pid"])
-        is_here = keepers.is_same(Path(told["home"]), settings.home)
+        is_here = ownership.is_same(Path(told["home"]), settings.home)
         if is_here and process.create_time() == told["created"] and process.pid != os.getpid():
             return process
     return None
@@ -60,7 +61,7 @@ def check_free(settings: Settings) -> None:
 def _already(settings: Settings) -> str:
     process = holder(settings)
     by = f" (process {process.pid})" if process else ""
-    offset = settings.ports.advised_offset()
+    offset = free_ports.suggested_offset(settings.ports)
     moved = OFFSET if offset is None else f"{OFFSET}={offset}"
     return (
         f"Orderflow already runs in {settings.home}{by}: `make status` shows it and `make stop` "

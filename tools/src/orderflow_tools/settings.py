@@ -11,6 +11,7 @@ from orderflow_contracts import variables
 from orderflow_contracts.names import APPROVALS, INVENTORY, ORDERS
 from orderflow_tools.databases import VARIABLE, Databases
 from orderflow_tools.errors import PlatformError
+from orderflow_tools.free_ports import free_block
 from orderflow_tools.ports import LOOPBACK, Ports
 
 APPS: Final = (ORDERS, INVENTORY, APPROVALS)
@@ -66,7 +67,7 @@ class Settings:
         return cls(
             root=find_checkout(),
             home=home.resolve(),
-            ports=Ports.free_block(),
+            ports=free_block(),
             environment=environment,
             databases=databases,
         )

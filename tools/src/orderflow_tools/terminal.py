@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from orderflow_tools.keep_alive import stop_signals
+from orderflow_tools.supervision.signals import stop_signals
 
 
 @contextmanager
