@@ -13,9 +13,10 @@ from orderflow_contracts.names import ORDERS
 from orderflow_lab.bench.orders import Done
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.free_ports import free_block
-from orderflow_tools.platform import PAUSE, START_TIMEOUT, Platform
+from orderflow_tools.platform import Platform
 from orderflow_tools.ports import LOOPBACK, AppPorts
 from orderflow_tools.readiness import client
+from orderflow_tools.start_up import PAUSE, START_TIMEOUT
 from orderflow_tools.supervision import processes
 
 APP: Final = "bare"

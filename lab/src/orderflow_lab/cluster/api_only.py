@@ -20,9 +20,9 @@ from orderflow_lab.cluster.processes import Processes
 from orderflow_lab.cluster.programs import dapr_chart, find_control_plane, find_kubectl
 from orderflow_tools.deployment.client import Client
 from orderflow_tools.free_ports import find_free_ports
-from orderflow_tools.platform import Step, silent
 from orderflow_tools.ports import LOOPBACK
 from orderflow_tools.settings import Settings
+from orderflow_tools.start_up import Step, silent
 
 START_TIMEOUT: Final = 60.0
 STOP_TIMEOUT: Final = 20.0

@@ -24,8 +24,8 @@ from orderflow_lab.cluster.processes import Processes
 from orderflow_lab.cluster.programs import Programs, find_programs
 from orderflow_tools.deployment.client import Client
 from orderflow_tools.errors import PlatformError
-from orderflow_tools.platform import Step, silent
 from orderflow_tools.settings import Settings
+from orderflow_tools.start_up import Step, silent
 from orderflow_tools.terminal import undisturbed
 
 START_TIMEOUT: Final = 90.0

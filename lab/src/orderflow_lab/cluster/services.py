@@ -9,7 +9,7 @@ from orderflow_lab.stand_ins import POSTGRES, REDIS, provide
 from orderflow_tools.console import say
 from orderflow_tools.containers.engines import open_engine
 from orderflow_tools.containers.images import save_images
-from orderflow_tools.platform import Step, silent
+from orderflow_tools.start_up import Step, silent
 
 STORES: Final = (REDIS, POSTGRES)
 

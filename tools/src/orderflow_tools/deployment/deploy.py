@@ -6,8 +6,8 @@ from typing import Final
 from orderflow_tools.deployment import secrets
 from orderflow_tools.deployment.client import Client
 from orderflow_tools.errors import PlatformError
-from orderflow_tools.platform import Step, silent
 from orderflow_tools.settings import APPS
+from orderflow_tools.start_up import Step, silent
 
 OVERLAY: Final = Path("deploy/overlays/local")
 NAMESPACE_FILE: Final = Path("deploy/base/namespace.yaml")
