@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orderflow_tools.containers.docker_api import answers
 from orderflow_tools.containers.engines import open_engine
 from orderflow_tools.containers.own_engine import own_engine
+from orderflow_tools.containers.sockets import answers
 from orderflow_tools.debian import is_root_on_debian
 from orderflow_tools.errors import PlatformError
 

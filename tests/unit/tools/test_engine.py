@@ -5,7 +5,7 @@ import pytest
 
 from orderflow_tools.containers import engines, own_engine_process
 from orderflow_tools.containers.buildah import BuildahEngine
-from orderflow_tools.containers.docker_api import answers
+from orderflow_tools.containers.sockets import answers
 from orderflow_tools.errors import PlatformError
 
 

@@ -1,14 +1,13 @@
-"""The command behind `make bench`."""
+"""The command `bench`: measures what an order costs."""
 
 import argparse
 import json
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -16,26 +15,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from orderflow_cli.client import Orderflow
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.settings import load
-from orderflow_lab.bench import meter
-from orderflow_lab.bench.bare import APP, SIDECAR, BareEngine
-from orderflow_lab.bench.figures import Burst, Round, Sample, growth, summary
-from orderflow_lab.bench.orders import ITEM, Done, OrderLoad
+from orderflow_lab.bench.bare import BareEngine
+from orderflow_lab.bench.bench import Bench
+from orderflow_lab.bench.figures import Sample, growth, summary
+from orderflow_lab.bench.orders import ITEM
 from orderflow_lab.bench.report import tables
 from orderflow_tools.console import complain, step
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.platform import Platform
 from orderflow_tools.settings import Settings, find_checkout
-from orderflow_tools.supervision.processes import SERVICES, SIDECARS
-
-ENGINE: Final = ("scheduler", "placement", "broker")
-ORDER_PROCESSES: Final = (*SERVICES, *SIDECARS, *ENGINE)
-BARE_PROCESSES: Final = (APP, SIDECAR, *ENGINE)
-
-WARM_UP: Final = 60
-SETTLE_SECONDS: Final = 0.5
-"""After a burst the engine still writes the ends of its workflows: that is part of the cost."""
-LONE_PAUSE_SECONDS: Final = 0.3
-"""Between lone pieces of work, so that none meets the tail of the one before."""
 
 
 def bench(_settings: Settings, options: argparse.Namespace) -> int:
@@ -54,11 +42,11 @@ def bench(_settings: Settings, options: argparse.Namespace) -> int:
 
 
 def measure(settings: Settings, options: argparse.Namespace) -> list[Sample]:
-    """Run everything and return the samples: one, and another after `--done` orders if asked."""
+    """Run everything and return the samples: one, and with `--done` another after those orders."""
     with Platform(settings, step=step) as platform, BareEngine(platform) as engine, _bar() as bar:
         bench = Bench(platform, engine, options, bar)
         with Orderflow(load(settings.client_environment())) as shop:
-            # Twice what is needed at most: a bench that runs out of stock measures rejections.
+            # Twice the most that is needed: without stock, rejections would be measured.
             shop.restock(ITEM, 2 * (options.done + (options.rounds + 1) * 2 * options.orders + 500))
         bench.warm_up()
         samples = [bench.sample()]
@@ -68,78 +56,8 @@ def measure(settings: Settings, options: argparse.Namespace) -> list[Sample]:
         return samples
 
 
-class Bench:
-    """Takes samples of one platform."""
-
-    def __init__(
-        self,
-        platform: Platform,
-        engine: BareEngine,
-        options: argparse.Namespace,
-        bar: Progress,
-    ) -> None:
-        self._platform = platform
-        self._engine = engine
-        self._options = options
-        self._bar = bar
-        self._load = OrderLoad(platform.settings)
-
-    def warm_up(self) -> None:
-        """Let every process do its first work unmeasured."""
-        with self._task("warming up", WARM_UP) as tick:
-            self._load.run(WARM_UP, self._options.in_flight, tick=tick)
-            self._engine.run(WARM_UP, self._options.in_flight)
-
-    def fill(self, done: int) -> None:
-        """Have orders done until so many are."""
-        missing = max(0, done - self._load.done)
-        with self._task(f"filling up to {done} orders", missing) as tick:
-            self._load.run(missing, self._options.in_flight, tick=tick)
-        time.sleep(SETTLE_SECONDS)
-
-    def sample(self) -> Sample:
-        """Measure rounds of orders and bare workflows in turn, and each alone."""
-        done, before = self._load.done, self._memory()
-        lone_orders, lone_bare = self._alone()
-        rounds = [
-            Round(self._orders(number), self._bare()) for number in range(self._options.rounds)
-        ]
-        return Sample(done, rounds, lone_orders, lone_bare, before, self._memory())
-
-    def _orders(self, number: int) -> Burst:
-        title = f"round {number + 1} of {self._options.rounds}"
-        with self._task(title, self._options.orders) as tick:
-            return _burst(
-                ORDER_PROCESSES,
-                self._platform.pid,
-                lambda: self._load.run(self._options.orders, self._options.in_flight, tick=tick),
-            )
-
-    def _bare(self) -> Burst:
-        return _burst(
-            BARE_PROCESSES,
-            self._engine.pid,
-            lambda: self._engine.run(self._options.orders, self._options.in_flight),
-        )
-
-    def _alone(self) -> tuple[Sequence[float], Sequence[float]]:
-        with self._task("one at a time", self._options.lone) as tick:
-            orders = self._load.run(self._options.lone, 1, pause=LONE_PAUSE_SECONDS, tick=tick)
-            bare = self._engine.run(self._options.lone, 1, pause=LONE_PAUSE_SECONDS)
-        return orders.latencies_ms, bare.latencies_ms
-
-    def _memory(self) -> dict[str, float]:
-        return meter.read([*ORDER_PROCESSES, APP, SIDECAR], self._engine.pid).memory_mb
-
-    @contextmanager
-    def _task(self, title: str, total: int) -> Iterator[Callable[[], None]]:
-        task = self._bar.add_task(title, total=total)
-        yield lambda: self._bar.advance(task)
-        self._bar.remove_task(task)
-
-
 def document(samples: Sequence[Sample], options: argparse.Namespace) -> dict[str, Any]:
-    """Return the figures of a whole run, for programs."""
+    """Return the figures of a whole run as JSON data."""
     return {
         "orders": options.orders,
         "in_flight": options.in_flight,
@@ -148,17 +66,9 @@ def document(samples: Sequence[Sample], options: argparse.Namespace) -> dict[str
     }
 
 
-def _burst(names: Sequence[str], pid_of: meter.PidOf, work: Callable[[], Done]) -> Burst:
-    before = meter.read(names, pid_of)
-    done = work()
-    time.sleep(SETTLE_SECONDS)
-    spent = meter.read(names, pid_of).cpu_since(before, names)
-    return Burst(len(done.latencies_ms), done.seconds, done.latencies_ms, spent)
-
-
 @contextmanager
 def _home(root: Path) -> Iterator[Path]:
-    """Make a folder for the run, and remove it afterwards, unless its logs can tell a failure."""
+    """Make a folder for the run and remove it afterwards, but keep its logs after a failure."""
     parent = root / ".orderflow" / "bench"
     parent.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(dir=parent))
@@ -181,7 +91,7 @@ def _bar() -> Progress:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
-        refresh_per_second=2,  # each renewal takes time from what is measured
+        refresh_per_second=2,  # each refresh takes CPU time from what is measured
     )
 
 

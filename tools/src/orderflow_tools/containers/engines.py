@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from orderflow_tools.containers.buildah import BuildahEngine
-from orderflow_tools.containers.docker_api import ApiEngine, answers, started_podman
+from orderflow_tools.containers.docker_api import ApiEngine
 from orderflow_tools.containers.own_engine import own_engine
+from orderflow_tools.containers.sockets import answers, started_podman
 from orderflow_tools.debian import is_root_on_debian
 from orderflow_tools.errors import PlatformError
 

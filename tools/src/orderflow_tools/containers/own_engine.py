@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from orderflow_tools.console import say
-from orderflow_tools.containers.docker_api import answers
 from orderflow_tools.containers.own_engine_process import KEEPER_LOCK, USERS_LOCK, taken
+from orderflow_tools.containers.sockets import answers
 from orderflow_tools.debian import install
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.toolchain.go_build import cache_folder
