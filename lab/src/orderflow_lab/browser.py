@@ -1,4 +1,4 @@
-"""Finds the browser that the pages are tested in, or installs it."""
+"""Finds the browser for the tests of the pages, or installs it."""
 
 import os
 import shutil
@@ -10,21 +10,21 @@ from orderflow_tools.debian import install, is_root_on_debian
 from orderflow_tools.errors import PlatformError
 
 VARIABLE: Final = "ORDERFLOW_BROWSER"
-"""The environment variable that names another browser: a program's path, or its name."""
+"""The environment variable with the path or the name of another browser."""
 KNOWN: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKAGES: Final = ("chromium", "fonts-inter")
-"""Debian's browser, and letters much like those that most people's machines show."""
+"""Debian's browser, and a font similar to the default one of most machines."""
 
 
 def find_browser(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return a Chromium: the one that was named, one on the PATH, or Debian's, installed for root.
+    """Return a Chromium: by the variable, on the PATH, or installed from Debian for root.
 
     Raises PlatformError, which says what to install.
     """
     if named := environment.get(VARIABLE):
         if found := shutil.which(named):
             return Path(found)
-        raise PlatformError(f"{VARIABLE} names {named}, and there is no such program.")
+        raise PlatformError(f"{VARIABLE} is {named}, but there is no such program.")
     return _found() or _installed()
 
 
@@ -37,7 +37,7 @@ def _installed() -> Path:
     if not is_root_on_debian():
         raise PlatformError(
             f"There is no Chromium ({', '.join(KNOWN)}) on the PATH. Install it (on Debian the "
-            f"package `chromium`), or name one by {VARIABLE}, and try again."
+            f"package `chromium`), or set {VARIABLE} to one, and try again."
         )
     install(*PACKAGES)
     found = _found()

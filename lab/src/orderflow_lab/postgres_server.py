@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own, for tests: found or installed, started, hurt and stopped."""
+"""A PostgreSQL server for tests: found or installed, started, killed and stopped."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ SUPERUSER: Final = "orderflow"
 START_TIMEOUT: Final = 60.0
 PAUSE: Final = 0.05
 UNPRIVILEGED: Final = ("postgres", "nobody")
-"""Whom the server runs as where these tools run as root, which PostgreSQL refuses."""
+"""The users to run the server as if this process is root, which PostgreSQL refuses."""
 DEBIAN_PROGRAMS: Final = Path("/usr/lib/postgresql")
 DEBIAN_CONFIGURATION: Final = Path("/etc/postgresql-common/createcluster.conf")
 
@@ -33,8 +33,8 @@ DEBIAN_CONFIGURATION: Final = Path("/etc/postgresql-common/createcluster.conf")
 class PostgresServer:
     """A server on a free loopback port, with its data in a temporary folder.
 
-    Its one user has a password that is made anew for each server. Everything is removed at the
-    end; until then the server may be killed and started again on the same data and port.
+    Its only user has a random password. Everything is removed at the end; until then the server
+    may be killed and started again on the same data and port.
     """
 
     def __init__(self, programs: Path) -> None:
@@ -65,9 +65,9 @@ class PostgresServer:
     def start(self) -> None:
         """Start the server and return when it answers; after a kill it recovers first.
 
-        On Linux the server ends when the thread that calls this does, however that comes about.
+        On Linux the server ends when the thread that calls this ends, even if it is killed.
         """
-        command = [*_ending_with_us(), self._program("postgres"), "-D", str(self._data)]
+        command = [*_ending_with_this_process(), self._program("postgres"), "-D", str(self._data)]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self._identity
@@ -80,15 +80,15 @@ class PostgresServer:
             time.sleep(PAUSE)
 
     def kill(self) -> None:
-        """Let the server die at once, as in a crash: it writes nothing more."""
+        """Kill the server, as a crash would: it writes nothing more."""
         self._end(signal.SIGQUIT)
 
     def stop(self) -> None:
-        """Stop the server in good order, though not waiting for its clients."""
+        """Stop the server cleanly, without waiting for its clients."""
         self._end(signal.SIGINT)
 
     def set_read_only(self, *, on: bool) -> None:
-        """Refuse all writes, as a former primary does after a failover, or take them again."""
+        """Refuse all writes, as a former primary does after a failover, or accept them again."""
         with connect(self.url) as connection:
             value = sql.Literal("on" if on else "off")
             statement = sql.SQL("ALTER SYSTEM SET default_transaction_read_only = {}")
@@ -144,9 +144,9 @@ class PostgresServer:
 
 
 def find_postgres() -> Path:
-    """Return the folder of PostgreSQL's programs; install them where that can be done.
+    """Return the folder of PostgreSQL's programs; install them if possible.
 
-    They are looked for on the PATH and where Debian has them, the newest first. Raises
+    They are searched on the PATH and where Debian installs them, the newest first. Raises
     PlatformError, which names what to install.
     """
     return _found() or _installed()
@@ -155,8 +155,8 @@ def find_postgres() -> Path:
 def _found() -> Path | None:
     if program := shutil.which("initdb"):
         return Path(program).resolve().parent
-    kept = DEBIAN_PROGRAMS.glob("*/bin/initdb")
-    versions = sorted(kept, key=lambda path: float(path.parts[-3]), reverse=True)
+    installed = DEBIAN_PROGRAMS.glob("*/bin/initdb")
+    versions = sorted(installed, key=lambda path: float(path.parts[-3]), reverse=True)
     return versions[0].parent if versions else None
 
 
@@ -177,13 +177,13 @@ def _installed() -> Path:
     return found
 
 
-def _ending_with_us() -> list[str]:
+def _ending_with_this_process() -> list[str]:
     program = shutil.which("setpriv") if sys.platform == "linux" else None
     return [program, "--pdeathsig", "INT", "--"] if program else []
 
 
 def _identity() -> dict[str, Any]:
-    """Return how to start the server's processes: as another user where this one is root."""
+    """Return the options that start a process as another user if this one is root."""
     if os.geteuid() != 0:
         return {}
     for name in UNPRIVILEGED:

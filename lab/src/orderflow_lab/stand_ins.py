@@ -1,9 +1,9 @@
-"""Stand-ins for base images, made of Debian's packages, where no registry can be reached.
+"""Stand-ins for base images, made of Debian packages, where no registry can be reached.
 
-A stand-in has the name of what it stands for, so that Dockerfiles and manifests stay as they are,
-and a label by which it can be told. It has the same Debian, the same version of its program up to
-the patch, the same user and the same paths as far as they are used here. It is not the upstream
-image: what runs on it says nothing about the rest of that one.
+A stand-in has the name of the image that it replaces, so that Dockerfiles and manifests stay the
+same, and a label that identifies it. It has the same Debian release, the same version of its
+program except for the patch, and the same user and paths as far as they are used here. It proves
+nothing about the rest of the upstream image.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ PYTHON: Final = "docker.io/library/python:3.11-slim-bookworm"
 REDIS: Final = "docker.io/library/redis:7.0-bookworm"
 POSTGRES: Final = "docker.io/library/postgres:15-bookworm"
 FOLDERS: Final = {PYTHON: "python", REDIS: "redis", POSTGRES: "postgres"}
-"""Each image for which there is a stand-in, and its folder in tools/stand-ins."""
+"""The images that have a stand-in, with their folders in lab/stand-ins."""
 
 BASE: Final = "docker.io/orderflow/stand-in-base:bookworm"
 LABEL: Final = "orderflow.stand-in"
-"""Names, on each stand-in, what it was made from: an image without it is a real one."""
+"""The label of each stand-in: a digest of its sources. A real image has no such label."""
 AUTHORITIES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 LEFT_OUT: Final = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
 BASE_COMMAND: Final = (
@@ -42,12 +42,12 @@ MIRROR: Final = "http://deb.debian.org/debian"
 
 
 def provide(engine: Engine, images: Sequence[str]) -> list[str]:
-    """See to it that these images are here: pulled, or stood in for; return those stood in for."""
+    """Pull these images, or build stand-ins for them; return the images with a stand-in."""
     return [image for image in images if _provide(engine, image)]
 
 
 def stand_in_key(folder: Path, authorities: bytes) -> str:
-    """Return a name for what a stand-in is made from."""
+    """Return a digest of the sources of a stand-in."""
     digest = hashlib.sha256(repr((BASE_COMMAND, MIRROR)).encode() + authorities)
     for path in sorted(folder.iterdir()):
         digest.update(path.name.encode() + path.read_bytes())
@@ -55,7 +55,7 @@ def stand_in_key(folder: Path, authorities: bytes) -> str:
 
 
 def _provide(engine: Engine, image: str) -> bool:
-    """Provide one image, and tell whether it is a stand-in."""
+    """Provide one image, and return whether it is a stand-in."""
     folder = find_checkout() / "lab" / "stand-ins" / FOLDERS[image]
     key = stand_in_key(folder, _authorities())
     if engine.has(image):
@@ -68,9 +68,9 @@ def _provide(engine: Engine, image: str) -> bool:
     except PlatformError as error:
         if not is_root_on_debian():
             raise PlatformError(
-                f"{error}\nWithout a registry, only root on Debian or its like can go on."
+                f"{error}\nWithout a registry, this needs root on Debian or one of its derivatives."
             ) from error
-        say(f"No registry gives it. A stand-in is built of Debian's packages: {image}")
+        say(f"No registry provides it. Building a stand-in of Debian packages: {image}")
         _build(engine, image, folder, key)
         return True
     return False
@@ -89,7 +89,7 @@ def _build(engine: Engine, image: str, folder: Path, key: str) -> None:
 
 
 def _provide_base(engine: Engine) -> None:
-    """Make the system that all stand-ins begin with; its archive is kept for other engines."""
+    """Build the base of all stand-ins; its archive is saved for other engines."""
     if engine.has(BASE):
         return
     key = hashlib.sha256(repr((BASE_COMMAND, MIRROR)).encode()).hexdigest()[:16]
@@ -103,7 +103,7 @@ def _provide_base(engine: Engine) -> None:
 def _bootstrap(archive: Path) -> None:
     if not shutil.which("mmdebstrap"):
         install("mmdebstrap", "debian-archive-keyring")
-    meter = Meter("Debian bookworm, its smallest system")
+    meter = Meter("minimal Debian bookworm")
     draft = archive.with_name(f"{os.getpid()}.{archive.name}")
     outcome = subprocess.run(
         [*BASE_COMMAND, draft, MIRROR],
@@ -121,5 +121,5 @@ def _bootstrap(archive: Path) -> None:
 
 
 def _authorities() -> bytes:
-    """Return whom this machine trusts, for programs that look into a stand-in's own file."""
+    """Return the certificate authorities that this machine trusts, for use in a stand-in."""
     return AUTHORITIES.read_bytes() if AUTHORITIES.exists() else b""

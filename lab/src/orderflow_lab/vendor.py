@@ -1,6 +1,6 @@
-"""What the pages load in a browser: taken from npm as the lock pins it, copied into the project.
+"""Copies what the pages load in a browser from npm into the project, in the locked versions.
 
-So nobody needs Node.js to run Orderflow, and no page loads anything from another host.
+So Orderflow runs without Node.js, and no page loads anything from another host.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ FILES: Final = {
         "NOTICE": "swagger-ui.NOTICE",
     },
 }
-"""Of each package: its files, and what they are called here."""
+"""The files to copy from each package, with their names here."""
 
 RECORD: Final = "vendored.json"
 
@@ -50,13 +50,13 @@ def vendor(root: Path) -> None:
     target.mkdir(parents=True)
     record: dict[str, Any] = {}
     for package, files in FILES.items():
-        found = source / "node_modules" / package
-        version = json.loads((found / "package.json").read_text())["version"]
+        package_folder = source / "node_modules" / package
+        version = json.loads((package_folder / "package.json").read_text())["version"]
         hashes = {}
-        for name, called in files.items():
-            content = (found / name).read_bytes()
-            (target / called).write_bytes(content)
-            hashes[called] = hashlib.sha256(content).hexdigest()
+        for source_name, target_name in files.items():
+            content = (package_folder / source_name).read_bytes()
+            (target / target_name).write_bytes(content)
+            hashes[target_name] = hashlib.sha256(content).hexdigest()
         record[package] = {"version": version, "files": hashes}
     (target / RECORD).write_text(json.dumps(record, indent=2) + "\n")
-    say(f"{len(record)} packages are copied to {target}.")
+    say(f"{len(record)} packages were copied to {target}.")

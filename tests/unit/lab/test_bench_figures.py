@@ -70,7 +70,7 @@ def test_the_percentile_of_one_value_is_that_value() -> None:
 
 def test_nothing_has_no_percentile() -> None:
     """A burst without a result is a mistake, not a zero."""
-    with pytest.raises(ValueError, match="percentile of nothing"):
+    with pytest.raises(ValueError, match="no values, so no percentile"):
         percentile([], 0.5)
 
 
@@ -141,7 +141,7 @@ def test_the_tables_tell_the_ratio_and_the_processes() -> None:
     """A person reads speed, cost, memory, and the figure that counts."""
     text = text_of(sample())
 
-    assert "against a bare workflow of five activities: 2.00 (rounds: 2.00)" in text
+    assert "relative to a bare workflow of five activities: 2.00 (rounds: 2.00)" in text
     assert "After 60 orders" in text
     assert "104 MB" in text
     assert "after 60:" not in text
@@ -151,4 +151,4 @@ def test_two_samples_end_with_how_the_cost_has_grown() -> None:
     """After so many orders an order should cost what it did at first."""
     text = text_of(sample(), sample(done=10_000))
 
-    assert "after 10000 orders against after 60, by the CPU of the bare worker: 1.00" in text
+    assert "after 10000 orders relative to 60, measured by the CPU of the bare worker: 1.00" in text

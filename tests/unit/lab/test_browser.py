@@ -44,7 +44,7 @@ def test_a_named_browser_must_be_there(programs: Path) -> None:
     """A wrong name is told, and no other browser is taken instead."""
     _program(programs / "chromium")
 
-    with pytest.raises(PlatformError, match=f"{VARIABLE} names nowhere"):
+    with pytest.raises(PlatformError, match=f"{VARIABLE} is nowhere"):
         find_browser({VARIABLE: "nowhere"})
 
 

@@ -51,7 +51,7 @@ def test_a_machine_that_uses_all_blocks_gets_no_cluster() -> None:
     """It is better said than half working."""
     private = [IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 
-    with pytest.raises(PlatformError, match="routes to all addresses"):
+    with pytest.raises(PlatformError, match="routes to all address blocks"):
         free_network(private)
 
 
@@ -159,7 +159,7 @@ def test_a_nodes_groups_are_found_wherever_they_are(tmp_path: Path, place: str) 
     root = groups(tmp_path / "cgroup", "cpu", "unified", version=1)
     (root / place / cgroups.NAME).mkdir()
 
-    assert cgroups.left(root) == [root / place / cgroups.NAME]
+    assert cgroups.remaining(root) == [root / place / cgroups.NAME]
 
 
 def test_the_kubelet_asks_the_clusters_own_name_server(layout: Layout) -> None:

@@ -89,7 +89,7 @@ def test_a_recycled_id_is_not_taken_for_a_kept_process(settings: Settings) -> No
         for name in ("orders.pid", "orders.keeper"):
             (settings.run / name).write_text(f"{stranger.pid}\n")
 
-        assert processes.keeper_of(settings, "orders") is None
+        assert processes.supervisor_of(settings, "orders") is None
         assert processes.pid_of(settings, "orders") is None
         processes.stop_all(settings)
 

@@ -104,7 +104,7 @@ def test_what_is_common_to_services_reaches_them_and_no_other_run(
         (f"{PREFIX}PORT_OFSET", "1", "did you mean ORDERFLOW_PORT_OFFSET?"),
         ("ORDERFLOW_PORT_OFFSET", "abc", "must be a whole number"),
         ("ORDERFLOW_PORT_OFFSET", "-1000", "must be a whole number"),
-        ("ORDERFLOW_HOME", "~no-such-user/home", "there is no user"),
+        ("ORDERFLOW_HOME", "~no-such-user/home", "there is no such user"),
         ("ORDERFLOW_POSTGRES_URL", "postgresql://[oops", "must look like"),
         ("ORDERFLOW_POSTGRES_URL", "postgresql://host:port/x", "must look like"),
     ],

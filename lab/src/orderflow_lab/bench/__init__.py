@@ -1,1 +1,1 @@
-"""What an order costs: measured beside a bare workflow on the same engine, in the same run."""
+"""Measures what an order costs, compared with a bare workflow on the same engine."""

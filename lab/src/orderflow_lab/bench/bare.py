@@ -1,4 +1,4 @@
-"""The bare workflow beside the orders: a sidecar of its own on the platform's engine."""
+"""The bare workflow for comparison: it has its own sidecar on the platform's engine."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ class BareEngine:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._settings = platform.settings
-        self._ports = free_block().apps[ORDERS]  # as many as any application needs
+        self._ports = free_block().apps[ORDERS]  # an application needs the same ports
 
     def __enter__(self) -> Self:
         settings = self._settings
@@ -55,7 +55,7 @@ class BareEngine:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._worker.communicate(timeout=20)  # closes its input, which ends it
+            self._worker.communicate(timeout=20)  # closing its input ends it
         except subprocess.TimeoutExpired:
             self._worker.kill()
             self._worker.wait()
@@ -68,19 +68,19 @@ class BareEngine:
         return self._platform.pid(name)
 
     def run(self, count: int, in_flight: int, *, pause: float = 0.0) -> Done:
-        """Have so many bare workflows done, so many in flight, pausing before each."""
-        asked = {"count": count, "in_flight": in_flight, "pause": pause}
+        """Run `count` bare workflows, `in_flight` at a time, each after a pause in seconds."""
+        request = {"count": count, "in_flight": in_flight, "pause": pause}
         if self._worker.stdin is None or self._worker.stdout is None:
             raise PlatformError("The bare worker has no pipes.")
         try:
-            self._worker.stdin.write(json.dumps(asked) + "\n")
+            self._worker.stdin.write(json.dumps(request) + "\n")
             self._worker.stdin.flush()
         except BrokenPipeError:
-            pass  # the end of its output tells the same
+            pass  # the end of its output, read below, shows the same
         line = self._worker.stdout.readline()
         if not line:
             log = self._platform.log(APP)
-            raise PlatformError(f"The bare worker has ended: look into {log}.")
+            raise PlatformError(f"The bare worker has ended: see {log}.")
         return Done(**json.loads(line))
 
     def _command(self) -> list[str]:
@@ -102,7 +102,7 @@ class BareEngine:
             while not _answers(http, url):
                 if time.monotonic() > deadline:
                     log = self._platform.log(SIDECAR)
-                    raise PlatformError(f"The bare worker's sidecar is not ready: look into {log}.")
+                    raise PlatformError(f"The bare worker's sidecar is not ready: see {log}.")
                 time.sleep(PAUSE)
 
     def _stop_sidecar(self) -> None:
@@ -111,7 +111,7 @@ class BareEngine:
 
 
 def _write_resources(made: Path, folder: Path) -> Path:
-    """Write a copy of the workflow store that this application may use too."""
+    """Write a copy of the workflow store without scopes, so that this application can use it."""
     folder.mkdir(exist_ok=True)
     store = yaml.safe_load((made / "workflow-store.yaml").read_text(encoding="utf-8"))
     store.pop("scopes", None)

@@ -2,8 +2,8 @@
 
     python -m orderflow_lab.bench.bare_worker SIDECAR_GRPC_PORT
 
-For each line of JSON on standard input, `{"count", "in_flight", "pause"}`, it runs so many
-workflows, and answers with a line `{"seconds", "latencies_ms"}`. It ends when its input does.
+For each line of JSON on standard input, `{"count", "in_flight", "pause"}`, it runs that number of
+workflows and answers with a line `{"seconds", "latencies_ms"}`. It ends when its input ends.
 """
 
 import asyncio
@@ -25,15 +25,15 @@ ACTIVITY: Final = "nothing"
 
 
 def bare_workflow(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, None]:
-    """Call the activity five times, one after the other, as an order does its steps."""
+    """Call the activity five times in sequence, as an order does its steps."""
     for step in range(1, ACTIVITIES + 1):
         yield ctx.call_activity(ACTIVITY, input={"id": ctx.instance_id, "step": step})
 
 
 class BareWork:
-    """Schedules bare workflows and learns of their ends from their last activities.
+    """Schedules bare workflows, each of which counts as ended when its last activity runs.
 
-    An order, too, has ended for the world when its last activity has told so.
+    An order likewise counts as ended when its last activity has published its final status.
     """
 
     def __init__(self, client: DaprWorkflowClient) -> None:
@@ -42,12 +42,12 @@ class BareWork:
         self._ends: dict[str, asyncio.Future[None]] = {}
 
     async def nothing(self, _: WorkflowActivityContext, payload: dict[str, Any]) -> None:
-        """Do nothing; the last one is the end."""
+        """Do nothing; the last activity ends the workflow."""
         if payload["step"] == ACTIVITIES:
             self._loop.call_soon_threadsafe(self._end, payload["id"])
 
     async def run(self, count: int, in_flight: int, pause: float) -> dict[str, Any]:
-        """Run so many, and tell how long all and each took."""
+        """Run `count` workflows, and return how long all of them and each of them took."""
         places, run = asyncio.Semaphore(in_flight), uuid.uuid4().hex[:12]
         latencies: list[float] = []
 
@@ -68,13 +68,13 @@ class BareWork:
         await end
 
     def _end(self, instance_id: str) -> None:
-        end = self._ends.pop(instance_id, None)  # an activity may run twice
+        end = self._ends.pop(instance_id, None)  # activities run at least once
         if end is not None:
             end.set_result(None)
 
 
 async def serve(port: str) -> None:
-    """Answer each line of the input until there is none."""
+    """Answer each line of the input until it ends."""
     client = DaprWorkflowClient(LOOPBACK, port)
     work = BareWork(client)
     runtime = WorkflowRuntime(LOOPBACK, port)

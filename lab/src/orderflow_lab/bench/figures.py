@@ -1,4 +1,4 @@
-"""The arithmetic of the bench: percentiles, cost of one piece of work, and ratios pair by pair."""
+"""The arithmetic of the bench: percentiles, cost per piece of work, and ratios per round."""
 
 import math
 import statistics
@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 CLOCK: Final = "bare"
-"""The bare worker. It does the same work each time, whatever the engine keeps: its CPU for a
-workflow tells how dear CPU time is at the moment."""
+"""The bare worker. It always does the same work, however much data the engine has, so its CPU time
+for a workflow shows how fast the machine is at the moment."""
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value that this share (0 to 1) of all values does not exceed, by nearest rank.
+    """Return the nearest-rank percentile of the values; `share` is from 0 to 1.
 
     >>> percentile([4, 1, 3, 2], 0.5)
     2
     """
     if not values:
-        raise ValueError("there is no percentile of nothing")
+        raise ValueError("no values, so no percentile")
     rank = max(1, math.ceil(share * len(values)))
     return sorted(values)[rank - 1]
 
 
 @dataclass(frozen=True)
 class Burst:
-    """So much work at once: wall seconds, latencies in ms, CPU ms of each process in all."""
+    """Work done together: count, wall seconds, latencies in ms, CPU ms of each process."""
 
     count: int
     seconds: float
@@ -34,44 +34,44 @@ class Burst:
 
     @property
     def per_second(self) -> float:
-        """Pieces of work done in a second."""
+        """Pieces of work per second."""
         return self.count / self.seconds
 
     @property
     def cpu_of_each(self) -> dict[str, float]:
-        """CPU ms of each process for one piece of work."""
+        """CPU time in ms of each process per piece of work."""
         return {name: spent / self.count for name, spent in self.cpu_ms.items()}
 
     @property
     def cpu_of_one(self) -> float:
-        """CPU ms of all processes for one piece of work."""
+        """CPU time in ms of all processes per piece of work."""
         return sum(self.cpu_ms.values()) / self.count
 
 
 @dataclass(frozen=True)
 class Round:
-    """Orders and bare workflows measured right after each other, so that noise meets both."""
+    """Orders and bare workflows measured in direct succession, so that noise affects both."""
 
     orders: Burst
     bare: Burst
 
     @property
     def ratio(self) -> float:
-        """CPU for an order against CPU for a bare workflow."""
+        """CPU time of an order divided by that of a bare workflow."""
         return self.orders.cpu_of_one / self.bare.cpu_of_one
 
     @property
     def by_clock(self) -> float:
-        """CPU for an order against that of the bare worker alone, without the engine."""
+        """CPU time of an order divided by that of the bare worker alone, without the engine."""
         return self.orders.cpu_of_one / self.bare.cpu_of_each[CLOCK]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What was measured at one moment of the platform's life.
+    """What was measured after `done` orders.
 
-    `done`: orders that had ended before. Lone latencies are those of work done one at a time.
-    Memory is each process's resident set in MB, before and after.
+    Lone latencies, in ms, are those of work done one at a time. Memory is the resident set of each
+    process in MB, before and after.
     """
 
     done: int
@@ -83,12 +83,12 @@ class Sample:
 
     @property
     def ratio(self) -> float:
-        """The median of the ratios of all rounds: the figure that counts."""
+        """The median ratio of all rounds, which is the main figure."""
         return statistics.median(each.ratio for each in self.rounds)
 
     @property
     def by_clock(self) -> float:
-        """The median cost of an order in the time of the bare worker."""
+        """The median CPU time of an order, relative to the bare worker."""
         return statistics.median(each.by_clock for each in self.rounds)
 
     @property
@@ -103,7 +103,7 @@ class Sample:
 
 
 def summary(sample: Sample) -> dict[str, Any]:
-    """Return all figures of a sample as JSON takes them, medians of its rounds first."""
+    """Return all figures of a sample as JSON data, as medians of its rounds."""
     return {
         "done_before": sample.done,
         "cpu_ratio": round(sample.ratio, 3),
@@ -118,10 +118,10 @@ def summary(sample: Sample) -> dict[str, Any]:
 
 
 def growth(samples: Sequence[Sample]) -> float | None:
-    """Return the cost of an order in the last sample against the first, by the bare worker's CPU.
+    """Return the cost of an order in the last sample relative to the first; None with one sample.
 
-    Against the whole bare workflow, an engine that had become dearer would not be seen. None where
-    there is only one sample to tell it from.
+    Costs are relative to the bare worker's CPU time. Relative to the whole bare workflow, a slower
+    engine would go unnoticed.
     """
     return samples[-1].by_clock / samples[0].by_clock if len(samples) > 1 else None
 

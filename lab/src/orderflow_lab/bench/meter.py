@@ -1,4 +1,4 @@
-"""What processes have used: CPU time and memory, as the operating system counts them."""
+"""CPU time and memory of processes, as the operating system counts them."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ PidOf = Callable[[str], int | None]
 
 @dataclass(frozen=True)
 class Reading:
-    """One look at the processes: their ids, their CPU ms since they were started, memory in MB."""
+    """Readings of processes: their ids, CPU time in ms since their start, and memory in MB."""
 
     pids: dict[str, int]
     cpu_ms: dict[str, float]
     memory_mb: dict[str, float]
 
     def cpu_since(self, earlier: "Reading", names: Collection[str]) -> dict[str, float]:
-        """Return the CPU ms used since; a process that is another one by now spoils the figure."""
+        """Return the CPU time in ms since an earlier reading; raise if a process was restarted."""
         for name in names:
             if self.pids[name] != earlier.pids[name]:
-                raise PlatformError(f"{name} died while it was measured: look into its log.")
+                raise PlatformError(f"{name} died during the measurement: see its log.")
         return {name: self.cpu_ms[name] - earlier.cpu_ms[name] for name in names}
 
 
@@ -38,7 +38,7 @@ def read(names: Collection[str], pid_of: PidOf) -> Reading:
             times = process.cpu_times()
             reading.memory_mb[name] = process.memory_info().rss / MEGABYTE
         except (psutil.Error, ProcessLookupError) as error:
-            raise PlatformError(f"{name} does not run: look into its log.") from error
+            raise PlatformError(f"{name} does not run: see its log.") from error
         reading.pids[name] = process.pid
         reading.cpu_ms[name] = 1000 * (times.user + times.system)
     return reading

@@ -1,4 +1,4 @@
-"""Orders as a load: published as events, followed by the stream of statuses to their ends."""
+"""Orders as a load: published as events, and followed until they end."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import Settings
 
 PATIENCE: Final = 60.0
-"""Seconds without any status after which the run is given up."""
+"""Seconds without any status after which the measurement fails."""
 ITEM: Final = "paperclip"
 
 Tick = Callable[[], None]
@@ -29,7 +29,7 @@ Tick = Callable[[], None]
 
 @dataclass(frozen=True)
 class Done:
-    """So much work was done in so many wall seconds, each piece in so many ms."""
+    """Finished work: the wall time in seconds, and each latency in ms."""
 
     seconds: float
     latencies_ms: Sequence[float]
@@ -45,9 +45,9 @@ class _Burst:
 
 
 class OrderLoad:
-    """Publishes orders through the sidecar of orders, so many in flight, and waits for their ends.
+    """Publishes orders through the sidecar of orders, and waits until they have ended.
 
-    Raises PlatformError when one does not end well.
+    Raises PlatformError if an order does not complete.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -61,7 +61,7 @@ class OrderLoad:
         self.done = 0
 
     def run(self, count: int, in_flight: int, *, pause: float = 0.0, tick: Tick) -> Done:
-        """Have so many orders done, pausing before each; `tick` is called at the end of each."""
+        """Process `count` orders, with a pause in seconds before each; call `tick` after each."""
         return asyncio.run(self._run(count, in_flight, pause, tick))
 
     async def _run(self, count: int, in_flight: int, pause: float, tick: Tick) -> Done:
@@ -72,7 +72,7 @@ class OrderLoad:
             publishing = asyncio.create_task(self._publish_all(client, burst, count, pause))
             begun = time.perf_counter()
             try:
-                # Whichever fails first ends both; the publishing alone ends before the following.
+                # Whichever fails first ends both; without a failure, following ends last.
                 await asyncio.gather(publishing, following)
             finally:
                 publishing.cancel()
@@ -113,7 +113,7 @@ class OrderLoad:
                 ) as stream,
             ):
                 async for event in stream.aiter_sse():
-                    if not event.data:  # what keeps the connection alive carries none
+                    if not event.data:  # keep-alive messages have no data
                         continue
                     limit.reschedule(clock() + PATIENCE)
                     self._position = int(event.id)
@@ -123,11 +123,11 @@ class OrderLoad:
                     if len(burst.latencies_ms) == count:
                         return
         left = count - len(burst.latencies_ms)
-        raise PlatformError(f"{left} of {count} orders have not ended: look into orders.log.")
+        raise PlatformError(f"{left} of {count} orders have not ended: see orders.log.")
 
 
 def _ended(burst: _Burst, change: dict[str, Any]) -> bool:
-    """Note the end of an order of this burst; tell whether the change was one."""
+    """Record the end of an order of this burst; return whether the change was one."""
     status, order_id = OrderStatus(change["status"]), change["order_id"]
     if not status.is_final or order_id not in burst.published:
         return False

@@ -1,4 +1,4 @@
-"""The figures as tables for a person."""
+"""The figures as tables."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,21 +8,21 @@ from orderflow_lab.bench.figures import Sample, growth, summary
 
 
 def tables(samples: Sequence[Sample]) -> Iterator[Table | str]:
-    """Give what to print: for each sample a table of work and one of processes, then the ratio."""
+    """Yield for each sample a table of work, a table of processes, and the ratio."""
     for sample in samples:
         figures = summary(sample)
         yield _work(figures, sample.done)
         yield _processes(figures)
         by_round = ", ".join(f"{ratio:.2f}" for ratio in figures["cpu_ratio_by_round"])
         yield (
-            f"CPU of an order against a bare workflow of five activities: "
+            f"CPU of an order relative to a bare workflow of five activities: "
             f"{figures['cpu_ratio']:.2f} (rounds: {by_round})\n"
         )
     grown = growth(samples)
     if grown is not None:
         yield (
-            f"CPU of an order after {samples[-1].done} orders against after {samples[0].done}, "
-            f"by the CPU of the bare worker: {grown:.2f}\n"
+            f"CPU of an order after {samples[-1].done} orders relative to {samples[0].done}, "
+            f"measured by the CPU of the bare worker: {grown:.2f}\n"
         )
 
 
@@ -32,11 +32,11 @@ def _work(figures: dict[str, dict[str, float]], done: int) -> Table:
     for title in ("order", "bare workflow"):
         table.add_column(title, justify="right")
     for title, key, form in (
-        ("in a second", "per_second", "{:.1f}"),
+        ("per second", "per_second", "{:.1f}"),
         ("p50", "p50_ms", "{:.0f} ms"),
         ("p99", "p99_ms", "{:.0f} ms"),
-        ("alone, p50", "lone_p50_ms", "{:.0f} ms"),
-        ("alone, at most", "lone_max_ms", "{:.0f} ms"),
+        ("one at a time, p50", "lone_p50_ms", "{:.0f} ms"),
+        ("one at a time, maximum", "lone_max_ms", "{:.0f} ms"),
         ("CPU of all processes", "cpu_ms", "{:.1f} ms"),
     ):
         cells = (form.format(figures[kind][key]) for kind in ("orders", "bare_workflow"))

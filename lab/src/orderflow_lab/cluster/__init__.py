@@ -1,1 +1,1 @@
-"""Kubernetes with Dapr on one machine: a real node with a control plane, built from sources."""
+"""Kubernetes with Dapr on one machine: a control plane and a node, built from source."""

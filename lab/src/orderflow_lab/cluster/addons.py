@@ -1,4 +1,4 @@
-"""What a cluster needs beside its own processes: names of services, and volumes that stay."""
+"""What a cluster needs besides its own processes: DNS for services, and persistent volumes."""
 
 from pathlib import Path
 from string import Template
@@ -13,20 +13,20 @@ from orderflow_lab.cluster.worker import NODE_NAME
 
 STORAGE_CLASS: Final = "orderflow-local"
 VOLUMES: Final = 10
-"""The control plane of Dapr takes three, the local overlay one for each of its stores."""
+"""Dapr's control plane uses three, the local overlay one for each of its stores."""
 VOLUME_SIZE: Final = "16Gi"
-"""What a claim can ask for; the folder behind it grows as it is filled."""
+"""The most that a claim can request; the folder behind it only grows as it is filled."""
 
 
 def manifests(layout: Layout, network: Network) -> str:
-    """Return the manifests of all of it."""
+    """Return the manifests of DNS and volumes."""
     text = (Path(__file__).parent / "manifests" / "coredns.yaml").read_text(encoding="utf-8")
     coredns = Template(text).substitute(image=COREDNS_IMAGE, dns=network.dns)
     return f"{coredns}---\n{yaml.safe_dump_all(storage(layout))}"
 
 
 def storage(layout: Layout) -> list[dict[str, Any]]:
-    """Return a default storage class and volumes for it, each a folder of the cluster."""
+    """Return a default storage class and its volumes, each a folder of the cluster."""
     documents: list[dict[str, Any]] = [
         {
             "apiVersion": "storage.k8s.io/v1",

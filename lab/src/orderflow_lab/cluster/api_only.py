@@ -1,7 +1,7 @@
-"""An API server without a node: enough to check manifests, on loopback, for any user.
+"""An API server without a node, on loopback, for any user: enough to check manifests.
 
-It admits and refuses as a whole cluster does (schemas, Pod Security Standards, Dapr's own kinds),
-but runs no pod.
+It admits and rejects as a complete cluster does (schemas, Pod Security Standards, Dapr's custom
+resources), but runs no pod.
 """
 
 import contextlib
@@ -45,18 +45,18 @@ class ApiOnly:
 
     @property
     def client(self) -> Client:
-        """What asks the API server."""
+        """A client of the API server."""
         return Client(find_kubectl(self.layout.root), self.layout.kubeconfig)
 
     @property
     def running(self) -> bool:
-        """Whether a process of it lives."""
-        return bool(self._living())
+        """Whether one of its processes is alive."""
+        return bool(self._alive())
 
     def up(self) -> None:
-        """Start it and return when it answers, with Dapr's kinds known; if it does, do nothing.
+        """Start it and return when it answers and knows Dapr's resources; do nothing if it runs.
 
-        Raises PlatformError, with all of it stopped again, when it does not get ready.
+        Raises PlatformError, with all of it stopped again, if it does not become ready.
         """
         if self.running and self.client.answers():
             return
@@ -65,7 +65,7 @@ class ApiOnly:
         try:
             with self._step("the API server"):
                 self._start(programs)
-            with self._step("Dapr's kinds"):
+            with self._step("Dapr's resource definitions"):
                 crds = dapr_chart(self.layout.root) / "crds"
                 self.client.run("apply", "--server-side", "-f", crds)
         except BaseException:
@@ -73,9 +73,9 @@ class ApiOnly:
             raise
 
     def down(self) -> None:
-        """Stop it, and remove its data."""
-        # One after the other: an API server whose etcd has gone does not end by itself.
-        for process in reversed(self._living()):
+        """Stop it and remove its data."""
+        # One after the other: an API server does not end if its etcd has ended first.
+        for process in reversed(self._alive()):
             with contextlib.suppress(psutil.Error):
                 process.terminate()
             _, stubborn = psutil.wait_procs([process], timeout=STOP_TIMEOUT)
@@ -120,8 +120,8 @@ class ApiOnly:
             return known
         return []
 
-    def _living(self) -> list[psutil.Process]:
-        """Return its processes; one that got the number of one that is gone is not among them."""
+    def _alive(self) -> list[psutil.Process]:
+        """Return its live processes, without later processes that have one of their numbers."""
         living = []
         for pid, created in self._known():
             with contextlib.suppress(psutil.Error):

@@ -1,4 +1,4 @@
-"""The cluster's certificates: an authority of its own, and who each part says that it is."""
+"""The cluster's certificates: its own authority, and the identity of each part."""
 
 import base64
 import datetime as dt
@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFETIME: Final = dt.timedelta(days=30)
-"""A cluster on one machine is made anew sooner than this."""
+"""A cluster on one machine is not used for longer than this."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A name and the group that it belongs to, as the API server reads them in a certificate."""
+    """A name and its group, as the API server reads them from a certificate."""
 
     name: str
     group: str = ""
@@ -38,7 +38,7 @@ CLIENTS: Final = {
 
 
 class Authority:
-    """Signs certificates and writes them, each with its key, into one folder."""
+    """Signs certificates and writes each of them, with its key, to a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -52,7 +52,7 @@ class Authority:
         self._write("ca", self._certificate, self._key)
 
     def issue_client(self, name: str, identity: Identity) -> None:
-        """Write a certificate by which a client is known."""
+        """Write a certificate that identifies a client."""
         key = ec.generate_private_key(ec.SECP256R1())
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
         builder = self._builder(_subject(identity), key.public_key())
@@ -60,7 +60,7 @@ class Authority:
         self._write(name, signed, key)
 
     def issue_server(self, name: str, names: Iterable[str], addresses: Iterable[str]) -> None:
-        """Write a certificate for a server that is reached by these names and addresses."""
+        """Write a certificate for a server with these names and addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         alternatives = x509.SubjectAlternativeName(
@@ -75,7 +75,7 @@ class Authority:
         self._write(name, builder.sign(self._key, hashes.SHA256()), key)
 
     def issue_signer(self, name: str) -> None:
-        """Write a pair of keys by which service accounts' tokens are signed and checked."""
+        """Write the key pair that signs and verifies the tokens of service accounts."""
         key = ec.generate_private_key(ec.SECP256R1())
         _write_private(self._folder / f"{name}.key", _private_pem(key))
         (self._folder / f"{name}.pub").write_bytes(
@@ -94,7 +94,7 @@ class Authority:
             .issuer_name(self._name)
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
-            # A little in the past, for clocks that differ.
+            # A little in the past, because clocks differ.
             .not_valid_before(now - dt.timedelta(minutes=5))
             .not_valid_after(now + LIFETIME)
         )
@@ -108,7 +108,7 @@ class Authority:
 
 
 def write_all(folder: Path, server_addresses: Iterable[str]) -> None:
-    """Write an authority, a certificate for each part, and the keys of service accounts."""
+    """Write an authority, a certificate for each part, and the keys for service accounts."""
     authority = Authority(folder)
     service = "kubernetes.default.svc"
     names = ("localhost", "kubernetes", "kubernetes.default", service, f"{service}.cluster.local")
@@ -120,7 +120,7 @@ def write_all(folder: Path, server_addresses: Iterable[str]) -> None:
 
 
 def write_kubeconfig(path: Path, server: str, certificates: Path, client: str) -> None:
-    """Write a kubeconfig that holds its certificates, readable by its owner alone."""
+    """Write a kubeconfig that contains its certificates, readable by its owner only."""
     data = {
         "apiVersion": "v1",
         "kind": "Config",

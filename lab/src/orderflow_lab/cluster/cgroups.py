@@ -1,4 +1,4 @@
-"""The control groups under which a node's pods live, so that they can be found and removed."""
+"""The control groups of a node's pods: created, found and removed."""
 
 import contextlib
 import time
@@ -9,13 +9,13 @@ from typing import Final
 NAME: Final = "orderflow-cluster"
 ROOT: Final = Path("/sys/fs/cgroup")
 _FOR_SYSTEMD: Final = "unified"
-"""Version 2 as systemd mounts it for itself beside version 1; the kubelet leaves it alone."""
+"""Version 2 as systemd mounts it for itself beside version 1; the kubelet does not use it."""
 
 
 def hierarchies(root: Path = ROOT) -> list[Path]:
-    """Return the folders that can hold groups of pods.
+    """Return the folders that can contain groups of pods.
 
-    In version 2 it is one, in version 1 there is one for each controller.
+    Version 2 has one such folder, version 1 one for each controller.
     """
     if (root / "cgroup.controllers").exists():
         return [root]
@@ -23,34 +23,34 @@ def hierarchies(root: Path = ROOT) -> list[Path]:
 
 
 def create() -> None:
-    """Make the group under which the kubelet makes those of its pods."""
+    """Create the parent group of the groups that the kubelet creates for pods."""
     for hierarchy in hierarchies():
         controllers = hierarchy / "cgroup.controllers"
         if controllers.exists():
             for name in controllers.read_text().split():
-                # Not each controller may be handed on everywhere; the kubelet says what it misses.
+                # Some controllers cannot be delegated; the kubelet reports those that it misses.
                 with contextlib.suppress(OSError):
                     (hierarchy / "cgroup.subtree_control").write_text(f"+{name}")
         (hierarchy / NAME).mkdir(exist_ok=True)
 
 
-def left(root: Path = ROOT) -> list[Path]:
-    """Return the groups of a node that are there."""
-    # runc makes some also where the kubelet makes none.
+def remaining(root: Path = ROOT) -> list[Path]:
+    """Return the existing groups of a node."""
+    # runc also creates groups where the kubelet creates none.
     return [group for each in (root, *_mounted(root)) if (group := each / NAME).exists()]
 
 
 def remove(timeout: float = 10) -> list[Path]:
-    """Remove the groups, whose processes must be dead; return those that would not go in time."""
+    """Remove the groups, whose processes must have ended; return those left at the timeout."""
     deadline = time.monotonic() + timeout
-    while groups := left():
+    while groups := remaining():
         for group in groups:
             for folder in _deepest_first(group):
                 with contextlib.suppress(OSError):
                     folder.rmdir()
         if time.monotonic() > deadline:
-            return left()
-        if left():
+            return remaining()
+        if remaining():
             time.sleep(0.1)
     return []
 
@@ -64,7 +64,7 @@ def _deepest_first(folder: Path) -> Iterator[Path]:
 
 
 def _mounted(root: Path) -> list[Path]:
-    # A controller may be known by two names, one of them a link: cpu and cpu,cpuacct.
+    # A controller may have two names, one of them a link: cpu and cpu,cpuacct.
     return sorted(
         folder
         for folder in root.iterdir()

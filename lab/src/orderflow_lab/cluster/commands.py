@@ -1,4 +1,4 @@
-"""The commands behind `make cluster-up`, `cluster-down` and `deploy-local`."""
+"""The commands `cluster …`, which `make cluster-up`, `cluster-down` and `deploy-local` call."""
 
 import argparse
 import shlex
@@ -21,15 +21,15 @@ from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import APPS, Settings
 
 CHANGES: Final = """\
-This makes a node of Kubernetes on this machine, as root: namespaces of its own, a network link with
-routes to the cluster's addresses, control groups, and while it runs, three settings of the kernel
-that a kubelet needs. `make cluster-down` undoes all of that. What Debian's packages it needs and
-misses is installed, and stays."""
-"""Said before anything is changed."""
+This creates a Kubernetes node on this machine, as root: its own namespaces, a network link with
+routes to the cluster's addresses, control groups, and while it runs, three kernel settings that a
+kubelet needs. `make cluster-down` undoes all of that. Missing Debian packages are installed, and
+stay installed."""
+"""Printed before anything is changed."""
 
 
 def up(settings: Settings, options: argparse.Namespace) -> int:
-    """Bring the cluster up, unless it is."""
+    """Bring the cluster up, unless it is up already."""
     begun = time.monotonic()
     if options.api_only:
         api = ApiOnly(settings, step=step)
@@ -52,13 +52,13 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def down(settings: Settings, _options: argparse.Namespace) -> int:
-    """Take the cluster down, with all that it holds."""
+    """Take the cluster down and remove everything in it."""
     cluster, api = Cluster(settings), ApiOnly(settings)
-    there = cluster.running or api.running
+    was_running = cluster.running or api.running
     api.down()
     cluster.down()
-    if there:
-        say(f"The cluster is gone with all its data. Its logs stay in {cluster.layout.logs}.")
+    if was_running:
+        say(f"The cluster and its data are removed. Its logs stay in {cluster.layout.logs}.")
     else:
         say(f"No cluster runs in {cluster.layout.home}.")
     return 0
@@ -83,7 +83,7 @@ def status(settings: Settings, _options: argparse.Namespace) -> int:
 
 
 def load(settings: Settings, options: argparse.Namespace) -> int:
-    """Give the cluster's node images, or show those that it has."""
+    """Load images into the cluster's node, and list the images that it has."""
     cluster = Cluster(settings)
     cluster.load_images(options.archives)
     for name in cluster.images():
@@ -92,7 +92,7 @@ def load(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def kubectl(settings: Settings, options: argparse.Namespace) -> int:
-    """Run kubectl on the cluster, or, where none runs, say where the program is."""
+    """Run kubectl on the cluster; without arguments, print the path of the program."""
     if not options.arguments:
         say(str(find_kubectl(settings.root)))
         return 0
@@ -119,23 +119,25 @@ def deploy_local(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
-    """Give a parser the commands of a cluster."""
+    """Add the commands of a cluster to a parser."""
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, purpose: str, command: Command) -> argparse.ArgumentParser:
         return add_command(commands, name, purpose, command)
 
     add("up", "bring up Kubernetes with Dapr on this machine, as root", up).add_argument(
-        "--api-only", action="store_true", help="only what checks manifests: needs no root, no node"
+        "--api-only",
+        action="store_true",
+        help="only an API server to check manifests; needs no root",
     )
-    add("down", "take it down, with all that it holds", down)
-    add("status", "say whether it runs, and show its pods", status)
-    images = add("images", "give the node images, or show those that it has", load)
-    images.add_argument("archives", nargs="*", type=Path, help="written by `docker save`")
-    asked = add("kubectl", "run kubectl on it; without arguments, say where kubectl is", kubectl)
-    asked.add_argument("arguments", nargs=argparse.REMAINDER)
-    deployed = add("deploy", "deploy the local overlay", deploy_local)
-    deployed.add_argument("--yes", action="store_true", help="do not ask")
+    add("down", "take it down and remove everything in it", down)
+    add("status", "show whether it runs, and its pods", status)
+    images = add("images", "load images into the node, and list those that it has", load)
+    images.add_argument("archives", nargs="*", type=Path, help="files written by `docker save`")
+    kubectl_parser = add("kubectl", "run kubectl on it; without arguments, print its path", kubectl)
+    kubectl_parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    deploy_parser = add("deploy", "deploy the local overlay", deploy_local)
+    deploy_parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _say_how_to_use(client: Client) -> None:

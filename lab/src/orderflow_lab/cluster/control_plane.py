@@ -26,7 +26,7 @@ class Endpoints:
 
 
 def etcd(layout: Layout, programs: Path, at: Endpoints) -> Command:
-    """Return the command that starts etcd, for the API server alone."""
+    """Return the command that starts etcd, which only the API server uses."""
     client, peer = f"http://127.0.0.1:{at.etcd}", f"http://127.0.0.1:{at.etcd_peer}"
     return [
         layout.seen(programs / "etcd"),
@@ -34,7 +34,7 @@ def etcd(layout: Layout, programs: Path, at: Endpoints) -> Command:
         *(f"--listen-client-urls={client}", f"--advertise-client-urls={client}"),
         *(f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}"),
         f"--initial-cluster=default={peer}",
-        # What is lost when the machine dies is a cluster that is made anew then.
+        # After a crash of the machine the cluster is created again anyway.
         "--unsafe-no-fsync",
     ]
 
@@ -54,14 +54,14 @@ def api_server(layout: Layout, programs: Path, at: Endpoints, network: Network) 
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={pki}/service-accounts.pub",
         f"--service-account-signing-key-file={pki}/service-accounts.key",
-        *_towards_kubelets(pki),
-        *_towards_extensions(pki),
-        # kube-proxy is privileged nowhere here, but a cluster of others may run pods that are.
+        *_kubelet_options(pki),
+        *_extension_options(pki),
+        # Nothing here is privileged, but other pods in the cluster may be.
         "--allow-privileged=true",
     ]
 
 
-def _towards_kubelets(pki: Path) -> list[str]:
+def _kubelet_options(pki: Path) -> list[str]:
     return [
         f"--kubelet-certificate-authority={pki}/ca.crt",
         f"--kubelet-client-certificate={pki}/admin.crt",
@@ -70,7 +70,7 @@ def _towards_kubelets(pki: Path) -> list[str]:
     ]
 
 
-def _towards_extensions(pki: Path) -> list[str]:
+def _extension_options(pki: Path) -> list[str]:
     return [
         f"--requestheader-client-ca-file={pki}/ca.crt",
         f"--requestheader-allowed-names={CLIENTS['front-proxy'].name}",
@@ -87,7 +87,7 @@ def controller_manager(layout: Layout, programs: Path) -> Command:
     pki = layout.seen(layout.certificates)
     return [
         layout.seen(programs / "kube-controller-manager"),
-        *_as("controller-manager", layout),
+        *_authenticated_as("controller-manager", layout),
         *("--use-service-account-credentials", "--leader-elect=false"),
         f"--service-account-private-key-file={pki}/service-accounts.key",
         f"--root-ca-file={pki}/ca.crt",
@@ -100,14 +100,14 @@ def scheduler(layout: Layout, programs: Path) -> Command:
     """Return the command that starts the scheduler."""
     return [
         layout.seen(programs / "kube-scheduler"),
-        *_as("scheduler", layout),
+        *_authenticated_as("scheduler", layout),
         "--leader-elect=false",
     ]
 
 
-def _as(client: str, layout: Layout) -> list[str]:
+def _authenticated_as(client: str, layout: Layout) -> list[str]:
     path = layout.seen(layout.configuration / f"{client}.kubeconfig")
-    # With it also those who ask for metrics and health are checked against the API server.
+    # With these, requests for metrics and health are also authorized by the API server.
     return [
         f"--{option}={path}"
         for option in ("kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")

@@ -1,4 +1,4 @@
-"""Dapr's control plane in a cluster, by its own chart."""
+"""Installs Dapr's control plane in a cluster, from its own chart."""
 
 import subprocess
 from pathlib import Path
@@ -29,10 +29,10 @@ def install(root: Path, programs: Programs, client: Client, home: Path) -> None:
         check=False,
     )
     if outcome.returncode:
-        raise PlatformError(f"Dapr could not be installed; helm said:\n{outcome.stderr.strip()}")
+        raise PlatformError(f"Dapr could not be installed:\n{outcome.stderr.strip()}")
 
 
 def _homes(folder: Path) -> dict[str, str]:
-    """Return variables that keep helm's files in the cluster's folder, not in the user's."""
+    """Return the variables that put helm's files into the cluster's folder, not the user's."""
     names = ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")
     return {name: str(folder / "helm") for name in names}

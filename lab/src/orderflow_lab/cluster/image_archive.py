@@ -1,4 +1,4 @@
-"""Images of one program each, written as an archive that containerd loads: no engine is needed."""
+"""Writes images of one program each as an archive for containerd, without an engine."""
 
 import hashlib
 import io
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 USER: Final = 65532
-"""The user of Dapr's own images, and of others that have nothing but their program."""
+"""The user of Dapr's own images, and of similar images without a system."""
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True)
 class ProgramImage:
-    """An image that holds one static program, at the root, and starts it."""
+    """An image that contains one static program, at the root, and starts it."""
 
     reference: str
     program: Path
@@ -25,14 +25,14 @@ class ProgramImage:
 
 
 class _Joined:
-    """Reads pieces as one, and sums up what was read."""
+    """Reads several files as one, and computes their digest."""
 
     def __init__(self, pieces: list[BinaryIO]) -> None:
         self._pieces = pieces
         self.digest = hashlib.sha256()
 
     def read(self, count: int) -> bytes:
-        """Return as many bytes as were asked for, or all that are left."""
+        """Return this many bytes, or all that are left."""
         data = bytearray()
         while self._pieces and len(data) < count:
             piece = self._pieces[0].read(count - len(data))
@@ -44,7 +44,7 @@ class _Joined:
 
 
 def write_archive(images: Iterable[ProgramImage], file: BinaryIO) -> None:
-    """Write images as one tar file, as `docker save` does; it may go into a pipe."""
+    """Write images as one tar file, as `docker save` does; the file may be a pipe."""
     manifest = []
     with tarfile.open(fileobj=file, mode="w|") as archive:
         for number, image in enumerate(images):
@@ -57,7 +57,7 @@ def write_archive(images: Iterable[ProgramImage], file: BinaryIO) -> None:
 
 
 def _add_layer(archive: tarfile.TarFile, name: str, image: ProgramImage) -> str:
-    """Add a layer, itself a tar file, without a copy of the program; return its SHA-256."""
+    """Add a layer, itself a tar file, without copying the program; return its SHA-256."""
     before = io.BytesIO()
     with tarfile.open(fileobj=before, mode="w") as layer:
         folder = tarfile.TarInfo("tmp")

@@ -1,4 +1,4 @@
-"""The images that the cluster itself needs, made of the programs that were built."""
+"""The images that the cluster itself needs, made from the built programs."""
 
 import shutil
 from pathlib import Path
@@ -16,7 +16,7 @@ COREDNS_IMAGE: Final = f"registry.k8s.io/coredns/coredns:v{COREDNS_VERSION}"
 
 
 def own_images(programs: Programs) -> list[ProgramImage]:
-    """Return the images by the names that manifests and charts call them."""
+    """Return the images under the names that manifests and charts use."""
     dapr = {target.name: programs.dapr / target.name for target in DAPR}
     dapr["daprd"] = programs.daprd
     return [
@@ -30,18 +30,18 @@ def own_images(programs: Programs) -> list[ProgramImage]:
 
 
 def load_own(processes: Processes, programs: Programs) -> None:
-    """Give the node the images that the cluster needs."""
+    """Load the images that the cluster itself needs into the node."""
     images = own_images(programs)
     processes.feed(IMPORT, lambda pipe: write_archive(images, pipe))
 
 
 def load(processes: Processes, archive: Path) -> None:
-    """Give the node the images of an archive, as `docker save` writes them."""
+    """Load the images of an archive, as `docker save` writes it, into the node."""
     with archive.open("rb") as file:
         processes.feed(IMPORT, lambda pipe: shutil.copyfileobj(file, pipe, 1 << 20))
 
 
 def names(processes: Processes) -> list[str]:
-    """Return the names of the images that the node has."""
-    told = processes.run([*CTR, "images", "list", "-q"])
-    return sorted(name for name in told.split() if not name.startswith("sha256:"))
+    """Return the names of the images in the node."""
+    listed = processes.run([*CTR, "images", "list", "-q"])
+    return sorted(name for name in listed.split() if not name.startswith("sha256:"))

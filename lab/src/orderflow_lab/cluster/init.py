@@ -1,9 +1,9 @@
-"""The first process of a node: it gives the node folders of its own, and reaps what is orphaned.
+"""The first process of a node: it mounts the node's own folders, and reaps orphaned processes.
 
     python -m orderflow_lab.cluster.init HOME CACHE
 
-It is started in namespaces of its own, so that no mount of it is seen by the machine, and whoever
-kills it ends every process of the node. It prints a line when the node is prepared.
+It is started in its own namespaces, so that the machine sees none of its mounts, and killing it
+ends every process of the node. It prints a line when the node is prepared.
 """
 
 import os
@@ -17,7 +17,7 @@ from orderflow_lab.cluster.layout import NODE_HOME, NODE_PROGRAMS
 
 
 def main() -> None:
-    """Prepare the node, say so, and then do nothing but reap, until killed."""
+    """Prepare the node, print that it is ready, and then only reap, until killed."""
     home, cache = Path(sys.argv[1]), Path(sys.argv[2])
     prepare(home, cache)
     signal.signal(signal.SIGCHLD, _nothing)
@@ -31,15 +31,15 @@ def main() -> None:
 
 
 def prepare(home: Path, cache: Path) -> None:
-    """Mount the folders of the node, which hide those of the machine where both would write."""
-    # Held open, since the folders may lie under what is hidden next.
+    """Mount the node's folders over those of the machine that both would write to."""
+    # Held open, because the next mount may hide the folders.
     home_fd, cache_fd = (os.open(folder, os.O_PATH | os.O_DIRECTORY) for folder in (home, cache))
     _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     for number, folder in ((home_fd, NODE_HOME), (cache_fd, NODE_PROGRAMS)):
         folder.mkdir()
         _mount("--bind", f"/proc/{os.getpid()}/fd/{number}", str(folder))
         os.close(number)
-    # What keeps state at fixed places (the kubelet, network plugins) must not do so on the machine.
+    # The kubelet and network plugins keep state in fixed folders, which must not be the machine's.
     for name in ("lib", "log"):
         folder = NODE_HOME / "data" / "var" / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def _mount(*arguments: str) -> None:
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:
-    """Be a handler: without one, the signal would be ignored, and could not be waited for."""
+    """Handle the signal: without a handler it would be ignored and could not be waited for."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The settings of the machine's kernel that a kubelet changes for good, kept to be restored."""
+"""The kernel settings that a kubelet changes permanently: saved and restored."""
 
 import contextlib
 from collections.abc import Mapping
@@ -10,17 +10,17 @@ _PROC: Final = Path("/proc/sys")
 
 
 def read() -> dict[str, str]:
-    """Return what the settings are now."""
+    """Return the current settings."""
     return {name: (_PROC / name).read_text().strip() for name in SETTINGS}
 
 
 def write(values: Mapping[str, str]) -> None:
-    """Set them as they were; what may not be written was not written by a kubelet either."""
+    """Restore the settings; one that cannot be written was not written by a kubelet either."""
     for name, value in values.items():
         with contextlib.suppress(OSError):
             (_PROC / name).write_text(value)
 
 
 def boot_id() -> str:
-    """Return what changes whenever the machine starts, and with it all of these settings."""
+    """Return an id that changes when the machine boots, which also resets these settings."""
     return (_PROC / "kernel/random/boot_id").read_text().strip()

@@ -1,4 +1,4 @@
-"""Where a cluster keeps its files, and how the node sees them."""
+"""Where a cluster stores its files, and where the node sees them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +9,14 @@ from orderflow_tools.settings import Settings
 from orderflow_tools.toolchain.go_build import cache_folder
 
 NODE_HOME: Final = Path("/run/orderflow")
-"""Where the node sees the cluster's folder: a short path, since that of a socket must be."""
+"""Where the node sees the cluster's folder: a short path, as sockets require."""
 NODE_PROGRAMS: Final = Path("/run/orderflow-programs")
-"""Where the node sees what was built."""
+"""Where the node sees the built programs."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The folders of one cluster. `inside` says that its processes live in a node of their own."""
+    """The folders of one cluster. `inside` means that its processes run in a node."""
 
     root: Path
     home: Path
@@ -25,18 +25,18 @@ class Layout:
 
     @classmethod
     def of(cls, settings: Settings, *, inside: bool = True) -> "Layout":
-        """Return the folders of the cluster, or of the API server alone, of a run's folder."""
+        """Return the folders of the cluster, or of the API server alone, below a run's folder."""
         name = "cluster" if inside else "cluster-api"
         return cls(settings.root, settings.home / name, cache_folder(), inside)
 
     @property
     def logs(self) -> Path:
-        """One log for each process; they stay when the cluster is gone."""
+        """The logs, one for each process; they stay when the cluster is removed."""
         return self.home / "logs"
 
     @property
     def data(self) -> Path:
-        """Everything else that the cluster writes; it goes with the cluster."""
+        """Everything else that the cluster writes; it is removed with the cluster."""
         return self.home / "data"
 
     @property
@@ -56,7 +56,7 @@ class Layout:
 
     @property
     def kubeconfig(self) -> Path:
-        """What a client needs in order to rule the cluster."""
+        """The kubeconfig of the cluster's administrator."""
         return self.home / "kubeconfig"
 
     def seen(self, path: Path) -> Path:
@@ -70,5 +70,5 @@ class Layout:
 
     @property
     def complete(self) -> Path:
-        """A file that is there when the cluster was brought up whole."""
+        """A file that exists if the cluster was brought up completely."""
         return self.data / "complete"

@@ -13,7 +13,7 @@ from orderflow_tools.errors import PlatformError
 
 @dataclass(frozen=True)
 class Network:
-    """Blocks of addresses that nothing else on the machine uses."""
+    """Address blocks that nothing else on the machine uses."""
 
     link: IPv4Network
     services: IPv4Network
@@ -31,7 +31,7 @@ class Network:
 
     @property
     def api(self) -> IPv4Address:
-        """The API server's address for pods: the first of the services."""
+        """The API server's address for pods: the first service address."""
         return self.services[1]
 
     @property
@@ -60,14 +60,14 @@ def free_network(routes: Iterable[IPv4Network]) -> Network:
             return candidate
     tried = ", ".join(str(candidate.link) for candidate in CANDIDATES)
     raise PlatformError(
-        f"This machine has routes to all addresses that a cluster could use here ({tried} and the "
-        "blocks beside them): a cluster cannot be reached beside those networks."
+        f"This machine has routes to all address blocks that a cluster could use ({tried}, and "
+        "those that belong to them), so a cluster could not be reached."
     )
 
 
 def routes_of_machine() -> list[IPv4Network]:
-    """Return where the machine has routes to; one to everything counts as a block of length 0."""
-    told = subprocess.run(
+    """Return the destinations of the machine's routes; the default route has prefix length 0."""
+    shown = subprocess.run(
         ["ip", "-4", "-json", "route", "show", "table", "all"],
         capture_output=True,
         text=True,
@@ -78,5 +78,5 @@ def routes_of_machine() -> list[IPv4Network]:
         IPv4Network("0.0.0.0/0")
         if route["dst"] == "default"
         else ipaddress.IPv4Network(route["dst"])
-        for route in json.loads(told.stdout or "[]")
+        for route in json.loads(shown.stdout or "[]")
     ]

@@ -1,4 +1,4 @@
-"""The node: namespaces of its own on this machine, and a link by which the machine reaches them."""
+"""The node: its own namespaces on this machine, and the network link to them."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ UNSHARE: Final = (
 
 @dataclass(frozen=True)
 class NodeState:
-    """What must be known to find a node, and to undo what it did to the machine."""
+    """What is needed to find a node, and to undo its changes to the machine."""
 
     boot: str
     network: tuple[str, str, str]
@@ -36,7 +36,7 @@ class NodeState:
 
 
 class Node:
-    """A node whose processes all end, and whose mounts all go, when its first process is killed."""
+    """A node. Killing its first process ends all its processes and removes its mounts."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -45,12 +45,12 @@ class Node:
 
     @property
     def network(self) -> Network | None:
-        """The addresses of the node that was started last, and not yet removed."""
+        """The addresses of the last node that was started and not removed yet."""
         state = self._read()
         return Network(*map(IPv4Network, state.network)) if state else None
 
     def start(self, network: Network) -> None:
-        """Make the namespaces and the link, and remember what is changed on the machine."""
+        """Create the namespaces and the link, and record what changes on the machine."""
         blocks = (str(network.link), str(network.services), str(network.pods))
         state = NodeState(kernel.boot_id(), blocks, kernel.read())
         self._state.write_text(json.dumps(state.__dict__))
@@ -65,22 +65,22 @@ class Node:
                 errors="replace",
                 start_new_session=True,
             )
-        with self._starter.stdout or contextlib.nullcontext() as told:
-            if not told or told.readline() != "ready\n":
-                said = (self._layout.logs / "node.log").read_text()
-                raise PlatformError(f"The node's namespaces could not be prepared: {said}")
+        with self._starter.stdout or contextlib.nullcontext() as output:
+            if not output or output.readline() != "ready\n":
+                log_text = (self._layout.logs / "node.log").read_text()
+                raise PlatformError(f"The node's namespaces could not be prepared: {log_text}")
         self._connect(network)
 
     def enter(self) -> list[str]:
-        """Return what goes before a command to run it in the node."""
+        """Return the prefix that runs a command in the node."""
         process = find_init(self._layout.home)
         if process is None:
             raise PlatformError("The node does not run.")
-        # Not by `ip netns exec`, which would hide the control groups.
+        # `ip netns exec` would hide the control groups.
         return ["nsenter", "-t", str(process.pid), "-n", "-m", "-p", "--wd=/"]
 
     def remove(self) -> None:
-        """End the node, if one runs, and undo what it did to the machine, as far as need be."""
+        """End the node, if it runs, and undo its changes to the machine."""
         while process := find_init(self._layout.home):
             with contextlib.suppress(psutil.Error):
                 process.kill()
@@ -91,15 +91,15 @@ class Node:
         state = self._read()
         if state is None:
             return
-        # What this one left behind when it crashed may be in use by another checkout's by now.
+        # After a crash, another checkout's node may use what this one has left behind.
         if not others(self._layout.home):
             self._undo(state)
         self._state.unlink()
 
     def _undo(self, state: NodeState) -> None:
         subprocess.run(["ip", "link", "delete", LINK], capture_output=True, check=False)
-        if left := cgroups.remove():
-            raise PlatformError(f"These control groups could not be removed: {left}.")
+        if remaining := cgroups.remove():
+            raise PlatformError(f"These control groups could not be removed: {remaining}.")
         if state.boot == kernel.boot_id():
             kernel.write(state.kernel)
 
@@ -118,7 +118,7 @@ class Node:
             ["link", "set", "eth0", "up"],
             ["route", "add", "default", "via", str(network.machine)],
         ]
-        # Services and pods answer the machine itself, so that a browser or a test can ask them.
+        # The machine itself can reach services and pods, for browsers and tests.
         routes = [
             ["route", "add", str(block), "via", str(network.node)]
             for block in (network.services, network.pods)
@@ -136,7 +136,7 @@ class Node:
 
 
 def find_init(home: Path) -> psutil.Process | None:
-    """Return the first process of the node that belongs to this folder, if it lives."""
+    """Return the first process of the node that belongs to this folder, if it is alive."""
     return next((process for folder, process in _inits() if folder == home), None)
 
 
@@ -149,7 +149,7 @@ def _inits() -> list[tuple[Path, psutil.Process]]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
-        # Not `unshare`, whose command line ends in the same words.
+        # `unshare` has the same words at the end of its command line.
         if INIT in command and command[0] != UNSHARE[0] and process.pid != os.getpid():
             found.append((Path(command[command.index(INIT) + 1]), process))
     return found

@@ -1,4 +1,4 @@
-"""The cluster's processes: started, and watched while others wait for them."""
+"""The cluster's processes: started, waited for, and checked for early ends."""
 
 import contextlib
 import os
@@ -14,12 +14,12 @@ from orderflow_tools.proxies import without
 from orderflow_tools.supervision.signals import describe_end
 
 PAUSE: Final = 0.2
-"""Seconds between two questions whether something is ready."""
+"""Seconds between two checks whether a part is ready."""
 TAIL: Final = 12
 
 
 class Processes:
-    """What a cluster has started. `enter` goes before each command, to run it in the node."""
+    """The processes that a cluster has started. The prefix `enter` runs a command in the node."""
 
     def __init__(self, layout: Layout, enter: Sequence[str] = ()) -> None:
         self._layout = layout
@@ -27,12 +27,12 @@ class Processes:
         self._started: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, command: Sequence[str | Path]) -> "subprocess.Popen[bytes]":
-        """Start a command in a session of its own, so that Ctrl-C does not reach it."""
+        """Start a command in its own session, which Ctrl-C does not reach."""
         self._layout.logs.mkdir(parents=True, exist_ok=True)
         with self.log(name).open("wb") as log:
             process = subprocess.Popen(
                 [*self._enter, *map(str, command)],
-                env=without(os.environ),  # the API server would ask its webhooks by a proxy
+                env=without(os.environ),  # the API server would call its webhooks by a proxy
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -42,7 +42,7 @@ class Processes:
         return process
 
     def run(self, command: Sequence[str | Path]) -> str:
-        """Run a command to its end and return what it printed; raise PlatformError if it fails."""
+        """Run a command and return its output; raise PlatformError if it fails."""
         outcome = subprocess.run(
             [*self._enter, *map(str, command)],
             stdin=subprocess.DEVNULL,
@@ -55,38 +55,38 @@ class Processes:
         return outcome.stdout
 
     def feed(self, command: Sequence[str | Path], write: Callable[[BinaryIO], None]) -> None:
-        """Run a command to its end on what is written to it; raise PlatformError if it fails."""
+        """Run a command on the input that `write` produces; raise PlatformError if it fails."""
         with subprocess.Popen(
             [*self._enter, *map(str, command)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         ) as process:
-            # A command that ends early tells why by its exit code and its words.
+            # A command that ends early explains itself by its exit code and its errors.
             with contextlib.suppress(BrokenPipeError):
                 write(cast(BinaryIO, process.stdin))
-            _, said = process.communicate()
-        _check(command, process.returncode, said.decode(errors="replace"))
+            _, errors = process.communicate()
+        _check(command, process.returncode, errors.decode(errors="replace"))
 
     def wait(self, name: str, ready: Callable[[], bool], timeout: float) -> None:
-        """Return when something is ready; raise PlatformError when it is late, or what died."""
+        """Return when a part is ready; raise PlatformError at the timeout, or if a process ends."""
         deadline = time.monotonic() + timeout
         while not ready():
-            self.look_for_dead()
+            self.raise_if_ended()
             if time.monotonic() > deadline:
                 raise PlatformError(
                     f"{name} was not ready within {timeout:.0f} s.{self.last_lines(name)}"
                 )
             time.sleep(PAUSE)
 
-    def look_for_dead(self) -> None:
-        """Raise PlatformError if a process has ended: each is meant to live with the cluster."""
+    def raise_if_ended(self) -> None:
+        """Raise PlatformError if a process has ended; each should live as long as the cluster."""
         for name, process in self._started.items():
             if (code := process.poll()) is not None:
                 raise PlatformError(f"{name} {describe_end(code)}.{self.last_lines(name)}")
 
     def reap(self) -> None:
-        """Wait for the processes, which somebody else has ended."""
+        """Wait for the processes, which were ended from outside."""
         for process in self._started.values():
             process.wait()
         self._started.clear()
@@ -96,7 +96,7 @@ class Processes:
         return self._layout.logs / f"{name}.log"
 
     def last_lines(self, name: str) -> str:
-        """Return the last lines of a process's log and where the rest is, as words for an error."""
+        """Return the last lines of a process's log and its path, for an error message."""
         path = self.log(name)
         if not path.exists():
             return f" Logs are in {self._layout.logs}."
@@ -105,6 +105,6 @@ class Processes:
         return f" Its last lines:{shown}\nIts whole log is {path}."
 
 
-def _check(command: Sequence[str | Path], code: int, said: str) -> None:
+def _check(command: Sequence[str | Path], code: int, output: str) -> None:
     if code:
-        raise PlatformError(f"{' '.join(map(str, command))} {describe_end(code)}: {said.strip()}")
+        raise PlatformError(f"{' '.join(map(str, command))} {describe_end(code)}: {output.strip()}")

@@ -1,6 +1,6 @@
-"""The programs of a cluster: Kubernetes, etcd, CoreDNS, helm and Dapr's control plane, as pinned.
+"""The programs of a cluster: Kubernetes, etcd, CoreDNS, helm and Dapr's control plane, pinned.
 
-They are built apart: who only wants `kubectl` need not wait for the kubelet.
+They are built in groups, so that `kubectl` does not have to wait for the kubelet.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ MODULE: Final = "kubernetes-toolchain"
 
 
 def _kubernetes_flags() -> tuple[str, ...]:
-    """Return the flags of a release: the version is what a server tells its clients of itself."""
+    """Return the flags of a release, with the version that a server reports to its clients."""
     major, minor, _ = KUBERNETES_VERSION.split(".")
-    told = {
+    stamped = {
         "gitVersion": f"v{KUBERNETES_VERSION}",
         "gitMajor": major,
         "gitMinor": minor,
@@ -32,7 +32,7 @@ def _kubernetes_flags() -> tuple[str, ...]:
         "buildDate": "1970-01-01T00:00:00Z",
     }
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    stamps = [f"-X {package}.{k}={v}" for package in packages for k, v in told.items()]
+    stamps = [f"-X {package}.{k}={v}" for package in packages for k, v in stamped.items()]
     return ("-trimpath", "-ldflags", " ".join(["-s -w", *stamps]))
 
 
@@ -56,15 +56,15 @@ NODE: Final = (
 )
 DAPR: Final = tuple(
     Target(name, "runtime", f"{dapr_toolchain.COMMANDS}/{name}", dapr_toolchain.RUNTIME_FLAGS)
-    # The placement and scheduler of a run on the machine itself answer on loopback alone, where
-    # no kubelet asks for their health; these are as Dapr releases them.
+    # Unlike those of a local run, which report their health on loopback only, placement and
+    # scheduler are built as Dapr releases them, so that a kubelet can check their health.
     for name in ("operator", "injector", "sentry", "placement", "scheduler")
 )
 
 
 @dataclass(frozen=True)
 class Programs:
-    """Where the programs of a whole cluster are."""
+    """The paths of a cluster's programs."""
 
     kubectl: Path
     control_plane: Path
@@ -74,7 +74,7 @@ class Programs:
 
 
 def find_kubectl(root: Path) -> Path:
-    """Return the pinned kubectl, which is built if need be."""
+    """Return the pinned kubectl, built if need be."""
     build = _build(root, "kubectl", f"kubectl {KUBERNETES_VERSION}", KUBECTL, "about 2 minutes")
     return go_build.build_once(build, go_build.cache_folder()) / "kubectl"
 
@@ -87,7 +87,7 @@ def find_control_plane(root: Path) -> Path:
 
 
 def find_programs(root: Path) -> Programs:
-    """Return all programs of a cluster; the first time they are built, which takes a while."""
+    """Return all programs of a cluster, built if need be, which takes a while."""
     kubectl, control_plane = find_kubectl(root), find_control_plane(root)
     node = _build(
         root, "kube-node", f"a node of Kubernetes {KUBERNETES_VERSION}", NODE, "about 2 minutes"
@@ -131,12 +131,12 @@ def dapr_chart(root: Path) -> Path:
     chart = cache / f"dapr-chart-{_key(modules, DAPR)}"
     if not chart.exists():
         go = find_go(cache, modules / "runtime" / "go.mod")
-        told = go_build.lines(
+        output = go_build.lines(
             go, modules / "runtime", "mod", "download", "-json", dapr_toolchain.DAPR
         )
-        source = Path(json.loads("".join(told))["Dir"]) / "charts" / "dapr"
+        source = Path(json.loads("".join(output))["Dir"]) / "charts" / "dapr"
         draft = chart.with_name(f"{chart.name}.{os.getpid()}")
-        # The module cache is read-only, and so would be a copy that keeps the modes.
+        # The module cache is read-only; a copy that preserved the modes would be, too.
         shutil.copytree(source, draft, copy_function=shutil.copyfile)
         with contextlib.suppress(OSError):  # another clone may have been faster
             draft.rename(chart)

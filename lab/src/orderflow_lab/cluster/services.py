@@ -1,4 +1,4 @@
-"""The images that the local overlay runs, built or fetched, and given to the cluster's node."""
+"""Provides the images that the local overlay runs, and loads them into the cluster's node."""
 
 import shutil
 from typing import Final
@@ -15,13 +15,13 @@ STORES: Final = (REDIS, POSTGRES)
 
 
 def load_services(cluster: Cluster, *, step: Step = silent) -> None:
-    """Build the services' images, and give them and those of their stores to the node."""
+    """Build the services' images, and load them and their stores' images into the node."""
     folder = cluster.layout.data / "archives"
     try:
         with open_engine() as engine:
             names = build_images_anywhere(engine)
             for image in provide(engine, STORES):
-                say(f"A stand-in is used for {image}, which no registry gave.")
+                say(f"A stand-in is used for {image}, which no registry provided.")
             with step("images for the node"):
                 for archive in save_images(engine, [*names, *STORES], folder):
                     cluster.load_images([archive])

@@ -1,4 +1,4 @@
-"""What makes the node run pods: containerd, the kubelet and kube-proxy, with their settings."""
+"""The processes that run pods on the node, and their settings: containerd, kubelet, kube-proxy."""
 
 import json
 import os
@@ -16,11 +16,11 @@ NODE_NAME: Final = "orderflow"
 PAUSE_IMAGE: Final = "registry.k8s.io/pause:3.10.1"
 SOCKET: Final = "/run/containerd/containerd.sock"
 PLUGINS: Final = Path("/usr/lib/cni")
-"""Where Debian puts the plugins that give pods their networks."""
+"""Where Debian installs the network plugins for pods."""
 
 
 def write_configuration(layout: Layout, network: Network) -> None:
-    """Write what the three read."""
+    """Write the configuration of the three processes."""
     folder = layout.configuration
     (folder / "cni").mkdir(parents=True, exist_ok=True)
     (folder / "containerd.toml").write_text(_containerd(layout))
@@ -30,7 +30,7 @@ def write_configuration(layout: Layout, network: Network) -> None:
 
 
 def containerd(layout: Layout) -> Command:
-    """Return the command that starts containerd, apart from any other on the machine."""
+    """Return the command that starts containerd, separate from any other on the machine."""
     return ["containerd", "-c", layout.seen(layout.configuration / "containerd.toml")]
 
 
@@ -47,7 +47,7 @@ def kubelet(layout: Layout, programs: Path, network: Network) -> Command:
 
 
 def proxy(layout: Layout, programs: Path, network: Network) -> Command:
-    """Return the command that starts kube-proxy, which leaves the machine's own settings alone."""
+    """Return the command that starts kube-proxy, which does not change the machine's settings."""
     return [
         layout.seen(programs / "kube-proxy"),
         f"--kubeconfig={layout.seen(layout.configuration / 'proxy.kubeconfig')}",
@@ -81,7 +81,7 @@ state = "/run/containerd"
 
 
 def _snapshotter(folder: Path) -> str:
-    """Return how layers are stacked: copied where the file system is itself stacked of layers."""
+    """Return how layers are stored: copied if the file system is itself an overlay."""
     mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines()]
     path = folder.resolve()
     below = [(where, kind) for where, kind in mounts if path.is_relative_to(where)]
@@ -122,7 +122,7 @@ def _kubelet(layout: Layout, network: Network) -> dict[str, object]:
         "containerRuntimeEndpoint": f"unix://{SOCKET}",
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{cgroups.NAME}",
-        # It runs on control groups of either version, and beside swap, since machines have them.
+        # Machines have control groups of either version, and swap.
         "failCgroupV1": False,
         "failSwapOn": False,
         "oomScoreAdj": 0,
@@ -130,7 +130,7 @@ def _kubelet(layout: Layout, network: Network) -> dict[str, object]:
         "clusterDomain": "cluster.local",
         "resolvConf": str(layout.seen(layout.configuration / "resolv.conf")),
         "volumePluginDir": str(NODE_HOME / "data" / "volume-plugins"),
-        # Images are brought by hand, and cannot be fetched again: none is removed for lack of room.
+        # Images are loaded by hand and cannot be pulled again, so none is removed to free space.
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {
             "memory.available": "100Mi",
@@ -138,15 +138,15 @@ def _kubelet(layout: Layout, network: Network) -> dict[str, object]:
             "nodefs.available": "1%",
         },
         "registryPullQPS": 0,
-        # How soon a pod sees that a ConfigMap has changed. Dapr's parts wait for the one that holds
-        # the trust anchors: those that start before Sentry has written it waited a minute or two.
+        # How soon a pod sees a changed ConfigMap. Without it, parts of Dapr that start before
+        # Sentry has written the one with the trust anchors wait for a minute or two.
         "syncFrequency": "5s",
         "maxPods": 110,
     }
 
 
-def needs() -> dict[str, str]:
-    """Return the Debian packages of which something is missing on this machine, and what it is."""
+def missing_packages() -> dict[str, str]:
+    """Return the missing Debian packages, each with a program that it contains."""
     wanted = {
         "containerd": ("/usr/bin/containerd", "/usr/bin/ctr"),
         "runc": ("/usr/sbin/runc", "/usr/bin/runc"),

@@ -1,4 +1,4 @@
-"""Buildah, which builds images and has no socket."""
+"""Buildah, which builds images without a socket."""
 
 import subprocess
 import tempfile
@@ -12,19 +12,19 @@ TAIL_LINES: Final = 25
 
 
 class BuildahEngine:
-    """The installed buildah; it builds, fetches and saves, and runs no containers."""
+    """The installed buildah, which builds, pulls and saves images but runs no containers."""
 
     @property
     def origin(self) -> str:
-        """Which engine it is."""
+        """The name and version of the engine."""
         return _buildah("--version").strip()
 
     def has(self, image: str) -> bool:
-        """Tell whether an image is here."""
+        """Return whether an image is present."""
         return bool(_buildah("images", "--quiet", "--filter", f"reference={image}").strip())
 
     def label(self, image: str, name: str) -> str | None:
-        """Return a label of an image that is here."""
+        """Return a label of an image, or None if either is missing."""
         if not self.has(image):
             return None
         template = f'{{{{index .OCIv1.Config.Labels "{name}"}}}}'
@@ -32,7 +32,7 @@ class BuildahEngine:
         return value.strip() or None
 
     def pull(self, image: str) -> None:
-        """Fetch an image from its registry."""
+        """Pull an image from its registry."""
         _buildah("pull", "--quiet", image)
 
     def build(
@@ -42,17 +42,17 @@ class BuildahEngine:
         tags: Sequence[str],
         arguments: Mapping[str, str] | None = None,
     ) -> None:
-        """Build an image from the text of a Dockerfile and a folder, and give it these names."""
+        """Build an image from the text of a Dockerfile and a folder, and tag it."""
         given = [f"--build-arg={name}={value}" for name, value in (arguments or {}).items()]
         names = [f"--tag={tag}" for tag in tags]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "Dockerfile"
             path.write_text(dockerfile)
-            # Layers are a cache only where they are asked for.
+            # Without this option, buildah does not cache layers.
             _buildah("build", "--layers", f"--file={path}", *given, *names, str(context))
 
     def save(self, image: str, archive: Path) -> None:
-        """Write an image to a tar file that other engines, and containerd, can load."""
+        """Save an image as a tar file that other engines and containerd can load."""
         archive.unlink(missing_ok=True)
         _buildah("push", "--quiet", image, f"docker-archive:{archive}:{image}")
 

@@ -1,4 +1,4 @@
-"""An engine that answers on a socket, in docker's way: docker itself, or podman."""
+"""An engine with Docker's API on a socket: docker itself, or podman."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +15,11 @@ from orderflow_tools.console import Meter
 from orderflow_tools.errors import PlatformError
 
 SILENCE_SECONDS: Final = 900
-"""How long an engine may say nothing while it builds."""
-START_SECONDS: Final = 30
+"""Seconds for which an engine may be silent while it builds."""
 KEPT: Final = "240h"
-"""How long the project's own engine keeps what no image of now is made of."""
+"""How long the project's own engine keeps layers that no image uses."""
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
-"""Arguments that every build knows, and that never become a part of the image."""
+"""Build arguments that every build accepts and that do not stay in the image."""
 TAIL_LINES: Final = 25
 SENT_AS: Final = ".orderflow.Dockerfile"
 
@@ -31,37 +30,37 @@ class ApiEngine:
     def __init__(self, client: docker.DockerClient, network: str | None) -> None:
         self.client = client
         self.network = network
-        """The network of builds and containers where the engine has none that is the usual one."""
+        """The network for builds and containers, if the engine has no default one."""
 
     @classmethod
     def connect(cls, host: str, network: str | None = None) -> Self:
-        """Take the engine that answers there."""
+        """Connect to the engine at this address."""
         return cls(docker.DockerClient(base_url=host, timeout=SILENCE_SECONDS), network)
 
     @property
     def origin(self) -> str:
-        """Which engine it is, and where it answers."""
+        """The name, version and address of the engine."""
         version = self.client.version()
         parts = (str(part["Name"]) for part in version.get("Components", ()))
         name = next((part for part in parts if "odman" in part), "Docker")
         return f"{name} {version['Version']} at {self.client.api.base_url}"
 
     def has(self, image: str) -> bool:
-        """Tell whether an image is here."""
+        """Return whether an image is present."""
         return self._image(image) is not None
 
     def label(self, image: str, name: str) -> str | None:
-        """Return a label of an image that is here."""
+        """Return a label of an image, or None if either is missing."""
         found = self._image(image)
         return found.labels.get(name) if found else None
 
     def pull(self, image: str) -> None:
-        """Fetch an image from its registry."""
+        """Pull an image from its registry."""
         repository, _, tag = image.rpartition(":")
-        with _in_words(f"{image} could not be fetched"):
+        with _map_errors(f"{image} could not be fetched"):
             self.client.api.pull(repository, tag=tag)
             if not self.has(image):
-                raise PlatformError(f"{image} could not be fetched: the engine does not say why.")
+                raise PlatformError(f"{image} could not be fetched: the engine gives no reason.")
 
     def build(
         self,
@@ -70,15 +69,15 @@ class ApiEngine:
         tags: Sequence[str],
         arguments: Mapping[str, str] | None = None,
     ) -> None:
-        """Build an image from the text of a Dockerfile and a folder, and give it these names."""
+        """Build an image from the text of a Dockerfile and a folder, and tag it."""
         proxies = {name: os.environ[name] for name in PROXIES if os.environ.get(name)}
         first, *others = tags
-        # The client would name a Dockerfile from elsewhere in a way that podman does not take.
-        # Its types say less than it does.
+        # The client names a Dockerfile outside the context in a way that podman does not accept.
+        # Its types do not declare what this function takes.
         sent = cast(Any, context_archive)(
             str(context), _ignored(context), dockerfile=(SENT_AS, dockerfile)
         )
-        with sent, _in_words(f"{first} could not be built"):
+        with sent, _map_errors(f"{first} could not be built"):
             lines = self.client.api.build(
                 fileobj=sent,
                 custom_context=True,
@@ -96,10 +95,10 @@ class ApiEngine:
                 self.client.images.get(first).tag(repository, version)
 
     def save(self, image: str, archive: Path) -> None:
-        """Write an image to a tar file that other engines, and containerd, can load."""
+        """Save an image as a tar file that other engines and containerd can load."""
         draft = archive.with_name(f"{archive.name}.draft")
-        with _in_words(f"{image} could not be saved"), draft.open("wb") as file:
-            # A short timeout would be one for the engine's silence, not for the transfer.
+        with _map_errors(f"{image} could not be saved"), draft.open("wb") as file:
+            # The client's timeout applies to the engine's silence, not to the whole transfer.
             for chunk in self.client.api.get_image(image):
                 file.write(chunk)
         draft.replace(archive)
@@ -108,8 +107,8 @@ class ApiEngine:
         """Close the connections to the engine."""
         self.client.close()
 
-    def forget_old(self) -> None:
-        """Remove what was left of builds of long ago."""
+    def remove_old(self) -> None:
+        """Remove the remains of old builds."""
         self.client.images.prune({"dangling": True, "until": KEPT})
 
     def _image(self, image: str) -> Any:
@@ -120,14 +119,14 @@ class ApiEngine:
 
 
 def _ignored(context: Path) -> list[str]:
-    """Return the patterns of what is not sent to the engine."""
+    """Return the patterns of files that are not sent to the engine."""
     ignore = context / ".dockerignore"
     lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.exists() else []
     return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
 def _follow(lines: Iterator[dict[str, Any]], meter: Meter, failure: str) -> None:
-    """Show how far a build is; raise with its last lines where it fails."""
+    """Show the progress of a build; raise PlatformError with its last lines if it fails."""
     last: list[str] = []
     for line in lines:
         text = str(line.get("stream") or line.get("error") or "").strip()
@@ -141,8 +140,8 @@ def _follow(lines: Iterator[dict[str, Any]], meter: Meter, failure: str) -> None
 
 
 @contextmanager
-def _in_words(failure: str) -> Iterator[None]:
-    """Turn what the client raises into words for a person."""
+def _map_errors(failure: str) -> Iterator[None]:
+    """Turn the client's errors into PlatformError."""
     try:
         yield
     except (DockerException, RequestException) as error:

@@ -1,4 +1,4 @@
-"""A container engine: one that answers, one that can be started, or one of the project's own."""
+"""Finds a container engine: one that runs, one that can be started, or the project's own."""
 
 import os
 import shutil
@@ -19,23 +19,23 @@ KINDS: Final[tuple[Kind, ...]] = ("docker", "podman", "buildah", "own")
 
 
 class Engine(Protocol):
-    """What is asked of an engine; images have their full names, such as docker.io/library/redis:7.
+    """A container engine; images have full names, such as docker.io/library/redis:7.
 
-    What fails is a PlatformError with the engine's words.
+    A failure is a PlatformError with the engine's message.
     """
 
     @property
     def origin(self) -> str:
-        """Which engine it is, in words."""
+        """The name and version of the engine, in words."""
 
     def has(self, image: str) -> bool:
-        """Tell whether an image is here."""
+        """Return whether an image is present."""
 
     def label(self, image: str, name: str) -> str | None:
-        """Return a label of an image that is here."""
+        """Return a label of an image, or None if either is missing."""
 
     def pull(self, image: str) -> None:
-        """Fetch an image from its registry."""
+        """Pull an image from its registry."""
 
     def build(
         self,
@@ -44,18 +44,18 @@ class Engine(Protocol):
         tags: Sequence[str],
         arguments: Mapping[str, str] | None = None,
     ) -> None:
-        """Build an image from the text of a Dockerfile and a folder, and give it these names."""
+        """Build an image from the text of a Dockerfile and a folder, and tag it."""
 
     def save(self, image: str, archive: Path) -> None:
-        """Write an image to a tar file that other engines, and containerd, can load."""
+        """Save an image as a tar file that other engines and containerd can load."""
 
 
 @contextmanager
 def open_engine(kind: Kind | None = None, *, with_api: bool = False) -> Iterator[Engine]:
-    """Give the engine to use as long as the block lasts: a certain kind, or the first there is.
+    """Provide an engine for the duration of the block: of this kind, or the first one found.
 
-    An engine that was started for this is stopped again. `with_api` asks for one that can also run
-    containers, for which there is `ApiEngine.client`.
+    An engine that was started for this is stopped at the end. `with_api` requires one that can
+    also run containers, by `ApiEngine.client`.
     """
     if host := _listening(kind):
         with closing(ApiEngine.connect(host)) as engine:
@@ -67,19 +67,19 @@ def open_engine(kind: Kind | None = None, *, with_api: bool = False) -> Iterator
         yield BuildahEngine()
     elif kind in (None, "own") and is_root_on_debian():
         with own_engine() as host, closing(ApiEngine.connect(host, network="host")) as engine:
-            engine.forget_old()
+            engine.remove_old()
             yield engine
     else:
         raise PlatformError(
             "Images need a container engine, and none answers here: start docker or podman (or "
-            "name it in DOCKER_HOST), or install one. On Debian and its like, root needs none: "
-            "one is installed then."
+            "name it in DOCKER_HOST), or install one. For root on Debian and its derivatives, "
+            "one is installed automatically."
         )
 
 
 @contextmanager
 def open_api(kind: Kind | None = None) -> Iterator[ApiEngine]:
-    """Give an engine that can also run containers."""
+    """Provide an engine that can also run containers."""
     with open_engine(kind, with_api=True) as engine:
         if not isinstance(engine, ApiEngine):
             raise PlatformError(f"{engine.origin} cannot run containers: start docker or podman.")
@@ -87,7 +87,7 @@ def open_api(kind: Kind | None = None) -> Iterator[ApiEngine]:
 
 
 def _listening(kind: Kind | None) -> str | None:
-    """Return where an engine of this kind, or of any, answers already."""
+    """Return the address of a running engine of this kind, or of any kind."""
     host = _docker_host() if kind in (None, "docker") else None
     if host is None and kind in (None, "podman"):
         host = answers(_podman_sockets())
@@ -95,7 +95,7 @@ def _listening(kind: Kind | None) -> str | None:
 
 
 def _docker_host(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return where docker answers; whoever names a place means that one, or none."""
+    """Return the address of docker; an address in DOCKER_HOST must answer."""
     if named := environment.get("DOCKER_HOST"):
         if not answers([named]):
             raise PlatformError(f"No engine answers at DOCKER_HOST={named}: start it, or unset it.")

@@ -1,4 +1,4 @@
-"""The services' images: built, and saved for those who load them elsewhere."""
+"""Builds the images of the services, and saves images as files."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from orderflow_tools.containers.engines import Engine
 from orderflow_tools.settings import APPS, find_checkout
 
 DEVELOPMENT: Final = "dev"
-"""The tag of what was built from this checkout last."""
+"""The tag of the last build from this checkout."""
 
 
 def image_name(app: str, tag: str = DEVELOPMENT) -> str:
@@ -45,7 +45,7 @@ def build_images(engine: Engine, apps: Sequence[str] = APPS) -> list[str]:
 
 
 def save_images(engine: Engine, images: Sequence[str], folder: Path) -> list[Path]:
-    """Write each image to a tar file in a folder, as containerd and `docker load` take it."""
+    """Save each image as a tar file for containerd or `docker load`."""
     folder.mkdir(parents=True, exist_ok=True)
     archives = []
     for image in images:
@@ -62,10 +62,10 @@ def version_of(service: Path) -> str:
 
 
 def revision_of(root: Path) -> str:
-    """Return the commit that is built, marked if the checkout differs from it."""
+    """Return the commit that is built, marked as dirty if the checkout differs from it."""
     outcome = subprocess.run(
         ["git", "-C", root, "describe", "--always", "--abbrev=40", "--match=", "--dirty"],
-        # An unpacked archive may lie in a folder of another repository.
+        # An unpacked archive may lie inside another repository.
         env={**os.environ, "GIT_CEILING_DIRECTORIES": str(root.resolve().parent)},
         capture_output=True,
         text=True,

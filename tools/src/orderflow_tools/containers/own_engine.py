@@ -1,8 +1,8 @@
-"""A container engine of the project's own, where the machine has none: Debian's docker.io.
+"""The project's own container engine, for machines without one: Debian's docker.io.
 
-Its sockets, its log and its images are in the user's cache folder, and nothing else of the machine
-is touched: no bridge, no rules of a firewall. Containers use the network of the machine. It runs
-while somebody uses it, whichever checkout they come from: see `engine_keeper`.
+Its sockets, log and images are in the user's cache folder. It creates no bridge and no firewall
+rules, so containers use the machine's network. All checkouts share it, and it runs for as long as
+a process uses it: see `own_engine_process`.
 """
 
 import fcntl
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from orderflow_tools.console import say
-from orderflow_tools.containers.own_engine_process import KEEPER_LOCK, USERS_LOCK, taken
+from orderflow_tools.containers.own_engine_process import ENGINE_LOCK, USERS_LOCK, taken
 from orderflow_tools.containers.sockets import answers
 from orderflow_tools.debian import install
 from orderflow_tools.errors import PlatformError
@@ -29,25 +29,25 @@ STOP_SECONDS: Final = 60
 
 @contextmanager
 def own_engine() -> Iterator[str]:
-    """Give the place at which the project's own engine answers, as long as the block lasts."""
+    """Provide the address of the project's own engine for the duration of the block."""
     if not shutil.which("dockerd"):
         install(PACKAGE)
     folder = cache_folder() / "engine"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / USERS_LOCK).open("a") as users:
-        with _alone(folder):
+        with _turn(folder):
             fcntl.flock(users, fcntl.LOCK_SH)  # waits for an engine that is being stopped
             host = _running(folder) or _started(folder)
         try:
             yield host
         finally:
-            with _alone(folder):
+            with _turn(folder):
                 _leave(users.fileno(), folder)
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Begin or end using the engine one after the other."""
+def _turn(folder: Path) -> Iterator[None]:
+    """Let only one process at a time start or stop using the engine."""
     with (folder / "turn.lock").open("a") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         yield
@@ -58,8 +58,8 @@ def _running(folder: Path) -> str | None:
 
 
 def _started(folder: Path) -> str:
-    """Start the engine under its keeper, and wait until it answers."""
-    say(f"Starting a container engine of the project's own in {folder}; it stops after use.")
+    """Start the process that runs the engine, and wait until the engine answers."""
+    say(f"Starting the project's own container engine in {folder}; it stops after use.")
     log = folder / "dockerd.log"
     with log.open("w") as output:
         subprocess.run(
@@ -71,33 +71,33 @@ def _started(folder: Path) -> str:
         )
     until = time.monotonic() + START_SECONDS
     while not (host := _running(folder)):
-        if not _is_kept(folder) or time.monotonic() > until:
-            # A keeper that still lives ends by itself when this process gives up its lock.
+        if not _is_alive(folder) or time.monotonic() > until:
+            # A process that still runs ends by itself when this one releases its lock.
             raise PlatformError(
                 f"dockerd does not start ({log}):\n{log.read_text()[-1500:]}\n"
-                "It needs a kernel and a container that let root mount and make cgroups."
+                "Root must be allowed to mount file systems and to create cgroups."
             )
         time.sleep(0.1)
     return host
 
 
-def _is_kept(folder: Path) -> bool:
-    """Tell whether the engine's keeper lives."""
-    with (folder / KEEPER_LOCK).open("a") as keeper:
-        return not taken(keeper.fileno(), fcntl.LOCK_EX)
+def _is_alive(folder: Path) -> bool:
+    """Return whether the process that runs the engine is alive."""
+    with (folder / ENGINE_LOCK).open("a") as lock:
+        return not taken(lock.fileno(), fcntl.LOCK_EX)
 
 
 def _leave(users: int, folder: Path) -> None:
-    """Stop using the engine; if nobody else does, wait until its keeper has stopped it."""
+    """Stop using the engine; if no other process uses it, wait until it has stopped."""
     fcntl.flock(users, fcntl.LOCK_UN)
     if _others_use_it(users):
         return
-    with (folder / KEEPER_LOCK).open("a") as keeper:
-        fcntl.flock(keeper, fcntl.LOCK_EX)
+    with (folder / ENGINE_LOCK).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _others_use_it(users: int) -> bool:
-    """Tell whether somebody has a part of the lock: not nobody, and not the keeper all of it."""
+    """Return whether another process holds the lock shared; the engine's holds it exclusively."""
     if taken(users, fcntl.LOCK_EX):
         fcntl.flock(users, fcntl.LOCK_UN)
         return False

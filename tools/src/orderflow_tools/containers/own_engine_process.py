@@ -1,7 +1,7 @@
-"""Runs the project's own dockerd for as long as somebody uses it: a process of its own.
+"""The process that runs the project's own dockerd for as long as another process uses it.
 
-Whoever uses the engine holds a shared lock on a file. Locks end with their processes, however
-these end, so that when this process gets the whole lock, nobody is left, and it stops the engine.
+Each user holds a shared lock on a file. A lock ends with its process, even if that is killed. So
+when this process gets the exclusive lock, no user is left, and it stops the engine.
 """
 
 import contextlib
@@ -17,16 +17,16 @@ from typing import Final
 from orderflow_tools.supervision.signals import die_with_parent
 
 USERS_LOCK: Final = "users.lock"
-"""A part of it is held by everybody who uses the engine."""
-KEEPER_LOCK: Final = "keeper.lock"
-"""Held by the keeper as long as it lives."""
+"""Held shared by each process that uses the engine."""
+ENGINE_LOCK: Final = "keeper.lock"
+"""Held by the process that runs the engine while it is alive."""
 CGROUP: Final = "orderflow-engine"
 STOP_SECONDS: Final = 40
-LOOK_SECONDS: Final = 0.1
+POLL_SECONDS: Final = 0.1
 
 
 def command(folder: Path) -> list[str]:
-    """Return what starts dockerd in a folder, apart from the machine's network and its mounts."""
+    """Return the command that starts dockerd without touching the machine's network or mounts."""
     return [
         *("unshare", "--mount", "--propagation", "slave", "dockerd"),
         *("--host", f"unix://{folder / 'docker.sock'}"),
@@ -38,22 +38,22 @@ def command(folder: Path) -> list[str]:
     ]
 
 
-def keep(folder: Path) -> int:
-    """Fork the keeper, which holds its lock already when this process ends."""
-    with (folder / KEEPER_LOCK).open("a") as keeper:
-        fcntl.flock(keeper, fcntl.LOCK_EX)
+def launch(folder: Path) -> int:
+    """Fork the process that runs the engine; it already holds its lock when this one ends."""
+    with (folder / ENGINE_LOCK).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         if os.fork():
             return 0
         os.setsid()
-        # The lock goes with the process, not before: whoever waits for it finds nothing left.
-        os._exit(_keep(folder))
+        # The lock ends with the process, so that a waiting process finds everything stopped.
+        os._exit(_run(folder))
 
 
-def _keep(folder: Path) -> int:
-    """Run dockerd until nobody uses it, or it ends by itself."""
+def _run(folder: Path) -> int:
+    """Run dockerd until no process uses it, or until it ends by itself."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    (folder / "dockerd.pid").unlink(missing_ok=True)  # of one that was killed
+    (folder / "dockerd.pid").unlink(missing_ok=True)  # a killed dockerd leaves it
     with (folder / USERS_LOCK).open("a") as users:
         engine = subprocess.Popen(
             command(folder),
@@ -61,7 +61,7 @@ def _keep(folder: Path) -> int:
         )
         try:
             while engine.poll() is None and not taken(users.fileno(), fcntl.LOCK_EX):
-                time.sleep(LOOK_SECONDS)
+                time.sleep(POLL_SECONDS)
         finally:
             _stop(engine)
             _remove_cgroups()
@@ -69,7 +69,7 @@ def _keep(folder: Path) -> int:
 
 
 def taken(file: int, mode: int) -> bool:
-    """Take a lock, shared or whole, if that can be done at once."""
+    """Take a lock, shared or exclusive, if it is free; return whether it was."""
     try:
         fcntl.flock(file, mode | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -88,7 +88,7 @@ def _stop(engine: "subprocess.Popen[bytes]") -> None:
 
 
 def _remove_cgroups() -> None:
-    """Remove the groups of processes that containers were in: they are empty, and stay."""
+    """Remove the control groups of the containers, which stay behind empty."""
     for pattern in (CGROUP, f"*/{CGROUP}"):
         for top in Path("/sys/fs/cgroup").glob(pattern):
             for group in [*sorted(top.rglob("*/"), reverse=True), top]:
@@ -97,4 +97,4 @@ def _remove_cgroups() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(keep(Path(sys.argv[1])))
+    sys.exit(launch(Path(sys.argv[1])))

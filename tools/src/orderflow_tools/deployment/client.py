@@ -1,4 +1,4 @@
-"""Asks a cluster's API server, by the pinned kubectl."""
+"""A client of a cluster's API server, by kubectl."""
 
 import os
 import subprocess
@@ -12,20 +12,20 @@ import yaml
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.proxies import bypassing
 
-QUESTION_TIMEOUT: Final = "--request-timeout=3s"
+REQUEST_TIMEOUT: Final = "--request-timeout=3s"
 
 
 @dataclass(frozen=True)
 class Client:
-    """kubectl with a certain kubeconfig, or, without one, with the user's own."""
+    """kubectl with a given kubeconfig, or without one with the user's own."""
 
     program: Path
     kubeconfig: Path | None = None
 
     def run(self, *arguments: str | Path, data: str | None = None) -> str:
-        """Run kubectl, give it `data` to read, and return what it printed.
+        """Run kubectl with `data` as its input, and return its output.
 
-        Raises PlatformError with kubectl's words when it fails.
+        Raises PlatformError with kubectl's message if it fails.
         """
         outcome = self._run(*arguments, data=data)
         if outcome.returncode:
@@ -34,17 +34,17 @@ class Client:
         return outcome.stdout
 
     def answers(self) -> bool:
-        """Tell whether the API server is ready."""
-        return self._run("get", "--raw=/readyz", QUESTION_TIMEOUT).returncode == 0
+        """Return whether the API server is ready."""
+        return self._run("get", "--raw=/readyz", REQUEST_TIMEOUT).returncode == 0
 
     def node_is_ready(self) -> bool:
-        """Tell whether the cluster has a node, and it can take pods."""
+        """Return whether the cluster has a node that accepts pods."""
         path = "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"
-        outcome = self._run("get", "nodes", "-o", path, QUESTION_TIMEOUT)
+        outcome = self._run("get", "nodes", "-o", path, REQUEST_TIMEOUT)
         return outcome.stdout.split() == ["True"]
 
     def environment(self) -> dict[str, str]:
-        """Return the environment for a program that asks this cluster."""
+        """Return the environment for a client program of this cluster."""
         if self.kubeconfig is None:
             return dict(os.environ)
         return {**without_proxy(self.kubeconfig, os.environ), "KUBECONFIG": str(self.kubeconfig)}
@@ -65,7 +65,7 @@ class Client:
 
 
 def without_proxy(kubeconfig: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment in which no proxy stands before the server of a kubeconfig."""
+    """Return an environment in which a kubeconfig's server is reached without a proxy."""
     if not kubeconfig.exists():
         return dict(environment)
     server = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]

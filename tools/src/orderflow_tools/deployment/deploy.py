@@ -1,4 +1,4 @@
-"""The local overlay on a cluster: applied as it is, with secrets, and waited for."""
+"""Applies the local overlay to a cluster, creates its secrets, and waits for the services."""
 
 from pathlib import Path
 from typing import Final
@@ -13,13 +13,13 @@ OVERLAY: Final = Path("deploy/overlays/local")
 NAMESPACE_FILE: Final = Path("deploy/base/namespace.yaml")
 STORES: Final = ("statefulset/redis", "statefulset/postgres")
 TIMEOUT: Final = 240
-"""Seconds for each part; a slow machine takes one or two minutes for all."""
+"""Seconds for each part; a slow machine takes one or two minutes for all of them."""
 
 
 def deploy(root: Path, client: Client, *, step: Step = silent) -> None:
     """Apply the overlay and return when every service is ready.
 
-    What was deployed before is restarted, since an image may have changed under the same name.
+    Services that were deployed before are restarted, as their images may have changed.
     """
     before = client.run("get", "deployments", "-n", secrets.NAMESPACE, "-o", "name").split()
     with step("secrets and manifests"):

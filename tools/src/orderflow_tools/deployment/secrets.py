@@ -1,4 +1,4 @@
-"""The secrets of the local overlay, made at random where they are missing, and kept there alone."""
+"""The secrets of the local overlay: random, created if missing, and stored in the cluster only."""
 
 from collections.abc import Callable, Mapping
 from secrets import token_urlsafe
@@ -14,13 +14,13 @@ NAMESPACE: Final = "orderflow"
 ACCESS: Final = "orderflow-access"
 ACCESS_KEY: Final = "access.json"
 FIRST_USER: Final = "orderflow-first-user"
-"""What people need of that which was made at random for `ACCESS`; no pod reads it."""
+"""The first user's name, password and token for people; no pod reads it."""
 NAME: Final = "admin"
 _POSTGRES: Final = "postgres:5432"
 
 
 def app_token() -> dict[str, str]:
-    """Return what a sidecar shows its service."""
+    """Return the token that a sidecar presents to its service."""
     return {"token": token_urlsafe(32)}
 
 
@@ -30,8 +30,8 @@ def redis() -> dict[str, str]:
 
 
 def postgres() -> dict[str, str]:
-    """Return a password for each role of the stores' server, and addresses that hold them."""
-    # They stand in URLs: none of these characters means anything there.
+    """Return a password for each database role, and the database URLs that contain them."""
+    # They are part of URLs, so none of their characters may have a meaning there.
     passwords = {role: token_urlsafe(24) for role in ("orders", "approvals", "inventory")}
     tables = {
         f"{role}-url": f"postgresql+psycopg://{role}:{passwords[role]}@{_POSTGRES}/{role}"
@@ -54,7 +54,7 @@ SECRETS: Final[Mapping[str, Callable[[], dict[str, str]]]] = {
 
 
 def access() -> tuple[dict[str, str], dict[str, str]]:
-    """Return a first user and a token as services read them, and as people use them."""
+    """Return a first user and a token: as the services' access file, and as people use them."""
     password, token = passwords.made(), new_token()
     file = people.with_user(
         AccessFile(), NAME, (Role.APPROVER, Role.OPERATOR), passwords.hashed(password)
@@ -65,24 +65,24 @@ def access() -> tuple[dict[str, str], dict[str, str]]:
 
 
 def create_missing(client: Client) -> list[str]:
-    """Create the secrets that are not there, and return their names; none that is there changes."""
-    told = client.run("get", "secrets", "-n", NAMESPACE, "-o", "name").split()
-    missing = [name for name in SECRETS if f"secret/{name}" not in told]
+    """Create the missing secrets and return their names; existing ones do not change."""
+    existing = client.run("get", "secrets", "-n", NAMESPACE, "-o", "name").split()
+    missing = [name for name in SECRETS if f"secret/{name}" not in existing]
     documents = [manifest(name, SECRETS[name]()) for name in missing]
-    if f"secret/{ACCESS}" not in told:
+    if f"secret/{ACCESS}" not in existing:
         missing.append(ACCESS)
-        kept, used = access()
-        documents += [manifest(ACCESS, kept), manifest(FIRST_USER, used)]
-        # One that is left from another access file opens nothing any more.
+        stored, used = access()
+        documents += [manifest(ACCESS, stored), manifest(FIRST_USER, used)]
+        # A secret that belongs to an earlier access file is no longer valid.
         client.run("delete", "secret", FIRST_USER, "-n", NAMESPACE, "--ignore-not-found")
     if documents:
-        # By standard input: among arguments, everybody on the machine could read them.
+        # On standard input, because every user of the machine can read arguments.
         client.run("create", "-f", "-", data=yaml.safe_dump_all(documents))
     return missing
 
 
 def manifest(name: str, values: dict[str, str]) -> dict[str, Any]:
-    """Return a secret as Kubernetes takes it."""
+    """Return the manifest of a secret."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -1,4 +1,4 @@
-"""The processes of a run, each under a keeper: started, found by their pid files, stopped."""
+"""The processes of a run, each under a supervisor: started, found by pid file, stopped."""
 
 import contextlib
 import json
@@ -19,10 +19,10 @@ from orderflow_tools.supervision import ownership
 SERVICES: Final = APPS
 SIDECARS: Final = tuple(f"{app}-daprd" for app in APPS)
 NAMES: Final = ("broker", "placement", "scheduler", "dapr", *SIDECARS, *SERVICES)
-"""Every kept process. `dapr` is `dapr run`, which starts the sidecars and the services."""
+"""Every supervised process; `dapr` is `dapr run`, which starts sidecars and services."""
 
 STOP_ORDER: Final = (
-    # Services end what they have in hand while all that they need is still there.
+    # Services finish their current work while everything that they need is still running.
     ("orders", "approvals"),
     ("inventory",),
     SIDECARS,
@@ -34,7 +34,7 @@ STOP_ORDER: Final = (
 
 @dataclass(frozen=True)
 class Report:
-    """What a keeper has told: an event (restarted, failing, gave_up, killed) in words."""
+    """A supervisor's report of an event: restarted, failing, gave_up or killed."""
 
     name: str
     event: str
@@ -50,11 +50,11 @@ def start(
     *,
     grace: float = 10,
 ) -> "subprocess.Popen[bytes]":
-    """Start a command under a keeper, in a session of its own, so that Ctrl-C does not reach it."""
-    keeping = [str(keep_alive(settings)), name, "--home", str(settings.home)]
+    """Start a command under a supervisor, in its own session, which Ctrl-C does not reach."""
+    supervised = [str(keep_alive(settings)), name, "--home", str(settings.home)]
     return subprocess.Popen(
         [
-            *keeping,
+            *supervised,
             *("--directory", str(settings.root), "--grace", str(grace), "--"),
             *(str(part) for part in command),
         ],
@@ -66,11 +66,11 @@ def start(
     )
 
 
-def keeper_of(settings: Settings, name: str) -> psutil.Process | None:
-    """Return a process's keeper, if it lives.
+def supervisor_of(settings: Settings, name: str) -> psutil.Process | None:
+    """Return a process's supervisor, if it is alive.
 
-    A number that another process has got is not it, and neither is the keeper of another folder,
-    of which this one is a copy.
+    A later process with the same number does not count, nor does the supervisor of another
+    folder, of which this one is a copy.
     """
     process = _process(settings.run / f"{name}.keeper")
     with contextlib.suppress(psutil.Error):
@@ -82,47 +82,47 @@ def keeper_of(settings: Settings, name: str) -> psutil.Process | None:
 
 
 def pid_of(settings: Settings, name: str) -> int | None:
-    """Return a kept process's id, or None while it is not running."""
-    process, keeper = _process(settings.run / f"{name}.pid"), keeper_of(settings, name)
+    """Return the id of a supervised process, or None while it is not running."""
+    process, supervisor = _process(settings.run / f"{name}.pid"), supervisor_of(settings, name)
     with contextlib.suppress(psutil.Error):
-        if process and keeper and process.ppid() == keeper.pid:
+        if process and supervisor and process.ppid() == supervisor.pid:
             return process.pid
     return None
 
 
 def running(settings: Settings) -> list[str]:
-    """Return the names of the kept processes whose keepers live."""
-    return [name for name in NAMES if keeper_of(settings, name)]
+    """Return the names of the processes whose supervisors are alive."""
+    return [name for name in NAMES if supervisor_of(settings, name)]
 
 
 def stop(settings: Settings, names: Iterable[str], *, patience: float = 30) -> list[str]:
-    """Stop these processes together, and return the names of those that had to be killed."""
-    keepers = {}
+    """Stop these processes together, and return the names of those that were killed."""
+    supervisors = {}
     for name in names:
-        if keeper := keeper_of(settings, name):
+        if supervisor := supervisor_of(settings, name):
             with contextlib.suppress(psutil.Error):
-                keeper.send_signal(signal.SIGTERM)
-            keepers[keeper] = name
-    _, alive = psutil.wait_procs(list(keepers), timeout=patience)
-    for keeper in alive:
+                supervisor.send_signal(signal.SIGTERM)
+            supervisors[supervisor] = name
+    _, alive = psutil.wait_procs(list(supervisors), timeout=patience)
+    for supervisor in alive:
         with contextlib.suppress(psutil.Error):
-            keeper.kill()  # its command is killed with it, by the kernel
-    return [keepers[keeper] for keeper in alive]
+            supervisor.kill()  # its command is killed with it, by the kernel
+    return [supervisors[each] for each in alive]
 
 
 def stop_all(settings: Settings) -> list[str]:
-    """Stop whatever runs, in an order in which each finds what it needs to end well."""
+    """Stop everything, in an order in which each process can still reach what it needs."""
     killed = []
     for names in STOP_ORDER:
         killed += stop(settings, names)
-    # A start that was interrupted may have begun something behind our back.
+    # An interrupted start may have started more processes meanwhile.
     while left := running(settings):
         killed += stop(settings, left)
     return killed
 
 
 def send(settings: Settings, name: str, signal_number: int) -> int:
-    """Send a signal to a kept process (not to its keeper), and return its id."""
+    """Send a signal to a supervised process, not to its supervisor, and return its id."""
     pid = pid_of(settings, name)
     if pid is None:
         raise ProcessLookupError(f"{name} is not running")
@@ -131,7 +131,7 @@ def send(settings: Settings, name: str, signal_number: int) -> int:
 
 
 def reports_since(settings: Settings, offset: int) -> tuple[list[Report], int]:
-    """Return what keepers have told since an offset, and the offset for the next call."""
+    """Return the supervisors' reports since an offset, and the offset for the next call."""
     try:
         with (settings.run / "reports.jsonl").open("rb") as file:
             file.seek(offset)

@@ -1,4 +1,4 @@
-"""Dapr for this project: an installation found on the machine, or one built from pinned modules."""
+"""Dapr: an installation found on the machine, or one built from pinned Go modules."""
 
 import os
 import shutil
@@ -42,15 +42,15 @@ TARGETS: Final = (
 
 HEALTH_SERVER: Final = "pkg/healthz/server/server.go"
 HEALTH_LINE: Final = ('fmt.Sprintf(":%d", s.port)', 'fmt.Sprintf("127.0.0.1:%d", s.port)')
-"""Placement and scheduler 1.18.1 read --healthz-listen-address and then listen on all interfaces.
+"""Placement and scheduler 1.18.1 ignore --healthz-listen-address and listen on all interfaces.
 
-This line of theirs is changed while they are built, so that nothing of a run is open to a network.
+This line is changed when they are built, so that a run is not reachable from a network.
 """
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """The programs that make up Dapr, and where they come from, in words."""
+    """The programs of Dapr, and where they come from, in words."""
 
     dapr: Path
     daprd: Path
@@ -60,18 +60,18 @@ class Runtime:
 
 
 def build_key(modules: Path) -> str:
-    """Return a name for a build of these modules: it changes with the pins and with the flags."""
+    """Return a name for a build of these modules, which changes with the pins and the flags."""
     files = [f"{module}/{name}" for module in ("runtime", "cli") for name in ("go.mod", "go.sum")]
     return key_of(modules, files, [TARGETS, sorted(BUILD_ENVIRONMENT.items()), HEALTH_LINE])
 
 
 def find_runtime(root: Path, environment: Mapping[str, str] = os.environ) -> Runtime:
-    """Return Dapr: installed on this machine in the right version, built before, or built now."""
+    """Return Dapr: installed on this machine in the right version, or else built if need be."""
     return find_installed(environment) or built_runtime(root, environment)
 
 
 def built_runtime(root: Path, environment: Mapping[str, str] = os.environ) -> Runtime:
-    """Return Dapr as it is pinned: built before, or built now."""
+    """Return Dapr in the pinned version, built if need be."""
     modules = root / "tools" / "dapr-toolchain"
     build = Build(
         title=f"Dapr {RUNTIME_VERSION}",
@@ -92,9 +92,9 @@ def built_runtime(root: Path, environment: Mapping[str, str] = os.environ) -> Ru
 
 
 def find_installed(environment: Mapping[str, str] = os.environ) -> Runtime | None:
-    """Return a Dapr installation of the same minor version with all its programs, if there is one.
+    """Return a complete Dapr installation of the same minor version, if there is one.
 
-    Its runtime is looked for where its own CLI does: in DAPR_RUNTIME_PATH, else the home folder.
+    Its runtime is searched where the Dapr CLI searches: in DAPR_RUNTIME_PATH or the home folder.
     """
     cli = shutil.which("dapr", path=environment.get("PATH"))
     folder = Path(environment.get("DAPR_RUNTIME_PATH") or Path.home()) / ".dapr" / "bin"
@@ -124,12 +124,12 @@ def _version_of(daprd: Path) -> str:
 
 
 def _changed_module(go: Go, module: Path, folder: Path) -> Path:
-    """Return a go.mod by which Dapr is compiled with a changed health server; see HEALTH_LINE."""
+    """Return a go.mod that compiles Dapr with a changed health server; see HEALTH_LINE."""
     modfile, copy = folder / "go.mod", folder / "dapr"
     if modfile.exists():
         return modfile
     *_, dapr = lines(go, module, "list", "-m", "-f", "{{.Dir}}", DAPR)
-    # The module cache is read-only, and so would be a copy that keeps the modes.
+    # The module cache is read-only; a copy that preserved the modes would be, too.
     shutil.copytree(dapr, copy, copy_function=shutil.copyfile)
     for path in [copy, *copy.rglob("*/")]:
         path.chmod(0o755)

