@@ -1,4 +1,4 @@
-"""`orderflow-tools run` with a platform that only notes what happens to it: run as a program."""
+"""`orderflow-tools run` with a platform that only records its calls; run as a program."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from orderflow_tools.supervision.processes import Report
 
 
 class NotedPlatform:
-    """Writes down when it is started and stopped, and reports something at every look."""
+    """Records when it is started and stopped, and always has something to report."""
 
     made_password = None
     is_running = True

@@ -1,4 +1,4 @@
-"""What the bench measures and how it is asked, without a platform."""
+"""The measurements and options of the bench, without a platform."""
 
 import argparse
 import os
@@ -18,7 +18,7 @@ def options(arguments: list[str]) -> argparse.Namespace:
 
 
 class RecordedContext:
-    """A workflow context that notes the activities that are called."""
+    """A workflow context that records the called activities."""
 
     instance_id = "bare-1"
 
@@ -31,7 +31,7 @@ class RecordedContext:
 
 
 def test_a_bare_workflow_has_five_activities() -> None:
-    """It does as many steps as a small order, one after the other."""
+    """It has as many steps as a small order, in sequence."""
     context = RecordedContext()
     workflow = bare_worker.bare_workflow(context, None)  # type: ignore[arg-type]
 
@@ -41,8 +41,8 @@ def test_a_bare_workflow_has_five_activities() -> None:
     assert context.called[-1] == ("nothing", {"id": "bare-1", "step": 5})
 
 
-def test_the_meter_reads_a_living_process() -> None:
-    """CPU time only grows, and memory is there."""
+def test_the_meter_reads_a_process() -> None:
+    """CPU time never decreases, and memory is in use."""
     first = meter.read(["me"], lambda _: os.getpid())
     sum(number * number for number in range(200_000))
     second = meter.read(["me"], lambda _: os.getpid())
@@ -57,7 +57,7 @@ def test_the_meter_says_which_process_is_missing() -> None:
         meter.read(["scheduler"], lambda _: None)
 
 
-def test_a_process_that_died_meanwhile_spoils_the_figure() -> None:
+def test_a_process_that_died_meanwhile_cannot_be_measured() -> None:
     """The CPU time of a new process says nothing about the old one's."""
     first = meter.Reading({"orders": 1}, {"orders": 10.0}, {"orders": 1.0})
     second = meter.Reading({"orders": 2}, {"orders": 1.0}, {"orders": 1.0})
@@ -67,7 +67,7 @@ def test_a_process_that_died_meanwhile_spoils_the_figure() -> None:
 
 
 def test_the_options_have_the_documented_defaults() -> None:
-    """Without arguments: 300 orders, 20 in flight, three rounds, no filling up."""
+    """Without arguments: 300 orders, 20 in flight, three rounds, one sample."""
     read = options([])
 
     assert (read.orders, read.in_flight, read.rounds, read.done) == (300, 20, 3, 0)
@@ -75,20 +75,20 @@ def test_the_options_have_the_documented_defaults() -> None:
 
 @pytest.mark.parametrize("value", ["0", "-1", "many"])
 def test_counts_must_be_positive(value: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """No orders cannot be measured, and the message says which option is wrong."""
+    """Zero orders cannot be measured, and the error names the option."""
     with pytest.raises(SystemExit):
         options(["--orders", value])
 
     assert "--orders" in capsys.readouterr().err
 
 
-def test_the_document_tells_how_it_was_measured() -> None:
-    """Figures are of use with the load that they were taken under."""
+def test_the_document_records_the_load() -> None:
+    """Figures are only useful together with the load."""
     burst = Burst(1, 1.0, [50.0], {"orders": 40.0})
     sample = Sample(60, [Round(burst, burst)], [50.0], [50.0], {"orders": 1.0}, {"orders": 1.0})
     read = options(["--orders", "1", "--in-flight", "2"])
 
-    told = main.document([sample], read)
+    written = main.document([sample], read)
 
-    assert (told["orders"], told["in_flight"], told["growth"]) == (1, 2, None)
-    assert [each["cpu_ratio"] for each in told["samples"]] == [1.0]
+    assert (written["orders"], written["in_flight"], written["growth"]) == (1, 2, None)
+    assert [each["cpu_ratio"] for each in written["samples"]] == [1.0]

@@ -1,4 +1,4 @@
-"""The bench's arithmetic, and the shape of what it tells."""
+"""The arithmetic and the output of the bench."""
 
 import io
 import json
@@ -57,25 +57,25 @@ def text_of(*samples: Sample) -> str:
     ("share", "expected"), [(0.5, 50), (0.99, 99), (1.0, 100), (0.001, 1), (0.0, 1)]
 )
 def test_a_percentile_is_a_value_that_was_measured(share: float, expected: float) -> None:
-    """Of 1 to 100 in any order, the value at its rank is told."""
+    """Of 1 to 100 in any order, it is the value at its rank."""
     values = [float(value) for value in range(100, 0, -1)]
 
     assert percentile(values, share) == expected
 
 
 def test_the_percentile_of_one_value_is_that_value() -> None:
-    """A single lone order is its own median and its own worst."""
+    """A single order is its own median and its own worst."""
     assert percentile([7.0], 0.5) == percentile([7.0], 0.99) == 7.0
 
 
-def test_nothing_has_no_percentile() -> None:
-    """A burst without a result is a mistake, not a zero."""
+def test_no_values_have_no_percentile() -> None:
+    """A burst without a result is an error, not zero."""
     with pytest.raises(ValueError, match="no values, so no percentile"):
         percentile([], 0.5)
 
 
 def test_a_burst_costs_what_all_its_processes_used() -> None:
-    """CPU is told for one piece of work, in all and for each process."""
+    """CPU time is given per piece of work, in total and for each process."""
     measured = burst(100.0, broker_ms=20.0)
 
     assert measured.per_second == 5.0
@@ -83,23 +83,23 @@ def test_a_burst_costs_what_all_its_processes_used() -> None:
     assert measured.cpu_of_each == {"orders": 10.0, "broker": 2.0}
 
 
-def test_the_ratio_is_made_pair_by_pair() -> None:
-    """A round that a busy machine made dear on both sides counts like any other."""
+def test_the_ratio_is_computed_per_round() -> None:
+    """A round that a busy machine slowed down on both sides counts like any other."""
     quiet, busy = a_round(200.0, 100.0), a_round(900.0, 300.0)
 
     assert quiet.ratio == 2.0
     assert sample(quiet, busy, a_round(210.0, 100.0)).ratio == pytest.approx(2.1)
 
 
-def test_medians_are_taken_name_by_name() -> None:
+def test_medians_are_computed_per_name() -> None:
     """One process's worst round does not hide another's."""
     rows = [{"a": 1.0, "b": 9.0}, {"a": 3.0, "b": 7.0}, {"a": 2.0, "b": 8.0}]
 
     assert medians(rows) == {"a": 2.0, "b": 8.0}
 
 
-def test_growth_is_told_by_the_bare_worker() -> None:
-    """A machine that has become slower is no growth, for the bare worker is slower too."""
+def test_growth_is_relative_to_the_bare_worker() -> None:
+    """A slower machine is no growth, because the bare worker is slower too."""
     early, late = sample(a_round(200.0, 100.0)), sample(a_round(330.0, 150.0), done=10_000)
 
     assert growth([early, late]) == pytest.approx(1.1)
@@ -107,7 +107,7 @@ def test_growth_is_told_by_the_bare_worker() -> None:
 
 
 def test_growth_of_the_engine_is_growth() -> None:
-    """An engine that costs more after many orders does not hide behind the bare workflow."""
+    """An engine that costs more after many orders is not hidden by the bare workflow."""
     early = sample(a_round(200.0, 100.0, engine_ms=100.0))
     late = sample(a_round(300.0, 100.0, engine_ms=200.0))
 
@@ -116,7 +116,7 @@ def test_growth_of_the_engine_is_growth() -> None:
 
 
 def test_a_summary_is_json_with_every_figure() -> None:
-    """Programs find the ratio, both kinds of work, each process and its memory."""
+    """It contains the ratio, both kinds of work, each process and its memory."""
     figures = json.loads(json.dumps(summary(sample())))
 
     assert figures["cpu_ratio"] == 2.0
@@ -137,8 +137,8 @@ def test_a_summary_is_json_with_every_figure() -> None:
     assert figures["memory_mb"]["broker"] == {"start": 5.0, "end": 9.0}
 
 
-def test_the_tables_tell_the_ratio_and_the_processes() -> None:
-    """A person reads speed, cost, memory, and the figure that counts."""
+def test_the_tables_show_the_ratio_and_the_processes() -> None:
+    """They show speed, cost, memory, and the main figure."""
     text = text_of(sample())
 
     assert "relative to a bare workflow of five activities: 2.00 (rounds: 2.00)" in text
@@ -147,8 +147,8 @@ def test_the_tables_tell_the_ratio_and_the_processes() -> None:
     assert "after 60:" not in text
 
 
-def test_two_samples_end_with_how_the_cost_has_grown() -> None:
-    """After so many orders an order should cost what it did at first."""
+def test_two_samples_end_with_the_growth_of_the_cost() -> None:
+    """After many orders, an order should cost as much as at first."""
     text = text_of(sample(), sample(done=10_000))
 
     assert "after 10000 orders relative to 60, measured by the CPU of the bare worker: 1.00" in text

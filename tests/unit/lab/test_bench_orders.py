@@ -1,4 +1,4 @@
-"""How the bench tells the ends of its own orders from all else that the stream brings."""
+"""How the bench recognizes the ends of its own orders in the stream."""
 
 import asyncio
 import time
@@ -19,8 +19,8 @@ def change(order_id: str, status: str, reason: str | None = None) -> dict[str, s
     return {"order_id": order_id, "status": status, "reason": reason}
 
 
-def test_a_completed_order_has_its_latency_noted() -> None:
-    """The time from its publication to its final status is kept, in ms."""
+def test_the_latency_of_a_completed_order_is_recorded() -> None:
+    """It is the time from publication to final status, in ms."""
     burst = burst_with("mine")
 
     assert _ended(burst, change("mine", "completed"))
@@ -29,7 +29,7 @@ def test_a_completed_order_has_its_latency_noted() -> None:
 
 
 @pytest.mark.parametrize("status", ["received", "reserved", "paid"])
-def test_a_status_on_the_way_is_no_end(status: str) -> None:
+def test_an_intermediate_status_is_no_end(status: str) -> None:
     """Only a final status ends an order."""
     burst = burst_with("mine")
 
@@ -37,12 +37,12 @@ def test_a_status_on_the_way_is_no_end(status: str) -> None:
     assert burst.latencies_ms == []
 
 
-def test_orders_of_others_are_left_out() -> None:
-    """A stream that is read again brings the orders of earlier bursts."""
+def test_other_orders_are_ignored() -> None:
+    """A stream that is read again contains the orders of earlier bursts."""
     assert not _ended(burst_with("mine"), change("another", "completed"))
 
 
-def test_an_order_that_ends_otherwise_ends_the_bench() -> None:
-    """What a rejection costs is not what is measured; the message tells which and why."""
+def test_an_order_that_does_not_complete_ends_the_bench() -> None:
+    """The cost of a rejection is not measured; the error names the order and the reason."""
     with pytest.raises(PlatformError, match=r"mine ended as rejected \(out_of_stock\)"):
         _ended(burst_with("mine"), change("mine", "rejected", "out_of_stock"))

@@ -1,4 +1,4 @@
-"""Which browser the pages are tested in."""
+"""Which browser the tests of the pages use."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ from orderflow_tools.errors import PlatformError
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Have a folder of programs that is the whole PATH."""
+    """Make a folder the whole PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 
@@ -23,8 +23,8 @@ def _program(path: Path) -> Path:
     return path
 
 
-def test_a_browser_that_is_there_is_used(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is installed where there is a Chromium or a Chrome."""
+def test_an_installed_browser_is_used(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is installed if there is a Chromium or a Chrome."""
     monkeypatch.setattr(browser, "install", pytest.fail)
     there = _program(programs / "google-chrome")
 
@@ -32,7 +32,7 @@ def test_a_browser_that_is_there_is_used(programs: Path, monkeypatch: pytest.Mon
 
 
 def test_a_named_browser_comes_before_others(programs: Path) -> None:
-    """The variable decides, by a path or by a name."""
+    """The variable takes precedence, with a path or a name."""
     _program(programs / "chromium")
     named = _program(programs / "other")
 
@@ -40,8 +40,8 @@ def test_a_named_browser_comes_before_others(programs: Path) -> None:
     assert find_browser({VARIABLE: "other"}) == named
 
 
-def test_a_named_browser_must_be_there(programs: Path) -> None:
-    """A wrong name is told, and no other browser is taken instead."""
+def test_a_named_browser_must_exist(programs: Path) -> None:
+    """A wrong name is reported, and no other browser is used instead."""
     _program(programs / "chromium")
 
     with pytest.raises(PlatformError, match=f"{VARIABLE} is nowhere"):
@@ -50,14 +50,14 @@ def test_a_named_browser_must_be_there(programs: Path) -> None:
 
 @pytest.mark.usefixtures("programs")
 def test_without_root_a_missing_browser_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who cannot install packages is told what to install."""
+    """Users who cannot install packages learn what is missing."""
     monkeypatch.setattr(browser, "is_root_on_debian", lambda: False)
 
     with pytest.raises(PlatformError, match="the package `chromium`"):
         find_browser({})
 
 
-def test_root_gets_the_browser_of_debian(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_gets_debians_browser(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The package is installed, and then used."""
 
     def install(*packages: str) -> None:

@@ -28,13 +28,13 @@ MODULE = ROOT / "lab" / programs.MODULE
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
-    """Return the folders of a cluster that nobody starts."""
+    """Return the folders of a cluster that is never started."""
     made = Layout(ROOT, tmp_path / "cluster", tmp_path / "cache")
     made.configuration.mkdir(parents=True)
     return made
 
 
-def test_the_first_blocks_are_taken_on_a_machine_with_a_route_to_everything() -> None:
+def test_a_default_route_does_not_block_the_first_addresses() -> None:
     """A default route says nothing about which addresses are in use."""
     routes = [IPv4Network("0.0.0.0/0"), IPv4Network("192.0.2.0/24")]
 
@@ -42,13 +42,13 @@ def test_the_first_blocks_are_taken_on_a_machine_with_a_route_to_everything() ->
 
 
 @pytest.mark.parametrize("route", ["10.0.0.0/8", "10.96.7.0/24", "10.244.0.1/32", "10.88.77.0/30"])
-def test_blocks_that_the_machine_uses_are_left_alone(route: str) -> None:
-    """Neither the node's block, nor that of services or pods, hides a network of the machine."""
+def test_blocks_that_the_machine_uses_are_avoided(route: str) -> None:
+    """No block of node, services or pods hides a network of the machine."""
     assert free_network([IPv4Network(route)]) is CANDIDATES[1]
 
 
 def test_a_machine_that_uses_all_blocks_gets_no_cluster() -> None:
-    """It is better said than half working."""
+    """An error is better than a cluster that cannot be reached."""
     private = [IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 
     with pytest.raises(PlatformError, match="routes to all address blocks"):
@@ -56,19 +56,19 @@ def test_a_machine_that_uses_all_blocks_gets_no_cluster() -> None:
 
 
 def test_the_node_sees_the_clusters_folder_by_a_short_path(layout: Layout) -> None:
-    """A socket's path may have a hundred characters, however deep the checkout lies."""
+    """A socket's path is limited to about a hundred characters, even in a deep checkout."""
     assert str(layout.seen(layout.data / "kubelet")) == "/run/orderflow/data/kubelet"
     assert str(layout.seen(layout.cache / "x" / "etcd")) == "/run/orderflow-programs/x/etcd"
 
 
-def test_what_the_node_does_not_see_is_refused(layout: Layout, tmp_path: Path) -> None:
-    """A path that means something else inside would fail in a way that is hard to understand."""
+def test_a_path_that_the_node_does_not_see_is_refused(layout: Layout, tmp_path: Path) -> None:
+    """A path with another meaning inside would fail in a way that is hard to understand."""
     with pytest.raises(PlatformError, match="does not see"):
         layout.seen(tmp_path / "elsewhere")
 
 
 def test_each_part_gets_a_certificate_that_the_authority_has_signed(tmp_path: Path) -> None:
-    """The API server knows its clients by name and group, and a kubelet as a node."""
+    """The API server identifies clients by name and group, and a kubelet as a node."""
     certificates.write_all(tmp_path, ["10.88.77.1"])
 
     authority = x509.load_pem_x509_certificate((tmp_path / "ca.crt").read_bytes())
@@ -80,16 +80,16 @@ def test_each_part_gets_a_certificate_that_the_authority_has_signed(tmp_path: Pa
 
 
 def test_the_servers_certificate_names_its_address(tmp_path: Path) -> None:
-    """A client that came to another server would be told."""
+    """A client would notice a connection to another server."""
     certificates.write_all(tmp_path, ["10.88.77.1"])
 
     server = x509.load_pem_x509_certificate((tmp_path / "apiserver.crt").read_bytes())
-    told = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert "10.88.77.1" in map(str, told.get_values_for_type(x509.IPAddress))
+    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "10.88.77.1" in map(str, names.get_values_for_type(x509.IPAddress))
 
 
-def test_keys_and_kubeconfigs_are_their_owners_alone(tmp_path: Path) -> None:
-    """Whoever reads one rules the cluster."""
+def test_keys_and_kubeconfigs_are_readable_by_their_owner_only(tmp_path: Path) -> None:
+    """Each of them gives full control of the cluster."""
     certificates.write_all(tmp_path, [])
     kubeconfig = tmp_path / "kubeconfig"
 
@@ -101,8 +101,8 @@ def test_keys_and_kubeconfigs_are_their_owners_alone(tmp_path: Path) -> None:
     assert b"PRIVATE KEY" in base64.b64decode(user["client-key-data"])
 
 
-def test_an_image_holds_its_program_and_tells_its_layers_sum(tmp_path: Path) -> None:
-    """Containerd takes only what has the sum that its configuration tells."""
+def test_an_image_contains_its_program_and_its_layers_digest(tmp_path: Path) -> None:
+    """Containerd only accepts a layer whose digest is in the configuration."""
     program = tmp_path / "daprd"
     program.write_bytes(b"\x7fELF" + bytes(range(256)) * 9)
     file = io.BytesIO()
@@ -128,7 +128,7 @@ def test_an_image_holds_its_program_and_tells_its_layers_sum(tmp_path: Path) -> 
 
 
 def groups(root: Path, *names: str, version: int) -> Path:
-    """Make a folder like that of a machine's control groups."""
+    """Make a folder like a machine's control groups."""
     for folder in [root, *(root / name for name in names)]:
         folder.mkdir(exist_ok=True)
         if folder != root or version == 2:
@@ -139,7 +139,7 @@ def groups(root: Path, *names: str, version: int) -> Path:
 
 
 def test_control_groups_of_version_1_have_one_folder_per_controller(tmp_path: Path) -> None:
-    """Systemd's own hierarchy of version 2 beside them is no place for pods."""
+    """Systemd's own hierarchy of version 2 beside them is not for pods."""
     root = groups(tmp_path / "cgroup", "cpu", "memory", "unified", version=1)
     (root / "cpuacct").symlink_to("cpu")
 
@@ -147,7 +147,7 @@ def test_control_groups_of_version_1_have_one_folder_per_controller(tmp_path: Pa
 
 
 def test_control_groups_of_version_2_have_one_folder(tmp_path: Path) -> None:
-    """There, a group of the system is no hierarchy of its own."""
+    """A group of the system is not a separate hierarchy."""
     root = groups(tmp_path / "cgroup", "system.slice", version=2)
 
     assert cgroups.hierarchies(root) == [root]
@@ -155,15 +155,15 @@ def test_control_groups_of_version_2_have_one_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["", "unified", "cpu"])
 def test_a_nodes_groups_are_found_wherever_they_are(tmp_path: Path, place: str) -> None:
-    """Runc makes groups also where the kubelet makes none, and they must be removed too."""
+    """Runc also creates groups where the kubelet creates none; they must be removed too."""
     root = groups(tmp_path / "cgroup", "cpu", "unified", version=1)
     (root / place / cgroups.NAME).mkdir()
 
     assert cgroups.remaining(root) == [root / place / cgroups.NAME]
 
 
-def test_the_kubelet_asks_the_clusters_own_name_server(layout: Layout) -> None:
-    """CoreDNS gets the address that pods are told."""
+def test_the_kubelet_uses_the_clusters_own_dns(layout: Layout) -> None:
+    """CoreDNS has the address that the kubelet gives to pods."""
     network = CANDIDATES[1]
     worker.write_configuration(layout, network)
 
@@ -176,8 +176,8 @@ def test_the_kubelet_asks_the_clusters_own_name_server(layout: Layout) -> None:
     assert kubelet["clusterDNS"] == services == [str(network.dns)]
 
 
-def test_a_volume_is_a_folder_that_is_there(layout: Layout) -> None:
-    """A pod waits for ever for a volume whose folder nobody has made."""
+def test_the_folder_of_a_volume_exists(layout: Layout) -> None:
+    """A pod waits for ever for a volume whose folder is missing."""
     documents = list(yaml.safe_load_all(manifests(layout, CANDIDATES[0])))
 
     paths = [each["spec"]["local"]["path"] for each in documents if "local" in each.get("spec", {})]
@@ -185,8 +185,8 @@ def test_a_volume_is_a_folder_that_is_there(layout: Layout) -> None:
     assert paths == [str(layout.seen(each)) for each in sorted(layout.volumes.iterdir())]
 
 
-def test_no_proxy_stands_before_the_cluster(tmp_path: Path) -> None:
-    """A machine that reaches the world by a proxy reaches its own cluster without."""
+def test_the_cluster_is_reached_without_a_proxy(tmp_path: Path) -> None:
+    """A machine with a proxy for the Internet reaches its own cluster directly."""
     certificates.write_all(tmp_path, [])
     path = tmp_path / "kubeconfig"
     certificates.write_kubeconfig(path, "https://10.88.77.1:6443", tmp_path, "admin")
@@ -195,16 +195,16 @@ def test_no_proxy_stands_before_the_cluster(tmp_path: Path) -> None:
     assert without_proxy(path, {"NO_PROXY": "example.com"})["NO_PROXY"] == "example.com,10.88.77.1"
 
 
-def test_the_pins_are_the_versions_that_are_told() -> None:
-    """What images and servers say of themselves is what the module pins."""
+def test_the_pins_are_the_reported_versions() -> None:
+    """Images and servers report the versions that the module pins."""
     pins = (MODULE / "go.mod").read_text()
 
     assert f"k8s.io/kubernetes v{programs.KUBERNETES_VERSION}\n" in pins
     assert f"github.com/coredns/coredns v{programs.COREDNS_VERSION}\n" in pins
 
 
-def test_where_there_is_no_go_the_wheel_can_build_a_cluster() -> None:
-    """A machine without Go gets one from the wheel."""
+def test_the_wheel_can_build_a_cluster() -> None:
+    """On a machine without Go, the wheel is new enough."""
     carried = tuple(int(part) for part in go_compiler.WHEEL.partition("==")[2].split("."))
 
     assert carried >= go_compiler.required_version((MODULE / "go.mod").read_text())
@@ -220,5 +220,5 @@ def test_where_there_is_no_go_the_wheel_can_build_a_cluster() -> None:
     ],
 )
 def test_go_names_a_program_by_its_folder(package: str, name: str) -> None:
-    """A folder that is a major version is none that it is named by."""
+    """A folder that is a major version does not count."""
     assert go_build.program_name(package) == name

@@ -1,4 +1,4 @@
-"""Where the PostgreSQL server of the tests is found."""
+"""How the PostgreSQL server of the tests is found."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from orderflow_tools.errors import PlatformError
 def test_a_missing_server_is_named_with_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who may not install it is told what to install."""
+    """Users who cannot install it learn which package is missing."""
     monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.setattr(postgres_server, "DEBIAN_PROGRAMS", tmp_path)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -22,8 +22,8 @@ def test_a_missing_server_is_named_with_what_to_install(
         postgres_server.find_postgres()
 
 
-def test_the_newest_server_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of several versions that Debian has installed side by side, the newest serves."""
+def test_the_newest_server_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several installed versions, the newest is used."""
     monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.setattr(postgres_server, "DEBIAN_PROGRAMS", tmp_path)
     for version in ("9.6", "15", "17"):

@@ -27,12 +27,12 @@ def able(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
 
 @pytest.mark.usefixtures("able")
 def test_root_on_linux_with_control_groups_can_run_a_node() -> None:
-    """Nothing stands against it, and what needs no node is never taken for a whole cluster."""
+    """No reason is given, so an API server alone is not mistaken for a whole cluster."""
     assert why_no_node() is None
 
 
-def test_others_than_root_cannot(able: pytest.MonkeyPatch) -> None:
-    """The reason names root, and the error what can be done instead."""
+def test_other_users_cannot(able: pytest.MonkeyPatch) -> None:
+    """The reason names root, and the error names the alternative."""
     able.setattr(os, "geteuid", lambda: 1000)
     assert "needs root" in str(why_no_node())
     with pytest.raises(PlatformError, match="--api-only"):
@@ -40,18 +40,18 @@ def test_others_than_root_cannot(able: pytest.MonkeyPatch) -> None:
 
 
 def test_other_systems_cannot(able: pytest.MonkeyPatch) -> None:
-    """Namespaces and control groups are Linux'."""
+    """Only Linux has namespaces and control groups."""
     able.setattr(sys, "platform", "darwin")
     assert "Linux" in str(why_no_node())
 
 
 def test_root_in_a_container_without_rights_cannot(able: pytest.MonkeyPatch) -> None:
-    """What a container's root may not do is known before it is tried."""
+    """The missing rights of a container's root are noticed in advance."""
     able.setattr(preconditions, "_status", lambda: RIGHTS_IN_A_CONTAINER)
     assert "rights" in str(why_no_node())
 
 
 def test_a_machine_without_control_groups_cannot(able: pytest.MonkeyPatch) -> None:
-    """The reason says where they were looked for."""
+    """The reason names the place where they should be."""
     able.setattr(cgroups, "hierarchies", lambda *_: [])
     assert str(preconditions.CGROUPS) in str(why_no_node())

@@ -1,4 +1,4 @@
-"""When a stand-in takes the place of a base image."""
+"""When a stand-in replaces a base image."""
 
 import shutil
 from pathlib import Path
@@ -15,13 +15,13 @@ REDIS_FOLDER = find_checkout() / "lab" / "stand-ins" / "redis"
 
 @pytest.fixture
 def as_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Be one who may not install packages."""
+    """Act as a user who cannot install packages."""
     monkeypatch.setattr(stand_ins, "is_root_on_debian", lambda: False)
 
 
 @pytest.fixture
 def as_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Be root on a Debian."""
+    """Act as root on Debian."""
     monkeypatch.setattr(stand_ins, "is_root_on_debian", lambda: True)
 
 
@@ -32,7 +32,7 @@ def current_key() -> str:
 
 @pytest.mark.usefixtures("as_root")
 def test_the_registry_comes_first() -> None:
-    """A stand-in is for want of the real image alone."""
+    """A stand-in is only used if the real image is not available."""
     engine = FakeEngine(here={}, registry=[stand_ins.REDIS])
 
     assert stand_ins.provide(engine, [stand_ins.REDIS]) == []
@@ -40,8 +40,8 @@ def test_the_registry_comes_first() -> None:
 
 
 @pytest.mark.usefixtures("as_root")
-def test_what_is_here_is_taken_and_told_apart() -> None:
-    """A real image is never replaced, and a stand-in is always called one."""
+def test_a_present_image_is_used_and_identified() -> None:
+    """A real image is never replaced, and a stand-in is always reported."""
     real = FakeEngine(here={stand_ins.REDIS: None})
     made = FakeEngine(here={stand_ins.REDIS: current_key()})
 
@@ -51,9 +51,9 @@ def test_what_is_here_is_taken_and_told_apart() -> None:
 
 
 @pytest.mark.usefixtures("as_root")
-def test_a_stand_in_of_other_files_is_built_anew() -> None:
-    """When what it is made from has changed, an old stand-in will not do, and a real one might."""
-    engine = FakeEngine(here={stand_ins.REDIS: "of long ago", stand_ins.BASE: None})
+def test_an_outdated_stand_in_is_built_again() -> None:
+    """If its sources have changed, the real image is tried first, and then it is built again."""
+    engine = FakeEngine(here={stand_ins.REDIS: "outdated", stand_ins.BASE: None})
 
     assert stand_ins.provide(engine, [stand_ins.REDIS]) == [stand_ins.REDIS]
     assert engine.pulled == [stand_ins.REDIS]
@@ -61,15 +61,15 @@ def test_a_stand_in_of_other_files_is_built_anew() -> None:
 
 
 @pytest.mark.usefixtures("as_user")
-def test_without_a_registry_a_user_learns_why_it_ends() -> None:
-    """The engine's reason is told, and who could go on without a registry."""
+def test_without_a_registry_a_user_gets_the_reason() -> None:
+    """The error has the engine's reason and says who can work without a registry."""
     with pytest.raises(PlatformError, match=r"(?s)no such host.*root on Debian"):
         stand_ins.provide(FakeEngine(here={}), [stand_ins.REDIS])
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in REDIS_FOLDER.iterdir()))
 def test_the_key_changes_with_each_file(tmp_path: Path, name: str) -> None:
-    """A stand-in says what it was made from."""
+    """The key identifies the sources of a stand-in."""
     copy = shutil.copytree(REDIS_FOLDER, tmp_path / "redis")
     assert stand_ins.stand_in_key(copy, b"") == stand_ins.stand_in_key(REDIS_FOLDER, b"")
 

@@ -7,15 +7,15 @@ from orderflow_tools.databases import Databases
 from orderflow_tools.settings import Settings
 
 
-def test_without_a_name_the_databases_are_called_after_the_project() -> None:
-    """A URL of a server alone will do."""
+def test_without_a_name_the_databases_are_named_after_the_project() -> None:
+    """The URL of a server is enough."""
     databases = Databases.at("postgresql://me:secret@db:5432")
 
     assert databases.url("approvals") == "postgresql://me:secret@db:5432/orderflow_approvals"
 
 
-def test_stock_is_kept_on_postgresql_and_no_file_holds_the_password(tmp_path: Path) -> None:
-    """The component names the variable of which the sidecar reads the connection string."""
+def test_stock_is_stored_on_postgresql_and_no_file_contains_the_password(tmp_path: Path) -> None:
+    """The component names the variable that contains the connection string."""
     settings = Settings.isolated(tmp_path, Databases("postgresql://me:secret@db", "mine"))
     settings.run.mkdir(parents=True)
 

@@ -11,15 +11,15 @@ from orderflow_tools.deployment.client import Client
 
 
 def kubectl(folder: Path, names: str) -> Client:
-    """Return a client whose kubectl knows some secrets, and keeps what it is told to create."""
+    """Return a client whose kubectl knows some secrets and records what it should create."""
     program = folder / "kubectl"
     program.write_text(f'#!/bin/sh\n[ $1 = get ] && echo "{names}" || cat > {folder}/created\n')
     program.chmod(0o755)
     return Client(program)
 
 
-def test_secrets_are_made_at_random_where_they_are_missing(tmp_path: Path) -> None:
-    """What is there stays as it is, and no two clusters have the same."""
+def test_missing_secrets_are_created_at_random(tmp_path: Path) -> None:
+    """Existing secrets do not change, and no two clusters have the same ones."""
     client = kubectl(tmp_path, "secret/orderflow-redis\nsecret/orderflow-access")
 
     assert secrets.create_missing(client) == ["orderflow-app-token", "orderflow-postgres"]
@@ -30,18 +30,18 @@ def test_secrets_are_made_at_random_where_they_are_missing(tmp_path: Path) -> No
     assert created == ["orderflow-app-token", "orderflow-postgres"]
 
 
-def test_what_people_need_of_the_access_file_is_made_with_it(tmp_path: Path) -> None:
-    """The password and the token in one secret are those that count by the other."""
+def test_the_first_users_secret_matches_the_access_file(tmp_path: Path) -> None:
+    """The password and the token in one secret are valid by the other."""
     client = kubectl(
         tmp_path, "secret/orderflow-redis secret/orderflow-app-token secret/orderflow-postgres"
     )
 
     assert secrets.create_missing(client) == ["orderflow-access"]
 
-    kept, used = yaml.safe_load_all((tmp_path / "created").read_text())
-    assert kept["metadata"]["name"] == "orderflow-access"
+    stored, used = yaml.safe_load_all((tmp_path / "created").read_text())
+    assert stored["metadata"]["name"] == "orderflow-access"
     assert used["metadata"]["name"] == "orderflow-first-user"
-    file = AccessFile.model_validate_json(kept["stringData"]["access.json"])
+    file = AccessFile.model_validate_json(stored["stringData"]["access.json"])
     (user,), (token,) = file.users, file.tokens
     assert user.name == token.name == used["stringData"]["name"]
     assert passwords.fits(user.password_hash, used["stringData"]["password"])
@@ -49,8 +49,8 @@ def test_what_people_need_of_the_access_file_is_made_with_it(tmp_path: Path) -> 
     assert token.roles == tuple(Role)
 
 
-def test_an_address_of_a_store_holds_the_password_of_its_role() -> None:
-    """The stores' server and its clients are told the same."""
+def test_a_database_url_contains_the_password_of_its_role() -> None:
+    """The database server and its clients get the same passwords."""
     values = secrets.postgres()
 
     for role, key in (("orders", "orders-url"), ("inventory", "inventory-store")):

@@ -8,8 +8,8 @@ from orderflow_tools.containers import images
 from orderflow_tools.settings import APPS, find_checkout
 
 
-def test_each_service_gets_its_names_and_its_origin() -> None:
-    """An image is known as the one built last and by its version, and carries the commit."""
+def test_each_image_gets_its_tags_and_its_revision() -> None:
+    """An image is tagged as the last build and with its version, and records the commit."""
     engine = FakeEngine(here={})
 
     names = images.build_images(engine)
@@ -33,12 +33,12 @@ def committed(folder: Path) -> Path:
 
 
 def test_the_revision_is_the_commit(tmp_path: Path) -> None:
-    """An image says which sources it was built from."""
+    """An image records which sources it was built from."""
     assert re.fullmatch("[0-9a-f]{40}", images.revision_of(committed(tmp_path)))
 
 
 def test_without_git_the_revision_is_unknown(tmp_path: Path) -> None:
-    """Sources that come without their history can be built, also within another repository."""
+    """Sources without history can be built, even inside another repository."""
     archive = committed(tmp_path) / "archive"
     archive.mkdir()
 
@@ -46,7 +46,7 @@ def test_without_git_the_revision_is_unknown(tmp_path: Path) -> None:
 
 
 def test_saved_images_are_files_of_their_own(tmp_path: Path) -> None:
-    """Each image can be loaded by itself."""
+    """Each image can be loaded separately."""
     names = ["docker.io/orderflow/orders:dev", "docker.io/orderflow/orders:0.1.0"]
 
     archives = images.save_images(FakeEngine(here={}), names, tmp_path / "archives")

@@ -10,7 +10,7 @@ MODULES = find_checkout() / "tools" / "dapr-toolchain"
 
 
 def installed(folder: Path, version: str, *, without: str = "") -> dict[str, str]:
-    """Put a Dapr installation of stand-ins into a folder; return the environment that finds it."""
+    """Put a fake Dapr installation into a folder; return the environment that finds it."""
     binaries = folder / ".dapr" / "bin"
     binaries.mkdir(parents=True)
     for program in [binaries / name for name in ("daprd", "placement", "scheduler")]:
@@ -24,7 +24,7 @@ def installed(folder: Path, version: str, *, without: str = "") -> dict[str, str
 
 
 def test_an_installation_of_the_same_minor_version_is_used_and_named(tmp_path: Path) -> None:
-    """Whoever has Dapr 1.18 already need not build it, and reads that theirs is used."""
+    """An installed Dapr 1.18 is not built again, and the message says that it is used."""
     found = dapr.find_installed(installed(tmp_path, "1.18.7"))
 
     assert found
@@ -34,17 +34,17 @@ def test_an_installation_of_the_same_minor_version_is_used_and_named(tmp_path: P
 
 @pytest.mark.parametrize("version", ["1.17.9", "2.18.1", "edge", ""])
 def test_another_version_is_not_used(tmp_path: Path, version: str) -> None:
-    """What was tried is one minor version; another would be a gamble."""
+    """Only one minor version was tested."""
     assert dapr.find_installed(installed(tmp_path, version)) is None
 
 
 def test_an_installation_without_its_scheduler_is_not_used(tmp_path: Path) -> None:
-    """Dapr in containers has no scheduler program that could be started here."""
+    """An installation in containers has no scheduler program to start."""
     assert dapr.find_installed(installed(tmp_path, "1.18.1", without="scheduler")) is None
 
 
 def test_the_key_is_the_same_for_every_clone(tmp_path: Path) -> None:
-    """Two clones share what was built: where the modules lie says nothing."""
+    """Clones share a build, because the path of the modules does not matter."""
     clone = shutil.copytree(MODULES, tmp_path / "clone")
 
     assert dapr.build_key(clone) == dapr.build_key(MODULES)
@@ -52,7 +52,7 @@ def test_the_key_is_the_same_for_every_clone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["runtime/go.mod", "runtime/go.sum", "cli/go.mod", "cli/go.sum"])
 def test_the_key_changes_with_every_pin(tmp_path: Path, name: str) -> None:
-    """A changed pin is built anew."""
+    """A changed pin causes a new build."""
     clone = shutil.copytree(MODULES, tmp_path / "clone")
     with (clone / name).open("a") as file:
         file.write("\n")
@@ -70,7 +70,7 @@ def test_the_key_changes_with_the_flags(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_pins_are_the_versions_that_are_stamped() -> None:
-    """What the programs say of themselves is what the modules pin."""
+    """The programs report the versions that the modules pin."""
     runtime, cli = ((MODULES / name / "go.mod").read_text() for name in ("runtime", "cli"))
 
     assert f"github.com/dapr/dapr v{dapr.RUNTIME_VERSION}" in runtime
@@ -78,13 +78,13 @@ def test_the_pins_are_the_versions_that_are_stamped() -> None:
 
 
 def test_the_wheel_is_new_enough_for_both_modules() -> None:
-    """Where there is no Go, the one from the wheel can build everything."""
+    """On a machine without Go, the wheel can build everything."""
     carried = tuple(int(part) for part in go_compiler.WHEEL.partition("==")[2].split("."))
 
     for name in ("runtime", "cli"):
         assert carried >= go_compiler.required_version((MODULES / name / "go.mod").read_text())
 
 
-def test_the_cache_follows_the_users_setting() -> None:
-    """XDG_CACHE_HOME moves what is built."""
+def test_the_cache_follows_the_users_variable() -> None:
+    """XDG_CACHE_HOME moves the builds."""
     assert go_build.cache_folder({"XDG_CACHE_HOME": "/big"}) == Path("/big/orderflow")

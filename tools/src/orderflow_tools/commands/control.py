@@ -30,7 +30,7 @@ def stop(settings: Settings, _options: argparse.Namespace) -> int:
         except psutil.TimeoutExpired:
             complain(f"Process {runner.pid} did not end within {STOP_TIMEOUT:.0f} s.")
     processes.stop_all(settings)
-    say("Stopped. The data is kept; `make run` goes on with it, `make reset` removes it.")
+    say("Stopped. The data is kept: `make run` continues with it, `make reset` removes it.")
     return 0
 
 

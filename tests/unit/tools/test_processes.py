@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fakes.keeping import eventually
+from fakes.supervised import eventually
 from orderflow_tools import free_ports, run_state
 from orderflow_tools.broker import broker_command, find_broker, is_serving
 from orderflow_tools.errors import PlatformError
@@ -29,7 +29,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def broker(settings: Settings) -> Iterator[Settings]:
-    """Start a run of nothing but its broker."""
+    """Start only the broker of a run."""
     command = broker_command(settings, find_broker())
     with processes.start(settings, "broker", command, os.environ):
         wait_until_serving(settings)
@@ -50,8 +50,8 @@ def ask(settings: Settings, *words: str) -> str:
         return connection.recv(1000).decode()
 
 
-def test_the_broker_keeps_what_it_acknowledged_when_it_is_killed(broker: Settings) -> None:
-    """A killed broker is started again by its keeper, with its data, and that is reported."""
+def test_a_killed_broker_loses_nothing_that_it_acknowledged(broker: Settings) -> None:
+    """A killed broker is started again with its data, and that is reported."""
     ask(broker, "SET", "order", "42")
 
     former = processes.send(broker, "broker", signal.SIGKILL)
@@ -66,14 +66,14 @@ def test_the_broker_keeps_what_it_acknowledged_when_it_is_killed(broker: Setting
 
 
 def test_the_broker_takes_no_snapshots(broker: Settings) -> None:
-    """The append-only file is all there is to its durability, and has what was acknowledged."""
+    """Only the append-only file makes it durable, and contains what was acknowledged."""
     assert ask(broker, "CONFIG", "GET", "save").splitlines()[-1] == ""
     assert "yes" in ask(broker, "CONFIG", "GET", "appendonly")
     assert "always" in ask(broker, "CONFIG", "GET", "appendfsync")
 
 
 def test_a_stop_leaves_nothing(broker: Settings) -> None:
-    """After a stop neither the process nor its keeper runs."""
+    """After a stop, neither the process nor its supervisor runs."""
     assert processes.running(broker) == ["broker"]
 
     assert processes.stop_all(broker) == []
@@ -82,8 +82,8 @@ def test_a_stop_leaves_nothing(broker: Settings) -> None:
     assert not is_serving(broker)
 
 
-def test_a_recycled_id_is_not_taken_for_a_kept_process(settings: Settings) -> None:
-    """An id in a stale file may belong to anyone by now, and must never be signalled."""
+def test_a_reused_id_is_not_taken_for_a_supervised_process(settings: Settings) -> None:
+    """An id in a stale file may belong to any process by now, and must not be signalled."""
     settings.run.mkdir()
     with subprocess.Popen([shutil.which("sleep") or "sleep", "60"]) as stranger:
         for name in ("orders.pid", "orders.keeper"):
@@ -103,10 +103,10 @@ def copied(settings: Settings, home: Path) -> Settings:
     return replace(settings, home=home)
 
 
-def test_a_copied_folder_has_nothing_to_do_with_the_originals_processes(
+def test_a_copied_folder_does_not_claim_the_originals_processes(
     broker: Settings, tmp_path: Path
 ) -> None:
-    """Neither are they shown as the copy's, nor stopped by it."""
+    """They are neither shown as the copy's nor stopped by it."""
     copy = copied(broker, tmp_path.with_name(f"{tmp_path.name}-copy"))
 
     assert processes.running(copy) == []
@@ -116,7 +116,7 @@ def test_a_copied_folder_has_nothing_to_do_with_the_originals_processes(
 
 
 def test_a_folder_that_was_moved_keeps_its_processes(broker: Settings, tmp_path: Path) -> None:
-    """Who moves a checkout while it runs can still see and stop what runs."""
+    """After a checkout was moved during a run, its processes are still found and stopped."""
     moved = replace(broker, home=broker.home.rename(tmp_path.with_name(f"{tmp_path.name}-moved")))
 
     assert processes.running(moved) == ["broker"]
@@ -124,18 +124,18 @@ def test_a_folder_that_was_moved_keeps_its_processes(broker: Settings, tmp_path:
     assert processes.running(moved) == []
 
 
-def test_a_port_of_another_run_is_told_with_its_folder(broker: Settings) -> None:
-    """Who is refused a port learns which run to stop; its process would only be started again."""
+def test_a_port_in_use_is_named_with_the_folder_of_its_run(broker: Settings) -> None:
+    """The error names the run to stop, because its process would only be started again."""
     with pytest.raises(PlatformError, match=f"by Orderflow in {broker.home} .`make stop`"):
         free_ports.check(broker.ports)
 
 
-def test_the_state_of_the_original_is_not_a_copys(settings: Settings, tmp_path: Path) -> None:
+def test_a_copy_does_not_use_the_originals_state(settings: Settings, tmp_path: Path) -> None:
     """`make stop` in a copy must not end the run of the original."""
     runner = psutil.Process(os.getppid())
-    told = {"pid": runner.pid, "created": runner.create_time(), "home": str(settings.home)}
+    record = {"pid": runner.pid, "created": runner.create_time(), "home": str(settings.home)}
     settings.run.mkdir()
-    (settings.run / "state.json").write_text(json.dumps(told))
+    (settings.run / "state.json").write_text(json.dumps(record))
     copy = copied(settings, tmp_path.with_name(f"{tmp_path.name}-copy"))
 
     assert run_state.holder(settings) == runner
@@ -144,7 +144,7 @@ def test_the_state_of_the_original_is_not_a_copys(settings: Settings, tmp_path: 
 
 
 def test_a_second_run_in_one_folder_is_refused(settings: Settings) -> None:
-    """Two runs on the same data would hurt each other; the sentence tells what to do."""
+    """Two runs on the same data would damage it; the error names the remedy."""
     with (
         run_state.held(settings),
         pytest.raises(PlatformError, match=r"already runs in .* set ORDERFLOW_HOME"),
@@ -153,8 +153,8 @@ def test_a_second_run_in_one_folder_is_refused(settings: Settings) -> None:
         pass
 
 
-def test_a_stale_run_state_is_nobodys(settings: Settings) -> None:
-    """A process that got a runner's number later is not that runner."""
+def test_a_stale_run_state_belongs_to_no_process(settings: Settings) -> None:
+    """A later process with a runner's number is not that runner."""
     settings.run.mkdir()
     (settings.run / "state.json").write_text(f'{{"pid": {os.getppid()}, "created": 1.0}}')
 

@@ -1,4 +1,4 @@
-"""A command under `keep-alive`, as tests start it and watch it."""
+"""A command under `keep-alive`, as tests start and watch it."""
 
 import subprocess
 import time
@@ -18,10 +18,10 @@ SLEEPER = ("--", "sleep", "60")
 
 
 @contextmanager
-def kept(
+def supervised(
     home: Path, *arguments: str, program: tuple[str, ...] = (str(KEEP_ALIVE),), **options: Any
 ) -> Iterator["subprocess.Popen[str]"]:
-    """Start a kept command called `thing`, and see to it that nothing of it is left."""
+    """Start a supervised command named `thing`, and leave nothing of it behind."""
     command = [*program, "thing", "--home", str(home), *arguments]
     options = {"stdout": subprocess.PIPE, **options}
     with subprocess.Popen(command, text=True, **options) as process:
@@ -32,7 +32,7 @@ def kept(
 
 
 def eventually(ask: Callable[[], T | None], what: str) -> T:
-    """Return the first answer that is something, within ten seconds."""
+    """Return the first true answer, within ten seconds."""
     deadline = time.monotonic() + 10
     while not (answer := ask()):
         assert time.monotonic() < deadline, what
@@ -45,7 +45,7 @@ def number_in(path: Path) -> int | None:
 
 
 def child_of(home: Path, *, other_than: int | None = None) -> int:
-    """Return the id of the kept command, once it runs."""
+    """Return the id of the supervised command, once it runs."""
 
     def ask() -> int | None:
         found = number_in(home / "run" / "thing.pid")
