@@ -1,13 +1,18 @@
-"""The secrets of a deployment, made by a kubectl that only records."""
+"""A deployment to a cluster of the user's own, by a kubectl that only records."""
 
+import argparse
+import shutil
 from pathlib import Path
 
+import pytest
 import yaml
 
 from orderflow_cli import passwords
 from orderflow_contracts.access import AccessFile, Role, token_digest
-from orderflow_tools.deployment import secrets
+from orderflow_tools.deployment import command, secrets
 from orderflow_tools.deployment.client import Client
+from orderflow_tools.errors import PlatformError
+from orderflow_tools.settings import Settings
 
 
 def kubectl(folder: Path, names: str) -> Client:
@@ -55,3 +60,37 @@ def test_a_database_url_contains_the_password_of_its_role() -> None:
 
     for role, key in (("orders", "orders-url"), ("inventory", "inventory-store")):
         assert f"//{role}:{values[f'{role}-password']}@postgres:5432/{role}" in values[key]
+
+
+def test_without_kubectl_a_deployment_names_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is built for it: whoever has a cluster has kubectl."""
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+
+    with pytest.raises(PlatformError, match="no kubectl on the PATH"):
+        command.deploy_local(Settings.isolated(tmp_path), argparse.Namespace(yes=True))
+
+
+def test_a_deployment_asks_first_and_names_the_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a yes, kubectl is only asked which cluster it points to."""
+    program = tmp_path / "kubectl"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/commands; echo my-cluster\n')
+    program.chmod(0o755)
+    questions: list[str] = []
+
+    def refuse(question: str) -> str:
+        questions.append(question)
+        return "no"
+
+    monkeypatch.setattr("builtins.input", refuse)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    outcome = command.deploy_local(Settings.isolated(tmp_path), argparse.Namespace(yes=False))
+
+    assert outcome == 1
+    assert "my-cluster" in questions[0]
+    assert "Nothing was deployed." in capsys.readouterr().out
+    assert (tmp_path / "commands").read_text() == "config current-context\n"

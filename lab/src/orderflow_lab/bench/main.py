@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from orderflow_cli.client import Orderflow
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.settings import load
+from orderflow_contracts.numbers import read_whole_number
 from orderflow_lab.bench.bare import BareEngine
 from orderflow_lab.bench.bench import Bench
 from orderflow_lab.bench.figures import Sample, growth, summary
@@ -110,7 +111,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
+    number = read_whole_number(text)
+    if number is None or number < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {text!r}")
     return number
