@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Final
 
-from orderflow_tools.console import complain
+from orderflow_tools.console import complain, say
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import Settings
 from orderflow_tools.supervision.signals import stop_signals
@@ -70,4 +70,5 @@ def confirmed(question: str) -> bool:
     try:
         return input(question).strip().lower() in {"y", "yes"}
     except EOFError:
+        say()  # ends the line of the question
         return False
