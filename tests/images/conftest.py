@@ -22,20 +22,20 @@ def machine() -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def engine() -> Iterator[ApiEngine]:
-    """Use the engine that `make images` would, or fail: nothing here works without one."""
+    """Use the engine that `make images` would use; without one, every test here fails."""
     with open_api() as engine:
         yield engine
 
 
 @pytest.fixture(scope="package")
 def built(engine: ApiEngine) -> list[str]:
-    """Build the images; where nothing has changed, the engine has them already."""
+    """Build the images; if nothing has changed, the engine has them already."""
     return build_images_anywhere(engine)
 
 
 @pytest.fixture(params=APPS)
 def app(request: pytest.FixtureRequest) -> str:
-    """Name each service in turn."""
+    """Return each service in turn."""
     return str(request.param)
 
 
