@@ -17,7 +17,8 @@ from orders.ordering.service import Intake
 
 TAKEN: Final = "This ID belongs to another order."
 SENT_BEFORE: Final = (
-    "This form has already placed an order with different content. Submit it again to place another one."
+    "This form has already placed an order with different content. "
+    "Submit it again to place another one."
 )
 
 
