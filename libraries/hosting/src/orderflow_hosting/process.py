@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 import uvicorn
@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from orderflow_hosting.access.reader import AccessFileBroken
 from orderflow_hosting.access.walk import must_be_guarded
 from orderflow_hosting.dapr_app import DaprApp
+from orderflow_hosting.migrations.schema import UnsuitableSchema
 from orderflow_hosting.setting_types import Unusable
 from orderflow_hosting.settings import NOT_CONFIGURED, ServiceSettings, variable_of
 
@@ -37,6 +38,9 @@ def start(work: Coroutine[Any, Any, None], settings: ServiceSettings) -> None:
     """Run a service's process to its end; say in one line why it cannot begin, if so."""
     try:
         asyncio.run(work)
+    except UnsuitableSchema as error:
+        sys.stderr.write(f"cannot start: {error}\n")
+        raise SystemExit(NOT_CONFIGURED) from None
     except (AccessFileBroken, Unusable) as error:
         field = error.field if isinstance(error, Unusable) else "access_file"
         sys.stderr.write(f"cannot start: {variable_of(type(settings), field)}: {error}\n")
@@ -48,12 +52,14 @@ async def serve(
     http: FastAPI,
     dapr: DaprApp,
     on_stop: Callable[[], None] = lambda: None,
+    refusal: Callable[[], Coroutine[Any, Any, NoReturn]] | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; then finish what is in hand and return.
 
-    `on_stop` is called when stopping begins, to end answers that would last for ever. Raises what
-    stopped one of the two edges if it was not a signal, `Unusable` for an address to listen on
-    that cannot be had, and `Unguarded` for a route that somebody could use who may not.
+    `on_stop` is called when stopping begins, to end answers that would last for ever. `refusal`
+    is awaited meanwhile, and raises what makes it pointless to serve. Raises that, or what stopped
+    one of the two edges if it was not a signal, `Unusable` for an address to listen on that cannot
+    be had, and `Unguarded` for a route that somebody could use who may not.
     """
     if hasattr(http.state, "access"):
         must_be_guarded(http)
@@ -76,13 +82,17 @@ async def serve(
     http_edge = asyncio.create_task(server.serve(sockets=[listener]))
     dapr_edge = asyncio.create_task(dapr.wait())
     log.info("serving", http_port=settings.http_port, grpc_port=settings.grpc_port)
-    edges = {http_edge, dapr_edge}
+    edges: set[asyncio.Future[None]] = {http_edge, dapr_edge}
+    if refusal is not None:
+        edges.add(asyncio.create_task(refusal()))
     done, _ = await asyncio.wait({*edges, signalled}, return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping")
     on_stop()
     server.should_exit = True
     await dapr.stop()
     await asyncio.wait({http_edge})
+    for edge in edges - {http_edge, dapr_edge}:
+        edge.cancel()
     for edge in edges & done:
         edge.result()
 

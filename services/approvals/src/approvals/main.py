@@ -11,6 +11,7 @@ from approvals.filling import Filling
 from approvals.gateways import DaprOrders
 from approvals.handover import Handover
 from approvals.inbox import Inbox
+from approvals.migrations import SCHEMA
 from approvals.pages import (
     AUDIT_PATH,
     LETTERS_PATH,
@@ -21,7 +22,7 @@ from approvals.pages import (
 )
 from approvals.past import Past
 from approvals.store import SqlApprovalStore
-from approvals.tables import ACCESS, DEAD_LETTERS, SOURCES, TABLES
+from approvals.tables import ACCESS, DEAD_LETTERS, SOURCES
 from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, Audit, Role, reads
@@ -40,7 +41,7 @@ from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
 async def run(settings: ApprovalsSettings) -> None:
     """Serve until told to stop."""
     sidecar = Sidecar(APPROVALS, settings)
-    database = Database(settings.database_url, TABLES)
+    database = Database(settings.database_url, SCHEMA)
     store = SqlApprovalStore(database)
     handover = Handover(store, DaprOrders(sidecar))
     inbox = Inbox(store, handover)
@@ -53,7 +54,7 @@ async def run(settings: ApprovalsSettings) -> None:
     filling.start()
     noting = asyncio.create_task(keep_noted(database, SOURCES))
     try:
-        await serve(settings, http, app, on_stop=feed.close)
+        await serve(settings, http, app, on_stop=feed.close, refusal=database.refusal)
     finally:
         noting.cancel()
         await handover.stop()

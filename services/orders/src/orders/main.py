@@ -40,6 +40,7 @@ from orders.gateways import DaprAnnouncer, DaprInventory
 from orders.hello_activity import HelloActivities
 from orders.intake import Intake
 from orders.management import Management
+from orders.migrations import SCHEMA
 from orders.order_undo import OrderUndo
 from orders.pages.attention_pages import attention_pages
 from orders.pages.batch_pages import batch_pages
@@ -57,7 +58,7 @@ from orders.pulse import Pulse
 from orders.resuming import keep_resuming
 from orders.standstill import Standstill
 from orders.stock_monitor import StockMonitors
-from orders.store import ACCESS, DEAD_LETTERS, TABLES, OrderStore
+from orders.store import ACCESS, DEAD_LETTERS, OrderStore
 from orders.task_activities import TaskActivities
 from orders.task_api import subscribe_tasks, task_router
 from orders.task_store import TaskStore
@@ -70,7 +71,7 @@ from orders.workflows.registry import WORKFLOWS
 
 async def run(settings: OrdersSettings) -> None:
     """Serve until told to stop."""
-    database = Database(settings.database_url, TABLES)
+    database = Database(settings.database_url, SCHEMA)
     sidecar = Sidecar(names.ORDERS, settings)
     engine = DaprEngine(settings)
     store = OrderStore(database)
@@ -160,7 +161,7 @@ async def run(settings: OrdersSettings) -> None:
     filling = Background()
     beginning = asyncio.create_task(begin())
     try:
-        await serve(settings, http, app, on_stop=feed.close)
+        await serve(settings, http, app, on_stop=feed.close, refusal=database.refusal)
     finally:
         beginning.cancel()
         filling.stop()
