@@ -8,9 +8,9 @@ from cloudevents.http import CloudEvent
 
 import approvals.api
 import inventory.api
-import orders.api
-import orders.batch_api
-import orders.task_api
+import orders.batches.api
+import orders.ordering.api
+import orders.tasks.api
 from approvals.config import ApprovalsSettings
 from approvals.inbox import Inbox
 from fakes.memory_store import MemoryStore
@@ -84,10 +84,10 @@ def registered(app_id: str) -> Registered:
     """Return what a service offers its sidecar."""
     app, letters = Registered(), DeadLetters(NOT_USED, NOT_USED, NOT_USED)
     if app_id == names.ORDERS:
-        orders.api.subscribe(app, NOT_USED, letters)
-        orders.api.offer_methods(app, NOT_USED)
-        orders.batch_api.subscribe_to_batches(app, NOT_USED, letters)
-        orders.task_api.subscribe_tasks(app, NOT_USED, letters)
+        orders.ordering.api.subscribe(app, NOT_USED, letters)
+        orders.ordering.api.offer_methods(app, NOT_USED)
+        orders.batches.api.subscribe_to_batches(app, NOT_USED, letters)
+        orders.tasks.api.subscribe_tasks(app, NOT_USED, letters)
     elif app_id == names.APPROVALS:
         approvals.api.subscribe(app, Inbox(NOT_USED, NOT_USED), letters)
     else:

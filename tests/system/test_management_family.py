@@ -16,13 +16,14 @@ from fakes.access import opened
 from fakes.orders_ports import MemoryEngine
 from orderflow_hosting.database import Database
 from orderflow_tools.platform import Platform
-from orders.api import http_app
+from orderflow_workflow_runtime.client import DaprEngine
 from orders.config import OrdersSettings
-from orders.engine import DaprEngine
-from orders.management import Management
-from orders.order_undo import OrderUndo
-from orders.store import TABLES, OrderStore
-from orders.workflow_api import workflow_router
+from orders.http import http_app
+from orders.management.api import workflow_router
+from orders.management.service import Management
+from orders.ordering.store import OrderStore
+from orders.ordering.undo import OrderUndo
+from orders.tables import TABLES
 from system.family import Family
 from system.workflows import expect
 

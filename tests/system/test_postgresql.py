@@ -28,12 +28,13 @@ from orderflow_hosting.database import Database, DatabaseNotReady, DatabaseUnava
 from orderflow_hosting.retrying import is_around
 from orderflow_hosting.spellings import note_missing
 from orderflow_tools.postgres import PostgresServer
-from orders.board_store import BoardStore, Wanted
-from orders.board_tables import SOURCES
-from orders.feed import StatusFeed
-from orders.payments import LedgerProvider
-from orders.store import ACCESS, TABLES, OrderStore, OtherContent, accept_within, new_run_id
-from orders.task_store import TaskStore
+from orders.board.store import BoardStore, Wanted
+from orders.board.tables import SOURCES
+from orders.ordering.feed import StatusFeed
+from orders.ordering.store import OrderStore, OtherContent, accept_within, new_run_id
+from orders.payments.ledger import LedgerProvider
+from orders.tables import ACCESS, TABLES
+from orders.tasks.store import TaskStore
 from system.stores import postgres_programs
 
 T = TypeVar("T")

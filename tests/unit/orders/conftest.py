@@ -5,13 +5,14 @@ import pytest
 
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
 from orderflow_hosting.database import Database
-from orders.activities import OrderActivities
 from orders.config import OrdersSettings
-from orders.feed import StatusFeed
-from orders.intake import Intake
-from orders.order_undo import OrderUndo
-from orders.payments import LedgerProvider
-from orders.store import TABLES, OrderStore
+from orders.ordering.activities import OrderActivities
+from orders.ordering.feed import StatusFeed
+from orders.ordering.service import Intake
+from orders.ordering.store import OrderStore
+from orders.ordering.undo import OrderUndo
+from orders.payments.ledger import LedgerProvider
+from orders.tables import TABLES
 
 
 @pytest.fixture

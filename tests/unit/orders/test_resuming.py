@@ -7,9 +7,9 @@ import pytest
 
 from fakes.waiting import until
 from orders import resuming
-from orders.attention import Attention
-from orders.batches import Batches
-from orders.intake import Intake
+from orders.attention.service import Attention
+from orders.batches.service import Batches
+from orders.ordering.service import Intake
 from orders.resuming import keep_resuming
 
 

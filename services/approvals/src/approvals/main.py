@@ -54,7 +54,7 @@ async def run(settings: ApprovalsSettings) -> None:
     filling.start()
     noting = asyncio.create_task(keep_noted(database, SOURCES))
     try:
-        await serve(settings, http, app, on_stop=feed.close, refusal=database.refusal)
+        await serve(settings, http, app, feed.close, database.refusal)
     finally:
         noting.cancel()
         await handover.stop()

@@ -55,3 +55,17 @@ def rejected(reason: Reason) -> Ending:
 def failed(reason: Reason) -> Ending:
     """End an order that an error stopped, however often it was tried again."""
     return Ending(OrderStatus.FAILED, reason)
+
+
+class UnknownOrder(Exception):
+    """There is no order with this id."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"there is no order {order_id}")
+
+
+class OrderEnded(Exception):
+    """The order has its final status; nothing can be changed any more."""
+
+    def __init__(self, order_id: str, status: OrderStatus) -> None:
+        super().__init__(f"order {order_id} has ended: it is {status}")

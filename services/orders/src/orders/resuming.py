@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from orders.attention import Attention
-from orders.batches import Batches
-from orders.intake import Intake
+from orders.attention.service import Attention
+from orders.batches.service import Batches
+from orders.ordering.service import Intake
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

@@ -1,6 +1,8 @@
 """The models with which the revisions must agree."""
 
+from typing import Final
+
 from approvals.tables import TABLES
 from orderflow_hosting.database import HOUSEKEEPING
 
-MODELS = (TABLES, HOUSEKEEPING)
+MODELS: Final = (TABLES, HOUSEKEEPING)

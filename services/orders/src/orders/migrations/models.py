@@ -1,9 +1,14 @@
 """The models with which the revisions must agree."""
 
-# Each of these modules adds its tables.
-from orderflow_hosting.database import HOUSEKEEPING
-from orders import attention_store, board_tables, payments, task_store
-from orders.store import TABLES
+from typing import Final
 
-MODELS = (TABLES, HOUSEKEEPING)
-__all__ = ["MODELS", "attention_store", "board_tables", "payments", "task_store"]
+# Each of these modules adds its tables to those that the packages share.
+from orderflow_hosting.database import HOUSEKEEPING
+from orders.attention import store as attention
+from orders.board import tables as board
+from orders.payments import ledger
+from orders.tables import TABLES
+from orders.tasks import store as tasks
+
+MODELS: Final = (TABLES, HOUSEKEEPING)
+__all__ = ["MODELS", "attention", "board", "ledger", "tasks"]

@@ -1,0 +1,84 @@
+"""Orders that need attention: undo once more what could not be undone, until all of it is."""
+
+from functools import partial
+
+import structlog
+
+from orderflow_contracts.attention import OrderAttention
+from orderflow_workflow_runtime.ports import Engine, EngineUnavailable
+from orders import workflow_names as names
+from orders.attention.store import AttentionStore, Retry
+from orders.background import Background
+from orders.ordering.messages import Retried
+from orders.ordering.undo import OrderUndo
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Attention:
+    """What a person can do about an order whose undoing failed."""
+
+    def __init__(self, store: AttentionStore, engine: Engine, order_undo: OrderUndo) -> None:
+        self._store = store
+        self._engine = engine
+        self._order_undo = order_undo
+        self._background = Background()
+
+    async def retry(self, order_id: str, by: str) -> bool:
+        """Undo the order once more, now or when the engine answers; False when it is unknown.
+
+        While that is under way, again is the same as once. Raises `NothingToRetry`.
+        """
+        retry = await self._store.begin(order_id, by)
+        if retry is None:
+            return False
+        log.info("undo_retried", order_id=order_id, retry=retry.number, by=by)
+        self._take_up(retry)
+        return True
+
+    async def of(self, order_id: str) -> OrderAttention | None:
+        """Tell how an order stands; None unless it ended as one that needs attention."""
+        attention = await self._store.attention(order_id)
+        if attention is None or attention.not_undone is not None:
+            return attention
+        try:
+            left_over = await self._first_left_over(order_id)
+        except EngineUnavailable:
+            left_over = None
+        return attention.model_copy(update={"not_undone": left_over})
+
+    async def conclude(self, retried: Retried) -> None:
+        """Note how a try came out."""
+        if await self._store.conclude(retried.order_id, retried.retry, retried.not_undone):
+            log.info(
+                "undo_retry_ended",
+                order_id=retried.order_id,
+                retry=retried.retry,
+                not_undone=list(retried.not_undone),
+            )
+
+    async def resume(self) -> None:
+        """Take up again the tries that an earlier process, or another replica, has left."""
+        for retry in await self._store.under_way():
+            self._take_up(retry)
+
+    def stop(self) -> None:
+        """Leave what is not done yet to the next process, which resumes it."""
+        self._background.stop()
+
+    def _take_up(self, retry: Retry) -> None:
+        name = f"retry of {retry.order_id}"
+        self._background.do(partial(self._undo_again, retry), name=name)
+
+    async def _undo_again(self, retry: Retry) -> None:
+        left_over = retry.not_undone or await self._first_left_over(retry.order_id)
+        await self._order_undo.again(retry.order_id, retry.run_id, retry.number, left_over)
+
+    async def _first_left_over(self, order_id: str) -> tuple[str, ...] | None:
+        """Read what the order's own workflow could not undo, where the engine still knows it."""
+        for instance_id in (f"{names.UNDO_PREFIX}{order_id}", order_id):
+            instance = await self._engine.instance(instance_id)
+            custom = instance.custom_status if instance is not None else None
+            if isinstance(custom, dict) and isinstance(custom.get("not_undone"), list):
+                return tuple(map(str, custom["not_undone"]))
+        return None

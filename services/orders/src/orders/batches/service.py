@@ -1,0 +1,217 @@
+"""Batches: take them in, have their orders run, bring back what was left, and end them."""
+
+import contextlib
+import hashlib
+from functools import partial
+
+import structlog
+from cloudevents.http import CloudEvent
+from pydantic import ValidationError
+
+from orderflow_contracts.batches import BatchStatus, BatchSubmitted
+from orderflow_contracts.names import ORDERS_SUBMITTED
+from orderflow_contracts.orders import OrderSubmitted, Reason
+from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
+from orderflow_hosting.problems import describe
+from orderflow_workflow_runtime.instances import RuntimeStatus
+from orderflow_workflow_runtime.ports import AlreadyRunning, Engine, EngineUnavailable
+from orderflow_workflow_runtime.starting import start_once
+from orders import workflow_names as names
+from orders.background import Background
+from orders.batches.messages import BatchRun
+from orders.batches.store import BatchStore, Entry, KeptBatch, OpenBatch
+from orders.config import OrdersSettings
+from orders.ordering.feed import StatusFeed
+from orders.ordering.messages import OrderPolicy, OrderRun
+from orders.ordering.undo import OrderUndo
+from orders.ports import Announcer
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Batches:
+    """The use cases of batches: submit, stop, conclude."""
+
+    def __init__(
+        self,
+        settings: OrdersSettings,
+        store: BatchStore,
+        engine: Engine,
+        announcer: Announcer,
+        feed: StatusFeed,
+        order_undo: OrderUndo,
+        letters: DeadLetters,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._engine = engine
+        self._announcer = announcer
+        self._feed = feed
+        self._order_undo = order_undo
+        self._letters = letters
+        self._background = Background()
+
+    async def submit(self, batch: BatchSubmitted) -> None:
+        """Keep a batch and have it run, however often it is submitted.
+
+        Raises `OtherBatchContent`, and `EngineUnavailable` when the batch is kept but its
+        workflow could not be started: submit it again, or leave that to `resume`.
+        """
+        kept = await self._store.keep(batch.batch_id, entries_of(batch))
+        if kept.is_new:
+            log.info("batch_accepted", batch_id=batch.batch_id, orders=len(batch.orders))
+        if kept.status.is_final:
+            return
+        if kept.status is BatchStatus.RECEIVED:  # also again: it may not have come to the end
+            await self._tell_first(batch.batch_id, kept)
+        await self.take_up(batch.batch_id, is_stopped=kept.is_stopped)
+
+    async def take_up(self, batch_id: str, *, is_stopped: bool) -> None:
+        """Start the workflow of a batch that has not ended, unless the engine has it.
+
+        If someone stopped it, its orders are undone, as those of their own would be.
+        """
+        instance = await self._engine.instance(instance_of(batch_id), payloads=False)
+        is_its_own = instance is not None and instance.name == names.ORDER_BATCH
+        if is_stopped:
+            self._see_to_its_end(batch_id)
+        elif instance is None or not is_its_own:
+            await self._start(batch_id)
+        elif instance.runtime_status.is_finished:
+            has_failed = instance.runtime_status is RuntimeStatus.FAILED
+            await self.stop(
+                batch_id, Reason.WORKFLOW_FAILED if has_failed else Reason.TERMINATED_BY_OPERATOR
+            )
+
+    async def stop(self, batch_id: str, reason: Reason = Reason.TERMINATED_BY_OPERATOR) -> bool:
+        """End a batch whose workflow was stopped, undoing its orders; False when it has ended."""
+        if not await self._store.stop(batch_id, reason):
+            return False
+        log.warning("stopped_batch_undone", batch_id=batch_id, reason=reason)
+        self._see_to_its_end(batch_id)
+        return True
+
+    async def is_open(self, batch_id: str) -> bool:
+        """Tell whether there is such a batch and it has not ended."""
+        return any(batch.batch_id == batch_id for batch in await self._store.unfinished())
+
+    async def left_to_run(self, batch_id: str) -> list[str]:
+        """Mark a batch as running, and name its orders that nobody has begun to run."""
+        was_running, left = await self._store.open(batch_id)
+        if not was_running:
+            return left
+        return [order_id for order_id in left if await self._engine.instance(order_id) is None]
+
+    async def conclude(self, batch_id: str) -> bool:
+        """Record and tell the end of a batch if all its orders have ended; tell whether it has."""
+        for order_id in await self._store.left_to_end(batch_id):
+            instance = await self._engine.instance(order_id, payloads=False)
+            if instance is None:
+                await self._run_again(batch_id, order_id)
+            elif instance.runtime_status.is_finished:
+                await self._order_undo.undo(order_id, instance)
+        return await self._end(batch_id)
+
+    async def resume(self) -> None:
+        """Take up again the batches that an earlier process, or another replica, has left."""
+        for batch in await self._store.unfinished():
+            name = f"take-up of {batch.batch_id}"
+            self._background.do(partial(self._take_up_left, batch), name=name)
+
+    def stop_waiting(self) -> None:
+        """Leave what is not done yet to the next process, which resumes it."""
+        self._background.stop()
+
+    async def _take_up_left(self, batch: OpenBatch) -> None:
+        await self.take_up(batch.batch_id, is_stopped=batch.stopped_as is not None)
+
+    async def _tell_first(self, batch_id: str, kept: KeptBatch) -> None:
+        """Tell of what was kept: the feed, and of each refusal whoever mends it."""
+        for first in kept.first:
+            self._feed.publish(first)
+            if first.change.status.is_final:
+                await self._announcer.status_changed(first.change)
+        for entry in kept.refused:
+            await self._refuse(batch_id, entry)
+
+    async def _refuse(self, batch_id: str, entry: Entry) -> None:
+        reason = f"invalid: {entry.fault}"
+        if entry.order is not None:
+            reason = f"order {entry.order_id} exists with other content"
+        log.warning("batch_entry_refused", batch_id=batch_id, order_id=entry.order_id, why=reason)
+        attributes = {
+            "id": f"{batch_id}.{entry.number}",
+            "type": "com.orderflow.batch-entry.v1",
+            "source": "/orderflow/orders",
+        }
+        event = CloudEvent(attributes, entry.data)
+        await self._letters.refuse(ORDERS_SUBMITTED, event, reason, entry.order_id)
+
+    async def _start(self, batch_id: str) -> None:
+        run = BatchRun(
+            batch_id=batch_id,
+            parallelism=self._settings.batch_parallelism,
+            **OrderPolicy.of(self._settings).model_dump(),
+        )
+        await start_once(self._engine, names.ORDER_BATCH, instance_of(batch_id), run)
+
+    async def _run_again(self, batch_id: str, order_id: str) -> None:
+        """Run an order that was lost with the engine's last writes when the machine failed."""
+        log.warning("lost_run_started_again", order_id=order_id, batch_id=batch_id)
+        run = OrderRun(
+            order_id=order_id,
+            run_id=run_id_of(batch_id, order_id),
+            **OrderPolicy.of(self._settings).model_dump(),
+        )
+        with contextlib.suppress(AlreadyRunning):
+            await self._engine.start(names.ORDER_PROCESSING, order_id, run)
+
+    def _see_to_its_end(self, batch_id: str) -> None:
+        name = f"end of {batch_id}"
+        self._background.do(partial(self._bring_to_an_end, batch_id), name=name)
+
+    async def _bring_to_an_end(self, batch_id: str) -> None:
+        """Undo the orders of a stopped batch, also those not begun, and see it to its end."""
+        has_failed = await self._store.stopped_as(batch_id) == Reason.WORKFLOW_FAILED
+        for order_id in await self._store.left_to_end(batch_id):
+            instance = await self._engine.instance(order_id, payloads=False)
+            await self._order_undo.undo(order_id, instance, has_failed=has_failed)
+        if not await self._end(batch_id):
+            raise EngineUnavailable(f"orders of batch {batch_id} are being undone")
+
+    async def _end(self, batch_id: str) -> bool:
+        ended = await self._store.conclude(batch_id)
+        if ended is None:
+            return False
+        await self._announcer.batch_ended(ended)
+        counts = {status.value: count for status, count in ended.counts.items()}
+        log.info("batch_ended", batch_id=batch_id, status=ended.status, counts=counts)
+        return True
+
+
+def instance_of(batch_id: str) -> str:
+    """Name the workflow instance of a batch."""
+    return f"{names.BATCH_PREFIX}{batch_id}"
+
+
+def run_id_of(batch_id: str, order_id: str) -> str:
+    """Name an order's run, always by the same name: started again, it goes on."""
+    return hashlib.sha256(f"{batch_id}/{order_id}".encode()).hexdigest()[:32]
+
+
+def entries_of(batch: BatchSubmitted) -> list[Entry]:
+    """Read a batch's entries one by one, each an order or with what is wrong with it."""
+    return [_entry(batch.batch_id, number, data) for number, data in enumerate(batch.orders, 1)]
+
+
+def _entry(batch_id: str, number: int, data: object) -> Entry:
+    if isinstance(data, dict) and data.get("order_id") is None:
+        data = {**data, "order_id": f"{batch_id}-{number}"}
+    order_id = readable_order_id(data)
+    if order_id == instance_of(batch_id):
+        return Entry(number, data, None, fault=f"order_id: {order_id} is the batch's own")
+    try:
+        order = OrderSubmitted.model_validate(data)
+    except ValidationError as error:
+        return Entry(number, data, order_id, fault=describe(error))
+    return Entry(number, data, order.order_id, order)

@@ -1,0 +1,1 @@
+"""Watching the stock, and warning when little is left of an item."""
