@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.schemas import FromModels
 from orderflow_hosting.database import Database
 from orders.config import OrdersSettings
 from orders.ordering.activities import OrderActivities
@@ -17,7 +18,7 @@ from orders.tables import TABLES
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/orders.db", TABLES)
+    database = Database(f"sqlite:///{tmp_path}/orders.db", FromModels(TABLES))
     yield database
     database.close()
 

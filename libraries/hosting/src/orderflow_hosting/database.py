@@ -162,7 +162,7 @@ class Database:
 
     The schema of an SQLite file is checked at once: raises `UnsuitableSchema`, or `Unusable` for a
     file that is no database. A server may come up later than this process: until it has answered,
-    reading and writing raise `DatabaseNotReady`, and `refusal` raises when its schema is unsuitable.
+    reading and writing raise `DatabaseNotReady`, and `refusal` raises if its schema is unsuitable.
 
     `read` and `write` raise what the work raises, and `DatabaseUnavailable` for every error that
     the work's own values did not cause.

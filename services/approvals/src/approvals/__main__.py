@@ -1,4 +1,4 @@
-"""The commands of the service: `python -m approvals` starts it, `… migrate` migrates its database."""
+"""Start the service with `python -m approvals`, migrate its database with `… migrate`."""
 
 import os
 import signal

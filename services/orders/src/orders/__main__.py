@@ -1,4 +1,4 @@
-"""The commands of the service: `python -m orders` starts it, `… migrate` migrates its database."""
+"""Start the service with `python -m orders`, migrate its database with `… migrate`."""
 
 import os
 import signal
@@ -9,9 +9,9 @@ import sys
 signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number if sys.argv[1:] else 0))
 
 if sys.argv[1:]:
+    from orderflow_hosting.migrations import command
     from orders.config import OrdersDatabaseSettings, OrdersSettings
     from orders.migrations import SCHEMA
-    from orderflow_hosting.migrations import command
 
     command.run(sys.argv[1:], SCHEMA, OrdersDatabaseSettings, OrdersSettings)
 else:

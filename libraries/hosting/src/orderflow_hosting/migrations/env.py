@@ -2,11 +2,14 @@
 
 from alembic import context
 
+from orderflow_hosting.migrations.comparing import is_comparable
+
 _GIVEN = context.config.attributes
 
 context.configure(
     connection=_GIVEN["connection"],
     target_metadata=_GIVEN.get("models"),
+    include_object=is_comparable,
     render_as_batch=True,  # SQLite changes a table by making it again
 )
 with context.begin_transaction():

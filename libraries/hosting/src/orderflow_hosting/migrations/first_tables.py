@@ -131,7 +131,7 @@ def protect_audit(connection: Connection, made: set[str]) -> None:
 
 _REFUSED: Final = "'the audit trail cannot be changed'"
 _RAISE: Final = f"SELECT RAISE(ABORT, {_REFUSED})"
-_WHEN_THERE: Final = "WHEN EXISTS (SELECT 1 FROM {table} WHERE number = NEW.number)"
+_NEW: Final = "WHEN EXISTS (SELECT 1 FROM {table} WHERE number = NEW.number)"
 _RAISES: Final = f"BEGIN RAISE EXCEPTION {_REFUSED}; END"
 _FUNCTION: Final = f"RETURNS trigger LANGUAGE plpgsql AS $$ {_RAISES} $$"
 _CALL: Final = "EXECUTE FUNCTION {table}_stays()"
@@ -141,8 +141,7 @@ _TRIGGERS: Final = {
         f"CREATE TRIGGER {{table}}_keeps BEFORE UPDATE ON {{table}} BEGIN {_RAISE}; END",
         f"CREATE TRIGGER {{table}}_stays BEFORE DELETE ON {{table}} BEGIN {_RAISE}; END",
         # INSERT OR REPLACE deletes what is there without calling the trigger above.
-        f"CREATE TRIGGER {{table}}_is_new BEFORE INSERT ON {{table}} {_WHEN_THERE}"
-        f" BEGIN {_RAISE}; END",
+        f"CREATE TRIGGER {{table}}_is_new BEFORE INSERT ON {{table}} {_NEW} BEGIN {_RAISE}; END",
     ),
     "postgresql": (
         f"CREATE OR REPLACE FUNCTION {{table}}_stays() {_FUNCTION}",

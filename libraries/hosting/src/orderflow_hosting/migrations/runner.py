@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from orderflow_hosting.engines import reason, usable
 from orderflow_hosting.migrations.lock import exclusive
-from orderflow_hosting.migrations.schema import Schema, UnsuitableSchema, applied_revision
+from orderflow_hosting.migrations.schema import Schema, applied_revision
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

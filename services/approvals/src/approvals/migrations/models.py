@@ -3,6 +3,6 @@
 from typing import Final
 
 from approvals.tables import TABLES
-from orderflow_hosting.database import HOUSEKEEPING
+from orderflow_hosting.migrations.schema import HOUSEKEEPING
 
 MODELS: Final = (TABLES, HOUSEKEEPING)

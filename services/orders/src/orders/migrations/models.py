@@ -3,7 +3,7 @@
 from typing import Final
 
 # Each of these modules adds its tables to those that the packages share.
-from orderflow_hosting.database import HOUSEKEEPING
+from orderflow_hosting.migrations.schema import HOUSEKEEPING
 from orders.attention import store as attention
 from orders.board import tables as board
 from orders.payments import ledger
