@@ -28,6 +28,7 @@ from orderflow_tools import (
 )
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.kept import Report
+from orderflow_tools.migrations import migrating
 from orderflow_tools.proxies import bypassing
 from orderflow_tools.readiness import Check
 from orderflow_tools.settings import Settings, is_inherited
@@ -107,7 +108,10 @@ class Platform:
             kept.stop_all(self.settings)
             self.settings.ports.check()
             self._prepare()
-            self._start_control_plane(runtime, program)
+            with migrating(self.settings, self.environment()) as wait_until_migrated:
+                self._start_control_plane(runtime, program)
+                with self._step("database schemas"):
+                    wait_until_migrated()
             self._start_apps(runtime)
         except BaseException:
             self.stop()
