@@ -21,7 +21,8 @@ from fakes.schemas import FromModels, migrated
 from orderflow_contracts.names import LOCAL_PORTS
 from orderflow_hosting.engines import open_engine
 from orderflow_hosting.migrations.comparing import is_comparable
-from orderflow_hosting.migrations.runner import configuration, migrate
+from orderflow_hosting.migrations.revisions import configuration
+from orderflow_hosting.migrations.runner import migrate
 from orderflow_hosting.settings import DatabaseSettings
 
 FEWEST_STATEMENTS = 3

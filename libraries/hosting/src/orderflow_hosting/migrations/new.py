@@ -16,7 +16,7 @@ from sqlalchemy import MetaData
 
 from orderflow_hosting.engines import open_engine
 from orderflow_hosting.migrations.lock import exclusive
-from orderflow_hosting.migrations.runner import configuration
+from orderflow_hosting.migrations.revisions import configuration
 from orderflow_hosting.migrations.schema import Schema
 
 

@@ -3,13 +3,10 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Final, TypeVar
 
 import structlog
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from orderflow_hosting.engines import reason, usable
@@ -33,7 +30,10 @@ def migrate(engine: Engine, schema: Schema) -> None:
         connection = _patiently(engine, lambda: lock.enter_context(exclusive(engine)))
         before = applied_revision(connection)
         if before is None or before < schema.needed:
-            command.upgrade(configuration(connection, schema.versions), "head")
+            # Alembic takes half the time of the import, and there is seldom something to do.
+            from orderflow_hosting.migrations.revisions import upgrade  # noqa: PLC0415 # so
+
+            upgrade(connection, schema.versions)
             log.info("schema_migrated", before=before, after=applied_revision(connection))
         else:
             schema.check(connection)
@@ -44,21 +44,6 @@ def wait_until_migrated(engine: Engine, schema: Schema) -> None:
     """Return when the schema can be used. Raises `UnsuitableSchema` where it never will."""
     while not _patiently(engine, lambda: _is_migrated(engine, schema)):
         time.sleep(PAUSE_SECONDS)
-
-
-def configuration(connection: Connection, versions: Path) -> Config:
-    """Return Alembic's configuration for the revisions in a folder."""
-    config = Config()
-    config.attributes["connection"] = connection
-    options = {
-        "script_location": str(Path(__file__).parent),
-        "version_locations": str(versions),
-        "path_separator": "newline",
-        "file_template": "r%(rev)s_%(slug)s",
-    }
-    for option, value in options.items():
-        config.set_main_option(option, value.replace("%", "%%"))
-    return config
 
 
 def _is_migrated(engine: Engine, schema: Schema) -> bool:
