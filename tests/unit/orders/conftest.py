@@ -1,13 +1,19 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from datetime import date
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
 from fakes.schemas import FromModels
+from orderflow_contracts.orders import Order, OrderDetails, OrderSubmitted
 from orderflow_hosting.database import Database
 from orders.config import OrdersSettings
 from orders.ordering.activities import OrderActivities
+from orders.ordering.api import NewOrder
 from orders.ordering.feed import StatusFeed
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
@@ -83,3 +89,17 @@ async def intake(
     intake = Intake(settings, store, engine, announcer, feed, OrderUndo(engine, store))
     yield intake
     intake.stop()
+
+
+@pytest.fixture
+def one_more_field() -> Iterator[None]:
+    """Give orders a field that the product does not have: it must need no further code."""
+    models: list[type[BaseModel]] = [OrderDetails, OrderSubmitted, Order, NewOrder]
+    added = FieldInfo(annotation=cast(Any, date | None), default=None, title="Delivery date")
+    for model in models:
+        model.__pydantic_fields__["delivery_date"] = added
+        model.model_rebuild(force=True)
+    yield
+    for model in models:
+        del model.__pydantic_fields__["delivery_date"]
+        model.model_rebuild(force=True)

@@ -201,11 +201,7 @@ def _keep(
     rows = []
     for entry in entries:
         earlier = taken.get(entry.order_id or "")
-        if (
-            earlier
-            and entry.order
-            and entry.order.same_content_as(earlier.customer_id, earlier.lines)
-        ):
+        if earlier and entry.order and entry.order.same_content_as(earlier):
             continue
         why, kept = _take(connection, entry)
         if kept is not None:
@@ -369,9 +365,14 @@ def _status(row: Any) -> OrderStatus:
 
 
 def _digest(entries: Iterable[Entry]) -> str:
-    """Sum up what was sent, so that the same is known again."""
+    """Return a digest of what was sent, so that the same batch is recognised.
+
+    Defaults are left out: a field that a later version adds does not change the digest.
+    """
     content = [
-        entry.data if entry.order is None else entry.order.model_dump(mode="json")
+        entry.data
+        if entry.order is None
+        else entry.order.model_dump(mode="json", exclude_defaults=True)
         for entry in entries
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

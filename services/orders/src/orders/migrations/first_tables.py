@@ -34,6 +34,7 @@ _ORDER_ID: Final = Table(
     Column("order_id", String(64), nullable=False, unique=True),
     Column("customer_id", String(128), nullable=False),
     Column("lines", JSON, nullable=False),
+    Column("details", JSON),
     Column("status", String(32), nullable=False),
     Column("reason", String(64)),
     Column("total_cents", BigInteger),

@@ -160,11 +160,9 @@ class Intake:
         self, order: OrderSubmitted, received_at: datetime, run_id: str | None = None
     ) -> None:
         run = OrderRun(
-            order_id=order.order_id,
+            **order.model_dump(exclude_defaults=True),
             run_id=run_id or new_run_id(),
             begun_again=run_id is not None,
-            customer_id=order.customer_id,
-            lines=order.lines,
             received_at=received_at,
             **OrderPolicy.of(self._settings).model_dump(),
         )

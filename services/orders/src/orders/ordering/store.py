@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    null,
     or_,
     select,
     update,
@@ -263,6 +264,7 @@ _SELECT_WITH_STATUS = (
         ORDERS.c.order_id,
         ORDERS.c.customer_id,
         ORDERS.c.lines,
+        ORDERS.c.details,
         ORDERS.c.run_id,
         ORDERS.c.created_at,
         ORDERS.c.cancel_requested_at,
@@ -326,13 +328,10 @@ def accept_within(connection: Connection, order: OrderSubmitted) -> Accepted:
     """Do what `OrderStore.accept` does, as a part of a larger transaction."""
     known = _with_status(connection, order.order_id, OrderStatus.RECEIVED)
     if known is None:
-        lines = [line.model_dump() for line in order.lines]
-        first = _create(
-            connection, order.order_id, order.customer_id, lines, OrderStatus.RECEIVED, None
-        )
+        first = _create(connection, _columns(order), OrderStatus.RECEIVED, None)
         return Accepted(is_new=True, first=first, status=OrderStatus.RECEIVED)
     was_received = known.at is not None
-    if not (was_received and order.same_content_as(known.customer_id, _lines(known))):
+    if not (was_received and order.same_content_as(_submitted(known))):
         raise OtherContent(order.order_id)
     return Accepted(is_new=False, first=_kept(known), status=OrderStatus(known.current_status))
 
@@ -341,31 +340,23 @@ def reject_within(connection: Connection, order_id: str) -> Kept | None:
     """Do what `OrderStore.reject_invalid` does, as a part of a larger transaction."""
     known = _with_status(connection, order_id, OrderStatus.REJECTED)
     if known is None:
-        return _create(
-            connection, order_id, "unknown", [], OrderStatus.REJECTED, Reason.INVALID.value
-        )
+        unread = {"order_id": order_id, "customer_id": "unknown", "lines": []}
+        return _create(connection, unread, OrderStatus.REJECTED, Reason.INVALID.value)
     if known.reason == Reason.INVALID:
         return _kept(known)
     return None
 
 
 def _create(
-    connection: Connection,
-    order_id: str,
-    customer_id: str,
-    lines: list[dict[str, Any]],
-    status: OrderStatus,
-    reason: str | None,
+    connection: Connection, columns: dict[str, Any], status: OrderStatus, reason: str | None
 ) -> Kept:
     change = OrderStatusChanged(
-        order_id=order_id, sequence=1, status=status, reason=reason, at=now()
+        order_id=columns["order_id"], sequence=1, status=status, reason=reason, at=now()
     )
     connection.execute(
         _INSERT_ORDER,
         {
-            "order_id": order_id,
-            "customer_id": customer_id,
-            "lines": lines,
+            **columns,
             "status": status.value,
             "reason": reason,
             "sequence": 1,
@@ -373,8 +364,8 @@ def _create(
             "updated_at": change.at,
         },
     )
-    note(connection, CUSTOMER, customer_id)
-    note(connection, ITEM, *(line["item"] for line in lines))
+    note(connection, CUSTOMER, columns["customer_id"])
+    note(connection, ITEM, *(line["item"] for line in columns["lines"]))
     return _append(connection, change)
 
 
@@ -477,8 +468,21 @@ def _lines(row: Row[Any]) -> tuple[OrderLine, ...]:
     return tuple(OrderLine.model_validate(line) for line in row.lines)
 
 
+def _columns(order: OrderSubmitted) -> dict[str, Any]:
+    """Return the columns that hold what was ordered: further fields in one, as a JSON object."""
+    columns = order.model_dump(mode="json", exclude_defaults=True)
+    further = {name: columns.pop(name) for name in order.further_fields() if name in columns}
+    return {**columns, "details": further or null()}
+
+
+def _details(row: Row[Any]) -> dict[str, Any]:
+    """Return what was ordered, by the fields' names."""
+    first = {"order_id": row.order_id, "customer_id": row.customer_id, "lines": _lines(row)}
+    return {**(row.details or {}), **first}
+
+
 def _submitted(row: Row[Any]) -> OrderSubmitted:
-    return OrderSubmitted(order_id=row.order_id, customer_id=row.customer_id, lines=_lines(row))
+    return OrderSubmitted(**_details(row))
 
 
 def _kept(row: Row[Any]) -> Kept:
@@ -497,9 +501,7 @@ def _kept(row: Row[Any]) -> Kept:
 
 def _order(row: Row[Any], history: Iterable[Row[Any]]) -> Order:
     return Order(
-        order_id=row.order_id,
-        customer_id=row.customer_id,
-        lines=_lines(row),
+        **_details(row),
         status=row.status,
         reason=row.reason,
         total_cents=row.total_cents,
