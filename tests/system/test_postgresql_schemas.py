@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,18 @@ from orderflow_hosting.migrations.lock import exclusive
 from orderflow_hosting.migrations.runner import migrate
 from orderflow_hosting.migrations.schema import UnsuitableSchema
 from orderflow_tools.postgres import PostgresServer
+from system.stores import postgres_programs
 from system.test_postgresql import new_database, waits_for_its_turn
 
 PATIENCE_SECONDS = 60
 service_by_service = pytest.mark.parametrize("service", SERVICES)
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    """Run a server that may be stopped."""
+    with PostgresServer(postgres_programs()) as server:
+        yield server
 
 
 def differences(connection: Connection, service: str) -> list[object]:
@@ -49,6 +58,26 @@ def from_models(server: PostgresServer, service: str) -> list[str]:
         FromModels(models_of(service)[0]).check(connection)
     engine.dispose()
     return described(url)
+
+
+async def test_a_migration_waits_for_a_database_that_comes_up_later(
+    own_server: PostgresServer,
+) -> None:
+    """In a cluster all begins at the same time."""
+    url, schema = new_database(own_server), schema_of("approvals")
+    own_server.stop()
+    migration = asyncio.create_task(asyncio.to_thread(migrated, url, schema))
+    done, _ = await asyncio.wait({migration}, timeout=2)
+    assert not done
+
+    own_server.start()
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await migration
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        schema.check(connection)
+    engine.dispose()
 
 
 @service_by_service
