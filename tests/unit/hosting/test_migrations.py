@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, inspect, text
 
 from fakes.revisions import Revisions
-from orderflow_hosting.database import Database
+from orderflow_hosting.database import Database, Utc
 from orderflow_hosting.engines import open_engine
 from orderflow_hosting.migrations.lock import ForeignKeysBroken, exclusive
 from orderflow_hosting.migrations.new import write_revision
@@ -264,14 +264,17 @@ def test_a_new_revision_follows_the_newest_and_makes_what_the_models_say(
         sa.Column("number", sa.Integer, primary_key=True),
         sa.Column("word", sa.Text),
         sa.Column("meaning", sa.Text),
+        sa.Column("at", Utc),
     )
 
-    file = write_revision(revisions.newest, [models], "Add what words mean")
+    file = write_revision(revisions.newest, [models], "add what words mean")
     migrate(engine, revisions.newest)
 
     assert file.name == "r0002_add_what_words_mean.py"
     assert revisions.newest.needed == "0002"
-    assert columns(engine) == {"number", "word", "meaning"}
+    assert columns(engine) == {"number", "word", "meaning", "at"}
+    assert file.read_text().startswith('"""Add what words mean."""\n')
+    assert "sa.DateTime(timezone=True)" in file.read_text()
 
 
 def approvals(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -1,8 +1,8 @@
-"""What of the models Alembic can compare with a database."""
+"""How Alembic compares the models with a database, and writes down the difference."""
 
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Column, Index
+from sqlalchemy import Column, Index, TypeDecorator
 
 
 def is_comparable(item: Any, _name: str | None, kind: str, *others: Any) -> bool:
@@ -12,3 +12,10 @@ def is_comparable(item: Any, _name: str | None, kind: str, *others: Any) -> bool
     """
     indexes = [each for each in (item, *others) if kind == "index" and isinstance(each, Index)]
     return all(isinstance(part, Column) for index in indexes for part in index.expressions)
+
+
+def rendered(kind: str, item: Any, _context: Any) -> str | Literal[False]:
+    """Write the type that the database has in place of one of ours, which may change."""
+    if kind == "type" and isinstance(item, TypeDecorator):
+        return f"sa.{item.impl_instance!r}"
+    return False

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from orderflow_hosting.migrations.comparing import is_comparable
+from orderflow_hosting.migrations.comparing import is_comparable, rendered
 
 _GIVEN = context.config.attributes
 
@@ -10,6 +10,7 @@ context.configure(
     connection=_GIVEN["connection"],
     target_metadata=_GIVEN.get("models"),
     include_object=is_comparable,
+    render_item=rendered,
     render_as_batch=True,  # SQLite changes a table by making it again
 )
 with context.begin_transaction():

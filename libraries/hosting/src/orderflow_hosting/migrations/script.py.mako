@@ -1,7 +1,5 @@
-"""${message}.
-
-Revision ${up_revision}, after ${down_revision}.
-"""
+<% title = message[:1].upper() + message[1:] %>\
+"""${title}."""
 
 from typing import Final
 
@@ -13,5 +11,5 @@ down_revision: Final = "${down_revision}"
 
 
 def upgrade() -> None:
-    """${message}."""
+    """${title}."""
     ${upgrades if upgrades else "pass"}
