@@ -37,7 +37,8 @@ def run(
 
     `settings` is what these commands need of all the settings of the service.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
     work = COMMANDS.get(arguments[0]) if len(arguments) == 1 else None
     if work is None:
         commands = " or ".join(COMMANDS)
