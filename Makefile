@@ -8,7 +8,7 @@ ARGS ?=
 NAMED := $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env present run stop status reset console bench torn test lint format unit contracts manifests system postgresql browser containers locks vendor images cluster-up cluster-down deploy-local test-cluster
+.PHONY: help env present run stop status reset console bench torn test lint format unit contracts manifests system postgresql browser containers migrate migration locks vendor images cluster-up cluster-down deploy-local test-cluster
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -84,6 +84,13 @@ containers: env ## tests of the images, in containers
 
 images: env ## build the images of the services
 	@$(BIN)/orderflow-lab images $(ARGS)
+
+migrate: env ## migrate the databases of a run that `dapr run -f .` starts
+	@$(BIN)/python -m orders migrate
+	@$(BIN)/python -m approvals migrate
+
+migration: env ## draft a revision of a schema (SERVICE=orders NAME="add a delivery date")
+	@$(BIN)/python -m orderflow_hosting.migrations.new $(SERVICE) "$(NAME)"
 
 locks: ## resolve the dependencies again and rewrite the locks
 	@$(PYTHON) tools/bootstrap locks $(ARGS)

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import MetaData
 
 from fakes.access import opened
+from fakes.schemas import FromModels
 from orderflow_hosting import problems
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import (
@@ -69,7 +70,7 @@ class Kept:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Iterator[Kept]:
-    database = Database(f"sqlite:///{tmp_path}/letters.db", TABLES)
+    database = Database(f"sqlite:///{tmp_path}/letters.db", FromModels(TABLES))
     sidecar = FakeSidecar()
     yield Kept(DeadLetters(database, TABLE, sidecar), sidecar)
     database.close()

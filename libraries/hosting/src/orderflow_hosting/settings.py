@@ -21,7 +21,14 @@ from orderflow_contracts import variables
 from orderflow_contracts.access import Roles
 from orderflow_hosting.hosts import Host, NotAHost
 from orderflow_hosting.proxies import bypass_for_grpc
-from orderflow_hosting.setting_types import Address, Hours, Port, PublicHost, decoded
+from orderflow_hosting.setting_types import (
+    Address,
+    DatabaseUrl,
+    Hours,
+    Port,
+    PublicHost,
+    decoded,
+)
 
 NOT_CONFIGURED: Final = os.EX_CONFIG
 """The exit code when the configuration must be changed before a start can succeed."""
@@ -43,12 +50,32 @@ def in_address(host: str) -> str:
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$", to_lower=True)]
 
 
-class ServiceSettings(BaseSettings):
-    """Settings that every service has; a service adds its own under its own prefix."""
+class ProcessSettings(BaseSettings):
+    """Settings that every process of a service has, whatever it does."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_ignore_empty=True, enable_decoding=False
     )
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", validation_alias="LOG_LEVEL"
+    )
+    log_format: Literal["auto", "json", "console"] = Field("auto", validation_alias="LOG_FORMAT")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _decoded(cls, value: Any, info: ValidationInfo) -> Any:
+        return decoded(value, cls.model_fields[str(info.field_name)].annotation)
+
+
+class DatabaseSettings(ProcessSettings):
+    """Settings of a process that uses the tables of a service."""
+
+    database_url: DatabaseUrl
+
+
+class ServiceSettings(ProcessSettings):
+    """Settings that every service has; a service adds its own under its own prefix."""
 
     http_host: Address = "127.0.0.1"
     http_port: Port
@@ -58,10 +85,6 @@ class ServiceSettings(BaseSettings):
     dapr_http_port: Port = Field(validation_alias="DAPR_HTTP_PORT")
     dapr_grpc_port: Port = Field(validation_alias="DAPR_GRPC_PORT")
     app_api_token: SecretStr = Field(validation_alias="APP_API_TOKEN", min_length=16)
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", validation_alias="LOG_LEVEL"
-    )
-    log_format: Literal["auto", "json", "console"] = Field("auto", validation_alias="LOG_FORMAT")
     access_file: Path | None = Field(
         None, validation_alias="ORDERFLOW_ACCESS_FILE", validate_default=True
     )
@@ -81,11 +104,6 @@ class ServiceSettings(BaseSettings):
     public_hosts: tuple[PublicHost, ...] = Field((), validation_alias="ORDERFLOW_PUBLIC_HOSTS")
     session_hours: Hours = Field(8, gt=0, le=168, validation_alias="ORDERFLOW_SESSION_HOURS")
     cookies_secure: bool | None = Field(None, validation_alias="ORDERFLOW_COOKIES_SECURE")
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _decoded(cls, value: Any, info: ValidationInfo) -> Any:
-        return decoded(value, cls.model_fields[str(info.field_name)].annotation)
 
     @field_validator("app_api_token")
     @classmethod
@@ -136,12 +154,20 @@ class ServiceSettings(BaseSettings):
         return f"http://{self.sidecar_host}:{self.dapr_http_port}"
 
 
-Settings = TypeVar("Settings", bound=ServiceSettings)
+Settings = TypeVar("Settings", bound=ProcessSettings)
 
 
-def load(settings: type[Settings], environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings, or end the process with a line for each that is missing or wrong."""
-    faults = dict(_misspelt(settings, environment))
+def load(
+    settings: type[Settings],
+    environment: Mapping[str, str] = os.environ,
+    *,
+    service: type[ServiceSettings] | None = None,
+) -> Settings:
+    """Read the settings, or end the process with a line for each that is missing or wrong.
+
+    Where these are only a part of a service's, `service` has all: those are not misspelt.
+    """
+    faults = dict(_misspelt(service or settings, environment))
     try:
         read = settings()
     except ValidationError as error:
@@ -151,7 +177,8 @@ def load(settings: type[Settings], environment: Mapping[str, str] = os.environ) 
             fault = where + problem["msg"].removeprefix("Value error, ")
             faults.setdefault(variable_of(settings, field, environment), fault)
     if not faults:
-        bypass_for_grpc(read.dapr_host)
+        if isinstance(read, ServiceSettings):
+            bypass_for_grpc(read.dapr_host)
         return read
     for variable, fault in faults.items():
         sys.stderr.write(f"cannot start: {printable(variable)}: {printable(fault)}\n")
@@ -159,7 +186,7 @@ def load(settings: type[Settings], environment: Mapping[str, str] = os.environ) 
 
 
 def _misspelt(
-    settings: type[ServiceSettings], environment: Mapping[str, str]
+    settings: type[ProcessSettings], environment: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
     """Find variables with the service's prefix, or the common one, that nobody reads."""
     known = {name for field in settings.model_fields for name in _names(settings, field)}
@@ -168,7 +195,7 @@ def _misspelt(
 
 
 def variable_of(
-    settings: type[ServiceSettings], name: str, environment: Mapping[str, str] = os.environ
+    settings: type[ProcessSettings], name: str, environment: Mapping[str, str] = os.environ
 ) -> str:
     """Return the variable that a field, or its alias, was read from, or else would be."""
     given = {variable.upper() for variable, value in environment.items() if value}
@@ -177,7 +204,7 @@ def variable_of(
     return next((variable for variable in names if variable in given), names[0])
 
 
-def _names(settings: type[ServiceSettings], field: str) -> list[str]:
+def _names(settings: type[ProcessSettings], field: str) -> list[str]:
     """Return the variables that a field is read from; the first one that is set counts."""
     own = f"{settings.model_config['env_prefix']}{field}".upper()
     alias = settings.model_fields[field].validation_alias

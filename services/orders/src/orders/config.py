@@ -14,7 +14,7 @@ from orderflow_hosting.setting_types import (
     Seconds,
     WebUrl,
 )
-from orderflow_hosting.settings import ServiceSettings
+from orderflow_hosting.settings import DatabaseSettings, ServiceSettings
 
 _PORTS: Final = LOCAL_PORTS[ORDERS]
 
@@ -27,7 +27,15 @@ Picking = Literal["off", "handed_over", "awaited"]
 """Whether the warehouse is given a task for each paid order, and whether the order waits for it."""
 
 
-class OrdersSettings(ServiceSettings):
+class OrdersDatabaseSettings(DatabaseSettings):
+    """What the commands that migrate the database need."""
+
+    model_config = SettingsConfigDict(env_prefix="ORDERS_")
+
+    database_url: DatabaseUrl = "sqlite:///.orderflow/data/orders.db"
+
+
+class OrdersSettings(OrdersDatabaseSettings, ServiceSettings):
     """Settings of orders, from `ORDERS_…` and the variables that all services share."""
 
     model_config = SettingsConfigDict(env_prefix="ORDERS_", populate_by_name=True)
@@ -36,7 +44,6 @@ class OrdersSettings(ServiceSettings):
     grpc_port: Port = _PORTS.grpc
     dapr_http_port: Port = Field(_PORTS.dapr_http, validation_alias="DAPR_HTTP_PORT")
     dapr_grpc_port: Port = Field(_PORTS.dapr_grpc, validation_alias="DAPR_GRPC_PORT")
-    database_url: DatabaseUrl = "sqlite:///.orderflow/data/orders.db"
     approval_threshold_cents: int = Field(50_000_00, ge=0)
     approval_timeout_seconds: Seconds = Field(24 * 3600, gt=0)
     retry_timeout_seconds: Seconds = Field(600, gt=0)
