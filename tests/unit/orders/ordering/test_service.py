@@ -16,8 +16,9 @@ from orderflow_workflow_runtime.ports import EngineUnavailable
 from orders.config import OrdersSettings
 from orders.domain import OrderEnded, UnknownOrder
 from orders.ordering.feed import StatusFeed
+from orders.ordering.records import OtherContent
 from orders.ordering.service import Intake
-from orders.ordering.store import OrderStore, OtherContent
+from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 
 ORDER = OrderSubmitted(

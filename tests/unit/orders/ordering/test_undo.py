@@ -19,8 +19,9 @@ from orders.config import OrdersSettings
 from orders.ordering.activities import OrderActivities
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import Undone
+from orders.ordering.records import undoes
 from orders.ordering.service import Intake
-from orders.ordering.store import OrderStore, undoes
+from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.ordering.undo_workflow import order_undo_workflow
 from orders.payments.ledger import LedgerProvider

@@ -30,8 +30,9 @@ from orderflow_workflow_runtime.ports import EngineUnavailable
 from orders.domain import OrderEnded, UnknownOrder
 from orders.order_ids import PathOrderId
 from orders.ordering.feed import StatusFeed
+from orders.ordering.records import OtherContent
 from orders.ordering.service import Intake
-from orders.ordering.store import OrderStore, OtherContent
+from orders.ordering.store import OrderStore
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

@@ -17,7 +17,8 @@ from orders.config import OrdersSettings
 from orders.domain import OrderEnded, UnknownOrder, was_decided
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import OrderPolicy, OrderRun
-from orders.ordering.store import WAITING, Accepted, OrderStore, Pending, new_run_id, undoes
+from orders.ordering.records import WAITING, Accepted, Pending, new_run_id, undoes
+from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.ports import Announcer
 
@@ -167,11 +168,9 @@ class Intake:
         self, order: OrderSubmitted, received_at: datetime, run_id: str | None = None
     ) -> None:
         run = OrderRun(
-            order_id=order.order_id,
+            **order.model_dump(exclude_defaults=True),
             run_id=run_id or new_run_id(),
             begun_again=run_id is not None,
-            customer_id=order.customer_id,
-            lines=order.lines,
             received_at=received_at,
             **OrderPolicy.of(self._settings).model_dump(),
         )
