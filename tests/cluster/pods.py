@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any, Final
 
-from orderflow_tools.cluster.client import Client
+from orderflow_tools.deployment.client import Client
 from system.storefront import wait_for
 
 NAMESPACE: Final = "orderflow"

@@ -27,7 +27,7 @@ from orderflow_hosting.access.throttle import Throttle
 from orderflow_hosting.database import Database, DatabaseNotReady, DatabaseUnavailable
 from orderflow_hosting.retrying import is_around
 from orderflow_hosting.spellings import note_missing
-from orderflow_tools.postgres import PostgresServer
+from orderflow_lab.postgres_server import PostgresServer
 from orders.board.store import BoardStore, Wanted
 from orders.board.tables import SOURCES
 from orders.ordering.changes import accept_within

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,18 @@ async def test_deeply_nested_garbage_can_be_kept_and_shown(kept: Kept) -> None:
 
     (letter,) = page["items"]
     assert letter["data"].startswith("[[[")
+
+
+async def test_times_are_those_of_the_clock(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A letter says when it came and when it was sent again, by the clock that was passed in."""
+    moments = [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (9, 10)]
+    monkeypatch.setattr(kept.letters, "_clock", iter(moments).__next__)
+
+    await kept.refuse(event())
+    await kept.letters.resend(1)
+
+    (letter,) = await kept.all()
+    assert [letter.received_at, letter.resent_at] == moments
 
 
 async def test_letters_are_listed_newest_first_in_pages(kept: Kept) -> None:

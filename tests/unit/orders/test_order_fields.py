@@ -10,6 +10,7 @@ from rich.console import Console
 from fakes.access import opened
 from fakes.managed_engine import ManagedMemoryEngine
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine
+from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_cli import show
 from orderflow_contracts.batches import BatchSubmitted
@@ -107,11 +108,12 @@ async def test_an_order_of_a_batch_keeps_every_field(
     engine = ManagedMemoryEngine()
     letters = DeadLetters(database, DEAD_LETTERS, cast(Sidecar, None), subject_of=readable_order_id)
     undo = OrderUndo(engine, store)
-    batches = Batches(
-        settings, BatchStore(database), engine, announcer, feed, undo, letters, BackgroundWork()
-    )
-    await batches.submit(BatchSubmitted(batch_id="b1", orders=(DATA,)))
-
+    async with BackgroundWork(short_pause) as background:
+        batches = Batches(
+            *(settings, BatchStore(database), engine, announcer),
+            *(feed, undo, letters, background),
+        )
+        await batches.submit(BatchSubmitted(batch_id="b1", orders=(DATA,)))
     order = await store.order("o1")
 
     assert order is not None

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import grpc.aio
@@ -75,11 +76,13 @@ class DeadLetters:
         sidecar: Sidecar,
         *,
         subject_of: Callable[[object], str | None],
+        clock: Callable[[], datetime] = now,
     ) -> None:
         self._database = database
         self._table = table
         self._sidecar = sidecar
         self._subject_of = subject_of
+        self._clock = clock
 
     def listen(self, app: DaprApp, topics: Sequence[str]) -> None:
         """Keep what the sidecar moves to the dead-letter topics of these topics."""
@@ -94,7 +97,7 @@ class DeadLetters:
                     connection.execute(
                         update(self._table)
                         .where(*self._is(topic, event), self._table.c.resent_at.is_not(None))
-                        .values(received_at=now(), resent_at=None)
+                        .values(received_at=self._clock(), resent_at=None)
                     )
 
             await self._database.write(work)
@@ -109,7 +112,7 @@ class DeadLetters:
                 connection.execute(
                     update(self._table)
                     .where(*self._is(topic, event))
-                    .values(reason=_storable(reason), received_at=now(), resent_at=None)
+                    .values(reason=_storable(reason), received_at=self._clock(), resent_at=None)
                 )
 
         await self._database.write(work)
@@ -156,7 +159,7 @@ class DeadLetters:
         # The event may have been refused again by now; then it waits for someone, as before.
         unchanged = self._table.c.received_at == row.received_at
         mark = update(self._table).where(self._table.c.id == letter_id, unchanged)
-        mark = mark.values(resent_at=now())
+        mark = mark.values(resent_at=self._clock())
         await self._database.write(lambda connection: connection.execute(mark))
 
     def _is(self, topic: str, event: CloudEvent) -> tuple[Any, ...]:
@@ -187,7 +190,7 @@ class DeadLetters:
                 subject=subject,
                 reason=_storable(reason),
                 data=_dump(event),
-                received_at=now(),
+                received_at=self._clock(),
             )
         )
         return True
