@@ -157,8 +157,8 @@ class Database:
     and must be safe to commit twice: after a lost connection the outcome is unknown.
 
     Where several processes share a database, only one of them writes at a time, on PostgreSQL
-    too. So work that reads, decides and writes needs no locks of its own, and what counts up
-    becomes visible in its order.
+    too. So work that reads, decides and writes needs no locks of its own, and numbers that count
+    up become visible one after another.
 
     The schema of an SQLite file is checked at once: raises `UnsuitableSchema`, or `Unusable` for a
     file that is no database. A server may come up later than this process: until it has answered,
@@ -185,7 +185,7 @@ class Database:
                 self._check_file()
                 failed.pop_all()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="database-reader")
-        # A start that fails must end the process; in good order `close` waits for the thread.
+        # A process that forgets `close` must still end; `close` waits for the thread.
         self._writer = threading.Thread(target=self._work, name="database-writer", daemon=True)
         self._writer.start()
 

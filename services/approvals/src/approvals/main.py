@@ -24,6 +24,7 @@ from approvals.pages import (
 from approvals.past import Past
 from approvals.store import SqlApprovalStore
 from approvals.tables import ACCESS, DEAD_LETTERS, SOURCES
+from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, Audit, Role, reads
@@ -37,7 +38,7 @@ from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.spellings import keep_noted
 from orderflow_hosting.web.audit_pages import audit_pages
-from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
+from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 
 
 async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
@@ -48,7 +49,7 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     store = SqlApprovalStore(database)
     handover = Handover(store, DaprOrders(sidecar), background)
     inbox = Inbox(store, handover)
-    letters = DeadLetters(database, DEAD_LETTERS, sidecar)
+    letters = DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id)
     app = DaprApp(settings)
     subscribe(app, inbox, letters)
     feed = ChangeFeed(store)
@@ -73,7 +74,9 @@ def _http(
     site = approvals_site(settings.board_url)
     desk = Desk(store, Past(database), site, settings.confirm_from_cents, settings.board_url)
     audit = Audit(database, ACCESS)
-    letter_pages = DeadLetterPages(site, letters, audit, LETTERS_PATH, REQUESTS_PATH, Role.OPERATOR)
+    letter_pages = DeadLetterPages(
+        site, letters, audit, LETTERS_PATH, Subjects("Order", REQUESTS_PATH), Role.OPERATOR
+    )
     http = http_app(
         approval_router(inbox),
         dead_letter_router(letters),

@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from orderflow_contracts import names
+from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, reads
 from orderflow_hosting.background import BackgroundWork
@@ -49,7 +50,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         engine=engine,
         inventory=DaprInventory(sidecar),
         announcer=DaprAnnouncer(sidecar),
-        letters=DeadLetters(database, DEAD_LETTERS, sidecar),
+        letters=DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id),
         background=background,
     )
     access = Access(settings, names.ORDERS, database, ACCESS)
