@@ -22,7 +22,7 @@ from orderflow_hosting.migrations.comparing import is_comparable
 from orderflow_hosting.migrations.lock import exclusive
 from orderflow_hosting.migrations.runner import migrate
 from orderflow_hosting.migrations.schema import UnsuitableSchema
-from orderflow_tools.postgres import PostgresServer
+from orderflow_lab.postgres_server import PostgresServer
 from system.stores import postgres_programs
 from system.test_postgresql import new_database, waits_for_its_turn
 

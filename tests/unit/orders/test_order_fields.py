@@ -10,10 +10,12 @@ from rich.console import Console
 from fakes.access import opened
 from fakes.managed_engine import ManagedMemoryEngine
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine
+from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_cli import show
 from orderflow_contracts.batches import BatchSubmitted
 from orderflow_contracts.orders import OrderDetails, OrderSubmitted
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.sidecar import Sidecar
@@ -105,11 +107,13 @@ async def test_an_order_of_a_batch_keeps_every_field(
     engine = ManagedMemoryEngine()
     letters = DeadLetters(database, DEAD_LETTERS, cast(Sidecar, None))
     undo = OrderUndo(engine, store)
-    batches = Batches(settings, BatchStore(database), engine, announcer, feed, undo, letters)
-    await batches.submit(BatchSubmitted(batch_id="b1", orders=(DATA,)))
-
+    async with BackgroundWork(short_pause) as background:
+        batches = Batches(
+            *(settings, BatchStore(database), engine, announcer),
+            *(feed, undo, letters, background),
+        )
+        await batches.submit(BatchSubmitted(batch_id="b1", orders=(DATA,)))
     order = await store.order("o1")
-    batches.stop_waiting()
 
     assert order is not None
     assert fields_of(order.model_dump(mode="json")) == DATA

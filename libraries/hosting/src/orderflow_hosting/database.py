@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, Generic, NoReturn, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, NoReturn, Protocol, Self, TypeVar
 
 import psycopg
 import structlog
@@ -180,11 +180,21 @@ class Database:
         self._closed = threading.Event()
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         if not self.is_shared:
-            self._check_file()
+            with contextlib.ExitStack() as failed:
+                failed.callback(self._engine.dispose)
+                with usable(self._engine.url):
+                    self._check_schema()
+                failed.pop_all()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="database-reader")
         # A start that fails must end the process; in good order `close` waits for the thread.
         self._writer = threading.Thread(target=self._work, name="database-writer", daemon=True)
         self._writer.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def is_shared(self) -> bool:
@@ -253,14 +263,6 @@ class Database:
     def _must_be_ready(self) -> None:
         if not self._ready.is_set():
             raise DatabaseNotReady(f"the database is not ready: {self._why_not}")
-
-    def _check_file(self) -> None:
-        try:
-            with usable(self._engine.url):
-                self._check_schema()
-        except Exception:
-            self._engine.dispose()
-            raise
 
     def _check_schema(self) -> None:
         with self._engine.connect() as connection:

@@ -541,9 +541,7 @@ async def test_an_order_is_placed_once(
 
 
 @pytest.mark.usefixtures("one_more_field")
-async def test_pages_show_and_take_every_field_of_an_order(
-    olga: Visitor, store: OrderStore
-) -> None:
+async def test_pages_show_and_take_every_field_of_an_order(olga: Visitor) -> None:
     """A field that is added to the model needs no change to a page."""
     form = await olga.get("/board/new-order")
     sent = {"order_id": "o1", "customer_id": "alice", "item": "cars", "quantity": "1"}

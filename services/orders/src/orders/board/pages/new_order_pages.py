@@ -12,8 +12,8 @@ from orderflow_hosting.refused_forms import refused_form
 from orderflow_hosting.web import Site
 from orders.board.pages.new_order_form import OrderForm, new_form, read_form
 from orders.board.pages.stock_levels import Stocks
+from orders.ordering.records import OtherContent
 from orders.ordering.service import Intake
-from orders.ordering.store import OtherContent
 
 TAKEN: Final = "This id belongs to another order."
 SENT_BEFORE: Final = (
