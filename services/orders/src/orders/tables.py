@@ -37,7 +37,9 @@ CUSTOMER: Final = "customer"
 ITEM: Final = "item"
 
 
-RowNumber = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only plain integers
+RowNumber = BigInteger().with_variant(
+    Integer, "sqlite"
+)  # SQLite autoincrements only plain integers
 
 
 ORDERS = Table(

@@ -95,7 +95,7 @@ async def test_a_batch_shows_how_far_it_is(
     assert '<progress value="3" max="4"' in one
     assert "$15,000.00" in one
     assert "/board/orders/b" in one
-    assert "entry 4, without an id" in one
+    assert "entry 4, no ID" in one
     assert MARKUP not in one
     assert '<progress value="3" max="4"' in every
 
@@ -172,7 +172,7 @@ async def test_a_task_that_has_ended_is_told_on_the_page(
 
     assert answer.status_code == 409
     assert "Task task-1 has ended: it is withdrawn" in answer.text
-    assert "Nothing to do" in answer.text
+    assert "No open tasks" in answer.text
     assert "withdrawn" in (await olga.get("/board/tasks?show=all")).text
     (entry,) = await visited.audit.page(10, None)
     assert entry.outcome == "TASK_ENDED"
