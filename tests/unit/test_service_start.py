@@ -22,6 +22,7 @@ import psutil
 import pytest
 from dapr.ext.workflow import WorkflowRuntime
 
+from fakes.migrated_services import schema_of
 from fakes.ports import free_port
 from fakes.schemas import migrated
 from orderflow_contracts.names import LOCAL_PORTS
@@ -79,13 +80,13 @@ def has_database(service: str) -> bool:
 
 
 def settings_of(service: str, folder: Path) -> ServiceSettings:
-    """Make settings whose sidecar does not answer, and a migrated database in a folder."""
+    """Make settings whose sidecar does not answer and whose data is in a folder, migrated."""
     given: dict[str, Any] = {"APP_API_TOKEN": "a token of sixteen or more"}
     given |= {name: free_port() for name in ("http_port", "grpc_port")}
     given |= {name: free_port() for name in ("DAPR_HTTP_PORT", "DAPR_GRPC_PORT")}
     if has_database(service):
-        schema = import_module(f"{service}.migrations").SCHEMA
-        given["database_url"] = migrated(f"sqlite:///{folder / 'service.db'}", schema)
+        url = f"sqlite:///{folder / 'service.db'}"
+        given["database_url"] = migrated(url, schema_of(service))
     return settings_class(service)(**given)
 
 

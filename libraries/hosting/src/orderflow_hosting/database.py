@@ -182,7 +182,8 @@ class Database:
         if not self.is_shared:
             with contextlib.ExitStack() as failed:
                 failed.callback(self._engine.dispose)
-                self._check_file()
+                with usable(self._engine.url):
+                    self._check_schema()
                 failed.pop_all()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="database-reader")
         # A process that forgets `close` must still end; `close` waits for the thread.
@@ -262,14 +263,6 @@ class Database:
     def _must_be_ready(self) -> None:
         if not self._ready.is_set():
             raise DatabaseNotReady(f"the database is not ready: {self._why_not}")
-
-    def _check_file(self) -> None:
-        try:
-            with usable(self._engine.url):
-                self._check_schema()
-        except Exception:
-            self._engine.dispose()
-            raise
 
     def _check_schema(self) -> None:
         with self._engine.connect() as connection:

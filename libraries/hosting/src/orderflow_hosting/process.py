@@ -79,7 +79,8 @@ async def serve(
     # Both before anything begins: uvicorn would end the process by itself, and gRPC raise a trace.
     _listen("grpc", settings.grpc_host, settings.grpc_port).close()
     with _listen("http", settings.http_host, settings.http_port) as listener:
-        await _serve_both(settings, _http_server(settings, http), listener, dapr, on_stop, refusal)
+        server = _http_server(settings, http)
+        await _serve_both(settings, server, listener, dapr, on_stop, refusal)
 
 
 def _http_server(settings: ServiceSettings, http: FastAPI) -> _HttpServer:
