@@ -62,6 +62,7 @@ contracts: env ## tests of the messages between services
 
 docs: env ## build the documents into build/site, and test them
 	@$(BIN)/pytest tests/documents $(ARGS)
+	@echo "The site is build/site/index.html"
 
 reference: env ## write docs/reference anew from the code
 	@cd docs && ../$(BIN)/python -m reference_pages

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, NoReturn
 from unittest.mock import patch
 
+from orderflow_hosting.process import run_and_close
 from reference_pages.markdown import code, page, prose, table
 from reference_pages.schemas import Schema, link_to, objects_of, text_of, type_of
 from reference_pages.settings import SERVICES
@@ -45,7 +46,7 @@ def openapi(service: str) -> dict[str, Any]:
         if "database_url" in settings.model_fields:
             values["database_url"] = f"sqlite:///{Path(folder) / 'empty.db'}"
         try:
-            asyncio.run(main.run(settings.model_validate(values)))
+            asyncio.run(run_and_close(main.run, settings.model_validate(values)))
         except _Built as built:
             return built.document
     raise RuntimeError(f"{service} ended before it served its API")
