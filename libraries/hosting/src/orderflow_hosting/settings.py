@@ -54,13 +54,19 @@ class ProcessSettings(BaseSettings):
     """Settings that every process of a service has, whatever it does."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, enable_decoding=False
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        enable_decoding=False,
+        use_attribute_docstrings=True,  # the reference of settings shows them
     )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", validation_alias="LOG_LEVEL"
     )
+    """The least important level that is logged."""
     log_format: Literal["auto", "json", "console"] = Field("auto", validation_alias="LOG_FORMAT")
+    """The format of the log; `auto` is `console` on a terminal and `json` elsewhere."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -72,38 +78,56 @@ class DatabaseSettings(ProcessSettings):
     """Settings of a process that uses the tables of a service."""
 
     database_url: DatabaseUrl
+    """The database of the service: SQLite, or PostgreSQL as `postgresql+psycopg://…`."""
 
 
 class ServiceSettings(ProcessSettings):
     """Settings that every service has; a service adds its own under its own prefix."""
 
     http_host: Address = "127.0.0.1"
+    """The address on which the service answers people and programs."""
     http_port: Port
+    """The port on which the service answers people and programs."""
     grpc_host: Address = "127.0.0.1"
+    """The address on which the service answers its sidecar."""
     grpc_port: Port
+    """The port on which the service answers its sidecar."""
     dapr_host: Address = Field("127.0.0.1", validation_alias="DAPR_RUNTIME_HOST")
+    """The host of the service's sidecar."""
     dapr_http_port: Port = Field(validation_alias="DAPR_HTTP_PORT")
+    """The HTTP port of the service's sidecar; `dapr run` sets it."""
     dapr_grpc_port: Port = Field(validation_alias="DAPR_GRPC_PORT")
+    """The gRPC port of the service's sidecar; `dapr run` sets it."""
     app_api_token: SecretStr = Field(validation_alias="APP_API_TOKEN", min_length=16)
+    """A secret that only the service and its sidecar know; `make run` makes one."""
     access_file: Path | None = Field(
         None, validation_alias="ORDERFLOW_ACCESS_FILE", validate_default=True
     )
+    """The file of users and tokens; required if the service listens beyond loopback."""
     apis_closed: bool = Field(default=False, validation_alias="ORDERFLOW_APIS_CLOSED")
+    """Whether the HTTP APIs require a token on loopback too; elsewhere they always do."""
     proxy_addresses: tuple[IPvAnyNetwork, ...] = Field(
         (), validation_alias="ORDERFLOW_PROXY_ADDRESSES"
     )
+    """The addresses or networks of a proxy that signs people in."""
     proxy_user_header: HeaderName = Field(
         "x-auth-request-user", validation_alias="ORDERFLOW_PROXY_USER_HEADER"
     )
+    """The header in which that proxy names the user."""
     proxy_groups_header: HeaderName = Field(
         "x-auth-request-groups", validation_alias="ORDERFLOW_PROXY_GROUPS_HEADER"
     )
+    """The header in which that proxy lists the user's groups."""
     proxy_groups: dict[str, Roles] = Field(
         default_factory=dict, validation_alias="ORDERFLOW_PROXY_GROUPS"
     )
+    """The roles of each group that the proxy names."""
     public_hosts: tuple[PublicHost, ...] = Field((), validation_alias="ORDERFLOW_PUBLIC_HOSTS")
+    """The host names that browsers use, each with its port unless that is 80 or 443."""
     session_hours: Hours = Field(8, gt=0, le=168, validation_alias="ORDERFLOW_SESSION_HOURS")
+    """How long a session lasts after a sign-in."""
     cookies_secure: bool | None = Field(None, validation_alias="ORDERFLOW_COOKIES_SECURE")
+    """Whether cookies require TLS; unset: only if the service listens beyond loopback."""
 
     @field_validator("app_api_token")
     @classmethod

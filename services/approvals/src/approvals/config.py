@@ -18,6 +18,7 @@ class ApprovalsDatabaseSettings(DatabaseSettings):
     model_config = SettingsConfigDict(env_prefix="APPROVALS_")
 
     database_url: DatabaseUrl = "sqlite:///.orderflow/data/approvals.db"
+    """The database of the service: SQLite, or PostgreSQL as `postgresql+psycopg://…`."""
 
 
 class ApprovalsSettings(ApprovalsDatabaseSettings, ServiceSettings):
@@ -30,4 +31,6 @@ class ApprovalsSettings(ApprovalsDatabaseSettings, ServiceSettings):
     dapr_http_port: Port = Field(_PORTS.dapr_http, validation_alias="DAPR_HTTP_PORT")
     dapr_grpc_port: Port = Field(_PORTS.dapr_grpc, validation_alias="DAPR_GRPC_PORT")
     confirm_from_cents: int = Field(100_000_00, ge=0)
+    """From this total on, the inbox asks for confirmation before it decides."""
     board_url: WebUrl | None = f"http://127.0.0.1:{LOCAL_PORTS[ORDERS].http}"
+    """The address of the board, to which the pages of the inbox link."""
