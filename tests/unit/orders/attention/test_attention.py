@@ -167,7 +167,7 @@ async def test_a_retry_that_fails_says_what_failed_and_may_be_retried(
     await until(lambda: len(engine.undone) == 1)
     await attention.retry("o1", "otto")
     await until(lambda: len(engine.undone) == 2)
-    assert (engine.undone[1].retry, engine.undone[1].only) == (2, (REFUND,))
+    assert (engine.undone[1].retry, engine.undone[1].compensations) == (2, (REFUND,))
     await attention.conclude(Retried(order_id="o1", retry=2))
     settled = await attention.of("o1")
     assert settled is not None
@@ -269,7 +269,7 @@ async def test_what_was_left_over_is_read_where_the_workflow_said_it(
     assert found.not_undone == (RELEASE,)
     await attention.retry("o1", "olga")
     await until(lambda: len(engine.undone) == 1)
-    assert engine.undone[0].only == (RELEASE,)
+    assert engine.undone[0].compensations == (RELEASE,)
 
 
 @pytest.mark.usefixtures("left_over")

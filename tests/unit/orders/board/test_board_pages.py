@@ -400,8 +400,8 @@ async def test_an_order_is_cancelled_after_a_question(
     assert "goods go back on the shelf" in question.text
     assert (await store.order("o1")) is not None
     assert answer.status_code == 303
-    assert "It was asked to cancel this order" in page.text
-    assert "to be cancelled" in page.text
+    assert "Cancellation requested." in page.text
+    assert "cancellation requested" in page.text
     assert "/board/orders/o1/cancel" not in page.text
     (entry,) = await visited.audit.page(10, None)
     assert (entry.actor, entry.action, entry.subject, entry.outcome) == (
@@ -442,7 +442,7 @@ async def test_an_order_that_is_not_there(olga: Visitor, path: str) -> None:
 async def test_an_order_tells_its_money_and_stock(
     vera: Visitor, store: OrderStore, payments: LedgerProvider
 ) -> None:
-    """What was taken and given back is listed with what is kept, and what is held is said."""
+    """Charges and refunds are listed with the net amount, and the reserved stock is described."""
     await store.accept(order("o1"))
     received = await vera.get("/board/orders/o1")
     await store.record("o1", "run", OrderStatus.PAID, total_cents=5_000)
@@ -452,19 +452,19 @@ async def test_an_order_tells_its_money_and_stock(
     await store.record("o1", "run", OrderStatus.CANCELLED, reason="cancelled_on_request")
     cancelled = await vera.get("/board/orders/o1")
 
-    assert "Nothing is set aside for it yet." in received.text
-    assert "No money has been taken yet." in received.text
-    assert "These goods are set aside for it:" in paid.text
-    assert "Kept $50.00" in text_of(paid.text)
-    assert "It holds nothing." in cancelled.text
-    assert "Given back" in cancelled.text
-    assert "Kept $0.00" in text_of(cancelled.text)
+    assert "No stock reserved yet." in received.text
+    assert "Nothing charged yet." in received.text
+    assert "Reserved for this order:" in paid.text
+    assert "Net $50.00" in text_of(paid.text)
+    assert "No stock reserved." in cancelled.text
+    assert "Refunded" in cancelled.text
+    assert "Net $0.00" in text_of(cancelled.text)
 
 
 async def test_the_story_is_told_without_the_engine(
     vera: Visitor, store: OrderStore, histories: MemoryHistories
 ) -> None:
-    """Where a workflow was purged, or the engine is away, the statuses tell it, and it is said."""
+    """If a workflow was purged or the engine is away, the page says so and shows the statuses."""
     await store.accept(order("o1"))
     await store.record("o1", "run", OrderStatus.REJECTED, reason="out_of_stock")
 
@@ -472,11 +472,11 @@ async def test_the_story_is_told_without_the_engine(
     histories.is_down = True
     away = await vera.get("/board/orders/o1")
 
-    assert "does not know this order any more" in text_of(purged.text)
-    assert "does not answer right now" in text_of(away.text)
+    assert "no longer knows this order" in text_of(purged.text)
+    assert "is not answering right now" in text_of(away.text)
     for page in (purged, away):
         assert page.status_code == 200
-        assert "Why: out of stock." in page.text
+        assert "Reason: out of stock." in page.text
 
 
 async def test_an_order_that_waits_leads_to_its_approval(vera: Visitor, store: OrderStore) -> None:
@@ -507,7 +507,7 @@ async def test_what_needs_attention_can_be_tried_again(
     attention.known["o1"] = OrderAttention(order_id="o1", settled_at=now(), settled_by="olga")
     settled = await olga.get("/board/orders/o1")
 
-    assert "Not undone: refund payment." in text_of(needs.text)
+    assert "Action required: refund payment." in text_of(needs.text)
     assert 'action="/board/orders/o1/retry"' in needs.text
     assert "/retry" not in seen.text + tried.text + settled.text
     assert "hx-get" in tried.text

@@ -40,7 +40,8 @@ class OrderRun(OrderPolicy):
     that a second one, started by whatever accident, has no effect. A run within a batch names the
     batch and carries the id alone, so that the batch's history stays small: its activities read
     customer, lines and time where the order is kept. `begun_again` says that the engine lost this
-    run once: what it had done is done, and if it comes to no good end now, must be undone too.
+    run once. `compensations` names the activities that undo what the lost run may have done, the
+    first step's first; runs that were started again by an earlier version name none.
     """
 
     order_id: str
@@ -50,6 +51,7 @@ class OrderRun(OrderPolicy):
     received_at: datetime | None = None
     batch_id: str | None = None
     begun_again: bool = False
+    compensations: tuple[str, ...] | None = None
 
 
 class Notice(Payload):
@@ -132,9 +134,10 @@ class Undoing(Payload):
 class Undone(Payload):
     """The input of the workflow that undoes an order whose own workflow was stopped.
 
-    `status` and `reason` are how the order ends when everything could be undone. With a `retry`,
-    counted from 1, the order has ended already, and only what becomes of this try is told;
-    `only` then names the activities that are left, if that is known.
+    `status` and `reason` are how the order ends if everything can be undone. A `retry`, counted
+    from 1, is for an order that has ended already: only its own result is recorded.
+    `compensations` names the activities to run, the first step's first. Inputs of earlier versions
+    have `withdraws_task` and `only` instead.
     """
 
     order_id: str
@@ -143,9 +146,10 @@ class Undone(Payload):
     reason: Reason
     total_cents: int | None
     received_at: datetime
-    withdraws_task: bool = False
+    compensations: tuple[str, ...] | None = None
     undo_timeout_seconds: float = UNDO_TIMEOUT_SECONDS
     retry: int = 0
+    withdraws_task: bool = False
     only: tuple[str, ...] | None = None
 
 

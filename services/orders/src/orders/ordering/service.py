@@ -15,6 +15,7 @@ from orders import workflow_names as names
 from orders.background import Background
 from orders.config import OrdersSettings
 from orders.domain import OrderEnded, UnknownOrder, was_decided
+from orders.ordering import steps
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import OrderPolicy, OrderRun
 from orders.ordering.store import WAITING, Accepted, OrderStore, Pending, new_run_id, undoes
@@ -163,6 +164,7 @@ class Intake:
             order_id=order.order_id,
             run_id=run_id or new_run_id(),
             begun_again=run_id is not None,
+            compensations=None if run_id is None else steps.compensations(None),
             customer_id=order.customer_id,
             lines=order.lines,
             received_at=received_at,

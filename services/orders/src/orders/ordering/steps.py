@@ -1,0 +1,194 @@
+"""The steps of the order workflow, each declared once, in the order in which an order takes them.
+
+The workflow, the registration of activities, the compensation of stopped and lost runs, the
+timeline, the pages and the command line all read these declarations. Names of activities and
+child workflows are stored in histories: never change one, add a new one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dapr.ext.workflow import RetryPolicy
+
+from orderflow_contracts.orders import OrderStatus, Reason
+from orderflow_workflow_runtime.authoring.policies import TELLING_RETRY
+from orders import workflow_names as names
+
+REFUSALS: Final = frozenset({"rejected", "declined"})
+"""The outcomes of a step that was carried out and had no effect."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """Something that a history names, and its wording.
+
+    `activity` is the name of an activity or, in a step, of a child workflow. `name` says what it
+    is for, `done` what it did, and `refused` what it did not do, if its result may say so.
+    """
+
+    activity: str
+    name: str
+    done: str
+    refused: str = ""
+
+    def is_refused(self, result: object) -> bool:
+        """Whether this result says that the action had no effect."""
+        return bool(self.refused and isinstance(result, dict) and result.get("outcome") in REFUSALS)
+
+    def outcome(self, result: object) -> str:
+        """Describe the result in words."""
+        return self.refused if self.is_refused(result) else self.done
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Action):
+    """A step of the order workflow.
+
+    An order `fails_as` this reason if the step fails for good; without one the order goes on or
+    the workflow itself fails. `status` is what the step records. `compensation` undoes the step.
+    An order skips the step if `switch`, a field of its policy, is "off". Without a `retry`, the
+    step is retried for as long as the order's policy says.
+    """
+
+    fails_as: str = ""
+    status: OrderStatus | None = None
+    compensation: Action | None = None
+    switch: str | None = None
+    retry: RetryPolicy | None = None
+    is_child: bool = False
+    is_awaited: bool = True
+
+
+RELEASE: Final = Action(
+    activity="release_inventory_activity", name="Release reservation", done="Reservation released"
+)
+WITHDRAW_APPROVAL: Final = Action(
+    activity="withdraw_approval_activity",
+    name="Withdraw approval request",
+    done="Approval request withdrawn",
+)
+REFUND: Final = Action(
+    activity="refund_payment_activity", name="Refund payment", done="Payment refunded"
+)
+WITHDRAW_TASK: Final = Action(
+    activity="withdraw_task_activity",
+    name="Withdraw warehouse task",
+    done="Warehouse task withdrawn",
+)
+
+PUBLISH: Final = Step(
+    activity="notify_activity",
+    name="Publish status",
+    done="Status published",
+    retry=TELLING_RETRY,
+)
+RESERVE: Final = Step(
+    activity="verify_inventory_activity",
+    name="Reserve stock",
+    done="Stock reserved",
+    refused="Stock not reserved",
+    fails_as=Reason.INVENTORY_UNAVAILABLE,
+    status=OrderStatus.RESERVED,
+    compensation=RELEASE,
+)
+REQUEST_APPROVAL: Final = Step(
+    activity="request_approval_activity",
+    name="Request approval",
+    done="Approval requested",
+    fails_as=Reason.APPROVAL_UNAVAILABLE,
+    status=OrderStatus.AWAITING_APPROVAL,
+    compensation=WITHDRAW_APPROVAL,
+)
+REMIND: Final = Step(
+    activity="remind_of_approval_activity",
+    name="Send approval reminder",
+    done="Approval reminder sent",
+    is_awaited=False,
+)
+PAY: Final = Step(
+    activity="process_payment_activity",
+    name="Capture payment",
+    done="Payment captured",
+    refused="Payment declined",
+    fails_as=Reason.PAYMENT_UNAVAILABLE,
+    status=OrderStatus.PAID,
+    compensation=REFUND,
+)
+HAND_OVER: Final = Step(
+    activity="hand_to_warehouse_activity",
+    name="Create warehouse task",
+    done="Warehouse task created",
+    fails_as=Reason.PICKING_UNAVAILABLE,
+    compensation=WITHDRAW_TASK,
+    switch="picking",
+)
+PICK: Final = Step(
+    activity=names.TASK_PROCESSING,
+    name="Pick items",
+    done="Items picked",
+    fails_as=Reason.PICKING_UNAVAILABLE,
+    compensation=WITHDRAW_TASK,
+    switch="picking",
+    is_child=True,
+)
+SHIP: Final = Step(
+    activity="update_inventory_activity",
+    name="Ship stock",
+    done="Stock shipped",
+    fails_as=Reason.INVENTORY_UNAVAILABLE,
+    compensation=RELEASE,
+)
+
+STEPS: Final = (PUBLISH, RESERVE, REQUEST_APPROVAL, REMIND, PAY, HAND_OVER, PICK, SHIP)
+
+COMPENSATIONS: Final = tuple(
+    dict.fromkeys(step.compensation for step in STEPS if step.compensation is not None)
+)
+"""What undoes the steps, the first step's first, each once."""
+
+RECORD_RETRY: Final = Action(
+    activity=names.CONCLUDE_RETRY, name="Record retry result", done="Retry result recorded"
+)
+
+ACTIONS: Final[Mapping[str, Action]] = {
+    action.activity: action for action in (*STEPS, *COMPENSATIONS, RECORD_RETRY)
+}
+"""All that the histories of an order's workflows may name."""
+
+ACTIVITIES: Final = (
+    *(step.activity for step in STEPS if not step.is_child),
+    *(compensation.activity for compensation in COMPENSATIONS),
+)
+"""The activities that the package registers."""
+
+
+def steps_undone_by(compensation: str) -> frozenset[str]:
+    """Name the activities and child workflows that this compensation undoes."""
+    return frozenset(
+        step.activity
+        for step in STEPS
+        if step.compensation is not None and step.compensation.activity == compensation
+    )
+
+
+def compensations(policy: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Name what may have to be undone for an order with this policy, the first step's first.
+
+    If the policy is not known any more, the order may have taken every step; a compensation does
+    no harm where there is nothing to undo.
+    """
+    return tuple(
+        dict.fromkeys(
+            step.compensation.activity
+            for step in STEPS
+            if step.compensation is not None
+            and (policy is None or step.switch is None or policy.get(step.switch, "off") != "off")
+        )
+    )
+
+
+def describe(name: str | None, result: object) -> str | None:
+    """Describe in words what an activity or child workflow did, if it is one of an order."""
+    action = ACTIONS.get(name or "")
+    return action.outcome(result) if action is not None else None
