@@ -34,6 +34,7 @@ from orders.board.pulse import Pulse
 from orders.board.store import BoardStore
 from orders.ordering.feed import StatusFeed
 from orders.ordering.service import Intake
+from orders.ordering.steps import ACTIONS, Action, Step
 from orders.ordering.store import OrderStore
 from orders.payments.ledger import LedgerProvider
 from orders.tables import ACCESS
@@ -477,6 +478,31 @@ async def test_the_story_is_told_without_the_engine(
     for page in (purged, away):
         assert page.status_code == 200
         assert "Reason: out of stock." in page.text
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=lambda action: action.name)
+async def test_every_declared_action_is_on_the_page(
+    vera: Visitor,
+    store: OrderStore,
+    histories: MemoryHistories,
+    attention: MemoryAttention,
+    action: Action,
+) -> None:
+    """Found by reflection: what was done is in the timeline, and what was not undone is named."""
+    is_child = isinstance(action, Step) and action.is_child
+    kinds = ("child_workflow_instance_created", "child_workflow_instance_completed")
+    histories.known["o1"] = [
+        HistoryEvent(event_id=None, at=now(), type=kind, name=action.activity)
+        for kind in (kinds if is_child else ("task_scheduled", "task_completed"))
+    ]
+    await store.accept(order("o1"))
+    await store.record("o1", "run", OrderStatus.NEEDS_ATTENTION, reason="undo_failed")
+    attention.known["o1"] = OrderAttention(order_id="o1", not_undone=(action.activity,))
+
+    page = text_of((await vera.get("/board/orders/o1")).text)
+
+    assert action.done in page
+    assert f"Action required: {action.name[:1].lower()}{action.name[1:]}." in page
 
 
 async def test_an_order_that_waits_leads_to_its_approval(vera: Visitor, store: OrderStore) -> None:

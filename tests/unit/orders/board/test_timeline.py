@@ -9,7 +9,8 @@ from orderflow_contracts.orders import HistoryEntry, Order, OrderLine, OrderStat
 from orderflow_workflow_runtime.client import story
 from orderflow_workflow_runtime.histories import Recording
 from orderflow_workflow_runtime.instances import HistoryEvent
-from orders.board.timeline import Entry, Kind, State, timeline
+from orders.board.entries import Entry, Kind, State
+from orders.board.timeline import timeline
 
 RECORDED = Path(__file__).parents[3] / "histories"
 START = datetime(2026, 11, 1, tzinfo=UTC)

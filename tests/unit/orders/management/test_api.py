@@ -427,6 +427,7 @@ async def test_a_history_reads_as_agreed(
         "output",
         "error",
         "is_rerunnable",
+        "description",
     ]
 
 

@@ -86,7 +86,7 @@ class Shop:
                 raise Lost
             return result
 
-        happenings = [APPROVED, ChildEnds(PICKED)]
+        happenings: list[Happening] = [APPROVED, ChildEnds(PICKED)]
         first = WorkflowRun(order_processing_workflow, run, answer, happenings=happenings)
         with pytest.raises(Lost):
             await first.to_the_end()

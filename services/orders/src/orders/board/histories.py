@@ -23,9 +23,6 @@ _MARKS: Final = {
     "workflow_resumed": "Resumed by an operator",
     "workflow_terminated": "Terminated by an operator",
 }
-_BEGINS: Final = frozenset({"task_scheduled", "child_workflow_instance_created"})
-_SUCCEEDS: Final = frozenset({"task_completed", "child_workflow_instance_completed"})
-_FAILS: Final = frozenset({"task_failed", "child_workflow_instance_failed"})
 
 
 def read_history(history: Sequence[HistoryEvent], *, is_over: bool) -> list[Entry]:
@@ -84,9 +81,9 @@ class _HistoryReader:
 
     def _take(self, event: HistoryEvent) -> None:
         self._wait.take(event)
-        if event.type in _BEGINS:
+        if event.is_call:
             self._begin(event)
-        elif event.type in _SUCCEEDS | _FAILS:
+        elif event.is_success or event.is_failure:
             self._end(event)
         elif event.type in _MARKS:
             self._add(Entry(event.at, Kind.MARK, _MARKS[event.type], state=State.STOPPED))
@@ -115,7 +112,7 @@ class _HistoryReader:
         run = self._last(event.name or "")
         if run is None:
             return
-        error = (event.error or "it failed") if event.type in _FAILS else None
+        error = (event.error or "it failed") if event.is_failure else None
         begun = run.attempts[-1]
         seconds = (event.at - begun.at).total_seconds()
         run.attempts[-1] = replace(begun, seconds=max(seconds, 0.0), error=error)

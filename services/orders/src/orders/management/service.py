@@ -15,6 +15,7 @@ from orderflow_workflow_runtime.ports import AlreadyRunning, ManagedEngine, NoSu
 from orders import workflow_names as names
 from orders.batches.service import Batches
 from orders.management.messages import Count
+from orders.ordering.steps import describe
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.tasks.messages import TaskOrder
@@ -247,11 +248,12 @@ class Management:
             raise InstanceExists(f"{wanted} is active") from error
 
     async def history(self, instance_id: str) -> list[HistoryEvent]:
-        """Read what happened to an instance, oldest first."""
+        """Read what happened to an instance, oldest first, with the steps of orders described."""
         try:
-            return await self._engine.history(instance_id)
+            history = await self._engine.history(instance_id)
         except NoSuchInstance as error:
             raise UnknownInstance(instance_id) from error
+        return [describe(event) for event in history]
 
     async def page(
         self,

@@ -13,6 +13,7 @@ from dapr.ext.workflow import RetryPolicy
 
 from orderflow_contracts.orders import OrderStatus, Reason
 from orderflow_workflow_runtime.authoring.policies import TELLING_RETRY
+from orderflow_workflow_runtime.instances import HistoryEvent
 from orders import workflow_names as names
 
 REFUSALS: Final = frozenset({"rejected", "declined"})
@@ -188,7 +189,17 @@ def compensations(policy: Mapping[str, Any] | None) -> tuple[str, ...]:
     )
 
 
-def describe(name: str | None, result: object) -> str | None:
-    """Describe in words what an activity or child workflow did, if it is one of an order."""
-    action = ACTIONS.get(name or "")
-    return action.outcome(result) if action is not None else None
+def describe(event: HistoryEvent) -> HistoryEvent:
+    """Add a description to an event of a history, if it belongs to a step or a compensation."""
+    action = ACTIONS.get(event.name or "")
+    if action is None:
+        return event
+    if event.is_success:
+        words = action.outcome(event.output)
+    elif event.is_failure:
+        words = f"{action.name}: failed"
+    elif event.is_call:
+        words = f"{action.name}: started"
+    else:
+        return event
+    return event.model_copy(update={"description": words})
