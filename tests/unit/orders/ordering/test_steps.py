@@ -134,7 +134,7 @@ async def test_every_step_is_compensated_after_a_restart(
         await ordering.store.record(order_id, f"run-{order_id}", OrderStatus.RESERVED)
 
     (lost, _) = await ordering.store.unfinished()
-    await ordering.intake._take_up(lost)
+    await ordering.intake._resume_order(lost)
     await ordering.undo.undo("stopped", None)
 
     assert step.compensation is not None

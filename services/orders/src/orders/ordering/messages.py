@@ -55,7 +55,7 @@ class OrderRun(OrderPolicy):
 
 
 class Notice(Payload):
-    """Input of `notify_activity`: the order has this status now."""
+    """Input of `notify_activity`: the status to record and publish."""
 
     order_id: str
     run_id: str
@@ -66,10 +66,10 @@ class Notice(Payload):
 
 
 class Recorded(Payload):
-    """What came of a status.
+    """The result of recording a status.
 
-    `superseded`: another run owns the order, so stop here, silently. `cancelled`: somebody asked
-    to cancel the order.
+    `superseded`: another run owns the order, so this one stops silently. `cancelled`: cancellation
+    was requested.
     """
 
     superseded: bool = False
@@ -77,7 +77,7 @@ class Recorded(Payload):
 
 
 class Verification(Payload):
-    """Input of `verify_inventory_activity`: set the lines aside."""
+    """Input of `verify_inventory_activity`: the lines to reserve."""
 
     order_id: str
     run_id: str
@@ -85,7 +85,7 @@ class Verification(Payload):
 
 
 class Verified(Recorded):
-    """Its result: the lines are set aside at this total, or the reason why not."""
+    """Its result: reserved at this total, or rejected for this reason."""
 
     outcome: Literal["reserved", "rejected"]
     total_cents: int | None = None
@@ -95,7 +95,7 @@ class Verified(Recorded):
 class ApprovalWanted(Payload):
     """Input of `request_approval_activity`, and of `remind_of_approval_activity` after it.
 
-    So many people as there are `levels` must decide until `expires_at`.
+    As many people as `levels` says must approve before `expires_at`.
     """
 
     order_id: str
@@ -118,13 +118,13 @@ class Charge(Payload):
 
 
 class Charged(Recorded):
-    """Its result: the money is taken, or declined."""
+    """Its result: the payment was captured, or declined."""
 
     outcome: Literal["paid", "declined"]
 
 
 class Undoing(Payload):
-    """Input of every activity that undoes a step: which order, and why it does not go on."""
+    """Input of every compensation: the order, and why it is undone."""
 
     order_id: str
     run_id: str
@@ -154,7 +154,7 @@ class Undone(Payload):
 
 
 class Retried(Payload):
-    """Input of `conclude_retry_activity`: what a further try could not undo."""
+    """Input of `conclude_retry_activity`: what the retry could not undo."""
 
     order_id: str
     retry: int
