@@ -108,10 +108,11 @@ class Steps:
     """The activities of an order and of its attention together."""
 
     def __init__(self, activities: OrderActivities, attention: Attention) -> None:
-        self.release_inventory_activity = activities.release_inventory_activity
-        self.refund_payment_activity = activities.refund_payment_activity
-        self.withdraw_approval_activity = activities.withdraw_approval_activity
+        self._activities = activities
         self.conclude_retry_activity = AttentionActivities(attention).conclude_retry_activity
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._activities, name)
 
     async def withdraw_task_activity(self, _: object, why: Undoing) -> None:
         """Withdraw nothing: there is no task."""
