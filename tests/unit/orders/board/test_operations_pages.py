@@ -10,6 +10,7 @@ from fakes.visitors import Visited, Visitor
 from orderflow_contracts.batches import BatchSubmitted
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted, Reason
 from orderflow_contracts.tasks import TaskStatus
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
 from orderflow_hosting.web import Site
 from orderflow_hosting.web.audit_pages import audit_pages
@@ -45,7 +46,8 @@ def visited(
 ) -> Visited:
     site = Site("Orders", "orders")
     visited = Visited(site, database, ACCESS, tmp_path)
-    attention = Attention(AttentionStore(database), engine, OrderUndo(engine, store))
+    undo = OrderUndo(engine, store)
+    attention = Attention(AttentionStore(database), engine, undo, BackgroundWork())
     visited.serve(
         attention_pages(attention),
         batch_pages(site, batches),
@@ -93,7 +95,7 @@ async def test_a_batch_shows_how_far_it_is(
     assert '<progress value="3" max="4"' in one
     assert "$15,000.00" in one
     assert "/board/orders/b" in one
-    assert "entry 4, without an id" in one
+    assert "entry 4, no ID" in one
     assert MARKUP not in one
     assert '<progress value="3" max="4"' in every
 
@@ -170,7 +172,7 @@ async def test_a_task_that_has_ended_is_told_on_the_page(
 
     assert answer.status_code == 409
     assert "Task task-1 has ended: it is withdrawn" in answer.text
-    assert "Nothing to do" in answer.text
+    assert "No open tasks" in answer.text
     assert "withdrawn" in (await olga.get("/board/tasks?show=all")).text
     (entry,) = await visited.audit.page(10, None)
     assert entry.outcome == "TASK_ENDED"

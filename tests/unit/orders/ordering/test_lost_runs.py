@@ -14,6 +14,7 @@ from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
 from fakes.workflow_run import ChildEnds, Event, Happening, WorkflowRun, carried_out_by
 from orderflow_contracts.orders import OrderLine, OrderSubmitted
 from orderflow_contracts.tasks import TaskStatus
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
 from orders.config import OrdersSettings, Picking
 from orders.ordering import steps
@@ -54,6 +55,7 @@ class Shop:
             inventory=cast(Any, self.inventory),
             announcer=cast(Any, MemoryAnnouncer()),
             letters=cast(Any, None),
+            background=BackgroundWork(),
         )
         self.ordering: Ordering = build(base, self.payments, self.tasks)
         self.carry_out = carried_out_by(SimpleNamespace(**self.ordering.activities))

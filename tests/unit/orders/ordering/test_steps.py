@@ -9,6 +9,7 @@ import pytest
 from fakes.managed_engine import ManagedMemoryEngine
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
 from orderflow_contracts.orders import HistoryEntry, Order, OrderLine, OrderStatus, OrderSubmitted
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
 from orderflow_workflow_runtime.instances import HistoryEvent, RuntimeStatus
 from orders.board.entries import Entry, Kind, State
@@ -47,6 +48,7 @@ def ordering(
         inventory=cast(Any, inventory),
         announcer=cast(Any, announcer),
         letters=cast(Any, None),
+        background=BackgroundWork(),
     )
     return build(base, payments, TaskStore(database))
 

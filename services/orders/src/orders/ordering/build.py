@@ -33,7 +33,7 @@ def build(base: Base, payments: PaymentProvider, tasks: TaskStore) -> Ordering:
     store = OrderStore(base.database)
     feed = StatusFeed(store, shared=base.database.is_shared)
     undo = OrderUndo(base.engine, store, base.settings.undo_timeout_seconds)
-    intake = Intake(base.settings, store, base.engine, base.announcer, feed, undo)
+    intake = Intake(base.settings, store, base.engine, base.announcer, feed, undo, base.background)
     owners = (
         OrderActivities(store, base.inventory, payments, base.announcer, feed, base.engine),
         PickingActivities(store, tasks, base.engine),
@@ -51,7 +51,6 @@ def build(base: Base, payments: PaymentProvider, tasks: TaskStore) -> Ordering:
         activities={name: _implementation(name, *owners) for name in steps.ACTIVITIES},
         routers=(order_router(intake, store, feed),),
         subscribe=offer,
-        stop=intake.stop,
     )
 
 
