@@ -13,16 +13,18 @@ from orderflow_workflow_runtime.ports import Engine, NoSuchInstance
 from orders import workflow_names as names
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import (
-    ApprovalWanted,
-    Charge,
-    Charged,
     Notice,
     Recorded,
     Undoing,
+)
+from orders.ordering.records import Record
+from orders.ordering.steps import (
+    ApprovalWanted,
+    Charge,
+    Charged,
     Verification,
     Verified,
 )
-from orders.ordering.records import Record
 from orders.ordering.store import OrderStore
 from orders.payments.provider import PaymentProvider
 from orders.ports import Announcer, Inventory

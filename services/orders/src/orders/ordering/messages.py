@@ -1,14 +1,13 @@
 """What workflows are started with, and what goes to and comes from their activities."""
 
 from datetime import datetime
-from typing import Literal
 
 from pydantic import ConfigDict
 
 from orderflow_contracts.orders import OrderLine, OrderStatus, Reason
 from orderflow_workflow_runtime.authoring.payload import Payload
 from orders.config import UNDO_TIMEOUT_SECONDS, Picking
-from orders.tasks.messages import TASK_TIMEOUT_SECONDS, TaskOrder
+from orders.tasks.messages import TASK_TIMEOUT_SECONDS
 
 
 class OrderPolicy(Payload):
@@ -82,53 +81,6 @@ class Recorded(Payload):
     cancelled: bool = False
 
 
-class Verification(Payload):
-    """Input of `verify_inventory_activity`: the lines to reserve."""
-
-    order_id: str
-    run_id: str
-    lines: tuple[OrderLine, ...] = ()
-
-
-class Verified(Recorded):
-    """Its result: reserved at this total, or rejected for this reason."""
-
-    outcome: Literal["reserved", "rejected"]
-    total_cents: int | None = None
-    reason: Reason | None = None
-
-
-class ApprovalWanted(Payload):
-    """Input of `request_approval_activity`, and of `remind_of_approval_activity` after it.
-
-    As many people as `levels` says must approve before `expires_at`.
-    """
-
-    order_id: str
-    run_id: str
-    customer_id: str | None = None
-    lines: tuple[OrderLine, ...] = ()
-    total_cents: int
-    expires_at: datetime
-    levels: int = 1
-    batch_id: str | None = None
-
-
-class Charge(Payload):
-    """Input of `process_payment_activity`."""
-
-    order_id: str
-    run_id: str
-    customer_id: str | None = None
-    amount_cents: int
-
-
-class Charged(Recorded):
-    """Its result: the payment was captured, or declined."""
-
-    outcome: Literal["paid", "declined"]
-
-
 class Undoing(Payload):
     """Input of every compensation: the order, and why it is undone."""
 
@@ -165,12 +117,3 @@ class Retried(Payload):
     order_id: str
     retry: int
     not_undone: tuple[str, ...] = ()
-
-
-class Handover(Payload):
-    """Input of `hand_to_warehouse_activity`: a task for an order, and the order's run and total."""
-
-    order_id: str
-    run_id: str
-    total_cents: int
-    task: TaskOrder

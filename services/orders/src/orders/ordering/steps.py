@@ -1,4 +1,4 @@
-"""The steps of the order workflow, each declared once, in the order in which an order takes them.
+"""The steps of the order workflow and their payloads, each declared once.
 
 The workflow, the registration of activities, the compensation of stopped and lost runs, the
 timeline, the pages and the command line all read these declarations. Names of activities and
@@ -6,59 +6,73 @@ child workflows are stored in histories: never change one, add a new one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, Literal
 
-from dapr.ext.workflow import RetryPolicy
-
-from orderflow_contracts.orders import OrderStatus, Reason
+from orderflow_contracts.orders import OrderLine, OrderStatus, Reason
+from orderflow_workflow_runtime.authoring.payload import Payload
 from orderflow_workflow_runtime.authoring.policies import TELLING_RETRY
 from orderflow_workflow_runtime.instances import HistoryEvent
 from orders import workflow_names as names
+from orders.ordering.actions import Action, Step
+from orders.ordering.messages import Recorded
+from orders.tasks.messages import TaskOrder
 
-REFUSALS: Final = frozenset({"rejected", "declined"})
-"""The outcomes of a step that was carried out and had no effect."""
+
+class Verification(Payload):
+    """Input of `verify_inventory_activity`: the lines to reserve."""
+
+    order_id: str
+    run_id: str
+    lines: tuple[OrderLine, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Action:
-    """Something that a history names, and its wording.
+class Verified(Recorded):
+    """Its result: reserved at this total, or rejected for this reason."""
 
-    `activity` is the name of an activity or, in a step, of a child workflow. `name` says what it
-    is for, `done` what it did, and `refused` what it did not do, if its result may say so.
+    outcome: Literal["reserved", "rejected"]
+    total_cents: int | None = None
+    reason: Reason | None = None
+
+
+class ApprovalWanted(Payload):
+    """Input of `request_approval_activity`, and of `remind_of_approval_activity` after it.
+
+    As many people as `levels` says must approve before `expires_at`.
     """
 
-    activity: str
-    name: str
-    done: str
-    refused: str = ""
-
-    def is_refused(self, result: object) -> bool:
-        """Whether this result says that the action had no effect."""
-        return bool(self.refused and isinstance(result, dict) and result.get("outcome") in REFUSALS)
-
-    def outcome(self, result: object) -> str:
-        """Describe the result in words."""
-        return self.refused if self.is_refused(result) else self.done
+    order_id: str
+    run_id: str
+    customer_id: str | None = None
+    lines: tuple[OrderLine, ...] = ()
+    total_cents: int
+    expires_at: datetime
+    levels: int = 1
+    batch_id: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Step(Action):
-    """A step of the order workflow.
+class Charge(Payload):
+    """Input of `process_payment_activity`."""
 
-    An order `fails_as` this reason if the step fails for good; without one the order goes on or
-    the workflow itself fails. `status` is what the step records. `compensation` undoes the step.
-    An order skips the step if `switch`, a field of its policy, is "off". Without a `retry`, the
-    step is retried for as long as the order's policy says.
-    """
+    order_id: str
+    run_id: str
+    customer_id: str | None = None
+    amount_cents: int
 
-    fails_as: str = ""
-    status: OrderStatus | None = None
-    compensation: Action | None = None
-    switch: str | None = None
-    retry: RetryPolicy | None = None
-    is_child: bool = False
-    is_awaited: bool = True
+
+class Charged(Recorded):
+    """Its result: the payment was captured, or declined."""
+
+    outcome: Literal["paid", "declined"]
+
+
+class Handover(Payload):
+    """Input of `hand_to_warehouse_activity`: a task for an order, and the order's run and total."""
+
+    order_id: str
+    run_id: str
+    total_cents: int
+    task: TaskOrder
 
 
 RELEASE: Final = Action(
