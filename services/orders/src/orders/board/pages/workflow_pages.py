@@ -22,7 +22,7 @@ from orders.board.pages.workflow_steps import (
     possible,
     url_of,
 )
-from orders.management.api import as_problems
+from orders.management.problems import as_problems
 from orders.management.service import Management
 from orders.workflows import WORKFLOWS
 
@@ -74,7 +74,7 @@ class _Pages:
         known = decode_cursor(after) if after is not None else None
         wanted = RuntimeStatus(status) if status else None
         with as_problems():
-            found, last = await self._management.page(
+            found, last = await self._management.listing.page(
                 wanted,
                 name or None,
                 INSTANCES_ON_A_PAGE,
