@@ -82,7 +82,7 @@ class Registered(RecordedApp):
 @cache
 def registered(app_id: str) -> Registered:
     """Return what a service offers its sidecar."""
-    app, letters = Registered(), DeadLetters(NOT_USED, NOT_USED, NOT_USED)
+    app, letters = Registered(), DeadLetters(NOT_USED, NOT_USED, NOT_USED, subject_of=NOT_USED)
     if app_id == names.ORDERS:
         orders.ordering.api.subscribe(app, NOT_USED, letters)
         orders.ordering.api.offer_methods(app, NOT_USED)

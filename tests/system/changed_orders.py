@@ -2,8 +2,8 @@
 
     python tests/system/changed_orders.py guarded|careless
 
-docs/changing-workflows.md explains it: `guarded` keeps the old steps for orders that began before
-the change, `careless` does not.
+It is the example of docs/how-to/change-a-workflow.md: `guarded` keeps the old path for orders that
+started before the change, `careless` does not.
 """
 
 import sys

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path
 
-from orderflow_hosting.dead_letters import readable_order_id
+from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.problems import Problem
 from orders.domain import UnknownOrder
 

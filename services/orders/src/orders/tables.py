@@ -25,7 +25,7 @@ from orderflow_hosting.spellings import index_any_case
 TABLES = MetaData()
 
 
-DEAD_LETTERS = dead_letter_table(TABLES)
+DEAD_LETTERS = dead_letter_table(TABLES, "order_id")
 
 
 ACCESS = access_tables(TABLES)

@@ -796,17 +796,17 @@ async def test_a_change_names_its_orders(
     monkeypatch.setattr("orders.board.pulse.MOST_NAMED", 2)
     pulse = Pulse(feed)
     next_change = pulse.listener()
-    assert (await next_change()).orders == frozenset()
+    assert (await next_change()).subjects == frozenset()
     waiting = asyncio.ensure_future(next_change())
     await until(lambda: len(feed._followers) == 1)
 
     feed.publish((await store.accept(order("first"))).first)
-    assert (await asyncio.wait_for(waiting, 10)).orders == {"first"}
+    assert (await asyncio.wait_for(waiting, 10)).subjects == {"first"}
 
     for number in range(3):
         feed.publish((await store.accept(order(f"o{number}"))).first)
     await until(lambda: pulse._beats == 4)
-    assert (await next_change()).orders == frozenset()
+    assert (await next_change()).subjects == frozenset()
 
 
 async def test_the_changes_of_another_session_are_refused(olga: Visitor) -> None:

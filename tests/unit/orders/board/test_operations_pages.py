@@ -20,6 +20,7 @@ from orders.batches.service import entries_of
 from orders.batches.store import BatchStore
 from orders.board.pages.attention_pages import attention_pages
 from orders.board.pages.batch_pages import batch_pages
+from orders.board.pages.site import TONES
 from orders.board.pages.task_pages import task_pages
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
@@ -272,3 +273,8 @@ async def test_what_needs_no_attention_is_told_on_a_page(
     assert (refused.status_code, unknown.status_code) == (409, 404)
     assert "needs no attention" in refused.text
     assert announcer.statuses == []
+
+
+def test_every_status_of_an_order_has_a_colour() -> None:
+    """A new status does not look as if nothing were the matter."""
+    assert {status.value for status in OrderStatus} <= set(TONES)

@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from orderflow_contracts import names
 from orderflow_contracts.batches import Batch, BatchStatusChanged, BatchSubmitted
+from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.access import reads
 from orderflow_hosting.dapr_app import DaprApp, Refused
-from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
+from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
 from orderflow_hosting.problems import Problem, describe, documented
 from orders.batches.service import Batches

@@ -9,10 +9,11 @@ from cloudevents.http import CloudEvent
 from pydantic import ValidationError
 
 from orderflow_contracts.batches import BatchStatus, BatchSubmitted
+from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.names import ORDERS_SUBMITTED
 from orderflow_contracts.orders import OrderSubmitted, Reason
 from orderflow_hosting.background import BackgroundWork
-from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
+from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.problems import describe
 from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, Engine, EngineUnavailable

@@ -37,7 +37,7 @@ def subscribe_tasks(app: DaprApp, tasks: Tasks, letters: DeadLetters) -> None:
         reason = await _take_in(tasks, event.data)
         if reason is not None:
             await letters.refuse(names.TASKS_COMPLETED, event, reason, None)
-            raise Refused(reason, None)
+            raise Refused(reason)
 
     app.on_topic(names.TASKS_COMPLETED, completed)
 
