@@ -1,6 +1,9 @@
 """Schemas for tests: made from models where the schema is not the subject, or migrated."""
 
-from sqlalchemy import Connection, MetaData
+import sqlite3
+from functools import cache
+
+from sqlalchemy import Connection, MetaData, StaticPool, create_engine, inspect
 
 from orderflow_hosting.engines import open_engine
 from orderflow_hosting.migrations.runner import migrate
@@ -18,9 +21,13 @@ class FromModels:
 
     def check(self, connection: Connection) -> None:
         """Make what is not there."""
-        for tables in (self._tables, HOUSEKEEPING):
-            tables.create_all(connection)
-        connection.commit()
+        if connection.dialect.name == "sqlite" and not inspect(connection).get_table_names():
+            connection.rollback()  # a copy needs a connection without a transaction
+            file = connection.connection.driver_connection
+            assert isinstance(file, sqlite3.Connection)
+            _made_once(self._tables).backup(file)
+        else:
+            _make(self._tables, connection)
 
 
 def migrated(url: str, schema: Schema) -> str:
@@ -31,3 +38,19 @@ def migrated(url: str, schema: Schema) -> str:
     finally:
         engine.dispose()
     return url
+
+
+def _make(tables: MetaData, connection: Connection) -> None:
+    for each in (tables, HOUSEKEEPING):
+        each.create_all(connection)
+    connection.commit()
+
+
+@cache
+def _made_once(tables: MetaData) -> sqlite3.Connection:
+    """Make the tables in memory, once per process: to copy them takes a fifth of the time."""
+    made = sqlite3.connect(":memory:", check_same_thread=False)
+    engine = create_engine("sqlite://", creator=lambda: made, poolclass=StaticPool)
+    with engine.connect() as connection:
+        _make(tables, connection)
+    return made
