@@ -176,17 +176,20 @@ with op.batch_alter_table("words") as words:
         assert connection.execute(text("SELECT * FROM words, uses")).all() == [(7, 7)]
 
 
-async def test_of_many_at_once_one_migrates(url: str, revisions: Revisions) -> None:
+async def test_of_many_at_once_one_migrates(url: str, revisions: Revisions, tmp_path: Path) -> None:
     """The others wait for it, and then find nothing left to do."""
-    revisions.add(f"time.sleep(0.2)\n{ADD_MEANING}")
+    begun = [tmp_path / f"begun-{number}" for number in range(4)]
+    all_begun = f"all(Path(path).exists() for path in {[str(path) for path in begun]})"
+    revisions.add(f"while not {all_begun}:\n    time.sleep(0.01)\n{ADD_MEANING}")
 
-    def work() -> None:
+    def work(mark: Path) -> None:
         engine = open_engine(url)
+        mark.touch()
         migrate(engine, revisions.newest)
         check(engine, revisions.newest)
         engine.dispose()
 
-    await asyncio.gather(*(asyncio.to_thread(work) for _ in range(4)))
+    await asyncio.gather(*(asyncio.to_thread(work, mark) for mark in begun))
 
 
 async def test_the_next_one_goes_on_when_the_one_that_migrates_is_killed(

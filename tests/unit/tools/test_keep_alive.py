@@ -125,7 +125,9 @@ def test_an_end_is_described_in_words() -> None:
 
 def test_a_late_supervisor_leaves_its_successors_files_alone(tmp_path: Path) -> None:
     """A supervisor that ends after the next one has started removes only its own files."""
-    script = "import signal,time\nsignal.signal(15, lambda *_: time.sleep(1) or exit())\n"
+    may_end = tmp_path / "may-end"
+    script = f"import os,signal,time\ndef wait():\n while not os.path.exists({str(may_end)!r}):\n"
+    script += "  time.sleep(0.01)\nsignal.signal(15, lambda *_: wait() or exit())\n"
     script += "print('up', flush=True)\nsignal.pause()"
     with supervised(tmp_path, "--", sys.executable, "-c", script) as first:
         log = tmp_path / "logs" / "thing.log"
@@ -135,6 +137,7 @@ def test_a_late_supervisor_leaves_its_successors_files_alone(tmp_path: Path) -> 
         with supervised(tmp_path, *SLEEPER):
             successor = child_of(tmp_path, other_than=late)
 
+            may_end.touch()
             first.wait(10)
 
             assert number_in(tmp_path / "run" / "thing.pid") == successor
