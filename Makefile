@@ -8,7 +8,7 @@ ARGS ?=
 NAMED := $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env present run stop status reset console bench torn test lint format unit contracts manifests system postgresql browser containers locks vendor images cluster-up cluster-down deploy-local test-cluster
+.PHONY: help env present run stop status reset console bench torn test lint format unit contracts manifests system postgresql browser containers locks vendor scaled-objects images cluster-up cluster-down deploy-local test-cluster
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -90,6 +90,9 @@ locks: ## resolve the dependencies again and rewrite the locks
 
 vendor: env ## copy what the pages load from npm into the project, as its lock pins it
 	@$(BIN)/orderflow-tools vendor
+
+scaled-objects: env ## write KEDA's autoscalers from the declarations of the services
+	@$(BIN)/python -m orderflow_tools.scaled_objects
 
 cluster-up: env ## bring up Kubernetes with Dapr on this machine, as root
 	@$(BIN)/orderflow-tools cluster up $(ARGS)

@@ -32,11 +32,17 @@ class Nothing(BaseModel):
 
 def offer_methods(app: DaprApp, stock: StockRoom) -> None:
     """Let orders change the ledger, and anyone read it."""
-    only_orders = {names.ORDERS}
-    app.on_method(names.RESERVE, ReserveRequest, _told(stock.reserve), callers=only_orders)
-    app.on_method(names.COMMIT, CommitRequest, _told(stock.commit), callers=only_orders)
-    app.on_method(names.RELEASE, ReleaseRequest, _told(stock.release), callers=only_orders)
-    app.on_method(names.RESTOCK, RestockRequest, _told(stock.restock), callers=only_orders)
+    callers = names.SERVICES[names.INVENTORY].methods
+    app.on_method(
+        names.RESERVE, ReserveRequest, _told(stock.reserve), callers=callers[names.RESERVE]
+    )
+    app.on_method(names.COMMIT, CommitRequest, _told(stock.commit), callers=callers[names.COMMIT])
+    app.on_method(
+        names.RELEASE, ReleaseRequest, _told(stock.release), callers=callers[names.RELEASE]
+    )
+    app.on_method(
+        names.RESTOCK, RestockRequest, _told(stock.restock), callers=callers[names.RESTOCK]
+    )
 
     app.on_method(names.STOCK, Nothing, _told(_reader(stock)))
 
