@@ -1,9 +1,11 @@
 """What the code of each service says about itself, to compare its declaration with."""
 
+import contextlib
 import importlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,7 +19,6 @@ from orderflow_hosting.dapr_app import DRAIN_SECONDS
 from orderflow_hosting.health import health_router
 from orderflow_hosting.process import HTTP_GRACE_SECONDS
 from orderflow_hosting.settings import ServiceSettings
-from orderflow_tools.ports import AppPorts, Ports, variable_of
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PROBE: Final = Path(__file__).with_name("edge_probe.py")
@@ -97,14 +98,22 @@ def edge_of(app_id: str) -> Edge:
 
 
 def _environment(app_id: str, folder: Path) -> dict[str, str]:
-    ports: AppPorts = Ports.free_block().apps[app_id]
-    database = f"{app_id.upper()}_DATABASE_URL"
-    own = {database: f"sqlite:///{folder / app_id}.db"} if database in variables(app_id) else {}
-    return {
-        **own,
-        "APP_API_TOKEN": "a-token-that-opens-nothing",
-        variable_of(app_id, "http"): str(ports.http),
-        variable_of(app_id, "grpc"): str(ports.grpc),
-        "DAPR_HTTP_PORT": str(ports.dapr_http),
-        "DAPR_GRPC_PORT": str(ports.dapr_grpc),
+    http, grpc, *sidecar = (str(port) for port in _free_ports(4))
+    own = {
+        "HTTP_PORT": http,
+        "GRPC_PORT": grpc,
+        "DATABASE_URL": f"sqlite:///{folder / app_id}.db",
     }
+    prefixed = {f"{app_id.upper()}_{name}": value for name, value in own.items()}
+    return {
+        **{name: value for name, value in prefixed.items() if name in variables(app_id)},
+        "APP_API_TOKEN": "a-token-that-opens-nothing",
+        **dict(zip(sorted(INJECTED), sidecar, strict=True)),
+    }
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports that nothing listens on at the moment."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [each.getsockname()[1] for each in sockets]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orderflow_contracts.names import LOCAL_PORTS
 from orderflow_tools import images, stand_ins
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import APPS, find_checkout
@@ -129,8 +130,13 @@ def test_each_service_gets_its_names_and_its_origin() -> None:
     assert [tags for tags, _ in engine.built] == [
         [f"docker.io/orderflow/{app}:dev", f"docker.io/orderflow/{app}:0.1.0"] for app in APPS
     ]
-    for _, arguments in engine.built:
-        assert arguments["VERSION"] == "0.1.0"
+    for app, (_, arguments) in zip(APPS, engine.built, strict=True):
+        ports = LOCAL_PORTS[app]
+        assert (arguments["SERVICE"], arguments["VERSION"]) == (app, "0.1.0")
+        assert (arguments["HTTP_PORT"], arguments["GRPC_PORT"]) == (
+            str(ports.http),
+            str(ports.grpc),
+        )
         assert arguments["REVISION"] == images.revision_of(find_checkout())
 
 
