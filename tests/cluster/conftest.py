@@ -10,12 +10,12 @@ from cluster import site
 from cluster.pods import Pods
 from cluster.shop import ClusterShop
 from isolation import on_the_machine
-from orderflow_tools.cluster.api_only import ApiOnly
-from orderflow_tools.cluster.client import Client
-from orderflow_tools.cluster.cluster import Cluster
-from orderflow_tools.cluster.commands import CHANGES
-from orderflow_tools.cluster.preconditions import why_no_node
+from orderflow_lab.cluster.api_only import ApiOnly
+from orderflow_lab.cluster.cluster import Cluster
+from orderflow_lab.cluster.commands import CHANGES
+from orderflow_lab.cluster.preconditions import why_no_node
 from orderflow_tools.console import say, step
+from orderflow_tools.deployment.client import Client
 from orderflow_tools.errors import PlatformError
 
 NEED_A_NODE = {"cluster", "pods", "shop"}

@@ -14,8 +14,8 @@ from cluster.pods import Pods
 from cluster.scripts import CALL_SIDECAR
 from orderflow_contracts.access import AccessFile
 from orderflow_contracts.names import LOCAL_PORTS
-from orderflow_tools.cluster.client import Client
-from orderflow_tools.cluster.secrets import ACCESS, ACCESS_KEY, FIRST_USER, NAMESPACE, manifest
+from orderflow_tools.deployment.client import Client
+from orderflow_tools.deployment.secrets import ACCESS, ACCESS_KEY, FIRST_USER, NAMESPACE, manifest
 from system.bearer import Bearer
 from system.storefront import Storefront, wait_for
 

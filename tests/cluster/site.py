@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from cluster.pods import NAMESPACE
-from orderflow_tools.cluster.client import Client
-from orderflow_tools.cluster.cluster import Cluster
-from orderflow_tools.cluster.deploy import deploy
-from orderflow_tools.cluster.services import load_services
+from orderflow_lab.cluster.cluster import Cluster
+from orderflow_lab.cluster.services import load_services
 from orderflow_tools.console import say, step
+from orderflow_tools.deployment.client import Client
+from orderflow_tools.deployment.deploy import deploy
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import Settings, find_checkout
 

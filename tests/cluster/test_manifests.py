@@ -4,7 +4,7 @@ import pytest
 
 from deploy.rendering import VARIANTS, Variant, render_text
 from deploy.schemas import KEDA, KEDA_PINS, go_module
-from orderflow_tools.cluster.client import Client
+from orderflow_tools.deployment.client import Client
 from orderflow_tools.errors import PlatformError
 
 STRICT = ("--dry-run=server", "--validate=strict", "--warnings-as-errors")

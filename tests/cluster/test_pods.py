@@ -4,7 +4,7 @@ import pytest
 
 from cluster.pods import SIDECAR, Pods, is_ready
 from orderflow_contracts.names import LOCAL_PORTS
-from orderflow_tools.cluster.client import Client
+from orderflow_tools.deployment.client import Client
 from orderflow_tools.errors import PlatformError
 
 BAD_POD = """

@@ -27,11 +27,13 @@ from orderflow_hosting.access.throttle import Throttle
 from orderflow_hosting.database import Database, DatabaseNotReady, DatabaseUnavailable
 from orderflow_hosting.retrying import is_around
 from orderflow_hosting.spellings import note_missing
-from orderflow_tools.postgres import PostgresServer
+from orderflow_lab.postgres_server import PostgresServer
 from orders.board.store import BoardStore, Wanted
 from orders.board.tables import SOURCES
+from orders.ordering.changes import accept_within
 from orders.ordering.feed import StatusFeed
-from orders.ordering.store import OrderStore, OtherContent, accept_within, new_run_id
+from orders.ordering.records import OtherContent, new_run_id
+from orders.ordering.store import OrderStore
 from orders.payments.ledger import LedgerProvider
 from orders.tables import ACCESS, TABLES
 from orders.tasks.store import TaskStore

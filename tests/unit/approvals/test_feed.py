@@ -138,15 +138,13 @@ async def test_one_task_looks_for_all_and_for_nobody(monkeypatch: pytest.MonkeyP
     feed = ChangeFeed(approvals)
     followers = [feed.follow(None) for _ in range(50)]
     await asyncio.gather(*(news(follower) for follower in followers))
-    looks = approvals.looks
+    looks, tasks = approvals.looks, len(asyncio.all_tasks())
 
     for follower in followers:
         await follower.aclose()
-    left = approvals.looks
-    await asyncio.sleep(0.15)
 
     assert looks < 10
-    assert approvals.looks == left
+    await until(lambda: len(asyncio.all_tasks()) == tasks - 1)
 
 
 async def test_a_database_that_comes_back_is_followed_again() -> None:

@@ -3,12 +3,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-import pytest
-
-from approvals import handover as handover_module
 from approvals.domain import Outcome
-from approvals.handover import AT_ONCE, Handover, NotAnswered, Pauses
+from approvals.handover import AT_ONCE, Handover, NotAnswered
 from approvals.store import SqlApprovalStore
+from fakes.pauses import short_pause
 from orderflow_contracts.approvals import (
     ApprovalRequested,
     ApprovalStatus,
@@ -17,11 +15,11 @@ from orderflow_contracts.approvals import (
 )
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import DatabaseUnavailable
 
 NOW = now()
 YES = Decision(approved=True, approver="ada", comment="fine")
-QUICK = Pauses(first=0.001, longest=0.005)
 PATIENCE_SECONDS = 10
 
 
@@ -73,16 +71,17 @@ async def until_delivered(store: SqlApprovalStore) -> None:
 
 
 @asynccontextmanager
-async def running(handover: Handover) -> AsyncIterator[Handover]:
-    handover.start()
-    yield handover
-    await handover.stop()
+async def running(store: SqlApprovalStore, orders: FakeOrders) -> AsyncIterator[Handover]:
+    async with BackgroundWork(short_pause) as background:
+        handover = Handover(store, orders, background)
+        handover.start()
+        yield handover
 
 
 async def test_a_decision_is_handed_over_once(store: SqlApprovalStore) -> None:
     """Orders is told the decision, and what it answered is remembered."""
     orders = FakeOrders()
-    async with running(Handover(store, orders, QUICK)) as handover:
+    async with running(store, orders) as handover:
         await ask_and_decide(store, "o-1")
         handover.offer("o-1")
         handover.offer("o-1")
@@ -98,7 +97,7 @@ async def test_a_decision_is_handed_over_once(store: SqlApprovalStore) -> None:
 async def test_what_fails_is_tried_until_it_is_taken(store: SqlApprovalStore) -> None:
     """However often orders is away, the decision reaches it in the end."""
     orders = FakeOrders(failures=25)
-    async with running(Handover(store, orders, QUICK)) as handover:
+    async with running(store, orders) as handover:
         await ask_and_decide(store, "o-1")
         handover.offer("o-1")
         await until_delivered(store)
@@ -106,13 +105,10 @@ async def test_what_fails_is_tried_until_it_is_taken(store: SqlApprovalStore) ->
     assert len(orders.calls) == 26
 
 
-async def test_what_another_replica_left_is_taken_up(
-    store: SqlApprovalStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_another_replica_left_is_taken_up(store: SqlApprovalStore) -> None:
     """A decision whose replica has gone for good is delivered by one that was there before."""
-    monkeypatch.setattr(handover_module, "LOOK_AGAIN_SECONDS", 0.001)
     orders = FakeOrders()
-    async with running(Handover(store, orders, QUICK)):
+    async with running(store, orders):
         await ask_and_decide(store, "o-1")  # and nobody offers it
         await until_delivered(store)
 
@@ -124,7 +120,7 @@ async def test_a_restart_takes_up_what_was_left(store: SqlApprovalStore) -> None
     for order_id in ("o-1", "o-2"):
         await ask_and_decide(store, order_id)
     away = FakeOrders(failures=1_000_000)
-    async with running(Handover(store, away, QUICK)):
+    async with running(store, away):
 
         async def tried() -> bool:
             return len(away.calls) > 5
@@ -132,7 +128,7 @@ async def test_a_restart_takes_up_what_was_left(store: SqlApprovalStore) -> None
         await until(tried)
     orders = FakeOrders()
 
-    async with running(Handover(store, orders, QUICK)):
+    async with running(store, orders):
         await until_delivered(store)
 
     assert sorted(orders.calls) == [("o-1", YES), ("o-2", YES)]
@@ -143,7 +139,7 @@ async def test_too_late_ends_the_handover(store: SqlApprovalStore) -> None:
     orders = FakeOrders(outcome="too_late")
     await ask_and_decide(store, "o-1")
 
-    async with running(Handover(store, orders, QUICK)):
+    async with running(store, orders):
         await until_delivered(store)
 
     assert len(orders.calls) == 1
@@ -155,13 +151,13 @@ async def test_a_withdrawn_order_is_not_tried_any_more(store: SqlApprovalStore) 
     orders = FakeOrders(failures=1_000_000)
     withdrawal = ApprovalWithdrawn(order_id="o-1", reason="cancelled_on_request")
     await ask_and_decide(store, "o-1")
-    async with running(Handover(store, orders, QUICK)) as handover:
+    async with running(store, orders) as handover:
 
         async def tried() -> bool:
             return bool(orders.calls)
 
         async def idle() -> bool:
-            return not handover._tasks
+            return len(handover._background) == 1  # the search for what others left
 
         await until(tried)
         await store.change("o-1", lambda case: case.withdraw(withdrawal, NOW))
@@ -185,7 +181,7 @@ async def test_one_that_fails_holds_up_no_other(store: SqlApprovalStore) -> None
     async def others_are_delivered() -> bool:
         return list(await store.undelivered()) == ["o-0"]
 
-    async with running(Handover(store, orders, QUICK)):
+    async with running(store, orders):
         await until(others_are_delivered)
 
     assert orders.most_at_once <= AT_ONCE
@@ -208,16 +204,7 @@ async def test_a_database_that_is_away_at_the_start_delays_only(store: SqlApprov
     orders = FakeOrders()
     await ask_and_decide(store, "o-1")
 
-    async with running(Handover(Reluctant(store), orders, QUICK)):
+    async with running(Reluctant(store), orders):
         await until_delivered(store)
 
     assert orders.calls == [("o-1", YES)]
-
-
-def test_pauses_grow_up_to_the_longest() -> None:
-    """Each pause is about twice the one before, and none is over the longest."""
-    pauses = Pauses(first=1.0, longest=30.0)
-
-    assert 0.75 <= pauses.after(1) <= 1.0
-    assert 3.0 <= pauses.after(3) <= 4.0
-    assert 22.5 <= pauses.after(100_000) <= 30.0

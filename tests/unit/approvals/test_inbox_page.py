@@ -207,6 +207,7 @@ async def test_an_open_page_hears_of_changes(
 ) -> None:
     """The stream tells at once of what came after the page, and ends with the service."""
     monkeypatch.setattr("orderflow_hosting.web.changes.LEAST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("orderflow_hosting.web.changes.STILL_HERE_SECONDS", 0.2)
     page = await ada.look("/")
     address = re.search(r'sse-connect="([^"]+)"', page)
     assert address is not None

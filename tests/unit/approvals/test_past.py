@@ -6,10 +6,11 @@ from sqlalchemy import Connection, delete, text, update
 
 from approvals import past as past_module
 from approvals.domain import Case
-from approvals.filling import Filling
+from approvals.filling import keep_completing
 from approvals.past import Past, Search, Spot
 from approvals.store import SqlApprovalStore
 from approvals.tables import ACCESS, APPROVALS, SOURCES
+from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_contracts.approvals import (
     ApprovalRequested,
@@ -19,6 +20,7 @@ from orderflow_contracts.approvals import (
 )
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
 from orderflow_hosting.spellings import keep_noted
 
@@ -254,13 +256,11 @@ async def test_rows_of_an_earlier_version_are_completed(
         connection.execute(update(APPROVALS).values(concluded_at=None))
 
     await database.write(forget)
-    filling = Filling(lambda _: store.complete(2))
     assert await found(past) == "e"
-
-    filling.start()
 
     async def all_found() -> bool:
         return await found(past) == "abcdef"
 
-    await until(all_found)
-    await filling.stop()
+    async with BackgroundWork(short_pause) as background:
+        keep_completing(lambda _: store.complete(2), background)
+        await until(all_found)

@@ -2,6 +2,7 @@ import asyncio
 import os
 import signal
 import socket
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from fakes.ports import free_port
 from orderflow_hosting.access.reader import AccessFileBroken
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.process import serve, start
@@ -16,12 +18,6 @@ from orderflow_hosting.setting_types import Unusable
 from orderflow_hosting.settings import ServiceSettings
 
 PATIENCE_SECONDS = 20
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -101,12 +97,12 @@ def test_an_address_that_cannot_be_had_is_one_line_with_its_variable(
     """An address of another machine, what is no name, and a port in use end the start."""
     moved = settings.model_copy(update={f"{edge}_host": host})
 
-    async def run() -> None:
+    async def run(_: ServiceSettings, __: AsyncExitStack) -> None:
         await serve(moved, FastAPI(), DaprApp(moved))
 
     port = getattr(moved, f"{edge}_port")
     with socket.create_server(("127.0.0.1", port)), pytest.raises(SystemExit):
-        start(run(), moved)
+        start(run, moved)
 
     what = "PORT" if host == "127.0.0.1" else "HOST"
     [line] = capsys.readouterr().err.splitlines()
@@ -137,11 +133,11 @@ def test_a_broken_access_file_is_one_line_with_its_variable(
 ) -> None:
     """No other start would help, which the exit code says."""
 
-    async def run() -> None:
+    async def run(_: ServiceSettings, __: AsyncExitStack) -> None:
         raise AccessFileBroken("/some/file: is not valid")
 
     with pytest.raises(SystemExit) as ended:
-        start(run(), settings)
+        start(run, settings)
 
     said = capsys.readouterr().err
     assert said == "cannot start: ORDERFLOW_ACCESS_FILE: /some/file: is not valid\n"

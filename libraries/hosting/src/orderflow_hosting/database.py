@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, Self, TypeVar
 
 import psycopg
 import structlog
@@ -177,12 +177,21 @@ class Database:
         self._closed = threading.Event()
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         if not self.is_shared:
-            with _usable(self._engine.url):
-                self._prepare()
+            with contextlib.ExitStack() as failed:
+                failed.callback(self._engine.dispose)
+                with _usable(self._engine.url):
+                    self._prepare()
+                failed.pop_all()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="database-reader")
         # A start that fails must end the process; in good order `close` waits for the thread.
         self._writer = threading.Thread(target=self._work, name="database-writer", daemon=True)
         self._writer.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def is_shared(self) -> bool:

@@ -1,13 +1,13 @@
-"""One service process: people's HTTP and Dapr's gRPC side by side, until a signal ends both."""
+"""One service process: HTTP for people and gRPC for Dapr side by side, until a signal ends both."""
 
 import asyncio
 import errno
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import TypeVar
 
 import structlog
 import uvicorn
@@ -33,14 +33,25 @@ class _HttpServer(uvicorn.Server):
         yield
 
 
-def start(work: Coroutine[Any, Any, None], settings: ServiceSettings) -> None:
-    """Run a service's process to its end; say in one line why it cannot begin, if so."""
+Settings = TypeVar("Settings", bound=ServiceSettings)
+Run = Callable[[Settings, AsyncExitStack], Awaitable[None]]
+"""A service's composition root. What it opens it enters into the stack, which closes it again."""
+
+
+def start(run: Run[Settings], settings: Settings) -> None:
+    """Run a service's process to its end; if it cannot start, say why in one line."""
     try:
-        asyncio.run(work)
+        asyncio.run(run_and_close(run, settings))
     except (AccessFileBroken, Unusable) as error:
         field = error.field if isinstance(error, Unusable) else "access_file"
         sys.stderr.write(f"cannot start: {variable_of(type(settings), field)}: {error}\n")
         raise SystemExit(1 if isinstance(error, Unusable) else NOT_CONFIGURED) from None
+
+
+async def run_and_close(run: Run[Settings], settings: Settings) -> None:
+    """Run a composition root, then close what it opened, newest first, whatever ended it."""
+    async with AsyncExitStack() as resources:
+        await run(settings, resources)
 
 
 async def serve(
@@ -59,18 +70,31 @@ async def serve(
         must_be_guarded(http)
     # Both before anything begins: uvicorn would end the process by itself, and gRPC raise a trace.
     _listen("grpc", settings.grpc_host, settings.grpc_port).close()
-    listener = _listen("http", settings.http_host, settings.http_port)
-    server = _HttpServer(
+    with _listen("http", settings.http_host, settings.http_port) as listener:
+        await _serve_both(settings, _http_server(settings, http), listener, dapr, on_stop)
+
+
+def _http_server(settings: ServiceSettings, http: FastAPI) -> _HttpServer:
+    return _HttpServer(
         uvicorn.Config(
             http,
             host=settings.http_host,
             port=settings.http_port,
             log_config=None,
             access_log=False,
-            proxy_headers=False,  # who is at the other end is for the connection alone to tell
+            proxy_headers=False,  # who is at the other end, only the connection can say
             timeout_graceful_shutdown=HTTP_GRACE_SECONDS,
         )
     )
+
+
+async def _serve_both(
+    settings: ServiceSettings,
+    server: _HttpServer,
+    listener: socket.socket,
+    dapr: DaprApp,
+    on_stop: Callable[[], None],
+) -> None:
     signalled = _signalled()
     dapr.start()
     http_edge = asyncio.create_task(server.serve(sockets=[listener]))

@@ -10,12 +10,9 @@ from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
 from typing import Final, Protocol
 
-import structlog
-
 from approvals.store import Version
 from orderflow_contracts.fields import now
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+from orderflow_hosting.background import Backoff, retry_until_success
 
 LOOK_AGAIN_SECONDS: Final = 0.5
 
@@ -74,19 +71,19 @@ class ChangeFeed:
 
     async def _look_on(self) -> None:
         """Look again and again; for a while the database may be away."""
+        backoff = Backoff(first=LOOK_AGAIN_SECONDS, longest=LOOK_AGAIN_SECONDS)
         while True:
             self._woken.clear()
-            try:
-                version = await self._approvals.version(self._clock())
-            except Exception as error:  # noqa: BLE001 # whatever it is, it may pass
-                log.warning("changes_unknown", why=str(error))
-            else:
-                if version != self._known:
-                    self._known = version
-                    self._tell()
+            await retry_until_success(self._look_once, "changes_unknown", backoff=backoff)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._patience()):
                     await self._woken.wait()
+
+    async def _look_once(self) -> None:
+        version = await self._approvals.version(self._clock())
+        if version != self._known:
+            self._known = version
+            self._tell()
 
     def _patience(self) -> float:
         """How long to wait: until the next deadline passes, if that is soon."""

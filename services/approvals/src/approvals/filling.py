@@ -2,44 +2,33 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
+from itertools import repeat
 from typing import Final
 
 import structlog
 
+from orderflow_hosting.background import BackgroundWork, Sleep
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-AT_ONCE: Final = 200
-BREATH_SECONDS: Final = 0.05
-LOOK_AGAIN_SECONDS: Final = 60.0
+ROWS_AT_ONCE: Final = 200
+BREAK_SECONDS: Final = 0.05
+"""Between two writes, so that they do not hold up decisions."""
+PAUSE_SECONDS: Final = 60.0
 """While a new version is rolled out, replicas of the earlier one go on writing."""
 
+Complete = Callable[[int], Awaitable[int]]
 
-class Filling:
-    """Completes rows, some at once, so that the decisions of the day are not held up."""
 
-    def __init__(self, complete: Callable[[int], Awaitable[int]]) -> None:
-        self._complete = complete
-        self._task: asyncio.Task[None] | None = None
+def keep_completing(complete: Complete, background: BackgroundWork) -> None:
+    """Complete all rows again and again, as long as the process lives."""
+    work = partial(complete_all, complete)
+    background.repeat(work, "approvals_not_completed", pauses=repeat(PAUSE_SECONDS))
 
-    def start(self) -> None:
-        """Begin; a database that is away delays only."""
-        self._task = asyncio.create_task(self._fill())
 
-    async def stop(self) -> None:
-        """Leave the rest to the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _fill(self) -> None:
-        while True:
-            pause = LOOK_AGAIN_SECONDS
-            try:
-                completed = await self._complete(AT_ONCE)
-            except Exception as error:  # noqa: BLE001 # whatever it is, it may pass
-                log.warning("approvals_not_completed", why=str(error))
-            else:
-                if completed:
-                    log.info("approvals_completed", approvals=completed)
-                    pause = BREATH_SECONDS
-            await asyncio.sleep(pause)
+async def complete_all(complete: Complete, sleep: Sleep = asyncio.sleep) -> None:
+    """Complete rows until none is left."""
+    while completed := await complete(ROWS_AT_ONCE):
+        log.info("approvals_completed", approvals=completed)
+        await sleep(BREAK_SECONDS)

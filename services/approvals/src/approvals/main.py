@@ -1,13 +1,14 @@
 """Approvals' composition root: wire, subscribe, serve."""
 
-import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
 
 from fastapi import FastAPI
 
 from approvals.api import approval_router, http_app, subscribe
 from approvals.config import ApprovalsSettings
 from approvals.feed import ChangeFeed
-from approvals.filling import Filling
+from approvals.filling import keep_completing
 from approvals.gateways import DaprOrders
 from approvals.handover import Handover
 from approvals.inbox import Inbox
@@ -25,6 +26,7 @@ from approvals.tables import ACCESS, DEAD_LETTERS, SOURCES, TABLES
 from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, Audit, Role, reads
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
@@ -37,29 +39,23 @@ from orderflow_hosting.web.audit_pages import audit_pages
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
 
 
-async def run(settings: ApprovalsSettings) -> None:
-    """Serve until told to stop."""
-    sidecar = Sidecar(APPROVALS, settings)
-    database = Database(settings.database_url, TABLES)
+async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
+    """Wire the service, then serve until a signal ends it."""
+    database = resources.enter_context(Database(settings.database_url, TABLES))
+    sidecar = await resources.enter_async_context(Sidecar(APPROVALS, settings))
+    background = await resources.enter_async_context(BackgroundWork())
     store = SqlApprovalStore(database)
-    handover = Handover(store, DaprOrders(sidecar))
+    handover = Handover(store, DaprOrders(sidecar), background)
     inbox = Inbox(store, handover)
     letters = DeadLetters(database, DEAD_LETTERS, sidecar)
     app = DaprApp(settings)
     subscribe(app, inbox, letters)
-    feed, filling = ChangeFeed(store), Filling(store.complete)
+    feed = ChangeFeed(store)
     http = _http(settings, database, sidecar, store, inbox, letters, feed)
     handover.start()
-    filling.start()
-    noting = asyncio.create_task(keep_noted(database, SOURCES))
-    try:
-        await serve(settings, http, app, on_stop=feed.close)
-    finally:
-        noting.cancel()
-        await handover.stop()
-        await filling.stop()
-        await sidecar.close()
-        database.close()
+    keep_completing(store.complete, background)
+    background.start(partial(keep_noted, database, SOURCES))
+    await serve(settings, http, app, on_stop=feed.close)
 
 
 def _http(
@@ -96,4 +92,4 @@ def main() -> None:
     """Start the process."""
     settings = load(ApprovalsSettings)
     logs.configure("approvals", settings)
-    start(run(settings), settings)
+    start(run, settings)

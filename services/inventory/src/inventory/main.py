@@ -1,6 +1,6 @@
 """Inventory's composition root: wire, offer, serve."""
 
-import asyncio
+from contextlib import AsyncExitStack
 
 import structlog
 
@@ -8,10 +8,11 @@ from inventory.api import http_app, offer_methods
 from inventory.config import InventorySettings
 from inventory.gateways import DaprStore
 from inventory.stock import StockRoom
-from inventory.store import StoreUnavailable, VersionConflict
+from inventory.store import StoreUnavailable
 from orderflow_contracts.names import INVENTORY
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, reads
+from orderflow_hosting.background import BackgroundWork, Backoff
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.health import health_router
 from orderflow_hosting.process import serve, start
@@ -21,11 +22,12 @@ from orderflow_hosting.web import Site
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-OPENING_PAUSE_SECONDS = 0.5
+OPENING_BACKOFF = Backoff(first=0.5, longest=0.5)
+"""The sidecar usually comes up soon after the service."""
 
 
 class Opening:
-    """Lays out the opening stock as soon as the store answers."""
+    """Creates the opening stock as soon as the store answers."""
 
     def __init__(self, stock: StockRoom, settings: InventorySettings) -> None:
         self._stock = stock
@@ -33,25 +35,21 @@ class Opening:
         self._done = False
 
     async def run(self) -> None:
-        """Try until it is laid out; the sidecar may come up after this process."""
-        while not self._done:
-            try:
-                await self._stock.open(self._settings.opening_stock)
-                self._done = True
-                log.info("opening_stock_ready")
-            except (StoreUnavailable, VersionConflict) as error:
-                log.info("opening_stock_waits", why=str(error))
-                await asyncio.sleep(OPENING_PAUSE_SECONDS)
+        """Create it unless it is there."""
+        await self._stock.open(self._settings.opening_stock)
+        self._done = True
+        log.info("opening_stock_ready")
 
     async def check(self) -> None:
-        """Raise while it is not laid out."""
+        """Raise until it has been created."""
         if not self._done:
-            raise StoreUnavailable("the opening stock is not laid out yet")
+            raise StoreUnavailable("the opening stock has not been created yet")
 
 
-async def run(settings: InventorySettings) -> None:
-    """Serve until told to stop."""
-    sidecar = Sidecar(INVENTORY, settings)
+async def run(settings: InventorySettings, resources: AsyncExitStack) -> None:
+    """Wire the service, then serve until a signal ends it."""
+    sidecar = await resources.enter_async_context(Sidecar(INVENTORY, settings))
+    background = await resources.enter_async_context(BackgroundWork())
     store = DaprStore(sidecar)
     stock = StockRoom(store)
     opening = Opening(stock, settings)
@@ -68,16 +66,12 @@ async def run(settings: InventorySettings) -> None:
     http = http_app(stock, health)
     Access(settings, INVENTORY).install(http)
     Site("Inventory").install(http, [reads()])
-    laying_out = asyncio.create_task(opening.run())
-    try:
-        await serve(settings, http, app)
-    finally:
-        laying_out.cancel()
-        await sidecar.close()
+    background.retry(opening.run, "opening_stock_delayed", backoff=OPENING_BACKOFF)
+    await serve(settings, http, app)
 
 
 def main() -> None:
     """Start the process."""
     settings = load(InventorySettings)
     logs.configure("inventory", settings)
-    start(run(settings), settings)
+    start(run, settings)

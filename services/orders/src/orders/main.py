@@ -1,10 +1,12 @@
 """Orders' composition root: build the packages, register what they add, serve."""
 
-import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
 
 from orderflow_contracts import names
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, reads
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
@@ -33,17 +35,21 @@ from orders.tasks import build as task_part
 from orders.workflows import WORKFLOWS
 
 
-async def run(settings: OrdersSettings) -> None:
-    """Serve until told to stop."""
-    database = Database(settings.database_url, TABLES)
-    sidecar = Sidecar(names.ORDERS, settings)
+async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
+    """Wire the service, then serve until a signal ends it."""
+    database = resources.enter_context(Database(settings.database_url, TABLES))
+    sidecar = await resources.enter_async_context(Sidecar(names.ORDERS, settings))
+    engine = DaprEngine(settings)
+    resources.push_async_callback(engine.close)
+    background = await resources.enter_async_context(BackgroundWork())
     base = Base(
         settings=settings,
         database=database,
-        engine=DaprEngine(settings),
+        engine=engine,
         inventory=DaprInventory(sidecar),
         announcer=DaprAnnouncer(sidecar),
         letters=DeadLetters(database, DEAD_LETTERS, sidecar),
+        background=background,
     )
     access = Access(settings, names.ORDERS, database, ACCESS)
     site = orders_site(settings.inbox_url)
@@ -68,6 +74,7 @@ async def run(settings: OrdersSettings) -> None:
 
     activities = {name: step for part in parts for name, step in part.activities.items()}
     worker = Worker(settings, sidecar, workflows=WORKFLOWS, activities=activities)
+    resources.push_async_callback(worker.stop)
     app = DaprApp(settings)
     for part in parts:
         part.subscribe(app)
@@ -86,27 +93,19 @@ async def run(settings: OrdersSettings) -> None:
     async def begin() -> None:
         await database.ready()
         await worker.start()
-        await asyncio.gather(
-            *(job() for part in parts for job in part.jobs),
-            keep_resuming(ordering.intake, batches.batches, attention.attention),
-            Standstill(worker.is_shut_out, app.report, sidecar.shut_down).watch(),
+        for job in (job for part in parts for job in part.jobs):
+            background.start(job)
+        background.start(
+            partial(keep_resuming, ordering.intake, batches.batches, attention.attention)
         )
+        background.start(Standstill(worker.is_shut_out, app.report, sidecar.shut_down).watch)
 
-    beginning = asyncio.create_task(begin())
-    try:
-        await serve(settings, http, app, on_stop=ordering.feed.close)
-    finally:
-        beginning.cancel()
-        for part in parts:
-            part.stop()
-        await worker.stop()
-        await base.engine.close()
-        await sidecar.close()
-        database.close()
+    background.start(begin)
+    await serve(settings, http, app, on_stop=ordering.feed.close)
 
 
 def main() -> None:
     """Start the process."""
     settings = load(OrdersSettings)
     logs.configure("orders", settings)
-    start(run(settings), settings)
+    start(run, settings)

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters
@@ -25,21 +26,20 @@ class Base:
     inventory: DaprInventory
     announcer: DaprAnnouncer
     letters: DeadLetters
+    background: BackgroundWork
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """What a package adds to the process, apart from what other packages use of it.
 
-    `jobs` run in the background from the moment the worker is connected until the process stops;
-    `stop` abandons whatever else is unfinished, for the next process to resume.
+    `jobs` run in the background from the moment the worker is connected until the process stops.
     """
 
     activities: Mapping[str, Activity] = field(default_factory=dict)
     routers: tuple[APIRouter, ...] = ()
     subscribe: Callable[[DaprApp], None] = lambda _: None
     jobs: tuple[Callable[[], Awaitable[None]], ...] = ()
-    stop: Callable[[], None] = lambda: None
 
 
 def named(steps: object, activities: Iterable[str]) -> dict[str, Any]:

@@ -47,6 +47,7 @@ ORDERS = Table(
     Column("order_id", String(64), nullable=False, unique=True),
     Column("customer_id", String(128), nullable=False),
     Column("lines", JSON, nullable=False),
+    Column("details", JSON(none_as_null=True)),
     Column("status", String(32), nullable=False),
     Column("reason", String(64)),
     Column("total_cents", BigInteger),

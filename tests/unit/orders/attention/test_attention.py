@@ -10,13 +10,14 @@ import pytest
 
 from fakes.access import opened
 from fakes.orders_ports import MemoryEngine, RoomInventory
+from fakes.pauses import short_pause
 from fakes.waiting import until
 from fakes.workflow_run import WorkflowRun, carried_out_by
 from orderflow_contracts.inventory import ReserveRequest
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted, Reason
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
 from orderflow_workflow_runtime.instances import Instance
-from orders import background
 from orders.attention.activities import AttentionActivities
 from orders.attention.api import attention_router
 from orders.attention.service import Attention
@@ -35,13 +36,6 @@ ORDER = OrderSubmitted(
 RELEASE, REFUND = "release_inventory_activity", "refund_payment_activity"
 WITHDRAW, WITHDRAW_TASK = "withdraw_approval_activity", "withdraw_task_activity"
 CONCLUDE = "conclude_retry_activity"
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try again soon."""
-    monkeypatch.setattr(background, "FIRST_PAUSE_SECONDS", 0.005)
-    monkeypatch.setattr(background, "LONGEST_PAUSE_SECONDS", 0.01)
 
 
 class Remembering(MemoryEngine):
@@ -69,12 +63,13 @@ async def next_process(
     begun: list[Attention] = []
 
     def begin() -> Attention:
-        begun.append(Attention(AttentionStore(database), engine, OrderUndo(engine, store)))
+        undo, background = OrderUndo(engine, store), BackgroundWork(short_pause)
+        begun.append(Attention(AttentionStore(database), engine, undo, background))
         return begun[-1]
 
     yield begin
     for attention in begun:
-        attention.stop()
+        await attention._background.stop()
 
 
 @pytest.fixture
@@ -209,7 +204,7 @@ async def test_the_next_process_resumes_a_retry_that_was_not_started(
     """Killed between noting it and starting it."""
     engine.is_down = True
     await attention.retry("o1", "olga")
-    attention.stop()
+    await attention._background.stop()
     engine.is_down = False
     assert not engine.undone
 

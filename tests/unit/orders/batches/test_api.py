@@ -14,6 +14,7 @@ from fakes.managed_engine import ManagedMemoryEngine
 from fakes.odd_json import FEW, odd
 from fakes.orders_ports import MemoryAnnouncer
 from fakes.recorded_app import RecordedApp
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import Refused
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters
@@ -58,7 +59,9 @@ def app(
 ) -> RecordedApp:
     app, engine = RecordedApp(), ManagedMemoryEngine()
     undo = OrderUndo(engine, store)
-    batches = Batches(settings, BatchStore(database), engine, announcer, feed, undo, letters)
+    batches = Batches(
+        settings, BatchStore(database), engine, announcer, feed, undo, letters, BackgroundWork()
+    )
     subscribe_to_batches(app, batches, letters)
     return app
 

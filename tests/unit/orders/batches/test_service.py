@@ -7,15 +7,16 @@ import pytest
 
 from fakes.managed_engine import ManagedMemoryEngine
 from fakes.orders_ports import MemoryAnnouncer
+from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_contracts.batches import Batch, BatchSubmitted
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetter, DeadLetters
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import EngineUnavailable
-from orders import background
 from orders.batches.activities import BatchActivities
 from orders.batches.messages import BatchRef
 from orders.batches.service import Batches, run_id_of
@@ -45,13 +46,6 @@ def order_of(order_id: str, quantity: int = 1) -> OrderSubmitted:
     return OrderSubmitted.model_validate(entry(order_id, quantity))
 
 
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try again soon."""
-    monkeypatch.setattr(background, "FIRST_PAUSE_SECONDS", 0.005)
-    monkeypatch.setattr(background, "LONGEST_PAUSE_SECONDS", 0.01)
-
-
 @pytest.fixture
 def managed() -> ManagedMemoryEngine:
     return ManagedMemoryEngine()
@@ -78,9 +72,11 @@ async def batches(
     letters: DeadLetters,
 ) -> AsyncIterator[Batches]:
     undo = OrderUndo(managed, store)
-    batches = Batches(settings, kept, managed, announcer, feed, undo, letters)
+    batches = Batches(
+        settings, kept, managed, announcer, feed, undo, letters, BackgroundWork(short_pause)
+    )
     yield batches
-    batches.stop_waiting()
+    await batches._background.stop()
 
 
 async def read(kept: BatchStore) -> Batch:

@@ -540,6 +540,19 @@ async def test_an_order_is_placed_once(
     assert {entry.subject for entry in await visited.audit.page(10, None)} == {key[1]}
 
 
+@pytest.mark.usefixtures("one_more_field")
+async def test_pages_show_and_take_every_field_of_an_order(olga: Visitor) -> None:
+    """A field that is added to the model needs no change to a page."""
+    form = await olga.get("/board/new-order")
+    sent = {"order_id": "o1", "customer_id": "alice", "item": "cars", "quantity": "1"}
+    answer = await olga.post("/board/new-order", **sent, delivery_date="2026-12-24")
+    page = await olga.get("/board/orders/o1")
+
+    assert "Delivery date" in text_of(form.text)
+    assert answer.status_code == 303
+    assert "Delivery date 2026-12-24" in text_of(page.text)
+
+
 @pytest.mark.parametrize(
     ("fields", "marked"),
     [

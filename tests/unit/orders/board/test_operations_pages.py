@@ -10,6 +10,7 @@ from fakes.visitors import Visited, Visitor
 from orderflow_contracts.batches import BatchSubmitted
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted, Reason
 from orderflow_contracts.tasks import TaskStatus
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
 from orderflow_hosting.web import Site
 from orderflow_hosting.web.audit_pages import audit_pages
@@ -45,7 +46,8 @@ def visited(
 ) -> Visited:
     site = Site("Orders", "orders")
     visited = Visited(site, database, ACCESS, tmp_path)
-    attention = Attention(AttentionStore(database), engine, OrderUndo(engine, store))
+    undo = OrderUndo(engine, store)
+    attention = Attention(AttentionStore(database), engine, undo, BackgroundWork())
     visited.serve(
         attention_pages(attention),
         batch_pages(site, batches),

@@ -9,7 +9,8 @@ from fakes.waiting import DEADLINE_SECONDS
 from orderflow_contracts.orders import OrderLine, OrderSubmitted
 from orders.ordering import feed as feed_module
 from orders.ordering.feed import StatusFeed
-from orders.ordering.store import Kept, OrderStore
+from orders.ordering.records import Kept
+from orders.ordering.store import OrderStore
 
 
 async def keep(store: OrderStore, order_id: str) -> Kept:

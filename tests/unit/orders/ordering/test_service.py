@@ -7,16 +7,18 @@ from datetime import timedelta
 import pytest
 
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine
+from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_contracts.approvals import Decision, RaiseRequest
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
+from orderflow_hosting.background import BackgroundWork
 from orderflow_workflow_runtime.ports import EngineUnavailable
-from orders import background
 from orders.config import OrdersSettings
 from orders.domain import OrderEnded, UnknownOrder
 from orders.ordering.feed import StatusFeed
+from orders.ordering.records import OtherContent
 from orders.ordering.service import Intake
-from orders.ordering.store import OrderStore, OtherContent
+from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 
 ORDER = OrderSubmitted(
@@ -24,13 +26,6 @@ ORDER = OrderSubmitted(
 )
 OTHER = ORDER.model_copy(update={"customer_id": "eve"})
 DECISION = RaiseRequest(order_id="o1", data=Decision(approved=True, approver="bob"))
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try again soon."""
-    monkeypatch.setattr(background, "FIRST_PAUSE_SECONDS", 0.005)
-    monkeypatch.setattr(background, "LONGEST_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -41,7 +36,10 @@ def next_process(
     announcer: MemoryAnnouncer,
     feed: StatusFeed,
 ) -> Callable[[], Intake]:
-    return lambda: Intake(settings, store, engine, announcer, feed, OrderUndo(engine, store))
+    undo = OrderUndo(engine, store)
+    return lambda: Intake(
+        settings, store, engine, announcer, feed, undo, BackgroundWork(short_pause)
+    )
 
 
 async def test_an_order_gets_one_run_with_its_configuration(
@@ -141,14 +139,14 @@ async def test_the_next_process_starts_what_was_left(
     orders = [ORDER.model_copy(update={"order_id": f"o{number}"}) for number in range(40)]
     for order in orders:
         await intake.submit_and_return(order)
-    intake.stop()
+    await intake._background.stop()
     engine.is_down = False
 
     second = next_process()
     await second.resume()
 
     await until(lambda: all(len(engine.runs[order.order_id]) == 1 for order in orders))
-    second.stop()
+    await second._background.stop()
 
 
 async def test_resuming_waits_for_the_engine(
@@ -157,14 +155,14 @@ async def test_resuming_waits_for_the_engine(
     """A process that starts before its sidecar goes on trying."""
     engine.is_down = True
     await intake.submit_and_return(ORDER)
-    intake.stop()
+    await intake._background.stop()
     second = next_process()
     await second.resume()
 
     engine.is_down = False
 
     await until(lambda: len(engine.runs["o1"]) == 1)
-    second.stop()
+    await second._background.stop()
 
 
 async def test_resuming_leaves_alone_what_is_under_way(
@@ -259,14 +257,14 @@ async def test_the_next_process_hands_over_a_cancellation(
     await store.record("o1", "run", OrderStatus.AWAITING_APPROVAL)
     engine.is_down = True
     await intake.cancel("o1")
-    intake.stop()
+    await intake._background.stop()
     engine.is_down = False
 
     second = next_process()
     await second.resume()
 
     await until(lambda: len(engine.raised) == 1)
-    second.stop()
+    await second._background.stop()
 
 
 async def test_a_cancellation_is_given_up_when_the_order_goes_on_without_it(
@@ -315,7 +313,7 @@ async def test_a_decision_that_the_engine_cannot_take_is_to_be_handed_over_again
     """Whether the engine is down or the workflow has not started: try again."""
     engine.is_down = True
     await intake.submit_and_return(ORDER)
-    intake.stop()
+    await intake._background.stop()
     engine.is_down = is_down
 
     with pytest.raises(EngineUnavailable):
@@ -361,7 +359,7 @@ async def test_picking_enters_as_input(
     """A run goes by the settings of its start; by default it knows no picking."""
     chosen = settings.model_copy(update={"picking": "awaited", "picking_timeout_seconds": 7.0})
     undo = OrderUndo(engine, store)
-    await Intake(chosen, store, engine, announcer, feed, undo).submit(ORDER)
+    await Intake(chosen, store, engine, announcer, feed, undo, BackgroundWork()).submit(ORDER)
 
     assert settings.picking == "off"
     assert (engine.runs["o1"][0].picking, engine.runs["o1"][0].picking_timeout_seconds) == (
@@ -381,7 +379,7 @@ async def test_what_another_replica_left_is_taken_up(
     await other.resume()
     engine.is_down = True
     await intake.submit_and_return(ORDER)
-    intake.stop()
+    await intake._background.stop()
     engine.is_down = False
 
     await other.resume_left()
@@ -392,7 +390,7 @@ async def test_what_another_replica_left_is_taken_up(
     await other.resume_left()
 
     await until(lambda: len(engine.runs["o1"]) == 1)
-    other.stop()
+    await other._background.stop()
 
 
 async def test_looking_for_what_was_left_touches_nothing_that_waits(

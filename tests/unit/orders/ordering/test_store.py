@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from orderflow_contracts.orders import FINAL_STATUSES, OrderLine, OrderStatus, OrderSubmitted
-from orders.ordering.store import OrderStore, OtherContent
+from orders.ordering.records import OtherContent
+from orders.ordering.store import OrderStore
 
 LINES = (OrderLine(item="cars", quantity=11), OrderLine(item="paperclip", quantity=2))
 

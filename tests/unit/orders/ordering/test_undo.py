@@ -7,19 +7,21 @@ from typing import Any
 import pytest
 
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.pauses import short_pause
 from fakes.waiting import until
 from fakes.workflow_run import WorkflowRun, carried_out_by
 from orderflow_contracts.inventory import ReserveRequest
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted, Reason
+from orderflow_hosting.background import BackgroundWork
 from orderflow_workflow_runtime.instances import Instance, RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, EngineUnavailable
-from orders import background
 from orders.config import OrdersSettings
 from orders.ordering.activities import OrderActivities
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import Undone
+from orders.ordering.records import undoes
 from orders.ordering.service import Intake
-from orders.ordering.store import OrderStore, undoes
+from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.ordering.undo_workflow import order_undo_workflow
 from orders.payments.ledger import LedgerProvider
@@ -39,13 +41,6 @@ RELEASE, REFUND = "release_inventory_activity", "refund_payment_activity"
 WITHDRAW, NOTIFY = "withdraw_approval_activity", "notify_activity"
 
 
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try again soon."""
-    monkeypatch.setattr(background, "FIRST_PAUSE_SECONDS", 0.005)
-    monkeypatch.setattr(background, "LONGEST_PAUSE_SECONDS", 0.01)
-
-
 @pytest.fixture
 def next_process(
     settings: OrdersSettings,
@@ -54,7 +49,10 @@ def next_process(
     announcer: MemoryAnnouncer,
     feed: StatusFeed,
 ) -> Callable[[], Intake]:
-    return lambda: Intake(settings, store, engine, announcer, feed, OrderUndo(engine, store))
+    undo = OrderUndo(engine, store)
+    return lambda: Intake(
+        settings, store, engine, announcer, feed, undo, BackgroundWork(short_pause)
+    )
 
 
 # The workflow
@@ -169,7 +167,7 @@ async def test_the_next_process_undoes_an_order_whose_workflow_was_stopped(
     following = next_process()
     await following.resume()
     await until(lambda: len(engine.undone) == 1)
-    following.stop()
+    await following._background.stop()
 
     undone = engine.undone[0]
     assert (undone.order_id, undone.status, undone.reason) == ("o1", end, reason)
@@ -215,7 +213,7 @@ async def test_an_order_being_undone_is_not_started_again_when_its_history_is_go
     following = next_process()
     await following.resume()
     await until(lambda: len(engine.undone) == 1)
-    following.stop()
+    await following._background.stop()
 
     assert engine.runs == {}
 

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.pauses import short_pause
 from fakes.waiting import until
 from fakes.workflow_run import Event, TimerFires, WorkflowRun, carried_out_by
 from orderflow_contracts.inventory import LowStock, ReserveRequest
 from orderflow_contracts.orders import OrderLine
+from orderflow_hosting.background import BackgroundWork
 from orderflow_workflow_runtime.ports import AlreadyRunning, EngineUnavailable
-from orders import background
 from orders.config import OrdersSettings
 from orders.stock.messages import Monitored
 from orders.stock.service import StockMonitors, monitor_id
@@ -53,7 +54,7 @@ def monitors(
     inventory: RoomInventory,
     announcer: MemoryAnnouncer,
 ) -> StockMonitors:
-    return StockMonitors(settings, engine, inventory, announcer)
+    return StockMonitors(settings, engine, inventory, announcer, BackgroundWork())
 
 
 async def a_round(
@@ -172,7 +173,8 @@ async def test_an_item_that_inventory_does_not_know_is_low(
     """None of it is available, and somebody should know."""
     watching = settings.model_copy(update={"low_stock_thresholds": {"yachts": 1}})
 
-    await a_round(StockMonitors(watching, engine, inventory, announcer), Monitored(item="yachts"))
+    monitors = StockMonitors(watching, engine, inventory, announcer, BackgroundWork())
+    await a_round(monitors, Monitored(item="yachts"))
 
     assert [low.available for _, low in announcer.low] == [0]
 
@@ -181,16 +183,15 @@ async def test_each_item_has_one_monitor(
     settings: OrdersSettings,
     inventory: RoomInventory,
     announcer: MemoryAnnouncer,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One that runs already goes on; an engine that is away is asked again."""
     watching = settings.model_copy(update={"low_stock_thresholds": {"cars": 10, "tea set": 2}})
-    monkeypatch.setattr(background, "FIRST_PAUSE_SECONDS", 0.005)
     engine = StartingEngine(AlreadyRunning("stock-monitor-cars"), EngineUnavailable("away"))
 
-    monitors = StockMonitors(watching, engine, inventory, announcer)
+    background = BackgroundWork(short_pause)
+    monitors = StockMonitors(watching, engine, inventory, announcer, background)
     await monitors.start()
-    await until(lambda: not monitors._background)
+    await until(lambda: not background)
 
     assert engine.started == [
         ("stock_monitor_workflow", monitor_id("tea set"), {"item": "tea set", "is_low": False})

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from approvals.feed import ChangeFeed
 from approvals.pages.desk import Desk
@@ -34,7 +34,7 @@ def add_looking(router: APIRouter, desk: Desk, feed: ChangeFeed, access: Access)
         return desk.page(request, "request.html", view=view, version=version)
 
     @router.get("/inbox/changes")
-    async def changes(request: Request, _: Viewer) -> StreamingResponse:
+    async def changes(request: Request, _: Viewer) -> Response:
         versions = feed.follow(request.headers.get("Last-Event-ID"))
 
         async def next_change() -> Change:

@@ -20,10 +20,11 @@ class AttentionPart(Part):
 
 def build(base: Base, ordering: Ordering) -> AttentionPart:
     """Wire attention."""
-    attention = Attention(AttentionStore(base.database), base.engine, ordering.undo)
+    attention = Attention(
+        AttentionStore(base.database), base.engine, ordering.undo, base.background
+    )
     return AttentionPart(
         attention=attention,
         activities=named(AttentionActivities(attention), workflow_names.ATTENTION_ACTIVITIES),
         routers=(attention_router(attention, ordering.store),),
-        stop=attention.stop,
     )

@@ -5,10 +5,10 @@ from functools import partial
 import structlog
 
 from orderflow_contracts.attention import OrderAttention
+from orderflow_hosting.background import BackgroundWork
 from orderflow_workflow_runtime.ports import Engine, EngineUnavailable
 from orders import workflow_names as names
 from orders.attention.store import AttentionStore, Retry
-from orders.background import Background
 from orders.ordering.messages import Retried
 from orders.ordering.undo import OrderUndo
 
@@ -18,11 +18,17 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class Attention:
     """What a person can do about an order whose undoing failed."""
 
-    def __init__(self, store: AttentionStore, engine: Engine, order_undo: OrderUndo) -> None:
+    def __init__(
+        self,
+        store: AttentionStore,
+        engine: Engine,
+        order_undo: OrderUndo,
+        background: BackgroundWork,
+    ) -> None:
         self._store = store
         self._engine = engine
         self._order_undo = order_undo
-        self._background = Background()
+        self._background = background
 
     async def retry(self, order_id: str, by: str) -> bool:
         """Undo the order once more, now or when the engine answers; False when it is unknown.
@@ -62,13 +68,10 @@ class Attention:
         for retry in await self._store.under_way():
             self._take_up(retry)
 
-    def stop(self) -> None:
-        """Leave what is not done yet to the next process, which resumes it."""
-        self._background.stop()
-
     def _take_up(self, retry: Retry) -> None:
-        name = f"retry of {retry.order_id}"
-        self._background.do(partial(self._undo_again, retry), name=name)
+        order_id = retry.order_id
+        undo = partial(self._undo_again, retry)
+        self._background.retry(undo, "undo_retry_delayed", key=order_id, order_id=order_id)
 
     async def _undo_again(self, retry: Retry) -> None:
         left_over = retry.not_undone or await self._first_left_over(retry.order_id)

@@ -24,7 +24,7 @@ def build(base: Base, ordering: Ordering) -> BatchPart:
     store = BatchStore(base.database)
     batches = Batches(
         *(base.settings, store, base.engine, base.announcer),
-        *(ordering.feed, ordering.undo, base.letters),
+        *(ordering.feed, ordering.undo, base.letters, base.background),
     )
     return BatchPart(
         batches=batches,
@@ -32,5 +32,4 @@ def build(base: Base, ordering: Ordering) -> BatchPart:
         activities=named(BatchActivities(batches), workflow_names.BATCH_ACTIVITIES),
         routers=(batch_router(store),),
         subscribe=lambda app: subscribe_to_batches(app, batches, base.letters),
-        stop=batches.stop_waiting,
     )

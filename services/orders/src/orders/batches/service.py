@@ -11,13 +11,13 @@ from pydantic import ValidationError
 from orderflow_contracts.batches import BatchStatus, BatchSubmitted
 from orderflow_contracts.names import ORDERS_SUBMITTED
 from orderflow_contracts.orders import OrderSubmitted, Reason
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
 from orderflow_hosting.problems import describe
 from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, Engine, EngineUnavailable
 from orderflow_workflow_runtime.starting import start_once
 from orders import workflow_names as names
-from orders.background import Background
 from orders.batches.messages import BatchRun
 from orders.batches.store import BatchStore, Entry, KeptBatch, OpenBatch
 from orders.config import OrdersSettings
@@ -41,6 +41,7 @@ class Batches:
         feed: StatusFeed,
         order_undo: OrderUndo,
         letters: DeadLetters,
+        background: BackgroundWork,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -49,7 +50,7 @@ class Batches:
         self._feed = feed
         self._order_undo = order_undo
         self._letters = letters
-        self._background = Background()
+        self._background = background
 
     async def submit(self, batch: BatchSubmitted) -> None:
         """Keep a batch and have it run, however often it is submitted.
@@ -115,12 +116,9 @@ class Batches:
     async def resume(self) -> None:
         """Take up again the batches that an earlier process, or another replica, has left."""
         for batch in await self._store.unfinished():
-            name = f"take-up of {batch.batch_id}"
-            self._background.do(partial(self._take_up_left, batch), name=name)
-
-    def stop_waiting(self) -> None:
-        """Leave what is not done yet to the next process, which resumes it."""
-        self._background.stop()
+            batch_id = batch.batch_id
+            take_up = partial(self._take_up_left, batch)
+            self._background.retry(take_up, "batch_resume_delayed", key=batch_id, batch_id=batch_id)
 
     async def _take_up_left(self, batch: OpenBatch) -> None:
         await self.take_up(batch.batch_id, is_stopped=batch.stopped_as is not None)
@@ -167,8 +165,8 @@ class Batches:
             await self._engine.start(names.ORDER_PROCESSING, order_id, run)
 
     def _see_to_its_end(self, batch_id: str) -> None:
-        name = f"end of {batch_id}"
-        self._background.do(partial(self._bring_to_an_end, batch_id), name=name)
+        end = partial(self._bring_to_an_end, batch_id)
+        self._background.retry(end, "batch_end_delayed", key=batch_id, batch_id=batch_id)
 
     async def _bring_to_an_end(self, batch_id: str) -> None:
         """Undo the orders of a stopped batch, also those not begun, and see it to its end."""

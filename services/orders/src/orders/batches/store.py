@@ -2,18 +2,19 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 
-from orderflow_contracts.batches import Batch, BatchedOrder, BatchStatus, BatchStatusChanged
+from orderflow_contracts.batches import Batch, BatchStatus, BatchStatusChanged
 from orderflow_contracts.fields import now
-from orderflow_contracts.orders import OrderStatus, OrderSubmitted, Reason
+from orderflow_contracts.orders import OrderSubmitted, Reason
 from orderflow_hosting.database import Database
-from orders.ordering.store import UNFINISHED, Kept, OtherContent, accept_within, reject_within
+from orders.batches.summary import ENTRIES, batched_order, counted, facts, summary
+from orders.ordering.changes import accept_within, reject_within
+from orders.ordering.records import UNFINISHED, Kept, OtherContent
 from orders.tables import BATCH_ORDERS, BATCHES, ORDERS
 
 OTHER_CONTENT: Final = "other_content"
@@ -138,10 +139,10 @@ class BatchStore:
             if row is None:
                 return None
             entries = connection.execute(
-                _ENTRIES.where(BATCH_ORDERS.c.batch_id == batch_id).order_by(BATCH_ORDERS.c.number)
+                ENTRIES.where(BATCH_ORDERS.c.batch_id == batch_id).order_by(BATCH_ORDERS.c.number)
             ).all()
-            orders = tuple(map(_entry, entries))
-            return Batch(**_facts(row, orders).model_dump(), orders=orders)
+            orders = tuple(map(batched_order, entries))
+            return Batch(**facts(row, orders).model_dump(), orders=orders)
 
         return await self._database.read(work)
 
@@ -153,25 +154,10 @@ class BatchStore:
 
         def work(connection: Connection) -> list[tuple[int, BatchStatusChanged]]:
             rows = connection.execute(query).all()
-            sums = _sums(connection, [row.batch_id for row in rows])
-            return [(row.number, _summary(row, sums.get(row.batch_id, []))) for row in rows]
+            sums = counted(connection, [row.batch_id for row in rows])
+            return [(row.number, summary(row, sums.get(row.batch_id, []))) for row in rows]
 
         return await self._database.read(work)
-
-
-_EACH_WITH_ITS_ORDER = BATCH_ORDERS.outerjoin(
-    ORDERS,
-    and_(ORDERS.c.order_id == BATCH_ORDERS.c.order_id, BATCH_ORDERS.c.refused.is_(None)),
-)
-"""Each entry with its order; one that was refused has none, whoever else has its id."""
-
-_ENTRIES = select(
-    BATCH_ORDERS.c.order_id,
-    BATCH_ORDERS.c.refused,
-    ORDERS.c.status,
-    ORDERS.c.reason,
-    ORDERS.c.total_cents,
-).select_from(_EACH_WITH_ITS_ORDER)
 
 
 def _keep(
@@ -201,11 +187,7 @@ def _keep(
     rows = []
     for entry in entries:
         earlier = taken.get(entry.order_id or "")
-        if (
-            earlier
-            and entry.order
-            and entry.order.same_content_as(earlier.customer_id, earlier.lines)
-        ):
+        if earlier and entry.order and entry.order.same_content_as(earlier):
             continue
         why, kept = _take(connection, entry)
         if kept is not None:
@@ -261,9 +243,9 @@ def _conclude(connection: Connection, batch_id: str) -> BatchStatusChanged | Non
     row = _row(connection, batch_id)
     if row is None:
         return None
-    sums = _sums(connection, [batch_id]).get(batch_id, [])
+    sums = counted(connection, [batch_id]).get(batch_id, [])
     if row.ended_at is not None:
-        return _summary(row, sums)
+        return summary(row, sums)
     is_stopped = row.reason is not None
     if is_stopped and _owned_unfinished(connection, batch_id):
         return None
@@ -278,7 +260,7 @@ def _conclude(connection: Connection, batch_id: str) -> BatchStatusChanged | Non
         .values(status=status.value, reason=reason, ended_at=now())
     )
     ended = _row(connection, batch_id)
-    return None if ended is None else _summary(ended, sums)
+    return None if ended is None else summary(ended, sums)
 
 
 def _owned_unfinished(connection: Connection, batch_id: str) -> list[str]:
@@ -299,79 +281,15 @@ def _row(connection: Connection, batch_id: str) -> Any | None:
     return connection.execute(select(BATCHES).where(BATCHES.c.batch_id == batch_id)).one_or_none()
 
 
-@dataclass(frozen=True)
-class _Part:
-    """So many entries of a batch have this status, and cost so much together."""
-
-    status: OrderStatus
-    is_refused: bool
-    count: int
-    total_cents: int
-
-
-def _sums(connection: Connection, batch_ids: Sequence[str]) -> dict[str, list[_Part]]:
-    is_refused = BATCH_ORDERS.c.refused.is_not(None).label("is_refused")
-    query = (
-        select(
-            BATCH_ORDERS.c.batch_id,
-            ORDERS.c.status,
-            is_refused,
-            func.count().label("count"),
-            func.sum(ORDERS.c.total_cents).label("total_cents"),
-        )
-        .select_from(_EACH_WITH_ITS_ORDER)
-        .where(BATCH_ORDERS.c.batch_id.in_(batch_ids))
-        .group_by(BATCH_ORDERS.c.batch_id, ORDERS.c.status, is_refused)
-    )
-    sums: dict[str, list[_Part]] = {}
-    for row in connection.execute(query):
-        count, total = row._mapping["count"], int(row.total_cents or 0)  # noqa: SLF001 # its API
-        part = _Part(_status(row), bool(row.is_refused), count, total)
-        sums.setdefault(row.batch_id, []).append(part)
-    return sums
-
-
-def _summary(row: Row[Any], parts: Iterable[_Part]) -> BatchStatusChanged:
-    counts: Counter[OrderStatus] = Counter()
-    total_cents = 0
-    for part in parts:
-        counts[part.status] += part.count
-        total_cents += part.total_cents if part.status is OrderStatus.COMPLETED else 0
-    return BatchStatusChanged(
-        batch_id=row.batch_id,
-        status=row.status,
-        reason=row.reason,
-        total=counts.total(),
-        counts=dict(sorted(counts.items())),
-        total_cents=total_cents,
-        created_at=row.created_at,
-        ended_at=row.ended_at,
-    )
-
-
-def _facts(row: Row[Any], orders: Sequence[BatchedOrder]) -> BatchStatusChanged:
-    parts = [_Part(order.status, False, 1, order.total_cents or 0) for order in orders]  # noqa: FBT003 # a refusal plays no part here
-    return _summary(row, parts)
-
-
-def _entry(row: Any) -> BatchedOrder:
-    return BatchedOrder(
-        order_id=row.order_id,
-        status=_status(row),
-        reason=row.refused or row.reason,
-        total_cents=row.total_cents,
-    )
-
-
-def _status(row: Any) -> OrderStatus:
-    """Tell the status of an entry's order; what was refused has none and counts as rejected."""
-    return OrderStatus(row.status) if row.status is not None else OrderStatus.REJECTED
-
-
 def _digest(entries: Iterable[Entry]) -> str:
-    """Sum up what was sent, so that the same is known again."""
+    """Return a digest of what was sent, so that the same batch is recognised.
+
+    Defaults are left out: a field that a later version adds does not change the digest.
+    """
     content = [
-        entry.data if entry.order is None else entry.order.model_dump(mode="json")
+        entry.data
+        if entry.order is None
+        else entry.order.model_dump(mode="json", exclude_defaults=True)
         for entry in entries
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

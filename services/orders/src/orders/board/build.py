@@ -6,12 +6,12 @@ from functools import partial
 from fastapi import APIRouter
 
 from orderflow_hosting.access import Access, Audit
+from orderflow_hosting.background import retry_until_success
 from orderflow_hosting.spellings import keep_noted
 from orderflow_hosting.web import Site
 from orderflow_hosting.web.audit_pages import audit_pages
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
 from orders.attention.build import AttentionPart
-from orders.background import Background
 from orders.batches.build import BatchPart
 from orders.board.pages.attention_pages import attention_pages
 from orders.board.pages.batch_pages import batch_pages
@@ -73,12 +73,10 @@ def build(
         ).router()
         yield audit_pages(site, audit, "/board/audit")
 
-    async def fill() -> None:
-        filling.do(board.fill)
-
-    filling = Background()
     return Part(
         routers=tuple(routers()),
-        jobs=(fill, partial(keep_noted, base.database, SOURCES)),
-        stop=filling.stop,
+        jobs=(
+            partial(retry_until_success, board.fill, "board_fill_delayed"),
+            partial(keep_noted, base.database, SOURCES),
+        ),
     )

@@ -22,7 +22,8 @@ from orders.ordering.messages import (
     Verification,
     Verified,
 )
-from orders.ordering.store import OrderStore, Record
+from orders.ordering.records import Record
+from orders.ordering.store import OrderStore
 from orders.payments.provider import PaymentProvider
 from orders.ports import Announcer, Inventory
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final
 import structlog
 from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import StreamingResponse
 from pydantic import ConfigDict, Field, ValidationError
 
 from orderflow_contracts import names
@@ -18,14 +17,22 @@ from orderflow_contracts.orders import Order, OrderStatus, OrderSubmitted
 from orderflow_hosting.access import Role, changes, name_subject, reads
 from orderflow_hosting.dapr_app import DaprApp, Refused
 from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
+from orderflow_hosting.event_stream import (
+    FOLLOWING,
+    STILL_HERE,
+    ServerSentEvent,
+    event_stream,
+    server_sent,
+)
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page, read_number
 from orderflow_hosting.problems import Problem, ProblemDocument, Unavailable, describe
 from orderflow_workflow_runtime.ports import EngineUnavailable
 from orders.domain import OrderEnded, UnknownOrder
 from orders.order_ids import PathOrderId
 from orders.ordering.feed import StatusFeed
+from orders.ordering.records import OtherContent
 from orders.ordering.service import Intake
-from orders.ordering.store import OrderStore, OtherContent
+from orders.ordering.store import OrderStore
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -131,7 +138,7 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
     @router.get(
         "/stream",
         summary="Follow all status changes as server-sent events",
-        response_class=StreamingResponse,
+        response_class=Response,
         responses={200: {"content": {"text/event-stream": {}}}},
         dependencies=[reads()],
     )
@@ -141,13 +148,9 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
             Query(ge=0, le=MOST_POSITION, description="The position to go on from"),
         ] = None,
         last_event_id: Annotated[str | None, Header()] = None,
-    ) -> StreamingResponse:
+    ) -> Response:
         position = read_number(last_event_id or "")
-        return StreamingResponse(
-            _server_sent(feed, after if position is None else position),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
+        return event_stream(_status_events(feed, after if position is None else position))
 
     @router.get(
         "/{order_id}",
@@ -187,14 +190,14 @@ async def _found(store: OrderStore, order_id: str) -> Order:
     return order
 
 
-async def _server_sent(feed: StatusFeed, position: int | None) -> AsyncIterator[str]:
-    yield ": following\n\n"
+async def _status_events(feed: StatusFeed, position: int | None) -> AsyncIterator[ServerSentEvent]:
+    yield FOLLOWING
     try:
         async for entry in feed.follow(position):
             if entry is None:
-                yield ": still here\n\n"
+                yield STILL_HERE
             else:
                 data = entry.change.model_dump_json()
-                yield f"id: {entry.position}\nevent: {names.ORDERS_STATUS}\ndata: {data}\n\n"
+                yield server_sent(names.ORDERS_STATUS, data, str(entry.position))
     except Unavailable as error:  # the client goes on from the last position
         log.warning("changes_unavailable", why=str(error))

@@ -31,7 +31,7 @@ def build(base: Base, payments: PaymentProvider, tasks: TaskStore) -> Ordering:
     store = OrderStore(base.database)
     feed = StatusFeed(store, shared=base.database.is_shared)
     undo = OrderUndo(base.engine, store, base.settings.undo_timeout_seconds)
-    intake = Intake(base.settings, store, base.engine, base.announcer, feed, undo)
+    intake = Intake(base.settings, store, base.engine, base.announcer, feed, undo, base.background)
     steps = OrderActivities(store, base.inventory, payments, base.announcer, feed, base.engine)
     picking = PickingActivities(store, tasks, base.engine)
 
@@ -50,5 +50,4 @@ def build(base: Base, payments: PaymentProvider, tasks: TaskStore) -> Ordering:
         },
         routers=(order_router(intake, store, feed),),
         subscribe=offer,
-        stop=intake.stop,
     )

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from orders.ordering.store import Kept, OrderStore
+from orders.ordering.records import Kept
+from orders.ordering.store import OrderStore
 
 MOST_AT_ONCE = 500
 KEEP_ALIVE_SECONDS = 15.0

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Literal
 
+from pydantic import ConfigDict
+
 from orderflow_contracts.orders import OrderLine, OrderStatus, Reason
 from orderflow_workflow_runtime.authoring.payload import Payload
 from orders.config import UNDO_TIMEOUT_SECONDS, Picking
@@ -36,12 +38,16 @@ class OrderPolicy(Payload):
 class OrderRun(OrderPolicy):
     """The input of one run of the order workflow: the order, and the configuration it goes by.
 
+    It carries every field of the order, also those that no workflow reads yet.
+
     `run_id` names this very run: an order belongs to the first run that gets past its start, so
     that a second one, started by whatever accident, has no effect. A run within a batch names the
     batch and carries the id alone, so that the batch's history stays small: its activities read
     customer, lines and time where the order is kept. `begun_again` says that the engine lost this
     run once: what it had done is done, and if it comes to no good end now, must be undone too.
     """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     order_id: str
     run_id: str

@@ -9,15 +9,16 @@ import structlog
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderStatus, OrderSubmitted
+from orderflow_hosting.background import BackgroundWork
 from orderflow_workflow_runtime.ports import Engine, EngineUnavailable, NoSuchInstance
 from orderflow_workflow_runtime.starting import start_once
 from orders import workflow_names as names
-from orders.background import Background
 from orders.config import OrdersSettings
 from orders.domain import OrderEnded, UnknownOrder, was_decided
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import OrderPolicy, OrderRun
-from orders.ordering.store import WAITING, Accepted, OrderStore, Pending, new_run_id, undoes
+from orders.ordering.records import WAITING, Accepted, Pending, new_run_id, undoes
+from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.ports import Announcer
 
@@ -40,6 +41,7 @@ class Intake:
         announcer: Announcer,
         feed: StatusFeed,
         order_undo: OrderUndo,
+        background: BackgroundWork,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -47,7 +49,7 @@ class Intake:
         self._announcer = announcer
         self._feed = feed
         self._order_undo = order_undo
-        self._background = Background()
+        self._background = background
         self._resuming = asyncio.Semaphore(STARTS_AT_ONCE)
 
     async def submit(self, order: OrderSubmitted) -> None:
@@ -69,7 +71,8 @@ class Intake:
             await self._start(order, accepted.first.change.at)
         except EngineUnavailable as error:
             log.warning("workflow_start_waits", order_id=order.order_id, why=str(error))
-            self._background.do(partial(self._start, order, accepted.first.change.at))
+            start = partial(self._start, order, accepted.first.change.at)
+            self._background.retry(start, "workflow_start_delayed", order_id=order.order_id)
 
     async def reject_invalid(self, order_id: str) -> None:
         """Keep and tell that an order could not be read, unless its id is a real order's."""
@@ -89,7 +92,7 @@ class Intake:
         if status.is_final:
             raise OrderEnded(order_id, status)
         if status in WAITING:
-            self._background.do(partial(self._wake_to_cancel, order_id))
+            self._hand_over_cancel(order_id, key=None)
 
     async def hand_over(self, request: RaiseRequest) -> RaiseReply:
         """Hand a decision to the workflow that waits for it.
@@ -131,17 +134,22 @@ class Intake:
         if pending:
             log.info("unfinished_orders_resumed", orders=len(pending))
         for left in pending:
-            name = f"order {left.order.order_id}"
-            self._background.do(partial(self._take_up, left), self._resuming, name=name)
+            order_id = left.order.order_id
+            self._background.retry(
+                partial(self._take_up, left),
+                "order_resume_delayed",
+                key=order_id,
+                gate=self._resuming,
+                order_id=order_id,
+            )
 
     def _wake_all_to_cancel(self, order_ids: list[str]) -> None:
         for order_id in order_ids:
-            name = f"cancellation of {order_id}"
-            self._background.do(partial(self._wake_to_cancel, order_id), name=name)
+            self._hand_over_cancel(order_id, key=order_id)
 
-    def stop(self) -> None:
-        """Leave what is not done yet to the next process, which resumes it."""
-        self._background.stop()
+    def _hand_over_cancel(self, order_id: str, *, key: str | None) -> None:
+        wake = partial(self._wake_to_cancel, order_id)
+        self._background.retry(wake, "cancel_delayed", key=key, order_id=order_id)
 
     async def _accept(self, order: OrderSubmitted) -> Accepted:
         accepted = await self._store.accept(order)
@@ -160,11 +168,9 @@ class Intake:
         self, order: OrderSubmitted, received_at: datetime, run_id: str | None = None
     ) -> None:
         run = OrderRun(
-            order_id=order.order_id,
+            **order.model_dump(exclude_defaults=True),
             run_id=run_id or new_run_id(),
             begun_again=run_id is not None,
-            customer_id=order.customer_id,
-            lines=order.lines,
             received_at=received_at,
             **OrderPolicy.of(self._settings).model_dump(),
         )

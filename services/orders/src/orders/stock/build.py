@@ -7,9 +7,10 @@ from orders.stock.service import StockMonitors
 
 def build(base: Base) -> Part:
     """Wire the stock monitors."""
-    monitors = StockMonitors(base.settings, base.engine, base.inventory, base.announcer)
+    monitors = StockMonitors(
+        base.settings, base.engine, base.inventory, base.announcer, base.background
+    )
     return Part(
         activities=named(monitors, workflow_names.MONITOR_ACTIVITIES),
         jobs=(monitors.start,),
-        stop=monitors.stop,
     )

@@ -9,10 +9,10 @@ from dapr.ext.workflow import WorkflowActivityContext
 
 from orderflow_contracts.fields import now
 from orderflow_contracts.inventory import LowStock
+from orderflow_hosting.background import BackgroundWork
 from orderflow_workflow_runtime.ports import Engine
 from orderflow_workflow_runtime.starting import start_once
 from orders import workflow_names as names
-from orders.background import Background
 from orders.config import OrdersSettings
 from orders.ports import Announcer, Inventory
 from orders.stock.messages import Monitored, StockLevel
@@ -30,22 +30,25 @@ class StockMonitors:
     """Starts the monitors, and carries out their activities."""
 
     def __init__(
-        self, settings: OrdersSettings, engine: Engine, inventory: Inventory, announcer: Announcer
+        self,
+        settings: OrdersSettings,
+        engine: Engine,
+        inventory: Inventory,
+        announcer: Announcer,
+        background: BackgroundWork,
     ) -> None:
         self._settings = settings
         self._engine = engine
         self._inventory = inventory
         self._announcer = announcer
-        self._background = Background()
+        self._background = background
 
     async def start(self) -> None:
         """Start a monitor for each item that has none; those of an earlier process go on."""
         for item in self._settings.low_stock_thresholds:
-            self._background.do(partial(self._start, item))
-
-    def stop(self) -> None:
-        """Leave the monitors that are not started yet to the next process."""
-        self._background.stop()
+            self._background.retry(
+                partial(self._start, item), "stock_monitor_start_delayed", item=item
+            )
 
     async def check_stock_activity(
         self, _: WorkflowActivityContext, monitored: Monitored

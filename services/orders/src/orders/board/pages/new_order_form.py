@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pydantic import ValidationError
@@ -45,24 +45,26 @@ class TypedLine:
 class OrderForm:
     """What was typed. `key` is the id of the order that names none, made with the form.
 
-    So the same form places one order, however often it is sent.
+    So the same form places one order, however often it is sent. `further` holds the fields beyond
+    id, customer and lines.
     """
 
     key: str
     order_id: str = ""
     customer_id: str = ""
     lines: Sequence[TypedLine] = (TypedLine(),) * FIRST_LINES
+    further: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
 
     def with_more_lines(self) -> "OrderForm":
         """Give room for more lines."""
         room = min(MORE_LINES, MOST_LINES - len(self.lines))
         lines = (*self.lines, *[TypedLine()] * room)
-        return OrderForm(self.key, self.order_id, self.customer_id, lines)
+        return replace(self, lines=lines, errors={})
 
     def with_errors(self, errors: Mapping[str, str]) -> "OrderForm":
         """Say what is wrong, by field."""
-        return OrderForm(self.key, self.order_id, self.customer_id, self.lines, errors)
+        return replace(self, errors=errors)
 
     def read(self) -> "OrderSubmitted | OrderForm":
         """Read the order, or return the form with what is wrong."""
@@ -70,6 +72,7 @@ class OrderForm:
         data = {
             "order_id": self.order_id or self.key,
             "customer_id": self.customer_id,
+            **{name: value for name, value in self.further.items() if value},
             "lines": [{"item": line.item, "quantity": _number(line)} for _, line in given],
         }
         try:
@@ -101,6 +104,7 @@ def read_form(fields: Mapping[str, Sequence[str]]) -> OrderForm:
         order_id=first("order_id"),
         customer_id=first("customer_id"),
         lines=lines,
+        further={name: first(name) for name in OrderSubmitted.further_fields()},
     )
 
 

@@ -1,17 +1,19 @@
 """Placing an order on a page, once however often its form is sent."""
 
+from dataclasses import replace
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from orderflow_contracts.orders import OrderSubmitted
 from orderflow_hosting.access import Role, form, name_subject, page
 from orderflow_hosting.refused_forms import refused_form
 from orderflow_hosting.web import Site
 from orders.board.pages.new_order_form import OrderForm, new_form, read_form
 from orders.board.pages.stock_levels import Stocks
+from orders.ordering.records import OtherContent
 from orders.ordering.service import Intake
-from orders.ordering.store import OtherContent
 
 TAKEN: Final = "This id belongs to another order."
 SENT_BEFORE: Final = (
@@ -26,7 +28,14 @@ def new_order_router(site: Site, intake: Intake, stocks: Stocks) -> APIRouter:
     async def shown(request: Request, typed: OrderForm, status_code: int = 200) -> Response:
         stock = await stocks.read()
         items = stock.items if stock is not None else ()
-        return site.page(request, "new-order.html", status_code, form=typed, items=items)
+        return site.page(
+            request,
+            "new-order.html",
+            status_code,
+            form=typed,
+            further=OrderSubmitted.further_fields(),
+            items=items,
+        )
 
     @router.get("", dependencies=[page(Role.OPERATOR)])
     async def ask(request: Request) -> Response:
@@ -57,5 +66,4 @@ def new_order_router(site: Site, intake: Intake, stocks: Stocks) -> APIRouter:
 def _refused(typed: OrderForm) -> OrderForm:
     if typed.order_id:
         return typed.with_errors({"order_id": TAKEN})
-    again = OrderForm(new_form().key, typed.order_id, typed.customer_id, typed.lines)
-    return again.with_errors({"form": SENT_BEFORE})
+    return replace(typed, key=new_form().key, errors={"form": SENT_BEFORE})
