@@ -1,11 +1,9 @@
 """What the code of each service says about itself, to compare its declaration with."""
 
-import contextlib
 import importlib
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from fakes.ports import free_port
 from orderflow_contracts import names
 from orderflow_hosting.dapr_app import DRAIN_SECONDS
 from orderflow_hosting.health import health_router
@@ -47,7 +46,7 @@ class Edge:
 
 
 @cache
-def settings_of(app_id: str) -> type[ServiceSettings]:
+def settings_class(app_id: str) -> type[ServiceSettings]:
     """Return the class of a service's settings, which its module `config` defines."""
     module = importlib.import_module(f"{app_id}.config")
     (found,) = (
@@ -62,7 +61,7 @@ def settings_of(app_id: str) -> type[ServiceSettings]:
 
 def variables(app_id: str) -> set[str]:
     """Return the names of all environment variables that a service reads."""
-    settings = settings_of(app_id)
+    settings = settings_class(app_id)
     prefix = settings.model_config["env_prefix"]
     return {
         str(field.validation_alias or f"{prefix}{name.upper()}")
@@ -98,22 +97,14 @@ def edge_of(app_id: str) -> Edge:
 
 
 def _environment(app_id: str, folder: Path) -> dict[str, str]:
-    http, grpc, *sidecar = (str(port) for port in _free_ports(4))
     own = {
-        "HTTP_PORT": http,
-        "GRPC_PORT": grpc,
+        "HTTP_PORT": str(free_port()),
+        "GRPC_PORT": str(free_port()),
         "DATABASE_URL": f"sqlite:///{folder / app_id}.db",
     }
     prefixed = {f"{app_id.upper()}_{name}": value for name, value in own.items()}
     return {
         **{name: value for name, value in prefixed.items() if name in variables(app_id)},
         "APP_API_TOKEN": "a-token-that-opens-nothing",
-        **dict(zip(sorted(INJECTED), sidecar, strict=True)),
+        **{name: str(free_port()) for name in INJECTED},
     }
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that nothing listens on at the moment."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]

@@ -72,7 +72,7 @@ def test_no_state_store_is_shared() -> None:
 
 def test_the_settings_are_those_of_the_declaration(service: Service) -> None:
     """A service listens on its ports by default, and has a database if it has tables."""
-    settings = service_code.settings_of(service.app_id)
+    settings = service_code.settings_class(service.app_id)
     fields, prefix = settings.model_fields, f"{service.app_id.upper()}_"
 
     assert settings.model_config["env_prefix"] == prefix
