@@ -44,6 +44,17 @@ def test_every_service_has_unit_tests(service: Service) -> None:
     assert any(re.search(r"^(async )?def test_", path.read_text(), re.MULTILINE) for path in files)
 
 
+def test_its_package_is_what_its_image_installs(service: Service) -> None:
+    """The wheel holds the package of that name, and it can be started as a module."""
+    folder = ROOT / "services" / service.app_id
+    package = tomllib.loads((folder / "pyproject.toml").read_text())
+    source = f"src/{service.app_id}"
+
+    assert package["project"]["name"] == f"orderflow-{service.app_id}"
+    assert package["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == [source]
+    assert (folder / source / "__main__.py").is_file()
+
+
 def test_no_port_is_used_twice() -> None:
     """All services and their sidecars run side by side on one machine."""
     ports = [port for each in names.SERVICES.values() for port in astuple(each.ports)]

@@ -87,12 +87,12 @@ _SINGULAR: Final = {
 
 
 def dead_letter_topic(topic: str) -> str:
-    """Return the topic to which a consumer's sidecar moves an event that cannot be handled."""
+    """Return the topic to which a consumer's sidecar moves events that could not be handled."""
     return f"{topic}.dead"
 
 
 def event_type(topic: str) -> str:
-    """Return the CloudEvents type of a topic's events: the topic in the singular.
+    """Return the CloudEvents type of a topic's events: the topic in singular words.
 
     >>> event_type("approvals.decisions")
     'com.orderflow.approval.decision.v1'
@@ -102,5 +102,5 @@ def event_type(topic: str) -> str:
 
 
 def event_source(app_id: str) -> str:
-    """Return the CloudEvents source of the events that a service publishes."""
+    """Return the CloudEvents source of the events that an application publishes."""
     return f"/orderflow/{app_id}"
