@@ -8,6 +8,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, NoReturn
 from unittest.mock import patch
 
+from orderflow_hosting.engines import open_engine
+from orderflow_hosting.migrations.runner import migrate
 from orderflow_hosting.process import run_and_close
 from reference_pages.markdown import code, page, prose, table
 from reference_pages.schemas import Schema, link_to, objects_of, text_of, type_of
@@ -44,12 +46,19 @@ def openapi(service: str) -> dict[str, Any]:
     with TemporaryDirectory() as folder, patch.object(main, "serve", _instead_of_serving):
         values = {"app_api_token": "only-for-the-reference"}
         if "database_url" in settings.model_fields:
-            values["database_url"] = f"sqlite:///{Path(folder) / 'empty.db'}"
+            values["database_url"] = f"sqlite:///{Path(folder) / 'fresh.db'}"
+            _create(service, values["database_url"])
         try:
             asyncio.run(run_and_close(main.run, settings.model_validate(values)))
         except _Built as built:
             return built.document
     raise RuntimeError(f"{service} ended before it served its API")
+
+
+def _create(service: str, url: str) -> None:
+    engine = open_engine(url)
+    migrate(engine, import_module(f"{service}.migrations").SCHEMA)
+    engine.dispose()
 
 
 def http_page(service: str) -> str:
