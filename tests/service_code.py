@@ -85,15 +85,19 @@ def topics_named(app_id: str) -> set[str]:
 def edge_of(app_id: str) -> Edge:
     """Run a service's wiring in a process of its own, and return what it registers."""
     with tempfile.TemporaryDirectory() as folder:
-        outcome = subprocess.run(
-            [sys.executable, PROBE, app_id],
-            env={**os.environ, **_environment(app_id, Path(folder))},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = {**os.environ, **_environment(app_id, Path(folder))}
+        if names.SERVICES[app_id].has_tables:
+            _run(["-m", app_id, "migrate"], environment)
+        printed = _run([str(PROBE), app_id], environment)
+    return Edge(**json.loads(printed.splitlines()[-1]))
+
+
+def _run(arguments: list[str], environment: dict[str, str]) -> str:
+    outcome = subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
     assert outcome.returncode == 0, outcome.stderr
-    return Edge(**json.loads(outcome.stdout.splitlines()[-1]))
+    return outcome.stdout
 
 
 def _environment(app_id: str, folder: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ from typing import Final
 
 import service_code
 from deploy.documents import (
+    LASTING,
     Document,
     Documents,
     access_volume,
@@ -103,6 +104,8 @@ def probes(documents: Documents) -> list[str]:
     """Say which containers Kubernetes would watch in a wrong way, or not at all."""
     findings = []
     for workload, template in workloads(documents):
+        if workload["kind"] not in LASTING:
+            continue
         for container in template["spec"]["containers"]:
             findings += [
                 f"{title(workload)}, {container['name']}: has no {name}"

@@ -65,8 +65,11 @@ class Narrator:
                 self._paid()
             case OrderStatus.COMPLETED:
                 self._completed()
-            case _:
+            case status if status.is_final:
                 self._ended_badly(change)
+            case status:
+                words = status.replace("_", " ")
+                self._say(f"INFO:NotifyActivity:Order {self._id} is now {words}")
 
     @property
     def _id(self) -> str:

@@ -2,12 +2,16 @@
 
 import asyncio
 import threading
+from enum import StrEnum
 
 import pytest
 
 from fakes.command import Run
 from fakes.shop import Shop
 from fakes.waiting import until
+from orderflow_cli.narrator import Narrator, Purchase
+from orderflow_contracts.fields import now
+from orderflow_contracts.orders import OrderStatus, OrderStatusChanged
 
 pytestmark = pytest.mark.usefixtures("settings")
 
@@ -246,3 +250,29 @@ def test_what_the_feed_does_not_tell_is_read_from_the_order(run: Run, shop: Shop
 
     [order_id] = shop.orders
     assert outcome.out == LARGE.format(id=order_id)
+
+
+class LaterStatus(StrEnum):
+    """A status that orders may have one day."""
+
+    SCREENED = "screened"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it is the order's last status."""
+        return False
+
+
+@pytest.mark.parametrize(
+    "status", [*(status for status in OrderStatus if not status.is_final), LaterStatus.SCREENED]
+)
+def test_no_status_on_the_way_is_taken_for_the_end(status: OrderStatus) -> None:
+    """A status of a step that is declared later is named, and does not end the purchase."""
+    said: list[str] = []
+    narrator = Narrator(Purchase("o1", "cars", 1, 15_000_00, 100), said.append, lambda: 99)
+    change = OrderStatusChanged(order_id="o1", sequence=2, status=OrderStatus.RESERVED, at=now())
+
+    narrator.tell(change.model_copy(update={"status": status}))
+
+    assert said
+    assert not any("ended" in line or "Result" in line for line in said)

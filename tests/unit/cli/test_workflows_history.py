@@ -8,6 +8,15 @@ import pytest
 
 from fakes.command import Run
 from fakes.workflow_server import HELLO, ManagedWorkflows
+from orderflow_contracts.fields import now
+from orderflow_workflow_runtime.instances import HistoryEvent
+from orders.ordering.actions import (
+    Step,
+)
+from orders.ordering.steps import (
+    STEPS,
+    describe,
+)
 
 pytestmark = pytest.mark.usefixtures("settings")
 
@@ -53,6 +62,26 @@ def test_a_history_reads_as_a_story(run: Run, workflows: ManagedWorkflows) -> No
         "workflow failed|6.0 s|error: TaskFailedError: print|-",
         'workflow ended|-|output: "done"|-',
     ]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_every_step_of_an_order_is_shown_in_the_words_of_orders(
+    run: Run, workflows: ManagedWorkflows, step: Step
+) -> None:
+    """Found by reflection: the command line shows the descriptions that come with the history."""
+    workflows.put("a")
+    kinds = ("task_scheduled", "task_failed", "task_completed")
+    events = [
+        HistoryEvent(event_id=None, at=now(), type=kind, name=step.activity) for kind in kinds
+    ]
+    workflows.histories["a"] = [describe(event).model_dump(mode="json") for event in events]
+
+    outcome = run("workflows", "history", "a")
+
+    for words, line in zip(
+        (f"{step.name}: started", f"{step.name}: failed", step.done), outcome.lines[1:], strict=True
+    ):
+        assert words in line
 
 
 def test_a_history_tells_the_date_once_a_day(run: Run, workflows: ManagedWorkflows) -> None:

@@ -59,7 +59,7 @@ class Service:
         """Take an event, refuse it, or fail, as its data says."""
         self.events.append(event)
         if event.data == "refuse":
-            raise Refused("never", "o-1")
+            raise Refused("never", order_id="o-1")
         if event.data == "fail":
             raise RuntimeError("not now")
         if event.data == "away":

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from orderflow_hosting.database import DatabaseUnavailable
 from orderflow_hosting.web import Change, change_events, changes
 
-CHANGE = Change(version="7", orders=frozenset({"o-2", "o-1"}))
+CHANGE = Change(version="7", subjects=frozenset({"o-2", "o-1"}))
 EVENT = "id: 7\nevent: changed\ndata: o-1 o-2\n\n"
 
 

@@ -14,6 +14,7 @@ from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_cli import show
 from orderflow_contracts.batches import BatchSubmitted
+from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.orders import OrderDetails, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
@@ -105,7 +106,7 @@ async def test_an_order_of_a_batch_keeps_every_field(
 ) -> None:
     """A batch stores its orders as they would be stored alone."""
     engine = ManagedMemoryEngine()
-    letters = DeadLetters(database, DEAD_LETTERS, cast(Sidecar, None))
+    letters = DeadLetters(database, DEAD_LETTERS, cast(Sidecar, None), subject_of=readable_order_id)
     undo = OrderUndo(engine, store)
     async with BackgroundWork(short_pause) as background:
         batches = Batches(

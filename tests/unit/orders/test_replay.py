@@ -11,9 +11,11 @@ from dapr.ext.workflow import DaprWorkflowContext
 from dapr.ext.workflow._durabletask.internal import helpers, protos
 from google.protobuf import json_format
 
+from histories.freeze import frozen_input, read_input
 from orderflow_workflow_runtime.histories import HistoryUnavailable, Recording
 from orderflow_workflow_runtime.replay import Misfit, replay
 from orders import workflow_names as names
+from orders.ordering import steps
 from orders.workflows import WORKFLOWS
 
 HISTORIES = Path(__file__).parents[2] / "histories"
@@ -51,6 +53,14 @@ def test_every_turn_of_a_golden_history_fits(path: Path) -> None:
         assert replay(whole.model_copy(update={"events": whole.events[:end]}), WORKFLOWS) is None, (
             end
         )
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_golden_history_keeps_the_input_of_its_day(path: Path) -> None:
+    """A changed default would change what running instances do; a new field is frozen too."""
+    today = read_input(Recording.read(path.read_bytes(), path.name))
+
+    assert today == frozen_input(path), "a new field? run: python tests/histories/freeze.py"
 
 
 def two_steps(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
@@ -304,9 +314,9 @@ def test_patches_are_those_of_the_history() -> None:
 @pytest.mark.parametrize(
     ("scene", "activity", "number"),
     [
-        ("completed", names.UPDATE_INVENTORY, 12),
-        ("retried", names.PROCESS_PAYMENT, 9),
-        ("denied", names.RELEASE_INVENTORY, None),
+        ("completed", steps.SHIP.activity, 12),
+        ("retried", steps.PAY.activity, 9),
+        ("denied", steps.RELEASE.activity, None),
     ],
 )
 def test_an_order_without_one_of_its_steps_is_found(

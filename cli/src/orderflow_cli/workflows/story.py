@@ -56,7 +56,9 @@ def show_history(events: Sequence[HistoryEvent], *, full: bool) -> None:
 
 
 def _words(event: HistoryEvent) -> str:
-    """Say what happened; what is not known here is said in the engine's words."""
+    """Describe what happened: as orders does, or else in the words of this table or the engine."""
+    if event.description:
+        return event.description
     words = WORDS.get(event.type, f"{event.type.replace('_', ' ')} {{name}}")
     if event.type == "workflow_completed" and event.error is not None:
         words = "workflow failed"

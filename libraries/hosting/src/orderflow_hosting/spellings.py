@@ -92,13 +92,13 @@ def is_any(column: ColumnElement[str], names: Sequence[str]) -> ColumnElement[bo
 
 
 def index_any_case(name: str, ids: Column[str]) -> None:
-    """Index a column of ids, which are ASCII, to be read in their order without capitals."""
+    """Index a column of ids, which are ASCII, sorted without regard to capitals."""
     Index(name, collate(ids, "NOCASE"), ids).ddl_if(dialect="sqlite")
     Index(name, collate(func.lower(ids), "C"), ids).ddl_if(dialect="postgresql")
 
 
 def any_case(connection: Connection, ids: ColumnElement[str]) -> ColumnElement[str]:
-    """Compare ids with folded text, along that index."""
+    """Compare ids with folded text, by that index."""
     if connection.dialect.name == "sqlite":
         return collate(ids, "NOCASE")
     return collate(func.lower(ids), "C")

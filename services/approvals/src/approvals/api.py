@@ -26,11 +26,11 @@ from orderflow_contracts.approvals import (
     Decision,
     DecisionMade,
 )
-from orderflow_contracts.fields import OrderId
+from orderflow_contracts.fields import OrderId, readable_order_id
 from orderflow_hosting import problems
 from orderflow_hosting.access import Principal, Role, changes, reads
 from orderflow_hosting.dapr_app import DaprApp, Refused
-from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
+from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.pages import After, Limit, Page
 from orderflow_hosting.problems import FieldError, Problem, describe, documented
 
@@ -82,7 +82,7 @@ def handlers(inbox: Inbox, letters: DeadLetters) -> dict[str, Handler]:
                 await take(_parse(model, event))
             except RefusedByRule as refusal:
                 await letters.refuse(topic, event, str(refusal), order_id)
-                raise Refused(str(refusal), order_id) from refusal
+                raise Refused(str(refusal), order_id=order_id) from refusal
 
         return handle
 

@@ -12,6 +12,7 @@ from approvals.filling import keep_completing
 from approvals.gateways import DaprOrders
 from approvals.handover import Handover
 from approvals.inbox import Inbox
+from approvals.migrations import SCHEMA
 from approvals.pages import (
     AUDIT_PATH,
     LETTERS_PATH,
@@ -22,7 +23,8 @@ from approvals.pages import (
 )
 from approvals.past import Past
 from approvals.store import SqlApprovalStore
-from approvals.tables import ACCESS, DEAD_LETTERS, SOURCES, TABLES
+from approvals.tables import ACCESS, DEAD_LETTERS, SOURCES
+from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, Audit, Role, reads
@@ -36,18 +38,18 @@ from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.spellings import keep_noted
 from orderflow_hosting.web.audit_pages import audit_pages
-from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
+from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 
 
 async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     """Wire the service, then serve until a signal ends it."""
-    database = resources.enter_context(Database(settings.database_url, TABLES))
+    database = resources.enter_context(Database(settings.database_url, SCHEMA))
     sidecar = await resources.enter_async_context(Sidecar(APPROVALS, settings))
     background = await resources.enter_async_context(BackgroundWork())
     store = SqlApprovalStore(database)
     handover = Handover(store, DaprOrders(sidecar), background)
     inbox = Inbox(store, handover)
-    letters = DeadLetters(database, DEAD_LETTERS, sidecar)
+    letters = DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id)
     app = DaprApp(settings)
     subscribe(app, inbox, letters)
     feed = ChangeFeed(store)
@@ -55,7 +57,7 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     handover.start()
     keep_completing(store.complete, background)
     background.start(partial(keep_noted, database, SOURCES))
-    await serve(settings, http, app, on_stop=feed.close)
+    await serve(settings, http, app, feed.close, database.refusal)
 
 
 def _http(
@@ -72,7 +74,9 @@ def _http(
     site = approvals_site(settings.board_url)
     desk = Desk(store, Past(database), site, settings.confirm_from_cents, settings.board_url)
     audit = Audit(database, ACCESS)
-    letter_pages = DeadLetterPages(site, letters, audit, LETTERS_PATH, REQUESTS_PATH, Role.OPERATOR)
+    letter_pages = DeadLetterPages(
+        site, letters, audit, LETTERS_PATH, Subjects("Order", REQUESTS_PATH), Role.OPERATOR
+    )
     http = http_app(
         approval_router(inbox),
         dead_letter_router(letters),

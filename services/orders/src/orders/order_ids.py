@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path
 
-from orderflow_hosting.dead_letters import readable_order_id
+from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.problems import Problem
 from orders.domain import UnknownOrder
 
@@ -12,7 +12,7 @@ from orders.domain import UnknownOrder
 def possible_order_id(
     order_id: Annotated[str, Path(description="The order's id", examples=["my-1"])],
 ) -> str:
-    """Let through what can be an order's id; under any other there is none."""
+    """Return the id if it has the form of an order id; else answer 404."""
     if readable_order_id({"order_id": order_id}) is None:
         raise Problem(404, "ORDER_NOT_FOUND", str(UnknownOrder(order_id)))
     return order_id

@@ -1,4 +1,4 @@
-"""What orders needs of the world outside, in its own words."""
+"""The ports of orders: inventory and the events that orders publishes."""
 
 from typing import Protocol
 
@@ -19,41 +19,41 @@ class Inventory(Protocol):
     """The service that owns the stock."""
 
     async def reserve(self, request: ReserveRequest) -> Reserved | ReservationRejected:
-        """Set an order's lines aside, all or none."""
+        """Reserve an order's lines, all or none."""
         ...
 
     async def commit(self, order_id: str) -> Committed:
-        """Let an order's goods leave the shelf."""
+        """Ship an order's reserved stock."""
         ...
 
     async def release(self, order_id: str) -> None:
-        """Give back whatever an order holds."""
+        """Release whatever an order has reserved."""
         ...
 
     async def stock(self) -> Stock:
-        """Tell what lies on the shelf."""
+        """Return the stock levels."""
         ...
 
 
 class Announcer(Protocol):
-    """Tells others what happened; each event may arrive twice, under the same id."""
+    """Publishes events. Each may arrive twice, with the same id."""
 
     async def status_changed(self, change: OrderStatusChanged) -> None:
-        """Tell anyone that an order went one step on."""
+        """Publish an order's new status."""
         ...
 
     async def approval_requested(self, request: ApprovalRequested) -> None:
-        """Ask approvals for a decision."""
+        """Request a decision from approvals."""
         ...
 
     async def approval_withdrawn(self, withdrawal: ApprovalWithdrawn) -> None:
-        """Tell approvals that no decision is waited for any more."""
+        """Withdraw a request for a decision."""
         ...
 
     async def stock_is_low(self, low: LowStock, event_id: str) -> None:
-        """Tell anyone that little is left of an item."""
+        """Publish that an item is low in stock."""
         ...
 
     async def batch_ended(self, batch: BatchStatusChanged) -> None:
-        """Tell anyone what came of a batch."""
+        """Publish the result of a batch."""
         ...

@@ -25,7 +25,7 @@ from orderflow_hosting.spellings import index_any_case
 TABLES = MetaData()
 
 
-DEAD_LETTERS = dead_letter_table(TABLES)
+DEAD_LETTERS = dead_letter_table(TABLES, "order_id")
 
 
 ACCESS = access_tables(TABLES)
@@ -37,7 +37,9 @@ CUSTOMER: Final = "customer"
 ITEM: Final = "item"
 
 
-RowNumber = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only plain integers
+RowNumber = BigInteger().with_variant(
+    Integer, "sqlite"
+)  # SQLite autoincrements only plain integers
 
 
 ORDERS = Table(

@@ -14,6 +14,7 @@ from fakes.managed_engine import ManagedMemoryEngine
 from fakes.odd_json import FEW, odd
 from fakes.orders_ports import MemoryAnnouncer
 from fakes.recorded_app import RecordedApp
+from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import Refused
 from orderflow_hosting.database import Database
@@ -45,7 +46,7 @@ class NoSidecar(Sidecar):
 
 @pytest.fixture
 def letters(database: Database) -> DeadLetters:
-    return DeadLetters(database, DEAD_LETTERS, NoSidecar())
+    return DeadLetters(database, DEAD_LETTERS, NoSidecar(), subject_of=readable_order_id)
 
 
 @pytest.fixture

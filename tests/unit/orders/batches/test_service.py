@@ -10,10 +10,12 @@ from fakes.orders_ports import MemoryAnnouncer
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_contracts.batches import Batch, BatchSubmitted
+from orderflow_contracts.dead_letters import DeadLetter
+from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
-from orderflow_hosting.dead_letters import DeadLetter, DeadLetters
+from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import EngineUnavailable
@@ -22,7 +24,8 @@ from orders.batches.messages import BatchRef
 from orders.batches.service import Batches, run_id_of
 from orders.batches.store import BatchStore, OtherBatchContent
 from orders.config import OrdersSettings
-from orders.management.service import InstanceExists, Management, NotRunning, Protected
+from orders.management.errors import InstanceExists, NotRunning, Protected
+from orders.management.service import Management
 from orders.ordering.feed import StatusFeed
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
@@ -58,7 +61,7 @@ def kept(database: Database) -> BatchStore:
 
 @pytest.fixture
 def letters(database: Database) -> DeadLetters:
-    return DeadLetters(database, DEAD_LETTERS, cast(Sidecar, None))
+    return DeadLetters(database, DEAD_LETTERS, cast(Sidecar, None), subject_of=readable_order_id)
 
 
 @pytest.fixture

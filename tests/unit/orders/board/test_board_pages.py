@@ -32,8 +32,15 @@ from orders.board.pages.stock_levels import Stocks
 from orders.board.pages.stock_pages import stock_router
 from orders.board.pulse import Pulse
 from orders.board.store import BoardStore
+from orders.ordering.actions import (
+    Action,
+    Step,
+)
 from orders.ordering.feed import StatusFeed
 from orders.ordering.service import Intake
+from orders.ordering.steps import (
+    ACTIONS,
+)
 from orders.ordering.store import OrderStore
 from orders.payments.ledger import LedgerProvider
 from orders.tables import ACCESS
@@ -166,7 +173,7 @@ async def test_an_empty_board_says_so(vera: Visitor) -> None:
     page = await vera.get("/")
 
     assert page.status_code == 200
-    assert "There are no orders yet" in page.text
+    assert "No orders yet" in page.text
     assert "<table" not in page.text
 
 
@@ -249,8 +256,8 @@ async def test_a_page_deep_in_the_list_is_not_disturbed(
     later = (await vera.get(html.unescape(again[1]))).text
 
     live = later.split('id="live"')[1].split("<table")[0]
-    assert "New orders have come in" not in deep
-    assert "New orders have come in" in live
+    assert "New orders have arrived" not in deep
+    assert "New orders have arrived" in live
     assert "All <strong>4</strong>" in live
     assert shown_ids(deep) == shown_ids(later) == ["o1"]
 
@@ -283,9 +290,9 @@ async def test_the_time_that_is_shown_finds_its_order(
     [
         ("since=2026-03-01T10:00&zone=Mars", "The time zone is not known."),
         ("status=lost", "There is no such status."),
-        ("since=yesterday", "A date and a time"),
-        ("until=2026-13-01T00:00", "A date and a time"),
-        ("since=0001-01-01T00:00%2B10:00", "A date and a time"),
+        ("since=yesterday", "Enter a date and a time"),
+        ("until=2026-13-01T00:00", "Enter a date and a time"),
+        ("since=0001-01-01T00:00%2B10:00", "Enter a date and a time"),
         (f"customer={'x' * 129}", "At most 128 printable characters."),
         ("item=a%00b", "At most 128 printable characters."),
     ],
@@ -400,8 +407,8 @@ async def test_an_order_is_cancelled_after_a_question(
     assert "goods go back on the shelf" in question.text
     assert (await store.order("o1")) is not None
     assert answer.status_code == 303
-    assert "It was asked to cancel this order" in page.text
-    assert "to be cancelled" in page.text
+    assert "Cancellation requested." in page.text
+    assert "cancellation requested" in page.text
     assert "/board/orders/o1/cancel" not in page.text
     (entry,) = await visited.audit.page(10, None)
     assert (entry.actor, entry.action, entry.subject, entry.outcome) == (
@@ -442,7 +449,7 @@ async def test_an_order_that_is_not_there(olga: Visitor, path: str) -> None:
 async def test_an_order_tells_its_money_and_stock(
     vera: Visitor, store: OrderStore, payments: LedgerProvider
 ) -> None:
-    """What was taken and given back is listed with what is kept, and what is held is said."""
+    """Charges and refunds are listed with the net amount, and the reserved stock is described."""
     await store.accept(order("o1"))
     received = await vera.get("/board/orders/o1")
     await store.record("o1", "run", OrderStatus.PAID, total_cents=5_000)
@@ -452,19 +459,19 @@ async def test_an_order_tells_its_money_and_stock(
     await store.record("o1", "run", OrderStatus.CANCELLED, reason="cancelled_on_request")
     cancelled = await vera.get("/board/orders/o1")
 
-    assert "Nothing is set aside for it yet." in received.text
-    assert "No money has been taken yet." in received.text
-    assert "These goods are set aside for it:" in paid.text
-    assert "Kept $50.00" in text_of(paid.text)
-    assert "It holds nothing." in cancelled.text
-    assert "Given back" in cancelled.text
-    assert "Kept $0.00" in text_of(cancelled.text)
+    assert "No stock reserved yet." in received.text
+    assert "Nothing charged yet." in received.text
+    assert "Reserved for this order:" in paid.text
+    assert "Net $50.00" in text_of(paid.text)
+    assert "No stock reserved." in cancelled.text
+    assert "Refunded" in cancelled.text
+    assert "Net $0.00" in text_of(cancelled.text)
 
 
 async def test_the_story_is_told_without_the_engine(
     vera: Visitor, store: OrderStore, histories: MemoryHistories
 ) -> None:
-    """Where a workflow was purged, or the engine is away, the statuses tell it, and it is said."""
+    """If a workflow was purged or the engine is away, the page says so and shows the statuses."""
     await store.accept(order("o1"))
     await store.record("o1", "run", OrderStatus.REJECTED, reason="out_of_stock")
 
@@ -472,11 +479,36 @@ async def test_the_story_is_told_without_the_engine(
     histories.is_down = True
     away = await vera.get("/board/orders/o1")
 
-    assert "does not know this order any more" in text_of(purged.text)
-    assert "does not answer right now" in text_of(away.text)
+    assert "no longer knows this order" in text_of(purged.text)
+    assert "is not answering right now" in text_of(away.text)
     for page in (purged, away):
         assert page.status_code == 200
-        assert "Why: out of stock." in page.text
+        assert "Reason: out of stock." in page.text
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=lambda action: action.name)
+async def test_every_declared_action_is_on_the_page(
+    vera: Visitor,
+    store: OrderStore,
+    histories: MemoryHistories,
+    attention: MemoryAttention,
+    action: Action,
+) -> None:
+    """Found by reflection: what was done is in the timeline, and what was not undone is named."""
+    is_child = isinstance(action, Step) and action.is_child
+    kinds = ("child_workflow_instance_created", "child_workflow_instance_completed")
+    histories.known["o1"] = [
+        HistoryEvent(event_id=None, at=now(), type=kind, name=action.activity)
+        for kind in (kinds if is_child else ("task_scheduled", "task_completed"))
+    ]
+    await store.accept(order("o1"))
+    await store.record("o1", "run", OrderStatus.NEEDS_ATTENTION, reason="undo_failed")
+    attention.known["o1"] = OrderAttention(order_id="o1", not_undone=(action.activity,))
+
+    page = text_of((await vera.get("/board/orders/o1")).text)
+
+    assert action.done in page
+    assert f"Action required: {action.name[:1].lower()}{action.name[1:]}." in page
 
 
 async def test_an_order_that_waits_leads_to_its_approval(vera: Visitor, store: OrderStore) -> None:
@@ -507,7 +539,7 @@ async def test_what_needs_attention_can_be_tried_again(
     attention.known["o1"] = OrderAttention(order_id="o1", settled_at=now(), settled_by="olga")
     settled = await olga.get("/board/orders/o1")
 
-    assert "Not undone: refund payment." in text_of(needs.text)
+    assert "Action required: refund payment." in text_of(needs.text)
     assert 'action="/board/orders/o1/retry"' in needs.text
     assert "/retry" not in seen.text + tried.text + settled.text
     assert "hx-get" in tried.text
@@ -614,7 +646,7 @@ async def test_an_id_that_is_taken_is_said_at_its_field(olga: Visitor, store: Or
     )
 
     assert page.status_code == 409
-    assert 'id="order_id-help">This id belongs to another order.' in page.text
+    assert 'id="order_id-help">This ID belongs to another order.' in page.text
     kept = await store.order("o1")
     assert kept is not None
     assert kept.customer_id == "alice"
@@ -630,7 +662,7 @@ async def test_a_form_that_was_sent_before_places_another_order_when_it_is_sent_
     page = await olga.post("/board/new-order", quantity="2", **fields)
 
     assert page.status_code == 409
-    assert "placed an order already" in page.text
+    assert "already placed an order" in page.text
     assert "k" * 32 not in page.text
     assert len(await store.orders(None, 10, None)) == 1
 
@@ -659,7 +691,7 @@ async def test_stock_that_is_away_is_said(olga: Visitor, store: OrderStore, shel
     stock = await olga.get("/board/stock")
     form = await olga.get("/board/new-order")
 
-    assert "Inventory does not answer right now" in stock.text
+    assert "Inventory is not responding" in stock.text
     assert "cars: 11" in stock.text
     assert form.status_code == 200
 
@@ -764,17 +796,17 @@ async def test_a_change_names_its_orders(
     monkeypatch.setattr("orders.board.pulse.MOST_NAMED", 2)
     pulse = Pulse(feed)
     next_change = pulse.listener()
-    assert (await next_change()).orders == frozenset()
+    assert (await next_change()).subjects == frozenset()
     waiting = asyncio.ensure_future(next_change())
     await until(lambda: len(feed._followers) == 1)
 
     feed.publish((await store.accept(order("first"))).first)
-    assert (await asyncio.wait_for(waiting, 10)).orders == {"first"}
+    assert (await asyncio.wait_for(waiting, 10)).subjects == {"first"}
 
     for number in range(3):
         feed.publish((await store.accept(order(f"o{number}"))).first)
     await until(lambda: pulse._beats == 4)
-    assert (await next_change()).orders == frozenset()
+    assert (await next_change()).subjects == frozenset()
 
 
 async def test_the_changes_of_another_session_are_refused(olga: Visitor) -> None:

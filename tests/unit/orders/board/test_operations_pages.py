@@ -20,6 +20,7 @@ from orders.batches.service import entries_of
 from orders.batches.store import BatchStore
 from orders.board.pages.attention_pages import attention_pages
 from orders.board.pages.batch_pages import batch_pages
+from orders.board.pages.site import TONES
 from orders.board.pages.task_pages import task_pages
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
@@ -95,7 +96,7 @@ async def test_a_batch_shows_how_far_it_is(
     assert '<progress value="3" max="4"' in one
     assert "$15,000.00" in one
     assert "/board/orders/b" in one
-    assert "entry 4, without an id" in one
+    assert "entry 4, no ID" in one
     assert MARKUP not in one
     assert '<progress value="3" max="4"' in every
 
@@ -172,7 +173,7 @@ async def test_a_task_that_has_ended_is_told_on_the_page(
 
     assert answer.status_code == 409
     assert "Task task-1 has ended: it is withdrawn" in answer.text
-    assert "Nothing to do" in answer.text
+    assert "No open tasks" in answer.text
     assert "withdrawn" in (await olga.get("/board/tasks?show=all")).text
     (entry,) = await visited.audit.page(10, None)
     assert entry.outcome == "TASK_ENDED"
@@ -272,3 +273,8 @@ async def test_what_needs_no_attention_is_told_on_a_page(
     assert (refused.status_code, unknown.status_code) == (409, 404)
     assert "needs no attention" in refused.text
     assert announcer.statuses == []
+
+
+def test_every_status_of_an_order_has_a_colour() -> None:
+    """A new status does not look as if nothing were the matter."""
+    assert {status.value for status in OrderStatus} <= set(TONES)

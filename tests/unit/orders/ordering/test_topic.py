@@ -11,9 +11,11 @@ from hypothesis import given
 from fakes.odd_json import FEW, odd
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine
 from fakes.recorded_app import RecordedApp
+from orderflow_contracts.dead_letters import DeadLetter
+from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.dapr_app import Refused
 from orderflow_hosting.database import Database
-from orderflow_hosting.dead_letters import DeadLetter, DeadLetters
+from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_workflow_runtime.ports import EngineUnavailable
@@ -41,7 +43,7 @@ def event(data: Any, event_id: str = "event-1") -> CloudEvent:
 
 @pytest.fixture
 def letters(database: Database) -> DeadLetters:
-    return DeadLetters(database, DEAD_LETTERS, NoSidecar())
+    return DeadLetters(database, DEAD_LETTERS, NoSidecar(), subject_of=readable_order_id)
 
 
 @pytest.fixture
@@ -130,14 +132,14 @@ async def test_an_invalid_order_with_an_id_is_rejected_and_refused(
     for _ in range(2):
         with pytest.raises(Refused, match=field) as refusal:
             await deliver(app, event(data))
-        assert refusal.value.order_id == "o1"
+        assert refusal.value.fields == {"order_id": "o1"}
 
     order = await store.order("o1")
     assert order is not None
     assert (order.status, order.reason) == ("rejected", "invalid")
     assert announcer.told("o1") == ["rejected"]
     (letter,) = await kept(letters)
-    assert (letter.order_id, letter.event_id) == ("o1", "event-1")
+    assert (letter.subject, letter.event_id) == ("o1", "event-1")
     as_text = json.dumps(data, sort_keys=True)  # how data that could not be shown is kept
     assert letter.data in (data, as_text)
     assert letter.reason.startswith("invalid: ")
@@ -157,7 +159,7 @@ async def test_garbage_is_refused_without_a_status(
 
     assert announcer.statuses == []
     (letter,) = await kept(letters)
-    assert letter.order_id is None
+    assert letter.subject is None
 
 
 async def test_garbage_under_a_real_id_is_refused_and_the_order_goes_on(
@@ -172,7 +174,7 @@ async def test_garbage_under_a_real_id_is_refused_and_the_order_goes_on(
     order = await store.order("o1")
     assert order is not None
     assert order.status == "received"
-    assert [letter.order_id for letter in await kept(letters)] == ["o1"]
+    assert [letter.subject for letter in await kept(letters)] == ["o1"]
 
 
 async def test_other_content_is_refused_and_shown(
@@ -186,7 +188,7 @@ async def test_other_content_is_refused_and_shown(
 
     assert len(engine.runs["o1"]) == 1
     (letter,) = await kept(letters)
-    assert (letter.event_id, letter.order_id) == ("event-2", "o1")
+    assert (letter.event_id, letter.subject) == ("event-2", "o1")
     assert "other content" in letter.reason
 
 

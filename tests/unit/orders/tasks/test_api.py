@@ -13,6 +13,7 @@ from fakes.access import opened
 from fakes.odd_json import FEW, odd
 from fakes.orders_ports import MemoryEngine
 from fakes.recorded_app import RecordedApp
+from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.tasks import TaskStatus
 from orderflow_hosting.dapr_app import Refused
 from orderflow_hosting.database import Database
@@ -57,7 +58,7 @@ async def http(tasks: Tasks) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 def letters(database: Database) -> DeadLetters:
-    return DeadLetters(database, DEAD_LETTERS, NoSidecar())
+    return DeadLetters(database, DEAD_LETTERS, NoSidecar(), subject_of=readable_order_id)
 
 
 @pytest.fixture

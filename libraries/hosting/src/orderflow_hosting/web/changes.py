@@ -33,16 +33,16 @@ STILL_HERE_SECONDS: Final = 10.0
 class Change:
     """Something has changed.
 
-    `version` names what a page made now would show, if the service counts that. `orders` are the
-    ids of the orders that the change is about; none means any.
+    `version` names what a page made now would show, if the service counts that. `subjects` are the
+    ids of what the change is about; none means anything.
     """
 
     version: str = ""
-    orders: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()
 
     def event(self) -> ServerSentEvent:
         """Make the server-sent event of this change."""
-        return server_sent("changed", " ".join(sorted(self.orders)), self.version or None)
+        return server_sent("changed", " ".join(sorted(self.subjects)), self.version or None)
 
 
 def session_key(csrf: str) -> str:

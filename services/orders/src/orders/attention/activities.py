@@ -1,4 +1,4 @@
-"""The step that ends a further try to undo an order."""
+"""The step that records the result of a retried rollback."""
 
 from dapr.ext.workflow import WorkflowActivityContext
 
@@ -7,11 +7,11 @@ from orders.ordering.messages import Retried
 
 
 class AttentionActivities:
-    """The activity, named as the engine knows it."""
+    """The activity; its method has the name that the engine knows."""
 
     def __init__(self, attention: Attention) -> None:
         self._attention = attention
 
     async def conclude_retry_activity(self, _: WorkflowActivityContext, retried: Retried) -> None:
-        """Note how the try came out, beside the order, whose final status stays."""
+        """Record the result of the retry. The order keeps its final status."""
         await self._attention.conclude(retried)

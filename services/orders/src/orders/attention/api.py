@@ -1,4 +1,4 @@
-"""The edge of orders that need attention: HTTP for people."""
+"""HTTP API for orders that need attention."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from orders.ordering.store import OrderStore
 
 
 def attention_router(attention: Attention, store: OrderStore) -> APIRouter:
-    """Serve what is left undone of an order, and undo it once more."""
+    """Serve what could not be rolled back for an order, and retry it."""
     router = APIRouter(prefix="/orders", tags=["orders"])
 
     @router.get(
@@ -52,7 +52,7 @@ def attention_router(attention: Attention, store: OrderStore) -> APIRouter:
 
 
 async def retried(attention: Attention, order_id: str, by: str) -> OrderAttention:
-    """Undo an order once more, and tell how it stands, or the problem why not."""
+    """Retry the rollback of an order and return its state. Raises `Problem`."""
     try:
         is_known = await attention.retry(order_id, by)
     except NothingToRetry as error:

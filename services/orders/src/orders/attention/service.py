@@ -1,4 +1,4 @@
-"""Orders that need attention: undo once more what could not be undone, until all of it is."""
+"""Orders that need attention: retry the failed compensations until none is left."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Attention:
-    """What a person can do about an order whose undoing failed."""
+    """What a person can do about an order whose rollback failed."""
 
     def __init__(
         self,
@@ -31,9 +31,9 @@ class Attention:
         self._background = background
 
     async def retry(self, order_id: str, by: str) -> bool:
-        """Undo the order once more, now or when the engine answers; False when it is unknown.
+        """Retry the rollback, now or once the engine responds; return False for an unknown order.
 
-        While that is under way, again is the same as once. Raises `NothingToRetry`.
+        A retry in progress is not started twice. Raises `NothingToRetry`.
         """
         retry = await self._store.begin(order_id, by)
         if retry is None:
@@ -43,7 +43,7 @@ class Attention:
         return True
 
     async def of(self, order_id: str) -> OrderAttention | None:
-        """Tell how an order stands; None unless it ended as one that needs attention."""
+        """Return the state of an order that needs attention, or None for any other order."""
         attention = await self._store.attention(order_id)
         if attention is None or attention.not_undone is not None:
             return attention
@@ -54,7 +54,7 @@ class Attention:
         return attention.model_copy(update={"not_undone": left_over})
 
     async def conclude(self, retried: Retried) -> None:
-        """Note how a try came out."""
+        """Record the result of a retry."""
         if await self._store.conclude(retried.order_id, retried.retry, retried.not_undone):
             log.info(
                 "undo_retry_ended",
@@ -64,7 +64,7 @@ class Attention:
             )
 
     async def resume(self) -> None:
-        """Take up again the tries that an earlier process, or another replica, has left."""
+        """Resume the retries that an earlier process or another replica left unfinished."""
         for retry in await self._store.under_way():
             self._take_up(retry)
 
@@ -78,7 +78,7 @@ class Attention:
         await self._order_undo.again(retry.order_id, retry.run_id, retry.number, left_over)
 
     async def _first_left_over(self, order_id: str) -> tuple[str, ...] | None:
-        """Read what the order's own workflow could not undo, where the engine still knows it."""
+        """Return the compensations that failed in the order's workflow, if it still exists."""
         for instance_id in (f"{names.UNDO_PREFIX}{order_id}", order_id):
             instance = await self._engine.instance(instance_id)
             custom = instance.custom_status if instance is not None else None

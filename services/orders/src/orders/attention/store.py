@@ -1,4 +1,4 @@
-"""What orders remembers of undoing again: each try for an order, and how the last one came out."""
+"""The table of retried rollbacks: how often each order was retried, and the last result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,14 +39,14 @@ _retries = Table(
 
 
 class NothingToRetry(Exception):
-    """The order does not need attention, or no more."""
+    """The order needs no attention, or no longer does."""
 
 
 @dataclass(frozen=True)
 class Retry:
-    """A try that is under way: which one of an order, counted from 1, and in whose run's name.
+    """A retry in progress: its number, from 1 for each order, and the run that it belongs to.
 
-    `not_undone` names the steps that the try before could not undo, if there was one.
+    `not_undone` names the compensations that failed in the previous retry, if there was one.
     """
 
     order_id: str
@@ -56,20 +56,20 @@ class Retry:
 
 
 class AttentionStore:
-    """The table of tries. Every method is one transaction and may be repeated."""
+    """The table of retries. Every method is one transaction and is idempotent."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def begin(self, order_id: str, by: str) -> Retry | None:
-        """Note that it shall be tried again; one that is under way goes on and is returned.
+        """Record a new retry, or return the one in progress.
 
         None when there is no such order. Raises `NothingToRetry`.
         """
         return await self._database.write(lambda connection: _begin(connection, order_id, by))
 
     async def conclude(self, order_id: str, number: int, not_undone: Sequence[str]) -> bool:
-        """Note how a try came out; again, or for an earlier try, changes nothing."""
+        """Record the result of a retry. A repeated or an outdated result changes nothing."""
         at = now()
         outcome = (
             {"failed_at": at, "not_undone": list(not_undone)}
@@ -90,7 +90,7 @@ class AttentionStore:
         )
 
     async def attention(self, order_id: str) -> OrderAttention | None:
-        """Read how an order stands; None unless it ended as one that needs attention."""
+        """Return the state of an order that needs attention, or None for any other order."""
 
         def work(connection: Connection) -> OrderAttention | None:
             order = _order(connection, order_id)
@@ -104,7 +104,7 @@ class AttentionStore:
         return await self._database.read(work)
 
     async def under_way(self) -> list[Retry]:
-        """Read the tries that have not come to their end."""
+        """Return the retries in progress."""
         query = (
             select(_retries, ORDERS.c.run_id)
             .join(ORDERS, ORDERS.c.order_id == _retries.c.order_id)

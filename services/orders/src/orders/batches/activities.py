@@ -7,13 +7,13 @@ from orders.batches.service import Batches, run_id_of
 
 
 class BatchActivities:
-    """The activities, each a method named as the engine knows it."""
+    """The activities; each method has the name that the engine knows."""
 
     def __init__(self, batches: Batches) -> None:
         self._batches = batches
 
     async def open_batch_activity(self, _: WorkflowActivityContext, batch: BatchRef) -> BatchOpened:
-        """Mark the batch as running, and name the orders to be run."""
+        """Mark the batch as running and return the orders to run."""
         left = await self._batches.left_to_run(batch.batch_id)
         return BatchOpened(
             orders=tuple(

@@ -1,4 +1,4 @@
-"""The edges of batches: the topic, and HTTP for people."""
+"""The topic and the HTTP API of batches."""
 
 from typing import Annotated
 
@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from orderflow_contracts import names
 from orderflow_contracts.batches import Batch, BatchStatusChanged, BatchSubmitted
+from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.access import reads
 from orderflow_hosting.dapr_app import DaprApp, Refused
-from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
+from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
 from orderflow_hosting.problems import Problem, describe, documented
 from orders.batches.service import Batches
@@ -18,7 +19,7 @@ from orders.batches.store import BatchStore, OtherBatchContent
 
 
 def subscribe_to_batches(app: DaprApp, batches: Batches, letters: DeadLetters) -> None:
-    """Take in batches from the topic."""
+    """Accept batches from the topic."""
 
     async def submitted(event: CloudEvent) -> None:
         reason = await _take_in(batches, event.data)
@@ -30,7 +31,7 @@ def subscribe_to_batches(app: DaprApp, batches: Batches, letters: DeadLetters) -
 
 
 async def _take_in(batches: Batches, data: object) -> str | None:
-    """Submit what was published, or return why it never can be."""
+    """Submit a published batch, or return the reason why it is invalid."""
     try:
         batch = BatchSubmitted.model_validate(data)
     except ValidationError as error:
@@ -45,14 +46,14 @@ async def _take_in(batches: Batches, data: object) -> str | None:
 def possible_batch_id(
     batch_id: Annotated[str, Path(description="The batch's id", examples=["monday-1"])],
 ) -> str:
-    """Let through what can be a batch's id; under any other there is none."""
+    """Return the id if it has the form of a batch id; else answer 404."""
     if readable_order_id({"order_id": batch_id}) is None:
         raise _missing(batch_id)
     return batch_id
 
 
 def batch_router(store: BatchStore) -> APIRouter:
-    """Serve batches, to be read."""
+    """Serve batches, read-only."""
     router = APIRouter(prefix="/batches", tags=["batches"], dependencies=[reads()])
 
     @router.get("", summary="List batches without their orders, newest first")

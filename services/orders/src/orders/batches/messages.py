@@ -1,13 +1,13 @@
-"""What a batch's workflow is started with, and what goes to and comes from its activities."""
+"""The inputs and results of the batch workflow and its activities."""
 
 from orderflow_workflow_runtime.authoring.payload import Payload
 from orders.ordering.messages import OrderPolicy
 
 
 class BatchRun(OrderPolicy):
-    """The input of a batch's workflow: which batch, and the configuration it goes by.
+    """The input of a batch's workflow: the batch, and the configuration at its start.
 
-    So many orders are under way at a time; one that waits for a person does not count.
+    `parallelism` limits how many orders run at a time; one that waits for a person does not count.
     """
 
     batch_id: str
@@ -21,19 +21,19 @@ class BatchRef(Payload):
 
 
 class BatchOrderRun(Payload):
-    """An order that a batch must run, and the name of that run."""
+    """An order that a batch has to run, and the id of that run."""
 
     order_id: str
     run_id: str
 
 
 class BatchOpened(Payload):
-    """Result of `open_batch_activity`: the orders that nobody has run yet."""
+    """Result of `open_batch_activity`: the orders that have not run yet."""
 
     orders: tuple[BatchOrderRun, ...]
 
 
 class BatchConcluded(Payload):
-    """Result of `conclude_batch_activity`: whether the batch's end is on record and told."""
+    """Result of `conclude_batch_activity`: whether the batch's end is recorded and published."""
 
     has_ended: bool

@@ -1,4 +1,4 @@
-"""Batches: take them in, have their orders run, bring back what was left, and end them."""
+"""Use cases of batches: submit, run, resume, stop and conclude."""
 
 import contextlib
 import hashlib
@@ -9,10 +9,11 @@ from cloudevents.http import CloudEvent
 from pydantic import ValidationError
 
 from orderflow_contracts.batches import BatchStatus, BatchSubmitted
+from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.names import ORDERS_SUBMITTED
 from orderflow_contracts.orders import OrderSubmitted, Reason
 from orderflow_hosting.background import BackgroundWork
-from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
+from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.problems import describe
 from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, Engine, EngineUnavailable
@@ -30,7 +31,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Batches:
-    """The use cases of batches: submit, stop, conclude."""
+    """Submits, stops, resumes and concludes batches."""
 
     def __init__(
         self,
@@ -53,24 +54,26 @@ class Batches:
         self._background = background
 
     async def submit(self, batch: BatchSubmitted) -> None:
-        """Keep a batch and have it run, however often it is submitted.
+        """Store a batch and start it. Submitting it again has no further effect.
 
-        Raises `OtherBatchContent`, and `EngineUnavailable` when the batch is kept but its
-        workflow could not be started: submit it again, or leave that to `resume`.
+        Raises `OtherBatchContent`, and `EngineUnavailable` when the batch is stored but its
+        workflow could not be started: submit it again, or leave it to `resume`.
         """
         kept = await self._store.keep(batch.batch_id, entries_of(batch))
         if kept.is_new:
             log.info("batch_accepted", batch_id=batch.batch_id, orders=len(batch.orders))
         if kept.status.is_final:
             return
-        if kept.status is BatchStatus.RECEIVED:  # also again: it may not have come to the end
+        if (
+            kept.status is BatchStatus.RECEIVED
+        ):  # also for a repeated event: the first one may have failed half-way
             await self._tell_first(batch.batch_id, kept)
         await self.take_up(batch.batch_id, is_stopped=kept.is_stopped)
 
     async def take_up(self, batch_id: str, *, is_stopped: bool) -> None:
-        """Start the workflow of a batch that has not ended, unless the engine has it.
+        """Start the workflow of an unfinished batch unless it is running.
 
-        If someone stopped it, its orders are undone, as those of their own would be.
+        If the workflow was stopped, the batch's orders are rolled back.
         """
         instance = await self._engine.instance(instance_of(batch_id), payloads=False)
         is_its_own = instance is not None and instance.name == names.ORDER_BATCH
@@ -85,7 +88,7 @@ class Batches:
             )
 
     async def stop(self, batch_id: str, reason: Reason = Reason.TERMINATED_BY_OPERATOR) -> bool:
-        """End a batch whose workflow was stopped, undoing its orders; False when it has ended."""
+        """Roll back the orders of a stopped batch and end it; return False if it has ended."""
         if not await self._store.stop(batch_id, reason):
             return False
         log.warning("stopped_batch_undone", batch_id=batch_id, reason=reason)
@@ -93,18 +96,18 @@ class Batches:
         return True
 
     async def is_open(self, batch_id: str) -> bool:
-        """Tell whether there is such a batch and it has not ended."""
+        """Whether there is such a batch and it has not ended."""
         return any(batch.batch_id == batch_id for batch in await self._store.unfinished())
 
     async def left_to_run(self, batch_id: str) -> list[str]:
-        """Mark a batch as running, and name its orders that nobody has begun to run."""
+        """Mark a batch as running and return its orders that have not started."""
         was_running, left = await self._store.open(batch_id)
         if not was_running:
             return left
         return [order_id for order_id in left if await self._engine.instance(order_id) is None]
 
     async def conclude(self, batch_id: str) -> bool:
-        """Record and tell the end of a batch if all its orders have ended; tell whether it has."""
+        """Record and publish a batch's end if all its orders have ended; return whether it did."""
         for order_id in await self._store.left_to_end(batch_id):
             instance = await self._engine.instance(order_id, payloads=False)
             if instance is None:
@@ -114,7 +117,7 @@ class Batches:
         return await self._end(batch_id)
 
     async def resume(self) -> None:
-        """Take up again the batches that an earlier process, or another replica, has left."""
+        """Resume the batches that an earlier process or another replica left unfinished."""
         for batch in await self._store.unfinished():
             batch_id = batch.batch_id
             take_up = partial(self._take_up_left, batch)
@@ -124,7 +127,7 @@ class Batches:
         await self.take_up(batch.batch_id, is_stopped=batch.stopped_as is not None)
 
     async def _tell_first(self, batch_id: str, kept: KeptBatch) -> None:
-        """Tell of what was kept: the feed, and of each refusal whoever mends it."""
+        """Send first statuses to the feed, and each refused entry to the dead letters."""
         for first in kept.first:
             self._feed.publish(first)
             if first.change.status.is_final:
@@ -154,7 +157,7 @@ class Batches:
         await start_once(self._engine, names.ORDER_BATCH, instance_of(batch_id), run)
 
     async def _run_again(self, batch_id: str, order_id: str) -> None:
-        """Run an order that was lost with the engine's last writes when the machine failed."""
+        """Start again an order that was lost with the engine's last writes."""
         log.warning("lost_run_started_again", order_id=order_id, batch_id=batch_id)
         run = OrderRun(
             order_id=order_id,
@@ -169,7 +172,7 @@ class Batches:
         self._background.retry(end, "batch_end_delayed", key=batch_id, batch_id=batch_id)
 
     async def _bring_to_an_end(self, batch_id: str) -> None:
-        """Undo the orders of a stopped batch, also those not begun, and see it to its end."""
+        """Roll back the orders of a stopped batch, started or not, and end the batch."""
         has_failed = await self._store.stopped_as(batch_id) == Reason.WORKFLOW_FAILED
         for order_id in await self._store.left_to_end(batch_id):
             instance = await self._engine.instance(order_id, payloads=False)
@@ -188,17 +191,17 @@ class Batches:
 
 
 def instance_of(batch_id: str) -> str:
-    """Name the workflow instance of a batch."""
+    """Return the instance id of a batch's workflow."""
     return f"{names.BATCH_PREFIX}{batch_id}"
 
 
 def run_id_of(batch_id: str, order_id: str) -> str:
-    """Name an order's run, always by the same name: started again, it goes on."""
+    """Return the run id of an order in a batch. It never changes, so a restarted run continues."""
     return hashlib.sha256(f"{batch_id}/{order_id}".encode()).hexdigest()[:32]
 
 
 def entries_of(batch: BatchSubmitted) -> list[Entry]:
-    """Read a batch's entries one by one, each an order or with what is wrong with it."""
+    """Parse a batch's entries: each becomes an order, or carries the error found in it."""
     return [_entry(batch.batch_id, number, data) for number, data in enumerate(batch.orders, 1)]
 
 

@@ -1,4 +1,4 @@
-"""What orders remembers of batches: their entries, which orders they run, and their ends."""
+"""The tables of batches: their entries, the orders that they run, and their ends."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ NO_VALID_ORDER: Final = "no_valid_order"
 
 
 class OtherBatchContent(Exception):
-    """The id belongs to a batch with other content; the two are never merged."""
+    """The id belongs to a batch with different content. The two are never merged."""
 
     def __init__(self, batch_id: str) -> None:
         super().__init__(f"batch {batch_id} exists with other content")
@@ -30,7 +30,7 @@ class OtherBatchContent(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a batch: its number from 1, what was sent, and the order or the fault in it."""
+    """One entry of a batch: its number from 1, the data sent, and the order or the error in it."""
 
     number: int
     data: Any
@@ -42,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class KeptBatch:
-    """How a batch was taken: what is refused of it, and the first statuses of its orders."""
+    """The result of storing a batch: its refused entries and its orders' first statuses."""
 
     is_new: bool
     status: BatchStatus
@@ -53,7 +53,7 @@ class KeptBatch:
 
 @dataclass(frozen=True)
 class OpenBatch:
-    """A batch that has not ended; `stopped_as` is why it is stopped, if it is."""
+    """An unfinished batch; `stopped_as` is the reason if it was stopped."""
 
     batch_id: str
     status: BatchStatus
@@ -61,13 +61,13 @@ class OpenBatch:
 
 
 class BatchStore:
-    """The tables of batches. Every method is one transaction and may be repeated."""
+    """The tables of batches. Every method is one transaction and is idempotent."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def keep(self, batch_id: str, entries: Sequence[Entry]) -> KeptBatch:
-        """Keep a batch with its entries, and accept those orders that are not known yet.
+        """Store a batch with its entries, and accept the orders that are new.
 
         Raises `OtherBatchContent` when its id is known with other content.
         """
@@ -77,7 +77,7 @@ class BatchStore:
         )
 
     async def open(self, batch_id: str) -> tuple[bool, list[str]]:
-        """Mark the batch as running; return whether it was already, and its orders left to run."""
+        """Mark the batch as running; return whether it was already, and its unfinished orders."""
 
         def work(connection: Connection) -> tuple[bool, list[str]]:
             was_received = (
@@ -96,18 +96,18 @@ class BatchStore:
         return await self._database.write(work)
 
     async def left_to_end(self, batch_id: str) -> list[str]:
-        """Read the orders that the batch runs and that have not ended."""
+        """Return the unfinished orders that the batch runs."""
         return await self._database.read(lambda connection: _owned_unfinished(connection, batch_id))
 
     async def conclude(self, batch_id: str) -> BatchStatusChanged | None:
-        """Record the batch's end once all its orders have ended; None while some have not.
+        """Record the batch's end once all its orders have ended; return None before that.
 
-        A batch that is being stopped waits for the orders that it runs alone.
+        A stopped batch waits only for the orders that it runs itself.
         """
         return await self._database.write(lambda connection: _conclude(connection, batch_id))
 
     async def stop(self, batch_id: str, reason: Reason) -> bool:
-        """Note that the batch is stopped, and why; False when there is none or it has ended."""
+        """Record that the batch is stopped; return False if it is unknown or has ended."""
 
         def work(connection: Connection) -> bool:
             open_one = and_(BATCHES.c.batch_id == batch_id, BATCHES.c.ended_at.is_(None))
@@ -121,18 +121,18 @@ class BatchStore:
         return await self._database.write(work)
 
     async def stopped_as(self, batch_id: str) -> str | None:
-        """Read why a batch is stopped; None when it is not."""
+        """Return the reason why a batch is stopped, or None."""
         row = await self._database.read(lambda connection: _row(connection, batch_id))
         return None if row is None else row.reason
 
     async def unfinished(self) -> list[OpenBatch]:
-        """Read the batches that have not ended, oldest first."""
+        """Return the unfinished batches, oldest first."""
         query = select(BATCHES).where(BATCHES.c.ended_at.is_(None)).order_by(BATCHES.c.number)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [OpenBatch(row.batch_id, BatchStatus(row.status), row.reason) for row in rows]
 
     async def batch(self, batch_id: str) -> Batch | None:
-        """Read a batch with its orders."""
+        """Return a batch with its orders."""
 
         def work(connection: Connection) -> Batch | None:
             row = _row(connection, batch_id)
@@ -147,7 +147,7 @@ class BatchStore:
         return await self._database.read(work)
 
     async def batches(self, limit: int, before: int | None) -> list[tuple[int, BatchStatusChanged]]:
-        """Read batches without their orders, newest first, each with its number."""
+        """Return batches without their orders, newest first, each with its number."""
         query = select(BATCHES).order_by(BATCHES.c.number.desc()).limit(limit)
         if before is not None:
             query = query.where(BATCHES.c.number < before)
@@ -216,7 +216,7 @@ def _keep(
 
 
 def _take(connection: Connection, entry: Entry) -> tuple[str | None, Kept | None]:
-    """Keep what an entry is; return why it is refused if it is, and its first status if new."""
+    """Store an entry; return the reason if it is refused, and its first status if it is new."""
     if entry.order is None:
         rejected = reject_within(connection, entry.order_id) if entry.order_id else None
         return Reason.INVALID.value, rejected

@@ -1,4 +1,4 @@
-"""How many orders of a batch have which status, and how the batch reads."""
+"""Counts of a batch's orders by status, and the batch as a message."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ ENTRIES = select(
 
 @dataclass(frozen=True)
 class Part:
-    """So many entries of a batch have this status, and cost so much together."""
+    """The number of entries of a batch with one status, and their total."""
 
     status: OrderStatus
     is_refused: bool
@@ -38,7 +38,7 @@ class Part:
 
 
 def counted(connection: Connection, batch_ids: Sequence[str]) -> dict[str, list[Part]]:
-    """Count the entries of each batch by status, and add up what they cost."""
+    """Count the entries of each batch by status, and add up their totals."""
     is_refused = BATCH_ORDERS.c.refused.is_not(None).label("is_refused")
     query = (
         select(
@@ -86,7 +86,7 @@ def facts(row: Row[Any], orders: Sequence[BatchedOrder]) -> BatchStatusChanged:
 
 
 def batched_order(row: Any) -> BatchedOrder:
-    """Return an entry of a batch as it reads."""
+    """Return an entry of a batch as a message."""
     return BatchedOrder(
         order_id=row.order_id,
         status=_status(row),
@@ -96,5 +96,5 @@ def batched_order(row: Any) -> BatchedOrder:
 
 
 def _status(row: Any) -> OrderStatus:
-    """Tell the status of an entry's order; what was refused has none and counts as rejected."""
+    """Return the status of an entry's order; a refused entry has none and counts as rejected."""
     return OrderStatus(row.status) if row.status is not None else OrderStatus.REJECTED

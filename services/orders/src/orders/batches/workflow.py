@@ -1,4 +1,4 @@
-"""The way of a batch: each of its orders by a workflow of its own, so many at a time."""
+"""The workflow of a batch: each order runs in a child workflow, a limited number at a time."""
 
 from collections import deque
 from collections.abc import Generator
@@ -20,9 +20,9 @@ LONGEST_PAUSE: Final = timedelta(minutes=5)
 def order_batch_workflow(
     ctx: DaprWorkflowContext, batch: BatchRun
 ) -> Generator[Task[Any], Any, dict[str, Any]]:
-    """Run the batch's orders, then wait until each has its final status, and tell the end.
+    """Run the batch's orders, wait until each has its final status, and publish the end.
 
-    An order that fails is that order's matter alone.
+    An order that fails does not affect the others.
     """
     ref = BatchRef(batch_id=batch.batch_id)
     opened = yield ctx.call_activity(names.OPEN_BATCH, input=ref, retry_policy=TELLING_RETRY)
@@ -40,7 +40,7 @@ def order_batch_workflow(
 
 
 class _Window:
-    """The orders that are under way, of which those that wait for a person do not count."""
+    """The orders in progress; those that wait for a person do not count."""
 
     def __init__(self, ctx: DaprWorkflowContext, batch: BatchRun) -> None:
         self._ctx = ctx
@@ -50,7 +50,7 @@ class _Window:
         self._next_waits = ctx.wait_for_external_event(names.ORDER_WAITS)
 
     def run(self, orders: tuple[BatchOrderRun, ...]) -> Generator[Task[Any], Any, None]:
-        """Start the orders one after the other as places get free; return when all are done."""
+        """Start an order whenever a slot is free; return when all are done."""
         ahead = deque(orders)
         while ahead or self._under_way:
             while ahead and self._has_place():
@@ -77,7 +77,7 @@ class _Window:
         )
 
     def _note(self) -> None:
-        """Take out what is done, well or not, and note who waits; one such event at a time."""
+        """Remove finished orders, and note which one waits for a person; one event at a time."""
         for order_id in [key for key, task in self._under_way.items() if task.is_complete]:
             del self._under_way[order_id]
         while self._next_waits.is_complete:

@@ -10,7 +10,7 @@ from orderflow_hosting.background import retry_until_success
 from orderflow_hosting.spellings import keep_noted
 from orderflow_hosting.web import Site
 from orderflow_hosting.web.audit_pages import audit_pages
-from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
+from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 from orders.attention.build import AttentionPart
 from orders.batches.build import BatchPart
 from orders.board.pages.attention_pages import attention_pages
@@ -69,7 +69,7 @@ def build(
         yield task_pages(site, tasks.tasks)
         yield workflow_pages(site, management.management)
         yield DeadLetterPages(
-            site, base.letters, audit, "/board/dead-letters", "/board/orders"
+            site, base.letters, audit, "/board/dead-letters", Subjects("Order", "/board/orders")
         ).router()
         yield audit_pages(site, audit, "/board/audit")
 

@@ -37,7 +37,7 @@ class Pulse:
         async def next_change() -> Change:
             nonlocal seen
             former, seen = seen, await self._beyond(seen)
-            return Change(orders=self._orders(seen - former))
+            return Change(subjects=self._orders(seen - former))
 
         return next_change
 

@@ -11,12 +11,12 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from orderflow_contracts import names
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
-from orderflow_contracts.fields import OrderId
+from orderflow_contracts.fields import OrderId, readable_order_id
 from orderflow_contracts.numbers import TypedNumber
 from orderflow_contracts.orders import Order, OrderStatus, OrderSubmitted
 from orderflow_hosting.access import Role, changes, name_subject, reads
 from orderflow_hosting.dapr_app import DaprApp, Refused
-from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
+from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.event_stream import (
     FOLLOWING,
     STILL_HERE,
@@ -50,7 +50,7 @@ def subscribe(app: DaprApp, intake: Intake, letters: DeadLetters) -> None:
         reason = await _take_in(intake, data, order_id)
         if reason is not None:
             await letters.refuse(names.ORDERS_SUBMITTED, event, reason, order_id)
-            raise Refused(reason, order_id)
+            raise Refused(reason, order_id=order_id)
 
     app.on_topic(names.ORDERS_SUBMITTED, submitted)
 

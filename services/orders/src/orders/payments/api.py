@@ -1,4 +1,4 @@
-"""The edge of payments: the ledger over HTTP, to be read."""
+"""HTTP API of payments: the ledger, read-only."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -21,7 +21,7 @@ class PaymentEntry(BaseModel):
 
 
 def payment_router(provider: LedgerProvider) -> APIRouter:
-    """Serve the ledger of the built-in payment provider, to be read."""
+    """Serve the ledger of the built-in payment provider, read-only."""
     router = APIRouter(prefix="/payments", tags=["payments"], dependencies=[reads()])
 
     @router.get("", summary="List charges and refunds, newest first")

@@ -1,4 +1,4 @@
-"""Payment: the port, and the built-in provider that keeps a ledger in orders' own tables."""
+"""The built-in payment provider, which keeps a ledger in orders' own tables."""
 
 from collections import Counter
 from typing import Any, Final
@@ -61,18 +61,18 @@ class LedgerProvider:
     async def refund(self, order_id: str) -> None:
         """Enter a refund of what was charged, once.
 
-        Where nothing was, a refund of nothing bars a charge that is still on its way.
+        If nothing was charged, a refund of zero prevents a charge that arrives later.
         """
         await self._database.write(lambda connection: _refund(connection, order_id))
 
     async def entries(self, order_id: str) -> list[Payment]:
-        """Read the ledger of one order."""
+        """Return the ledger of one order."""
         query = select(_ledger).where(_ledger.c.order_id == order_id).order_by(_ledger.c.number)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [_payment(row) for row in rows]
 
     async def ledger(self, limit: int, before: int | None) -> list[Payment]:
-        """Read the whole ledger, newest first."""
+        """Return the whole ledger, newest first."""
         query = select(_ledger).order_by(_ledger.c.number.desc()).limit(limit)
         if before is not None:
             query = query.where(_ledger.c.number < before)

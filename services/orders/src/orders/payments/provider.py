@@ -6,12 +6,12 @@ from typing import Literal, Protocol
 
 
 class PaymentUnavailable(Exception):
-    """The provider does not answer at the moment; the same charge may be tried again."""
+    """The provider does not respond; the same charge may be retried."""
 
 
 @dataclass(frozen=True)
 class Payment:
-    """An entry of the ledger: money taken from the customer, or given back."""
+    """An entry of the ledger: a charge or a refund."""
 
     number: int
     order_id: str
@@ -21,12 +21,12 @@ class Payment:
 
 
 class PaymentProvider(Protocol):
-    """Takes and gives back money, once for each order however often it is asked."""
+    """Charges and refunds customers, once for each order; both calls are idempotent."""
 
     async def charge(self, order_id: str, customer_id: str, amount_cents: int) -> bool:
-        """Take the money; False when it is declined. Raises `PaymentUnavailable`."""
+        """Charge the customer; return False if declined. Raises `PaymentUnavailable`."""
         ...
 
     async def refund(self, order_id: str) -> None:
-        """Give back what was taken, if anything; no later charge for the order succeeds."""
+        """Refund the charge, if any. A later charge for the order fails."""
         ...

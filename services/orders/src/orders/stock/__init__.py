@@ -1,1 +1,1 @@
-"""Watching the stock, and warning when little is left of an item."""
+"""Stock monitors, which report when an item runs low."""

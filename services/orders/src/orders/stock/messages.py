@@ -1,4 +1,4 @@
-"""What a stock monitor is started with, and what its activities return."""
+"""The inputs and results of a stock monitor and its activities."""
 
 from datetime import datetime
 
@@ -7,17 +7,17 @@ from orders.domain import is_low
 
 
 class Monitored(Payload):
-    """The input of a stock monitor: its item, and whether it has told that little is left."""
+    """The input of a stock monitor: its item, and whether low stock was already reported."""
 
     item: str
     is_low: bool = False
 
 
 class StockLevel(Payload):
-    """Result of `check_stock_activity`: what is there, and how the service wants it watched.
+    """Result of `check_stock_activity`: the quantity available, and the current configuration.
 
-    `threshold` is None when the item is not to be watched any more, and `available` when
-    inventory does not know it. The pauses are in seconds.
+    `threshold` is None when the item is no longer monitored, and `available` when inventory does
+    not know it. The pauses are in seconds.
     """
 
     item: str
@@ -29,5 +29,5 @@ class StockLevel(Payload):
 
     @property
     def is_low(self) -> bool:
-        """Whether fewer pieces are available than the threshold."""
+        """Whether less is available than the threshold."""
         return is_low(self.available or 0, self.threshold or 0)

@@ -1,4 +1,4 @@
-"""Watching the stock: one workflow for each item, started with the service, and its steps."""
+"""Stock monitors: one workflow for each item, started with the service, and its activities."""
 
 import hashlib
 import re
@@ -21,13 +21,13 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 def monitor_id(item: str) -> str:
-    """Name the instance that watches an item; a name that cannot be part of an id is hashed."""
+    """Return the instance id of an item's monitor; a name that no id may hold is hashed."""
     fits = re.fullmatch(r"[A-Za-z0-9_-]{1,50}", item)
     return names.MONITOR_PREFIX + (item if fits else hashlib.sha256(item.encode()).hexdigest()[:32])
 
 
 class StockMonitors:
-    """Starts the monitors, and carries out their activities."""
+    """Starts the monitors and runs their activities."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class StockMonitors:
         self._background = background
 
     async def start(self) -> None:
-        """Start a monitor for each item that has none; those of an earlier process go on."""
+        """Start a monitor for each configured item unless it is running."""
         for item in self._settings.low_stock_thresholds:
             self._background.retry(
                 partial(self._start, item), "stock_monitor_start_delayed", item=item
@@ -53,7 +53,7 @@ class StockMonitors:
     async def check_stock_activity(
         self, _: WorkflowActivityContext, monitored: Monitored
     ) -> StockLevel:
-        """Read what is available, and how the service is configured at this moment."""
+        """Return the quantity available and the current configuration."""
         stock = await self._inventory.stock()
         available = {entry.item: entry.available for entry in stock.items}
         threshold = self._settings.low_stock_thresholds.get(monitored.item)
@@ -71,7 +71,7 @@ class StockMonitors:
     async def report_low_stock_activity(
         self, _: WorkflowActivityContext, level: StockLevel
     ) -> None:
-        """Tell that little is left; a repetition carries the same event id."""
+        """Publish that stock is low; a repeated event has the same id."""
         low = LowStock(
             item=level.item, available=level.available or 0, threshold=level.threshold or 0
         )

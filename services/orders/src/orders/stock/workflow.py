@@ -1,4 +1,4 @@
-"""A workflow without an end for each item: it tells once when little is left of it."""
+"""An endless workflow for each item: it reports once when stock is low."""
 
 import json
 from collections.abc import Generator
@@ -18,11 +18,11 @@ PAUSE_AFTER_FAILURE = timedelta(seconds=15)
 def stock_monitor_workflow(
     ctx: DaprWorkflowContext, monitored: Monitored
 ) -> Generator[Task[Any], Any, None]:
-    """Check the stock, tell when it falls under the threshold, and pause.
+    """Check the stock, report when it falls below the threshold, and pause.
 
-    Nothing is told again before the stock has recovered. The pause is shorter while little is
-    left, and over at once when `check_now` is raised. Each round is a history of its own. It ends
-    when its item is not to be watched any more.
+    Low stock is reported again only after the stock has recovered. The pause is shorter while stock
+    is low, and `check_now` ends it at once. Each round is a history of its own (continue as new).
+    The workflow ends when its item is no longer monitored.
     """
     is_low, pause = monitored.is_low, PAUSE_AFTER_FAILURE
     try:
@@ -38,7 +38,7 @@ def stock_monitor_workflow(
         ctx.set_custom_status(
             json.dumps({"available": level.available, "threshold": level.threshold})
         )
-    except TaskFailedError:  # inventory or the broker is away: look again soon
+    except TaskFailedError:  # inventory or the broker is unavailable: check again soon
         pass
     yield when_any([ctx.create_timer(pause), ctx.wait_for_external_event(names.CHECK_NOW)])
     next_round = monitored.model_copy(update={"is_low": is_low})

@@ -1,4 +1,4 @@
-"""The steps of the task workflow: each will run twice one day, so each is idempotent."""
+"""The activities of the task workflow. Activities run at least once, so each is idempotent."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ UNAVAILABLE_ASSIGNEES: Final = "test-unavailable-"
 
 
 class AssigneeUnavailable(Exception):
-    """Nobody takes the task at the moment; it may be offered again."""
+    """Nobody can take the task at the moment; retry later."""
 
 
 class TaskActivities:
-    """The activities, each a method named as the engine knows it, with what they need.
+    """The activities and their dependencies; each method has the name that the engine knows.
 
-    An assignee whose name begins with `test-unavailable-N` takes each task only after N refusals,
-    so that the retries can be seen; the built-in payment provider has such customers.
+    For a test, an assignee whose name begins with `test-unavailable-N` refuses each task N times.
+    The built-in payment provider has such customers too.
     """
 
     def __init__(self, tasks: TaskStore, pickers: Sequence[str]) -> None:
@@ -34,7 +34,7 @@ class TaskActivities:
         self._refusals: Counter[str] = Counter()
 
     async def validate_task(self, ctx: WorkflowActivityContext, order: TaskOrder) -> TaskChecked:
-        """Keep the task under the instance that brings it, unless it cannot be done."""
+        """Store the task under its workflow's instance id, or reject it as invalid."""
         instance_id = ctx.workflow_id
         if order.task_id.startswith(names.PICK_TASK_PREFIX) and not _is_of_order(
             order, instance_id
@@ -57,20 +57,20 @@ class TaskActivities:
         return TaskChecked(valid=True)
 
     async def assign_task(self, _: WorkflowActivityContext, order: TaskOrder) -> TaskAssigned:
-        """Give the task to whom it names, or to the picker with the fewest open tasks."""
+        """Assign the task to the person it names, or to the picker with the fewest open tasks."""
         self._be_unavailable(order)
         task = await self._tasks.assign(order.task_id, order.assignee, self._pickers)
         log.info("task_assigned", task_id=task.task_id, assignee=task.assignee)
         return TaskAssigned(assignee=task.assignee)
 
     async def notify_timeout(self, _: WorkflowActivityContext, end: TaskEnd) -> TaskResult:
-        """Record and tell that nobody has done the task in time."""
+        """Record and log that the task timed out."""
         return await self._end(end, "task_timed_out")
 
     async def send_completion_notification(
         self, _: WorkflowActivityContext, end: TaskEnd
     ) -> TaskResult:
-        """Record and tell that the task is done."""
+        """Record and log that the task is completed."""
         return await self._end(end, "task_completed")
 
     async def end_task(self, _: WorkflowActivityContext, end: TaskEnd) -> TaskResult:
@@ -92,7 +92,7 @@ class TaskActivities:
 
 
 def result_of(task: Task) -> TaskResult:
-    """Tell how a task ended."""
+    """Return how a task ended."""
     written = task.model_dump(mode="json")
     return TaskResult(
         task_id=task.task_id, status=task.status, completed_at=written["completed_at"] or ""

@@ -1,4 +1,4 @@
-"""The edges of tasks: HTTP for people, and the topic for machines."""
+"""The HTTP API and the topic of tasks."""
 
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ _TASK_ID: TypeAdapter[str] = TypeAdapter(TaskId)
 
 
 class CompletionBody(BaseModel):
-    """When the task was done; just now if that is left out."""
+    """When the task was completed; the present time by default."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"completed_at": "2026-03-01T12:30:00Z"}]}
@@ -31,19 +31,19 @@ class CompletionBody(BaseModel):
 
 
 def subscribe_tasks(app: DaprApp, tasks: Tasks, letters: DeadLetters) -> None:
-    """Take in from the topic which tasks are done."""
+    """Accept completions of tasks from the topic."""
 
     async def completed(event: CloudEvent) -> None:
         reason = await _take_in(tasks, event.data)
         if reason is not None:
             await letters.refuse(names.TASKS_COMPLETED, event, reason, None)
-            raise Refused(reason, None)
+            raise Refused(reason)
 
     app.on_topic(names.TASKS_COMPLETED, completed)
 
 
 async def _take_in(tasks: Tasks, data: object) -> str | None:
-    """Complete what was published, or return why it never can be."""
+    """Complete the published task, or return the reason why the event is invalid."""
     try:
         message = TaskCompleted.model_validate(data)
         await tasks.complete(message.task_id, message.completed_at)
@@ -57,7 +57,7 @@ async def _take_in(tasks: Tasks, data: object) -> str | None:
 def possible_task_id(
     task_id: Annotated[str, Path(description="The task's id", examples=["task-1"])],
 ) -> str:
-    """Let through what can be a task's id; under any other there is none."""
+    """Return the id if it has the form of a task id; else answer 404."""
     try:
         return _TASK_ID.validate_python(task_id)
     except ValidationError:
@@ -68,7 +68,7 @@ PathTaskId = Annotated[str, Depends(possible_task_id)]
 
 
 def task_router(tasks: Tasks) -> APIRouter:
-    """Serve tasks: list, read, and tell that one is done."""
+    """Serve tasks: list, read and complete."""
     router = APIRouter(prefix="/tasks", tags=["tasks"])
     missing: dict[int | str, dict[str, Any]] = documented({404: "There is no such task"})
 

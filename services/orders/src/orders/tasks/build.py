@@ -12,7 +12,7 @@ from orders.tasks.store import TaskStore
 
 @dataclass(frozen=True, kw_only=True)
 class TaskPart(Part):
-    """The part, and what the pages and the ordering of goods use of it."""
+    """The part, and what the pages and ordering use of it."""
 
     tasks: Tasks
     store: TaskStore

@@ -1,4 +1,4 @@
-"""What the task workflow is started with, and what goes to and comes from its activities."""
+"""The inputs and results of the task workflow and its activities."""
 
 from typing import Annotated, Any, Final
 
@@ -19,9 +19,9 @@ PRINTABLE_OR_NONE: Final = r"^[^\x00-\x1f\x7f]*$"
 
 
 class TaskOrder(Payload):
-    """The input of one run of the task workflow: what is to be done, and by whom if that is known.
+    """The input of the task workflow: what to do, and who does it if that is known.
 
-    A title may be empty here: to refuse it is a step of the workflow.
+    An empty title is accepted here: the workflow's first step refuses it.
     """
 
     task_id: TaskId
@@ -36,14 +36,14 @@ class TaskOrder(Payload):
 
     @classmethod
     def read(cls, given: Any) -> "TaskOrder":
-        """Read what the workflow was started with; the Dapr CLI hands it over as a text."""
+        """Parse the workflow's input, which the Dapr CLI passes as a string."""
         return (
             cls.model_validate_json(given) if isinstance(given, str) else cls.model_validate(given)
         )
 
 
 class TaskResult(Payload):
-    """The result of the task workflow, and how a task stands after one of its activities.
+    """The result of the task workflow, and of the activities that change a task.
 
     `completed_at` is a time in RFC 3339, empty unless the task is completed.
     """
@@ -54,9 +54,9 @@ class TaskResult(Payload):
 
 
 class TaskChecked(Payload):
-    """The result of `validate_task`: whether the task is to be done, or else why not.
+    """The result of `validate_task`: whether the task is valid, or the reason why not.
 
-    `ended` is how it ended, if it has: an earlier run under the same id, or before its start.
+    `ended` is the result if the task has already ended, in an earlier run or before its start.
     """
 
     valid: bool
@@ -85,7 +85,7 @@ class Completion(Payload):
 
     @classmethod
     def read(cls, given: Any) -> "Completion":
-        """Read it, also from a text that holds the JSON, as the Dapr CLI may send it."""
+        """Parse the event's data, which the Dapr CLI may pass as a string."""
         return (
             cls.model_validate_json(given) if isinstance(given, str) else cls.model_validate(given)
         )

@@ -1,4 +1,4 @@
-"""The use cases of tasks: list, read, and tell that one is done."""
+"""The use cases of tasks: list, read and complete."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,21 +23,21 @@ class UnknownTask(Exception):
 
 
 class TaskEnded(Exception):
-    """The task has ended otherwise than by being done."""
+    """The task has ended without being completed."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(f"task {task.task_id} has ended: it is {task.status}")
 
 
 class Tasks:
-    """What people do with tasks."""
+    """Lists, reads and completes tasks."""
 
     def __init__(self, store: TaskStore, engine: Engine) -> None:
         self._store = store
         self._engine = engine
 
     async def task(self, task_id: str) -> Task:
-        """Read a task. Raises `UnknownTask`."""
+        """Return a task. Raises `UnknownTask`."""
         task = await self._store.task(task_id)
         if task is None:
             raise UnknownTask(task_id)
@@ -46,11 +46,11 @@ class Tasks:
     async def list(
         self, status: TaskStatus | None, limit: int, before: int | None, *, is_open: bool = False
     ) -> Sequence[tuple[int, Task]]:
-        """Read up to so many tasks, newest first, each with its number."""
+        """Return up to `limit` tasks, newest first, each with its number."""
         return await self._store.tasks(status, limit, before, is_open=is_open)
 
     async def complete(self, task_id: str, completed_at: datetime | None = None) -> Task:
-        """Tell a task's workflow that it is done, at this time or now; again is the same as once.
+        """Complete a task, at the given time or now. Completing it again has no further effect.
 
         Raises `UnknownTask`, `TaskEnded` and `EngineUnavailable`.
         """
@@ -64,7 +64,7 @@ class Tasks:
             else:
                 log.info("task_completion_raised", task_id=task_id)
                 return task
-        # A workflow that ended by itself has recorded so; one that was stopped could not.
+        # A workflow that ended by itself has recorded it; one that was terminated could not.
         task = await self._store.end(task_id, TaskStatus.FAILED)
         if task.status is not TaskStatus.COMPLETED:
             raise TaskEnded(task)

@@ -1,4 +1,4 @@
-"""What orders remembers of tasks: each once, under the first instance that brought it."""
+"""The table of tasks: each is stored once, under the first workflow instance that has it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -44,7 +44,7 @@ _OPEN: Final = [status.value for status in OPEN_STATUSES]
 
 
 class TaskStore:
-    """The table of tasks. Every method is one transaction and may be repeated."""
+    """The table of tasks. Every method is one transaction and is idempotent."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -58,7 +58,7 @@ class TaskStore:
         order_id: str | None = None,
         status: TaskStatus = TaskStatus.RECEIVED,
     ) -> Task:
-        """Keep a task unless its id is known; return what is kept under that id."""
+        """Store a task unless its id is known; return the stored task."""
 
         def work(connection: Connection) -> Task:
             known = _find(connection, task_id)
@@ -81,9 +81,9 @@ class TaskStore:
         return await self._database.write(work)
 
     async def assign(self, task_id: str, assignee: str, pickers: Sequence[str]) -> Task:
-        """Give a task to somebody, unless it is given to one or has ended.
+        """Assign a task unless it is assigned or has ended.
 
-        With nobody named, the picker with the fewest open tasks gets it, the first of equals.
+        Without an assignee, the picker with the fewest open tasks gets it, the first of equals.
         """
 
         def work(connection: Connection) -> Task:
@@ -98,7 +98,7 @@ class TaskStore:
     async def end(
         self, task_id: str, status: TaskStatus, completed_at: datetime | None = None
     ) -> Task:
-        """Record how a task ended; the first end stays. Return what is kept."""
+        """Record how a task ended and return it. The first end is kept."""
 
         def work(connection: Connection) -> Task:
             task = _found(connection, task_id)
@@ -109,7 +109,7 @@ class TaskStore:
         return await self._database.write(work)
 
     async def task(self, task_id: str) -> Task | None:
-        """Read a task."""
+        """Return a task, or None."""
         query = select(_tasks).where(_tasks.c.task_id == task_id)
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         return None if row is None else _task(row)
@@ -117,7 +117,7 @@ class TaskStore:
     async def tasks(
         self, status: TaskStatus | None, limit: int, before: int | None, *, is_open: bool = False
     ) -> list[tuple[int, Task]]:
-        """Read tasks, newest first, each with its number: all, with a status, or the open ones."""
+        """Return tasks, newest first, each with its number: all, by status, or the open ones."""
         query = select(_tasks).order_by(_tasks.c.number.desc()).limit(limit)
         if status is not None:
             query = query.where(_tasks.c.status == status.value)

@@ -1,4 +1,4 @@
-"""A task for a person: checked, assigned, and awaited until it is done or its time is over."""
+"""The task workflow: validate, assign, and wait until the task is completed or times out."""
 
 import contextlib
 from collections.abc import Generator
@@ -23,13 +23,13 @@ ASSIGN_RETRY: Final = RetryPolicy(
 def task_processing_workflow(
     ctx: DaprWorkflowContext, given: Any
 ) -> Generator[Task[Any], Any, dict[str, str]]:
-    """Have one task done; return how it ended.
+    """Run one task and return how it ended.
 
-    Whatever the table of tasks has as the end is the end: the task may have been withdrawn there.
+    The end recorded in the table of tasks is final: the task may have been withdrawn there.
     """
     try:
         task = TaskOrder.read(given)
-    except ValidationError:  # nothing to keep, for it has no id that can be relied on
+    except ValidationError:  # not stored, because its id cannot be trusted
         return TaskResult(task_id="", status=TaskStatus.REJECTED).model_dump(mode="json")
     result = yield from _carry_out(ctx, task)
     return TaskResult.model_validate(result).model_dump(mode="json")
@@ -54,7 +54,7 @@ def _carry_out(ctx: DaprWorkflowContext, task: TaskOrder) -> Generator[Task[Any]
 
 
 def _outcome(ctx: DaprWorkflowContext, task: TaskOrder) -> Generator[Task[Any], Any, TaskEnd]:
-    """Wait for the end of the task; an event that tells no time of completion is none."""
+    """Wait for the end of the task; an event without a valid time of completion is ignored."""
     withdrawn = ctx.wait_for_external_event(names.TASK_WITHDRAWN)
     expired = ctx.create_timer(timedelta(seconds=task.timeout_seconds))
     while True:

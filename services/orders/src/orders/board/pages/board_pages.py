@@ -19,7 +19,7 @@ from orders.board.store import BoardStore, Found, Wanted
 
 ORDERS_A_PAGE: Final = 50
 LONGEST_TEXT: Final = 128
-_LIKE: Final = "A date and a time, such as 2026-11-21T09:30."
+_LIKE: Final = "Enter a date and a time, such as 2026-11-21T09:30."
 _FIELDS: Final = ("id", "customer", "item", "status", "since", "until", "zone")
 
 

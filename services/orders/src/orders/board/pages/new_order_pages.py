@@ -15,9 +15,10 @@ from orders.board.pages.stock_levels import Stocks
 from orders.ordering.records import OtherContent
 from orders.ordering.service import Intake
 
-TAKEN: Final = "This id belongs to another order."
+TAKEN: Final = "This ID belongs to another order."
 SENT_BEFORE: Final = (
-    "This form has placed an order already, with other content. Send it again to place one more."
+    "This form has already placed an order with different content. "
+    "Submit it again to place another one."
 )
 
 

@@ -15,6 +15,18 @@ MENU: Final = (
 )
 
 
+TONES: Final = {
+    **dict.fromkeys(("completed", "approved", "paid", "COMPLETED"), "good"),
+    **dict.fromkeys(("received", "reserved", "running", "assigned", "RUNNING", "PENDING"), "busy"),
+    **dict.fromkeys(("awaiting_approval", "SUSPENDED"), "wait"),
+    **dict.fromkeys(("cancelled", "TERMINATED"), "quiet"),
+    **dict.fromkeys(("rejected", "failed", "timed_out", "FAILED"), "bad"),
+    **dict.fromkeys(("needs_attention", "STALLED"), "alarm"),
+}
+"""The colours of the statuses of orders, batches, tasks and workflows."""
+
+
 def orders_site(inbox_url: str) -> Site:
     """Make the site whose pages the modules beside this one serve; its menu leads to the inbox."""
-    return Site("Orders", "orders", (*MENU, MenuItem("Inbox", f"{inbox_url.rstrip('/')}/")))
+    inbox = MenuItem("Inbox", f"{inbox_url.rstrip('/')}/")
+    return Site("Orders", "orders", (*MENU, inbox), TONES)

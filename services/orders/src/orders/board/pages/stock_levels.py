@@ -42,11 +42,11 @@ class Stocks:
             return None
 
     async def put(self, request: RestockRequest) -> None:
-        """Put pieces on the shelf. Raises `Problem`."""
+        """Add stock. Raises `Problem`."""
         try:
             await self._shelf.restock(request)
         except grpc.aio.AioRpcError as error:
-            detail = f"inventory did not answer: {_why(error)}; look whether the pieces are there"
+            detail = f"inventory did not answer: {_why(error)}; check whether the stock was added"
             raise Problem(503, "INVENTORY_UNAVAILABLE", detail) from error
 
 

@@ -22,7 +22,7 @@ MOST_PIECES: Final = 1_000_000
 FIRST_UNKNOWN: Final = 500
 """From this HTTP status on, a refusal does not say whether something was done."""
 NOT_PIECES: Final = (
-    "Pieces more: type a whole number from 1 to 1000000 in plain digits, "
+    "Quantity to add: type a whole number from 1 to 1000000 in plain digits, "
     "without comma, point or space."
 )
 
