@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.schemas import FromModels
 from fakes.workflow_run import ChildEnds, Event, Happening, WorkflowRun, carried_out_by
 from orderflow_contracts.orders import OrderLine, OrderSubmitted
 from orderflow_contracts.tasks import TaskStatus
@@ -134,7 +135,7 @@ class Shop:
 
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    database = Database(f"sqlite:///{tmp_path}/orders.db", TABLES)
+    database = Database(f"sqlite:///{tmp_path}/orders.db", FromModels(TABLES))
     shop = Shop(database)
     await shop.inventory.open()
     yield shop
