@@ -1,4 +1,4 @@
-"""A service's own tables: many readers, one writer that commits waiting work together."""
+"""A service's own tables: many readers, and one writer that commits waiting work together."""
 
 import asyncio
 import contextlib
@@ -55,17 +55,17 @@ PROVEN_SECONDS = 5.0
 
 
 class Utc(TypeDecorator[datetime]):
-    """A point in time that is read back in UTC, also from SQLite, which keeps no time zone."""
+    """A point in time that is read back in UTC, also from SQLite, which stores no time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _: Dialect) -> datetime | None:
-        """Turn to UTC before the database leaves the time zone out."""
+        """Convert to UTC before the database drops the time zone."""
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, _: Dialect) -> datetime | None:
-        """Put back the time zone that the database left out."""
+        """Restore the time zone that the database dropped."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -93,21 +93,21 @@ _CAUSED_BY_THE_WORK: Final = (
     psycopg.IntegrityError,
     psycopg.errors.RaiseException,  # what a trigger of ours refuses
 )
-"""Refusals of the values or the rows. Every other error of a database is about its own state.
+"""Refusals of values or rows. Every other error is about the state of the database.
 
-Among these are a failover (read only), a full disk, limits, lost rights and tables not there yet.
+For example: a failover (read only), a full disk, limits, lost rights, or tables not yet created.
 """
 
 
 class ColumnMissing(Exception):
-    """A table of an earlier version lacks a column that its rows cannot do without."""
+    """A table of an earlier version lacks a column that has no value for its rows."""
 
     def __init__(self, column: Column[Any]) -> None:
-        super().__init__(f"{column} is missing, and has no value for the rows that are there")
+        super().__init__(f"{column} is missing, and has no default for the existing rows")
 
 
 class _Job(Generic[T]):
-    """One piece of work on its way to the writer, with the future of its result."""
+    """One piece of work for the writer, with the future of its result."""
 
     def __init__(self, work: Callable[[Connection], T]) -> None:
         self.future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -129,7 +129,7 @@ class _Job(Generic[T]):
             except DBAPIError as error:
                 if not error.connection_invalidated:
                     raise
-                self._commit(engine)  # a connection is lost, perhaps not the database
+                self._commit(engine)  # the connection is lost, but perhaps not the database
         except Exception as error:  # noqa: BLE001 # it is raised where the result is awaited
             self._error = error
 
@@ -150,9 +150,9 @@ class Database:
     """Tables by URL, used from one event loop.
 
     All writes go through one thread: SQLite takes one writer at a time anyway, and work that
-    waits meanwhile shares the next commit, which is what a commit costs most for. A piece of
-    work that fails does so alone; it may run twice, so it must touch nothing but its connection,
-    and must be safe to commit twice: after a lost connection the outcome is unknown.
+    waits meanwhile shares the next commit, whose cost hardly depends on its size. Work that fails
+    does so alone. Work may run twice, so it must touch nothing but its connection, and must be
+    safe to commit twice: after a lost connection the outcome is unknown.
 
     Where several processes share a database, only one of them writes at a time, on PostgreSQL
     too. So work that reads, decides and writes needs no locks of its own, and numbers that count
@@ -200,7 +200,7 @@ class Database:
 
     async def ready(self) -> None:
         """Wait until the tables can be used."""
-        while not self._ready.is_set():  # noqa: ASYNC110 # a thread of its own makes it so
+        while not self._ready.is_set():  # noqa: ASYNC110 # the writer's thread sets it
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
@@ -267,7 +267,7 @@ class Database:
         while not self._ready.is_set():
             try:
                 self._prepare()
-            except Exception as error:  # noqa: BLE001 # whatever it is, somebody may mend it
+            except Exception as error:  # noqa: BLE001 # whatever it is, it may be fixed meanwhile
                 self._why_not = _reason(error)
                 log.warning("database_waits", why=self._why_not)
                 if self._closed.wait(pause):
@@ -283,7 +283,7 @@ class Database:
                 self._deliver(wanted)
 
     def _next_jobs(self) -> list[_Job[Any]] | None:
-        """Wait for a job, and take along what else is waiting; None when the end is reached."""
+        """Wait for a job, and take the other waiting ones with it; None at the end."""
         first = self._jobs.get()
         if first is None:
             return None
@@ -304,7 +304,7 @@ class Database:
             self._committed_at = time.monotonic()
 
     def _commit_as_one(self, jobs: Sequence[_Job[Any]]) -> bool:
-        """Run all in one transaction; return False when that failed, because of whichever."""
+        """Run all in one transaction; return False if any of them fails."""
         try:
             with self._writing.begin() as connection:
                 for job in jobs:
@@ -314,13 +314,13 @@ class Database:
         return True
 
     def _deliver(self, jobs: Sequence[_Job[Any]]) -> None:
-        """Wake the event loop once for all; it costs more than the results themselves."""
+        """Wake the event loop once for all results: waking costs more than delivering."""
 
         def deliver() -> None:
             for job in jobs:
                 job.deliver()
 
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
             jobs[0].future.get_loop().call_soon_threadsafe(deliver)
 
 
@@ -337,7 +337,7 @@ def _map_errors() -> Iterator[None]:
 
 
 def _probe_table(tables: MetaData) -> Table:
-    """Add the table of the one row that `Database.check` writes, unless it is there."""
+    """Add the table with the one row that `Database.check` writes, unless it exists."""
     return Table(
         "write_probe",
         tables,
@@ -348,13 +348,13 @@ def _probe_table(tables: MetaData) -> Table:
 
 
 def _reason(error: Exception) -> str:
-    """Say in one line what the database says; neither it nor its driver reveals the password."""
+    """Return the database's message in one line; neither it nor its driver reveals the password."""
     message = str(error.orig) if isinstance(error, DBAPIError) else str(error)
     return " ".join(message.split()) or type(error).__name__
 
 
 def _add_missing_columns(engine: Engine, tables: MetaData) -> None:
-    """Bring tables that an earlier version made up to date; what is in them stays.
+    """Add the columns that tables of an earlier version lack; their rows stay.
 
     Each addition is a transaction of its own. Two processes that start at once may both try: one
     is refused by the database, and finds that what it wanted is there. Raises `ColumnMissing`.
@@ -412,7 +412,7 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None  # the driver shall not begin transactions by itself
+        connection.isolation_level = None  # the driver must not begin transactions by itself
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
