@@ -8,7 +8,7 @@ ARGS ?=
 NAMED := $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env present run stop status reset console bench torn test lint format unit contracts manifests system postgresql browser containers locks vendor images cluster-up cluster-down deploy-local test-cluster
+.PHONY: help env present run stop status reset console bench torn test lint format unit contracts docs reference manifests system postgresql browser containers migrate migration locks vendor images cluster-up cluster-down deploy-local test-cluster
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -42,7 +42,7 @@ torn: env ## search for workflow histories with an action twice, while orders is
 	@$(BIN)/orderflow-tools toolchain
 	@cd tests && ../$(BIN)/python -m torn $(ARGS)
 
-test: lint unit contracts manifests system postgresql browser containers ## lint and all tests on one machine
+test: lint unit contracts docs manifests system postgresql browser containers ## lint and all tests on one machine
 
 lint: env ## check style, formatting, types and import rules
 	@$(BIN)/ruff check .
@@ -59,6 +59,13 @@ unit: env ## unit tests, without Dapr
 
 contracts: env ## tests of the messages between services
 	@$(BIN)/pytest tests/contracts $(ARGS)
+
+docs: env ## build the documents into build/site, and test them
+	@$(BIN)/pytest tests/documents $(ARGS)
+	@echo "The site is build/site/index.html"
+
+reference: env ## write docs/reference anew from the code
+	@cd docs && ../$(BIN)/python -m reference_pages
 
 manifests: env ## tests of the Kubernetes manifests
 	@$(BIN)/orderflow-lab cluster kubectl # built here, so that no test times out
@@ -84,6 +91,13 @@ containers: env ## tests of the images, in containers
 
 images: env ## build the images of the services
 	@$(BIN)/orderflow-lab images $(ARGS)
+
+migrate: env ## migrate the databases of a run that `dapr run -f .` starts
+	@$(BIN)/python -m orders migrate
+	@$(BIN)/python -m approvals migrate
+
+migration: env ## draft a revision of a schema (SERVICE=orders NAME="add a delivery date")
+	@$(BIN)/python -m orderflow_hosting.migrations.new $(SERVICE) "$(NAME)"
 
 locks: ## resolve the dependencies again and rewrite the locks
 	@$(PYTHON) tools/bootstrap locks $(ARGS)

@@ -77,6 +77,26 @@ def access_file() -> Iterator[Path]:
         yield path
 
 
+def migrate(engine: ApiEngine, image: Image, data: str, environment: dict[str, str]) -> None:
+    """Migrate a service's database as the job in the cluster does, with nothing but its URL."""
+    container = engine.client.containers.create(
+        image,
+        ["migrate"],
+        environment=environment,
+        read_only=True,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        volumes={data: {"bind": DATA, "mode": "rw"}},
+        network_mode="none",
+    )
+    try:
+        container.start()
+        code = container.wait(timeout=60)["StatusCode"]
+        assert code == 0, container.logs().decode()
+    finally:
+        container.remove(force=True)
+
+
 @contextlib.contextmanager
 def running(engine: ApiEngine, image: Image, app: str, **variables: str) -> Iterator[Running]:
     """Run a service's container for the duration of the block."""
@@ -98,15 +118,22 @@ def running(engine: ApiEngine, image: Image, app: str, **variables: str) -> Iter
         if engine.network
         else {"ports": {f"{ports.http}/tcp": ("127.0.0.1", ports.http)}}
     )
-    with access_file() as access:
+    with access_file() as access, tempfile.TemporaryDirectory() as data:
+        Path(data).chmod(0o1777)
+        if app != INVENTORY:
+            migrate(
+                engine, image, data, {f"{name}_DATABASE_URL": environment[f"{name}_DATABASE_URL"]}
+            )
         container = engine.client.containers.create(
             image,
             environment=environment,
             read_only=True,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
-            tmpfs={DATA: "mode=1777"},
-            volumes={str(access.parent): {"bind": ACCESS, "mode": "ro"}},
+            volumes={
+                str(access.parent): {"bind": ACCESS, "mode": "ro"},
+                data: {"bind": DATA, "mode": "rw"},
+            },
             **reached,
         )
         try:

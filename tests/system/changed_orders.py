@@ -2,8 +2,8 @@
 
     python tests/system/changed_orders.py guarded|careless
 
-It is what docs/changing-workflows.md tells of: `guarded` keeps the old way for orders that began
-before the change, `careless` does not.
+It is the example of docs/how-to/change-a-workflow.md: `guarded` keeps the old path for orders that
+started before the change, `careless` does not.
 """
 
 import sys

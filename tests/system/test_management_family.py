@@ -14,6 +14,7 @@ import pytest
 
 from fakes.access import opened
 from fakes.orders_ports import MemoryEngine
+from fakes.schemas import FromModels
 from orderflow_hosting.database import Database
 from orderflow_tools.platform import Platform
 from orderflow_workflow_runtime.client import DaprEngine
@@ -42,7 +43,7 @@ def family(platform: Platform) -> Iterator[Family]:
 @pytest.fixture
 async def http(family: Family, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Manage the family through orders' HTTP paths."""
-    database = Database(f"sqlite:///{tmp_path}/orders.db", TABLES)
+    database = Database(f"sqlite:///{tmp_path}/orders.db", FromModels(TABLES))
     engine = DaprEngine(
         OrdersSettings.model_validate(
             {

@@ -22,7 +22,9 @@ import psutil
 import pytest
 from dapr.ext.workflow import WorkflowRuntime
 
+from fakes.migrated_services import schema_of
 from fakes.ports import free_port
+from fakes.schemas import migrated
 from orderflow_contracts.names import LOCAL_PORTS
 from orderflow_hosting.process import run_and_close
 from orderflow_hosting.settings import NOT_CONFIGURED, ServiceSettings
@@ -78,12 +80,13 @@ def has_database(service: str) -> bool:
 
 
 def settings_of(service: str, folder: Path) -> ServiceSettings:
-    """Make settings whose sidecar does not answer and whose data is in a folder."""
+    """Make settings whose sidecar does not answer and whose data is in a folder, migrated."""
     given: dict[str, Any] = {"APP_API_TOKEN": "a token of sixteen or more"}
     given |= {name: free_port() for name in ("http_port", "grpc_port")}
     given |= {name: free_port() for name in ("DAPR_HTTP_PORT", "DAPR_GRPC_PORT")}
     if has_database(service):
-        given["database_url"] = f"sqlite:///{folder / 'service.db'}"
+        url = f"sqlite:///{folder / 'service.db'}"
+        given["database_url"] = migrated(url, schema_of(service))
     return settings_class(service)(**given)
 
 

@@ -10,6 +10,7 @@ from approvals import feed as feed_module
 from approvals.feed import ChangeFeed
 from approvals.store import SqlApprovalStore, Version
 from approvals.tables import TABLES
+from fakes.schemas import FromModels
 from fakes.waiting import DEADLINE_SECONDS, until
 from orderflow_contracts.approvals import ApprovalRequested
 from orderflow_contracts.fields import now
@@ -46,7 +47,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def other_store(store: SqlApprovalStore, database_url: str) -> Iterator[SqlApprovalStore]:
     """Open the same tables, as another replica does."""
     assert store is not None  # it has made them
-    other = Database(database_url, TABLES)
+    other = Database(database_url, FromModels(TABLES))
     yield SqlApprovalStore(other)
     other.close()
 

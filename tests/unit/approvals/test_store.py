@@ -5,8 +5,10 @@ import pytest
 from sqlalchemy import Connection, text
 
 from approvals.domain import Case, DecisionStands
+from approvals.migrations import SCHEMA
 from approvals.store import Place, SqlApprovalStore, Version
 from approvals.tables import TABLES
+from fakes.schemas import FromModels, migrated
 from orderflow_contracts.approvals import (
     ApprovalRequested,
     ApprovalStatus,
@@ -120,7 +122,7 @@ async def test_the_table_of_an_earlier_version_is_used_on(
     await database.write(go_back)
     database.close()
 
-    later = Database(database_url, TABLES)
+    later = Database(migrated(database_url, SCHEMA), SCHEMA)
     reopened = SqlApprovalStore(later)
     assert [await reopened.find(order_id) for order_id in ("asked", "decided")] == written
     assert await reopened.complete(10) == 1
@@ -185,7 +187,7 @@ async def test_everything_survives_a_restart(
     written = await store.find("o-1")
     database.close()
 
-    reopened = Database(database_url, TABLES)
+    reopened = Database(database_url, FromModels(TABLES))
 
     assert await SqlApprovalStore(reopened).find("o-1") == written
     reopened.close()

@@ -11,6 +11,7 @@ import pytest
 from cloudevents.http import CloudEvent
 from sqlalchemy import MetaData
 
+from fakes.schemas import FromModels
 from fakes.visitors import Visited, Visitor
 from orderflow_contracts.access import Role
 from orderflow_contracts.fields import readable_order_id
@@ -50,7 +51,7 @@ class Broker(Sidecar):
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/letters.db", TABLES)
+    database = Database(f"sqlite:///{tmp_path}/letters.db", FromModels(TABLES))
     yield database
     database.close()
 

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from sqlalchemy import MetaData
 
 from fakes.access import opened
+from fakes.schemas import FromModels
 from orderflow_contracts.dead_letters import DeadLetter
 from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting import problems
@@ -70,7 +71,7 @@ class Kept:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Iterator[Kept]:
-    database = Database(f"sqlite:///{tmp_path}/letters.db", TABLES)
+    database = Database(f"sqlite:///{tmp_path}/letters.db", FromModels(TABLES))
     sidecar = FakeSidecar()
     yield Kept(DeadLetters(database, TABLE, sidecar, subject_of=readable_order_id), sidecar)
     database.close()

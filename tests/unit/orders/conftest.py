@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
 from fakes.pauses import short_pause
+from fakes.schemas import FromModels
 from orderflow_contracts.orders import Order, OrderDetails, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
@@ -26,7 +27,7 @@ from orders.tables import TABLES
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/orders.db", TABLES)
+    database = Database(f"sqlite:///{tmp_path}/orders.db", FromModels(TABLES))
     yield database
     database.close()
 

@@ -11,6 +11,7 @@ from orderflow_tools.first_orders import FirstOrders
 from orderflow_tools.main import main
 
 COMPLETED, WAITING = OrderStatus.COMPLETED, OrderStatus.AWAITING_APPROVAL
+OTHERS = [status for status in OrderStatus if status not in {COMPLETED, WAITING}]
 
 
 @pytest.mark.parametrize("large", [WAITING, COMPLETED])
@@ -19,7 +20,7 @@ def test_orders_that_completed_or_await_approval_went_through(large: OrderStatus
     assert FirstOrders("large", (COMPLETED, large)).went_through
 
 
-@pytest.mark.parametrize("status", [None, *(set(OrderStatus) - {COMPLETED, WAITING})])
+@pytest.mark.parametrize("status", [None, *OTHERS])
 def test_orders_with_another_status_did_not_go_through(status: OrderStatus | None) -> None:
     """An order that was rejected, failed or is missing is not a success."""
     assert not FirstOrders("large", (status, WAITING)).went_through

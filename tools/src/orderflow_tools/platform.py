@@ -25,6 +25,7 @@ from orderflow_tools import (
     run_state,
 )
 from orderflow_tools.errors import PlatformError
+from orderflow_tools.migrations import migrating
 from orderflow_tools.proxies import bypassing
 from orderflow_tools.settings import Settings, is_inherited
 from orderflow_tools.start_up import PAUSE, START_TIMEOUT, StartUp, Step, silent
@@ -41,6 +42,7 @@ class Platform:
 
     def __init__(self, settings: Settings, *, step: Step = silent) -> None:
         self.settings = settings
+        self._step = step
         self._start_up = StartUp(settings, step)
         self._started: list[subprocess.Popen[bytes]] = []
         self._reported = 0
@@ -94,7 +96,10 @@ class Platform:
             processes.stop_all(self.settings)
             free_ports.check(self.settings.ports)
             self._prepare()
-            self._start_control_plane(runtime, program)
+            with migrating(self.settings, self.environment()) as wait_until_migrated:
+                self._start_control_plane(runtime, program)
+                with self._start_up.step("database schemas"):
+                    wait_until_migrated()
             self._start_apps(runtime)
         except BaseException:
             self.stop()

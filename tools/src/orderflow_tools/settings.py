@@ -45,7 +45,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read ORDERFLOW_HOME, the ports and the database server; see the README."""
+        """Read ORDERFLOW_HOME, the ports and the server: see docs/reference/settings.md."""
         root = find_checkout()
         for name, fault in variables.mistakes(environment, [variables.PREFIX], variables.SHARED):
             raise PlatformError(f"{name}: {fault}.")

@@ -30,7 +30,7 @@ class StartUp:
 
     def __init__(self, settings: Settings, step: Step) -> None:
         self._settings = settings
-        self._step = step
+        self.step = step
         self._examined = 0
 
     def reset(self) -> None:
@@ -44,7 +44,7 @@ class StartUp:
         """
         deadline = time.monotonic() + timeout
         for check in checks:
-            with self._step(check.title):
+            with self.step(check.title):
                 while (reason := check.ask()) is not None:
                     self._raise_if_given_up()
                     if time.monotonic() > deadline:

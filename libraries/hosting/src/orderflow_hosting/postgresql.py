@@ -6,7 +6,7 @@ import psycopg
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
 
 CONNECTIONS: Final = 5
-"""One for the writer and four for readers; one more while the tables are made."""
+"""One for the writer and four for readers; the pool may open one more."""
 RENEWED_AFTER_SECONDS: Final = 1800
 WAIT_FOR_CONNECTION_SECONDS: Final = 10
 

@@ -5,9 +5,9 @@ import errno
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from typing import TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import structlog
 import uvicorn
@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from orderflow_hosting.access.reader import AccessFileBroken
 from orderflow_hosting.access.walk import must_be_guarded
 from orderflow_hosting.dapr_app import DaprApp
+from orderflow_hosting.migrations.schema import UnsuitableSchema
 from orderflow_hosting.setting_types import Unusable
 from orderflow_hosting.settings import NOT_CONFIGURED, ServiceSettings, variable_of
 
@@ -36,12 +37,17 @@ class _HttpServer(uvicorn.Server):
 Settings = TypeVar("Settings", bound=ServiceSettings)
 Run = Callable[[Settings, AsyncExitStack], Awaitable[None]]
 """A service's composition root. What it opens it enters into the stack, which closes it again."""
+Refusal = Callable[[], Coroutine[Any, Any, NoReturn]]
+"""Waits until serving has become pointless, and raises the reason."""
 
 
 def start(run: Run[Settings], settings: Settings) -> None:
     """Run a service's process to its end; if it cannot start, say why in one line."""
     try:
         asyncio.run(run_and_close(run, settings))
+    except UnsuitableSchema as error:
+        sys.stderr.write(f"cannot start: {error}\n")
+        raise SystemExit(NOT_CONFIGURED) from None
     except (AccessFileBroken, Unusable) as error:
         field = error.field if isinstance(error, Unusable) else "access_file"
         sys.stderr.write(f"cannot start: {variable_of(type(settings), field)}: {error}\n")
@@ -59,19 +65,22 @@ async def serve(
     http: FastAPI,
     dapr: DaprApp,
     on_stop: Callable[[], None] = lambda: None,
+    refusal: Refusal | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; then finish the running calls and return.
 
-    `on_stop` is called when stopping begins, to end answers that would last for ever. Raises what
-    stopped one of the two edges if it was not a signal, `Unusable` for an address that it cannot
-    listen on, and `Unguarded` for a route without a fitting guard.
+    `on_stop` is called when stopping begins, to end answers that would last for ever. `refusal`
+    is awaited meanwhile, and raises what makes it pointless to serve. Raises that, or what stopped
+    one of the two edges if it was not a signal, `Unusable` for an address that it cannot listen
+    on, and `Unguarded` for a route without a fitting guard.
     """
     if hasattr(http.state, "access"):
         must_be_guarded(http)
     # Both before anything starts: uvicorn would exit by itself, and gRPC print a traceback.
     _listen("grpc", settings.grpc_host, settings.grpc_port).close()
     with _listen("http", settings.http_host, settings.http_port) as listener:
-        await _serve_both(settings, _http_server(settings, http), listener, dapr, on_stop)
+        server = _http_server(settings, http)
+        await _serve_both(settings, server, listener, dapr, on_stop, refusal)
 
 
 def _http_server(settings: ServiceSettings, http: FastAPI) -> _HttpServer:
@@ -94,19 +103,24 @@ async def _serve_both(
     listener: socket.socket,
     dapr: DaprApp,
     on_stop: Callable[[], None],
+    refusal: Refusal | None,
 ) -> None:
     signalled = _signalled()
     dapr.start()
     http_edge = asyncio.create_task(server.serve(sockets=[listener]))
     dapr_edge = asyncio.create_task(dapr.wait())
     log.info("serving", http_port=settings.http_port, grpc_port=settings.grpc_port)
-    edges = {http_edge, dapr_edge}
+    edges: set[asyncio.Future[None]] = {http_edge, dapr_edge}
+    if refusal is not None:
+        edges.add(asyncio.create_task(refusal()))
     done, _ = await asyncio.wait({*edges, signalled}, return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping")
     on_stop()
     server.should_exit = True
     await dapr.stop()
     await asyncio.wait({http_edge})
+    for edge in edges - {http_edge, dapr_edge}:
+        edge.cancel()
     for edge in edges & done:
         edge.result()
 

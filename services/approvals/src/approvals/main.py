@@ -12,6 +12,7 @@ from approvals.filling import keep_completing
 from approvals.gateways import DaprOrders
 from approvals.handover import Handover
 from approvals.inbox import Inbox
+from approvals.migrations import SCHEMA
 from approvals.pages import (
     AUDIT_PATH,
     LETTERS_PATH,
@@ -22,7 +23,7 @@ from approvals.pages import (
 )
 from approvals.past import Past
 from approvals.store import SqlApprovalStore
-from approvals.tables import ACCESS, DEAD_LETTERS, SOURCES, TABLES
+from approvals.tables import ACCESS, DEAD_LETTERS, SOURCES
 from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs
@@ -42,7 +43,7 @@ from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 
 async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     """Wire the service, then serve until a signal ends it."""
-    database = resources.enter_context(Database(settings.database_url, TABLES))
+    database = resources.enter_context(Database(settings.database_url, SCHEMA))
     sidecar = await resources.enter_async_context(Sidecar(APPROVALS, settings))
     background = await resources.enter_async_context(BackgroundWork())
     store = SqlApprovalStore(database)
@@ -56,7 +57,7 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     handover.start()
     keep_completing(store.complete, background)
     background.start(partial(keep_noted, database, SOURCES))
-    await serve(settings, http, app, on_stop=feed.close)
+    await serve(settings, http, app, feed.close, database.refusal)
 
 
 def _http(

@@ -26,19 +26,20 @@ from orders.config import OrdersSettings
 from orders.gateways import DaprAnnouncer, DaprInventory
 from orders.http import http_app
 from orders.management import build as management_part
+from orders.migrations import SCHEMA
 from orders.ordering import build as ordering_part
 from orders.parts import Base
 from orders.payments import build as payment_part
 from orders.resuming import keep_resuming
 from orders.stock import build as stock_part
-from orders.tables import ACCESS, DEAD_LETTERS, TABLES
+from orders.tables import ACCESS, DEAD_LETTERS
 from orders.tasks import build as task_part
 from orders.workflows import WORKFLOWS
 
 
 async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     """Wire the service, then serve until a signal ends it."""
-    database = resources.enter_context(Database(settings.database_url, TABLES))
+    database = resources.enter_context(Database(settings.database_url, SCHEMA))
     sidecar = await resources.enter_async_context(Sidecar(names.ORDERS, settings))
     engine = DaprEngine(settings)
     resources.push_async_callback(engine.close)
@@ -102,7 +103,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         background.start(Standstill(worker.is_shut_out, app.report, sidecar.shut_down).watch)
 
     background.start(begin)
-    await serve(settings, http, app, on_stop=ordering.feed.close)
+    await serve(settings, http, app, ordering.feed.close, database.refusal)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, event, insert, text
 
+from fakes.schemas import FromModels, migrated
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.database import Database
 from orderflow_hosting.folding import fold
@@ -22,6 +23,7 @@ from orderflow_hosting.spellings import note_missing
 from orders.board import store as board_store
 from orders.board.store import BoardStore, Wanted
 from orders.board.tables import SOURCES
+from orders.migrations import SCHEMA
 from orders.ordering.store import OrderStore
 from orders.tables import ORDERS, TABLES
 
@@ -297,7 +299,7 @@ async def test_pages_cost_the_same_however_much_is_kept(tmp_path: Path) -> None:
     """With ten times the orders, 10,000, no page takes SQLite notably more steps."""
     costs = []
     for count in (1_500, 10_000):
-        database = Database(f"sqlite:///{tmp_path}/{count}.db", TABLES)
+        database = Database(f"sqlite:///{tmp_path}/{count}.db", FromModels(TABLES))
         board = BoardStore(database)
         await keep(database, count, spelled)
         await spell(database)
@@ -373,7 +375,7 @@ def test_whatever_is_stored_is_found_by_any_variant(tmp_path: Path, some: list[s
     """However long a name is when it is folded, and whatever it is made of."""
 
     async def work() -> None:
-        database = Database(f"sqlite:///{tmp_path}/{uuid.uuid4().hex}.db", TABLES)
+        database = Database(f"sqlite:///{tmp_path}/{uuid.uuid4().hex}.db", FromModels(TABLES))
         store, board = OrderStore(database), BoardStore(database)
         for number, name in enumerate(some):
             await store.accept(order(f"o{number}", name))
@@ -388,7 +390,7 @@ def test_whatever_is_stored_is_found_by_any_variant(tmp_path: Path, some: list[s
 async def test_what_an_earlier_version_kept_is_counted_and_found(tmp_path: Path) -> None:
     """A file of an earlier version is counted when it is opened, and its items are filled in."""
     path = tmp_path / "orders.db"
-    database = Database(f"sqlite:///{path}", TABLES)
+    database = Database(f"sqlite:///{path}", FromModels(TABLES))
     await OrderStore(database).accept(order("warm-up"))
     database.close()
     with sqlite3.connect(path) as file:
@@ -405,7 +407,7 @@ async def test_what_an_earlier_version_kept_is_counted_and_found(tmp_path: Path)
         )
     file.close()
 
-    database = Database(f"sqlite:///{path}", TABLES)
+    database = Database(migrated(f"sqlite:///{path}", SCHEMA), SCHEMA)
     board = BoardStore(database)
     store = OrderStore(database)
     await store.accept(order("new"))

@@ -12,6 +12,8 @@ from orderflow_tools.start_up import Step, silent
 OVERLAY: Final = Path("deploy/overlays/local")
 NAMESPACE_FILE: Final = Path("deploy/base/namespace.yaml")
 STORES: Final = ("statefulset/redis", "statefulset/postgres")
+MIGRATIONS: Final = "app.kubernetes.io/component=migration"
+"""The jobs of the last deployment, which cannot be changed and may not have removed themselves."""
 TIMEOUT: Final = 240
 """Seconds for each part; a slow machine takes one or two minutes for all of them."""
 
@@ -25,6 +27,7 @@ def deploy(root: Path, client: Client, *, step: Step = silent) -> None:
     with step("secrets and manifests"):
         client.run("apply", "-f", root / NAMESPACE_FILE)
         secrets.create_missing(client)
+        client.run("delete", "jobs", "-n", secrets.NAMESPACE, "-l", MIGRATIONS, "--wait")
         client.run("apply", "-k", root / OVERLAY)
     with step("Redis and PostgreSQL"):
         for store in STORES:
