@@ -16,19 +16,13 @@ from orderflow_hosting.background import BackgroundWork
 from orderflow_workflow_runtime.instances import Instance, RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, EngineUnavailable
 from orders.config import OrdersSettings
-from orders.ordering.actions import (
-    Action,
-)
+from orders.ordering.actions import Action
 from orders.ordering.activities import OrderActivities
 from orders.ordering.feed import StatusFeed
-from orders.ordering.messages import (
-    Undone,
-)
+from orders.ordering.messages import Undone
 from orders.ordering.records import undoes
 from orders.ordering.service import Intake
-from orders.ordering.steps import (
-    COMPENSATIONS,
-)
+from orders.ordering.steps import COMPENSATIONS
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.ordering.undo_workflow import order_undo_workflow
