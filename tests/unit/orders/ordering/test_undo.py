@@ -298,13 +298,14 @@ def test_an_undoing_in_flight_knows_no_task() -> None:
         ({"picking": "awaited"}, True),
         ({"picking": "handed_over"}, True),
         ({"picking": "off"}, False),
+        ({"picking": "off", "begun_again": True}, True),
         ({}, False),
     ],
 )
 async def test_the_stopped_run_tells_whether_there_may_be_a_task(
     engine: MemoryEngine, store: OrderStore, given: dict[str, str], *, withdraws: bool
 ) -> None:
-    """By its input; what the settings are today does not matter."""
+    """By its input, unless it followed a lost run; what the settings are today does not matter."""
     await store.accept(ORDER)
     stopped = Instance(
         instance_id="o1",
