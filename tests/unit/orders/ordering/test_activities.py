@@ -10,18 +10,8 @@ from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
 from orderflow_contracts.inventory import CommitRequest
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderStatusChanged, OrderSubmitted
 from orders.ordering.activities import OrderActivities
-from orders.ordering.messages import (
-    Notice,
-    Recorded,
-    Undoing,
-)
-from orders.ordering.steps import (
-    ApprovalWanted,
-    Charge,
-    Charged,
-    Verification,
-    Verified,
-)
+from orders.ordering.messages import Notice, Recorded, Undoing
+from orders.ordering.steps import ApprovalWanted, Charge, Charged, Verification, Verified
 from orders.ordering.store import OrderStore
 from orders.payments.ledger import LedgerProvider
 

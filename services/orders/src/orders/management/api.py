@@ -171,7 +171,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
     ) -> Instance:
         return await management.wait(instance_id, timeout_seconds)
 
-    def offer(verb: str, summary: str, act: Callable[[str], Awaitable[None]], told: str) -> None:
+    def offer(verb: str, summary: str, act: Callable[[str], Awaitable[None]], noun: str) -> None:
         @router.post(
             f"/{{instance_id}}/{verb}",
             name=verb,
@@ -183,7 +183,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         )
         async def handle(instance_id: InstanceId) -> Done:
             await act(instance_id)
-            return Done(message=f"{told} requested for workflow instance {instance_id}")
+            return Done(message=f"{noun} requested for workflow instance {instance_id}")
 
     offer("pause", "Suspend an instance", management.pause, "Pause")
     offer("resume", "Let a suspended instance go on", management.resume, "Resume")
