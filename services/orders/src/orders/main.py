@@ -13,7 +13,6 @@ from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_workflow_runtime.client import DaprEngine
-from orderflow_workflow_runtime.upstream.stalled_sidecar import Standstill
 from orderflow_workflow_runtime.worker import Worker
 from orders.attention import build as attention_part
 from orders.batches import build as batch_part
@@ -67,8 +66,8 @@ async def run(settings: OrdersSettings) -> None:
     parts = (ordering, attention, batches, payments, tasks, stock, management, board)
 
     activities = {name: step for part in parts for name, step in part.activities.items()}
-    worker = Worker(settings, sidecar, workflows=WORKFLOWS, activities=activities)
     app = DaprApp(settings)
+    worker = Worker(settings, sidecar, app.report, workflows=WORKFLOWS, activities=activities)
     for part in parts:
         part.subscribe(app)
     base.letters.listen(app, names.SUBSCRIPTIONS[names.ORDERS])
@@ -89,7 +88,6 @@ async def run(settings: OrdersSettings) -> None:
         await asyncio.gather(
             *(job() for part in parts for job in part.jobs),
             keep_resuming(ordering.intake, batches.batches, attention.attention),
-            Standstill(worker.is_shut_out, app.report, sidecar.shut_down).watch(),
         )
 
     beginning = asyncio.create_task(begin())

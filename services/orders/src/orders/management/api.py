@@ -13,11 +13,11 @@ from orderflow_contracts.numbers import TypedDecimal, TypedNumber
 from orderflow_hosting.access import Role, changes, reads
 from orderflow_hosting.pages import After, Limit, Page, decode_cursor, encode_cursor
 from orderflow_hosting.problems import FieldError, Problem, ProblemDocument, invalid_input
+from orderflow_workflow_runtime.durations import parse_duration
 from orderflow_workflow_runtime.instances import (
     HistoryEvent,
     Instance,
     RuntimeStatus,
-    parse_duration,
 )
 from orderflow_workflow_runtime.ports import CannotRerun, EngineUnavailable, NoSuchInstance
 from orders.management.service import (

@@ -7,7 +7,7 @@ from typing import Any
 from dapr.ext.workflow import DaprWorkflowContext
 
 from orderflow_contracts.orders import OrderStatus, Reason
-from orderflow_workflow_runtime.authoring.policies import TELLING_RETRY, retry_for
+from orderflow_workflow_runtime.authoring.policies import RETRY_FOR_A_DAY, retry_for
 from orderflow_workflow_runtime.authoring.saga import Saga
 from orderflow_workflow_runtime.authoring.tasks import Task
 from orders import workflow_names as names
@@ -41,7 +41,7 @@ def order_undo_workflow(
         total_cents=undone.total_cents,
         received_at=undone.received_at,
     )
-    yield ctx.call_activity(names.NOTIFY, input=notice, retry_policy=TELLING_RETRY)
+    yield ctx.call_activity(names.NOTIFY, input=notice, retry_policy=RETRY_FOR_A_DAY)
     return {"order_id": undone.order_id, "status": status.value}
 
 
@@ -58,5 +58,5 @@ def _conclude_retry(
 ) -> Generator[Task[Any], Any, dict[str, str]]:
     """Tell what became of a further try; the order has its one final status already."""
     retried = Retried(order_id=undone.order_id, retry=undone.retry, not_undone=tuple(left_over))
-    yield ctx.call_activity(names.CONCLUDE_RETRY, input=retried, retry_policy=TELLING_RETRY)
+    yield ctx.call_activity(names.CONCLUDE_RETRY, input=retried, retry_policy=RETRY_FOR_A_DAY)
     return {"order_id": undone.order_id, "status": "not_undone" if left_over else "settled"}

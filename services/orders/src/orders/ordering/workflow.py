@@ -17,7 +17,7 @@ from orderflow_contracts.approvals import Decision
 from orderflow_contracts.names import APPROVAL_DECIDED
 from orderflow_contracts.orders import OrderStatus, Reason
 from orderflow_contracts.tasks import TaskStatus
-from orderflow_workflow_runtime.authoring.policies import TELLING_RETRY, retry_for
+from orderflow_workflow_runtime.authoring.policies import RETRY_FOR_A_DAY, retry_for
 from orderflow_workflow_runtime.authoring.saga import Saga
 from orderflow_workflow_runtime.authoring.tasks import Task
 from orders import workflow_names as names
@@ -119,7 +119,7 @@ class _Way:
             total_cents=self._total_cents,
             received_at=self._order.received_at,
         )
-        return self._call(names.NOTIFY, notice, TELLING_RETRY)
+        return self._call(names.NOTIFY, notice, RETRY_FOR_A_DAY)
 
     def _reserve(self) -> Generator[Task[Any], Any, Ending | None]:
         self._step_fails_as = Reason.INVENTORY_UNAVAILABLE

@@ -44,7 +44,7 @@ from typing import Any, Final
 
 import structlog
 
-from orderflow_workflow_runtime.upstream.attempts import Attempt, Instance
+from orderflow_workflow_runtime.upstream.torn_histories.attempts import Attempt, Instance
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

@@ -14,8 +14,8 @@ import grpc
 import structlog
 from dapr.ext.workflow._durabletask.internal import orchestrator_service_pb2_grpc, protos
 
-from orderflow_workflow_runtime.upstream.attempts import Attempt
-from orderflow_workflow_runtime.upstream.turns import Step, Turns
+from orderflow_workflow_runtime.upstream.torn_histories.attempts import Attempt
+from orderflow_workflow_runtime.upstream.torn_histories.turns import Step, Turns
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

@@ -13,8 +13,8 @@ from typing import Any, Final, Self
 import grpc
 from dapr.ext.workflow._durabletask.internal.protos import CompleteTaskResponse
 
-from orderflow_workflow_runtime.upstream.restarts import Restarts
-from orderflow_workflow_runtime.upstream.turns import Turns
+from orderflow_workflow_runtime.upstream.torn_histories.restarts import Restarts
+from orderflow_workflow_runtime.upstream.torn_histories.turns import Turns
 
 ITEMS: Final = "/GetWorkItems"
 ANSWERS: Final = ("/CompleteOrchestratorTask", "/CompleteWorkflowTask")
