@@ -8,6 +8,7 @@ from unittest import mock
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_workflow_runtime import Activity, Worker
 from orderflow_workflow_runtime.authoring import Workflow
+from orderflow_workflow_runtime.upstream.registration import unmarked
 from system.engine_platform import EnginePlatform
 
 NO_ACTIVITIES: Mapping[str, Activity] = {}
@@ -32,7 +33,7 @@ async def running_worker(
         platform.service_settings,
         sidecar,
         platform.app.report,
-        workflows=workflows,
+        workflows={name: unmarked(workflow) for name, workflow in workflows.items()},
         activities=activities,
     )
     with mock.patch.object(asyncio, "new_event_loop", new_loop):

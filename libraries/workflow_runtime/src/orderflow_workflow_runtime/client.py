@@ -86,7 +86,7 @@ class DaprEngine:
             raise CannotRerun(str(error)) from error
 
     async def finished(self, instance_id: str) -> Instance | None:
-        """Wait until an instance has finished; None when there is none."""
+        """Wait until an instance has finished; one that is unknown may be started yet."""
         state = await _read(lambda: self._client.wait_for_workflow_completion(instance_id))
         return read_instance(state) if state is not None else None
 

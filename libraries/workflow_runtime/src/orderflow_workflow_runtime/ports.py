@@ -54,7 +54,7 @@ class ManagedEngine(Engine, Protocol):
     """
 
     async def pause(self, instance_id: str) -> None:
-        """Suspend an instance."""
+        """Suspend an instance; a finished one ignores it, as it does the next two."""
         ...
 
     async def resume(self, instance_id: str) -> None:
@@ -66,7 +66,10 @@ class ManagedEngine(Engine, Protocol):
         ...
 
     async def purge(self, instance_id: str) -> None:
-        """Delete a finished instance and its children."""
+        """Delete a finished instance and its children.
+
+        Raises `EngineUnavailable` for an active one.
+        """
         ...
 
     async def rerun(
@@ -79,7 +82,7 @@ class ManagedEngine(Engine, Protocol):
         ...
 
     async def finished(self, instance_id: str) -> Instance | None:
-        """Wait until an instance has finished; None when there is none."""
+        """Wait until an instance has finished; one that is unknown may be started yet."""
         ...
 
     async def ids(self, limit: int, token: str | None) -> tuple[list[str], str | None]:
