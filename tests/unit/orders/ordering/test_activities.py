@@ -324,6 +324,7 @@ async def test_an_order_that_waits_tells_its_batch(
     await activities.request_approval_activity(CONTEXT, asked)
     assert engine.raised == []
     engine.runs["batch-b1"] = []
+    engine.active.add("batch-b1")
 
     await activities.request_approval_activity(CONTEXT, asked)
 

@@ -264,7 +264,7 @@ async def test_an_undo_whose_id_another_holds_is_tried_again(store: OrderStore) 
     """It is not taken for under way."""
     await store.accept(ORDER)
 
-    with pytest.raises(EngineUnavailable, match="runs as undo-of-order-o1"):
+    with pytest.raises(EngineUnavailable, match="is active as undo-of-order-o1"):
         await OrderUndo(Busy("interactive_hello_workflow"), store).undo("o1", None)
 
 

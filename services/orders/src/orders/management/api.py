@@ -10,11 +10,11 @@ from pydantic import AfterValidator, BaseModel
 from orderflow_contracts.numbers import TypedDecimal, TypedNumber
 from orderflow_hosting.access import Role, changes, reads
 from orderflow_hosting.pages import After, Limit, Page, decode_cursor, encode_cursor
+from orderflow_workflow_runtime.durations import parse_duration
 from orderflow_workflow_runtime.instances import (
     HistoryEvent,
     Instance,
     RuntimeStatus,
-    parse_duration,
 )
 from orders.management.problems import ProblemRoute, invalid, problems
 from orders.management.service import Management
