@@ -10,13 +10,8 @@ from fakes.command import Run
 from fakes.workflow_server import HELLO, ManagedWorkflows
 from orderflow_contracts.fields import now
 from orderflow_workflow_runtime.instances import HistoryEvent
-from orders.ordering.actions import (
-    Step,
-)
-from orders.ordering.steps import (
-    STEPS,
-    describe,
-)
+from orders.ordering.actions import Step
+from orders.ordering.steps import STEPS, describe
 
 pytestmark = pytest.mark.usefixtures("settings")
 

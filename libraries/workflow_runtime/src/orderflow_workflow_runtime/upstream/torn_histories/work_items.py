@@ -1,4 +1,4 @@
-"""The worker's connection to the sidecar: of the work items and answers, only those that may pass.
+"""The worker's connection to the sidecar: passes only safe work items and answers.
 
 `turns` has the rule.
 """
@@ -13,15 +13,15 @@ from typing import Any, Final, Self
 import grpc
 from dapr.ext.workflow._durabletask.internal.protos import CompleteTaskResponse
 
-from orderflow_workflow_runtime.upstream.restarts import Restarts
-from orderflow_workflow_runtime.upstream.turns import Turns
+from orderflow_workflow_runtime.upstream.torn_histories.restarts import Restarts
+from orderflow_workflow_runtime.upstream.torn_histories.turns import Turns
 
 ITEMS: Final = "/GetWorkItems"
 ANSWERS: Final = ("/CompleteOrchestratorTask", "/CompleteWorkflowTask")
 ARRIVED: Final = (grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED)
-"""How the call with an answer ends that has arrived, or is too large ever to arrive."""
+"""How the call with an answer ends if it has arrived, or is too large to ever arrive."""
 LOOK_SECONDS: Final = 1.0
-"""An answer may be found to be lost while no work item comes."""
+"""How often lost answers are looked for while no work item comes."""
 
 Continuation = Callable[[grpc.ClientCallDetails, Any], Any]
 
@@ -39,7 +39,7 @@ class SafeTurns(  # grpcio has no types
     def intercept_unary_stream(
         self, continuation: Continuation, client_call_details: grpc.ClientCallDetails, request: Any
     ) -> Any:
-        """Sort the stream of work items; pass on every other as it is."""
+        """Filter the stream of work items; leave every other stream as it is."""
         if not _is_one_of(client_call_details, ITEMS):
             return continuation(client_call_details, request)
         self._turns.open(time.time())
@@ -49,7 +49,7 @@ class SafeTurns(  # grpcio has no types
     def intercept_unary_unary(
         self, continuation: Continuation, client_call_details: grpc.ClientCallDetails, request: Any
     ) -> Any:
-        """Send an answer if it may be sent, and note when it has arrived; make every other call."""
+        """Send an answer if it may be sent, and record its arrival; make every other call."""
         if not _is_one_of(client_call_details, *ANSWERS):
             return continuation(client_call_details, request)
         if not self._turns.begin_answer(request, time.time()):
@@ -75,7 +75,7 @@ class _NotCalled:
 
 
 class _SafeItems:
-    """A stream of work items as the SDK reads it: one after the other, until cancelled."""
+    """A stream of work items as the SDK reads it, one by one, until it is cancelled."""
 
     def __init__(self, stream: Any, turns: Turns, restarts: Restarts) -> None:
         self._stream = stream
@@ -95,20 +95,20 @@ class _SafeItems:
             except queue.Empty:
                 continue
             if isinstance(item, Exception):
-                self._arrived.put(item)  # whoever asks again gets the same
+                self._arrived.put(item)  # the next call gets the same
                 raise item
             if self._turns.take(item, time.time()):
                 return item
 
     def cancel(self) -> bool:
-        """End the stream, and with it the reading."""
+        """Cancel the stream, which ends the reading thread too."""
         return bool(self._stream.cancel())
 
     def _read(self) -> None:
         try:
             for item in self._stream:
                 self._arrived.put(item)
-        except Exception as error:  # noqa: BLE001 # whatever it is, the reader raises it again
+        except Exception as error:  # noqa: BLE001 # the reader raises it again
             self._arrived.put(error)
         else:
             self._arrived.put(StopIteration())

@@ -1,9 +1,9 @@
-"""Restarts of turns: the engine is asked to end whatever attempt is pending, and to begin another.
+"""Restarts of turns: the engine ends whatever attempt is pending, and begins another.
 
 Dapr 1.18 has no call for that. But when it cannot apply an answer, it ends the attempt without
-writing anything, logs `unknown action type`, and makes another attempt after a second. The answer
-that it cannot apply is an action that it knows by name only, without the fields that it requires.
-An answer with an action of no kind at all would crash it.
+writing anything, logs `unknown action type`, and makes another attempt after a second. Such an
+answer holds an action of a known kind without the fields that it requires. An action without a kind
+would crash Dapr.
 """
 
 import time
@@ -14,14 +14,14 @@ import grpc
 import structlog
 from dapr.ext.workflow._durabletask.internal import orchestrator_service_pb2_grpc, protos
 
-from orderflow_workflow_runtime.upstream.attempts import Attempt
-from orderflow_workflow_runtime.upstream.turns import Step, Turns
+from orderflow_workflow_runtime.upstream.torn_histories.attempts import Attempt
+from orderflow_workflow_runtime.upstream.torn_histories.turns import Step, Turns
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 CALL_SECONDS: Final = 5.0
 WAKING_EVENT: Final = "turn_was_repeated"
-"""An external event that no workflow waits for: it only makes the engine begin a turn."""
+"""An external event that no workflow waits for; it only makes the engine begin a turn."""
 
 
 _INAPPLICABLE: Final = protos.WorkflowAction(
@@ -30,7 +30,7 @@ _INAPPLICABLE: Final = protos.WorkflowAction(
 
 
 class Restarts:
-    """Restarts the turns of doubtful attempts, without blocking whoever asks for it."""
+    """Restarts the turns of doubtful attempts, without blocking the caller."""
 
     def __init__(
         self, turns: Turns, channel: grpc.Channel, clock: Callable[[], float] = time.time
@@ -40,7 +40,7 @@ class Restarts:
         self._hub: Any = orchestrator_service_pb2_grpc.TaskHubSidecarServiceStub(channel)
 
     def begin_due(self) -> None:
-        """Send all those restarts and events whose time has come."""
+        """Send all restarts and events that are due."""
         for attempt, step in self._turns.due(self._clock()):
             if step is Step.RESTART:
                 self._restart(attempt)
@@ -69,6 +69,6 @@ class Restarts:
             log.info("instance_woken", instance_id=attempt.instance_id)
             self._turns.release(attempt)
         elif "no such instance" in (call.details() or ""):
-            self._turns.release(attempt)  # it was purged: there is nobody to wake
+            self._turns.release(attempt)  # it was purged: there is nothing to wake
         else:
             log.warning("instance_not_woken", instance_id=attempt.instance_id, why=call.details())

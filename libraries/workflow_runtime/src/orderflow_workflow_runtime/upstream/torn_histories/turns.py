@@ -1,15 +1,15 @@
-"""Which work items of workflows the worker runs and answers, so that no history is torn.
+"""Decides which work items of workflows the worker runs and answers, so that no history is torn.
 
-The engine, in the sidecar, takes a workflow forward in turns. For each turn it sends a work item:
-the history, and what has happened since. The worker answers with actions, and these are written to
-the history. If the call that began a turn is given up, because a worker is lost or the health of
-the application changes, the engine makes another attempt at the turn, with another work item.
+The engine, in the sidecar, advances a workflow in turns. For each turn it sends a work item: the
+history, and what has happened since. The worker answers with actions, which are written to the
+history. If the call that began a turn is given up, because a worker is lost or the health of the
+application changes, the engine makes another attempt at the turn, with another work item.
 
 Dapr 1.18 matches an answer to the id of the instance and not to the attempt: an answer ends
 whatever attempt is pending when it arrives. An answer to another attempt at the same turn is as
-good as its own, for both have the same history. But where a turn gets two answers, the second ends
-the turn after it. The history then holds the actions of one turn twice, and the workflow stands
-still or fails. Hence the rule:
+good as its own, because both have the same history. But where a turn gets two answers, the second
+ends the turn after it. The history then holds the actions of one turn twice, and the workflow stops
+for ever or fails. Hence the rule:
 
     An attempt is run only if no earlier answer about its instance can still arrive.
 
@@ -23,13 +23,13 @@ There are three proofs of that, and each is enough (`Instance.is_safe`):
   returned, and `LATE_SECONDS` later if the call has failed.
 
 An attempt without proof is doubtful. It may be pending, or an earlier answer may have ended it. It
-is never run, only remembered. Mostly a newer attempt at this turn or the next comes soon, and takes
-its place. If none comes, and no answer is on its way, the engine is asked to restart the turn
-(`restarts`). A restart writes nothing, so it does no harm whatever attempt it ends. (Dapr does harm
-to a workflow that has continued as new within the attempt, hence the proof by kind.) The attempt
+is never run, only remembered. Usually a newer attempt at this turn or the next comes soon, and
+replaces it. If none comes, and no answer is on its way, the engine is asked to restart the turn
+(`restarts`). A restart writes nothing, so it is harmless whatever attempt it ends. (It is not for
+a workflow that has continued as new within the attempt, hence the proof by kind.) The attempt
 that follows begins after all answers have arrived, and is safe by time. If none follows, nothing
 was pending: an earlier answer has ended the doubtful attempt. If that answer may not have known of
-all its events, the workflow is woken by one more event, and takes them all in.
+all its events, the workflow is woken by one more event, and receives them all.
 
 Two things follow. Only the newest attempt of an instance is answered. And an attempt that began
 before the newest, while that one has yet to be answered, is left over from a call that was given
@@ -44,7 +44,7 @@ from typing import Any, Final
 
 import structlog
 
-from orderflow_workflow_runtime.upstream.attempts import Attempt, Instance
+from orderflow_workflow_runtime.upstream.torn_histories.attempts import Attempt, Instance
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -61,7 +61,7 @@ REMEMBERED_SECONDS: Final = 60.0
 
 
 class Step(Enum):
-    """What the engine is asked to do about a doubtful attempt that nothing replaces."""
+    """What the engine is asked to do about a doubtful attempt that is not replaced."""
 
     RESTART = "restart"
     WAKE = "wake"
@@ -69,7 +69,7 @@ class Step(Enum):
 
 @dataclass(slots=True)
 class _Hold:
-    """Until when the newest attempt of an instance is held, and what comes then."""
+    """Until when the newest attempt of an instance is held, and what is done then."""
 
     until: float
     step: Step = Step.RESTART
@@ -77,7 +77,7 @@ class _Hold:
 
 @dataclass(slots=True)
 class Turns:
-    """Sorts the attempts that come and the answers that go; called from several threads.
+    """Keeps track of attempts and answers, and decides about them; thread-safe.
 
     All times are in seconds since the epoch, by the clock that engine and worker share.
     """
@@ -91,7 +91,7 @@ class Turns:
     _tidied_at: float = 0.0
 
     def open(self, at: float) -> None:
-        """Begin a new stream: the engine has given up the attempts that it sent on the old one.
+        """Record a new stream: the engine has given up the attempts that it sent on the old one.
 
         Doubtful ones are still held: a workflow may have to be woken because of them.
         """
@@ -102,7 +102,7 @@ class Turns:
                     instance.newest = None
 
     def take(self, item: Any, at: float) -> bool:
-        """Take a work item that has come, and return whether it is to be run."""
+        """Record a work item, and return whether it is to be run."""
         if not item.HasField("workflowRequest"):
             return True
         item.completionToken = str(next(self._tokens))
@@ -123,12 +123,12 @@ class Turns:
             return is_safe
 
     def is_newest(self, instance_id: str, token: str) -> bool:
-        """Whether the attempt with this token may be run and answered still."""
+        """Whether the attempt with this token may still be run and answered."""
         with self._lock:
             return self._answerable(instance_id, token) is not None
 
     def begin_answer(self, answer: Any, at: float) -> bool:
-        """Return whether an answer is to be sent; if so, `end_answer` must follow."""
+        """Return whether an answer is to be sent; if so, call `end_answer` when the call ends."""
         with self._lock:
             instance = self._answerable(answer.instanceId, answer.completionToken)
             if instance is None:
@@ -140,9 +140,9 @@ class Turns:
             return True
 
     def end_answer(self, instance_id: str, at: float, *, arrived: bool) -> None:
-        """Note that the call with an answer has ended, and whether the engine has replied.
+        """Record that the call with an answer has ended, and whether the engine has replied.
 
-        If not, the answer may be lost, and the attempt pending for ever: it becomes doubtful.
+        If not, the answer may be lost and the attempt pending for ever: it becomes doubtful.
         """
         with self._lock:
             instance = self._touch(instance_id, at)
@@ -152,7 +152,7 @@ class Turns:
                 self._held[instance_id] = _Hold(instance.arrived_at)
 
     def due(self, at: float) -> list[tuple[Attempt, Step]]:
-        """Return the doubtful attempts about which the engine is to be asked now."""
+        """Return the doubtful attempts about which something is due now."""
         with self._lock:
             steps = []
             for key in [key for key, hold in self._held.items() if hold.until <= at]:
@@ -175,13 +175,13 @@ class Turns:
             return max(0.0, min([longest, *(hold.until - at for hold in self._held.values())]))
 
     def restarted(self, attempt: Attempt, at: float) -> None:
-        """Note that a restart has arrived: if something was pending, a newer attempt follows."""
+        """Record that a restart has arrived: if something was pending, a newer attempt follows."""
         with self._lock:
             if self._is_held(attempt):
                 self._held[attempt.instance_id] = _Hold(at + FOLLOWED_SECONDS, Step.WAKE)
 
     def release(self, attempt: Attempt) -> None:
-        """Forget a doubtful attempt that is not pending any more."""
+        """Forget a doubtful attempt that is no longer pending."""
         with self._lock:
             if self._is_held(attempt):
                 self._drop(attempt.instance_id)

@@ -1,4 +1,4 @@
-"""Attempts at the turns of workflows: what a work item tells about the turn that it asks for."""
+"""Attempts at the turns of workflows, as read from work items."""
 
 from dataclasses import dataclass
 from itertools import chain
@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 _NANOSECONDS: Final = 1e9
 
 Execution = tuple[int, str]
-"""When a workflow started under an instance id, in nanoseconds, and the id of that execution."""
+"""When an execution started under an instance id, in nanoseconds, and its own id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,8 @@ class Attempt:
     """One attempt of the engine at a turn; a retry of the turn is another attempt.
 
     `began_at` is in seconds since the epoch, by the engine's clock. `written` counts the events in
-    the history, and `added` those that the turn adds whatever is answered. `events` identifies what
-    has happened since the last turn.
+    the history, and `added` those that the turn adds whatever the answer is. `events` identifies
+    what has happened since the last turn.
     """
 
     instance_id: str
@@ -36,7 +36,7 @@ class Attempt:
         return cls(
             instance_id=request.instanceId,
             token=token,
-            # The last: what an earlier attempt has added may be among the new events still.
+            # The last one: events that an earlier attempt added may still be among the new ones.
             began_at=_nanoseconds(started[-1]) / _NANOSECONDS if started else arrived_at,
             execution=_execution(request),
             written=known + len(request.pastEvents),
@@ -48,16 +48,16 @@ class Attempt:
     def is_only_one(self) -> bool:
         """Whether there is no other attempt at this turn: a workflow has just continued as new.
 
-        It does so within an attempt, whose work item goes to the worker for the next turn at once.
-        In any other case the workflow starts before the attempt begins.
+        It does so within an attempt, which sends the work item for the next turn at once. In any
+        other case the workflow starts before the attempt begins.
         """
         return self.execution is not None and self.execution[0] / _NANOSECONDS >= self.began_at
 
     def is_after(self, other: Self, actions: int) -> bool:
-        """Whether the history holds what `other`, answered with so many actions, has led to.
+        """Whether the history holds the result of `other`, answered with this number of actions.
 
-        Every action adds an event to the history, but for a few kinds that add none: so one event
-        is all that is required of several actions.
+        Most actions add an event to the history, and a few kinds add none: so several actions are
+        required to have added one event only.
         """
         if self.execution is not None and other.execution not in (None, self.execution):
             return self.execution > other.execution
@@ -68,9 +68,10 @@ class Attempt:
 class Instance:
     """What is known of the attempts at an instance's turns, and of the answers to them.
 
-    `newest` is the newest attempt, if it may be answered or is held, and `answered` the last that
-    was answered, with so many `actions`. `on_their_way` counts the answers whose calls have not
-    ended; at `arrived_at`, in seconds since the epoch, all others have arrived.
+    `newest` is the newest attempt, if it may be answered or is held. `answered` is the last one
+    that was answered, and `actions` the number of actions in that answer. `on_their_way` counts the
+    answers whose calls have not ended. By `arrived_at`, in seconds since the epoch, all others have
+    arrived.
     """
 
     touched_at: float
@@ -89,22 +90,22 @@ class Instance:
         return not self.on_their_way and attempt.began_at > max(self.arrived_at, opened_at)
 
     def is_left_over(self, attempt: Attempt) -> bool:
-        """Whether the answer to a newer attempt, still to come, makes this one needless."""
+        """Whether the answer to a newer attempt, which is still to come, serves this one too."""
         newest = self.newest
         return newest is not None and self.awaits_answer and attempt.began_at < newest.began_at
 
     def knows(self, attempt: Attempt) -> bool:
-        """Whether the last answer is known, and knew of all events of an attempt that it ended."""
+        """Whether the last answer is known, and took all events of an attempt into account."""
         return self.answered is not None and attempt.events <= self.answered.events
 
     @property
     def awaits_answer(self) -> bool:
-        """Whether the worker has yet to answer the newest attempt."""
+        """Whether the worker has not yet answered the newest attempt."""
         return self.newest is not None and self.newest is not self.answered
 
 
 def _execution(request: Any) -> Execution | None:
-    """Find out which execution this is; None if only a later part of the history was sent."""
+    """Return the execution; None if only a later part of the history was sent."""
     for event in chain(request.pastEvents, request.newEvents):
         if event.HasField("executionStarted"):
             instance = event.executionStarted.workflowInstance
