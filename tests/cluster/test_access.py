@@ -8,7 +8,7 @@ import pytest
 
 from cluster.scripts import ASK, KNOCK
 from cluster.shop import VISITOR, ClusterShop
-from orderflow_cli.people import chosen_tokens, with_token, without_tokens
+from orderflow_cli.accounts import chosen_tokens, with_token, without_tokens
 from orderflow_contracts.access import Role, new_token
 from system.storefront import new_id, wait_for
 

@@ -10,8 +10,8 @@ from orderflow_cli import show
 from orderflow_cli.app import ENDED_OTHERWISE, AsJson, app, services
 from orderflow_cli.client import Orderflow
 from orderflow_cli.errors import OrderflowError, Refusal
-from orderflow_cli.following import NOT_FOUND
-from orderflow_cli.reading import Submission
+from orderflow_cli.order_tracker import NOT_FOUND
+from orderflow_cli.submissions import Submission
 from orderflow_contracts.batches import Batch
 from orderflow_contracts.orders import OrderStatus
 

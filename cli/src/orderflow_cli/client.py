@@ -12,11 +12,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from orderflow_cli.errors import OrderflowError, Refusal
 from orderflow_cli.feed import StatusFeed
-from orderflow_cli.following import NOT_FOUND, Following
 from orderflow_cli.models import DeadLetter, Page
+from orderflow_cli.order_tracker import NOT_FOUND, Following
 from orderflow_cli.proxies import open_client
+from orderflow_cli.service import CONNECT_SECONDS, STRUCTURED_EVENT, TIMEOUT_SECONDS, Service
 from orderflow_cli.settings import Settings
-from orderflow_cli.wire import CONNECT_SECONDS, STRUCTURED_EVENT, TIMEOUT_SECONDS, Service
 from orderflow_cli.workflows.client import Workflows
 from orderflow_contracts import names
 from orderflow_contracts.approvals import Approval, ApprovalStatus, Decision

@@ -9,9 +9,9 @@ from typing import Final
 from orderflow_cli.client import Orderflow
 from orderflow_cli.errors import Refusal
 from orderflow_cli.feed import StatusFeed
-from orderflow_cli.narrator import Narrator, Purchase
+from orderflow_cli.purchase_progress import Narrator, Purchase
+from orderflow_cli.service import FORBIDDEN, UNAUTHORIZED
 from orderflow_cli.terminal import clean, clean_lines
-from orderflow_cli.wire import FORBIDDEN, UNAUTHORIZED
 from orderflow_contracts.approvals import Decision
 from orderflow_contracts.inventory import Stock, StockItem
 from orderflow_contracts.numbers import read_whole_number

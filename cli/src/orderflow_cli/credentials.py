@@ -10,8 +10,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from orderflow_cli.access_file import AccessStore
+from orderflow_cli.accounts import owner
 from orderflow_cli.errors import OrderflowError
-from orderflow_cli.people import owner
 from orderflow_contracts.access import TOKEN_PATTERN
 
 VARIABLE: Final = "ORDERFLOW_TOKEN"

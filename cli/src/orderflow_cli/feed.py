@@ -12,10 +12,10 @@ import httpx
 from httpx_sse import EventSource, SSEError
 from pydantic import ValidationError
 
-from orderflow_cli import wire
+from orderflow_cli import service
+from orderflow_cli.connection_errors import explain
 from orderflow_cli.credentials import Credential
 from orderflow_cli.errors import OrderflowError
-from orderflow_cli.failures import explain
 from orderflow_cli.proxies import open_client
 from orderflow_contracts.names import ORDERS
 from orderflow_contracts.orders import OrderStatusChanged
@@ -56,7 +56,7 @@ class StatusFeed:
 
     def __enter__(self) -> Self:
         """Open the feed; raise `OrderflowError` at once if orders is not there."""
-        limits = httpx.Timeout(wire.CONNECT_SECONDS, read=SILENCE_SECONDS)
+        limits = httpx.Timeout(service.CONNECT_SECONDS, read=SILENCE_SECONDS)
         http = open_client(limits, self._orders_url)
         self._thread = threading.Thread(
             target=self._run, args=(http,), name="status-feed", daemon=True
@@ -79,7 +79,7 @@ class StatusFeed:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
         if self._thread is not None:
-            self._thread.join(wire.CONNECT_SECONDS)
+            self._thread.join(service.CONNECT_SECONDS)
 
     def next(self, timeout: float) -> OrderStatusChanged | None:
         """Wait for a change of any order; None after so many seconds without one.
@@ -120,7 +120,7 @@ class StatusFeed:
 
     def _read(self, http: httpx.Client) -> None:
         headers = {"accept": "text/event-stream", "cache-control": "no-store"}
-        headers |= wire.shown(self._credential, self._orders_url)
+        headers |= service.shown(self._credential, self._orders_url)
         if self._position:
             headers["last-event-id"] = self._position
         with http.stream("GET", f"{self._orders_url}/orders/stream", headers=headers) as response:
@@ -129,7 +129,7 @@ class StatusFeed:
                 return
             if not response.is_success:
                 response.read()
-                raise wire.refusal(ORDERS, self._orders_url, response, self._credential)
+                raise service.refusal(ORDERS, self._orders_url, response, self._credential)
             self._is_open = True
             self._settled.set()
             for event in EventSource(response).iter_sse():

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from orderflow_cli import (
     batch_commands,
+    operations_commands,
     order_commands,
-    shop_commands,
     task_commands,
     token_commands,
     user_commands,
@@ -14,17 +14,17 @@ from orderflow_cli import (
 from orderflow_cli.app import app
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.terminal import clean_lines, fitted
-from orderflow_cli.workflows import change_commands, look_commands, replay_commands
+from orderflow_cli.workflows import change_commands, query_commands, replay_commands
 
 __all__ = [
     "app",
     "batch_commands",
     "change_commands",
-    "look_commands",
     "main",
+    "operations_commands",
     "order_commands",
+    "query_commands",
     "replay_commands",
-    "shop_commands",
     "task_commands",
     "token_commands",
     "user_commands",

@@ -20,9 +20,9 @@ from orderflow_cli.batch_commands import ARRIVAL_SECONDS, publish_batch, tell, w
 from orderflow_cli.client import Orderflow
 from orderflow_cli.console import Answers, Console
 from orderflow_cli.feed import StatusFeed
-from orderflow_cli.following import Following
+from orderflow_cli.order_tracker import Following
 from orderflow_cli.publishing import endings, publish_all, summary
-from orderflow_cli.reading import Submission, read_orders, read_text, read_unchecked
+from orderflow_cli.submissions import Submission, read_orders, read_text, read_unchecked
 from orderflow_cli.terminal import clean
 from orderflow_contracts.attention import OrderAttention
 from orderflow_contracts.orders import OrderStatus, OrderStatusChanged

@@ -7,7 +7,7 @@ from typing import Final
 
 from orderflow_cli.client import Orderflow
 from orderflow_cli.errors import OrderflowError
-from orderflow_cli.reading import Submission
+from orderflow_cli.submissions import Submission
 from orderflow_contracts.orders import OrderStatusChanged
 
 IN_FLIGHT: Final = 16

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from orderflow_cli import people, show
+from orderflow_cli import accounts, show
 from orderflow_cli.access_file import AccessStore
 from orderflow_cli.app import AsJson, app
 from orderflow_cli.credentials import VARIABLE, access_path
@@ -26,7 +26,7 @@ def add(
 ) -> None:
     """Make a token and print it, this once: only its digest is kept."""
     store, secret = AccessStore(access_path()), new_token()
-    store.change(lambda file: people.with_token(file, name, role, secret))
+    store.change(lambda file: accounts.with_token(file, name, role, secret))
     print(secret, flush=True)
     show.explain(
         f"This token acts in the name of {name}. It is shown this once: keep it where nobody else "
@@ -41,7 +41,7 @@ def list_tokens(*, as_json: AsJson = False) -> None:
     found = AccessStore(access_path()).read().tokens
     if as_json:
         items = [
-            {"id": people.token_id(token), **token.model_dump(mode="json", exclude={"sha256"})}
+            {"id": accounts.token_id(token), **token.model_dump(mode="json", exclude={"sha256"})}
             for token in found
         ]
         show.as_json({"items": items})
@@ -49,7 +49,7 @@ def list_tokens(*, as_json: AsJson = False) -> None:
     table = show.new_table("id", "name", "roles", "made")
     for token in found:
         table.add_row(
-            people.token_id(token),
+            accounts.token_id(token),
             show.cell(token.name),
             ", ".join(token.roles),
             show.cell(show.moment(token.created_at)),
@@ -69,7 +69,7 @@ def remove(
     """Remove tokens, which count no more at once."""
     store = AccessStore(access_path())
     former = store.change(
-        lambda file: people.without_tokens(file, people.chosen_tokens(file, name_or_id))
+        lambda file: accounts.without_tokens(file, accounts.chosen_tokens(file, name_or_id))
     )
-    for token in people.chosen_tokens(former, name_or_id):
-        show.explain(f"Token {people.token_id(token)} of {token.name} counts no more.")
+    for token in accounts.chosen_tokens(former, name_or_id):
+        show.explain(f"Token {accounts.token_id(token)} of {token.name} counts no more.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from orderflow_cli import passwords, people, show
+from orderflow_cli import accounts, passwords, show
 from orderflow_cli.access_file import AccessStore
 from orderflow_cli.app import AsJson, app
 from orderflow_cli.credentials import access_path
@@ -42,10 +42,10 @@ def add(
     A viewer looks; an approver looks and decides; an operator looks, and does all else.
     """
     roles, store = role or [Role.VIEWER], _store()
-    people.must_be_new(store.read(), people.possible_name(name))
+    accounts.must_be_new(store.read(), accounts.possible_name(name))
     password = _new_password(name, from_stdin=password_stdin, generate=generate)
     kept = passwords.hashed(password)
-    store.change(lambda file: people.with_user(file, name, roles, kept))
+    store.change(lambda file: accounts.with_user(file, name, roles, kept))
     if generate:
         print(password)
     show.explain(f"{name} may sign in as {_listed(roles)}: {store.path}")
@@ -69,7 +69,7 @@ def list_users(*, as_json: AsJson = False) -> None:
 @users.command(short_help="Remove a user.")
 def remove(*, name: Name) -> None:
     """Remove a user, who is signed out at once; tokens of that name are something else."""
-    former = _store().change(lambda file: people.without_user(file, name))
+    former = _store().change(lambda file: accounts.without_user(file, name))
     show.explain(f"{name} may sign in no more.")
     left = sum(token.name == name for token in former.tokens)
     if left:
@@ -82,10 +82,10 @@ def remove(*, name: Name) -> None:
 def password(*, name: Name, password_stdin: FromStdin = False, generate: Generate = False) -> None:
     """Give a user another password; it is asked for, twice."""
     store = _store()
-    people.user_of(store.read(), name)
+    accounts.user_of(store.read(), name)
     new = _new_password(name, from_stdin=password_stdin, generate=generate)
     kept = passwords.hashed(new)
-    store.change(lambda file: people.with_changed_user(file, name, password_hash=kept))
+    store.change(lambda file: accounts.with_changed_user(file, name, password_hash=kept))
     if generate:
         print(new)
     show.explain(f"{name} has another password.")
@@ -94,7 +94,7 @@ def password(*, name: Name, password_stdin: FromStdin = False, generate: Generat
 @users.command(short_help="Give a user other roles.")
 def roles(*, name: Name, role: RolesOption) -> None:
     """Give a user these roles in place of the former ones, at once."""
-    _store().change(lambda file: people.with_changed_user(file, name, roles=tuple(role)))
+    _store().change(lambda file: accounts.with_changed_user(file, name, roles=tuple(role)))
     show.explain(f"{name} is {_listed(role)} from now on.")
 
 

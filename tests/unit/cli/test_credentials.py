@@ -7,10 +7,10 @@ import pytest
 from fakes.command import Run
 from fakes.shop import Shop
 from orderflow_cli.access_file import AccessStore, write_private
+from orderflow_cli.accounts import with_token
 from orderflow_cli.client import Orderflow
 from orderflow_cli.credentials import load_credential
 from orderflow_cli.errors import OrderflowError
-from orderflow_cli.people import with_token
 from orderflow_cli.settings import Settings, load
 from orderflow_contracts.access import Role, new_token
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from fakes.command import Run
 from fakes.shop import Shop
-from orderflow_cli import reading
+from orderflow_cli import submissions as submission_reader
 from orderflow_cli.client import Orderflow
 from orderflow_cli.publishing import publish_all
-from orderflow_cli.reading import LineNumbers, Submission, read_orders
 from orderflow_cli.settings import Settings
+from orderflow_cli.submissions import LineNumbers, Submission, read_orders
 
 
 def order(number: int) -> str:
@@ -49,7 +49,7 @@ def test_each_character_is_searched_for_its_line_once(
             counted.append(own)
             super().__init__(own)
 
-    monkeypatch.setattr(reading, "LineNumbers", Counting)
+    monkeypatch.setattr(submission_reader, "LineNumbers", Counting)
     separator = ",\n" if form == "[{}]" else "\n"
     text = form.replace("{}", separator.join(map(order, range(3_000))))
 

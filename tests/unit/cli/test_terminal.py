@@ -24,12 +24,12 @@ from orderflow_cli import batch_commands, order_commands, show
 from orderflow_cli.console import Answers, _say
 from orderflow_cli.main import main
 from orderflow_cli.models import DeadLetter, Page
-from orderflow_cli.narrator import Narrator, Purchase
+from orderflow_cli.purchase_progress import Narrator, Purchase
 from orderflow_cli.terminal import CANNOT_WRITE, CLOSED_PIPE, clean, clean_lines, fitted
-from orderflow_cli.workflows.listing import show_workflow, show_workflows
+from orderflow_cli.workflows.history_view import show_history
+from orderflow_cli.workflows.instance_view import show_workflow, show_workflows
 from orderflow_cli.workflows.models import Failure, HistoryEvent, Workflow
 from orderflow_cli.workflows.replay_commands import escaped
-from orderflow_cli.workflows.story import show_history
 from orderflow_contracts.approvals import Approval, ApprovalStatus
 from orderflow_contracts.batches import Batch, BatchedOrder, BatchStatus
 from orderflow_contracts.inventory import Stock, StockItem

@@ -15,8 +15,8 @@ import pytest
 import trustme
 
 from orderflow_cli.client import Orderflow
+from orderflow_cli.connection_errors import explain
 from orderflow_cli.errors import OrderflowError, ServiceUnreachable
-from orderflow_cli.failures import explain
 from orderflow_cli.settings import Settings
 from orderflow_cli.trust import trusted
 

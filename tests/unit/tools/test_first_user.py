@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orderflow_cli import passwords, people
+from orderflow_cli import accounts, passwords
 from orderflow_cli.access_file import AccessStore, write_private
 from orderflow_cli.settings import load
 from orderflow_contracts.access import AccessFile, Role, token_digest
@@ -71,7 +71,7 @@ def test_a_password_of_ones_own_is_not_said_to_be_in_the_file(settings: Settings
     first_user.prepare(settings)
     other = passwords.hashed("another password")
     AccessStore(settings.access_file).change(
-        lambda file: people.with_changed_user(file, "rene", password_hash=other)
+        lambda file: accounts.with_changed_user(file, "rene", password_hash=other)
     )
 
     told = "\n".join(first_user.sign_in(settings))
@@ -84,7 +84,7 @@ def test_users_that_are_there_are_enough(settings: Settings) -> None:
     """Somebody who has made users before the first run gets no other one."""
     kept = passwords.hashed("alice's password")
     AccessStore(settings.access_file).change(
-        lambda file: people.with_user(file, "alice", [Role.VIEWER], kept)
+        lambda file: accounts.with_user(file, "alice", [Role.VIEWER], kept)
     )
 
     assert first_user.prepare(settings) is None

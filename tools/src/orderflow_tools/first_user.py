@@ -4,7 +4,7 @@ import getpass
 from collections.abc import Iterator
 from typing import Final
 
-from orderflow_cli import passwords, people
+from orderflow_cli import accounts, passwords
 from orderflow_cli.access_file import AccessStore, write_private
 from orderflow_cli.credentials import load_credential
 from orderflow_cli.errors import OrderflowError
@@ -60,7 +60,7 @@ def sign_in(settings: Settings, made: str | None = None) -> Iterator[str]:
 def machine_user() -> str:
     """Name the first user as the machine does, where that can be a name."""
     try:
-        return people.possible_name(getpass.getuser())
+        return accounts.possible_name(getpass.getuser())
     except (KeyError, OSError, OrderflowError):  # a container's user may have no name
         return NAMELESS
 
@@ -69,7 +69,7 @@ def _make_user(settings: Settings, store: AccessStore) -> str:
     name, password = machine_user(), passwords.made()
     write_private(settings.first_user_file, f"{name}\n{password}\n")
     kept = passwords.hashed(password)
-    store.change(lambda file: people.with_user(file, name, ROLES, kept))
+    store.change(lambda file: accounts.with_user(file, name, ROLES, kept))
     return password
 
 
@@ -78,7 +78,7 @@ def _make_token(settings: Settings, store: AccessStore) -> None:
     write_private(settings.token_file, f"{secret}\n")
 
     def rule(file: AccessFile) -> AccessFile:
-        return people.with_token(file, name, Role, secret)
+        return accounts.with_token(file, name, Role, secret)
 
     store.change(rule)
 

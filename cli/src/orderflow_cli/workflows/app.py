@@ -8,7 +8,7 @@ import typer
 
 from orderflow_cli.app import app
 from orderflow_cli.errors import OrderflowError
-from orderflow_cli.reading import read_text, refuse_constant
+from orderflow_cli.submissions import read_text, refuse_constant
 
 JSON_OR_FILE: Final = "JSON|@FILE"
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from orderflow_cli.errors import OrderflowError, Refusal
 from orderflow_cli.models import Page
-from orderflow_cli.wire import TIMEOUT_SECONDS, Service
+from orderflow_cli.service import TIMEOUT_SECONDS, Service
 from orderflow_cli.workflows.models import (
     Done,
     HistoryEvent,

@@ -12,8 +12,8 @@ from typing import Any, Final
 import httpx
 from httpx_sse import aconnect_sse
 
+from orderflow_cli.service import STRUCTURED_EVENT, shown
 from orderflow_cli.settings import load
-from orderflow_cli.wire import STRUCTURED_EVENT, shown
 from orderflow_contracts import names
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderStatus

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import yaml
 
-from orderflow_cli import passwords, people
+from orderflow_cli import accounts, passwords
 from orderflow_contracts.access import AccessFile, Role, new_token
 from orderflow_tools.cluster.client import Client
 
@@ -56,10 +56,10 @@ SECRETS: Final[Mapping[str, Callable[[], dict[str, str]]]] = {
 def access() -> tuple[dict[str, str], dict[str, str]]:
     """Return a first user and a token as services read them, and as people use them."""
     password, token = passwords.made(), new_token()
-    file = people.with_user(
+    file = accounts.with_user(
         AccessFile(), NAME, (Role.APPROVER, Role.OPERATOR), passwords.hashed(password)
     )
-    file = people.with_token(file, NAME, Role, token)
+    file = accounts.with_token(file, NAME, Role, token)
     used = {"name": NAME, "password": password, "token": token}
     return {ACCESS_KEY: file.model_dump_json(indent=2)}, used
 

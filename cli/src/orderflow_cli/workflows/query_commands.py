@@ -9,9 +9,9 @@ from orderflow_cli import show
 from orderflow_cli.app import ENDED_OTHERWISE, OUT_OF_TIME, AsJson, Limit, services, whole_number
 from orderflow_cli.terminal import clean
 from orderflow_cli.workflows.app import InstanceId, workflows
-from orderflow_cli.workflows.listing import show_workflow, show_workflows
+from orderflow_cli.workflows.history_view import show_history
+from orderflow_cli.workflows.instance_view import show_workflow, show_workflows
 from orderflow_cli.workflows.models import RuntimeStatus, Workflow
-from orderflow_cli.workflows.story import show_history
 
 
 @workflows.command("list", short_help="List workflows.")

@@ -7,9 +7,9 @@ from typing import Final, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from orderflow_cli.connection_errors import explain
 from orderflow_cli.credentials import FILE_VARIABLE, VARIABLE, Credential
 from orderflow_cli.errors import OrderflowError, Refusal
-from orderflow_cli.failures import explain
 
 Model = TypeVar("Model", bound=BaseModel)
 

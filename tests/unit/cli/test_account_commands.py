@@ -11,7 +11,7 @@ import pytest
 from fakes.command import Run
 from orderflow_cli import passwords
 from orderflow_cli.access_file import AccessStore
-from orderflow_cli.people import with_token
+from orderflow_cli.accounts import with_token
 from orderflow_contracts.access import (
     AccessFile,
     Role,

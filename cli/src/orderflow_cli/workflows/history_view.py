@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from orderflow_cli.show import NOTHING, cell, console, new_table, print_table, span
-from orderflow_cli.workflows.listing import compact, cut
+from orderflow_cli.workflows.instance_view import compact, cut
 from orderflow_cli.workflows.models import HistoryEvent
 
 WORDS: Final = {
