@@ -1,4 +1,4 @@
-"""Commands for whoever runs the shop: approvals, stock and dead letters."""
+"""Commands for approvals, stock and dead letters."""
 
 from typing import Annotated
 
@@ -13,18 +13,20 @@ from orderflow_cli.models import DeadLetter
 from orderflow_cli.terminal import clean
 from orderflow_contracts.approvals import ApprovalStatus, Decision
 
-Comment = Annotated[str, typer.Option(help="Why, for the record.")]
+Comment = Annotated[str, typer.Option(help="The reason, recorded with the decision.")]
 ALL = "all"
 
 
-@app.command(short_help="List requests for approval.")
+@app.command(short_help="List approval requests.")
 def approvals(
     *,
-    status: Annotated[ApprovalStatus | None, typer.Option(help="Those with this status.")] = None,
+    status: Annotated[
+        ApprovalStatus | None, typer.Option(help="Only those with this status.")
+    ] = None,
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List requests for approval."""
+    """List approval requests."""
     with services() as flow:
         found = flow.approvals(status, limit)
     if as_json:
@@ -41,13 +43,13 @@ def approve(*, order_id: OrderIdArgument, comment: Comment = "", approver: Appro
 
 @app.command(short_help="Deny an order's payment.")
 def deny(*, order_id: OrderIdArgument, comment: Comment = "", approver: Approver) -> None:
-    """Deny an order's payment; what was set aside for it goes back on the shelf."""
+    """Deny an order's payment; its reserved stock is released."""
     _decide(order_id, approver, comment, approved=False)
 
 
-@app.command(short_help="Show what lies on the shelf.")
+@app.command(short_help="Show the stock.")
 def stock(*, as_json: AsJson = False) -> None:
-    """Show what lies on the shelf, what of it is reserved, and what can be bought."""
+    """Show the quantity on hand, reserved and available of each item."""
     with services() as flow:
         found = flow.stock()
     if as_json:
@@ -56,21 +58,21 @@ def stock(*, as_json: AsJson = False) -> None:
         show.show_stock(found)
 
 
-@app.command(short_help="Put pieces on the shelf.")
+@app.command(short_help="Add stock.")
 def restock(
     *,
-    item: Annotated[str | None, typer.Argument(help="This item; all if none is named.")] = None,
+    item: Annotated[str | None, typer.Argument(help="The item; all items if omitted.")] = None,
     quantity: Annotated[
         int | None,
         typer.Argument(
             parser=whole_number(1, 1_000_000),
             metavar="[QUANTITY]",
-            help="So many more; without: back to the opening stock.",
+            help="The quantity to add; if omitted, reset to the opening stock.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add so many pieces of an item, or bring one or all items back to the opening stock."""
+    """Add stock of an item, or reset one or all items to the opening stock."""
     with services() as flow:
         found = flow.restock(item, quantity)
     if as_json:
@@ -84,16 +86,16 @@ def dead_letters(
     *,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[ID|all]", help="One of them, such as orders:3; all if omitted."),
+        typer.Argument(metavar="[ID|all]", help="A dead letter, such as orders:3; all if omitted."),
     ] = None,
     resend: Annotated[
         bool,
-        typer.Option("--resend", help="Publish them again; with `all`, those not yet sent again."),
+        typer.Option("--resend", help="Resend them; with `all`, those not resent yet."),
     ] = False,
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List events that orders and approvals could not handle, and why, or send them again."""
+    """List events that orders and approvals could not handle, and why, or resend them."""
     with services() as flow:
         found = _chosen(flow.dead_letters(limit), name)
         if resend:
@@ -102,8 +104,8 @@ def dead_letters(
         show.as_json(found)
     elif resend:
         for letter in found:
-            print(f"{letter.name} was sent again on {clean(letter.topic)}")
-        print(f"{len(found)} sent again.")
+            print(f"{letter.name} resent on {clean(letter.topic)}")
+        print(f"{len(found)} resent.")
     else:
         show.show_dead_letters(found)
 
@@ -118,7 +120,7 @@ def _decide(order_id: str, approver: str, comment: str, *, approved: bool) -> No
         missing = flow.decide(order_id, decision).approvals_missing
     word = "approved" if approved else "denied"
     rest = "; one more approver is needed" if missing else ""
-    print(f"Order {clean(order_id)} is {word} by {clean(approver)}{rest}.")
+    print(f"Order {clean(order_id)} {word} by {clean(approver)}{rest}.")
 
 
 def _chosen(letters: list[DeadLetter], name: str | None) -> list[DeadLetter]:
@@ -129,8 +131,8 @@ def _chosen(letters: list[DeadLetter], name: str | None) -> list[DeadLetter]:
         return found
     if found:
         names = " or ".join(letter.name for letter in found)
-        raise OrderflowError(f"{name} can be {names}: say which")
-    raise OrderflowError(f"there is no dead letter {name}; `orderflow dead-letters` lists them")
+        raise OrderflowError(f"{name} is ambiguous: use {names}")
+    raise OrderflowError(f"there is no dead letter {name}; list them with `orderflow dead-letters`")
 
 
 def _resend(flow: Orderflow, letters: list[DeadLetter], *, is_one: bool) -> list[DeadLetter]:

@@ -1,24 +1,24 @@
-"""Following orders to their end: every change once and in turn, from the feed and the orders."""
+"""Tracks orders until they end: every change once and in sequence, from the feed and the orders."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from orderflow_cli.errors import NotInTime, Refusal, ServiceUnreachable
+from orderflow_cli.errors import RequestRejected, ServiceUnreachable, WaitTimedOut
 from orderflow_cli.feed import StatusFeed
 from orderflow_contracts.orders import Order, OrderStatus, OrderStatusChanged
 
-FIRST_LOOK_SECONDS: Final = 2.0
-LONGEST_LOOK_SECONDS: Final = 30.0
+FIRST_READ_SECONDS: Final = 2.0
+MAX_READ_SECONDS: Final = 30.0
 NOT_FOUND: Final = 404
 
 
-class Following:
-    """Iterates over the changes of some orders until each has its final status.
+class OrderTracker:
+    """Iterates over the status changes of some orders until each has its final status.
 
-    The feed tells what happens. An order itself is read where the feed cannot have told: where a
-    sequence number is missing, and after a while without news, ever more seldom, for an order that
-    was submitted before and ended long ago makes no news at all.
+    The changes come from the feed. The order itself is read when a sequence number is missing, and
+    at growing intervals while the feed is silent, because an order that ended before the feed was
+    opened never appears in it.
     """
 
     def __init__(
@@ -33,31 +33,31 @@ class Following:
         self._read_order = read_order
         self._feed = feed
         self._last = dict.fromkeys(order_ids, after)
-        self._begun = time.monotonic()
+        self._started_at = time.monotonic()
         self._timeout = timeout
-        self._pause = FIRST_LOOK_SECONDS
-        self._look_at = self._begun + self._pause
+        self._pause = FIRST_READ_SECONDS
+        self._next_read_at = self._started_at + self._pause
 
-    def look(self) -> Iterator[OrderStatusChanged]:
-        """Yield what the orders themselves tell beyond what is known."""
+    def catch_up(self) -> Iterator[OrderStatusChanged]:
+        """Read the orders, and yield the changes that have not been seen yet."""
         for order_id in list(self._last):
             yield from self._missing(order_id)
 
     def __iter__(self) -> Iterator[OrderStatusChanged]:
-        """Yield each change; raise `NotInTime` after the time, if one was given."""
+        """Yield each change; raise `WaitTimedOut` after the time limit, if there is one."""
         while self._last:
             change = self._feed.next(self._wait_seconds())
             if change is not None and change.order_id in self._last:
-                yield from self._in_turn(change)
-                self._pause = FIRST_LOOK_SECONDS
-                self._look_at = time.monotonic() + self._pause
-            elif time.monotonic() >= self._look_at:
-                yield from self.look()
-                self._pause = min(self._pause * 2, LONGEST_LOOK_SECONDS)
-                self._look_at = time.monotonic() + self._pause
+                yield from self._in_sequence(change)
+                self._pause = FIRST_READ_SECONDS
+                self._next_read_at = time.monotonic() + self._pause
+            elif time.monotonic() >= self._next_read_at:
+                yield from self.catch_up()
+                self._pause = min(self._pause * 2, MAX_READ_SECONDS)
+                self._next_read_at = time.monotonic() + self._pause
             self._check_time()
 
-    def _in_turn(self, change: OrderStatusChanged) -> Iterator[OrderStatusChanged]:
+    def _in_sequence(self, change: OrderStatusChanged) -> Iterator[OrderStatusChanged]:
         if change.sequence > self._last[change.order_id] + 1:
             yield from self._missing(change.order_id)
         yield from self._new(change)
@@ -66,10 +66,10 @@ class Following:
         try:
             order = self._read_order(order_id)
         except ServiceUnreachable:
-            return  # the feed has more patience, and tells when it is over
-        except Refusal as refusal:
-            if refusal.status == NOT_FOUND:
-                return  # its event is still under way
+            return  # the feed keeps trying longer, and reports when it gives up
+        except RequestRejected as rejection:
+            if rejection.status == NOT_FOUND:
+                return  # its event has not arrived yet
             raise
         for change in changes_of(order):
             yield from self._new(change)
@@ -84,32 +84,32 @@ class Following:
         yield change
 
     def _wait_seconds(self) -> float:
-        end = self._look_at
+        end = self._next_read_at
         if self._timeout is not None:
-            end = min(end, self._begun + self._timeout)
+            end = min(end, self._started_at + self._timeout)
         return end - time.monotonic()
 
     def _check_time(self) -> None:
         if self._timeout is None or not self._last:
             return
-        if time.monotonic() - self._begun >= self._timeout:
+        if time.monotonic() - self._started_at >= self._timeout:
             first, *others = self._last
             more = f" and {len(others)} more" if others else ""
-            raise NotInTime(
-                f"order {first}{more} did not come as far within {self._timeout:g} seconds; "
-                f"`orderflow order {first}` shows where it is"
+            raise WaitTimedOut(
+                f"order {first}{more} did not finish within {self._timeout:g} seconds; "
+                f"see its status with `orderflow order {first}`"
             )
 
 
 def changes_of(order: Order) -> Iterator[OrderStatusChanged]:
-    """Tell an order's history as the changes that made it."""
+    """Convert an order's history to status changes."""
     for entry in order.history:
-        known = entry.status is not OrderStatus.RECEIVED
+        is_priced = entry.status is not OrderStatus.RECEIVED
         yield OrderStatusChanged(
             order_id=order.order_id,
             sequence=entry.sequence,
             status=entry.status,
             reason=entry.reason,
-            total_cents=order.total_cents if known else None,
+            total_cents=order.total_cents if is_priced else None,
             at=entry.at,
         )

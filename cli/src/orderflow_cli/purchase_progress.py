@@ -1,4 +1,4 @@
-"""The console's lines about one purchase, as its statuses come."""
+"""The lines that the console prints about one order as its status changes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,21 +7,21 @@ from typing import Final
 from orderflow_contracts.inventory import StockItem
 from orderflow_contracts.orders import OrderStatus, OrderStatusChanged
 
-WHY: Final = {
+REASONS: Final = {
     "out_of_stock": "there are not enough {item} in stock, only {available}",
     "unknown_item": "there is no such item as {item}",
     "denied": "the payment was not approved",
-    "approval_expired": "nobody approved the payment in time",
+    "approval_expired": "the payment was not approved in time",
     "payment_declined": "the payment was declined",
-    "invalid": "it is not a valid order",
-    "cancelled_on_request": "somebody cancelled it",
-    "undo_failed": "not everything could be undone, so somebody must look at it",
+    "invalid": "the order is not valid",
+    "cancelled_on_request": "it was cancelled on request",
+    "undo_failed": "the rollback is incomplete and an operator must act",
 }
 
 
 @dataclass(frozen=True)
 class Purchase:
-    """What is bought, and how much of it there was when it was ordered."""
+    """What is bought, and how much of it was available at the time."""
 
     order_id: str
     item: str
@@ -31,24 +31,24 @@ class Purchase:
 
     @classmethod
     def of(cls, order_id: str, stock: StockItem, quantity: int) -> "Purchase":
-        """Buy so many pieces of what lies on the shelf."""
+        """Return the purchase of a quantity of an item in stock."""
         return cls(order_id, stock.item, quantity, stock.unit_price_cents, stock.available)
 
 
-class Narrator:
-    """Says each line once, in the order in which the steps are taken."""
+class PurchaseProgress:
+    """Prints each line once, in the order of the steps."""
 
     def __init__(
-        self, purchase: Purchase, say: Callable[[str], None], left: Callable[[], int]
+        self, purchase: Purchase, print_line: Callable[[str], None], on_hand: Callable[[], int]
     ) -> None:
         self._purchase = purchase
-        self._say = say
-        self._left = left
+        self._print_line = print_line
+        self._on_hand = on_hand
         self._amount = dollars(purchase.unit_price_cents * purchase.quantity)
         self._is_paying = False
 
-    def tell(self, change: OrderStatusChanged) -> None:
-        """Say what this change means."""
+    def report(self, change: OrderStatusChanged) -> None:
+        """Print the lines for a status change."""
         if change.total_cents is not None:
             self._amount = dollars(change.total_cents)
         match change.status:
@@ -59,14 +59,16 @@ class Narrator:
             case OrderStatus.AWAITING_APPROVAL:
                 self._awaiting_approval()
             case OrderStatus.APPROVED:
-                self._say(f"INFO:NotifyActivity:Payment for order {self._id} has been approved!")
+                self._print_line(
+                    f"INFO:NotifyActivity:Payment for order {self._id} has been approved!"
+                )
                 self._paying()
             case OrderStatus.PAID:
                 self._paid()
             case OrderStatus.COMPLETED:
                 self._completed()
             case _:
-                self._ended_badly(change)
+                self._failed(change)
 
     @property
     def _id(self) -> str:
@@ -78,23 +80,23 @@ class Narrator:
 
     def _received(self) -> None:
         quantity, item = self._purchase.quantity, self._purchase.item
-        self._say(
+        self._print_line(
             f"INFO:NotifyActivity:Received order {self._id} for {self._goods} at ${self._amount} !"
         )
-        self._say(
+        self._print_line(
             f"INFO:VerifyInventoryActivity:Verifying inventory for order {self._id} "
             f"of {quantity} {item}"
         )
 
     def _reserved(self) -> None:
         item = self._purchase.item
-        self._say(
+        self._print_line(
             f"INFO:VerifyInventoryActivity:There are {self._purchase.available} "
             f"{item[:1].upper()}{item[1:]} available for purchase"
         )
 
     def _awaiting_approval(self) -> None:
-        self._say(
+        self._print_line(
             f"INFO:RequestApprovalActivity:Requesting approval for payment of {self._amount} USD "
             f"for {self._goods}"
         )
@@ -102,48 +104,48 @@ class Narrator:
     def _paying(self) -> None:
         if not self._is_paying:
             self._is_paying = True
-            self._say(
+            self._print_line(
                 f"INFO:ProcessPaymentActivity:Processing payment: {self._id} for {self._goods} "
                 f"at {self._amount} USD"
             )
 
     def _paid(self) -> None:
         self._paying()
-        self._say(
+        self._print_line(
             f"INFO:ProcessPaymentActivity:Payment for request ID {self._id} processed successfully"
         )
-        self._say(
+        self._print_line(
             f"INFO:UpdateInventoryActivity:Checking inventory for order {self._id} "
             f"for {self._goods}"
         )
 
     def _completed(self) -> None:
-        self._say(
-            f"INFO:UpdateInventoryActivity:There are now {self._left()} {self._purchase.item} "
+        self._print_line(
+            f"INFO:UpdateInventoryActivity:There are now {self._on_hand()} {self._purchase.item} "
             "left in stock"
         )
-        self._say(f"INFO:NotifyActivity:Order {self._id} has completed!")
+        self._print_line(f"INFO:NotifyActivity:Order {self._id} has completed!")
         self._result(OrderStatus.COMPLETED)
 
-    def _ended_badly(self, change: OrderStatusChanged) -> None:
+    def _failed(self, change: OrderStatusChanged) -> None:
         ended = change.status.replace("_", " ")
-        why = _why(change.reason or "no reason is given", self._purchase)
-        self._say(f"INFO:NotifyActivity:Order {self._id} has ended as {ended}: {why}")
+        why = _why(change.reason or "no reason given", self._purchase)
+        self._print_line(f"INFO:NotifyActivity:Order {self._id} has ended as {ended}: {why}")
         self._result(change.status)
 
     def _result(self, status: OrderStatus) -> None:
-        self._say(f"Workflow completed! Result: {status.upper()}")
-        self._say(f"  Purchase of item is {status.upper()}")
+        self._print_line(f"Workflow completed! Result: {status.upper()}")
+        self._print_line(f"  Purchase of item is {status.upper()}")
 
 
 def _why(reason: str, purchase: Purchase) -> str:
-    if reason in WHY:
-        return WHY[reason].format(item=purchase.item, available=purchase.available)
+    if reason in REASONS:
+        return REASONS[reason].format(item=purchase.item, available=purchase.available)
     return reason.replace("_", " ")
 
 
 def dollars(cents: int) -> str:
-    """Write cents as dollars the way the console does: no more digits than there must be.
+    """Format cents as dollars, without a fraction if it is zero.
 
     >>> dollars(16500000), dollars(1250)
     ('165000', '12.50')

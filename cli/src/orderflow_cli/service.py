@@ -1,4 +1,4 @@
-"""One service over HTTP: every failure becomes one clear sentence."""
+"""A service over HTTP; every failure becomes an error with a readable message."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from orderflow_cli.connection_errors import explain
 from orderflow_cli.credentials import FILE_VARIABLE, VARIABLE, Credential
-from orderflow_cli.errors import OrderflowError, Refusal
+from orderflow_cli.errors import OrderflowError, RequestRejected
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -21,7 +21,7 @@ FORBIDDEN: Final = 403
 
 
 class Service:
-    """A service by its name and base URL. Its calls are safe to make from several threads."""
+    """A service with its name and base URL. Thread-safe."""
 
     def __init__(
         self, name: str, url: str, http: httpx.Client, credential: Credential | None = None
@@ -32,7 +32,7 @@ class Service:
         self._credential = credential
 
     def without_credential(self) -> "Service":
-        """Return the same service, asked by nobody in particular."""
+        """Return a client of the same service that sends no credential."""
         return Service(self.name, self.url, self._http)
 
     def read(
@@ -40,24 +40,24 @@ class Service:
         path: str,
         model: type[Model],
         *,
-        patience: float = TIMEOUT_SECONDS,
+        timeout: float = TIMEOUT_SECONDS,
         **query: str | int | None,
     ) -> Model:
-        """GET a document, which may be so many seconds in coming."""
+        """GET a document, waiting up to `timeout` seconds for it."""
         request = self._http.build_request(
             "GET",
             self._to(path),
-            params=_given(query),
-            timeout=httpx.Timeout(patience, connect=CONNECT_SECONDS),
+            params=_query_parameters(query),
+            timeout=httpx.Timeout(timeout, connect=CONNECT_SECONDS),
         )
         return self._parse(self._call(request), model)
 
     def do(self, path: str, body: object = None) -> httpx.Response:
-        """POST a JSON body; return the answer unread."""
+        """POST a JSON body; return the response."""
         return self._call(self._http.build_request("POST", self._to(path), json=body))
 
     def ask(self, path: str, model: type[Model], body: object) -> Model:
-        """POST a JSON body; return the document that comes back."""
+        """POST a JSON body; return the document in the response."""
         return self._parse(self.do(path, body), model)
 
     def change(
@@ -66,22 +66,22 @@ class Service:
         model: type[Model],
         content: bytes | None = None,
         *,
-        patience: float = TIMEOUT_SECONDS,
+        timeout: float = TIMEOUT_SECONDS,
         **query: str | int | None,
     ) -> Model:
-        """POST a query, and JSON text where there is some; return the document that comes back."""
+        """POST a query and optional JSON text; return the document in the response."""
         request = self._http.build_request(
             "POST",
             self._to(path),
-            params=_given(query),
+            params=_query_parameters(query),
             content=content,
             headers={} if content is None else {"content-type": "application/json"},
-            timeout=httpx.Timeout(patience, connect=CONNECT_SECONDS),
+            timeout=httpx.Timeout(timeout, connect=CONNECT_SECONDS),
         )
         return self._parse(self._call(request), model)
 
     def send(self, path: str, content: bytes, content_type: str) -> None:
-        """POST bytes of some type."""
+        """POST bytes with a content type."""
         headers = {"content-type": content_type}
         self._call(
             self._http.build_request("POST", self._to(path), content=content, headers=headers)
@@ -91,55 +91,55 @@ class Service:
         return self.url + path
 
     def _call(self, request: httpx.Request) -> httpx.Response:
-        request.headers.update(shown(self._credential, self.url))
+        request.headers.update(auth_headers(self._credential, self.url))
         try:
             response = self._http.send(request)
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise explain(self.name, self.url, error) from error
         if not response.is_success:
-            raise refusal(self.name, self.url, response, self._credential)
+            raise error_from_response(self.name, self.url, response, self._credential)
         return response
 
     def _parse(self, response: httpx.Response, model: type[Model]) -> Model:
         try:
             return model.model_validate_json(response.content)
         except ValidationError as error:
-            raise _stranger(self.name, self.url, "something unknown") from error
+            raise _unexpected_response(self.name, self.url, "an unexpected document") from error
 
 
-def _given(query: Mapping[str, str | int | None]) -> dict[str, str | int]:
+def _query_parameters(query: Mapping[str, str | int | None]) -> dict[str, str | int]:
     given = {key: value for key, value in query.items() if value is not None}
     for key, value in given.items():
         if isinstance(value, str) and not _is_text(value):
             what = key.replace("_", " ")
-            raise OrderflowError(f"{value!r} cannot be the {what}: it is not text")
+            raise OrderflowError(f"{value!r} is not a valid {what}: it is not text")
     return given
 
 
 def _is_text(value: str) -> bool:
-    """Tell whether there are no bytes in it that this terminal's encoding does not have."""
+    """Return whether it is free of bytes that the terminal's encoding could not decode."""
     return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
-def shown(credential: Credential | None, url: str) -> dict[str, str]:
-    """Return the headers that show a credential to the service at an address."""
+def auth_headers(credential: Credential | None, url: str) -> dict[str, str]:
+    """Return the headers that authenticate a request to the service at an address."""
     return {} if credential is None else credential.headers(url)
 
 
-def refusal(
+def error_from_response(
     name: str, url: str, response: httpx.Response, credential: Credential | None = None
 ) -> OrderflowError:
-    """Read a problem document, or an error of the sidecar; say what helps if a token would."""
+    """Convert a problem document or a sidecar error; suggest a remedy if a token would help."""
     try:
         document = json.loads(response.content)
     except ValueError:
         document = None
     if not isinstance(document, dict):
         if url.startswith("http:") and b"HTTPS" in response.content:
-            return OrderflowError(f"{name} at {url} speaks TLS: its address begins with https://")
-        return _stranger(name, url, f"HTTP status {response.status_code}")
+            return OrderflowError(f"{name} at {url} uses TLS: its address must begin with https://")
+        return _unexpected_response(name, url, f"HTTP status {response.status_code}")
     if "detail" in document:
-        return Refusal(
+        return RequestRejected(
             name,
             response.status_code,
             str(document.get("code", "")),
@@ -148,36 +148,38 @@ def refusal(
         )
     if "message" in document:
         code = str(document.get("errorCode", ""))
-        return Refusal(name, response.status_code, code, _root(str(document["message"])))
-    return _stranger(name, url, f"HTTP status {response.status_code}")
+        return RequestRejected(
+            name, response.status_code, code, _root_cause(str(document["message"]))
+        )
+    return _unexpected_response(name, url, f"HTTP status {response.status_code}")
 
 
 def _remedy(status: int, url: str, credential: Credential | None) -> str:
-    """Say how to be let in; nothing where that is not what was wrong."""
-    make = "`orderflow tokens add` makes one"
-    if credential is not None and shown(credential, url):
+    """Say how to authenticate; empty if authentication is not the problem."""
+    create = "create one with `orderflow tokens add`"
+    if credential is not None and auth_headers(credential, url):
         return {
-            UNAUTHORIZED: f"the token from {credential.source} does not count there; {make}",
-            FORBIDDEN: f"it was asked with the token from {credential.source}",
+            UNAUTHORIZED: f"the token from {credential.source} is not valid there; {create}",
+            FORBIDDEN: f"the request used the token from {credential.source}",
         }.get(status, "")
     if status != UNAUTHORIZED:
         return ""
-    give = f"by {VARIABLE} or {FILE_VARIABLE}"
+    place = f"in {VARIABLE} or {FILE_VARIABLE}"
     if credential is None:
-        return f"give a token {give}; {make}"
+        return f"provide a token {place}; {create}"
     return (
-        f"the token in {credential.source} is for this machine's services alone: give one for "
-        f"{url} {give}"
+        f"the token in {credential.source} is only for services on this machine: provide one for "
+        f"{url} {place}"
     )
 
 
-def _root(message: str) -> str:
-    """Leave out the sidecar's account of how a gRPC error came to it."""
+def _root_cause(message: str) -> str:
+    """Return the original message of a gRPC error, without the sidecar's wrapping."""
     return message.rpartition("desc = ")[2] or message
 
 
-def _stranger(name: str, url: str, what: str) -> OrderflowError:
+def _unexpected_response(name: str, url: str, what: str) -> OrderflowError:
     return OrderflowError(
-        f"{name} at {url} answered with {what} - does another program listen there, or another "
-        "version? `make status` tells"
+        f"{name} at {url} answered with {what} - is another program or version listening there? "
+        "Check it with `make status`"
     )

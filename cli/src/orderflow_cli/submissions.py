@@ -1,4 +1,4 @@
-"""Reading orders that a person wrote down, and saying what is wrong with them and where."""
+"""Reads orders from a file or standard input, and reports what is wrong and on which line."""
 
 import json
 import re
@@ -15,16 +15,16 @@ from pydantic_core import ErrorDetails
 from orderflow_cli.errors import OrderflowError
 from orderflow_contracts.orders import OrderSubmitted
 
-MOST_FAULTS_TOLD: Final = 10
+MAX_REPORTED_FAULTS: Final = 10
 ID: Final = r"[A-Za-z0-9_-]{1,64}"
 BLANKS: Final = " \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What is to be published, as JSON text, and under which id.
+    """JSON text to publish, and its event ID.
 
-    Text takes a tenth of the memory of what it describes, and there may be very many.
+    Text takes a tenth of the memory of the parsed value, and there may be very many.
     """
 
     event_id: str
@@ -32,7 +32,7 @@ class Submission:
 
     @classmethod
     def of(cls, event_id: str, data: object) -> "Submission":
-        """Return the submission of a JSON value."""
+        """Create a submission from a JSON value."""
         return cls(event_id, json.dumps(data))
 
     @property
@@ -42,17 +42,17 @@ class Submission:
 
     @property
     def is_object(self) -> bool:
-        """Whether it is a JSON object, as every order is."""
+        """Whether it is a JSON object, as an order must be."""
         return self.content.startswith("{")
 
     @property
-    def makes_an_order(self) -> bool:
-        """Whether orders will know an order by the event's id, be it only to reject it."""
+    def creates_order(self) -> bool:
+        """Whether orders will record an order under the event's ID, even if only to reject it."""
         return self.is_object and re.fullmatch(ID, self.event_id) is not None
 
 
 class LineNumbers:
-    """Numbers the lines of a text for positions that only grow; each character is read once."""
+    """Returns line numbers for increasing positions in a text, reading each character once."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -60,14 +60,14 @@ class LineNumbers:
         self._line = 1
 
     def at(self, position: int) -> int:
-        """Return the number of the line on which a position is."""
+        """Return the line number of a position."""
         self._line += self._text.count("\n", self._position, position)
         self._position = position
         return self._line
 
 
 class Faults:
-    """The first faults of a file, and how many there are."""
+    """The first faults in a file, and the number of all."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -76,20 +76,20 @@ class Faults:
     def add(self, line: int, fault: str) -> None:
         """Record a fault."""
         self.count += 1
-        if self.count <= MOST_FAULTS_TOLD:
+        if self.count <= MAX_REPORTED_FAULTS:
             self._first.append(f"line {line}, {fault}")
 
     def describe(self, orders: int, source: str) -> str:
-        """Say that so many orders are not all valid, and why."""
-        told = list(self._first)
-        if self.count > len(told):
-            told.append(f"and {self.count - len(told)} more")
-        of = "the order is" if orders == 1 else f"of {orders} orders some are"
-        return "\n  ".join([f"{source}: {of} not valid, nothing was published:", *told])
+        """Return a message that lists the faults."""
+        messages = list(self._first)
+        if self.count > len(messages):
+            messages.append(f"and {self.count - len(messages)} more")
+        subject = "the order is" if orders == 1 else f"some of the {orders} orders are"
+        return "\n  ".join([f"{source}: {subject} not valid, so nothing was published:", *messages])
 
 
 def read_text(file: str) -> tuple[str, str]:
-    """Read a file, or standard input for `-`; return the text, and what to call its source."""
+    """Read a file, or standard input for `-`; return the text and the source's name."""
     source = "standard input" if file == "-" else file
     try:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
@@ -101,7 +101,7 @@ def read_text(file: str) -> tuple[str, str]:
 
 
 def not_utf8(source: str, error: UnicodeDecodeError) -> str:
-    """Say where a text is in another encoding, and what to do."""
+    """Return a message that says where a text is not UTF-8, and what to do."""
     line = error.object.count(b"\n", 0, error.start) + 1
     byte = error.object[error.start]
     return (
@@ -117,22 +117,22 @@ def read_orders(
     *,
     checked: Callable[[int], None] = lambda _: None,
 ) -> list[Submission]:
-    """Read one JSON object, a JSON array or JSON lines, and check every order.
+    """Read a JSON object, a JSON array or JSON lines, and validate every order.
 
-    An order without an `order_id` gets one; within a batch `<batch_id>-<n>`, the same each time.
-    `checked` is called with the position in the text of each order that was checked. Raises
-    `OrderflowError` with the line and the field of what is wrong.
+    An order without an `order_id` gets one; within a batch it is always `<batch_id>-<n>`.
+    `checked` is called with the text position of each validated order. Raises `OrderflowError`,
+    naming the line and field of each fault.
     """
     submissions: list[Submission] = []
     faults = Faults()
     lines_of_ids: dict[str, int] = {}
     for start, line, value in _values(text, source):
         number = len(submissions) + 1
-        event_id, data = _identified(value, f"{batch_id}-{number}" if batch_id else None)
+        event_id, data = _with_id(value, f"{batch_id}-{number}" if batch_id else None)
         found = list(_faults(data))
         is_known, earlier = event_id in lines_of_ids, lines_of_ids.setdefault(event_id, line)
         if is_known and not found:
-            found = [f"order_id: {event_id} stands on line {earlier} already"]
+            found = [f"order_id: {event_id} is already used on line {earlier}"]
         for fault in found:
             faults.add(line, fault)
         submissions.append(Submission.of(event_id, data))
@@ -140,19 +140,19 @@ def read_orders(
     if faults.count:
         raise OrderflowError(faults.describe(len(submissions), source))
     if not submissions:
-        raise OrderflowError(f"{source} holds no order")
+        raise OrderflowError(f"{source} contains no orders")
     return submissions
 
 
 def read_unchecked(text: str, source: str) -> list[Submission]:
-    """Read whatever is there: JSON values as such, and what is no JSON as one text."""
+    """Read without validation: JSON values one by one, or else the whole text as one string."""
     try:
         return [Submission.of(_event_id(data), data) for _, _, data in _values(text, source)]
     except OrderflowError:
         return [Submission.of(uuid.uuid4().hex, text)]
 
 
-def _identified(data: object, own_id: str | None) -> tuple[str, object]:
+def _with_id(data: object, own_id: str | None) -> tuple[str, object]:
     event_id = _event_id(data, own_id)
     if isinstance(data, dict) and data.get("order_id") is None:
         data = {**data, "order_id": event_id}
@@ -160,39 +160,41 @@ def _identified(data: object, own_id: str | None) -> tuple[str, object]:
 
 
 def _event_id(data: object, own_id: str | None = None) -> str:
-    """Take the order's id for its event's, so that a second publication is the same event."""
+    """Use the order's ID as the event ID, so that publishing again repeats the same event."""
     order_id = data.get("order_id") if isinstance(data, dict) else None
     return order_id if isinstance(order_id, str) and order_id else own_id or uuid.uuid4().hex
 
 
 def _values(text: str, source: str) -> Iterator[tuple[int, int, Any]]:
-    """Yield each JSON value of an array, or of a row of them, with its position and its line."""
+    """Yield each JSON value of an array or a sequence, with its position and line number."""
     text = text.removeprefix("\ufeff")
     lines = LineNumbers(text)
-    decoder = json.JSONDecoder(parse_constant=refuse_constant)
+    decoder = json.JSONDecoder(parse_constant=reject_constant)
     try:
         start = _skip(text, 0, BLANKS)
-        between = BLANKS
+        separators = BLANKS
         if text.startswith("[", start):
-            json.loads(text)  # the whole must be an array; then its items can be found one by one
-            between = BLANKS + ","
-            start = _skip(text, start + 1, between)
-        while start < len(text) and not (between != BLANKS and text[start] == "]"):
+            json.loads(text)  # rejects an incomplete array before its items are read one by one
+            separators = BLANKS + ","
+            start = _skip(text, start + 1, separators)
+        while start < len(text) and not (separators != BLANKS and text[start] == "]"):
             value, end = decoder.raw_decode(text, start)
             yield start, lines.at(start), value
-            start = _skip(text, end, between)
+            start = _skip(text, end, separators)
     except json.JSONDecodeError as error:
         raise OrderflowError(
-            f"{source} is no JSON at line {error.lineno}, column {error.colno}: {error.msg}; "
-            "nothing was published"
+            f"{source} is not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+            "; nothing was published"
         ) from None
     except (RecursionError, ValueError) as error:
-        raise OrderflowError(f"{source} is no JSON: {error}; nothing was published") from None
+        raise OrderflowError(
+            f"{source} is not valid JSON: {error}; nothing was published"
+        ) from None
 
 
-def refuse_constant(name: str) -> None:
-    """Refuse NaN and the infinities, which Python's reader takes for JSON."""
-    raise ValueError(f"{name} is no number of JSON")
+def reject_constant(name: str) -> None:
+    """Reject NaN and the infinities, which Python accepts although they are not JSON."""
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _skip(text: str, start: int, what: str) -> int:
@@ -208,10 +210,10 @@ def _faults(data: object) -> Iterator[str]:
         is_short = isinstance(data, dict) and "lines" not in data
         details = error.errors(include_url=False, include_input=False)
         places = [detail["loc"] for detail in details]
-        around = {place[:length] for place in places for length in range(len(place))}
+        parents = {place[:length] for place in places for length in range(len(place))}
         for detail in details:
-            if detail["loc"] in around:
-                continue  # a list is called empty when its only item is wrong: that is told
+            if detail["loc"] in parents:
+                continue  # pydantic also reports a list as empty if its only item is wrong
             yield f"{_field(detail, is_short=is_short)}: {detail['msg']}"
 
 

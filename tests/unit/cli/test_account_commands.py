@@ -1,4 +1,4 @@
-"""Users and tokens by command: who is in the file afterwards, and what was shown to whom."""
+"""Commands about users and tokens: the access file they write, and what they print."""
 
 import getpass
 import json
@@ -22,7 +22,7 @@ from orderflow_contracts.access import (
 PASSWORD = "correct horse battery"  # noqa: S105 - it opens nothing
 
 
-def held(home: Path) -> AccessFile:
+def access_file(home: Path) -> AccessFile:
     return AccessStore(home / "access.json").read()
 
 
@@ -32,25 +32,25 @@ def add(run: Run, name: str, *options: str) -> None:
 
 
 def test_a_user_is_added_with_roles_and_a_hash(run: Run, home: Path) -> None:
-    """What is kept lets the password be checked, and does not hold it."""
+    """The file has a hash that verifies the password, and not the password itself."""
     add(run, "alice", "--role", "operator", "--role", "approver")
 
-    (user,) = held(home).users
+    (user,) = access_file(home).users
     assert (user.name, user.roles) == ("alice", (Role.APPROVER, Role.OPERATOR))
-    assert passwords.fits(user.password_hash, PASSWORD)
-    assert not passwords.fits(user.password_hash, PASSWORD + "!")
+    assert passwords.matches(user.password_hash, PASSWORD)
+    assert not passwords.matches(user.password_hash, PASSWORD + "!")
     assert PASSWORD not in (home / "access.json").read_text()
 
 
-def test_without_a_role_a_user_may_look(run: Run, home: Path) -> None:
-    """The least role is the default one."""
+def test_the_default_role_is_viewer(run: Run, home: Path) -> None:
+    """The default is the role with the fewest rights."""
     add(run, "carol")
 
-    assert held(home).users[0].roles == (Role.VIEWER,)
+    assert access_file(home).users[0].roles == (Role.VIEWER,)
 
 
-def test_the_file_and_its_new_folder_are_this_users_alone(run: Run, home: Path) -> None:
-    """Nobody else on the machine reads hashes, or puts another file in its place."""
+def test_the_file_and_its_new_folder_are_private(run: Run, home: Path) -> None:
+    """No other user on the machine can read or replace the file."""
     add(run, "alice")
 
     assert (home / "access.json").stat().st_mode & 0o777 == 0o600
@@ -58,22 +58,22 @@ def test_the_file_and_its_new_folder_are_this_users_alone(run: Run, home: Path) 
     assert sorted(path.name for path in home.iterdir()) == ["access.json", "access.json.lock"]
 
 
-def test_a_made_password_is_all_that_standard_output_holds(run: Run, home: Path) -> None:
-    """A script can take it; people read the rest beside it."""
+def test_a_generated_password_is_alone_on_standard_output(run: Run, home: Path) -> None:
+    """A script can read the password; messages go to standard error."""
     outcome = run("users", "add", "alice", "--generate")
 
     (password,) = outcome.lines
     assert len(password) >= 20
-    assert passwords.fits(held(home).users[0].password_hash, password)
+    assert passwords.matches(access_file(home).users[0].password_hash, password)
     assert password not in outcome.err
 
 
 @pytest.mark.parametrize(
-    ("typed", "again", "said"),
+    ("typed", "again", "message"),
     [
         (PASSWORD, PASSWORD, None),
-        (PASSWORD, PASSWORD + "!", "two different passwords"),
-        ("too short", "too short", "12 to 256 characters, and this one 9"),
+        (PASSWORD, PASSWORD + "!", "the two passwords differ"),
+        ("too short", "too short", "12 to 256 characters, and this one has 9"),
     ],
 )
 def test_a_password_is_asked_for_twice(
@@ -82,9 +82,9 @@ def test_a_password_is_asked_for_twice(
     monkeypatch: pytest.MonkeyPatch,
     typed: str,
     again: str,
-    said: str | None,
+    message: str | None,
 ) -> None:
-    """At a terminal nothing is shown, and a slip changes nothing."""
+    """At a terminal there is no echo, and a typing error changes nothing."""
     answers = iter([typed, again])
     monkeypatch.setattr(getpass, "getpass", lambda _prompt: next(answers))
     terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
@@ -92,13 +92,13 @@ def test_a_password_is_asked_for_twice(
 
     outcome = run("users", "add", "alice")
 
-    assert outcome.code == (0 if said is None else 1)
-    assert said is None or said in outcome.err
-    assert len(held(home).users) == (1 if said is None else 0)
+    assert outcome.code == (0 if message is None else 1)
+    assert message is None or message in outcome.err
+    assert len(access_file(home).users) == (1 if message is None else 0)
 
 
-def test_nobody_is_asked_where_there_is_no_terminal(run: Run) -> None:
-    """A script learns of the two other ways."""
+def test_there_is_no_prompt_without_a_terminal(run: Run) -> None:
+    """The error names the two alternatives."""
     outcome = run("users", "add", "alice")
 
     assert outcome.code == 1
@@ -106,58 +106,58 @@ def test_nobody_is_asked_where_there_is_no_terminal(run: Run) -> None:
     assert "--generate" in outcome.err
 
 
-def test_two_ways_to_a_password_exclude_each_other(run: Run) -> None:
-    """It would not be clear which one counts."""
+def test_password_options_are_mutually_exclusive(run: Run) -> None:
+    """It would not be clear which password applies."""
     outcome = run("users", "add", "alice", "--generate", "--password-stdin", typed=PASSWORD)
 
     assert outcome.code == 2
 
 
 @pytest.mark.parametrize("name", ["", " alice", "a\nb", "x" * 129])
-def test_what_cannot_be_a_name_is_refused(run: Run, home: Path, name: str) -> None:
-    """Before a password is asked for, in one sentence."""
+def test_an_invalid_name_is_rejected(run: Run, home: Path, name: str) -> None:
+    """The name is rejected before a password is generated."""
     for command in (("users", "add", name, "--generate"), ("tokens", "add", name, "--role=viewer")):
         outcome = run(*command)
         assert outcome.code == 1
-        assert "cannot be a name" in outcome.err
+        assert "is not a valid name" in outcome.err
         assert outcome.out == ""
-    assert held(home) == AccessFile()
+    assert access_file(home) == AccessFile()
 
 
 def test_a_name_is_taken_once(run: Run, home: Path) -> None:
-    """Adding does not change who is there."""
+    """Adding a user does not change an existing one."""
     add(run, "alice", "--role", "operator")
     before = (home / "access.json").read_bytes()
 
     outcome = run("users", "add", "alice", "--generate")
 
     assert outcome.code == 1
-    assert "there is a user alice already" in outcome.err
+    assert "user alice already exists" in outcome.err
     assert (home / "access.json").read_bytes() == before
 
 
-def test_password_and_roles_change_alone(run: Run, home: Path) -> None:
-    """Each command changes the one thing that it names, of the one user."""
+def test_password_and_roles_change_independently(run: Run, home: Path) -> None:
+    """Each command changes one field of one user."""
     add(run, "alice", "--role", "operator")
     add(run, "bob")
-    first = held(home)
+    first = access_file(home)
 
     assert run("users", "password", "alice", "--password-stdin", typed="another one\n").code == 1
     changed = run("users", "password", "alice", "--generate")
     assert changed.code == 0
-    second = held(home)
-    assert passwords.fits(second.users[0].password_hash, changed.lines[0])
+    second = access_file(home)
+    assert passwords.matches(second.users[0].password_hash, changed.lines[0])
     assert second.users[0].roles == first.users[0].roles
 
     assert run("users", "roles", "alice", "--role", "viewer").code == 0
-    third = held(home)
+    third = access_file(home)
     assert third.users[0].roles == (Role.VIEWER,)
     assert third.users[0].password_hash == second.users[0].password_hash
     assert first.users[1] == second.users[1] == third.users[1]
 
 
 def test_a_removed_user_leaves_the_others_and_the_tokens(run: Run, home: Path) -> None:
-    """That tokens of the name go on to count is said, with what ends that."""
+    """The output says that tokens with that name remain valid, and how to remove them."""
     add(run, "alice")
     add(run, "bob")
     run("tokens", "add", "alice", "--role", "viewer")
@@ -166,24 +166,24 @@ def test_a_removed_user_leaves_the_others_and_the_tokens(run: Run, home: Path) -
 
     assert outcome.code == 0
     assert "`orderflow tokens remove alice`" in outcome.err
-    assert [user.name for user in held(home).users] == ["bob"]
-    assert len(held(home).tokens) == 1
+    assert [user.name for user in access_file(home).users] == ["bob"]
+    assert len(access_file(home).tokens) == 1
 
 
 @pytest.mark.parametrize(
     "command",
     [("remove", "eve"), ("password", "eve", "--generate"), ("roles", "eve", "--role", "viewer")],
 )
-def test_who_is_not_there_cannot_be_changed(run: Run, command: tuple[str, ...]) -> None:
-    """The error says what lists those who are."""
+def test_an_unknown_user_cannot_be_changed(run: Run, command: tuple[str, ...]) -> None:
+    """The error names the command that lists users."""
     outcome = run("users", *command)
 
     assert outcome.code == 1
-    assert "there is no user eve; `orderflow users list`" in outcome.err
+    assert "there is no user eve; list them with `orderflow users list`" in outcome.err
 
 
-def test_lists_tell_no_secret(run: Run, home: Path) -> None:
-    """Neither a hash nor a digest is shown, for people or for programs."""
+def test_lists_show_no_secrets(run: Run, home: Path) -> None:
+    """Neither a hash nor a digest is printed, as a table or as JSON."""
     add(run, "alice", "--role", "approver")
     secret = run("tokens", "add", "ci", "--role", "operator").lines[0]
     digest = token_digest(secret)
@@ -196,24 +196,24 @@ def test_lists_tell_no_secret(run: Run, home: Path) -> None:
     assert "approver" in users.out
     assert as_json == {"items": [{"name": "alice", "roles": ["approver"]}]}
     assert (token["id"], token["name"], token["roles"]) == (digest[:8], "ci", ["operator"])
-    told = users.out + tokens.out + json.dumps(token)
-    assert "argon2" not in told
-    assert digest not in told
-    assert secret not in told + (home / "access.json").read_text()
+    printed = users.out + tokens.out + json.dumps(token)
+    assert "argon2" not in printed
+    assert digest not in printed
+    assert secret not in printed + (home / "access.json").read_text()
 
 
-def test_empty_lists_say_how_to_begin(run: Run) -> None:
-    """Whoever looks first learns the command."""
+def test_empty_lists_say_how_to_start(run: Run) -> None:
+    """An empty list names the command that adds an entry."""
     assert "`orderflow users add`" in run("users", "list").out
     assert "`orderflow tokens add`" in run("tokens", "list").out
 
 
-def test_a_token_is_shown_once_and_alone(run: Run, home: Path) -> None:
-    """Standard output is the token; what it is for is said beside it."""
+def test_a_token_is_printed_once_and_alone(run: Run, home: Path) -> None:
+    """Standard output has only the token; the explanation is on standard error."""
     outcome = run("tokens", "add", "ci", "--role", "operator", "--role", "viewer")
 
     (secret,) = outcome.lines
-    (token,) = held(home).tokens
+    (token,) = access_file(home).tokens
     assert token.sha256 == token_digest(secret)
     assert token.roles == (Role.VIEWER, Role.OPERATOR)
     assert secret not in outcome.err
@@ -221,27 +221,27 @@ def test_a_token_is_shown_once_and_alone(run: Run, home: Path) -> None:
 
 
 def test_a_token_needs_a_role(run: Run) -> None:
-    """What it is for is said by whoever makes it."""
+    """A token has no default role."""
     assert run("tokens", "add", "ci").code == 2
 
 
-def test_tokens_go_by_id_or_all_of_a_name(run: Run, home: Path) -> None:
-    """A new token can come into use before the old one goes."""
+def test_tokens_are_removed_by_id_or_by_name(run: Run, home: Path) -> None:
+    """A new token can be introduced before the old one is removed."""
     for name in ("ci", "ci", "alice", "alice"):
         run("tokens", "add", name, "--role", "viewer")
-    first = held(home).tokens[0].sha256[:8]
+    first = access_file(home).tokens[0].sha256[:8]
 
     assert run("tokens", "remove", first).code == 0
-    assert [token.name for token in held(home).tokens] == ["ci", "alice", "alice"]
-    assert run("tokens", "remove", "alice").err.count("counts no more") == 2
-    assert [token.name for token in held(home).tokens] == ["ci"]
+    assert [token.name for token in access_file(home).tokens] == ["ci", "alice", "alice"]
+    assert run("tokens", "remove", "alice").err.count("is no longer valid") == 2
+    assert [token.name for token in access_file(home).tokens] == ["ci"]
     assert "there is no token alice" in run("tokens", "remove", "alice").err
 
 
-def test_a_file_that_is_named_is_the_one(
+def test_the_environment_can_name_another_file(
     run: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ORDERFLOW_ACCESS_FILE leads elsewhere; its link stays a link."""
+    """ORDERFLOW_ACCESS_FILE is used, and a symbolic link stays a link."""
     real, link = tmp_path / "real.json", tmp_path / "link.json"
     link.symlink_to(real)
     monkeypatch.setenv("ORDERFLOW_ACCESS_FILE", str(link))
@@ -254,17 +254,17 @@ def test_a_file_that_is_named_is_the_one(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("not json", "the whole: Invalid JSON"),
+        ("not json", "the file: Invalid JSON"),
         ('{"users": [{"name": "alice", "roles": ["boss"]}]}', "users.0.roles.0: "),
         ('{"tokens": [{"name": "ci"}]}', "tokens.0.roles: Field required"),
     ],
 )
 def test_a_broken_file_is_named_and_not_overwritten(
-    run: Run, home: Path, text: str, said: str
+    run: Run, home: Path, text: str, message: str
 ) -> None:
-    """A person must look: what is in it may be all that there is."""
+    """A person must repair it, because it may be the only copy."""
     home.mkdir()
     (home / "access.json").write_text(text)
 
@@ -272,12 +272,12 @@ def test_a_broken_file_is_named_and_not_overwritten(
 
     assert outcome.code == 1
     assert str(home / "access.json") in outcome.err
-    assert said in outcome.err
+    assert message in outcome.err
     assert (home / "access.json").read_text() == text
 
 
-def test_a_folder_that_cannot_be_written_is_told(run: Run, home: Path) -> None:
-    """A sentence, and no trace of a half-made file."""
+def test_an_unwritable_folder_is_reported(run: Run, home: Path) -> None:
+    """The error is one sentence that names the path."""
     home.write_text("a file, where a folder should be")
 
     outcome = run("users", "add", "bob", "--generate")
@@ -287,8 +287,8 @@ def test_a_folder_that_cannot_be_written_is_told(run: Run, home: Path) -> None:
     assert "Traceback" not in outcome.err
 
 
-def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
-    """Each change is made of what the one before it left."""
+def test_concurrent_writers_lose_nothing(tmp_path: Path) -> None:
+    """Each change is based on the result of the previous one."""
     names = [f"ci-{number}" for number in range(24)]
 
     def add_token(name: str) -> None:

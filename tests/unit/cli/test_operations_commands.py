@@ -1,4 +1,4 @@
-"""Approvals, stock and dead letters."""
+"""Commands for approvals, stock and dead letters."""
 
 import json
 import re
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("settings")
 
 @pytest.fixture
 def letters(shop: Shop) -> None:
-    """Keep a letter of the same number in both services, and one that was sent again."""
+    """Put a dead letter with the same number in both services, and a resent one."""
 
     def letter(number: int, resent_at: str | None = None) -> dict[str, object]:
         return {
@@ -31,13 +31,13 @@ def letters(shop: Shop) -> None:
     shop.letters["approvals"] = [letter(1)]
 
 
-def ask_for_cars(shop: Shop) -> None:
+def order_cars(shop: Shop) -> None:
     shop.submit({"id": "a", "data": {"order_id": "a", "item": "cars", "quantity": 11}})
 
 
 def test_approvals_are_listed(run: Run, shop: Shop) -> None:
-    """The list says what waits and how much it costs."""
-    ask_for_cars(shop)
+    """The list shows what is pending and its amount."""
+    order_cars(shop)
 
     outcome = run("approvals", "--status", "pending")
 
@@ -47,8 +47,8 @@ def test_approvals_are_listed(run: Run, shop: Shop) -> None:
 
 @pytest.mark.parametrize(("command", "approved"), [("approve", True), ("deny", False)])
 def test_a_decision_is_sent(run: Run, shop: Shop, command: str, *, approved: bool) -> None:
-    """The decision carries who decided and why."""
-    ask_for_cars(shop)
+    """The decision contains the approver and the comment."""
+    order_cars(shop)
 
     outcome = run(command, "a", "--comment", "so be it", "--approver", "ada")
 
@@ -56,32 +56,32 @@ def test_a_decision_is_sent(run: Run, shop: Shop, command: str, *, approved: boo
     assert outcome.code == 0
 
 
-def test_two_approvers_are_told_of(run: Run, shop: Shop) -> None:
-    """Where two must approve, the list says how far it is, and the command that one is missing."""
+def test_two_level_approvals_show_their_progress(run: Run, shop: Shop) -> None:
+    """With two approvals needed, the list shows the progress, and the command the missing one."""
     shop.levels = 2
-    ask_for_cars(shop)
+    order_cars(shop)
     assert re.search(r"a +pending .* 0/2", run("approvals").out)
 
     first = run("approve", "a", "--approver", "ada")
     listed = run("approvals").out
     second = run("approve", "a", "--approver", "bob")
 
-    assert first.lines == ["Order a is approved by ada; one more approver is needed."]
+    assert first.lines == ["Order a approved by ada; one more approver is needed."]
     assert re.search(r"a +pending .* 1/2 ada", listed)
-    assert second.lines == ["Order a is approved by bob."]
+    assert second.lines == ["Order a approved by bob."]
     assert re.search(r"a +approved .* 2/2 ada, bob", run("approvals").out)
 
 
-def test_a_decision_about_nothing_is_told(run: Run) -> None:
-    """A command does not wait for a request that may never come."""
+def test_a_decision_without_a_request_is_reported(run: Run) -> None:
+    """The command does not wait for a request that may never arrive."""
     outcome = run("approve", "a")
 
     assert outcome.err == "orderflow: approvals: nobody asked about order a (APPROVAL_NOT_FOUND)\n"
     assert outcome.code == 1
 
 
-def test_an_approver_without_a_name_is_told(run: Run) -> None:
-    """What the contract does not allow is told before it is sent."""
+def test_an_empty_approver_is_rejected(run: Run) -> None:
+    """An invalid decision is rejected before it is sent."""
     outcome = run("approve", "a", "--approver", "")
 
     assert (outcome.code, outcome.err[:22]) == (1, "orderflow: --approver:")
@@ -100,7 +100,7 @@ def test_stock_is_shown(run: Run) -> None:
 def test_restock_takes_an_item_and_a_quantity(
     run: Run, shop: Shop, arguments: tuple[str, ...], expected: tuple[int, int]
 ) -> None:
-    """All items, one item, or so many pieces of one."""
+    """It resets all items or one item, or adds a quantity to one."""
     shop.stock |= {"cars": 7, "computers": 7}
 
     outcome = run("restock", *arguments)
@@ -121,19 +121,17 @@ def test_restock_takes_an_item_and_a_quantity(
         ("workflows", "wait", "iwf-1", "--timeout", "+5"),
     ],
 )
-def test_a_number_that_could_mean_another_is_refused(
-    run: Run, shop: Shop, arguments: tuple[str, ...]
-) -> None:
-    """The command says what to type, and nothing is asked of a service."""
+def test_an_ambiguous_number_is_rejected(run: Run, shop: Shop, arguments: tuple[str, ...]) -> None:
+    """The error says what to type, and no request is sent."""
     outcome = run(*arguments)
 
     assert outcome.code == 2
     assert "must be" in outcome.err
-    assert shop.shown == []
+    assert shop.credentials == []
 
 
-def test_an_answer_that_comes_through_the_sidecar_is_told_without_its_wrapping(run: Run) -> None:
-    """The sidecar's account of gRPC is left out."""
+def test_an_error_through_the_sidecar_is_shown_without_its_wrapping(run: Run) -> None:
+    """The sidecar's gRPC prefix is removed."""
     outcome = run("restock", "boats")
 
     assert (
@@ -144,7 +142,7 @@ def test_an_answer_that_comes_through_the_sidecar_is_told_without_its_wrapping(r
 
 @pytest.mark.usefixtures("letters")
 def test_dead_letters_of_both_services_are_listed(run: Run) -> None:
-    """Each is named so that it can be told from the other service's, and can do no harm."""
+    """Names are unique across services, and control characters are removed."""
     outcome = run("dead-letters")
 
     assert re.findall(r"^(?:orders|approvals):\d", outcome.out, re.MULTILINE) == [
@@ -167,21 +165,24 @@ def test_dead_letters_of_both_services_are_listed(run: Run) -> None:
         (["--resend", "orders:1"], ["orders:1"]),
     ],
 )
-def test_dead_letters_are_sent_again(
+def test_dead_letters_are_resent(
     run: Run, shop: Shop, arguments: list[str], resent: list[str]
 ) -> None:
-    """All that were not sent again yet, or the one that is named."""
+    """All that have not been resent, or the one that is named, are resent."""
     outcome = run("dead-letters", *arguments)
 
     assert (shop.resent, outcome.code) == (resent, 0)
-    assert outcome.lines[-1] == f"{len(resent)} sent again."
+    assert outcome.lines[-1] == f"{len(resent)} resent."
 
 
 @pytest.mark.usefixtures("letters")
-@pytest.mark.parametrize(("name", "said"), [("1", "say which"), ("9", "there is no dead letter 9")])
-def test_a_dead_letter_that_is_not_clear_is_told(run: Run, name: str, said: str) -> None:
-    """Nothing is sent when the name fits none, or more than one."""
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("1", "1 is ambiguous: use orders:1 or approvals:1"), ("9", "there is no dead letter 9")],
+)
+def test_an_ambiguous_dead_letter_is_reported(run: Run, name: str, message: str) -> None:
+    """Nothing is resent if the name matches none or several."""
     outcome = run("dead-letters", "--resend", name)
 
     assert outcome.code == 1
-    assert said in outcome.err
+    assert message in outcome.err

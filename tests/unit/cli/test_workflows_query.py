@@ -1,4 +1,4 @@
-"""Commands that look at workflows."""
+"""Read-only commands for workflows."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from orderflow_cli.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("settings")
 
-LOOKS = (["status", "a"], ["history", "a"], ["wait", "a"])
+QUERIES = (["status", "a"], ["history", "a"], ["wait", "a"])
 FAILURE = {
     "code": "ACTIVITY_EXECUTION_FAILED",
     "type": "TaskFailedError",
@@ -23,7 +23,7 @@ FAILURE = {
 
 
 def test_workflows_are_listed(run: Run, workflows: ManagedWorkflows) -> None:
-    """The list says where each is, and what a person would ask about it next."""
+    """The list shows each workflow's status, with a note or the failure."""
     workflows.put("a", custom_status=7)
     workflows.put("b", "FAILED", failure=FAILURE)
 
@@ -36,8 +36,8 @@ def test_workflows_are_listed(run: Run, workflows: ManagedWorkflows) -> None:
     assert (len(outcome.lines), outcome.code) == (3, 0)
 
 
-def test_a_list_can_be_narrowed(run: Run, workflows: ManagedWorkflows) -> None:
-    """Status and name choose, and the status may be written small."""
+def test_a_list_can_be_filtered(run: Run, workflows: ManagedWorkflows) -> None:
+    """Status and name are filters, and the status may be in lower case."""
     workflows.put("a", "COMPLETED")
     workflows.put("b")
     workflows.put("c", "COMPLETED", name=ORDER)
@@ -49,16 +49,18 @@ def test_a_list_can_be_narrowed(run: Run, workflows: ManagedWorkflows) -> None:
     assert document["next"] is None
 
 
-def test_a_list_that_goes_on_says_how_to_read_on(run: Run, workflows: ManagedWorkflows) -> None:
-    """The command that is told reads the rest, with the same choice."""
+def test_a_partial_list_prints_the_command_that_continues(
+    run: Run, workflows: ManagedWorkflows
+) -> None:
+    """The printed command lists the rest with the same filters."""
     for number in range(5):
         workflows.put(f"w-{number}")
 
     first = run("workflows", "list", "--status", "RUNNING", "--limit", "3")
 
-    [told] = re.findall("`(.*)`", first.lines[-1])
-    assert told == "orderflow workflows list --status RUNNING --limit 3 --after 3"
-    rest = run(*shlex.split(told)[1:])
+    [command] = re.findall("`(.*)`", first.lines[-1])
+    assert command == "orderflow workflows list --status RUNNING --limit 3 --after 3"
+    rest = run(*shlex.split(command)[1:])
     assert re.findall(r"^w-\d", first.out + rest.out, re.MULTILINE) == [
         f"w-{number}" for number in range(5)
     ]
@@ -66,7 +68,7 @@ def test_a_list_that_goes_on_says_how_to_read_on(run: Run, workflows: ManagedWor
 
 
 def test_a_long_list_is_read_in_pages(run: Run, workflows: ManagedWorkflows) -> None:
-    """As many are read as were asked for, however small the pages are, and the cursor is told."""
+    """The requested number is read, however small the pages are, and the cursor is returned."""
     workflows.page_size = 2
     for number in range(9):
         workflows.put(f"w-{number}")
@@ -78,13 +80,13 @@ def test_a_long_list_is_read_in_pages(run: Run, workflows: ManagedWorkflows) -> 
 
 
 def test_an_empty_list_says_so(run: Run) -> None:
-    """Nothing is told in words, and in JSON as an empty list."""
-    assert run("workflows", "list").out == "There is no such workflow.\n"
+    """An empty list is a sentence, or an empty list in JSON."""
+    assert run("workflows", "list").out == "No matching workflows.\n"
     assert json.loads(run("workflows", "list", "--json").out) == {"items": [], "next": None}
 
 
-def test_a_status_shows_all_that_is_known(run: Run, workflows: ManagedWorkflows) -> None:
-    """Input and output are JSON, and a failure names its code, the activity and the reason."""
+def test_a_status_shows_all_details(run: Run, workflows: ManagedWorkflows) -> None:
+    """Input and output are JSON, and a failure shows its code, activity and reason."""
     workflows.put("a", "FAILED", input={"name": "Ada"}, custom_status=3, failure=FAILURE)
 
     outcome = run("workflows", "status", "a")
@@ -92,13 +94,13 @@ def test_a_status_shows_all_that_is_known(run: Run, workflows: ManagedWorkflows)
     assert re.search(r"status +FAILED *\n", outcome.out)
     assert re.search(r'input +\{"name": "Ada"\}', outcome.out)
     assert re.search(r"output +- *\n", outcome.out)
-    assert re.search(r"says +3", outcome.out)
+    assert re.search(r"custom status +3", outcome.out)
     assert "ACTIVITY_EXECUTION_FAILED in greet: no ?[31mpaper" in outcome.out
     assert outcome.code == 0
 
 
 def test_a_status_as_json_is_the_document_of_orders(run: Run, workflows: ManagedWorkflows) -> None:
-    """Programs get every field, by the names of the service."""
+    """JSON output has every field of the service's response."""
     workflows.put("a", "FAILED", input=[1], failure=FAILURE)
 
     document = json.loads(run("workflows", "status", "a", "--json").out)
@@ -106,10 +108,8 @@ def test_a_status_as_json_is_the_document_of_orders(run: Run, workflows: Managed
     assert document == workflows.instances["a"]
 
 
-def test_a_status_that_is_not_known_is_shown_as_it_is(
-    run: Run, workflows: ManagedWorkflows
-) -> None:
-    """A newer engine may have states of its own."""
+def test_an_unknown_status_is_shown_unchanged(run: Run, workflows: ManagedWorkflows) -> None:
+    """A newer engine may have additional states."""
     workflows.put("a", "HIBERNATING")
 
     assert "HIBERNATING" in run("workflows", "status", "a").out
@@ -119,28 +119,28 @@ def test_a_status_that_is_not_known_is_shown_as_it_is(
     ("status", "code"), [("COMPLETED", 0), ("FAILED", 3), ("TERMINATED", 3), ("RUNNING", 4)]
 )
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_waiting_tells_by_its_exit_code_how_it_ended(
+def test_the_exit_code_of_wait_shows_the_outcome(
     run: Run, workflows: ManagedWorkflows, status: str, code: int, options: list[str]
 ) -> None:
-    """0 completed, 3 ended otherwise, 4 not ended in time."""
+    """0 means completed, 3 failed or terminated, 4 not finished in time."""
     workflows.put("a", status)
 
     assert run("workflows", "wait", "a", "--timeout", "5", *options).code == code
 
 
-def test_waiting_in_vain_says_where_it_is(run: Run, workflows: ManagedWorkflows) -> None:
-    """A person reads a sentence; a program has the instance as it is."""
+def test_a_timeout_shows_the_status(run: Run, workflows: ManagedWorkflows) -> None:
+    """People see a sentence, and programs get the instance as JSON."""
     workflows.put("a", "SUSPENDED")
 
-    told = run("workflows", "wait", "a", "--timeout", "5")
+    text = run("workflows", "wait", "a", "--timeout", "5")
     document = json.loads(run("workflows", "wait", "a", "--timeout", "5", "--json").out)
 
-    assert (told.out, told.err) == ("", "orderflow: a is still SUSPENDED after 5 s\n")
+    assert (text.out, text.err) == ("", "orderflow: a is still SUSPENDED after 5 s\n")
     assert document["runtime_status"] == "SUSPENDED"
 
 
-def test_a_long_wait_is_made_of_several(run: Run, workflows: ManagedWorkflows) -> None:
-    """No single request lasts longer than orders allows."""
+def test_a_long_wait_takes_several_requests(run: Run, workflows: ManagedWorkflows) -> None:
+    """No request waits longer than orders allows."""
     workflows.put("a")
     workflows.waits_until_end = 2
 
@@ -151,16 +151,16 @@ def test_a_long_wait_is_made_of_several(run: Run, workflows: ManagedWorkflows) -
     assert "COMPLETED" in outcome.out
 
 
-def test_an_end_at_the_last_moment_counts(
+def test_finishing_at_the_last_moment_counts(
     settings: Settings, workflows: ManagedWorkflows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What has ended between the last wait and the look at it has ended in time."""
+    """A workflow that finishes between the last wait and the final read has finished in time."""
     workflows.put("a")
     refuse = workflows._wait
 
     def end_after(*arguments: object) -> object:
         try:
-            return refuse(*arguments)  # type: ignore[arg-type] # passed on as they come
+            return refuse(*arguments)  # type: ignore[arg-type] # passed on unchanged
         finally:
             workflows.put("a", "COMPLETED")
 
@@ -170,9 +170,9 @@ def test_an_end_at_the_last_moment_counts(
         assert flow.workflows.wait("a", 1).is_finished
 
 
-@pytest.mark.parametrize("arguments", LOOKS)
-def test_looking_at_nothing_is_told(run: Run, arguments: list[str]) -> None:
-    """One sentence with the code, and exit code 1."""
+@pytest.mark.parametrize("arguments", QUERIES)
+def test_an_unknown_workflow_is_reported(run: Run, arguments: list[str]) -> None:
+    """The error is one sentence with the code, and the exit code is 1."""
     outcome = run("workflows", *arguments)
 
     assert outcome.code == 1
@@ -181,11 +181,11 @@ def test_looking_at_nothing_is_told(run: Run, arguments: list[str]) -> None:
     )
 
 
-@pytest.mark.parametrize("arguments", [*LOOKS, ["list"]])
-def test_a_sidecar_that_is_away_is_told(
+@pytest.mark.parametrize("arguments", [*QUERIES, ["list"]])
+def test_an_unavailable_sidecar_is_reported(
     run: Run, workflows: ManagedWorkflows, arguments: list[str]
 ) -> None:
-    """It is neither an absence nor a wait that ran out."""
+    """The error is neither a missing workflow nor a timeout."""
     workflows.is_away = True
 
     outcome = run("workflows", *arguments)
@@ -207,5 +207,5 @@ def test_a_sidecar_that_is_away_is_told(
     ],
 )
 def test_wrong_usage_has_its_own_exit_code(run: Run, arguments: list[str]) -> None:
-    """2 says that the command was not understood."""
+    """Exit code 2 means that the command was not understood."""
     assert run("workflows", *arguments).code == 2

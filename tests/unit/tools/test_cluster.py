@@ -221,7 +221,7 @@ def test_what_people_need_of_the_access_file_is_made_with_it(tmp_path: Path) -> 
     file = AccessFile.model_validate_json(kept["stringData"]["access.json"])
     (user,), (token,) = file.users, file.tokens
     assert user.name == token.name == used["stringData"]["name"]
-    assert passwords.fits(user.password_hash, used["stringData"]["password"])
+    assert passwords.matches(user.password_hash, used["stringData"]["password"])
     assert token.sha256 == token_digest(used["stringData"]["token"])
     assert token.roles == tuple(Role)
 

@@ -31,7 +31,7 @@ def test_the_first_start_makes_a_user_and_a_token(settings: Settings) -> None:
     assert password is not None
     (user,), (token,) = held(settings).users, held(settings).tokens
     assert (user.name, user.roles) == ("rene", (Role.APPROVER, Role.OPERATOR))
-    assert passwords.fits(user.password_hash, password)
+    assert passwords.matches(user.password_hash, password)
     assert (token.name, token.roles) == ("rene", tuple(Role))
     assert token.sha256 == token_digest(settings.token_file.read_text().strip())
     for path in (settings.access_file, settings.token_file, settings.first_user_file):
@@ -69,7 +69,7 @@ def test_later_starts_make_nothing_and_tell_no_password(settings: Settings) -> N
 def test_a_password_of_ones_own_is_not_said_to_be_in_the_file(settings: Settings) -> None:
     """A file that is no longer right would mislead."""
     first_user.prepare(settings)
-    other = passwords.hashed("another password")
+    other = passwords.hash_password("another password")
     AccessStore(settings.access_file).change(
         lambda file: accounts.with_changed_user(file, "rene", password_hash=other)
     )
@@ -82,7 +82,7 @@ def test_a_password_of_ones_own_is_not_said_to_be_in_the_file(settings: Settings
 
 def test_users_that_are_there_are_enough(settings: Settings) -> None:
     """Somebody who has made users before the first run gets no other one."""
-    kept = passwords.hashed("alice's password")
+    kept = passwords.hash_password("alice's password")
     AccessStore(settings.access_file).change(
         lambda file: accounts.with_user(file, "alice", [Role.VIEWER], kept)
     )

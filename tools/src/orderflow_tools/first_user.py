@@ -48,7 +48,7 @@ def sign_in(settings: Settings, made: str | None = None) -> Iterator[str]:
     kept = next((user for user in users if user.name == first), None)
     if made is not None:
         yield f"  as {first} with the password {made} (kept in {settings.first_user_file})"
-    elif kept is not None and passwords.fits(kept.password_hash, password):
+    elif kept is not None and passwords.matches(kept.password_hash, password):
         yield f"  as {first}; the password is in {settings.first_user_file}"
     elif users:
         yield f"  as {_listed(users)}; `orderflow users password NAME` gives another password"
@@ -60,15 +60,15 @@ def sign_in(settings: Settings, made: str | None = None) -> Iterator[str]:
 def machine_user() -> str:
     """Name the first user as the machine does, where that can be a name."""
     try:
-        return accounts.possible_name(getpass.getuser())
+        return accounts.valid_name(getpass.getuser())
     except (KeyError, OSError, OrderflowError):  # a container's user may have no name
         return NAMELESS
 
 
 def _make_user(settings: Settings, store: AccessStore) -> str:
-    name, password = machine_user(), passwords.made()
+    name, password = machine_user(), passwords.generate()
     write_private(settings.first_user_file, f"{name}\n{password}\n")
-    kept = passwords.hashed(password)
+    kept = passwords.hash_password(password)
     store.change(lambda file: accounts.with_user(file, name, ROLES, kept))
     return password
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import psutil
 
-from orderflow_cli.terminal import fitted
+from orderflow_cli.terminal import safe_streams
 from orderflow_contracts.names import APPROVALS, ORDERS
 from orderflow_tools import first_user, kept, readiness, run_state
 from orderflow_tools.broker import find_broker
@@ -42,7 +42,7 @@ class Stopped(BaseException):
     """The user, or the system, has asked this process to end."""
 
 
-@fitted(output_is_incidental=True)
+@safe_streams(output_is_optional=True)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = argparse.ArgumentParser(prog="orderflow-tools", description=__doc__)

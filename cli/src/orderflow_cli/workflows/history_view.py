@@ -1,66 +1,66 @@
-"""A history as a story: when, what happened, how long it took, and with what."""
+"""Prints a workflow history: time, event, duration and details."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
 from orderflow_cli.show import NOTHING, cell, console, new_table, print_table, span
-from orderflow_cli.workflows.instance_view import compact, cut
+from orderflow_cli.workflows.instance_view import compact, shorten
 from orderflow_cli.workflows.models import HistoryEvent
 
-WORDS: Final = {
+DESCRIPTIONS: Final = {
     "workflow_started": "workflow {name} started",
-    "workflow_completed": "workflow ended",
+    "workflow_completed": "workflow completed",
     "workflow_terminated": "workflow terminated",
     "workflow_suspended": "workflow paused",
     "workflow_resumed": "workflow resumed",
-    "execution_stalled": "workflow stalled: no worker fits its history",
-    "continue_as_new": "workflow begins anew",
-    "task_scheduled": "activity {name} asked for",
-    "task_completed": "activity {name} done",
+    "execution_stalled": "workflow stalled: no worker matches its history",
+    "continue_as_new": "workflow continued as new",
+    "task_scheduled": "activity {name} scheduled",
+    "task_completed": "activity {name} completed",
     "task_failed": "activity {name} failed",
     "child_workflow_instance_created": "child workflow {name} started",
-    "child_workflow_instance_completed": "child workflow {name} done",
+    "child_workflow_instance_completed": "child workflow {name} completed",
     "child_workflow_instance_failed": "child workflow {name} failed",
-    "detached_workflow_instance_created": "workflow {name} started beside it",
+    "detached_workflow_instance_created": "detached workflow {name} started",
     "timer_created": "timer {name} set",
-    "timer_fired": "timer {name} ran out",
+    "timer_fired": "timer {name} fired",
     "event_sent": "event {name} sent",
-    "event_raised": "event {name} came in",
+    "event_raised": "event {name} received",
 }
-BOOKKEEPING: Final = frozenset({"turn_started", "turn_completed"})
-"""The engine's own steps: each time the workflow's code was run as far as it could go."""
-WIDTH_OF_THE_REST: Final = 50
-"""What the other columns take, but for the words of what happened."""
-LEAST_WIDTH: Final = 30
+ENGINE_EVENTS: Final = frozenset({"turn_started", "turn_completed"})
+"""The engine's own events: one pair for each run of the workflow's code."""
+OTHER_COLUMNS_WIDTH: Final = 50
+"""The width of the columns other than the event and its details."""
+MIN_DETAILS_WIDTH: Final = 30
 
 
 def show_history(events: Sequence[HistoryEvent], *, full: bool) -> None:
-    """Print what happened; unless in full, without bookkeeping and with values cut to size."""
-    told = [event for event in events if full or event.type not in BOOKKEEPING]
-    words = max((len(_words(event)) for event in told), default=0)
-    length = max(LEAST_WIDTH, console().width - WIDTH_OF_THE_REST - words)
-    table = new_table(">time", "what happened", ">took", "with", ">rerun from")
+    """Print a history; unless `full`, without engine events and with values shortened."""
+    selected = [event for event in events if full or event.type not in ENGINE_EVENTS]
+    event_width = max((len(_describe(event)) for event in selected), default=0)
+    length = max(MIN_DETAILS_WIDTH, console().width - OTHER_COLUMNS_WIDTH - event_width)
+    table = new_table(">time", "event", ">duration", "details", ">rerun from")
     earlier = None
-    for event in told:
-        what = "  ".join(_values(event)) or NOTHING
+    for event in selected:
+        details = "  ".join(_values(event)) or NOTHING
         table.add_row(
             cell(_time(event.at, earlier)),
-            cell(_words(event)),
+            cell(_describe(event)),
             cell(NOTHING if event.duration_seconds is None else span(event.duration_seconds)),
-            cell(what if full else cut(what, length)),
+            cell(details if full else shorten(details, length)),
             cell(str(event.event_id) if event.is_rerunnable else NOTHING),
         )
         earlier = event.at
-    print_table(table, empty=None if told else "Nothing has happened yet.")
+    print_table(table, empty=None if selected else "No history yet.")
 
 
-def _words(event: HistoryEvent) -> str:
-    """Say what happened; what is not known here is said in the engine's words."""
-    words = WORDS.get(event.type, f"{event.type.replace('_', ' ')} {{name}}")
+def _describe(event: HistoryEvent) -> str:
+    """Describe an event; an unknown type is shown by its own name."""
+    text = DESCRIPTIONS.get(event.type, f"{event.type.replace('_', ' ')} {{name}}")
     if event.type == "workflow_completed" and event.error is not None:
-        words = "workflow failed"
-    return " ".join(words.replace("{name}", event.name or "").split())
+        text = "workflow failed"
+    return " ".join(text.replace("{name}", event.name or "").split())
 
 
 def _values(event: HistoryEvent) -> Iterator[str]:
@@ -73,8 +73,8 @@ def _values(event: HistoryEvent) -> Iterator[str]:
 
 
 def _time(at: datetime, earlier: datetime | None) -> str:
-    """Write the time of day to the millisecond, and the date where another one begins."""
-    here = at.astimezone()
-    is_same_day = earlier is not None and earlier.astimezone().date() == here.date()
+    """Format the time to the millisecond, with the date if it differs from the previous event's."""
+    local = at.astimezone()
+    is_same_day = earlier is not None and earlier.astimezone().date() == local.date()
     form = "%H:%M:%S.%f" if is_same_day else "%Y-%m-%d %H:%M:%S.%f"
-    return here.strftime(form)[:-3]
+    return local.strftime(form)[:-3]

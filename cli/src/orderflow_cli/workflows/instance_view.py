@@ -1,4 +1,4 @@
-"""How a workflow, and a list of them, look on the terminal."""
+"""Prints a workflow instance, or a list of them."""
 
 import json
 import shlex
@@ -34,49 +34,49 @@ NOTE_LENGTH: Final = 60
 def show_workflows(
     page: Page[Workflow], *, status: str | None, name: str | None, limit: int
 ) -> None:
-    """Print a list of instances, and the command that reads on if there are more."""
-    table = new_table("id", "workflow", "status", "note", "started", ">changed ago")
+    """Print a list of instances, and the command that continues it if there are more."""
+    table = new_table("id", "workflow", "status", "note", "started", ">since update")
     for workflow in page.items:
         table.add_row(
             cell(workflow.instance_id),
             cell(workflow.name),
             _status(workflow.runtime_status),
-            cell(cut(_note(workflow), NOTE_LENGTH)),
+            cell(shorten(_note(workflow), NOTE_LENGTH)),
             cell(moment(workflow.created_at)),
             cell(span((now() - workflow.last_updated_at).total_seconds())),
         )
-    print_table(table, empty=None if page.items else "There is no such workflow.")
+    print_table(table, empty=None if page.items else "No matching workflows.")
     if page.next is not None:
         options = {"--status": status, "--name": name, "--limit": str(limit), "--after": page.next}
         given = [word for option in options.items() if option[1] is not None for word in option]
         command = shlex.join(["orderflow", "workflows", "list", *map(str, given)])
-        print(f"There may be more: `{clean(command)}` reads on.")
+        print(f"There may be more: continue with `{clean(command)}`.")
 
 
 def show_workflow(workflow: Workflow) -> None:
-    """Print all that is known of an instance."""
+    """Print the details of an instance."""
     console().print(Text.assemble("Workflow ", (clean(workflow.instance_id), "bold")))
     facts = Table.grid(padding=(0, 2))
     facts.add_row("  workflow", cell(workflow.name))
     facts.add_row("  status", _status(workflow.runtime_status))
     facts.add_row("  started", cell(moment(workflow.created_at)))
-    facts.add_row("  last change", cell(moment(workflow.last_updated_at)))
+    facts.add_row("  last updated", cell(moment(workflow.last_updated_at)))
     facts.add_row("  input", cell(compact(workflow.input)))
     facts.add_row("  output", cell(compact(workflow.output)))
     if workflow.custom_status is not None:
-        facts.add_row("  says", cell(compact(workflow.custom_status)))
+        facts.add_row("  custom status", cell(compact(workflow.custom_status)))
     if workflow.failure is not None:
         facts.add_row("  failure", cell(_reason(workflow.failure)))
     console().print(facts)
 
 
 def compact(value: Any) -> str:
-    """Write a JSON value in one line; nothing for null."""
+    """Format a JSON value on one line; a dash for null."""
     return NOTHING if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def cut(text: str, length: int) -> str:
-    """Keep so many characters of a text, the last being dots if some were left out."""
+def shorten(text: str, length: int) -> str:
+    """Shorten a text to a length; an ellipsis marks the shorten."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 

@@ -1,4 +1,4 @@
-"""Commands that look at workflows and change nothing."""
+"""Read-only commands for workflows."""
 
 import sys
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from orderflow_cli import show
-from orderflow_cli.app import ENDED_OTHERWISE, OUT_OF_TIME, AsJson, Limit, services, whole_number
+from orderflow_cli.app import NOT_COMPLETED, TIMED_OUT, AsJson, Limit, services, whole_number
 from orderflow_cli.terminal import clean
 from orderflow_cli.workflows.app import InstanceId, workflows
 from orderflow_cli.workflows.history_view import show_history
@@ -19,16 +19,16 @@ def list_workflows(
     *,
     status: Annotated[
         RuntimeStatus | None,
-        typer.Option(case_sensitive=False, help="Those with this status."),
+        typer.Option(case_sensitive=False, help="Only those with this status."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Those of this workflow.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only instances of this workflow.")] = None,
     limit: Limit = 100,
     after: Annotated[
-        str | None, typer.Option(metavar="CURSOR", help="Read on where another list ended.")
+        str | None, typer.Option(metavar="CURSOR", help="Continue after the end of another list.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List workflows in an order of the store's own; says how to read on if there are more."""
+    """List workflows in storage order; if there are more, print the command that continues."""
     with services() as flow:
         found = flow.workflows.find(status, name, limit=limit, after=after)
     if as_json:
@@ -39,24 +39,25 @@ def list_workflows(
 
 @workflows.command(short_help="Show a workflow.")
 def status(*, instance_id: InstanceId, as_json: AsJson = False) -> None:
-    """Show where a workflow is, what it was given and gave back, and why it failed if it did."""
+    """Show a workflow's status, input, output and, if it failed, the failure."""
     with services() as flow:
         found = flow.workflows.status(instance_id)
-    _tell(found, as_json=as_json)
+    _print_workflow(found, as_json=as_json)
 
 
-@workflows.command(short_help="Tell what happened to a workflow.")
+@workflows.command(short_help="Show a workflow's history.")
 def history(
     *,
     instance_id: InstanceId,
     full: Annotated[
-        bool, typer.Option("--full", help="Cut nothing, and tell the engine's own steps too.")
+        bool,
+        typer.Option("--full", help="Include the engine's own events, and do not shorten values."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what happened to a workflow, when, and how long it took.
+    """Show the events of a workflow, when they happened, and how long they took.
 
-    A number in the last column is what `rerun --from` takes.
+    The last column contains the event IDs for `rerun --from`.
     """
     with services() as flow:
         found = flow.workflows.history(instance_id)
@@ -66,32 +67,30 @@ def history(
         show_history(found.items, full=full)
 
 
-@workflows.command(short_help="Wait until a workflow has ended.")
+@workflows.command(short_help="Wait until a workflow has finished.")
 def wait(
     *,
     instance_id: InstanceId,
     timeout: Annotated[
         int,
-        typer.Option(
-            parser=whole_number(1), metavar="SECONDS", help="For so many seconds at most."
-        ),
+        typer.Option(parser=whole_number(1), metavar="SECONDS", help="The longest time to wait."),
     ] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Wait for the end: exit code 0 if completed, 3 if ended otherwise, 4 if the time ran out."""
+    """Wait until finished: exit code 0 if completed, 3 if failed or terminated, 4 on timeout."""
     with services() as flow:
         found = flow.workflows.wait(instance_id, timeout)
     if as_json or found.is_finished:
-        _tell(found, as_json=as_json)
+        _print_workflow(found, as_json=as_json)
     if not found.is_finished:
-        waited = f"{found.instance_id} is still {found.runtime_status} after {timeout} s"
-        print(f"orderflow: {clean(waited)}", file=sys.stderr)
-        raise typer.Exit(OUT_OF_TIME)
+        message = f"{found.instance_id} is still {found.runtime_status} after {timeout} s"
+        print(f"orderflow: {clean(message)}", file=sys.stderr)
+        raise typer.Exit(TIMED_OUT)
     if found.runtime_status != RuntimeStatus.COMPLETED:
-        raise typer.Exit(ENDED_OTHERWISE)
+        raise typer.Exit(NOT_COMPLETED)
 
 
-def _tell(workflow: Workflow, *, as_json: bool) -> None:
+def _print_workflow(workflow: Workflow, *, as_json: bool) -> None:
     if as_json:
         show.as_json(workflow)
     else:

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from orderflow_cli.client import Orderflow
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.settings import load
-from orderflow_cli.terminal import fitted
+from orderflow_cli.terminal import safe_streams
 from orderflow_tools.bench import meter
 from orderflow_tools.bench.bare import APP, SIDECAR, BareEngine
 from orderflow_tools.bench.figures import Burst, Round, Sample, growth, summary
@@ -42,7 +42,7 @@ LONE_PAUSE_SECONDS: Final = 0.3
 """Between lone pieces of work, so that none meets the tail of the one before."""
 
 
-@fitted()
+@safe_streams()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure on a platform of its own, print the tables, and return the exit code."""
     options = options_parser().parse_args(arguments)

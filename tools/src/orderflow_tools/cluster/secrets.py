@@ -55,9 +55,9 @@ SECRETS: Final[Mapping[str, Callable[[], dict[str, str]]]] = {
 
 def access() -> tuple[dict[str, str], dict[str, str]]:
     """Return a first user and a token as services read them, and as people use them."""
-    password, token = passwords.made(), new_token()
+    password, token = passwords.generate(), new_token()
     file = accounts.with_user(
-        AccessFile(), NAME, (Role.APPROVER, Role.OPERATOR), passwords.hashed(password)
+        AccessFile(), NAME, (Role.APPROVER, Role.OPERATOR), passwords.hash_password(password)
     )
     file = accounts.with_token(file, NAME, Role, token)
     used = {"name": NAME, "password": password, "token": token}

@@ -1,4 +1,4 @@
-"""Commands that would change workflows, and what they say when they cannot."""
+"""Errors of commands that change workflows."""
 
 from pathlib import Path
 
@@ -29,23 +29,25 @@ CHANGES = (
         ["rerun", "a", "--from", "0", "--input", "[" * 100_000],
     ],
 )
-def test_what_is_no_json_is_wrong_usage(
+def test_invalid_json_is_wrong_usage(
     run: Run, workflows: ManagedWorkflows, arguments: list[str]
 ) -> None:
-    """Nothing is asked of orders then."""
+    """No request is sent."""
     outcome = run("workflows", *arguments)
 
     assert (outcome.code, workflows.requests) == (2, [])
-    assert "is no JSON" in outcome.err
+    words = outcome.err.replace("│", " ").split()  # the text is wrapped within a frame
+    assert "is not valid JSON" in " ".join(words)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "cannot be read"), (b"Ada", "is no JSON"), (b"\xff", "not UTF-8")]
+    ("content", "message"),
+    [(None, "cannot be read"), (b"Ada", "is not valid JSON"), (b"\xff", "not UTF-8")],
 )
-def test_a_file_that_holds_no_json_is_told(
-    run: Run, workflows: ManagedWorkflows, tmp_path: Path, content: bytes | None, said: str
+def test_a_file_without_valid_json_is_reported(
+    run: Run, workflows: ManagedWorkflows, tmp_path: Path, content: bytes | None, message: str
 ) -> None:
-    """The sentence names the file."""
+    """The error names the file."""
     file = tmp_path / "input.json"
     if content is not None:
         file.write_bytes(content)
@@ -54,21 +56,21 @@ def test_a_file_that_holds_no_json_is_told(
 
     assert (outcome.code, workflows.requests) == (1, [])
     assert outcome.err.startswith(f"orderflow: {file} ")
-    assert said in outcome.err
+    assert message in outcome.err
 
 
 @pytest.mark.parametrize(
     ("name", "code"), [(ORDER, "WORKFLOW_PROTECTED"), ("unheard_of", "WORKFLOW_NOT_FOUND")]
 )
-def test_what_cannot_be_started_is_told(run: Run, name: str, code: str) -> None:
-    """An order's workflow is protected, and another name unknown."""
+def test_a_rejected_start_is_reported(run: Run, name: str, code: str) -> None:
+    """Order workflows are protected, and unknown names are not found."""
     outcome = run("workflows", "start", name)
 
     assert (outcome.code, outcome.err[-len(code) - 3 :]) == (1, f"({code})\n")
 
 
-def test_an_event_that_cannot_be_rerun_is_told(run: Run, workflows: ManagedWorkflows) -> None:
-    """Orders says which field is wrong."""
+def test_an_event_that_cannot_be_rerun_is_reported(run: Run, workflows: ManagedWorkflows) -> None:
+    """The service names the invalid field."""
     workflows.put("a", "COMPLETED")
 
     outcome = run("workflows", "rerun", "a", "--from", "9")
@@ -79,8 +81,8 @@ def test_an_event_that_cannot_be_rerun_is_told(run: Run, workflows: ManagedWorkf
     )
 
 
-def test_an_age_that_is_none_is_told(run: Run) -> None:
-    """Orders says what an age looks like."""
+def test_an_invalid_age_is_reported(run: Run) -> None:
+    """The service shows the format of an age."""
     outcome = run("workflows", "purge", "--older-than", "long", "--yes")
 
     assert (outcome.code, outcome.err) == (
@@ -91,10 +93,10 @@ def test_an_age_that_is_none_is_told(run: Run) -> None:
 
 @pytest.mark.parametrize("arguments", CHANGES)
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_what_is_asked_of_nothing_is_told(
+def test_an_unknown_workflow_is_reported(
     run: Run, arguments: list[str], options: list[str]
 ) -> None:
-    """One sentence with the code, nothing on standard output, and exit code 1."""
+    """The error is one sentence with the code, and standard output stays empty."""
     outcome = run("workflows", *arguments, *options)
 
     assert (outcome.code, outcome.out) == (1, "")
@@ -104,24 +106,24 @@ def test_what_is_asked_of_nothing_is_told(
 
 
 @pytest.mark.parametrize("arguments", CHANGES)
-def test_what_does_not_fit_the_state_is_told(
+def test_a_change_that_the_state_does_not_allow_is_reported(
     run: Run, workflows: ManagedWorkflows, arguments: list[str]
 ) -> None:
-    """What runs cannot be forgotten or run again, and what has finished cannot be steered."""
-    needs_an_end = arguments[0] in ("purge", "rerun")
-    workflows.put("a", "RUNNING" if needs_an_end else "COMPLETED")
+    """A running workflow cannot be purged or rerun, and a finished one cannot be controlled."""
+    must_be_finished = arguments[0] in ("purge", "rerun")
+    workflows.put("a", "RUNNING" if must_be_finished else "COMPLETED")
 
     outcome = run("workflows", *arguments)
 
-    code = "WORKFLOW_STILL_RUNNING" if needs_an_end else "WORKFLOW_NOT_RUNNING"
+    code = "WORKFLOW_STILL_RUNNING" if must_be_finished else "WORKFLOW_NOT_RUNNING"
     assert (outcome.code, f"({code})\n" in outcome.err) == (1, True)
 
 
 @pytest.mark.parametrize("arguments", [*CHANGES, ["purge", "--older-than", "1h", "--yes"]])
-def test_a_sidecar_that_is_away_is_told(
+def test_an_unavailable_sidecar_is_reported(
     run: Run, workflows: ManagedWorkflows, arguments: list[str]
 ) -> None:
-    """The sentence says that it is not the command that was wrong."""
+    """The error shows that the command was not at fault."""
     workflows.is_away = True
 
     outcome = run("workflows", *arguments)
@@ -131,14 +133,14 @@ def test_a_sidecar_that_is_away_is_told(
 
 
 @pytest.mark.parametrize("instance_id", ["", ".", "..", "a/b", "a\nb", "start"])
-def test_what_cannot_be_an_id_is_not_asked_for(
+def test_an_invalid_id_is_rejected_without_a_request(
     run: Run, workflows: ManagedWorkflows, instance_id: str
 ) -> None:
-    """An id never leads to another path, such as that of the demonstration's start."""
+    """An ID never leads to another path, such as the start of the demonstration workflow."""
     outcome = run("workflows", "pause", instance_id)
 
     assert (outcome.code, workflows.requests) == (1, [])
-    assert "cannot be the id of a workflow" in outcome.err
+    assert "is not a valid workflow ID" in outcome.err
 
 
 @pytest.mark.parametrize(
@@ -157,5 +159,5 @@ def test_what_cannot_be_an_id_is_not_asked_for(
 def test_wrong_usage_has_its_own_exit_code(
     run: Run, workflows: ManagedWorkflows, arguments: list[str]
 ) -> None:
-    """2 says that the command was not understood; nothing was asked."""
+    """Exit code 2 means that the command was not understood; no request is sent."""
     assert (run("workflows", *arguments).code, workflows.requests) == (2, [])
