@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from cloudevents.http import CloudEvent
 
-import approvals.api
+import approvals.decisions.api
 import inventory.api
 import orders.api
 import orders.batch_api
 import orders.task_api
 from approvals.config import ApprovalsSettings
-from approvals.inbox import Inbox
+from approvals.decisions.service import ApprovalService
 from fakes.memory_store import MemoryStore
 from fakes.recorded_app import RecordedApp
 from inventory.config import InventorySettings
@@ -89,7 +89,7 @@ def registered(app_id: str) -> Registered:
         orders.batch_api.subscribe_to_batches(app, NOT_USED, letters)
         orders.task_api.subscribe_tasks(app, NOT_USED, letters)
     elif app_id == names.APPROVALS:
-        approvals.api.subscribe(app, Inbox(NOT_USED, NOT_USED), letters)
+        approvals.decisions.api.subscribe(app, ApprovalService(NOT_USED, NOT_USED), letters)
     else:
         inventory.api.offer_methods(app, StockRoom(MemoryStore()))
     return app

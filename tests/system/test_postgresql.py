@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, delete, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from approvals.domain import Case, DecisionStands
-from approvals.store import SqlApprovalStore
+from approvals.decisions.store import SqlApprovalStore
+from approvals.domain import AlreadyDecided, Case
 from approvals.tables import TABLES as APPROVAL_TABLES
 from fakes.waiting import until
 from orderflow_contracts.approvals import ApprovalRequested, Decision, DecisionMade
@@ -311,10 +311,10 @@ def test_the_first_decision_stands_on_all_replicas(url: str) -> None:
                 total_cents=1,
                 expires_at=NOW + timedelta(days=1),
             )
-            await store.change(order_id, lambda case: case.ask(request, NOW))
+            await store.change(order_id, lambda case: case.add_request(request, NOW))
             try:
                 await store.change(order_id, decided_now)
-            except DecisionStands:
+            except AlreadyDecided:
                 return False
             return True
 

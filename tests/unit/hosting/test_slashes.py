@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 
-import approvals.api
+import approvals.decisions.api
 import inventory.api
 import orders.api
 from inventory.stock import StockRoom
@@ -86,6 +86,6 @@ def test_no_service_redirects_for_a_slash() -> None:
     services = [
         orders.api.http_app(),
         inventory.api.http_app(cast("StockRoom", None), APIRouter()),
-        approvals.api.http_app(),
+        approvals.decisions.api.http_app(),
     ]
     assert [app.router.redirect_slashes for app in services] == [False, False, False]

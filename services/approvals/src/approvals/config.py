@@ -13,7 +13,7 @@ _PORTS: Final = LOCAL_PORTS[APPROVALS]
 
 
 class ApprovalsSettings(ServiceSettings):
-    """Settings of approvals, from `APPROVALS_…` and the variables that all services share."""
+    """Settings of approvals, from `APPROVALS_…` variables and those that all services share."""
 
     model_config = SettingsConfigDict(env_prefix="APPROVALS_", populate_by_name=True)
 

@@ -1,26 +1,26 @@
-"""Approvals' composition root: wire, subscribe, serve."""
+"""The composition root of approvals: wires its parts, subscribes and serves."""
 
 import asyncio
 
 from fastapi import FastAPI
 
-from approvals.api import approval_router, http_app, subscribe
 from approvals.config import ApprovalsSettings
-from approvals.feed import ChangeFeed
-from approvals.filling import Filling
-from approvals.gateways import DaprOrders
-from approvals.handover import Handover
-from approvals.inbox import Inbox
+from approvals.decisions.api import approval_router, http_app, subscribe
+from approvals.decisions.feed import ChangeFeed
+from approvals.decisions.service import ApprovalService
+from approvals.decisions.store import SqlApprovalStore
+from approvals.handover.gateways import DaprOrders
+from approvals.handover.service import Handover
+from approvals.history.backfill import Backfill
+from approvals.history.store import DecisionHistory
 from approvals.pages import (
     AUDIT_PATH,
     LETTERS_PATH,
     REQUESTS_PATH,
-    Desk,
+    ApprovalPages,
     approvals_site,
     page_router,
 )
-from approvals.past import Past
-from approvals.store import SqlApprovalStore
 from approvals.tables import ACCESS, DEAD_LETTERS, SOURCES, TABLES
 from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs
@@ -38,26 +38,26 @@ from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
 
 
 async def run(settings: ApprovalsSettings) -> None:
-    """Serve until told to stop."""
+    """Serve until stopped."""
     sidecar = Sidecar(APPROVALS, settings)
     database = Database(settings.database_url, TABLES)
     store = SqlApprovalStore(database)
     handover = Handover(store, DaprOrders(sidecar))
-    inbox = Inbox(store, handover)
+    service = ApprovalService(store, handover)
     letters = DeadLetters(database, DEAD_LETTERS, sidecar)
     app = DaprApp(settings)
-    subscribe(app, inbox, letters)
-    feed, filling = ChangeFeed(store), Filling(store.complete)
-    http = _http(settings, database, sidecar, store, inbox, letters, feed)
+    subscribe(app, service, letters)
+    feed, backfill = ChangeFeed(store), Backfill(store.backfill)
+    http = _http(settings, database, sidecar, store, service, letters, feed)
     handover.start()
-    filling.start()
-    noting = asyncio.create_task(keep_noted(database, SOURCES))
+    backfill.start()
+    spelling_index = asyncio.create_task(keep_noted(database, SOURCES))
     try:
         await serve(settings, http, app, on_stop=feed.close)
     finally:
-        noting.cancel()
+        spelling_index.cancel()
         await handover.stop()
-        await filling.stop()
+        await backfill.stop()
         await sidecar.close()
         database.close()
 
@@ -67,23 +67,29 @@ def _http(
     database: Database,
     sidecar: Sidecar,
     store: SqlApprovalStore,
-    inbox: Inbox,
+    service: ApprovalService,
     letters: DeadLetters,
     feed: ChangeFeed,
 ) -> FastAPI:
-    """Put together what people and their programs reach."""
+    """Create the HTTP application with the API and the pages."""
     access = Access(settings, APPROVALS, database, ACCESS)
     site = approvals_site(settings.board_url)
-    desk = Desk(store, Past(database), site, settings.confirm_from_cents, settings.board_url)
+    pages = ApprovalPages(
+        store,
+        DecisionHistory(database),
+        site,
+        settings.confirm_from_cents,
+        settings.board_url,
+    )
     audit = Audit(database, ACCESS)
     letter_pages = DeadLetterPages(site, letters, audit, LETTERS_PATH, REQUESTS_PATH, Role.OPERATOR)
     http = http_app(
-        approval_router(inbox),
+        approval_router(service),
         dead_letter_router(letters),
         health_router({"store": database.check, "sidecar": sidecar.check}),
         access.sign_in_router(site.page),
         access.audit_router(),
-        page_router(desk, inbox, feed, access),
+        page_router(pages, service, feed, access),
         letter_pages.router(),
         audit_pages(site, audit, AUDIT_PATH),
     )
@@ -93,7 +99,7 @@ def _http(
 
 
 def main() -> None:
-    """Start the process."""
+    """Start the service process."""
     settings = load(ApprovalsSettings)
     logs.configure("approvals", settings)
     start(run(settings), settings)

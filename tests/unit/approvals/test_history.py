@@ -4,11 +4,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, delete, text, update
 
-from approvals import past as past_module
+from approvals.decisions.store import SqlApprovalStore
 from approvals.domain import Case
-from approvals.filling import Filling
-from approvals.past import Past, Search, Spot
-from approvals.store import SqlApprovalStore
+from approvals.history import store as history_store
+from approvals.history.backfill import Backfill
+from approvals.history.store import DecisionHistory, HistoryPosition, Search
 from approvals.tables import ACCESS, APPROVALS, SOURCES
 from fakes.waiting import until
 from orderflow_contracts.approvals import (
@@ -30,11 +30,11 @@ def at(minutes: float) -> object:
 
 
 @pytest.fixture
-def past(database: Database) -> Past:
-    return Past(database)
+def history(database: Database) -> DecisionHistory:
+    return DecisionHistory(database)
 
 
-async def ask(
+async def add_request(
     store: SqlApprovalStore,
     order_id: str,
     expires: float = 60,
@@ -49,7 +49,7 @@ async def ask(
         expires_at=NOW + timedelta(minutes=expires),
         **more,
     )
-    await store.change(order_id, lambda case: case.ask(request, NOW - timedelta(hours=1)))
+    await store.change(order_id, lambda case: case.add_request(request, NOW - timedelta(hours=1)))
 
 
 async def decide(
@@ -68,24 +68,24 @@ async def withdraw(store: SqlApprovalStore, order_id: str, minutes: float, reaso
 
 @pytest.fixture
 async def stored(store: SqlApprovalStore) -> None:
-    """One of each kind, the latest end first in the alphabet."""
+    """Store one approval of each kind, in alphabetical order from the latest end on."""
     for order_id in ("a-approved", "b-denied", "c-withdrawn", "z-pending"):
-        await ask(store, order_id)
-    await ask(store, "d-two", levels=2, customer="Dora")
-    await ask(store, "e-passed", expires=-50)
-    await ask(store, "f-expired", expires=-55)
+        await add_request(store, order_id)
+    await add_request(store, "d-two", levels=2, customer="Dora")
+    await add_request(store, "e-overdue", expires=-50)
+    await add_request(store, "f-expired", expires=-55)
     await decide(store, "a-approved", -10, comment="Fine with me")
     await decide(store, "b-denied", -20, approved=False, approver="bob", comment="too MUCH")
     await withdraw(store, "c-withdrawn", -30, "cancelled_on_request")
     await decide(store, "d-two", -45, approver="bob")
     await decide(store, "d-two", -40)
     await withdraw(store, "f-expired", -5, "approval_expired")
-    await decide(store, "kept", -1)
+    await decide(store, "early", -1)
 
 
-async def found(past: Past, **search: object) -> str:
-    """Search and tell the first letters of what comes."""
-    result = await past.search(Search(**search), NOW, 100)  # type: ignore[arg-type]
+async def found(history: DecisionHistory, **search: object) -> str:
+    """Search, and return the first letters of the results."""
+    result = await history.search(Search(**search), NOW, 100)  # type: ignore[arg-type]
     assert result.next is None
     return "".join(case.order_id[0] for case in result.cases)
 
@@ -105,116 +105,118 @@ async def found(past: Past, **search: object) -> str:
         ({"approver": "bob", "status": ApprovalStatus.APPROVED}, "d"),
         ({"customer_id": "Dora"}, "d"),
         ({"customer_id": "carol", "status": ApprovalStatus.EXPIRED}, "ef"),
-        ({"order_id": "e-passed"}, "e"),
+        ({"order_id": "e-overdue"}, "e"),
         ({"order_id": "c-withdrawn"}, "c"),
         ({"order_id": "C-WITHDRAWN"}, "c"),
         ({"order_id": "c-withdraw_"}, ""),
         ({"order_id": "z-pending"}, ""),
-        ({"order_id": "kept"}, ""),
+        ({"order_id": "early"}, ""),
         ({"text": "much"}, "b"),
         ({"text": "FINE"}, "a"),
         ({"text": "on request"}, "c"),
-        ({"text": "passed"}, "e"),
+        ({"text": "overdue"}, "e"),
         ({"text": "dora"}, "d"),
         ({"since": at(-40)}, "abcd"),
         ({"until": at(-20)}, "cdef"),
         ({"since": at(-50), "until": at(-20)}, "cde"),
     ],
 )
-async def test_each_condition_finds_what_it_names(
-    past: Past, search: dict[str, object], expected: str
+async def test_each_filter_finds_its_matches(
+    history: DecisionHistory, search: dict[str, object], expected: str
 ) -> None:
-    """The latest end comes first, also of what only the clock has ended."""
-    assert await found(past, **search) == expected
+    """The latest end comes first, including requests that expired without a message."""
+    assert await found(history, **search) == expected
 
 
 async def test_names_and_text_are_found_in_all_spellings(
-    past: Past, store: SqlApprovalStore
+    history: DecisionHistory, store: SqlApprovalStore
 ) -> None:
-    """By accents composed or combined, or none, in capitals or not; each approval once."""
+    """Case and accents do not matter, and each approval is found once."""
     for letter, name in zip("abc", ("José", "Jose\u0301", "JOSÉ"), strict=True):
-        await ask(store, letter, customer=name, levels=2)
+        await add_request(store, letter, customer=name, levels=2)
         await decide(store, letter, -20, approver=f"1 {name}")
         await decide(store, letter, -10, approver=f"2 {name}", comment="İSTANBUL 100%")
-    await ask(store, "other", customer="josef")
+    await add_request(store, "other", customer="josef")
     await decide(store, "other", -5, approver="2 josef")
 
     for typed in ("jose", "JOSÉ", "Jose\u0301"):
-        assert await found(past, customer_id=typed) == "cba"
-        assert await found(past, approver=f"1 {typed}") == "cba"
-        assert await found(past, approver=f"2 {typed}", customer_id=typed) == "cba"
-    assert await found(past, text="istanbul 100%") == "cba"
-    assert await found(past, text="jose\u0301") == "ocba"
+        assert await found(history, customer_id=typed) == "cba"
+        assert await found(history, approver=f"1 {typed}") == "cba"
+        assert await found(history, approver=f"2 {typed}", customer_id=typed) == "cba"
+    assert await found(history, text="istanbul 100%") == "cba"
+    assert await found(history, text="jose\u0301") == "ocba"
     for nothing in ("_stanbul", "%", "\u0301"):
-        assert await found(past, customer_id=nothing) == ""
-    assert await found(past, text="istanbul_") == ""
+        assert await found(history, customer_id=nothing) == ""
+    assert await found(history, text="istanbul_") == ""
 
 
 @pytest.mark.usefixtures("stored")
 async def test_names_of_an_earlier_version_are_found_in_all_spellings(
-    database: Database, past: Past
+    database: Database, history: DecisionHistory
 ) -> None:
-    """They are noted while the service goes on."""
+    """Their spellings are indexed in the background."""
     await database.write(lambda connection: connection.execute(delete(ACCESS.spellings)))
-    assert await found(past, customer_id="dora") == ""
-    noting = asyncio.create_task(keep_noted(database, SOURCES))
+    assert await found(history, customer_id="dora") == ""
+    indexing = asyncio.create_task(keep_noted(database, SOURCES))
 
     async def all_found() -> bool:
-        names = [await found(past, approver=name) for name in ("ADA", "BOB")]
-        return [await found(past, customer_id="dora"), *names] == ["d", "ad", "bd"]
+        names = [await found(history, approver=name) for name in ("ADA", "BOB")]
+        return [await found(history, customer_id="dora"), *names] == ["d", "ad", "bd"]
 
     await until(all_found)
-    noting.cancel()
+    indexing.cancel()
 
 
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("search", [Search(), Search(text="o"), Search(approver="ada")])
-async def test_pages_follow_each_other(past: Past, search: Search) -> None:
-    """One item a page is the same as all on one."""
-    whole = (await past.search(search, NOW, 100)).cases
+async def test_small_pages_equal_one_large_page(history: DecisionHistory, search: Search) -> None:
+    """Pages of one result together equal one large page."""
+    whole = (await history.search(search, NOW, 100)).cases
     pages: list[Case] = []
-    spot: Spot | None = None
+    position: HistoryPosition | None = None
     while True:
-        page = await past.search(search, NOW, 1, spot)
+        page = await history.search(search, NOW, 1, position)
         pages += page.cases
         if page.next is None:
             break
-        spot = page.next
+        position = page.next
 
     assert pages == list(whole)
 
 
 @pytest.mark.usefixtures("stored")
-async def test_a_search_that_finds_little_stops_and_can_go_on(
-    past: Past, monkeypatch: pytest.MonkeyPatch
+async def test_a_search_with_few_matches_stops_and_can_continue(
+    history: DecisionHistory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page looks at so many rows and no more, and says from where to look on."""
-    monkeypatch.setattr(past_module, "MOST_EXAMINED", 2)
-    monkeypatch.setattr(past_module, "AT_ONCE", 1)
-    met: list[str] = []
+    """A page scans a limited number of rows, and returns where to continue."""
+    monkeypatch.setattr(history_store, "MAX_ROWS_SCANNED", 2)
+    monkeypatch.setattr(history_store, "BATCH_ROWS", 1)
+    found_ids: list[str] = []
     pages = 0
-    spot: Spot | None = None
+    position: HistoryPosition | None = None
     while True:
-        page = await past.search(Search(text="dora"), NOW, 1, spot)
-        met += [case.order_id for case in page.cases]
+        page = await history.search(Search(text="dora"), NOW, 1, position)
+        found_ids += [case.order_id for case in page.cases]
         pages += 1
         if page.next is None:
             break
-        assert page.cases or not page.looked_at_all
-        spot = page.next
+        assert page.cases or not page.is_complete
+        position = page.next
 
-    assert met == ["d-two"]
+    assert found_ids == ["d-two"]
     assert pages > 1
 
 
-async def test_two_that_end_at_once_are_both_found(past: Past, store: SqlApprovalStore) -> None:
-    """The order decides among equals, and a page goes on after it."""
+async def test_approvals_that_end_at_the_same_time_are_all_found(
+    history: DecisionHistory, store: SqlApprovalStore
+) -> None:
+    """Equal times are sorted by order ID, and the next page continues after it."""
     for order_id in ("o-1", "o-2", "o-3"):
-        await ask(store, order_id)
+        await add_request(store, order_id)
         await decide(store, order_id, -1)
 
-    first = await past.search(Search(), NOW, 2)
-    second = await past.search(Search(), NOW, 2, first.next)
+    first = await history.search(Search(), NOW, 2)
+    second = await history.search(Search(), NOW, 2, first.next)
 
     assert [case.order_id for case in first.cases] == ["o-3", "o-2"]
     assert [case.order_id for case in second.cases] == ["o-1"]
@@ -230,8 +232,8 @@ async def test_two_that_end_at_once_are_both_found(past: Past, store: SqlApprova
         ("concluded_at IS NOT NULL AND endorser = 'a'", "approvals_by_endorser"),
     ],
 )
-async def test_each_way_reads_an_index(database: Database, condition: str, index: str) -> None:
-    """No way through the table sorts, or begins at its beginning."""
+async def test_each_scan_uses_an_index(database: Database, condition: str, index: str) -> None:
+    """No scan sorts, or reads the table from its beginning."""
     query = (
         f"EXPLAIN QUERY PLAN SELECT * FROM approvals WHERE {condition} AND status IS NOT NULL "  # noqa: S608
         "AND concluded_at <= '2' AND (concluded_at < '2' OR order_id < 'o') "
@@ -245,22 +247,22 @@ async def test_each_way_reads_an_index(database: Database, condition: str, index
 
 
 @pytest.mark.usefixtures("stored")
-async def test_rows_of_an_earlier_version_are_completed(
-    database: Database, store: SqlApprovalStore, past: Past
+async def test_rows_of_an_earlier_version_are_backfilled(
+    database: Database, store: SqlApprovalStore, history: DecisionHistory
 ) -> None:
-    """What was decided before the ends were noted is found after a while, at the same place."""
+    """Decisions without the time of their end are found once they are backfilled."""
 
-    def forget(connection: Connection) -> None:
+    def remove_ends(connection: Connection) -> None:
         connection.execute(update(APPROVALS).values(concluded_at=None))
 
-    await database.write(forget)
-    filling = Filling(lambda _: store.complete(2))
-    assert await found(past) == "e"
+    await database.write(remove_ends)
+    backfill = Backfill(lambda _: store.backfill(2))
+    assert await found(history) == "e"
 
-    filling.start()
+    backfill.start()
 
     async def all_found() -> bool:
-        return await found(past) == "abcdef"
+        return await found(history) == "abcdef"
 
     await until(all_found)
-    await filling.stop()
+    await backfill.stop()

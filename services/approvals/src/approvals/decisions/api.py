@@ -1,4 +1,4 @@
-"""Approvals' edges: the topics that bring requests and decisions, and HTTP for people."""
+"""The edges of approvals: handlers of the topics, and the HTTP API."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,14 +9,14 @@ from fastapi import APIRouter, Body, FastAPI, Path, Query
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from approvals.cursors import cursor_of, read_cursor
+from approvals.decisions.ports import ListPosition
+from approvals.decisions.service import ApprovalService, UnknownApproval
 from approvals.domain import (
+    AlreadyDecided,
     ApprovalExpired,
-    ApprovalNotWanted,
-    DecisionStands,
-    RefusedByRule,
+    ApprovalNoLongerNeeded,
+    RuleViolation,
 )
-from approvals.inbox import Inbox, UnknownApproval
-from approvals.store import Place
 from orderflow_contracts import names
 from orderflow_contracts.approvals import (
     Approval,
@@ -41,66 +41,66 @@ _ORDER_ID: Final[TypeAdapter[str]] = TypeAdapter(OrderId)
 
 _PROBLEMS: Final[Mapping[type[Exception], tuple[int, str]]] = {
     UnknownApproval: (404, "APPROVAL_NOT_FOUND"),
-    DecisionStands: (409, "DECISION_STANDS"),
+    AlreadyDecided: (409, "DECISION_STANDS"),
     ApprovalExpired: (409, "APPROVAL_EXPIRED"),
-    ApprovalNotWanted: (409, "APPROVAL_WITHDRAWN"),
+    ApprovalNoLongerNeeded: (409, "APPROVAL_WITHDRAWN"),
 }
 
 _INVALID: Final = "The input is not valid; `errors` names each field"
-_MISSING: Final = "Nobody has asked for an approval of this order"
-_STANDS: Final = (
-    "Another decision stands (`DECISION_STANDS`), the time is over (`APPROVAL_EXPIRED`), or the "
-    "order no longer waits (`APPROVAL_WITHDRAWN`)"
+_MISSING: Final = "No approval was requested for this order"
+_CONFLICT: Final = (
+    "Already decided differently (`DECISION_STANDS`), past the deadline (`APPROVAL_EXPIRED`), or "
+    "no longer needed (`APPROVAL_WITHDRAWN`)"
 )
-_AWAY: Final = "The database does not answer at the moment"
+_UNAVAILABLE: Final = "The database is not available"
 
-PathOrderId = Annotated[
-    str, Path(description="The order that the approval is about", examples=["my-2"])
-]
+PathOrderId = Annotated[str, Path(description="The order ID", examples=["my-2"])]
 BodyDecision = Annotated[
     Decision, Body(examples=[{"approved": True, "approver": "bob", "comment": "fine"}])
 ]
 Status = Annotated[ApprovalStatus | None, Query(description="Only approvals with this status")]
 
 
-def subscribe(app: DaprApp, inbox: Inbox, letters: DeadLetters) -> None:
-    """Take in what comes by topic, and keep what the sidecar gives up on."""
-    for topic, handle in handlers(inbox, letters).items():
+def subscribe(app: DaprApp, service: ApprovalService, letters: DeadLetters) -> None:
+    """Subscribe to the topics of approvals and to their dead letters."""
+    for topic, handle in handlers(service, letters).items():
         app.on_topic(topic, handle)
     letters.listen(app, names.SUBSCRIPTIONS[names.APPROVALS])
 
 
-def handlers(inbox: Inbox, letters: DeadLetters) -> dict[str, Handler]:
-    """Make the handler of each topic."""
+def handlers(service: ApprovalService, letters: DeadLetters) -> dict[str, Handler]:
+    """Return the handler of each topic."""
 
     def handler(
-        topic: str, model: type[Message], take: Callable[[Message], Awaitable[None]]
+        topic: str, model: type[Message], use_case: Callable[[Message], Awaitable[None]]
     ) -> Handler:
         async def handle(event: CloudEvent) -> None:
             order_id = readable_order_id(event.data)
             try:
-                await take(_parse(model, event))
-            except RefusedByRule as refusal:
-                await letters.refuse(topic, event, str(refusal), order_id)
-                raise Refused(str(refusal), order_id) from refusal
+                await use_case(_parse(model, event))
+            except RuleViolation as violation:
+                await letters.refuse(topic, event, str(violation), order_id)
+                raise Refused(str(violation), order_id) from violation
 
         return handle
 
     return {
-        names.APPROVALS_REQUESTED: handler(names.APPROVALS_REQUESTED, ApprovalRequested, inbox.ask),
-        names.APPROVALS_DECISIONS: handler(names.APPROVALS_DECISIONS, DecisionMade, inbox.decide),
+        names.APPROVALS_REQUESTED: handler(
+            names.APPROVALS_REQUESTED, ApprovalRequested, service.add_request
+        ),
+        names.APPROVALS_DECISIONS: handler(names.APPROVALS_DECISIONS, DecisionMade, service.decide),
         names.APPROVALS_WITHDRAWN: handler(
-            names.APPROVALS_WITHDRAWN, ApprovalWithdrawn, inbox.withdraw
+            names.APPROVALS_WITHDRAWN, ApprovalWithdrawn, service.withdraw
         ),
     }
 
 
 def http_app(*routers: APIRouter) -> FastAPI:
-    """Build what people reach over HTTP."""
+    """Create the HTTP application."""
     app = FastAPI(
         title="Orderflow approvals",
-        description="Which orders wait for a person, and what was decided about them.",
-        openapi_url=None,  # the site serves it, and its documentation
+        description="Approval requests for orders, and the decisions about them.",
+        openapi_url=None,  # the site serves it, together with the documentation
         responses=problems.common(),
     )
     problems.install(app)
@@ -109,27 +109,27 @@ def http_app(*routers: APIRouter) -> FastAPI:
     return app
 
 
-def approval_router(inbox: Inbox) -> APIRouter:
-    """Serve approvals: list, read, decide."""
+def approval_router(service: ApprovalService) -> APIRouter:
+    """Return the routes that list, read and decide approvals."""
     router = APIRouter(
         prefix="/approvals",
         tags=["approvals"],
-        responses=documented({422: _INVALID, 503: _AWAY}),
+        responses=documented({422: _INVALID, 503: _UNAVAILABLE}),
     )
 
     @router.get(
         "",
         summary="List approvals",
         dependencies=[reads()],
-        description="Pending ones come with the nearest deadline first; every other list begins "
-        "with the latest deadline. An approval's place in the list never changes, so that pages "
-        "neither skip nor repeat any.",
+        description="Pending approvals are sorted by earliest deadline, all other lists by latest "
+        "deadline. An approval's position in the list never changes, so pages neither skip nor "
+        "repeat any.",
     )
     async def list_approvals(
         status: Status = None, limit: Limit = 100, after: After = None
     ) -> Page[Approval]:
-        with _told():
-            found = await inbox.list(status, limit + 1, _place(after))
+        with _map_errors():
+            found = await service.list(status, limit + 1, _position(after))
         items = list(found[:limit])
         return Page(items=items, next=_cursor(items[-1]) if len(found) > limit else None)
 
@@ -140,39 +140,39 @@ def approval_router(inbox: Inbox) -> APIRouter:
         dependencies=[reads()],
     )
     async def read(order_id: PathOrderId) -> Approval:
-        with _told():
-            return await inbox.read(_possible(order_id))
+        with _map_errors():
+            return await service.read(_valid_order_id(order_id))
 
     @router.post(
         "/{order_id}/decision",
         summary="Approve or deny an order",
-        description="The first decision stands. When this answers with 200 the decision is kept, "
-        "and orders will be told until it has answered; the same decision again changes nothing. "
-        "Where `levels` is 2, the first approval leaves it pending until somebody else decides. "
-        "With a token, `approver` must be the token's name.",
-        responses=documented({404: _MISSING, 409: _STANDS}),
+        description="The first decision stands. A 200 response means that the decision is stored "
+        "and will be delivered to orders; repeating the same decision changes nothing. If `levels` "
+        "is 2, the first approval leaves it pending until another person decides. With a token, "
+        "`approver` must be the token's name.",
+        responses=documented({404: _MISSING, 409: _CONFLICT}),
     )
     async def decide(
         order_id: PathOrderId,
         decision: BodyDecision,
         who: Annotated[Principal, changes(Role.APPROVER, None)],
     ) -> Approval:
-        _must_be_own(decision, who)
-        with _told():
-            return await inbox.decide_known(_possible(order_id), decision, via=who.via)
+        _check_approver(decision, who)
+        with _map_errors():
+            return await service.decide_existing(_valid_order_id(order_id), decision, via=who.via)
 
     return router
 
 
-def _must_be_own(decision: Decision, who: Principal) -> None:
-    """Let nobody who is known decide under another name."""
+def _check_approver(decision: Decision, who: Principal) -> None:
+    """Reject a decision in another name than that of the authenticated caller."""
     if who.via != "open" and decision.approver != who.name:
-        error = FieldError(field="approver", message=f"must be {who.name}, as the token is")
+        error = FieldError(field="approver", message=f"must be {who.name}, the token's name")
         raise Problem(403, "NOT_ALLOWED", f"{error.field}: {error.message}", [error])
 
 
-class InvalidEvent(RefusedByRule):
-    """An event that does not say what its topic promises."""
+class InvalidEvent(RuleViolation):
+    """An event whose data does not match its topic's contract."""
 
 
 def _parse(model: type[Message], event: CloudEvent) -> Message:
@@ -182,17 +182,17 @@ def _parse(model: type[Message], event: CloudEvent) -> Message:
         raise InvalidEvent(f"invalid: {describe(error)}") from error
 
 
-def _possible(order_id: str) -> str:
-    """Let through what can be an order id; nothing is known about any other text."""
+def _valid_order_id(order_id: str) -> str:
+    """Return the ID if it is well-formed; raise `UnknownApproval` otherwise."""
     try:
         return _ORDER_ID.validate_python(order_id)
     except ValidationError:
-        raise UnknownApproval(f"{order_id!r} cannot be the id of an order") from None
+        raise UnknownApproval(f"{order_id!r} is not a valid order ID") from None
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Tell the failures of rules and store as problems."""
+def _map_errors() -> Iterator[None]:
+    """Convert errors of the rules to problem documents."""
     try:
         yield
     except tuple(_PROBLEMS) as error:
@@ -204,5 +204,5 @@ def _cursor(approval: Approval) -> str:
     return cursor_of(approval.expires_at, approval.order_id)
 
 
-def _place(cursor: str | None) -> Place | None:
-    return None if cursor is None else Place(*read_cursor(cursor))
+def _position(cursor: str | None) -> ListPosition | None:
+    return None if cursor is None else ListPosition(*read_cursor(cursor))

@@ -1,4 +1,4 @@
-"""What all pages of approvals need: the cases as the reader sees them, and the site."""
+"""What all pages of approvals need: the approvals as the reader sees them, and the site."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,24 +9,24 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from approvals.cursors import cursor_of, read_cursor
+from approvals.decisions.ports import Clock, ListPosition
+from approvals.decisions.store import SqlApprovalStore
 from approvals.domain import Case
-from approvals.inbox import Clock
-from approvals.pages.shown import Shown
-from approvals.past import Found, Past, Search, Spot
-from approvals.store import Place, SqlApprovalStore
-from approvals.views import Reader, View, view_of
+from approvals.history.store import DecisionHistory, HistoryPosition, Search, SearchPage
+from approvals.pages.displayed import DisplayedRequests
+from approvals.pages.views import Reader, View, view_of
 from orderflow_contracts.approvals import ApprovalStatus
 from orderflow_contracts.fields import now
 from orderflow_hosting.access import Principal, Role
 from orderflow_hosting.web import Site
 
-ON_A_PAGE: Final = 50
-MOST_COUNTED: Final = 1000
+PAGE_SIZE: Final = 50
+MAX_COUNTED: Final = 1000
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """A page of the inbox: what waits, with what has just ended among it."""
+class InboxPage:
+    """A page of the inbox: pending requests, together with those that have just ended."""
 
     views: Sequence[View]
     count: int
@@ -34,63 +34,65 @@ class Waiting:
     version: str
 
 
-class Desk:
-    """Reads approvals for the pages. Every call may raise `DatabaseUnavailable`."""
+class ApprovalPages:
+    """Reads approvals and renders pages. Every call may raise `DatabaseUnavailable`."""
 
     def __init__(
         self,
         store: SqlApprovalStore,
-        past: Past,
+        history: DecisionHistory,
         site: Site,
         confirm_from_cents: int,
         board_url: str | None = None,
         clock: Clock = now,
     ) -> None:
         self._store = store
-        self._past = past
+        self._history = history
         self._site = site
         self._confirm_from_cents = confirm_from_cents
         self._board_url = board_url.rstrip("/") if board_url is not None else None
         self._clock = clock
 
-    async def waiting(self, reader: Principal, shown: Shown, after: str | None) -> Waiting:
-        """Read what waits, the most urgent first, and what was shown as waiting before."""
+    async def inbox(
+        self, reader: Principal, displayed: DisplayedRequests, after: str | None
+    ) -> InboxPage:
+        """Read the pending requests, most urgent first, and what the page displayed before."""
         moment = self._clock()
-        version = await self._store.version(moment)  # before the rest: what comes later is news
-        place = None if after is None else Place(*read_cursor(after))
+        version = await self._store.version(moment)  # first, so that later changes are noticed
+        position = None if after is None else ListPosition(*read_cursor(after))
         pending = ApprovalStatus.PENDING
-        found = await self._store.list(pending, moment, ON_A_PAGE + 1, place)
-        page = found[:ON_A_PAGE]
+        found = await self._store.list(pending, moment, PAGE_SIZE + 1, position)
+        page = found[:PAGE_SIZE]
         listed = {case.order_id for case in found}
-        kept = [order_id for order_id in shown.kept(moment) if order_id not in listed]
-        settled = await self._store.find_all(kept) if kept else []
+        earlier = [each for each in displayed.still_displayed(moment) if each not in listed]
+        settled = await self._store.find_all(earlier) if earlier else []
         views = [*self._views(page, reader, moment)]
         views += [view for view in self._views(settled, reader, moment) if not view.is_pending]
         views.sort(key=lambda view: (view.request.expires_at, view.order_id))
-        last = page[-1].asked if len(found) > ON_A_PAGE else None
-        onward = cursor_of(last.request.expires_at, page[-1].order_id) if last else None
-        count = await self._store.count_pending(moment, MOST_COUNTED)
-        return Waiting(views, count, onward, str(version))
+        last = page[-1].received if len(found) > PAGE_SIZE else None
+        cursor = cursor_of(last.request.expires_at, page[-1].order_id) if last else None
+        count = await self._store.count_pending(moment, MAX_COUNTED)
+        return InboxPage(views, count, cursor, str(version))
 
-    async def look(self, reader: Principal, order_id: str) -> View | None:
-        """Read one approval; None while nobody has asked for it."""
+    async def find(self, reader: Principal, order_id: str) -> View | None:
+        """Return one approval, or None if none was requested."""
         views = self._views([await self._store.find(order_id)], reader, self._clock())
         return views[0] if views else None
 
     async def version(self) -> str:
-        """Tell which approvals there are now."""
+        """Return the current version of the approvals."""
         return str(await self._store.version(self._clock()))
 
-    async def past(
+    async def history(
         self, reader: Principal, search: Search, after: str | None
-    ) -> tuple[Sequence[View], Found]:
-        """Search what has ended, the latest first."""
+    ) -> tuple[Sequence[View], SearchPage]:
+        """Search ended approvals, latest first."""
         moment = self._clock()
-        spot = None if after is None else Spot(*read_cursor(after))
-        found = await self._past.search(search, moment, ON_A_PAGE, spot)
+        position = None if after is None else HistoryPosition(*read_cursor(after))
+        found = await self._history.search(search, moment, PAGE_SIZE, position)
         return self._views(found.cases, reader, moment), found
 
-    def page(
+    def render(
         self, request: Request, template: str, status_code: int = 200, **context: Any
     ) -> HTMLResponse:
         """Render a page."""
