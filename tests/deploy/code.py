@@ -16,7 +16,7 @@ from approvals.decisions.service import ApprovalService
 from fakes.memory_store import MemoryStore
 from fakes.recorded_app import RecordedApp
 from inventory.config import InventorySettings
-from inventory.stock import StockRoom
+from inventory.service import StockService
 from orderflow_contracts import names
 from orderflow_hosting.dapr_app import DRAIN_SECONDS, DaprApp
 from orderflow_hosting.dead_letters import DeadLetters
@@ -91,5 +91,5 @@ def registered(app_id: str) -> Registered:
     elif app_id == names.APPROVALS:
         approvals.decisions.api.subscribe(app, ApprovalService(NOT_USED, NOT_USED), letters)
     else:
-        inventory.api.offer_methods(app, StockRoom(MemoryStore()))
+        inventory.api.offer_methods(app, StockService(MemoryStore()))
     return app

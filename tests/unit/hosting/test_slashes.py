@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI
 import approvals.decisions.api
 import inventory.api
 import orders.api
-from inventory.stock import StockRoom
+from inventory.service import StockService
 from orderflow_hosting import problems
 from orderflow_hosting.web import Site
 
@@ -85,7 +85,7 @@ def test_no_service_redirects_for_a_slash() -> None:
     """The framework's own redirect names scheme and host."""
     services = [
         orders.api.http_app(),
-        inventory.api.http_app(cast("StockRoom", None), APIRouter()),
+        inventory.api.http_app(cast("StockService", None), APIRouter()),
         approvals.decisions.api.http_app(),
     ]
     assert [app.router.redirect_slashes for app in services] == [False, False, False]

@@ -1,4 +1,4 @@
-"""Inventory's composition root: wire, offer, serve."""
+"""The composition root of inventory: wires its parts, offers its methods and serves."""
 
 import asyncio
 
@@ -7,8 +7,8 @@ import structlog
 from inventory.api import http_app, offer_methods
 from inventory.config import InventorySettings
 from inventory.gateways import DaprStore
-from inventory.stock import StockRoom
-from inventory.store import StoreUnavailable, VersionConflict
+from inventory.ports import StoreUnavailable, VersionConflict
+from inventory.service import StockService
 from orderflow_contracts.names import INVENTORY
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, reads
@@ -24,37 +24,37 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 OPENING_PAUSE_SECONDS = 0.5
 
 
-class Opening:
-    """Lays out the opening stock as soon as the store answers."""
+class OpeningStock:
+    """Loads the opening stock as soon as the store answers."""
 
-    def __init__(self, stock: StockRoom, settings: InventorySettings) -> None:
+    def __init__(self, stock: StockService, settings: InventorySettings) -> None:
         self._stock = stock
         self._settings = settings
         self._done = False
 
     async def run(self) -> None:
-        """Try until it is laid out; the sidecar may come up after this process."""
+        """Retry until it is loaded; the sidecar may start after this process."""
         while not self._done:
             try:
-                await self._stock.open(self._settings.opening_stock)
+                await self._stock.load_opening_stock(self._settings.opening_stock)
                 self._done = True
-                log.info("opening_stock_ready")
+                log.info("opening_stock_loaded")
             except (StoreUnavailable, VersionConflict) as error:
-                log.info("opening_stock_waits", why=str(error))
+                log.info("opening_stock_not_loaded", error=str(error))
                 await asyncio.sleep(OPENING_PAUSE_SECONDS)
 
     async def check(self) -> None:
-        """Raise while it is not laid out."""
+        """Raise `StoreUnavailable` until it is loaded."""
         if not self._done:
-            raise StoreUnavailable("the opening stock is not laid out yet")
+            raise StoreUnavailable("the opening stock is not loaded yet")
 
 
 async def run(settings: InventorySettings) -> None:
-    """Serve until told to stop."""
+    """Serve until stopped."""
     sidecar = Sidecar(INVENTORY, settings)
     store = DaprStore(sidecar)
-    stock = StockRoom(store)
-    opening = Opening(stock, settings)
+    stock = StockService(store)
+    opening = OpeningStock(stock, settings)
     app = DaprApp(settings)
     offer_methods(app, stock)
 
@@ -68,16 +68,16 @@ async def run(settings: InventorySettings) -> None:
     http = http_app(stock, health)
     Access(settings, INVENTORY).install(http)
     Site("Inventory").install(http, [reads()])
-    laying_out = asyncio.create_task(opening.run())
+    loading = asyncio.create_task(opening.run())
     try:
         await serve(settings, http, app)
     finally:
-        laying_out.cancel()
+        loading.cancel()
         await sidecar.close()
 
 
 def main() -> None:
-    """Start the process."""
+    """Start the service process."""
     settings = load(InventorySettings)
     logs.configure("inventory", settings)
     start(run(settings), settings)

@@ -1,4 +1,4 @@
-"""The use cases of inventory: reserve, commit, release, restock, and what lies on the shelf."""
+"""The use cases of inventory: reserve, commit, release, restock and read the stock."""
 
 import asyncio
 import uuid
@@ -6,18 +6,11 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from inventory.batching import Command, CommandBatcher
 from inventory.config import OpeningItem
 from inventory.domain import Item, Ledger
-from inventory.keeper import Command, Keeper
-from inventory.store import (
-    CATALOGUE_KEY,
-    Catalogue,
-    Scope,
-    Snapshot,
-    Store,
-    Versioned,
-    item_key,
-)
+from inventory.ports import Store, Versioned
+from inventory.store import CATALOGUE_KEY, Catalogue, Scope, Snapshot, item_key
 from orderflow_contracts.inventory import (
     CommitRequest,
     Committed,
@@ -33,17 +26,17 @@ from orderflow_contracts.inventory import (
 RECENT_ORDERS: Final = 10_000
 
 
-class StockRoom:
-    """Stock and reservations, each call idempotent by its order."""
+class StockService:
+    """Stock and reservations; each call is idempotent by its order ID."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._keeper = Keeper(store)
-        self._adding = asyncio.Lock()
+        self._batcher = CommandBatcher(store)
+        self._restock_lock = asyncio.Lock()
         self._recent: OrderedDict[str, frozenset[str]] = OrderedDict()
 
-    async def open(self, opening: Sequence[OpeningItem]) -> None:
-        """Put the opening stock on the shelf where an item is not kept yet; safe to repeat."""
+    async def load_opening_stock(self, opening: Sequence[OpeningItem]) -> None:
+        """Add the items of the opening stock that do not exist yet; safe to repeat."""
         names = [entry.item for entry in opening]
         catalogue = await self._catalogue()
         known = Catalogue.model_validate_json(catalogue.value or b"{}").items
@@ -54,18 +47,18 @@ class StockRoom:
             if entries[item_key(entry.item)].value is None
         }
         if not set(names) <= set(known):
-            everything = Catalogue(items=tuple(dict.fromkeys([*known, *names])))
+            extended = Catalogue(items=tuple(dict.fromkeys([*known, *names])))
             changes[CATALOGUE_KEY] = Versioned(
-                everything.model_dump_json().encode(), catalogue.version
+                extended.model_dump_json().encode(), catalogue.version
             )
         if changes:
             await self._store.write(changes)
 
     async def reserve(self, request: ReserveRequest) -> Reserved | ReservationRejected:
-        """Set the lines aside, all or none."""
+        """Reserve all lines or none."""
         items = frozenset(line.item for line in request.lines)
         self._remember(request.order_id, items)
-        return await self._keeper.perform(
+        return await self._batcher.execute(
             Command(
                 Scope(items, frozenset([request.order_id])),
                 lambda ledger: ledger.reserve(request.order_id, request.lines),
@@ -73,23 +66,23 @@ class StockRoom:
         )
 
     async def commit(self, request: CommitRequest) -> Committed:
-        """Let an order's goods leave the shelf."""
-        return await self._keeper.perform(
+        """Remove an order's reserved stock from the stock on hand."""
+        return await self._batcher.execute(
             Command(
                 self._scope_of(request.order_id), lambda ledger: ledger.commit(request.order_id)
             )
         )
 
     async def release(self, request: ReleaseRequest) -> Released:
-        """Give back what an order holds."""
-        return await self._keeper.perform(
+        """Release or return the stock of an order."""
+        return await self._batcher.execute(
             Command(
                 self._scope_of(request.order_id), lambda ledger: ledger.release(request.order_id)
             )
         )
 
     async def restock(self, request: RestockRequest) -> Stock:
-        """Add pieces of an item, or bring one or all items back to the opening stock."""
+        """Add stock of an item, or reset one or all items to the opening stock."""
         if request.item is not None and request.quantity is not None:
             await self._add(request.item, request.quantity, request.restock_id)
         else:
@@ -98,18 +91,18 @@ class StockRoom:
         return await self.stock()
 
     async def stock(self) -> Stock:
-        """Tell what lies on the shelf."""
+        """Return the current stock."""
         names = await self._names()
         snapshot = await Snapshot.read(self._store, Scope(items=frozenset(names)))
         await self._store.confirm_absent(snapshot.absent())
         items = snapshot.ledger.items
         return Stock(items=tuple(items[name].as_stock() for name in names if name in items))
 
-    async def _add(self, item: str, quantity: int, known_as: str | None) -> None:
-        """Add, one restock at a time: an item knows only its latest restocks again."""
-        restock_id = known_as or uuid.uuid4().hex
-        async with self._adding:
-            await self._keeper.perform(
+    async def _add(self, item: str, quantity: int, given_id: str | None) -> None:
+        """Add one restock at a time, because an item stores only its latest restock IDs."""
+        restock_id = given_id or uuid.uuid4().hex
+        async with self._restock_lock:
+            await self._batcher.execute(
                 Command(
                     Scope(items=frozenset([item])),
                     lambda ledger: ledger.add(item, quantity, restock_id),
@@ -123,7 +116,7 @@ class StockRoom:
             for name in items:
                 ledger.reset(name)
 
-        await self._keeper.perform(Command(Scope(items=frozenset(items)), reset))
+        await self._batcher.execute(Command(Scope(items=frozenset(items)), reset))
 
     async def _names(self) -> tuple[str, ...]:
         catalogue = await self._catalogue()
@@ -135,7 +128,7 @@ class StockRoom:
         return (await self._store.read([CATALOGUE_KEY]))[CATALOGUE_KEY]
 
     def _remember(self, order_id: str, items: frozenset[str]) -> None:
-        """Keep in mind what an order will hold: it saves a commit the second reading."""
+        """Remember an order's items, which saves a second read at its commit."""
         self._recent[order_id] = items
         if len(self._recent) > RECENT_ORDERS:
             self._recent.popitem(last=False)
