@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from cloudevents.http import CloudEvent
 
-import approvals.decisions.api
+import approvals.decisions.topics
 import inventory.api
 import orders.api
 import orders.batch_api
@@ -89,7 +89,7 @@ def registered(app_id: str) -> Registered:
         orders.batch_api.subscribe_to_batches(app, NOT_USED, letters)
         orders.task_api.subscribe_tasks(app, NOT_USED, letters)
     elif app_id == names.APPROVALS:
-        approvals.decisions.api.subscribe(app, ApprovalService(NOT_USED, NOT_USED), letters)
+        approvals.decisions.topics.subscribe(app, ApprovalService(NOT_USED, NOT_USED), letters)
     else:
         inventory.api.offer_methods(app, StockService(MemoryStore()))
     return app

@@ -12,7 +12,7 @@ import httpx
 from orderflow_cli.credentials import is_loopback
 from orderflow_cli.errors import ServiceUnreachable
 
-REMEDY: Final = "start it with `make run`, or check it with `make status`"
+REMEDY: Final = "Start it with `make run`, or check it with `make status`"
 PROBE_SECONDS: Final = 2.0
 
 EXPIRED: Final = 10

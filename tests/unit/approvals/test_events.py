@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from approvals.decisions.api import Handler, handlers
 from approvals.decisions.service import ApprovalService
 from approvals.decisions.store import SqlApprovalStore
+from approvals.decisions.topics import Handler, handlers
 from approvals.tables import DEAD_LETTERS
 from fakes.odd_json import FEW, odd
 from orderflow_contracts import names

@@ -8,7 +8,8 @@ from approvals.decisions.store import SqlApprovalStore
 from approvals.domain import Case
 from approvals.history import store as history_store
 from approvals.history.backfill import Backfill
-from approvals.history.store import DecisionHistory, HistoryPosition, Search
+from approvals.history.search import Search
+from approvals.history.store import DecisionHistory, HistoryPosition
 from approvals.tables import ACCESS, APPROVALS, SOURCES
 from fakes.waiting import until
 from orderflow_contracts.approvals import (

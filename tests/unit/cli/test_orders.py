@@ -180,7 +180,7 @@ def test_an_unreachable_service_is_named_with_the_remedy(
     assert outcome.code == 1
     assert outcome.err == (
         f"orderflow: {name} does not answer at http://127.0.0.1:1 - is it running? "
-        "start it with `make run`, or check it with `make status`\n"
+        "Start it with `make run`, or check it with `make status`\n"
     )
 
 

@@ -5,10 +5,11 @@ import asyncio
 from fastapi import FastAPI
 
 from approvals.config import ApprovalsSettings
-from approvals.decisions.api import approval_router, http_app, subscribe
+from approvals.decisions.api import approval_router, http_app
 from approvals.decisions.feed import ChangeFeed
 from approvals.decisions.service import ApprovalService
 from approvals.decisions.store import SqlApprovalStore
+from approvals.decisions.topics import subscribe
 from approvals.handover.gateways import DaprOrders
 from approvals.handover.service import Handover
 from approvals.history.backfill import Backfill

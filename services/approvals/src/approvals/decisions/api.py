@@ -1,12 +1,11 @@
-"""The edges of approvals: handlers of the topics, and the HTTP API."""
+"""The HTTP API of approvals."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
-from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Body, FastAPI, Path, Query
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from approvals.cursors import cursor_of, read_cursor
 from approvals.decisions.ports import ListPosition
@@ -15,27 +14,17 @@ from approvals.domain import (
     AlreadyDecided,
     ApprovalExpired,
     ApprovalNoLongerNeeded,
-    RuleViolation,
 )
-from orderflow_contracts import names
 from orderflow_contracts.approvals import (
     Approval,
-    ApprovalRequested,
     ApprovalStatus,
-    ApprovalWithdrawn,
     Decision,
-    DecisionMade,
 )
 from orderflow_contracts.fields import OrderId
 from orderflow_hosting import problems
 from orderflow_hosting.access import Principal, Role, changes, reads
-from orderflow_hosting.dapr_app import DaprApp, Refused
-from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
 from orderflow_hosting.pages import After, Limit, Page
-from orderflow_hosting.problems import FieldError, Problem, describe, documented
-
-Message = TypeVar("Message", bound=BaseModel)
-Handler = Callable[[CloudEvent], Awaitable[None]]
+from orderflow_hosting.problems import FieldError, Problem, documented
 
 _ORDER_ID: Final[TypeAdapter[str]] = TypeAdapter(OrderId)
 
@@ -59,40 +48,6 @@ BodyDecision = Annotated[
     Decision, Body(examples=[{"approved": True, "approver": "bob", "comment": "fine"}])
 ]
 Status = Annotated[ApprovalStatus | None, Query(description="Only approvals with this status")]
-
-
-def subscribe(app: DaprApp, service: ApprovalService, letters: DeadLetters) -> None:
-    """Subscribe to the topics of approvals and to their dead letters."""
-    for topic, handle in handlers(service, letters).items():
-        app.on_topic(topic, handle)
-    letters.listen(app, names.SUBSCRIPTIONS[names.APPROVALS])
-
-
-def handlers(service: ApprovalService, letters: DeadLetters) -> dict[str, Handler]:
-    """Return the handler of each topic."""
-
-    def handler(
-        topic: str, model: type[Message], use_case: Callable[[Message], Awaitable[None]]
-    ) -> Handler:
-        async def handle(event: CloudEvent) -> None:
-            order_id = readable_order_id(event.data)
-            try:
-                await use_case(_parse(model, event))
-            except RuleViolation as violation:
-                await letters.refuse(topic, event, str(violation), order_id)
-                raise Refused(str(violation), order_id) from violation
-
-        return handle
-
-    return {
-        names.APPROVALS_REQUESTED: handler(
-            names.APPROVALS_REQUESTED, ApprovalRequested, service.add_request
-        ),
-        names.APPROVALS_DECISIONS: handler(names.APPROVALS_DECISIONS, DecisionMade, service.decide),
-        names.APPROVALS_WITHDRAWN: handler(
-            names.APPROVALS_WITHDRAWN, ApprovalWithdrawn, service.withdraw
-        ),
-    }
 
 
 def http_app(*routers: APIRouter) -> FastAPI:
@@ -169,17 +124,6 @@ def _check_approver(decision: Decision, who: Principal) -> None:
     if who.via != "open" and decision.approver != who.name:
         error = FieldError(field="approver", message=f"must be {who.name}, the token's name")
         raise Problem(403, "NOT_ALLOWED", f"{error.field}: {error.message}", [error])
-
-
-class InvalidEvent(RuleViolation):
-    """An event whose data does not match its topic's contract."""
-
-
-def _parse(model: type[Message], event: CloudEvent) -> Message:
-    try:
-        return model.model_validate(event.data)
-    except ValidationError as error:
-        raise InvalidEvent(f"invalid: {describe(error)}") from error
 
 
 def _valid_order_id(order_id: str) -> str:

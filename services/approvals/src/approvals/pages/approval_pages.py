@@ -12,7 +12,8 @@ from approvals.cursors import cursor_of, read_cursor
 from approvals.decisions.ports import Clock, ListPosition
 from approvals.decisions.store import SqlApprovalStore
 from approvals.domain import Case
-from approvals.history.store import DecisionHistory, HistoryPosition, Search, SearchPage
+from approvals.history.search import Search
+from approvals.history.store import DecisionHistory, HistoryPosition, SearchPage
 from approvals.pages.displayed import DisplayedRequests
 from approvals.pages.views import Reader, View, view_of
 from orderflow_contracts.approvals import ApprovalStatus

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from approvals.cursors import cursor_of
-from approvals.history.store import Search, SearchPage
+from approvals.history.search import Search
+from approvals.history.store import SearchPage
 from approvals.pages.approval_pages import ApprovalPages
 from orderflow_contracts.approvals import ApprovalStatus
 from orderflow_hosting.access import Principal, page
