@@ -128,7 +128,7 @@ def test_what_cannot_be_used_stops_the_start_in_a_sentence(settings: Settings) -
         first_user.prepare(settings)
 
     write_private(settings.access_file, "{")
-    with pytest.raises(PlatformError, match=r"access\.json: the whole: Invalid JSON"):
+    with pytest.raises(PlatformError, match=r"access\.json: the file: Invalid JSON"):
         first_user.prepare(settings)
     assert "nobody can: " in "\n".join(first_user.sign_in(settings))
 
