@@ -1,14 +1,14 @@
-# Orderflow on one machine. `make help` lists what there is.
-# It needs Python 3.11 or newer with pip, make and git; whatever else is missing is fetched or built.
+# Orderflow on one machine. `make help` lists the targets.
+# It needs Python 3.11 or newer with pip, make and git; everything else is fetched or built.
 
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
-# .venv keeps the Python that made it, unless another one is named here.
+# .venv keeps its Python, unless another one is named here.
 NAMED := $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env present run stop status reset console bench torn test lint format unit contracts manifests system postgresql browser containers locks vendor images cluster-up cluster-down deploy-local test-cluster
+.PHONY: help env present run stop status reset console bench torn test lint format unit contracts docs reference manifests system postgresql browser containers migrate migration locks vendor images cluster-up cluster-down deploy-local test-cluster
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -16,17 +16,17 @@ help: ## list the targets
 env: ## make the Python environment (.venv), if it is not up to date
 	@$(PYTHON) tools/bootstrap $(NAMED)
 
-# Made where none works in this checkout, but not brought up to date: what runs was started from it.
+# Makes .venv if none works in this checkout, but does not update it: a run may be using it.
 present:
 	@$(PYTHON) tools/bootstrap present
 
-run: env ## start everything, show two orders go through, and keep running until Ctrl-C
+run: env ## start everything, process two orders, and keep running until Ctrl-C
 	@$(BIN)/orderflow-tools run $(ARGS)
 
 stop: present ## stop what `make run` started, from another terminal
 	@$(BIN)/orderflow-tools stop
 
-status: present ## say what runs, where it listens and whether it is ready
+status: present ## show what runs, where it listens and whether it is ready
 	@$(BIN)/orderflow-tools status
 
 reset: env ## remove the data of the local run, after asking (YES=1: without)
@@ -36,13 +36,13 @@ console: env ## place orders by hand, as a client of the running services
 	@$(BIN)/orderflow console $(ARGS)
 
 bench: env ## measure what an order costs, on a platform of its own
-	@$(BIN)/python -m orderflow_tools.bench $(ARGS)
+	@$(BIN)/orderflow-lab bench $(ARGS)
 
-torn: env ## search for histories that hold an action twice, while orders is disturbed
+torn: env ## search for workflow histories with an action twice, while orders is disturbed
 	@$(BIN)/orderflow-tools toolchain
 	@cd tests && ../$(BIN)/python -m torn $(ARGS)
 
-test: lint unit contracts manifests system postgresql browser containers ## everything that must hold: lint, and all tests
+test: lint unit contracts docs manifests system postgresql browser containers ## lint and all tests on one machine
 
 lint: env ## check style, formatting, types and import rules
 	@$(BIN)/ruff check .
@@ -50,55 +50,69 @@ lint: env ## check style, formatting, types and import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-format: env ## format the code and repair what can be repaired
+format: env ## format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-unit: env ## tests of one piece each, without Dapr
+unit: env ## unit tests, without Dapr
 	@$(BIN)/pytest tests/unit $(ARGS)
 
-contracts: env ## tests of what the services say to each other
+contracts: env ## tests of the messages between services
 	@$(BIN)/pytest tests/contracts $(ARGS)
 
+docs: env ## build the documents into build/site, and test them
+	@$(BIN)/pytest tests/documents $(ARGS)
+	@echo "The site is build/site/index.html"
+
+reference: env ## write docs/reference anew from the code
+	@cd docs && ../$(BIN)/python -m reference_pages
+
 manifests: env ## tests of the Kubernetes manifests
-	@$(BIN)/orderflow-tools cluster kubectl # built here, where it takes no test's time
+	@$(BIN)/orderflow-lab cluster kubectl # built here, so that no test times out
 	@$(BIN)/pytest tests/deploy $(ARGS)
 
 system: env ## tests on the real Dapr runtime
 	@$(BIN)/orderflow-tools toolchain
 	@$(BIN)/pytest tests/system $(ARGS)
 
-KEPT := orders batches tasks approval_levels retention management_orders
-postgresql: env ## those system tests that are about what is kept, on PostgreSQL
+STORED := orders batches tasks approval_levels retention management_orders
+postgresql: env ## the system tests about stored data, on PostgreSQL
 	@$(BIN)/orderflow-tools toolchain
-	@$(BIN)/pytest $(KEPT:%=tests/system/test_%.py) --store=postgresql $(ARGS)
+	@$(BIN)/pytest $(STORED:%=tests/system/test_%.py) --store=postgresql $(ARGS)
 
 browser: env ## tests of the pages, in a real browser on the real platform
 	@$(BIN)/orderflow-tools toolchain
-	@$(BIN)/orderflow-tools browser
+	@$(BIN)/orderflow-lab browser
 	@$(BIN)/pytest tests/browser $(ARGS)
 
 containers: env ## tests of the images, in containers
-	@$(BIN)/orderflow-tools images
+	@$(BIN)/orderflow-lab images
 	@$(BIN)/pytest tests/images $(ARGS)
 
 images: env ## build the images of the services
-	@$(BIN)/orderflow-tools images $(ARGS)
+	@$(BIN)/orderflow-lab images $(ARGS)
+
+migrate: env ## migrate the databases of a run that `dapr run -f .` starts
+	@$(BIN)/python -m orders migrate
+	@$(BIN)/python -m approvals migrate
+
+migration: env ## draft a revision of a schema (SERVICE=orders NAME="add a delivery date")
+	@$(BIN)/python -m orderflow_hosting.migrations.new $(SERVICE) "$(NAME)"
 
 locks: ## resolve the dependencies again and rewrite the locks
 	@$(PYTHON) tools/bootstrap locks $(ARGS)
 
-vendor: env ## copy what the pages load from npm into the project, as its lock pins it
-	@$(BIN)/orderflow-tools vendor
+vendor: env ## copy the npm packages that the pages load into the project, as locked
+	@$(BIN)/orderflow-lab vendor
 
 cluster-up: env ## bring up Kubernetes with Dapr on this machine, as root
-	@$(BIN)/orderflow-tools cluster up $(ARGS)
+	@$(BIN)/orderflow-lab cluster up $(ARGS)
 
-cluster-down: present ## take it down, with all that it holds
-	@$(BIN)/orderflow-tools cluster down
+cluster-down: present ## take it down and remove everything in it
+	@$(BIN)/orderflow-lab cluster down
 
-deploy-local: env ## deploy the services to it, or to the cluster that kubectl is set to
-	@$(BIN)/orderflow-tools cluster deploy $(if $(YES),--yes)
+deploy-local: env ## deploy the services to it, or to the cluster that kubectl points to
+	@$(BIN)/orderflow-lab cluster deploy $(if $(YES),--yes)
 
-test-cluster: env ## tests on a real Kubernetes, brought up for them on this machine, as root
+test-cluster: env ## tests on a real Kubernetes cluster on this machine, as root
 	@$(BIN)/pytest tests/cluster -v --durations=0 --durations-min=2 $(ARGS)

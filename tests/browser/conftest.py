@@ -16,7 +16,7 @@ from browser.lively import Lively
 from browser.people import write_access_file
 from browser.visitors import PATIENCE, Visitors
 from isolation import on_the_machine
-from orderflow_tools.browser import find_browser
+from orderflow_lab.browser import find_browser
 from orderflow_tools.platform import Platform
 from orderflow_tools.settings import Settings
 from system.shop import Shop

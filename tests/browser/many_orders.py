@@ -7,7 +7,7 @@ from sqlalchemy import create_engine, insert
 
 from orderflow_contracts.orders import OrderStatus
 from orderflow_tools.platform import Platform
-from orders.store import TABLES
+from orders.tables import TABLES
 
 ORDERS: Final = TABLES.tables["orders"]
 STATUSES: Final = TABLES.tables["order_statuses"]

@@ -85,7 +85,7 @@ def test_a_wrong_order_is_told_by_field_and_keeps_what_was_typed(
 
     operator.place(order_id, "rio motors", "cars", "a few")
 
-    field = operator.page.get_by_label("Pieces").first
+    field = operator.page.get_by_label("Quantity").first
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(field).to_have_value("a few")
     expect(operator.page.get_by_label("Customer")).to_have_value("rio motors")

@@ -74,7 +74,7 @@ def _assert_usable(visitor: Visitor) -> None:
     visitor.page.get_by_role("link", name="Next page").click()
     expect(visitor.page.get_by_role("link", name=re.compile("^old-")).first).to_be_visible()
     visitor.go(ORDERS)
-    visitor.search("Order id", "old-000007")
+    visitor.search("Order ID", "old-000007")
     expect(visitor.page.get_by_role("link", name=re.compile("^old-"))).to_have_text("old-000007")
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the main pages, as the README shows them.
+"""Pictures of the main pages, as the documents show them.
 
 With ORDERFLOW_SCREENSHOTS=docs/images they are written there, else where they are thrown away.
 """

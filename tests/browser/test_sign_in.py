@@ -135,7 +135,7 @@ def test_an_order_that_is_sent_after_the_session_ended_stays_in_its_form(
     expect(visitor.page).to_have_url(visitor.url(ORDERS, "/board/new-order"))
     order = visitor.url(ORDERS, "/board/orders/after-the-end")
     assert visitor.context.request.get(order).status == 404
-    visitor.page.get_by_role("button", name="Place the order").click()
+    visitor.page.get_by_role("button", name="Place order").click()
     expect(visitor.page).to_have_url(f"{order}?done=placed")
 
 

@@ -116,11 +116,11 @@ class Visitor:
 
     def place(self, order_id: str, customer: str, item: str, pieces: object) -> None:
         """Fill in the form of a new order, and send it."""
-        self.page.get_by_label("Order id").fill(order_id)
+        self.page.get_by_label("Order ID").fill(order_id)
         self.page.get_by_label("Customer").fill(customer)
         self.page.get_by_label("Item").first.fill(item)
-        self.page.get_by_label("Pieces").first.fill(str(pieces))
-        self.page.get_by_role("button", name="Place the order").click()
+        self.page.get_by_label("Quantity").first.fill(str(pieces))
+        self.page.get_by_role("button", name="Place order").click()
 
     def stay(self) -> None:
         """Remember this page, to tell later whether it was left or loaded again."""

@@ -1,4 +1,4 @@
-"""One cluster with Orderflow in it for all tests; where no node can run, an API server alone."""
+"""One cluster with Orderflow for all tests; if no node can run here, an API server alone."""
 
 import signal
 from collections.abc import Iterator
@@ -10,20 +10,20 @@ from cluster import site
 from cluster.pods import Pods
 from cluster.shop import ClusterShop
 from isolation import on_the_machine
-from orderflow_tools.cluster.api_only import ApiOnly
-from orderflow_tools.cluster.client import Client
-from orderflow_tools.cluster.cluster import Cluster
-from orderflow_tools.cluster.commands import CHANGES
-from orderflow_tools.cluster.preconditions import why_no_node
+from orderflow_lab.cluster.api_only import ApiOnly
+from orderflow_lab.cluster.cluster import Cluster
+from orderflow_lab.cluster.commands import CHANGES
+from orderflow_lab.cluster.preconditions import why_no_node
 from orderflow_tools.console import say, step
+from orderflow_tools.deployment.client import Client
 from orderflow_tools.errors import PlatformError
 
 NEED_A_NODE = {"cluster", "pods", "shop"}
-"""Who takes one of these fixtures needs pods that run."""
+"""Tests with one of these fixtures need running pods."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a developer use the cluster that is up."""
+    """Let a developer use the cluster that is already up."""
     parser.addoption(
         "--running",
         action="store_true",
@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a node where none can run; limit each test, but not the cluster's start."""
+    """Skip tests that need a node if none can run; limit each test, but not the cluster's start."""
     reason = why_no_node()
     for item in items:
         item.add_marker(pytest.mark.timeout(300, func_only=True))
@@ -42,12 +42,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Leave no doubt about what a run without a node has shown."""
+    """State clearly what a run without a node has tested."""
     if reason := why_no_node():
         terminalreporter.section("No node", red=True, bold=True)
         terminalreporter.line(
-            f"{reason} Only what an API server alone can tell was tested: that Orderflow works in "
-            "a cluster was NOT shown."
+            f"{reason} Only manifests were tested, against an API server: that Orderflow works in "
+            "a cluster was NOT tested."
         )
 
 
@@ -60,23 +60,23 @@ def machine() -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """Bring up a cluster with Orderflow in it, and take it down however the tests end."""
+    """Bring up a cluster with Orderflow, and take it down however the tests end."""
     if request.config.getoption("--running"):
         with site.running_cluster() as cluster:
             yield cluster
         return
     cluster = Cluster(site.settings(), step=step)
     with _interruptible(), _taken_down(cluster, request):
-        with _aloud(request), _or_nothing():
+        with _uncaptured(request), _or_exit():
             say(f"\n{CHANGES}")
             cluster.up()
-            site.furnish(cluster)
+            site.set_up(cluster)
         yield cluster
 
 
 @pytest.fixture(scope="package")
 def api(request: pytest.FixtureRequest) -> Iterator[Client]:
-    """Ask an API server: that of the cluster, or where no node can run, one by itself."""
+    """Return a client of the cluster's API server, or of a separate one if no node can run."""
     if why_no_node() is None:
         cluster: Cluster = request.getfixturevalue("cluster")
         yield cluster.client
@@ -88,7 +88,7 @@ def api(request: pytest.FixtureRequest) -> Iterator[Client]:
 
 @pytest.fixture(scope="package")
 def pods(cluster: Cluster) -> Pods:
-    """Look after the pods of the services."""
+    """Return the pods of the services."""
     return Pods(cluster.client)
 
 
@@ -102,30 +102,30 @@ def shop(cluster: Cluster) -> Iterator[ClusterShop]:
 
 @contextmanager
 def _taken_down(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[None]:
-    """Take the cluster down at the end; where something failed, keep first what its pods say."""
+    """Take the cluster down at the end; after a failure, save the logs of its pods first."""
     try:
         yield
     except BaseException:
-        with _aloud(request):
-            _keep_logs(cluster)
+        with _uncaptured(request):
+            _save_logs(cluster)
         raise
     else:
         if request.session.testsfailed:
-            with _aloud(request):
-                _keep_logs(cluster)
+            with _uncaptured(request):
+                _save_logs(cluster)
     finally:
-        with _aloud(request), step("the cluster taken down"):
+        with _uncaptured(request), step("the cluster taken down"):
             cluster.down()
 
 
-def _keep_logs(cluster: Cluster) -> None:
+def _save_logs(cluster: Cluster) -> None:
     if cluster.ready:
-        site.keep_logs(cluster)
+        site.save_logs(cluster)
 
 
 @contextmanager
-def _or_nothing() -> Iterator[None]:
-    """End the whole run where there is nothing to test, instead of failing at every test."""
+def _or_exit() -> Iterator[None]:
+    """End the whole run if there is no cluster, instead of failing at every test."""
     try:
         yield
     except PlatformError as error:
@@ -133,8 +133,8 @@ def _or_nothing() -> Iterator[None]:
 
 
 @contextmanager
-def _aloud(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let what is said be seen while it happens."""
+def _uncaptured(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Show the output while it is printed."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
     assert capture is not None
     with capture.global_and_fixture_disabled():
@@ -143,7 +143,7 @@ def _aloud(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Take a request to end as pytest takes Ctrl-C: it stops and cleans up."""
+    """Treat SIGTERM like Ctrl-C, so that pytest stops and cleans up."""
     former = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any, Final
 
-from orderflow_tools.cluster.client import Client
+from orderflow_tools.deployment.client import Client
 from system.storefront import wait_for
 
 NAMESPACE: Final = "orderflow"
@@ -46,18 +46,25 @@ class Pods:
         return self._a_ready_one(app)
 
     def kill(self, pod: Pod) -> None:
-        """Let a pod die at once with all its containers, and never come back."""
-        # Killed before it is deleted: where its successor takes over a volume, nothing of it lives.
-        for container in _containers(pod):
-            _kill(container["containerID"])
+        """Kill all containers of a pod without warning, and let another pod take its place.
+
+        The pod is marked for deletion before its processes die, or the kubelet would start its
+        containers again, and beside its successor: two stores would then write the same volume,
+        and what the old one acknowledges is lost. Until it is marked, it is frozen.
+        """
+        containers = [each["containerID"] for each in _containers(pod)]
+        for container in containers:
+            _signal(container, signal.SIGSTOP)
         name = pod["metadata"]["name"]
-        self._run("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
+        self._run("delete", "pod", name, "--wait=false")
+        for container in containers:
+            _signal(container, signal.SIGKILL)
 
     def kill_container(self, pod: Pod, container: str) -> None:
         """Kill one container of a pod, and return when the kubelet has started it again."""
         app = pod["metadata"]["labels"]["app.kubernetes.io/name"]
         former = _container(pod, container)
-        _kill(former["containerID"])
+        _signal(former["containerID"], signal.SIGKILL)
 
         def another_runs() -> bool:
             return any(
@@ -103,13 +110,13 @@ def _container(pod: Pod, name: str) -> dict[str, Any]:
     return found
 
 
-def _kill(container_id: str) -> None:
-    """Kill all processes of a container, which are processes of this machine."""
+def _signal(container_id: str, number: signal.Signals) -> None:
+    """Send a signal to all processes of a container, which are processes of this machine."""
     pids = processes_of(container_id.rpartition("/")[2])
     assert pids, f"no process of {container_id} is found"
     for pid in pids:
         try:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
         except ProcessLookupError:
             continue
 

@@ -1,4 +1,4 @@
-"""Asks services again and again, as people do who know nothing of what goes on behind."""
+"""Sends requests to services all the time, as users do during a rollout."""
 
 import threading
 from types import TracebackType
@@ -10,7 +10,7 @@ PAUSE: Final = 0.1
 
 
 class Probing:
-    """Asks each address a few times a second, each time by a new connection, during a block."""
+    """Requests each URL a few times per second during a block, on new connections."""
 
     def __init__(self, urls: list[str], auth: httpx.Auth) -> None:
         self._urls = urls

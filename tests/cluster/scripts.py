@@ -1,4 +1,4 @@
-"""Small programs that the tests run inside pods, where Python is and nothing of theirs."""
+"""Small programs that the tests run inside pods, which contain only Python's standard library."""
 
 CALL_SIDECAR = """
 import json, sys, urllib.error, urllib.request
@@ -17,7 +17,7 @@ except OSError as error:
     sys.exit()
 json.dump({"status": answer.status, "text": answer.read().decode()}, sys.stdout)
 """
-"""Posts to the sidecar of its own pod what it reads, and prints the answer; status 0 is none."""
+"""Posts its input to the sidecar of its own pod, and prints the answer; status 0 is no answer."""
 
 KNOCK = """
 import socket, ssl, sys
@@ -38,7 +38,7 @@ try:
 except OSError as error:
     print(type(error).__name__, error)
 """
-"""Tries to connect, or to speak HTTP/2 in the clear or in TLS without a certificate of its own."""
+"""Tries to connect, or to speak HTTP/2 in plain text or in TLS without a client certificate."""
 
 ASK = """
 import json, sys, urllib.error, urllib.request
@@ -50,4 +50,4 @@ except urllib.error.HTTPError as error:
     answer = error
 json.dump({"status": answer.status, "text": answer.read().decode()}, sys.stdout)
 """
-"""Asks a service over HTTP what it reads, and prints the answer."""
+"""Sends the HTTP request that it reads, and prints the answer."""

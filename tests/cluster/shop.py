@@ -1,4 +1,4 @@
-"""What the tests say to Orderflow in the cluster, from outside and from within its pods."""
+"""Requests to Orderflow in the cluster, from outside and from within its pods."""
 
 import base64
 import contextlib
@@ -14,15 +14,15 @@ from cluster.pods import Pods
 from cluster.scripts import CALL_SIDECAR
 from orderflow_contracts.access import AccessFile
 from orderflow_contracts.names import LOCAL_PORTS
-from orderflow_tools.cluster.client import Client
-from orderflow_tools.cluster.secrets import ACCESS, ACCESS_KEY, FIRST_USER, NAMESPACE, manifest
+from orderflow_tools.deployment.client import Client
+from orderflow_tools.deployment.secrets import ACCESS, ACCESS_KEY, FIRST_USER, NAMESPACE, manifest
 from system.bearer import Bearer
 from system.storefront import Storefront, wait_for
 
 VISITOR: Final = "visitor"
-"""The application that is not one of Orderflow's: see the folder of that name."""
+"""An application that is not one of Orderflow's: see the folder of that name."""
 OUTSIDE: Final = "outside"
-"""Its own component for the broker of the services."""
+"""The visitor's own component for the broker of the services."""
 SIDECAR_PORT: Final = 3500
 UNKNOWN_NAME: Final = "failed to resolve address"
 
@@ -45,12 +45,12 @@ class ClusterShop(Storefront):
         self._broker: redis.Redis | None = None
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self.http.close()
 
     @property
     def broker(self) -> redis.Redis:
-        """Redis, at the address of the pod that it runs in now."""
+        """A client of Redis, at the address of its current pod."""
         if self._broker is not None:
             with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
                 self._broker.ping()
@@ -70,13 +70,13 @@ class ClusterShop(Storefront):
         return base64.b64decode(told).decode()
 
     def change_access(self, rule: Callable[[AccessFile], AccessFile]) -> None:
-        """Change users and tokens, as an operator does; the pods learn of it in some seconds."""
+        """Change users and tokens, as an operator does; pods see the change after some seconds."""
         file = rule(AccessFile.model_validate_json(self.secret(ACCESS, ACCESS_KEY)))
         values = {ACCESS_KEY: file.model_dump_json()}
         self.client.run("replace", "-f", "-", data=yaml.safe_dump(manifest(ACCESS, values)))
 
     def url(self, app: str, path: str) -> str:
-        """Name a path of a service."""
+        """Return the URL of a path of a service."""
         return f"{self._services[app]}{path}"
 
     def invoke(
@@ -89,7 +89,7 @@ class ClusterShop(Storefront):
     ) -> httpx.Response:
         """Invoke a method through the sidecar of `caller`, as that application.
 
-        The cluster's name server may need a few seconds to know a pod that has just got ready.
+        The cluster's DNS may need a few seconds to know a pod that has just become ready.
         """
         path = f"/v1.0/invoke/{app}/method/{method}"
 
@@ -118,10 +118,10 @@ class ClusterShop(Storefront):
         )
 
     def restock(self, item: str | None = None, quantity: int | None = None) -> None:
-        """Put pieces on the shelf, or bring it back to the opening stock.
+        """Add stock, or reset it to the opening stock.
 
-        A sidecar whose peer's pod has gone may look for another for half a minute: gRPC asks the
-        cluster's name server no more often.
+        A sidecar whose peer's pod is gone may take half a minute to find another: gRPC does not
+        query the cluster's DNS more often.
         """
         body = {"item": item, "quantity": quantity}
         body = {key: value for key, value in body.items() if value is not None}
@@ -134,18 +134,18 @@ class ClusterShop(Storefront):
     def call_sidecar(
         self, app: str, path: str, body: Any, headers: dict[str, str] | None = None
     ) -> httpx.Response:
-        """Post to a service's sidecar from within its pod: nothing else reaches that API."""
+        """Post to a service's sidecar from within its pod; nothing else can reach its API."""
         asked = json.dumps({"path": path, "body": body, "headers": headers or {}})
         told = json.loads(self.pods.execute(app, "python", "-c", CALL_SIDECAR, data=asked))
         return httpx.Response(told["status"], text=told["text"])
 
     def visit_workflow(self, instance_id: str, wanted: dict[str, Any]) -> httpx.Response:
-        """Start the visitor's own workflow, which calls what belongs to others."""
+        """Start the visitor's own workflow, which calls workflows and activities of others."""
         path = f"/v1.0/workflows/dapr/intrude/start?instanceID={instance_id}"
         return self.http.post(self._visitor + path, json=wanted)
 
     def visitors_workflow(self, instance_id: str) -> dict[str, Any]:
-        """Read how the visitor's own workflow stands."""
+        """Return the status of the visitor's own workflow."""
         told: dict[str, Any] = self.http.get(
             f"{self._visitor}/v1.0/workflows/dapr/{instance_id}"
         ).json()

@@ -1,4 +1,4 @@
-"""What the tests' cluster is furnished with, and what is kept of it when something went wrong."""
+"""Sets up the tests' cluster, and saves its logs after a failure."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from cluster.pods import NAMESPACE
-from orderflow_tools.cluster.client import Client
-from orderflow_tools.cluster.cluster import Cluster
-from orderflow_tools.cluster.deploy import deploy
-from orderflow_tools.cluster.services import load_services
+from orderflow_lab.cluster.cluster import Cluster
+from orderflow_lab.cluster.services import load_services
 from orderflow_tools.console import say, step
+from orderflow_tools.deployment.client import Client
+from orderflow_tools.deployment.deploy import deploy
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import Settings, find_checkout
 
@@ -19,13 +19,13 @@ VISITOR: Final = Path(__file__).parent / "visitor"
 
 
 def settings() -> Settings:
-    """Return where the tests' own cluster lives: in the checkout, apart from the developer's."""
+    """Return the settings of the tests' own cluster, apart from the developer's."""
     return Settings.isolated(find_checkout() / ".orderflow" / "test")
 
 
 @contextmanager
 def running_cluster() -> Iterator[Cluster]:
-    """Give the developer's own cluster, with the tests' own pods in it during the block."""
+    """Provide the developer's own cluster, with the tests' own pods during the block."""
     cluster = Cluster(Settings.from_environment())
     if not cluster.ready:
         raise PlatformError("No cluster runs: `make cluster-up deploy-local` starts one.")
@@ -36,16 +36,16 @@ def running_cluster() -> Iterator[Cluster]:
         cluster.kubectl("delete", "--ignore-not-found", "-k", VISITOR)
 
 
-def furnish(cluster: Cluster) -> None:
-    """Do what `make deploy-local` does, and add the tests' own pods."""
+def set_up(cluster: Cluster) -> None:
+    """Deploy as `make deploy-local` does, and add the tests' own pods."""
     load_services(cluster, step=step)
     deploy(find_checkout(), cluster.client, step=step)
     with step("the tests' own pods"):
         _admit_visitor(cluster.client)
 
 
-def keep_logs(cluster: Cluster) -> None:
-    """Write what the pods and the cluster have to say into the folder of the cluster's logs."""
+def save_logs(cluster: Cluster) -> None:
+    """Write the logs and events of the pods to the folder of the cluster's logs."""
     folder = cluster.layout.logs / "pods"
     folder.mkdir(parents=True, exist_ok=True)
     client = cluster.client
@@ -53,15 +53,15 @@ def keep_logs(cluster: Cluster) -> None:
     (folder / "overview.txt").write_text(client.run(*wide))
     for pod in client.run("get", "pods", "-n", NAMESPACE, "-o", "name").split():
         for run in ((), ("--previous",)):
-            _keep(client, folder / f"{pod.partition('/')[2]}{''.join(run)}.log", pod, *run)
-    say(f"What the pods logged is in {folder}.")
+            _save(client, folder / f"{pod.partition('/')[2]}{''.join(run)}.log", pod, *run)
+    say(f"The logs of the pods are in {folder}.")
 
 
-def _keep(client: Client, path: Path, pod: str, *options: str) -> None:
+def _save(client: Client, path: Path, pod: str, *options: str) -> None:
     arguments = ("logs", "-n", NAMESPACE, pod, "--all-containers", "--prefix", "--timestamps")
     try:
         path.write_text(client.run(*arguments, *options))
-    except PlatformError:  # it has no former run, or has not begun
+    except PlatformError:  # it has no previous run, or has not started
         return
 
 

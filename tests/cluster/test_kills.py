@@ -1,4 +1,4 @@
-"""Pods die in the middle of thirty orders; every order ends once, and all books agree."""
+"""Pods die in the middle of thirty orders; every order ends once, and all records agree."""
 
 import pytest
 
@@ -14,7 +14,7 @@ SERVICES = ("orders", "inventory", "approvals")
 
 @pytest.mark.parametrize("app", [*SERVICES, *STORES])
 def test_orders_outlive_a_pod(shop: ClusterShop, app: str) -> None:
-    """A pod is gone at once with all its containers, and another takes its place."""
+    """A pod and all its containers are killed, and another pod replaces it."""
     rush = Rush(shop, ORDERS)
     victim = shop.pods.victim(app)
     rush.submit_half()
@@ -27,7 +27,7 @@ def test_orders_outlive_a_pod(shop: ClusterShop, app: str) -> None:
 
 
 def test_orders_outlive_a_sidecar(shop: ClusterShop) -> None:
-    """The sidecar of orders is killed alone, and started again beside the service that lives."""
+    """Only the sidecar of orders is killed, and started again while the service keeps running."""
     rush = Rush(shop, ORDERS)
     victim = shop.pods.victim("orders")
     rush.submit_half()
@@ -40,7 +40,7 @@ def test_orders_outlive_a_sidecar(shop: ClusterShop) -> None:
 
 
 def test_orders_outlive_the_control_plane(shop: ClusterShop) -> None:
-    """Dapr's placement and one of its schedulers are killed, and the workflows go on."""
+    """Dapr's placement and one of its schedulers are killed, and the workflows continue."""
     rush = Rush(shop, ORDERS)
     victims = [shop.control_plane.victim(f"dapr-{each}-server") for each in CONTROL_PLANE]
     rush.submit_half()

@@ -1,4 +1,4 @@
-"""The way of an order in the cluster, from outside."""
+"""The life of an order in the cluster, seen from outside."""
 
 from cluster.shop import ClusterShop
 from system.storefront import assert_books_agree, new_id, wait_for
@@ -14,7 +14,7 @@ def test_a_published_order_completes(shop: ClusterShop) -> None:
 
 
 def test_an_event_by_the_sidecar_of_orders_completes(shop: ClusterShop) -> None:
-    """The services' own component for the broker leads to the same streams."""
+    """The services' own broker component uses the same streams."""
     data = shop.order_data(new_id())
     answer = shop.call_sidecar("orders", "/v1.0/publish/pubsub/orders.submitted", data)
     assert answer.status_code == 204, answer.text
@@ -22,7 +22,7 @@ def test_an_event_by_the_sidecar_of_orders_completes(shop: ClusterShop) -> None:
 
 
 def test_a_large_order_is_approved(shop: ClusterShop) -> None:
-    """An order posted over HTTP waits for a person, who approves it over HTTP."""
+    """An order posted over HTTP waits for approval, which is given over HTTP."""
     data = shop.order_data(new_id(), "cars", 4)
     posted = shop.http.post(shop.url("orders", "/orders"), json=data)
     assert posted.status_code == 202, posted.text
@@ -34,7 +34,7 @@ def test_a_large_order_is_approved(shop: ClusterShop) -> None:
 
 
 def test_a_large_order_is_denied(shop: ClusterShop) -> None:
-    """Denied, it is rejected, and what was reserved is free again."""
+    """A denied order is rejected, and its stock is released."""
     before = shop.stock("cars")
     order_id = shop.submit("cars", 5)
     shop.wait_approval(order_id, "pending")

@@ -1,4 +1,4 @@
-"""New pods take over from old ones, and several work side by side; nothing is lost meanwhile."""
+"""New pods replace old ones, and several work side by side, without losing an order."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ DEPLOYMENTS = tuple(f"deployment/{app}" for app in SERVICES)
 
 @pytest.fixture
 def two_of_each(shop: ClusterShop) -> Iterator[None]:
-    """Run two pods of each service, as production runs three."""
+    """Run two pods of each service; production runs three."""
     scale(shop, 2)
     yield
     scale(shop, 1)
@@ -34,7 +34,7 @@ def test_a_rolling_restart_loses_no_order(shop: ClusterShop) -> None:
 
 @pytest.mark.usefixtures("two_of_each")
 def test_replicas_share_the_work_and_answer_during_a_restart(shop: ClusterShop) -> None:
-    """With two pods each, every order ends once, and people are answered all the while."""
+    """With two pods each, every order ends once, and every request is answered."""
     paths = {
         "orders": "/orders?limit=1",
         "inventory": "/stock",

@@ -17,7 +17,7 @@ TEXTS = {".py", ".md", ".yaml", ".http", ".sh", ""}
 
 def texts() -> Iterator[Path]:
     root = find_checkout()
-    for top in ("cli", "contracts", "deploy", "docs", "hosting", "services", "tests", "tools"):
+    for top in ("cli", "deploy", "docs", "lab", "libraries", "services", "tests", "tools"):
         yield from (path for path in (root / top).rglob("*") if path.suffix in TEXTS)
     yield from (root / "README.md", root / "CONTRIBUTING.md", root / "Makefile", root / "dapr.yaml")
 

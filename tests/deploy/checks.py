@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from deploy import dapr_checks, network_checks, pod_checks, reference_checks
+from deploy import dapr_checks, migration_checks, network_checks, pod_checks, reference_checks
 from deploy.documents import Check
 from deploy.schemas import schema_findings
 
@@ -18,6 +18,7 @@ CHECKS: Final[dict[str, Check]] = {
             pod_checks.stopping,
             pod_checks.environment,
             pod_checks.people,
+            migration_checks.migrations,
             reference_checks.namespaces,
             reference_checks.accounts_and_volumes,
             reference_checks.service_targets,

@@ -8,9 +8,9 @@ from cloudevents.http import CloudEvent
 
 import approvals.decisions.topics
 import inventory.api
-import orders.api
-import orders.batch_api
-import orders.task_api
+import orders.batches.api
+import orders.ordering.api
+import orders.tasks.api
 from approvals.config import ApprovalsSettings
 from approvals.decisions.service import ApprovalService
 from fakes.memory_store import MemoryStore
@@ -82,12 +82,12 @@ class Registered(RecordedApp):
 @cache
 def registered(app_id: str) -> Registered:
     """Return what a service offers its sidecar."""
-    app, letters = Registered(), DeadLetters(NOT_USED, NOT_USED, NOT_USED)
+    app, letters = Registered(), DeadLetters(NOT_USED, NOT_USED, NOT_USED, subject_of=NOT_USED)
     if app_id == names.ORDERS:
-        orders.api.subscribe(app, NOT_USED, letters)
-        orders.api.offer_methods(app, NOT_USED)
-        orders.batch_api.subscribe_to_batches(app, NOT_USED, letters)
-        orders.task_api.subscribe_tasks(app, NOT_USED, letters)
+        orders.ordering.api.subscribe(app, NOT_USED, letters)
+        orders.ordering.api.offer_methods(app, NOT_USED)
+        orders.batches.api.subscribe_to_batches(app, NOT_USED, letters)
+        orders.tasks.api.subscribe_tasks(app, NOT_USED, letters)
     elif app_id == names.APPROVALS:
         approvals.decisions.topics.subscribe(app, ApprovalService(NOT_USED, NOT_USED), letters)
     else:

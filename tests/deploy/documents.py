@@ -10,7 +10,9 @@ Check = Callable[[Documents], list[str]]
 """Says what is wrong with a set of manifests, one line each; nothing when all is well."""
 
 NAMESPACE = "orderflow"
-WORKLOADS = ("Deployment", "StatefulSet")
+LASTING = ("Deployment", "StatefulSet")
+"""Workloads that run until they are removed."""
+WORKLOADS = (*LASTING, "Job")
 ACCESS_FILE = "ORDERFLOW_ACCESS_FILE"
 
 

@@ -95,6 +95,7 @@ def _stores(documents: Documents) -> Iterator[tuple[str, str, int]]:
     if "postgres" in inside:
         port = named(documents, "Service", "postgres")["spec"]["ports"][0]["port"]
         yield from ((app_id, "postgres", port) for app_id, _, _ in services(documents))
+        yield from ((job, "postgres", port) for job in sorted(names_of(documents, "Job")))
 
 
 def _open(documents: Documents, source: Document, target: Document, port: int) -> bool:

@@ -4,6 +4,7 @@ from typing import Final
 
 from deploy import code
 from deploy.documents import (
+    LASTING,
     Document,
     Documents,
     access_volume,
@@ -91,6 +92,8 @@ def probes(documents: Documents) -> list[str]:
     """Say which containers Kubernetes would watch in a wrong way, or not at all."""
     findings = []
     for workload, template in workloads(documents):
+        if workload["kind"] not in LASTING:
+            continue
         for container in template["spec"]["containers"]:
             findings += [
                 f"{title(workload)}, {container['name']}: has no {name}"

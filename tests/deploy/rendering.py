@@ -13,7 +13,7 @@ import yaml
 
 from deploy.documents import Documents
 from isolation import on_the_machine
-from orderflow_tools.cluster import programs
+from orderflow_lab.cluster import programs
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DEPLOY: Final = ROOT / "deploy"

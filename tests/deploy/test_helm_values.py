@@ -10,7 +10,7 @@ import yaml
 from deploy.documents import NAMESPACE
 from deploy.rendering import DEPLOY
 from deploy.schemas import DAPR, DAPR_PINS, go_module
-from orderflow_tools.toolchain import RUNTIME_VERSION
+from orderflow_tools.toolchain.dapr import RUNTIME_VERSION
 
 FILES = ("values-local.yaml", "values-production.yaml")
 CHART = Path("charts") / "dapr"

@@ -82,6 +82,66 @@ MISTAKES = {
     "a field of KEDA misspelt": Mistake(
         "schemas", put("ScaledObject", "orders", "spec/maxReplicas", 4), "maxReplicas", WITH_KEDA
     ),
+    "no migration": Mistake("migrations", remove("Job", "orders-migration"), "nothing migrates"),
+    "a service that does not wait": Mistake(
+        "migrations", drop("Deployment", "approvals", f"{POD}/initContainers/0"), "does not wait"
+    ),
+    "a migration of another image": Mistake(
+        "migrations", put("Job", "orders-migration", f"{APP}/image", "orderflow/orders:0"), "image"
+    ),
+    "a job that starts the service": Mistake(
+        "migrations", drop("Job", "orders-migration", f"{APP}/args"), "does not run migrate"
+    ),
+    "a wait that migrates": Mistake(
+        "migrations",
+        put("Deployment", "orders", f"{POD}/initContainers/0/args", ["migrate"]),
+        "does not run wait-until-migrated",
+    ),
+    "a migration of another database": Mistake(
+        "migrations",
+        put(
+            "Job",
+            "orders-migration",
+            f"{APP}/env/ORDERS_DATABASE_URL/valueFrom/secretKeyRef/key",
+            "approvals-url",
+        ),
+        "another database",
+    ),
+    "a job that stays": Mistake(
+        "migrations",
+        drop("Job", "orders-migration", "spec/ttlSecondsAfterFinished"),
+        "in the way",
+    ),
+    "a job that the Service finds": Mistake(
+        "migrations",
+        put(
+            "Job",
+            "orders-migration",
+            "spec/template/metadata/labels/app.kubernetes.io~name",
+            "orders",
+        ),
+        "taken for the service",
+    ),
+    "a job with a sidecar": Mistake(
+        "migrations",
+        put(
+            "Job",
+            "orders-migration",
+            "spec/template/metadata/annotations",
+            {"dapr.io/enabled": "1"},
+        ),
+        "never ends",
+    ),
+    "a migration by root": Mistake(
+        "hardening",
+        drop("Job", "orders-migration", f"{POD}/securityContext/runAsNonRoot"),
+        "root",
+    ),
+    "a migration without a way to the database": Mistake(
+        "ways",
+        drop("NetworkPolicy", "to-postgres", "spec/egress/0"),
+        "orders-migration does not reach postgres",
+    ),
     "root": Mistake(
         "hardening", drop("Deployment", "orders", f"{POD}/securityContext/runAsNonRoot"), "root"
     ),

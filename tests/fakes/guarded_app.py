@@ -15,6 +15,7 @@ from fastapi import APIRouter, FastAPI, Form, Request, Response
 from sqlalchemy import MetaData
 
 from fakes import access as fake_access
+from fakes.schemas import FromModels
 from orderflow_contracts.access import Role, new_token, token_digest
 from orderflow_hosting import problems
 from orderflow_hosting.access import (
@@ -136,7 +137,7 @@ async def guarded(folder: Path, **settings: str) -> AsyncIterator[Guarded]:
     people.write()
     clock, tables, done = Clock(), MetaData(), list[str]()
     own = access_tables(tables)
-    database = Database(f"sqlite:///{folder / 'data.db'}", tables)
+    database = Database(f"sqlite:///{folder / 'data.db'}", FromModels(tables))
     access = Access(fake_access.settings(people.path, **settings), "orders", database, own, clock)
     app = FastAPI(openapi_url=None, responses=problems.common())
     problems.install(app)

@@ -7,8 +7,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from orderflow_contracts.fields import now
-from orders.instances import Failure, HistoryEvent, Instance, RuntimeStatus
-from orders.ports import AlreadyRunning, CannotRerun, EngineUnavailable, NoSuchInstance
+from orderflow_workflow_runtime.instances import Failure, HistoryEvent, Instance, RuntimeStatus
+from orderflow_workflow_runtime.ports import (
+    AlreadyRunning,
+    CannotRerun,
+    EngineUnavailable,
+    NoSuchInstance,
+)
 
 KEPT = object()
 

@@ -21,9 +21,10 @@ from orderflow_contracts.inventory import (
     Stock,
 )
 from orderflow_contracts.orders import OrderStatusChanged
-from orders.instances import Instance, RuntimeStatus
-from orders.ports import AlreadyRunning, EngineUnavailable, NoSuchInstance
-from orders.workflows.messages import OrderRun, TaskOrder, Undone
+from orderflow_workflow_runtime.instances import Instance, RuntimeStatus
+from orderflow_workflow_runtime.ports import AlreadyRunning, EngineUnavailable, NoSuchInstance
+from orders.ordering.messages import OrderRun, Undone
+from orders.tasks.messages import TaskOrder
 
 
 class MemoryEngine:

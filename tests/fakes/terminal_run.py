@@ -1,4 +1,4 @@
-"""`orderflow-tools run` with a platform that only notes what happens to it: run as a program."""
+"""`orderflow-tools run` with a platform that only records its calls; run as a program."""
 
 import os
 import sys
@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from orderflow_tools import main
-from orderflow_tools.kept import Report
+from orderflow_tools.commands import run
 from orderflow_tools.settings import Settings
+from orderflow_tools.supervision.processes import Report
 
 
 class NotedPlatform:
-    """Writes down when it is started and stopped, and reports something at every look."""
+    """Records when it is started and stopped, and always has something to report."""
 
     made_password = None
     is_running = True
@@ -50,5 +51,5 @@ class NotedPlatform:
 
 
 if __name__ == "__main__":
-    main.Platform = NotedPlatform  # type: ignore[assignment, attr-defined]  # one, as far as `run` goes
+    run.Platform = NotedPlatform  # type: ignore[assignment, attr-defined]  # one, as far as `run` goes
     sys.exit(main.main(["run", "--no-orders"]))

@@ -1,1 +1,1 @@
-"""A package, so that pytest ends what its tests share when they have ended (scope "package")."""
+"""A package, so that pytest ends fixtures of scope "package" after its last test."""

@@ -6,9 +6,10 @@ import pytest
 from docker.models.images import Image
 
 from isolation import on_the_machine
-from orderflow_tools.engine import open_api
-from orderflow_tools.engine_api import ApiEngine
-from orderflow_tools.images import build_images, image_name
+from orderflow_lab.images import build_images_anywhere
+from orderflow_tools.containers.docker_api import ApiEngine
+from orderflow_tools.containers.engines import open_api
+from orderflow_tools.containers.images import image_name
 from orderflow_tools.settings import APPS
 
 
@@ -21,20 +22,20 @@ def machine() -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def engine() -> Iterator[ApiEngine]:
-    """Use the engine that `make images` would, or fail: nothing here works without one."""
+    """Use the engine that `make images` would use; without one, every test here fails."""
     with open_api() as engine:
         yield engine
 
 
 @pytest.fixture(scope="package")
 def built(engine: ApiEngine) -> list[str]:
-    """Build the images; where nothing has changed, the engine has them already."""
-    return build_images(engine)
+    """Build the images; if nothing has changed, the engine has them already."""
+    return build_images_anywhere(engine)
 
 
 @pytest.fixture(params=APPS)
 def app(request: pytest.FixtureRequest) -> str:
-    """Name each service in turn."""
+    """Return each service in turn."""
     return str(request.param)
 
 

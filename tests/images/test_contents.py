@@ -11,10 +11,10 @@ import pytest
 from docker.models.images import Image
 
 from orderflow_contracts.names import LOCAL_PORTS
-from orderflow_tools.engine_api import PROXIES, ApiEngine
-from orderflow_tools.images import image_name, revision_of, version_of
+from orderflow_lab.stand_ins import PYTHON
+from orderflow_tools.containers.docker_api import PROXIES, ApiEngine
+from orderflow_tools.containers.images import image_name, revision_of, version_of
 from orderflow_tools.settings import find_checkout
-from orderflow_tools.stand_ins import PYTHON
 
 OWN_MEGABYTES = 130
 """What an image may add to its base; it was 105 when this was written."""
@@ -36,12 +36,12 @@ def files(app: str, contents: "dict[str, list[tarfile.TarInfo]]") -> list[tarfil
 
 
 def files_of(engine: ApiEngine, image: str) -> Iterator[tarfile.TarInfo]:
-    """Give the files of an image as a container would see them."""
+    """Return the files of an image as a container sees them."""
     container = engine.client.containers.create(image)
     try:
         with tempfile.TemporaryFile() as file:
             for chunk in container.export():
-                file.write(cast(bytes, chunk))  # which its types say wrongly
+                file.write(cast(bytes, chunk))  # its types are wrong
             file.seek(0)
             with tarfile.open(fileobj=file) as archive:
                 yield from archive
@@ -49,8 +49,8 @@ def files_of(engine: ApiEngine, image: str) -> Iterator[tarfile.TarInfo]:
         container.remove()
 
 
-def test_it_runs_as_a_user_with_few_rights(image: Image, app: str) -> None:
-    """The user is a number, by which Kubernetes can tell that it is not root; probes are its."""
+def test_it_runs_as_an_unprivileged_user(image: Image, app: str) -> None:
+    """The user is a number, so Kubernetes sees that it is not root, and has its own probes."""
     config = image.attrs["Config"]
 
     assert config["User"] == "10001:10001"
@@ -62,7 +62,7 @@ def test_it_runs_as_a_user_with_few_rights(image: Image, app: str) -> None:
 
 
 def test_labels_say_what_it_is(image: Image, app: str) -> None:
-    """Whoever finds the image in a registry learns what it is and which commit it was made of."""
+    """The labels of an image in a registry name its service and the commit it was built from."""
     root = find_checkout()
     labels = {
         name.removeprefix("org.opencontainers.image."): value
@@ -78,7 +78,7 @@ def test_labels_say_what_it_is(image: Image, app: str) -> None:
 
 
 def test_nothing_of_the_building_machine_is_in_it(image: Image) -> None:
-    """Neither a proxy nor a package index is in its history or its environment."""
+    """Its history and its environment contain neither a proxy nor a package index."""
     told = repr(image.history()) + repr(image.attrs["Config"]["Env"])
 
     for name in PROXIES:
@@ -88,7 +88,7 @@ def test_nothing_of_the_building_machine_is_in_it(image: Image) -> None:
 
 
 def test_it_is_small(engine: ApiEngine, image: Image) -> None:
-    """What it adds to its base stays within a bound."""
+    """It adds only a limited number of megabytes to its base."""
     base = engine.client.images.get(PYTHON)
 
     own = (image.attrs["Size"] - base.attrs["Size"]) / 1e6
@@ -99,7 +99,7 @@ def test_it_is_small(engine: ApiEngine, image: Image) -> None:
 def test_all_services_share_the_layer_of_the_dependencies(
     engine: ApiEngine, built: list[str]
 ) -> None:
-    """A node that has one service's image fetches little for the next."""
+    """A node that has one service's image pulls little for the next one."""
     layers = [engine.client.images.get(name).attrs["RootFS"]["Layers"] for name in built]
 
     shared = set(layers[0]).intersection(*layers[1:])
@@ -108,7 +108,7 @@ def test_all_services_share_the_layer_of_the_dependencies(
 
 
 def test_only_what_runs_is_inside(files: list[tarfile.TarInfo], app: str) -> None:
-    """The service and what it needs; no other service, compiler, cache, test or build tool."""
+    """It has no other service, compiler, cache, test or build tool."""
     names = [file.name for file in files]
     packages = {PurePath(name).parts[5] for name in names if name.startswith(f"{SITE}/")}
 
@@ -123,7 +123,7 @@ def test_only_what_runs_is_inside(files: list[tarfile.TarInfo], app: str) -> Non
 
 
 def test_all_of_it_is_compiled(files: list[tarfile.TarInfo]) -> None:
-    """The root is read-only: what is not compiled yet would be at each start."""
+    """The root is read-only, so missing bytecode would be compiled at each start."""
     names = {file.name for file in files}
     sources = [
         PurePath(name)
@@ -144,7 +144,7 @@ def test_all_of_it_is_compiled(files: list[tarfile.TarInfo]) -> None:
 
 
 def test_the_user_can_change_nothing(files: list[tarfile.TarInfo]) -> None:
-    """No file is the service's own, and none can be written to by everybody."""
+    """The service owns no file, and none is writable by everyone."""
     users = {file.name for file in files if file.uid == 10001 or file.gid == 10001}
     open_to_all = {
         file.name

@@ -6,21 +6,21 @@ from pathlib import Path
 import pytest
 
 from orderflow_contracts.names import LOCAL_PORTS
+from orderflow_lab.stand_ins import BASE, PYTHON
 from orderflow_tools.settings import APPS, find_checkout
-from orderflow_tools.stand_ins import BASE, PYTHON
 
 ROOT = find_checkout()
 SERVICES = [ROOT / "services" / app / "Dockerfile" for app in APPS]
-STAND_INS = sorted((ROOT / "tools" / "stand-ins").glob("*/Dockerfile"))
+STAND_INS = sorted((ROOT / "lab" / "stand-ins").glob("*/Dockerfile"))
 HADOLINT = Path(sys.executable).with_name("hadolint")
 OF_ONE = re.compile(
     r"^(EXPOSE .*|LABEL .*| +org\.opencontainers\.image\.description=.*)$", re.MULTILINE
 )
-"""Lines in which the services may differ."""
+"""Lines that may differ between services."""
 
 
 def bases(dockerfile: Path) -> set[str]:
-    """Return what a Dockerfile begins with, apart from stages of its own."""
+    """Return the base images of a Dockerfile, without its own stages."""
     text = dockerfile.read_text()
     stages = set(re.findall(r"^FROM .* AS (\S+)$", text, re.MULTILINE))
     return set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) - stages - {"scratch"}
@@ -28,7 +28,7 @@ def bases(dockerfile: Path) -> set[str]:
 
 @pytest.mark.parametrize("dockerfile", [*SERVICES, *STAND_INS], ids=lambda path: path.parent.name)
 def test_hadolint_finds_nothing(dockerfile: Path) -> None:
-    """Not even a matter of style, with every rule on except where a line says why not."""
+    """All rules are on, even those of style; each exception gives its reason."""
     outcome = subprocess.run(
         [HADOLINT, "--no-color", "--failure-threshold", "style", dockerfile],
         capture_output=True,
@@ -40,7 +40,7 @@ def test_hadolint_finds_nothing(dockerfile: Path) -> None:
 
 
 def test_hadolint_would_find_something(tmp_path: Path) -> None:
-    """The linter that says nothing above does speak of what is wrong."""
+    """The linter, which is silent above, does report faults."""
     bad = tmp_path / "Dockerfile"
     bad.write_text("FROM python\nRUN cd /tmp\n")
 
@@ -52,7 +52,7 @@ def test_hadolint_would_find_something(tmp_path: Path) -> None:
 
 
 def test_the_services_are_built_in_the_same_way() -> None:
-    """What is repaired in one Dockerfile is repaired in all."""
+    """A fix in one Dockerfile must be in all of them."""
     texts = {
         OF_ONE.sub("", path.read_text().replace(app, "SERVICE"))
         for app, path in zip(APPS, SERVICES, strict=True)
@@ -63,7 +63,7 @@ def test_the_services_are_built_in_the_same_way() -> None:
 
 @pytest.mark.parametrize("app", APPS)
 def test_the_ports_are_those_of_the_contract(app: str) -> None:
-    """An image says where its service listens unless it is told otherwise."""
+    """An image exposes the default ports of its service."""
     ports = LOCAL_PORTS[app]
 
     text = (ROOT / "services" / app / "Dockerfile").read_text()
@@ -71,7 +71,7 @@ def test_the_ports_are_those_of_the_contract(app: str) -> None:
     assert f"\nEXPOSE {ports.http} {ports.grpc}\n" in text
 
 
-def test_bases_are_those_that_can_be_stood_in_for() -> None:
-    """Where no registry answers, each base that a service names is made of packages."""
+def test_every_base_has_a_stand_in() -> None:
+    """Without a registry, each base of a service is built from packages."""
     assert {base for path in SERVICES for base in bases(path)} == {PYTHON}
     assert {base for path in STAND_INS for base in bases(path)} == {BASE}

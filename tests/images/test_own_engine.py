@@ -10,15 +10,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from orderflow_tools.containers.engines import open_engine
+from orderflow_tools.containers.own_engine import own_engine
+from orderflow_tools.containers.sockets import answers
 from orderflow_tools.debian import is_root_on_debian
-from orderflow_tools.engine import open_engine
-from orderflow_tools.engine_api import answers
-from orderflow_tools.engine_own import own_engine
 from orderflow_tools.errors import PlatformError
 
 USER = """
 import sys
-from orderflow_tools.engine_own import own_engine
+from orderflow_tools.containers.own_engine import own_engine
 with own_engine() as host:
     print(host, flush=True)
     sys.stdin.read()
@@ -27,14 +27,14 @@ with own_engine() as host:
 
 @pytest.fixture
 def cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give a cache folder of its own, under a path as short as a socket's must be."""
+    """Provide an empty cache folder with a path that is short enough for a socket."""
     with tempfile.TemporaryDirectory(prefix="of-") as folder:
         monkeypatch.setenv("XDG_CACHE_HOME", folder)
         yield Path(folder)
 
 
 def traces(cache: Path) -> list[str]:
-    """Return what of an engine is there: processes and mounts."""
+    """Return the processes and mounts of an engine."""
     mounts = Path("/proc/self/mounts").read_text().splitlines()
     processes = [
         f"{process.pid} {' '.join(process.info['cmdline'] or ())}"
@@ -45,15 +45,15 @@ def traces(cache: Path) -> list[str]:
 
 
 def wait_until_gone(cache: Path) -> None:
-    """Wait until nothing of an engine is left; fail with what is."""
+    """Wait until nothing of an engine is left; fail with what remains."""
     until = time.monotonic() + 60
     while found := traces(cache):
         assert time.monotonic() < until, found
         time.sleep(0.1)
 
 
-def test_it_ends_with_the_last_who_uses_it(cache: Path) -> None:
-    """Two use one engine; when the first has gone it goes on, and then nothing of it is left."""
+def test_it_ends_with_its_last_user(cache: Path) -> None:
+    """Two processes share an engine; it survives the first, and leaves nothing after the second."""
     if not is_root_on_debian():
         with pytest.raises(PlatformError, match="container engine"), open_engine("own"):
             pass
@@ -68,7 +68,7 @@ def test_it_ends_with_the_last_who_uses_it(cache: Path) -> None:
 
 
 def test_it_ends_when_its_user_is_killed(cache: Path) -> None:
-    """A test run that is killed cannot stop the engine; it ends nevertheless."""
+    """A killed test run cannot stop the engine, which still ends."""
     if not is_root_on_debian():
         with pytest.raises(PlatformError, match="container engine"), open_engine("own"):
             pass

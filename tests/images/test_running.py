@@ -4,20 +4,20 @@ import time
 from docker.models.images import Image
 
 from images.running import TOKEN, running
-from orderflow_tools.engine_api import ApiEngine
+from orderflow_tools.containers.docker_api import ApiEngine
 
 SIGTERM_CAUGHT = 1 << 14
 
 
 def facts(status: str) -> dict[str, str]:
-    """Read what /proc says about a process."""
+    """Read facts about a process from /proc."""
     return dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
 
 
-def test_it_lives_with_nothing_that_it_does_not_need(
+def test_it_runs_without_rights_that_it_does_not_need(
     engine: ApiEngine, image: Image, app: str
 ) -> None:
-    """No root, no capability, no file that it could write, no sidecar yet: it lives, unready."""
+    """Without root, capabilities, writable files and a sidecar, it is alive but not ready."""
     with running(engine, image, app, APP_API_TOKEN=TOKEN) as service:
         alive = service.wait_until_alive()
         ready = service.get("/readyz")
@@ -36,8 +36,8 @@ def test_it_lives_with_nothing_that_it_does_not_need(
         assert (code, "Read-only file system" in words) == (1, True)
 
 
-def test_it_stops_when_asked(engine: ApiEngine, image: Image, app: str) -> None:
-    """On SIGTERM it finishes in good order and in good time, as a rollout needs it."""
+def test_it_stops_at_sigterm(engine: ApiEngine, image: Image, app: str) -> None:
+    """On SIGTERM it ends cleanly and quickly, as a rollout needs it."""
     with running(engine, image, app, APP_API_TOKEN=TOKEN) as service:
         service.wait_until_alive()
         begun = time.monotonic()
@@ -49,8 +49,8 @@ def test_it_stops_when_asked(engine: ApiEngine, image: Image, app: str) -> None:
         assert '"stopping"' in service.logs()
 
 
-def test_it_stops_while_it_still_starts(engine: ApiEngine, image: Image, app: str) -> None:
-    """PID 1 does not get a signal that it has no handler for, and importing takes a while."""
+def test_it_stops_during_its_start(engine: ApiEngine, image: Image, app: str) -> None:
+    """PID 1 ignores a signal without a handler, and imports take a while."""
     with running(engine, image, app, APP_API_TOKEN=TOKEN) as service:
         service.wait_for(
             "it has a handler",
@@ -65,8 +65,8 @@ def test_it_stops_while_it_still_starts(engine: ApiEngine, image: Image, app: st
         assert "serving" not in service.logs()
 
 
-def test_it_says_which_secret_is_missing(engine: ApiEngine, image: Image, app: str) -> None:
-    """No image carries a secret: without one the process ends with a line that names it."""
+def test_it_names_a_missing_secret(engine: ApiEngine, image: Image, app: str) -> None:
+    """No image contains a secret: without it, the process ends with a line that names it."""
     with running(engine, image, app) as service:
         code = service.ended(60)
 
@@ -74,10 +74,10 @@ def test_it_says_which_secret_is_missing(engine: ApiEngine, image: Image, app: s
         assert service.logs() == "cannot start: APP_API_TOKEN: Field required\n"
 
 
-def test_it_lets_nobody_in_from_elsewhere_without_an_access_file(
+def test_it_does_not_listen_to_a_network_without_an_access_file(
     engine: ApiEngine, image: Image, app: str
 ) -> None:
-    """What listens beyond loopback says which setting it lacks, and ends before it listens."""
+    """A service that should listen beyond loopback names the missing setting, and ends first."""
     elsewhere = {f"{app.upper()}_HTTP_HOST": "0.0.0.0", "ORDERFLOW_ACCESS_FILE": ""}  # noqa: S104
     with running(engine, image, app, APP_API_TOKEN=TOKEN, **elsewhere) as service:
         code = service.ended(60)

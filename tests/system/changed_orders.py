@@ -2,8 +2,8 @@
 
     python tests/system/changed_orders.py guarded|careless
 
-It is what docs/changing-workflows.md tells of: `guarded` keeps the old way for orders that began
-before the change, `careless` does not.
+It is the example of docs/how-to/change-a-workflow.md: `guarded` keeps the old path for orders that
+started before the change, `careless` does not.
 """
 
 import sys
@@ -12,11 +12,13 @@ from typing import Any
 
 from dapr.ext.workflow import DaprWorkflowContext, WorkflowActivityContext
 
+from orderflow_workflow_runtime.authoring.payload import Payload
 from orders import main
-from orders.activities import OrderActivities
+from orders import workflow_names as names
 from orders.domain import Ending
-from orders.workflows import names, order_processing
-from orders.workflows.messages import OrderRun, Payload
+from orders.ordering import workflow as order_processing
+from orders.ordering.activities import OrderActivities
+from orders.ordering.messages import OrderRun
 
 SCREEN_CUSTOMER = "screen_customer_activity"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from orderflow_lab.postgres_server import PostgresServer
 from orderflow_tools.platform import Platform
-from orderflow_tools.postgres import PostgresServer
 from system.shop import Shop
 from system.stores import Isolated, on_files, on_postgres, postgres_programs
 from system.workflows import FAST, Workflows, restart_orders

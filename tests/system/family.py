@@ -8,9 +8,10 @@ import httpx
 import yaml
 
 from orderflow_contracts.names import ORDERS
-from orderflow_tools import kept
+from orderflow_tools.free_ports import free_block
 from orderflow_tools.platform import Platform
-from orderflow_tools.ports import LOOPBACK, AppPorts, Ports
+from orderflow_tools.ports import LOOPBACK, AppPorts
+from orderflow_tools.supervision import processes
 from system.shop import wait_for
 from system.workflows import new_suffix
 
@@ -23,7 +24,7 @@ class Family:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self.ports: AppPorts = Ports.free_block().apps[ORDERS]
+        self.ports: AppPorts = free_block().apps[ORDERS]
         self._worker: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
@@ -49,7 +50,7 @@ class Family:
             *("--dapr-internal-grpc-listen-address", LOOPBACK),
             *("--metrics-port", str(ports.dapr_metrics), "--metrics-listen-address", LOOPBACK),
         ]
-        self._sidecar = kept.start(settings, SIDECAR, command, self._platform.environment())
+        self._sidecar = processes.start(settings, SIDECAR, command, self._platform.environment())
         wait_for("the sidecar of the family", self._answers)
 
     def start_worker(self, *variant: str) -> None:
@@ -76,7 +77,7 @@ class Family:
     def stop(self) -> None:
         """Stop both."""
         self.stop_worker()
-        kept.stop(self._platform.settings, [SIDECAR])
+        processes.stop(self._platform.settings, [SIDECAR])
         self._sidecar.wait()
 
     def begin(self, workflow: str) -> str:

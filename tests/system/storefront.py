@@ -109,7 +109,21 @@ class Storefront(ABC):
             order = self.order(order_id)
             return order if order and order["status"] in statuses else None
 
-        return wait_for(f"{order_id} to be {' or '.join(statuses)}", look, timeout)
+        try:
+            return wait_for(f"{order_id} to be {' or '.join(statuses)}", look, timeout)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self._state_of(order_id)}") from None
+
+    def _state_of(self, order_id: str) -> str:
+        """Return what orders knows of an order and its workflow, for the message of a failure."""
+        paths = (f"/orders/{order_id}", f"/workflows/{order_id}", f"/workflows/{order_id}/history")
+        answers = []
+        for path in paths:
+            try:
+                answers.append(f"{path}: {self.http.get(self.url('orders', path)).text}")
+            except httpx.HTTPError as error:
+                answers.append(f"{path}: {error!r}")
+        return "\n".join(answers)
 
     def wait_final(self, order_id: str, timeout: float = 60) -> dict[str, Any]:
         """Wait until an order has ended."""

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Protocol
 
 from isolation import on_the_machine
+from orderflow_lab.postgres_server import PostgresServer, find_postgres
 from orderflow_tools.databases import Databases
-from orderflow_tools.postgres import PostgresServer, find_postgres
 from orderflow_tools.settings import Settings
 
 

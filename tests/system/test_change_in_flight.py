@@ -1,4 +1,4 @@
-"""A workflow is changed while orders wait for approval; docs/changing-workflows.md tells how."""
+"""A workflow changes while orders wait for approval: docs/how-to/change-a-workflow.md."""
 
 import shlex
 from collections.abc import Callable

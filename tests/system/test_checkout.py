@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from isolation import on_the_machine
+from orderflow_tools.free_ports import free_block
 from orderflow_tools.ports import Ports
 from orderflow_tools.settings import find_checkout
 
@@ -52,7 +53,7 @@ def make(checkout: Path, ports: Ports, *arguments: str) -> subprocess.CompletedP
 
 def test_a_copied_checkout_is_a_checkout_of_its_own(tmp_path: Path) -> None:
     """It takes orders and loses its data, and neither in the checkout that it was copied from."""
-    checkout, ports = copied(tmp_path / "my orders"), Ports.free_block()
+    checkout, ports = copied(tmp_path / "my orders"), free_block()
 
     with on_the_machine():  # packages may have to be fetched
         status = make(checkout, ports, "status")

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from orderflow_lab.postgres_server import PostgresServer
 from orderflow_tools.platform import Platform
-from orderflow_tools.postgres import PostgresServer
 from system.shop import Shop, assert_books_agree, new_id, wait_for
 from system.stores import on_postgres, postgres_programs
 

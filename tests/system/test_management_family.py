@@ -14,15 +14,17 @@ import pytest
 
 from fakes.access import opened
 from fakes.orders_ports import MemoryEngine
+from fakes.schemas import FromModels
 from orderflow_hosting.database import Database
 from orderflow_tools.platform import Platform
-from orders.api import http_app
+from orderflow_workflow_runtime.client import DaprEngine
 from orders.config import OrdersSettings
-from orders.engine import DaprEngine
-from orders.management import Management
-from orders.order_undo import OrderUndo
-from orders.store import TABLES, OrderStore
-from orders.workflow_api import workflow_router
+from orders.http import http_app
+from orders.management.api import workflow_router
+from orders.management.service import Management
+from orders.ordering.store import OrderStore
+from orders.ordering.undo import OrderUndo
+from orders.tables import TABLES
 from system.family import Family
 from system.workflows import expect
 
@@ -41,7 +43,7 @@ def family(platform: Platform) -> Iterator[Family]:
 @pytest.fixture
 async def http(family: Family, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Manage the family through orders' HTTP paths."""
-    database = Database(f"sqlite:///{tmp_path}/orders.db", TABLES)
+    database = Database(f"sqlite:///{tmp_path}/orders.db", FromModels(TABLES))
     engine = DaprEngine(
         OrdersSettings.model_validate(
             {

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from orderflow_tools.kept import SIDECARS
 from orderflow_tools.platform import Platform
+from orderflow_tools.supervision.processes import SIDECARS
 from system.shop import Shop, wait_for
 from system.workflows import COUNTER, HELLO, Workflows, expect, new_suffix
 

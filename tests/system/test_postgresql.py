@@ -2,22 +2,25 @@
 
 import asyncio
 import secrets
+import shutil
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import psycopg
 import pytest
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, delete, inspect, text
+from sqlalchemy import Connection, delete, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from approvals.decisions.store import SqlApprovalStore
 from approvals.domain import AlreadyDecided, Case
-from approvals.tables import TABLES as APPROVAL_TABLES
+from approvals.migrations import SCHEMA as APPROVALS_SCHEMA
+from fakes.schemas import migrated
 from fakes.waiting import until
 from orderflow_contracts.approvals import ApprovalRequested, Decision, DecisionMade
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
@@ -25,15 +28,20 @@ from orderflow_hosting.access import Audit, Principal, Role
 from orderflow_hosting.access.sessions import Sessions
 from orderflow_hosting.access.throttle import Throttle
 from orderflow_hosting.database import Database, DatabaseNotReady, DatabaseUnavailable
+from orderflow_hosting.migrations.schema import Schema
 from orderflow_hosting.retrying import is_around
 from orderflow_hosting.spellings import note_missing
-from orderflow_tools.postgres import PostgresServer
-from orders.board_store import BoardStore, Wanted
-from orders.board_tables import SOURCES
-from orders.feed import StatusFeed
-from orders.payments import LedgerProvider
-from orders.store import ACCESS, TABLES, OrderStore, OtherContent, accept_within, new_run_id
-from orders.task_store import TaskStore
+from orderflow_lab.postgres_server import PostgresServer
+from orders.board.store import BoardStore, Wanted
+from orders.board.tables import SOURCES
+from orders.migrations import SCHEMA
+from orders.ordering.changes import accept_within
+from orders.ordering.feed import StatusFeed
+from orders.ordering.records import OtherContent, new_run_id
+from orders.ordering.store import OrderStore
+from orders.payments.ledger import LedgerProvider
+from orders.tables import ACCESS, TABLES
+from orders.tasks.store import TaskStore
 from system.stores import postgres_programs
 
 T = TypeVar("T")
@@ -64,12 +72,12 @@ def new_database(server: PostgresServer) -> str:
     return f"{server.url}/{name}"
 
 
-def on_replicas(url: str, tables: MetaData, work: Callable[[Database], Awaitable[T]]) -> list[T]:
+def on_replicas(url: str, schema: Schema, work: Callable[[Database], Awaitable[T]]) -> list[T]:
     """Do the same on several replicas at once, each with a database object and loop of its own."""
     begin = threading.Barrier(REPLICAS)
 
     async def replica() -> T:
-        database = Database(url, tables)
+        database = Database(await asyncio.to_thread(migrated, url, schema), schema)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await database.ready()
@@ -84,8 +92,8 @@ def on_replicas(url: str, tables: MetaData, work: Callable[[Database], Awaitable
 
 
 @contextmanager
-def opened(url: str, tables: MetaData = TABLES) -> Iterator[Database]:
-    database = Database(url, tables)
+def opened(url: str, *, is_migrated: bool = False) -> Iterator[Database]:
+    database = Database(url if is_migrated else migrated(url, SCHEMA), SCHEMA)
     try:
         yield database
     finally:
@@ -178,7 +186,7 @@ def test_what_all_replicas_accept_is_told_once_and_in_order(url: str) -> None:
         )
         return await store.last_position(), await following
 
-    for _, told in on_replicas(url, TABLES, work):
+    for _, told in on_replicas(url, SCHEMA, work):
         assert len(told) == len(set(told)) == REPLICAS * ORDERS
 
 
@@ -197,7 +205,7 @@ def test_an_order_that_comes_to_all_replicas_is_taken_once(url: str) -> None:
             sum(isinstance(refusal, OtherContent) for refusal in other),
         )
 
-    outcomes = on_replicas(url, TABLES, work)
+    outcomes = on_replicas(url, SCHEMA, work)
 
     assert sum(new for new, _ in outcomes) == ORDERS
     assert [refused for _, refused in outcomes] == [ORDERS] * REPLICAS
@@ -217,7 +225,7 @@ def test_of_two_contents_one_is_the_order(url: str) -> None:
         assert all(isinstance(x, OtherContent) or x.is_new for x in outcomes), outcomes  # type: ignore[union-attr]
         return [not isinstance(outcome, OtherContent) for outcome in outcomes]
 
-    outcomes = on_replicas(url, TABLES, work)
+    outcomes = on_replicas(url, SCHEMA, work)
 
     assert [sum(each) for each in zip(*outcomes, strict=True)] == [1] * ORDERS
 
@@ -239,7 +247,7 @@ def test_of_two_runs_of_an_order_one_records(url: str) -> None:
             assert all(records) or not any(records)
         return owned
 
-    outcomes = on_replicas(url, TABLES, work)
+    outcomes = on_replicas(url, SCHEMA, work)
 
     assert [sum(each) for each in zip(*outcomes, strict=True)] == [1] * ORDERS
 
@@ -253,7 +261,7 @@ def test_a_stopped_order_has_one_run_that_undoes_it(url: str) -> None:
         await asyncio.gather(*(store.accept(an_order(order_id)) for order_id in ids))
         return list(await asyncio.gather(*(store.hand_to_undo(order_id) for order_id in ids)))
 
-    names = on_replicas(url, TABLES, work)
+    names = on_replicas(url, SCHEMA, work)
 
     assert all(len(set(each)) == 1 and each[0] for each in zip(*names, strict=True))
 
@@ -270,7 +278,7 @@ def test_money_is_taken_and_given_back_once(url: str) -> None:
         entries = [await ledger.entries(order_id) for order_id in ids]
         return [[(entry.kind, entry.amount_cents) for entry in each] for each in entries]
 
-    for books in on_replicas(url, TABLES, work):
+    for books in on_replicas(url, SCHEMA, work):
         for number, entries in enumerate(books):
             if number % 2:
                 assert entries == [("charge", 500)]
@@ -289,7 +297,7 @@ def test_a_task_is_given_to_one(url: str) -> None:
         assigned = await asyncio.gather(*(tasks.assign(task_id, me, ()) for task_id in ids))
         return [task.assignee for task in assigned]
 
-    assignees = on_replicas(url, TABLES, work)
+    assignees = on_replicas(url, SCHEMA, work)
 
     assert all(len(set(each)) == 1 for each in zip(*assignees, strict=True))
 
@@ -326,7 +334,7 @@ def test_the_first_decision_stands_on_all_replicas(url: str) -> None:
 
         return [await decide(order_id) for order_id in ids]  # each a race
 
-    outcomes = on_replicas(url, APPROVAL_TABLES, work)
+    outcomes = on_replicas(url, APPROVALS_SCHEMA, work)
 
     assert [sum(each) for each in zip(*outcomes, strict=True)] == [1] * ORDERS
 
@@ -355,17 +363,32 @@ async def test_a_replica_that_stands_still_does_not_hold_up_the_others_for_long(
         assert await OrderStore(other).order("frozen") is not None
 
 
-NEWER = MetaData()
-Table(
-    "orders",
-    NEWER,
-    *(Column(column.name, column.type) for column in TABLES.tables["orders"].columns),
-    Column("colour", String(10)),
-    Column("weight", Integer, nullable=False, server_default="7"),
-)
+NEWER = '''
+"""A revision for tests."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0099"
+down_revision = "{newest}"
 
 
-def test_replicas_that_start_at_once_make_tables_and_columns_once(url: str) -> None:
+def upgrade() -> None:
+    op.add_column("orders", sa.Column("colour", sa.String(10)))
+    op.add_column("orders", sa.Column("weight", sa.Integer, nullable=False, server_default="7"))
+'''
+
+
+@pytest.fixture
+def newer(tmp_path: Path) -> Schema:
+    """Make the schema of a later version."""
+    versions = tmp_path / "versions"
+    shutil.copytree(SCHEMA.versions, versions)
+    (versions / "r0099_later.py").write_text(NEWER.format(newest=SCHEMA.needed))
+    return Schema("orders", versions)
+
+
+def test_replicas_that_start_at_once_make_tables_and_columns_once(url: str, newer: Schema) -> None:
     """Neither new tables nor new columns are in anybody's way."""
 
     async def columns(database: Database) -> set[str]:
@@ -374,8 +397,8 @@ def test_replicas_that_start_at_once_make_tables_and_columns_once(url: str) -> N
 
         return await database.read(read)
 
-    before = on_replicas(url, TABLES, columns)
-    after = on_replicas(url, NEWER, columns)
+    before = on_replicas(url, SCHEMA, columns)
+    after = on_replicas(url, newer, columns)
 
     assert all(found == set(TABLES.tables["orders"].columns.keys()) for found in before)
     assert all({"colour", "weight"} <= found for found in after)
@@ -385,9 +408,9 @@ async def test_a_service_waits_for_a_database_that_comes_up_later(
     own_server: PostgresServer,
 ) -> None:
     """Until the server answers, nothing is done and the reason is told; then all goes on."""
-    url = new_database(own_server)
+    url = migrated(new_database(own_server), SCHEMA)
     own_server.stop()
-    with opened(url) as database:
+    with opened(url, is_migrated=True) as database:
         store = OrderStore(database)
         with pytest.raises(DatabaseNotReady) as refusal:
             await store.accept(an_order("o1"))
@@ -406,7 +429,7 @@ async def test_a_wrong_password_is_told_without_the_password(
     """Readiness and the log say that the password is wrong, and not which it is."""
     user, _, rest = url.removeprefix("postgresql://").partition(":")
     wrong = f"postgresql://{user}:not-the-secret@{rest.partition('@')[2]}"
-    with opened(wrong) as database:
+    with opened(wrong, is_migrated=True) as database:
         told = ""
 
         async def is_told() -> bool:
@@ -517,7 +540,7 @@ def test_wrong_passwords_are_counted_by_all_replicas_together(url: str) -> None:
         throttle = Throttle(database, ACCESS)
         return [await throttle.begin("ann", "10.0.0.1") > 0 for _ in range(5)]
 
-    refused = [each for replica in on_replicas(url, TABLES, work) for each in replica]
+    refused = [each for replica in on_replicas(url, SCHEMA, work) for each in replica]
 
     assert refused.count(False) == 5
 
@@ -533,9 +556,9 @@ def test_all_replicas_know_a_session(url: str) -> None:
         sessions = Sessions(database, ACCESS, hours=8)
         return [await sessions.find(cookie) is not None for cookie in cookies]
 
-    on_replicas(url, TABLES, begin)
+    on_replicas(url, SCHEMA, begin)
 
-    assert on_replicas(url, TABLES, find) == [[True] * REPLICAS] * REPLICAS
+    assert on_replicas(url, SCHEMA, find) == [[True] * REPLICAS] * REPLICAS
 
 
 def test_what_the_board_counts_is_right_on_all_replicas(url: str) -> None:
@@ -548,7 +571,7 @@ def test_what_the_board_counts_is_right_on_all_replicas(url: str) -> None:
             await store.record(f"Order_{number:03}", "run", OrderStatus.COMPLETED)
         await BoardStore(database).fill()
 
-    on_replicas(url, TABLES, work)
+    on_replicas(url, SCHEMA, work)
 
     async def read() -> None:
         with opened(url) as database:
@@ -604,6 +627,7 @@ async def test_the_board_takes_over_what_an_earlier_version_kept(url: str) -> No
                 connection.execute(text(f"DROP TRIGGER {trigger} ON orders"))
             connection.execute(text(f"DROP TABLE {', '.join(gone)}"))
             connection.execute(text("DROP INDEX orders_by_customer, orders_by_plain_id"))
+            connection.execute(text("DROP TABLE alembic_version, schema_compatibility"))
 
         await database.write(be_earlier)
         store = OrderStore(database)

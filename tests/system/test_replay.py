@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orders.workflows import names
+from orders import workflow_names as names
 from system.shop import Shop, wait_for
 from system.workflows import Workflows
 

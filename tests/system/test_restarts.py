@@ -16,9 +16,9 @@ from dapr.ext.workflow._durabletask.internal import (
 
 from orderflow_tools.platform import Platform
 from orderflow_tools.ports import LOOPBACK
-from orders.attempts import Attempt
-from orders.restarts import Restarts
-from orders.turns import Step, Turns
+from orderflow_workflow_runtime.upstream.attempts import Attempt
+from orderflow_workflow_runtime.upstream.restarts import Restarts
+from orderflow_workflow_runtime.upstream.turns import Step, Turns
 from system.family import Family
 from system.shop import wait_for
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from orderflow_tools.platform import Platform
 from orderflow_tools.settings import Settings, find_checkout
-from orders.histories import HistoryUnavailable, Recorder
+from orderflow_workflow_runtime.histories import HistoryUnavailable, Recorder
 from system.shop import FINAL, Shop, new_id
 from torn.faults import FAULTS, STOP_FILE, Fault
 

@@ -17,7 +17,9 @@ import grpc
 from dapr.ext.workflow import WorkflowRuntime
 
 from orderflow_hosting.dapr_app import DaprApp
-from orders import main, restarts, worker
+from orderflow_workflow_runtime import worker
+from orderflow_workflow_runtime.upstream import restarts
+from orders import main
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from torn.faults import STOP_FILE, Fault  # found only now

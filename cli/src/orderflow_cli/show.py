@@ -62,6 +62,8 @@ def show_order(order: Order) -> None:
     facts = Table.grid(padding=(0, 2))
     facts.add_row("  customer", cell(order.customer_id))
     facts.add_row("  lines", cell(lines(order.lines)))
+    for label, value in order.further_values().items():
+        facts.add_row(f"  {label.lower()}", cell(value))
     facts.add_row("  total", cell(money(order.total_cents)))
     facts.add_row("  status", _status(order.status))
     if order.reason:

@@ -7,7 +7,9 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 
 import approvals.decisions.api
 import inventory.api
-import orders.api
+import orders.http
+import orders.ordering.api
+import orders.payments.api
 from fakes.access import opened
 from orderflow_contracts.access import Role
 from orderflow_hosting.access import changes, form, page, reads
@@ -15,10 +17,10 @@ from orderflow_hosting.access.audit_api import audit_router
 from orderflow_hosting.access.walk import Unguarded, must_be_guarded, routes_of
 from orderflow_hosting.dead_letters import dead_letter_router
 from orderflow_hosting.health import health_router
-from orders.batch_api import batch_router
-from orders.management import Management
-from orders.task_api import task_router
-from orders.workflow_api import workflow_router
+from orders.batches.api import batch_router
+from orders.management.api import workflow_router
+from orders.management.service import Management
+from orders.tasks.api import task_router
 
 NOT_USED = cast("Any", None)
 
@@ -32,10 +34,10 @@ LETTERS = {
 
 
 def of_orders() -> FastAPI:
-    return orders.api.http_app(
-        orders.api.order_router(NOT_USED, NOT_USED, NOT_USED),
+    return orders.http.http_app(
+        orders.ordering.api.order_router(NOT_USED, NOT_USED, NOT_USED),
         batch_router(NOT_USED),
-        orders.api.payment_router(NOT_USED),
+        orders.payments.api.payment_router(NOT_USED),
         task_router(NOT_USED),
         workflow_router(cast("Any", Management)),
         dead_letter_router(NOT_USED),

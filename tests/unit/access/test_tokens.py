@@ -33,7 +33,9 @@ async def test_health_is_told_to_everybody(closed: Guarded) -> None:
         assert (await closed.client().get("/healthz", headers=headers)).status_code == 200
 
 
-@pytest.mark.parametrize("text", ["ofl_wrong", "", "ofl_ö", new_token(), "a" * 5000])
+@pytest.mark.parametrize(
+    "text", ["ofl_wrong", "", "ofl_ö", pytest.param(new_token(), id="unknown"), "a" * 5000]
+)
 async def test_a_wrong_token_opens_nothing(closed: Guarded, opened: Guarded, text: str) -> None:
     """Also where no token is needed: whoever shows one means to be known."""
     for service in (closed, opened):

@@ -9,6 +9,7 @@ import pytest
 from approvals.decisions.store import SqlApprovalStore
 from approvals.tables import TABLES
 from fakes.approval_site import ApprovalSite, Clock, Person
+from fakes.schemas import FromModels
 from orderflow_hosting.database import Database
 
 
@@ -19,7 +20,7 @@ def database_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url, TABLES)
+    database = Database(database_url, FromModels(TABLES))
     yield database
     database.close()
 

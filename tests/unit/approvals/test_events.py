@@ -15,9 +15,11 @@ from approvals.decisions.topics import Handler, handlers
 from approvals.tables import DEAD_LETTERS
 from fakes.odd_json import FEW, odd
 from orderflow_contracts import names
+from orderflow_contracts.dead_letters import DeadLetter
+from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.dapr_app import Refused
 from orderflow_hosting.database import Database, DatabaseUnavailable
-from orderflow_hosting.dead_letters import DeadLetter, DeadLetters
+from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.sidecar import Sidecar
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -71,7 +73,7 @@ def edge(database: Database, store: SqlApprovalStore) -> Edge:
         def __init__(self) -> None:
             """Connect to nothing, because nothing is published here."""
 
-    letters = DeadLetters(database, DEAD_LETTERS, NoSidecar())
+    letters = DeadLetters(database, DEAD_LETTERS, NoSidecar(), subject_of=readable_order_id)
     return Edge(ApprovalService(store, sender, lambda: NOON), letters, sender)
 
 
@@ -178,7 +180,7 @@ async def test_invalid_events_become_dead_letters_with_the_reason(
     assert letter.reason.startswith("invalid: ")
     assert letter.topic == topic
     readable = isinstance(data, dict) and data.get("order_id") == "o-1"
-    assert letter.order_id == ("o-1" if readable else None)
+    assert letter.subject == ("o-1" if readable else None)
 
 
 async def test_a_conflicting_request_becomes_a_dead_letter(edge: Edge) -> None:
@@ -188,7 +190,7 @@ async def test_a_conflicting_request_becomes_a_dead_letter(edge: Edge) -> None:
     with pytest.raises(Refused) as refusal:
         await edge.deliver(names.APPROVALS_REQUESTED, {**REQUEST, "total_cents": 1}, "e-2")
 
-    assert refusal.value.order_id == "o-1"
+    assert refusal.value.fields == {"order_id": "o-1"}
     assert "different content" in (await edge.dead())[0].reason
     assert (await edge.service.read("o-1")).total_cents == 60_000_00
 

@@ -3,13 +3,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-import pytest
-
 from approvals.decisions.store import SqlApprovalStore
 from approvals.domain import Outcome
-from approvals.handover import service as handover_module
 from approvals.handover.ports import DecisionNotAccepted
-from approvals.handover.service import MAX_CONCURRENT, Backoff, Handover
+from approvals.handover.service import MAX_CONCURRENT, Handover
+from fakes.pauses import short_pause
 from orderflow_contracts.approvals import (
     ApprovalRequested,
     ApprovalStatus,
@@ -18,11 +16,11 @@ from orderflow_contracts.approvals import (
 )
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import DatabaseUnavailable
 
 NOW = now()
 YES = Decision(approved=True, approver="ada", comment="fine")
-QUICK = Backoff(first=0.001, longest=0.005)
 DEADLINE_SECONDS = 10
 
 
@@ -74,16 +72,17 @@ async def until_delivered(store: SqlApprovalStore) -> None:
 
 
 @asynccontextmanager
-async def running(handover: Handover) -> AsyncIterator[Handover]:
-    handover.start()
-    yield handover
-    await handover.stop()
+async def running(store: SqlApprovalStore, orders: FakeOrders) -> AsyncIterator[Handover]:
+    async with BackgroundWork(short_pause) as background:
+        handover = Handover(store, orders, background)
+        handover.start()
+        yield handover
 
 
 async def test_a_decision_is_handed_over_once(store: SqlApprovalStore) -> None:
     """Orders gets the decision once, and its answer is stored."""
     orders = FakeOrders()
-    async with running(Handover(store, orders, QUICK)) as handover:
+    async with running(store, orders) as handover:
         await request_and_decide(store, "o-1")
         handover.send("o-1")
         handover.send("o-1")
@@ -99,7 +98,7 @@ async def test_a_decision_is_handed_over_once(store: SqlApprovalStore) -> None:
 async def test_a_failed_handover_is_retried_until_it_succeeds(store: SqlApprovalStore) -> None:
     """The decision reaches orders, however often orders is unavailable."""
     orders = FakeOrders(failures=25)
-    async with running(Handover(store, orders, QUICK)) as handover:
+    async with running(store, orders) as handover:
         await request_and_decide(store, "o-1")
         handover.send("o-1")
         await until_delivered(store)
@@ -107,13 +106,10 @@ async def test_a_failed_handover_is_retried_until_it_succeeds(store: SqlApproval
     assert len(orders.calls) == 26
 
 
-async def test_decisions_of_a_lost_replica_are_delivered(
-    store: SqlApprovalStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_decisions_of_a_lost_replica_are_delivered(store: SqlApprovalStore) -> None:
     """A decision whose replica is gone is delivered by another one."""
-    monkeypatch.setattr(handover_module, "POLL_SECONDS", 0.001)
     orders = FakeOrders()
-    async with running(Handover(store, orders, QUICK)):
+    async with running(store, orders):
         await request_and_decide(store, "o-1")  # and nobody sends it
         await until_delivered(store)
 
@@ -125,7 +121,7 @@ async def test_a_restart_resumes_undelivered_decisions(store: SqlApprovalStore) 
     for order_id in ("o-1", "o-2"):
         await request_and_decide(store, order_id)
     unavailable = FakeOrders(failures=1_000_000)
-    async with running(Handover(store, unavailable, QUICK)):
+    async with running(store, unavailable):
 
         async def tried() -> bool:
             return len(unavailable.calls) > 5
@@ -133,7 +129,7 @@ async def test_a_restart_resumes_undelivered_decisions(store: SqlApprovalStore) 
         await until(tried)
     orders = FakeOrders()
 
-    async with running(Handover(store, orders, QUICK)):
+    async with running(store, orders):
         await until_delivered(store)
 
     assert sorted(orders.calls) == [("o-1", YES), ("o-2", YES)]
@@ -144,7 +140,7 @@ async def test_too_late_ends_the_handover(store: SqlApprovalStore) -> None:
     orders = FakeOrders(outcome="too_late")
     await request_and_decide(store, "o-1")
 
-    async with running(Handover(store, orders, QUICK)):
+    async with running(store, orders):
         await until_delivered(store)
 
     assert len(orders.calls) == 1
@@ -156,13 +152,13 @@ async def test_the_handover_stops_when_the_request_is_withdrawn(store: SqlApprov
     orders = FakeOrders(failures=1_000_000)
     withdrawal = ApprovalWithdrawn(order_id="o-1", reason="cancelled_on_request")
     await request_and_decide(store, "o-1")
-    async with running(Handover(store, orders, QUICK)) as handover:
+    async with running(store, orders) as handover:
 
         async def tried() -> bool:
             return bool(orders.calls)
 
         async def idle() -> bool:
-            return not handover._tasks
+            return len(handover._background) == 1  # the search for what others left
 
         await until(tried)
         await store.change("o-1", lambda case: case.withdraw(withdrawal, NOW))
@@ -186,7 +182,7 @@ async def test_a_failing_handover_does_not_delay_others(store: SqlApprovalStore)
     async def others_are_delivered() -> bool:
         return list(await store.undelivered()) == ["o-0"]
 
-    async with running(Handover(store, orders, QUICK)):
+    async with running(store, orders):
         await until(others_are_delivered)
 
     assert orders.max_concurrent <= MAX_CONCURRENT
@@ -209,16 +205,7 @@ async def test_an_unavailable_database_at_the_start_only_delays(store: SqlApprov
     orders = FakeOrders()
     await request_and_decide(store, "o-1")
 
-    async with running(Handover(UnavailableAtFirst(store), orders, QUICK)):
+    async with running(UnavailableAtFirst(store), orders):
         await until_delivered(store)
 
     assert orders.calls == [("o-1", YES)]
-
-
-def test_the_backoff_grows_up_to_the_longest_pause() -> None:
-    """Each pause is about twice the previous one, up to the longest."""
-    backoff = Backoff(first=1.0, longest=30.0)
-
-    assert 0.75 <= backoff.after(1) <= 1.0
-    assert 3.0 <= backoff.after(3) <= 4.0
-    assert 22.5 <= backoff.after(100_000) <= 30.0

@@ -7,10 +7,11 @@ from sqlalchemy import Connection, delete, text, update
 from approvals.decisions.store import SqlApprovalStore
 from approvals.domain import Case
 from approvals.history import store as history_store
-from approvals.history.backfill import Backfill
+from approvals.history.backfill import repeat_backfill
 from approvals.history.search import Search
 from approvals.history.store import DecisionHistory, HistoryPosition
 from approvals.tables import ACCESS, APPROVALS, SOURCES
+from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_contracts.approvals import (
     ApprovalRequested,
@@ -20,6 +21,7 @@ from orderflow_contracts.approvals import (
 )
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
 from orderflow_hosting.spellings import keep_noted
 
@@ -257,13 +259,11 @@ async def test_rows_of_an_earlier_version_are_backfilled(
         connection.execute(update(APPROVALS).values(concluded_at=None))
 
     await database.write(remove_ends)
-    backfill = Backfill(lambda _: store.backfill(2))
     assert await found(history) == "e"
-
-    backfill.start()
 
     async def all_found() -> bool:
         return await found(history) == "abcdef"
 
-    await until(all_found)
-    await backfill.stop()
+    async with BackgroundWork(short_pause) as background:
+        repeat_backfill(lambda _: store.backfill(2), background)
+        await until(all_found)

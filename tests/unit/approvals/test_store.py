@@ -7,7 +7,9 @@ from sqlalchemy import Connection, text
 from approvals.decisions.ports import ListPosition, Version
 from approvals.decisions.store import SqlApprovalStore
 from approvals.domain import AlreadyDecided, Case
+from approvals.migrations import SCHEMA
 from approvals.tables import TABLES
+from fakes.schemas import FromModels, migrated
 from orderflow_contracts.approvals import (
     ApprovalRequested,
     ApprovalStatus,
@@ -121,7 +123,7 @@ async def test_the_table_of_an_earlier_version_is_adopted(
     await database.write(downgrade)
     database.close()
 
-    later = Database(database_url, TABLES)
+    later = Database(migrated(database_url, SCHEMA), SCHEMA)
     reopened = SqlApprovalStore(later)
     assert [await reopened.find(order_id) for order_id in ("requested", "decided")] == written
     assert await reopened.backfill(10) == 1
@@ -186,7 +188,7 @@ async def test_everything_survives_a_restart(
     written = await store.find("o-1")
     database.close()
 
-    reopened = Database(database_url, TABLES)
+    reopened = Database(database_url, FromModels(TABLES))
 
     assert await SqlApprovalStore(reopened).find("o-1") == written
     reopened.close()

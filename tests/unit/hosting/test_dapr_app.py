@@ -1,5 +1,4 @@
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from dapr.proto import appcallback_service_v1, appcallback_v1, common_v1
 from google.protobuf.empty_pb2 import Empty
 from pydantic import BaseModel, SecretStr
 
+from fakes.ports import free_port
 from orderflow_hosting.dapr_app import DaprApp, Refused
 from orderflow_hosting.problems import Problem, Unavailable
 from orderflow_hosting.retrying import CONTRADICTED_ATTEMPTS
@@ -59,7 +59,7 @@ class Service:
         """Take an event, refuse it, or fail, as its data says."""
         self.events.append(event)
         if event.data == "refuse":
-            raise Refused("never", "o-1")
+            raise Refused("never", order_id="o-1")
         if event.data == "fail":
             raise RuntimeError("not now")
         if event.data == "away":
@@ -122,12 +122,6 @@ def _metadata(caller: str | None, token: str | None) -> tuple[tuple[str, str], .
     if caller is not None:
         named = (("dapr-caller-app-id", caller), ("dapr-caller-namespace", "default"))
     return (*named, ("dapr-api-token", token)) if token is not None else named
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def settings(port: int) -> ServiceSettings:

@@ -17,25 +17,21 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    create_engine,
     event,
     func,
     insert,
-    inspect,
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from fakes.schemas import FromModels
 from orderflow_hosting import database as module
 from orderflow_hosting.database import (
-    ColumnMissing,
     Database,
     DatabaseClosed,
     DatabaseUnavailable,
     Utc,
-    _addition,
 )
 from orderflow_hosting.setting_types import Unusable
 
@@ -74,7 +70,7 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
-    database = Database(url, TABLES)
+    database = Database(url, FromModels(TABLES))
     yield database
     database.close()
 
@@ -147,7 +143,7 @@ async def test_many_concurrent_writes_and_reads(database: Database) -> None:
 
 async def test_two_processes_may_write(url: str, database: Database) -> None:
     """Another writer on the same file is waited for."""
-    other = Database(url, TABLES)
+    other = Database(url, FromModels(TABLES))
 
     await asyncio.gather(
         *(write(database, f"a{number}") for number in range(20)),
@@ -189,7 +185,7 @@ async def test_giving_up_a_write_in_hand_stops_nothing(database: Database) -> No
 
 async def test_closing_finishes_what_was_begun(url: str) -> None:
     """What was asked for before the close is committed; what comes after is refused."""
-    database = Database(url, TABLES)
+    database = Database(url, FromModels(TABLES))
     gate, held = await holding(database)
     jobs = [asyncio.create_task(write(database, f"word {number}")) for number in range(100)]
     await asyncio.sleep(0)
@@ -198,7 +194,7 @@ async def test_closing_finishes_what_was_begun(url: str) -> None:
 
     await asyncio.gather(held, closing, *jobs)
 
-    reopened = Database(url, TABLES)
+    reopened = Database(url, FromModels(TABLES))
     assert len(await words(reopened)) == 100
     reopened.close()
     with pytest.raises(DatabaseClosed):
@@ -316,75 +312,6 @@ async def test_a_table_that_is_gone_means_later(database: Database) -> None:
         await write(database, "one")
 
 
-NEWER = MetaData()
-NEWER_WORDS = Table(
-    "words",
-    NEWER,
-    Column("number", Integer, primary_key=True),
-    Column("word", String(20), unique=True),
-    Column("at", Utc),
-    Column("meaning", String(40)),
-    Column("order", Integer, nullable=False, server_default="7"),
-)
-
-
-async def test_columns_that_are_new_are_added(url: str, database: Database) -> None:
-    """A table of an earlier version gets what it lacks, and its rows stay; both versions go on."""
-    await write(database, "old")
-
-    later = Database(url, NEWER)
-    new = insert(NEWER_WORDS).values(word="new", meaning="not old", order=8)
-    await later.write(lambda connection: connection.execute(new))
-    await write(database, "from the earlier version")
-
-    query = select(NEWER_WORDS.c.meaning, NEWER_WORDS.c.order).order_by(NEWER_WORDS.c.number)
-    rows = await later.read(lambda connection: connection.execute(query).all())
-    assert [tuple(row) for row in rows] == [(None, 7), ("not old", 8), (None, 7)]
-    later.close()
-
-
-async def test_processes_that_start_at_once_add_a_column_once(url: str, database: Database) -> None:
-    """Whoever comes second finds what it wanted."""
-    await write(database, "old")
-
-    opened = await asyncio.gather(*(asyncio.to_thread(Database, url, NEWER) for _ in range(8)))
-
-    for each in opened:
-        each.close()
-    columns = {column["name"] for column in inspect(create_engine(url)).get_columns("words")}
-    assert columns == {"number", "word", "at", "meaning", "order"}
-
-
-@pytest.mark.usefixtures("database")
-def test_a_column_that_rows_cannot_do_without_is_not_added(url: str) -> None:
-    """The start fails with the column's name instead of guessing a value."""
-    tables = MetaData()
-    Table(
-        "words",
-        tables,
-        Column("number", Integer, primary_key=True),
-        Column("must", Integer, nullable=False),
-    )
-
-    with pytest.raises(ColumnMissing, match=r"words\.must"):
-        Database(url, tables)
-
-
-def test_a_column_is_added_in_the_words_of_postgresql() -> None:
-    """Types, defaults and names that need quotes are written by the dialect."""
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-
-    additions = [
-        _addition(dialect, NEWER_WORDS, NEWER_WORDS.c[name]) for name in ("at", "meaning", "order")
-    ]
-
-    assert additions == [
-        "ALTER TABLE words ADD COLUMN at TIMESTAMP WITH TIME ZONE",
-        "ALTER TABLE words ADD COLUMN meaning VARCHAR(40)",
-        "ALTER TABLE words ADD COLUMN \"order\" INTEGER DEFAULT '7' NOT NULL",
-    ]
-
-
 @pytest.mark.parametrize("place", ["file/folder/x.db", "file", "folder"])
 def test_a_file_that_cannot_be_a_database_names_the_setting(tmp_path: Path, place: str) -> None:
     """A folder that cannot be made, another file and a folder are said with their path."""
@@ -392,7 +319,7 @@ def test_a_file_that_cannot_be_a_database_names_the_setting(tmp_path: Path, plac
     (tmp_path / "folder").mkdir()
 
     with pytest.raises(Unusable, match=f"{tmp_path / place} cannot be used: ") as raised:
-        Database(f"sqlite:///{tmp_path / place}", TABLES)
+        Database(f"sqlite:///{tmp_path / place}", FromModels(TABLES))
 
     assert raised.value.field == "database_url"
 
@@ -400,13 +327,16 @@ def test_a_file_that_cannot_be_a_database_names_the_setting(tmp_path: Path, plac
 def test_a_start_that_fails_ends_the_process(url: str) -> None:
     """A database that nobody has closed holds no process back from its exit code."""
     program = (
-        "import sys; from sqlalchemy import MetaData; "
+        "import sys; from sqlalchemy import MetaData; from fakes.schemas import FromModels; "
         "from orderflow_hosting.database import Database; "
-        "database = Database(sys.argv[1], MetaData()); sys.exit(78)"
+        "database = Database(sys.argv[1], FromModels(MetaData())); sys.exit(78)"
     )
 
     outcome = subprocess.run(
-        [sys.executable, "-c", program, url], timeout=PATIENCE_SECONDS, check=False
+        [sys.executable, "-c", program, url],
+        cwd=Path(__file__).parents[2],
+        timeout=PATIENCE_SECONDS,
+        check=False,
     )
 
     assert outcome.returncode == os.EX_CONFIG

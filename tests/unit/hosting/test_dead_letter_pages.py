@@ -11,17 +11,19 @@ import pytest
 from cloudevents.http import CloudEvent
 from sqlalchemy import MetaData
 
+from fakes.schemas import FromModels
 from fakes.visitors import Visited, Visitor
 from orderflow_contracts.access import Role
+from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.access import access_tables
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, dead_letter_table
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.web import Site
-from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
+from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 
 TABLES = MetaData()
-TABLE = dead_letter_table(TABLES)
+TABLE = dead_letter_table(TABLES, "order_id")
 ACCESS = access_tables(TABLES)
 PATH = "/board/dead-letters"
 TOPIC = "orders.submitted"
@@ -49,7 +51,7 @@ class Broker(Sidecar):
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/letters.db", TABLES)
+    database = Database(f"sqlite:///{tmp_path}/letters.db", FromModels(TABLES))
     yield database
     database.close()
 
@@ -61,14 +63,14 @@ def broker() -> Broker:
 
 @pytest.fixture
 def letters(database: Database, broker: Broker) -> DeadLetters:
-    return DeadLetters(database, TABLE, broker)
+    return DeadLetters(database, TABLE, broker, subject_of=readable_order_id)
 
 
 @pytest.fixture
 def visited(database: Database, letters: DeadLetters, tmp_path: Path) -> Visited:
     site = Site("Tests")
     visited = Visited(site, database, ACCESS, tmp_path)
-    pages = DeadLetterPages(site, letters, visited.audit, PATH, "/board/orders")
+    pages = DeadLetterPages(site, letters, visited.audit, PATH, Subjects("Order", "/board/orders"))
     elsewhere = replace(pages, path="/strict", reader=Role.OPERATOR)
     visited.serve(pages.router(), elsewhere.router())
     return visited

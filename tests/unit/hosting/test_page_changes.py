@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from sse_starlette.event import ensure_bytes
 from starlette.requests import Request
 
 from orderflow_hosting.database import DatabaseUnavailable
 from orderflow_hosting.web import Change, change_events, changes
 
-CHANGE = Change(version="7", orders=frozenset({"o-2", "o-1"}))
-EVENT = "event: changed\nid: 7\ndata: o-1 o-2\n\n"
+CHANGE = Change(version="7", subjects=frozenset({"o-2", "o-1"}))
+EVENT = "id: 7\nevent: changed\ndata: o-1 o-2\n\n"
 
 
 class Feed:
@@ -28,9 +29,11 @@ class Feed:
     async def current(self) -> bool:
         return self.is_current
 
-    def events(self) -> AsyncIterator[str]:
+    async def events(self) -> AsyncIterator[str]:
         request = Request({"type": "http", "query_string": b"", "headers": []})
-        return change_events(request, self.next_change, self.current).body_iterator  # type: ignore[return-value]
+        answer = change_events(request, self.next_change, self.current)
+        async for event in answer.body_iterator:
+            yield ensure_bytes(event, answer.sep).decode()
 
 
 @pytest.fixture(autouse=True)

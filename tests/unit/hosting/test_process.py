@@ -2,26 +2,23 @@ import asyncio
 import os
 import signal
 import socket
-from typing import Any
+from contextlib import AsyncExitStack
+from typing import Any, NoReturn
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from fakes.ports import free_port
 from orderflow_hosting.access.reader import AccessFileBroken
 from orderflow_hosting.dapr_app import DaprApp
+from orderflow_hosting.migrations.schema import UnsuitableSchema
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.setting_types import Unusable
 from orderflow_hosting.settings import ServiceSettings
 
 PATIENCE_SECONDS = 20
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -76,6 +73,61 @@ async def test_a_signal_ends_both_edges_after_what_is_in_hand(
     await within_patience(serving)
 
 
+async def test_a_refusal_ends_both_edges(settings: ServiceSettings) -> None:
+    """What makes it pointless to serve is raised once both edges are closed."""
+    database = Refusing()
+    serving = asyncio.create_task(
+        serve(settings, FastAPI(), DaprApp(settings), refusal=database.refusal)
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not is_open(settings.http_port):
+            await asyncio.sleep(0.05)
+        assert not serving.done()
+        database.unsuitable.set()
+
+        with pytest.raises(UnsuitableSchema, match="too old"):
+            await serving
+    assert not is_open(settings.http_port)
+
+
+async def test_a_signal_ends_what_waits_for_a_refusal(settings: ServiceSettings) -> None:
+    """A database that is away until the end keeps no process from stopping."""
+    database, stopped = Refusing(), asyncio.Event()
+    serving = asyncio.create_task(
+        serve(settings, FastAPI(), DaprApp(settings), stopped.set, database.refusal)
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not is_open(settings.http_port):
+            await asyncio.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await serving
+
+    assert stopped.is_set()
+    assert database.is_cancelled
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Refusing:
+    """A database whose schema turns out to be unsuitable some time after the start."""
+
+    def __init__(self) -> None:
+        self.unsuitable = asyncio.Event()
+        self.is_cancelled = False
+
+    async def refusal(self) -> NoReturn:
+        """Raise when it does."""
+        try:
+            await self.unsuitable.wait()
+        except asyncio.CancelledError:
+            self.is_cancelled = True
+            raise
+        raise UnsuitableSchema("the schema is too old")
+
+
 async def test_an_http_port_in_use_is_told(settings: ServiceSettings) -> None:
     """A port in use is told by its number, before anything has begun."""
     told = f"127.0.0.1, port {settings.http_port}: .*in use"
@@ -101,12 +153,12 @@ def test_an_address_that_cannot_be_had_is_one_line_with_its_variable(
     """An address of another machine, what is no name, and a port in use end the start."""
     moved = settings.model_copy(update={f"{edge}_host": host})
 
-    async def run() -> None:
+    async def run(_: ServiceSettings, __: AsyncExitStack) -> None:
         await serve(moved, FastAPI(), DaprApp(moved))
 
     port = getattr(moved, f"{edge}_port")
     with socket.create_server(("127.0.0.1", port)), pytest.raises(SystemExit):
-        start(run(), moved)
+        start(run, moved)
 
     what = "PORT" if host == "127.0.0.1" else "HOST"
     [line] = capsys.readouterr().err.splitlines()
@@ -132,16 +184,32 @@ def _answers(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
+def test_an_unsuitable_schema_is_one_line(
+    settings: ServiceSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No other start would help, which the exit code says."""
+
+    async def run(_: ServiceSettings, __: AsyncExitStack) -> None:
+        raise UnsuitableSchema("the schema of the database is not migrated yet")
+
+    with pytest.raises(SystemExit) as ended:
+        start(run, settings)
+
+    said = capsys.readouterr().err
+    assert said == "cannot start: the schema of the database is not migrated yet\n"
+    assert ended.value.code == os.EX_CONFIG
+
+
 def test_a_broken_access_file_is_one_line_with_its_variable(
     settings: ServiceSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No other start would help, which the exit code says."""
 
-    async def run() -> None:
+    async def run(_: ServiceSettings, __: AsyncExitStack) -> None:
         raise AccessFileBroken("/some/file: is not valid")
 
     with pytest.raises(SystemExit) as ended:
-        start(run(), settings)
+        start(run, settings)
 
     said = capsys.readouterr().err
     assert said == "cannot start: ORDERFLOW_ACCESS_FILE: /some/file: is not valid\n"

@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 import approvals.decisions.api
 import inventory.api
-import orders.api
+import orders.http
 from inventory.service import StockService
 from orderflow_hosting import problems
 from orderflow_hosting.web import Site
@@ -84,7 +84,7 @@ async def test_where_there_is_no_such_page_nothing_leads_on(
 def test_no_service_redirects_for_a_slash() -> None:
     """The framework's own redirect names scheme and host."""
     services = [
-        orders.api.http_app(),
+        orders.http.http_app(),
         inventory.api.http_app(cast("StockService", None), APIRouter()),
         approvals.decisions.api.http_app(),
     ]

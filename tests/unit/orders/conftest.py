@@ -1,22 +1,33 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from datetime import date
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.pauses import short_pause
+from fakes.schemas import FromModels
+from orderflow_contracts.orders import Order, OrderDetails, OrderSubmitted
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
-from orders.activities import OrderActivities
+from orderflow_hosting.pages import Page
 from orders.config import OrdersSettings
-from orders.feed import StatusFeed
-from orders.intake import Intake
-from orders.order_undo import OrderUndo
-from orders.payments import LedgerProvider
-from orders.store import TABLES, OrderStore
+from orders.ordering.activities import OrderActivities
+from orders.ordering.api import NewOrder
+from orders.ordering.feed import StatusFeed
+from orders.ordering.service import Intake
+from orders.ordering.store import OrderStore
+from orders.ordering.undo import OrderUndo
+from orders.payments.ledger import LedgerProvider
+from orders.tables import TABLES
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/orders.db", TABLES)
+    database = Database(f"sqlite:///{tmp_path}/orders.db", FromModels(TABLES))
     yield database
     database.close()
 
@@ -78,6 +89,28 @@ async def intake(
     announcer: MemoryAnnouncer,
     feed: StatusFeed,
 ) -> AsyncIterator[Intake]:
-    intake = Intake(settings, store, engine, announcer, feed, OrderUndo(engine, store))
-    yield intake
-    intake.stop()
+    undo = OrderUndo(engine, store)
+    async with BackgroundWork(short_pause) as background:
+        yield Intake(settings, store, engine, announcer, feed, undo, background)
+
+
+ORDER_MODELS: list[type[BaseModel]] = [OrderDetails, OrderSubmitted, Order, NewOrder]
+
+
+@pytest.fixture
+def one_more_field() -> Iterator[None]:
+    """Give orders a field that the product does not have: it must need no further code."""
+    added = FieldInfo(annotation=cast(Any, date | None), default=None, title="Delivery date")
+    for model in ORDER_MODELS:
+        model.__pydantic_fields__["delivery_date"] = added
+    _rebuild_models()
+    yield
+    for model in ORDER_MODELS:
+        del model.__pydantic_fields__["delivery_date"]
+    _rebuild_models()
+
+
+def _rebuild_models() -> None:
+    page: type[BaseModel] = Page[Order]  # pydantic keeps this model and what it was built from
+    for model in (*ORDER_MODELS, page):
+        model.model_rebuild(force=True)

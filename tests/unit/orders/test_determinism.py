@@ -1,6 +1,7 @@
 """What keeps workflows deterministic: the linter's bans, and what the linter cannot see."""
 
 import ast
+import inspect
 import json
 import subprocess
 import sys
@@ -9,8 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from orders.workflows import WORKFLOWS
+
 ROOT = Path(__file__).parents[3]
-WORKFLOWS = Path("services/orders/src/orders/workflows")
+ORDERING = Path("services/orders/src/orders/ordering")
+CONTEXT = "DaprWorkflowContext"
+
+MODULES = sorted(
+    path.relative_to(ROOT)
+    for folder in ("services", "libraries")
+    for path in (ROOT / folder).glob("*/src/**/*.py")
+    if CONTEXT in path.read_text("utf-8")
+)
+"""Every module with workflow code, wherever it is: it names the context of workflows."""
 
 GOOD = '''"""A workflow that does nothing but give its steps."""
 
@@ -20,7 +32,7 @@ from typing import Any
 
 from dapr.ext.workflow import DaprWorkflowContext
 
-from orders.workflows.tasks import Task
+from orderflow_workflow_runtime.authoring.tasks import Task
 
 
 def good_workflow(ctx: DaprWorkflowContext, name: str) -> Generator[Task[Any], Any, str]:
@@ -33,7 +45,7 @@ BANNED = "TID251"
 CALLS = {"eval", "exec", "hash", "id", "input", "open", "print", "__import__"}
 
 
-def lint(code: str, path: Path = WORKFLOWS / "broken.py") -> dict[str, str]:
+def lint(code: str, path: Path = ORDERING / "workflow.py") -> dict[str, str]:
     """Run the linter on code as if it stood at this path; return rules and what they say."""
     command = [sys.executable, "-m", "ruff", "check", "--output-format", "json"]
     outcome = subprocess.run(
@@ -89,7 +101,7 @@ def test_what_a_replay_would_find_otherwise_is_banned(
     code = f"{imported}\n\n{GOOD}    {used}\n"
 
     assert instead in lint(code)[BANNED]
-    assert BANNED not in lint(code, WORKFLOWS.parent / "activities.py")
+    assert BANNED not in lint(code, ORDERING / "activities.py")
     assert BANNED not in lint(code, Path("tests/unit/orders/test_broken.py"))
 
 
@@ -118,10 +130,23 @@ def test_what_the_linter_cannot_see_is_found(code: str) -> None:
     assert list(offences(ast.parse(code)))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / WORKFLOWS).rglob("*.py")), ids=lambda p: p.stem)
+def test_every_workflow_is_among_those_that_are_checked() -> None:
+    """The modules of all registered workflows are found, so the checks below miss none."""
+    registered = {Path(inspect.getfile(workflow)) for workflow in WORKFLOWS.values()}
+    assert registered
+    assert registered <= {ROOT / path for path in MODULES}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_clocks_and_io_are_banned_in_every_workflow_module(path: Path) -> None:
+    """A workflow module whose name escapes the linter's pattern is found here."""
+    assert BANNED in lint(f"import time\n\n{GOOD}    time.sleep(1)\n", path)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
 def test_workflows_are_deterministic(path: Path) -> None:
-    """They are generators that yield tasks, of which mypy makes sure, and share no state."""
-    assert list(offences(ast.parse(path.read_text()))) == []
+    """They are generators that yield tasks, as mypy checks, and share no state."""
+    assert list(offences(ast.parse((ROOT / path).read_text("utf-8")))) == []
 
 
 def offences(tree: ast.Module) -> Iterator[str]:

@@ -15,8 +15,8 @@ from google.protobuf.empty_pb2 import Empty
 from orderflow_hosting.proxies import VARIABLE
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
+from orderflow_workflow_runtime.client import DaprEngine
 from orders.config import OrdersSettings
-from orders.engine import DaprEngine
 
 NOWHERE = "http://127.0.0.1:9"
 PROXIES = ("http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY", "HTTPS_PROXY")

@@ -11,10 +11,11 @@ from dapr.ext.workflow import DaprWorkflowContext
 from dapr.ext.workflow._durabletask.internal import helpers, protos
 from google.protobuf import json_format
 
-from orders.histories import HistoryUnavailable, Recording
-from orders.replay import Misfit, replay
-from orders.workflows import names
-from orders.workflows.registry import WORKFLOWS
+from histories.freeze import frozen_input, read_input
+from orderflow_workflow_runtime.histories import HistoryUnavailable, Recording
+from orderflow_workflow_runtime.replay import Misfit, replay
+from orders import workflow_names as names
+from orders.workflows import WORKFLOWS
 
 HISTORIES = Path(__file__).parents[2] / "histories"
 FILES = sorted(HISTORIES.glob("*.json"))
@@ -30,7 +31,7 @@ def golden(name: str) -> Recording:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_golden_histories_fit(path: Path) -> None:
     """What was once recorded can be replayed for ever."""
-    assert replay(Recording.read(path.read_bytes(), path.name)) is None
+    assert replay(Recording.read(path.read_bytes(), path.name), WORKFLOWS) is None
 
 
 def test_each_workflow_has_a_golden_history() -> None:
@@ -48,7 +49,17 @@ def test_every_turn_of_a_golden_history_fits(path: Path) -> None:
     turns = [n for n, event in enumerate(whole.events) if "workflowStarted" in event and n]
 
     for end in turns:
-        assert replay(whole.model_copy(update={"events": whole.events[:end]})) is None, end
+        assert replay(whole.model_copy(update={"events": whole.events[:end]}), WORKFLOWS) is None, (
+            end
+        )
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_golden_history_keeps_the_input_of_its_day(path: Path) -> None:
+    """A changed default would change what running instances do; a new field is frozen too."""
+    today = read_input(Recording.read(path.read_bytes(), path.name))
+
+    assert today == frozen_input(path), "a new field? run: python tests/histories/freeze.py"
 
 
 def two_steps(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
@@ -316,7 +327,7 @@ def test_an_order_without_one_of_its_steps_is_found(
     places = [n for n, event in enumerate(events) if named(event) == activity]
     events[places[0]]["taskScheduled"]["name"] = "an_activity_of_old"
 
-    found = replay(changed.model_copy(update={"events": tuple(events)}))
+    found = replay(changed.model_copy(update={"events": tuple(events)}), WORKFLOWS)
 
     assert found is not None
     assert (found.number, found.name) == (number or places[0] + 1, "an_activity_of_old")
@@ -342,7 +353,7 @@ def test_a_recording_without_a_history_is_refused(events: list[Any]) -> None:
     recording = ENDED.model_copy(update={"events": tuple(events)})
 
     with pytest.raises(HistoryUnavailable):
-        replay(recording)
+        replay(recording, WORKFLOWS)
 
 
 def test_a_recording_keeps_every_event() -> None:

@@ -3,13 +3,11 @@
 import asyncio
 from typing import cast
 
-import pytest
-
+from fakes.pauses import short_pause
 from fakes.waiting import until
-from orders import resuming
-from orders.attention import Attention
-from orders.batches import Batches
-from orders.intake import Intake
+from orders.attention.service import Attention
+from orders.batches.service import Batches
+from orders.ordering.service import Intake
 from orders.resuming import keep_resuming
 
 
@@ -30,16 +28,12 @@ class Told:
         self.calls.append("left")
 
 
-async def test_it_goes_on_for_as_long_as_the_process_lives(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_it_goes_on_for_as_long_as_the_process_lives() -> None:
     """A failure costs nothing, and what is left later is looked for again and again."""
-    monkeypatch.setattr(resuming, "LOOK_AGAIN_SECONDS", 0.001)
-    monkeypatch.setattr(resuming, "FIRST_PAUSE_SECONDS", 0.001)
     intake, batches, attention = Told(), Told(), Told()
 
     resuming_all = keep_resuming(
-        cast("Intake", intake), cast("Batches", batches), cast("Attention", attention)
+        cast("Intake", intake), cast("Batches", batches), cast("Attention", attention), short_pause
     )
     task = asyncio.create_task(resuming_all)
     await until(lambda: intake.calls.count("left") >= 3 and batches.calls.count("all") >= 4)

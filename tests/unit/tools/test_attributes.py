@@ -1,4 +1,4 @@
-"""The files of the project, as git gives them to people with other settings."""
+"""The files of the project, as git checks them out with other settings."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from orderflow_tools.settings import find_checkout
 
 
 def git(*arguments: str | Path) -> str:
-    """Run git with no settings but those that are given."""
+    """Run git with the given settings only."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
     identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")

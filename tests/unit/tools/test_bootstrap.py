@@ -1,4 +1,4 @@
-"""`tools/bootstrap` in small checkouts of its own, with a uv that only notes what it is asked."""
+"""`tools/bootstrap` in small checkouts, with a uv that only records its arguments."""
 
 import json
 import os
@@ -27,7 +27,7 @@ BROUGHT_UP_TO_DATE = ["pip sync", "pip install"]
 
 @dataclass
 class Checkout:
-    """A folder with as much of a checkout as `tools/bootstrap` looks at."""
+    """A folder with the part of a checkout that `tools/bootstrap` reads."""
 
     root: Path
 
@@ -77,13 +77,13 @@ def copied(checkout: Checkout, name: str) -> Checkout:
 
 @pytest.mark.parametrize("mode", ["", "present", "--this-python"])
 def test_an_environment_is_made_once(checkout: Checkout, mode: str) -> None:
-    """What is up to date is left alone."""
+    """An environment that is up to date does not change."""
     assert checkout.bootstrap(mode) == []
 
 
 @pytest.mark.parametrize("mode", ["", "present"])
 def test_a_copy_gets_an_environment_of_its_own(checkout: Checkout, mode: str) -> None:
-    """The copied one holds paths of the original, whose code and data it would use."""
+    """The copied one contains paths of the original, and would use its code and data."""
     copy = copied(checkout, "copy")
 
     assert copy.bootstrap(mode) == ANEW
@@ -93,14 +93,14 @@ def test_a_copy_gets_an_environment_of_its_own(checkout: Checkout, mode: str) ->
 
 @pytest.mark.parametrize("mode", ["", "present"])
 def test_a_moved_checkout_gets_an_environment_of_its_own(checkout: Checkout, mode: str) -> None:
-    """Its programs name an interpreter that is no more."""
+    """Its programs refer to an interpreter that no longer exists."""
     moved = Checkout(checkout.root.rename(checkout.root.with_name("moved")))
 
     assert moved.bootstrap(mode) == ANEW
 
 
 def test_a_copied_link_to_an_environment_does_not_harm_the_original(checkout: Checkout) -> None:
-    """Where .venv is a link, the link is replaced and not what it leads to."""
+    """If .venv is a link, the link is replaced, not its target."""
     copy = copied(checkout, "copy")
     shutil.rmtree(copy.venv)
     copy.venv.symlink_to(checkout.venv)
@@ -112,7 +112,7 @@ def test_a_copied_link_to_an_environment_does_not_harm_the_original(checkout: Ch
 
 
 def test_a_link_to_the_checkout_is_the_checkout(checkout: Checkout) -> None:
-    """One checkout has one environment, by whatever path it is reached."""
+    """A checkout has one environment, whichever path leads to it."""
     link = checkout.root.with_name("link")
     link.symlink_to(checkout.root)
 
@@ -120,8 +120,8 @@ def test_a_link_to_the_checkout_is_the_checkout(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("mode", ["", "present"])
-def test_an_environment_whose_python_is_gone_is_made_anew(checkout: Checkout, mode: str) -> None:
-    """Someone has uninstalled it, or the machine is another one."""
+def test_an_environment_whose_python_is_gone_is_made_again(checkout: Checkout, mode: str) -> None:
+    """It was uninstalled, or the machine is another one."""
     python = checkout.venv / "bin" / "python"
     python.unlink()
     python.symlink_to("/nowhere/python3.11")
@@ -129,23 +129,23 @@ def test_an_environment_whose_python_is_gone_is_made_anew(checkout: Checkout, mo
     assert checkout.bootstrap(mode) == ANEW
 
 
-def test_an_environment_whose_python_was_replaced_is_made_anew(checkout: Checkout) -> None:
-    """Packages for one version of Python do not serve another under the same path."""
+def test_an_environment_whose_python_was_replaced_is_made_again(checkout: Checkout) -> None:
+    """Packages for one version of Python do not work with another under the same path."""
     checkout.forge(version="3.11.0 (another)")
 
     assert checkout.bootstrap() == ANEW
 
 
-def test_a_python_that_is_named_makes_the_environment_anew(checkout: Checkout) -> None:
-    """`make env PYTHON=...` takes that Python; without it, the one that was taken stays."""
+def test_a_named_python_makes_the_environment_again(checkout: Checkout) -> None:
+    """`make env PYTHON=...` uses that Python; without it, the former one stays."""
     checkout.forge(prefix="/opt/another")
 
     assert checkout.bootstrap() == []
     assert checkout.bootstrap("--this-python") == ANEW
 
 
-def test_new_locks_bring_the_environment_up_to_date(checkout: Checkout) -> None:
-    """But not for a command that deals with what runs already, such as `make stop`."""
+def test_new_locks_update_the_environment(checkout: Checkout) -> None:
+    """A command for a run that was started earlier, such as `make stop`, does not update it."""
     (checkout.root / "requirements.lock").write_text("httpx==1.0\n")
 
     assert checkout.bootstrap("present") == []
@@ -153,7 +153,7 @@ def test_new_locks_bring_the_environment_up_to_date(checkout: Checkout) -> None:
     assert checkout.bootstrap() == []
 
 
-def test_an_environment_that_was_left_half_made_is_made_anew(checkout: Checkout) -> None:
+def test_an_incomplete_environment_is_made_again(checkout: Checkout) -> None:
     """Its stamp is written last."""
     (checkout.venv / "orderflow-stamp").unlink()
 
@@ -164,7 +164,7 @@ def test_an_environment_that_was_left_half_made_is_made_anew(checkout: Checkout)
 def test_a_home_that_cannot_be_made_is_one_line(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch, home: str
 ) -> None:
-    """The line names the variable, and Python's trace is left out."""
+    """The line names the variable, and there is no traceback."""
     command = [sys.executable, str(checkout.root / "tools" / "bootstrap")]
     monkeypatch.setenv("ORDERFLOW_HOME", home)
 

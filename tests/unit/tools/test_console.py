@@ -1,4 +1,4 @@
-"""What the tools print, whatever reads it."""
+"""The output of the tools, whoever reads it."""
 
 import os
 import subprocess
@@ -11,8 +11,10 @@ from orderflow_tools.console import Meter, complain, say
 from orderflow_tools.settings import find_checkout
 
 
-def test_what_a_log_holds_does_nothing_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """Lines and tabs stay, colours are left out, and what else controls a terminal is shown."""
+def test_control_characters_do_not_reach_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Lines and tabs stay, colours are removed, and other control characters are made visible."""
     say("one\n\x1b[31mtwo\x1b[0m\tthree\x1b[2J")
     complain("four\x9b\n")
 
@@ -21,10 +23,10 @@ def test_what_a_log_holds_does_nothing_to_the_terminal(capsys: pytest.CaptureFix
     assert said.err == "four?\n\n"
 
 
-def test_a_meter_is_plain_lines_elsewhere_than_on_a_terminal(
+def test_a_meter_prints_plain_lines_to_a_file(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Nothing is renewed in a file."""
+    """Only a terminal's line is overwritten."""
     meter = Meter("build")
     meter.done("ready")
 
@@ -34,7 +36,7 @@ def test_a_meter_is_plain_lines_elsewhere_than_on_a_terminal(
 def tools(
     *arguments: str, home: Path, stdout: int, **environment: str
 ) -> "subprocess.CompletedProcess[bytes]":
-    """Run the tools in a process of their own, on a run's folder."""
+    """Run the tools in a separate process, on a run's folder."""
     return subprocess.run(
         [sys.executable, "-m", "orderflow_tools.main", *arguments],
         stdout=stdout,
@@ -46,7 +48,7 @@ def tools(
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_every_terminal_can_show_the_commands(tmp_path: Path, encoding: str) -> None:
-    """A folder with a name that the terminal does not have is shown all the same."""
+    """A folder name with characters that the terminal lacks is still shown."""
     plain = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONIOENCODING": encoding}
 
     done = tools("stop", home=tmp_path / "Łódź", stdout=subprocess.PIPE, **plain)
@@ -55,8 +57,8 @@ def test_every_terminal_can_show_the_commands(tmp_path: Path, encoding: str) -> 
     assert b"Nothing runs in " in done.stdout
 
 
-def test_a_reader_that_has_gone_does_not_matter_to_the_tools(tmp_path: Path) -> None:
-    """`make status | head -1` leaves no trace of Python's, and says that nothing runs."""
+def test_the_tools_do_not_need_a_reader(tmp_path: Path) -> None:
+    """`make status | head -1` prints no traceback, and says that nothing runs."""
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -67,8 +69,8 @@ def test_a_reader_that_has_gone_does_not_matter_to_the_tools(tmp_path: Path) -> 
     assert (done.returncode, done.stderr) == (1, b"")
 
 
-def test_the_environment_is_made_whatever_the_terminal_is() -> None:
-    """tools/bootstrap reads the project's files in any locale, and needs nobody to listen."""
+def test_the_environment_is_made_on_any_terminal() -> None:
+    """tools/bootstrap reads the project's files in any locale, and needs no reader."""
     reader, writer = os.pipe()
     os.close(reader)
     script = "import runpy, sys; m = runpy.run_path(sys.argv[1]); m['say']('made'); m['members']()"

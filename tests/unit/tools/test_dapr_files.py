@@ -11,7 +11,7 @@ import yaml
 from orderflow_contracts.names import LOCAL_PORTS
 from orderflow_tools import dapr_files
 from orderflow_tools.settings import APPS, Settings, find_checkout
-from orderflow_tools.toolchain import Runtime
+from orderflow_tools.toolchain.dapr import Runtime
 
 
 @pytest.fixture
@@ -25,13 +25,13 @@ def read(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
 
 
-def test_the_default_run_reads_the_root_file_as_it_is() -> None:
-    """With default ports and folder, `make run` runs what plain `dapr run -f .` would."""
+def test_the_default_run_reads_the_root_file() -> None:
+    """With default ports and folder, `make run` runs the same as `dapr run -f .`."""
     assert dapr_files.run_file(Settings.from_environment({})) == find_checkout() / "dapr.yaml"
 
 
 def test_the_root_file_agrees_with_the_contract() -> None:
-    """Its ports are those that the contract fixes."""
+    """Its ports are the ones that the contract fixes."""
     apps = {app["appID"]: app for app in read(find_checkout() / "dapr.yaml")["apps"]}
 
     assert set(apps) == set(APPS)
@@ -42,7 +42,7 @@ def test_the_root_file_agrees_with_the_contract() -> None:
 
 
 def test_the_root_file_rendered_for_the_default_run_means_the_same() -> None:
-    """Rendering changes ports and folders only: nothing is lost on the way."""
+    """Rendering changes only ports and folders, and loses nothing."""
     settings = Settings.from_environment({})
     template = read(find_checkout() / "dapr.yaml")
 
@@ -51,13 +51,13 @@ def test_the_root_file_rendered_for_the_default_run_means_the_same() -> None:
     for before, after in zip(template["apps"], rendered["apps"], strict=True):
         changed = {key for key in before if before[key] != after[key]}
         assert changed == {"appDirPath", "command"}
-    kept = {"resourcesPath", "configFilePath"}
-    for key in template["common"].keys() - kept:
+    replaced = {"resourcesPath", "configFilePath"}
+    for key in template["common"].keys() - replaced:
         assert rendered["common"][key] == template["common"][key]
 
 
 def test_a_moved_run_has_its_own_ports_and_folders(settings: Settings) -> None:
-    """Sidecars, services, placement and scheduler are all where this run has them."""
+    """Sidecars, services, placement and scheduler all use this run's ports and folders."""
     rendered = read(dapr_files.run_file(settings))
 
     control = settings.ports.control
@@ -69,8 +69,8 @@ def test_a_moved_run_has_its_own_ports_and_folders(settings: Settings) -> None:
         assert app["appDirPath"] == str(settings.home)
 
 
-def test_a_moved_runs_components_find_its_broker(settings: Settings) -> None:
-    """No component of a moved run is left with the default broker."""
+def test_a_moved_runs_components_use_its_broker(settings: Settings) -> None:
+    """No component of a moved run uses the default broker."""
     dapr_files.run_file(settings)
 
     texts = [path.read_text() for path in (settings.run / "components").glob("*.yaml")]
@@ -81,13 +81,13 @@ def test_a_moved_runs_components_find_its_broker(settings: Settings) -> None:
 
 
 def test_each_dapr_resource_is_alone_in_its_file() -> None:
-    """Dapr ignores a Resiliency that shares a file with another resource, without a word."""
+    """Dapr silently ignores a Resiliency that shares a file with another resource."""
     for path in (find_checkout() / "components").glob("*.yaml"):
         assert len(list(yaml.safe_load_all(path.read_text()))) == 1, path
 
 
-def test_the_token_is_new_each_time_and_readable_by_the_user_alone(settings: Settings) -> None:
-    """Nobody else on the machine can read what keeps them off the gRPC ports."""
+def test_the_token_is_new_each_time_and_readable_by_its_user_only(settings: Settings) -> None:
+    """No other user of the machine can read the token that protects the gRPC ports."""
     first = dapr_files.write_token(settings)
     second = dapr_files.write_token(settings)
 
@@ -97,7 +97,7 @@ def test_the_token_is_new_each_time_and_readable_by_the_user_alone(settings: Set
 
 
 def test_the_shim_keeps_daprd_on_loopback(settings: Settings, tmp_path: Path) -> None:
-    """What `dapr run` starts is the real daprd, without a port that is open to a network."""
+    """`dapr run` starts the real daprd, without a port that is open to a network."""
     real = tmp_path / "real daprd"
     real.write_text('#!/bin/sh\necho "$DAPR_HOST_IP $*"\nexec sleep 60\n')
     real.chmod(0o755)
@@ -138,7 +138,7 @@ def test_the_shim_quotes_the_paths_that_daprd_splits(settings: Settings, tmp_pat
 
 
 def test_the_shim_answers_for_its_version_like_daprd(settings: Settings, tmp_path: Path) -> None:
-    """The CLI asks daprd for its version at every command; that needs no keeper."""
+    """The CLI asks daprd for its version at every command, which needs no supervisor."""
     real = tmp_path / "daprd"
     real.write_text("#!/bin/sh\necho 1.18.1 $*\n")
     real.chmod(0o755)

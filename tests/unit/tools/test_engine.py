@@ -3,70 +3,68 @@ from pathlib import Path
 
 import pytest
 
-from orderflow_tools import engine, engine_keeper
-from orderflow_tools.engine_api import answers
-from orderflow_tools.engine_buildah import BuildahEngine
+from orderflow_tools.containers import engines, own_engine_process
+from orderflow_tools.containers.buildah import BuildahEngine
+from orderflow_tools.containers.sockets import answers
 from orderflow_tools.errors import PlatformError
 
 
 @pytest.fixture
 def without_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Leave nothing by which an image could be built."""
+    """Leave no program that could build an image."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(engine, "_listening", lambda _kind: None)
-    monkeypatch.setattr(engine, "is_root_on_debian", lambda: False)
+    monkeypatch.setattr(engines, "_listening", lambda _kind: None)
+    monkeypatch.setattr(engines, "is_root_on_debian", lambda: False)
 
 
 @pytest.mark.usefixtures("without_engine")
-def test_without_any_engine_it_says_what_to_do() -> None:
-    """Whoever has no engine learns that one must be started or installed."""
-    with pytest.raises(PlatformError, match="start docker or podman"), engine.open_engine():
+def test_without_any_engine_the_error_names_the_remedy() -> None:
+    """The error says that an engine must be started or installed."""
+    with pytest.raises(PlatformError, match="start docker or podman"), engines.open_engine():
         pass
 
 
 @pytest.mark.usefixtures("without_engine")
-def test_buildah_will_do_for_building_alone(tmp_path: Path) -> None:
-    """Buildah builds images, and cannot run the containers that tests need."""
+def test_buildah_is_enough_for_building(tmp_path: Path) -> None:
+    """Buildah builds images, but cannot run the containers that tests need."""
     program(tmp_path, "exit 0")
 
-    with engine.open_engine() as found:
+    with engines.open_engine() as found:
         assert isinstance(found, BuildahEngine)
-    with pytest.raises(PlatformError, match="start docker or podman"), engine.open_api():
+    with pytest.raises(PlatformError, match="start docker or podman"), engines.open_api():
         pass
 
 
-def test_an_engine_that_is_named_must_answer(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Whoever names an engine means it, and no other is taken in its place."""
+def test_a_named_engine_must_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """If an engine is named, no other is used in its place."""
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
 
     with pytest.raises(PlatformError, match="No engine answers at DOCKER_HOST"):
-        engine.open_engine().__enter__()
+        engines.open_engine().__enter__()
 
 
-def test_a_socket_at_which_nobody_listens_is_no_engine(tmp_path: Path) -> None:
-    """The file of an engine that has died does not pass for one."""
+def test_a_socket_without_a_listener_is_no_engine(tmp_path: Path) -> None:
+    """The socket of a dead engine does not count as an engine."""
     (tmp_path / "docker.sock").touch()
 
     assert answers([f"unix://{tmp_path}/docker.sock", f"unix://{tmp_path}/none"]) is None
 
 
-def test_the_keeper_gets_the_lock_when_the_last_user_has_gone(tmp_path: Path) -> None:
-    """As long as one uses the engine it runs; the lock goes with the user, however that ends."""
-    path = tmp_path / engine_keeper.USERS_LOCK
-    with path.open("a") as keeper:
+def test_the_exclusive_lock_is_free_when_the_last_user_has_ended(tmp_path: Path) -> None:
+    """The engine runs while a process uses it; a user's lock ends with the user, even if killed."""
+    path = tmp_path / own_engine_process.USERS_LOCK
+    with path.open("a") as exclusive:
         with path.open("a") as user, path.open("a") as other:
-            assert engine_keeper.taken(user.fileno(), fcntl.LOCK_SH)
-            assert engine_keeper.taken(other.fileno(), fcntl.LOCK_SH)
+            assert own_engine_process.taken(user.fileno(), fcntl.LOCK_SH)
+            assert own_engine_process.taken(other.fileno(), fcntl.LOCK_SH)
             user.close()
-            assert not engine_keeper.taken(keeper.fileno(), fcntl.LOCK_EX)
-        assert engine_keeper.taken(keeper.fileno(), fcntl.LOCK_EX)
+            assert not own_engine_process.taken(exclusive.fileno(), fcntl.LOCK_EX)
+        assert own_engine_process.taken(exclusive.fileno(), fcntl.LOCK_EX)
 
 
-def test_an_own_engine_touches_nothing_of_the_network(tmp_path: Path) -> None:
-    """It makes no bridge and no rule of a firewall, and all that it keeps is in its folder."""
-    command = engine_keeper.command(tmp_path)
+def test_the_own_engine_does_not_touch_the_network(tmp_path: Path) -> None:
+    """It creates no bridge and no firewall rules, and all its files are in its folder."""
+    command = own_engine_process.command(tmp_path)
 
     assert {"--iptables=false", "--ip-forward=false", "--bridge=none"} <= set(command)
     for option in ("--host", "--data-root", "--exec-root", "--pidfile"):
@@ -74,23 +72,23 @@ def test_an_own_engine_touches_nothing_of_the_network(tmp_path: Path) -> None:
         assert value.removeprefix("unix://").startswith(str(tmp_path))
 
 
-def test_buildah_is_given_names_arguments_and_the_text(
+def test_buildah_gets_tags_arguments_and_the_dockerfile(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """An image is built under all its names, in layers that the next build takes again."""
+    """An image is built with all its tags, in layers that the next build reuses."""
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    program(tmp_path, f'for one in "$@"; do echo "$one"; done > {tmp_path}/told')
+    program(tmp_path, f'for one in "$@"; do echo "$one"; done > {tmp_path}/arguments')
 
     BuildahEngine().build("FROM scratch\n", tmp_path, ["a:1", "a:2"], {"VERSION": "1"})
 
-    told = (tmp_path / "told").read_text().splitlines()
-    assert told[:2] == ["build", "--layers"]
-    assert {"--tag=a:1", "--tag=a:2", "--build-arg=VERSION=1"} <= set(told)
-    assert told[-1] == str(tmp_path)
+    arguments = (tmp_path / "arguments").read_text().splitlines()
+    assert arguments[:2] == ["build", "--layers"]
+    assert {"--tag=a:1", "--tag=a:2", "--build-arg=VERSION=1"} <= set(arguments)
+    assert arguments[-1] == str(tmp_path)
 
 
-def test_what_buildah_says_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A build that fails shows why."""
+def test_buildahs_error_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A failed command shows why."""
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     program(tmp_path, "echo no such base >&2; exit 3")
 
@@ -99,7 +97,7 @@ def test_what_buildah_says_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def program(folder: Path, script: str) -> None:
-    """Put a stand-in for buildah into a folder."""
+    """Put a fake buildah into a folder."""
     path = folder / "buildah"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)

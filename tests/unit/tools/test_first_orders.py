@@ -1,31 +1,33 @@
-"""Whether the first orders of a run went through, by which `--until-first-orders` ends."""
+"""Whether the first orders of a run succeeded, which ends `--until-first-orders`."""
 
 from pathlib import Path
 
 import pytest
 
 from orderflow_contracts.orders import OrderStatus
-from orderflow_tools import main as commands
+from orderflow_tools.commands import command_line
+from orderflow_tools.commands import run as run_command
 from orderflow_tools.first_orders import FirstOrders
 from orderflow_tools.main import main
 
 COMPLETED, WAITING = OrderStatus.COMPLETED, OrderStatus.AWAITING_APPROVAL
+OTHERS = [status for status in OrderStatus if status not in {COMPLETED, WAITING}]
 
 
 @pytest.mark.parametrize("large", [WAITING, COMPLETED])
-def test_orders_that_rest_where_they_should_went_through(large: OrderStatus) -> None:
-    """A large order waits for a person, or needs none where the threshold is higher."""
+def test_orders_that_completed_or_await_approval_went_through(large: OrderStatus) -> None:
+    """A large order waits for approval, or needs none if the threshold is higher."""
     assert FirstOrders("large", (COMPLETED, large)).went_through
 
 
-@pytest.mark.parametrize("status", [None, *(set(OrderStatus) - {COMPLETED, WAITING})])
-def test_orders_that_ended_otherwise_did_not_go_through(status: OrderStatus | None) -> None:
-    """One that was rejected, failed or is nowhere is no sign that all is well."""
+@pytest.mark.parametrize("status", [None, *OTHERS])
+def test_orders_with_another_status_did_not_go_through(status: OrderStatus | None) -> None:
+    """An order that was rejected, failed or is missing is not a success."""
     assert not FirstOrders("large", (status, WAITING)).went_through
     assert not FirstOrders("large", (COMPLETED, status)).went_through
 
 
-def test_first_orders_that_are_not_published_cannot_be_waited_for(
+def test_no_orders_and_until_first_orders_exclude_each_other(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The two options contradict each other."""
@@ -37,19 +39,19 @@ def test_first_orders_that_are_not_published_cannot_be_waited_for(
 
 
 @pytest.mark.parametrize(("arguments", "code"), [([], 0), (["--until-first-orders"], 130)])
-def test_an_interrupted_run_has_gone_well_only_without_an_aim(
+def test_an_interrupted_run_succeeds_unless_it_awaits_first_orders(
     arguments: list[str],
     code: int,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """Ctrl-C is how a run ends, but not how one ends that is to see the first orders through."""
+    """Ctrl-C is the normal end of a run, but not of one that should await its first orders."""
 
     def interrupted(*_: object) -> int:
-        raise commands.Stopped
+        raise command_line.Stopped
 
     monkeypatch.setenv("ORDERFLOW_HOME", str(tmp_path))
-    monkeypatch.setattr(commands, "_run", interrupted)
-    monkeypatch.setattr(commands, "_raise_on_signals", lambda: None)
+    monkeypatch.setattr(run_command, "_run", interrupted)
+    monkeypatch.setattr(command_line, "raise_on_signals", lambda: None)
 
     assert main(["run", *arguments]) == code

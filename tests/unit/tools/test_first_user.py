@@ -1,4 +1,4 @@
-"""Who may use a run: made at its first start, kept at all others, and told."""
+"""The user and the token of a run: created at its first start and shown at all starts."""
 
 import getpass
 from pathlib import Path
@@ -24,7 +24,7 @@ def held(settings: Settings) -> AccessFile:
     return AccessStore(settings.access_file).read()
 
 
-def test_the_first_start_makes_a_user_and_a_token(settings: Settings) -> None:
+def test_the_first_start_creates_a_user_and_a_token(settings: Settings) -> None:
     """Both are for this machine's user: one for the pages, one for the command."""
     password = first_user.prepare(settings)
 
@@ -36,14 +36,14 @@ def test_the_first_start_makes_a_user_and_a_token(settings: Settings) -> None:
     assert token.sha256 == token_digest(settings.token_file.read_text().strip())
     for path in (settings.access_file, settings.token_file, settings.first_user_file):
         assert path.stat().st_mode & 0o777 == 0o600
-    told = "\n".join(first_user.sign_in(settings, password))
-    assert f"{settings.url('approvals')}/ (inbox)" in told
-    assert f"{settings.url('orders')}/ (board)" in told
-    assert f"as rene with the password {password}" in told
+    lines = "\n".join(first_user.sign_in(settings, password))
+    assert f"{settings.url('approvals')}/ (inbox)" in lines
+    assert f"{settings.url('orders')}/ (board)" in lines
+    assert f"as rene with the password {password}" in lines
 
 
 def test_the_command_finds_the_token_of_the_run(settings: Settings) -> None:
-    """The first orders, the console and the bench come in where the APIs are closed."""
+    """The first orders, the console and the bench have access if the APIs are protected."""
     first_user.prepare(settings)
 
     credential = load(settings.client_environment()).credential
@@ -53,38 +53,38 @@ def test_the_command_finds_the_token_of_the_run(settings: Settings) -> None:
     assert credential.headers(settings.url("orders"))
 
 
-def test_later_starts_make_nothing_and_tell_no_password(settings: Settings) -> None:
-    """Where the password is kept is told, for as long as it is the right one."""
+def test_later_starts_create_nothing_and_show_no_password(settings: Settings) -> None:
+    """They show where the password is saved, as long as it is valid."""
     password = first_user.prepare(settings)
     before = settings.access_file.read_bytes()
 
     assert first_user.prepare(settings) is None
 
     assert settings.access_file.read_bytes() == before
-    told = "\n".join(first_user.sign_in(settings))
-    assert str(password) not in told
-    assert f"as rene; the password is in {settings.first_user_file}" in told
+    lines = "\n".join(first_user.sign_in(settings))
+    assert str(password) not in lines
+    assert f"as rene; the password is in {settings.first_user_file}" in lines
 
 
-def test_a_password_of_ones_own_is_not_said_to_be_in_the_file(settings: Settings) -> None:
-    """A file that is no longer right would mislead."""
+def test_a_changed_password_is_not_said_to_be_in_the_file(settings: Settings) -> None:
+    """An outdated file would mislead."""
     first_user.prepare(settings)
     other = passwords.hash_password("another password")
     AccessStore(settings.access_file).change(
         lambda file: accounts.with_changed_user(file, "rene", password_hash=other)
     )
 
-    told = "\n".join(first_user.sign_in(settings))
+    lines = "\n".join(first_user.sign_in(settings))
 
-    assert str(settings.first_user_file) not in told
-    assert "as rene; `orderflow users password NAME`" in told
+    assert str(settings.first_user_file) not in lines
+    assert "as rene; `orderflow users password NAME`" in lines
 
 
-def test_users_that_are_there_are_enough(settings: Settings) -> None:
-    """Somebody who has made users before the first run gets no other one."""
-    kept = passwords.hash_password("alice's password")
+def test_existing_users_are_enough(settings: Settings) -> None:
+    """If users were added before the first run, no other one is created."""
+    hashed = passwords.hash_password("alice's password")
     AccessStore(settings.access_file).change(
-        lambda file: accounts.with_user(file, "alice", [Role.VIEWER], kept)
+        lambda file: accounts.with_user(file, "alice", [Role.VIEWER], hashed)
     )
 
     assert first_user.prepare(settings) is None
@@ -94,8 +94,8 @@ def test_users_that_are_there_are_enough(settings: Settings) -> None:
     assert not settings.first_user_file.exists()
 
 
-def test_a_token_that_was_removed_is_made_anew(settings: Settings) -> None:
-    """What the command shows must count."""
+def test_a_removed_token_is_created_again(settings: Settings) -> None:
+    """The command must have a valid token."""
     first_user.prepare(settings)
     former = settings.token_file.read_text()
     AccessStore(settings.access_file).change(lambda file: file.model_copy(update={"tokens": ()}))
@@ -109,10 +109,10 @@ def test_a_token_that_was_removed_is_made_anew(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\x00b"])
-def test_a_user_without_a_fit_name_is_admin(
+def test_a_user_without_a_valid_name_is_admin(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """What the machine calls its users is its own affair."""
+    """The machine may allow user names that are not valid here."""
     monkeypatch.setattr(getpass, "getuser", lambda: name)
 
     first_user.prepare(settings)
@@ -120,8 +120,8 @@ def test_a_user_without_a_fit_name_is_admin(
     assert held(settings).users[0].name == "admin"
 
 
-def test_what_cannot_be_used_stops_the_start_in_a_sentence(settings: Settings) -> None:
-    """A broken file may be all that there is, and an open one was seen by others."""
+def test_an_unusable_access_file_stops_the_start_with_a_sentence(settings: Settings) -> None:
+    """A broken file must not be replaced, and others may have read one that is readable to all."""
     first_user.prepare(settings)
     settings.token_file.chmod(0o644)
     with pytest.raises(PlatformError, match="chmod 600"):
@@ -133,8 +133,8 @@ def test_what_cannot_be_used_stops_the_start_in_a_sentence(settings: Settings) -
     assert "nobody can: " in "\n".join(first_user.sign_in(settings))
 
 
-def test_the_access_file_that_the_user_names_is_the_runs(tmp_path: Path) -> None:
-    """One place for services and commands alike."""
+def test_the_access_file_can_be_named(tmp_path: Path) -> None:
+    """Services and commands use the same file."""
     named = tmp_path / "elsewhere.json"
     settings = Settings.isolated(tmp_path / "home", ORDERFLOW_ACCESS_FILE=str(named))
 

@@ -1,4 +1,4 @@
-"""What a machine can do to a keeper: no disk, no folder, no process, nobody who reads."""
+"""Faults of the machine that a supervisor survives: no disk, folder, process or reader."""
 
 import contextlib
 import json
@@ -15,13 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fakes.keeping import SLEEPER, child_of, eventually, kept, number_in
+from fakes.supervised import SLEEPER, child_of, eventually, number_in, supervised
 
 IMPATIENT = """
 import os, sys
 from pathlib import Path
 from types import SimpleNamespace
-from orderflow_tools import keep_alive
+from orderflow_tools.supervision import keep_alive, supervisor
 
 free, tries, fork = Path(sys.argv[1]), [0], os.fork
 
@@ -34,13 +34,13 @@ def busy_fork():
         raise BlockingIOError(11, "Resource temporarily unavailable")
     return fork()
 
-os.statvfs, os.fork, keep_alive.FIRST_PAUSE = statvfs, busy_fork, 0.01
+os.statvfs, os.fork, supervisor.FIRST_PAUSE = statvfs, busy_fork, 0.01
 sys.exit(keep_alive.keep(keep_alive.read_task(sys.argv[2:])))
 """
 
 
 def impatient(*, free: Path) -> tuple[str, ...]:
-    """Return a keeper with short pauses, that can fork at its third attempt only.
+    """Return a supervisor with short pauses, which can only fork at its third attempt.
 
     Its disk is full until the given path exists.
     """
@@ -53,8 +53,8 @@ def reports(home: Path) -> list[str]:
     return [json.loads(line)["event"] for line in lines if line]
 
 
-def keeper_under(starter: "subprocess.Popen[str]") -> psutil.Process:
-    """Return the keeper by its descent alone, for its file may not be there."""
+def supervisor_under(starter: "subprocess.Popen[str]") -> psutil.Process:
+    """Return the supervisor by its parent, because its file may be missing."""
 
     def ask() -> psutil.Process | None:
         with contextlib.suppress(psutil.Error):  # the shell that starts it has children, too
@@ -63,14 +63,14 @@ def keeper_under(starter: "subprocess.Popen[str]") -> psutil.Process:
                     return child
         return None
 
-    return eventually(ask, "there is no keeper")
+    return eventually(ask, "there is no supervisor")
 
 
-def command_of(keeper: psutil.Process, *, other_than: int | None = None) -> int:
-    """Return the id of a keeper's command, likewise."""
+def command_of(supervisor: psutil.Process, *, other_than: int | None = None) -> int:
+    """Return the id of a supervisor's command by its parent."""
 
     def ask() -> int | None:
-        found = [child.pid for child in keeper.children() if child.pid != other_than]
+        found = [child.pid for child in supervisor.children() if child.pid != other_than]
         return found[0] if found else None
 
     return eventually(ask, "the command was not started")
@@ -87,25 +87,25 @@ def stops_at_once(starter: "subprocess.Popen[str]") -> None:
     assert time.monotonic() - begun < 2
 
 
-def test_a_full_disk_is_outlived_and_everything_is_written_when_there_is_room(
+def test_everything_is_written_when_a_full_disk_has_room_again(
     tmp_path: Path,
 ) -> None:
-    """No file can be written when the command dies; later the files are there, the report too."""
+    """No file can be written when the command dies; later, files and report are written."""
     full = limited(resource.RLIMIT_FSIZE, 0)
-    with kept(tmp_path, *SLEEPER, preexec_fn=full, stdout=subprocess.DEVNULL) as starter:
-        keeper = keeper_under(starter)
-        former = command_of(keeper)
+    with supervised(tmp_path, *SLEEPER, preexec_fn=full, stdout=subprocess.DEVNULL) as starter:
+        supervisor = supervisor_under(starter)
+        former = command_of(supervisor)
         os.kill(former, signal.SIGKILL)
-        second = command_of(keeper, other_than=former)
+        second = command_of(supervisor, other_than=former)
         assert not (tmp_path / "run" / "thing.keeper").exists()
 
-        _, most = resource.prlimit(keeper.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(keeper.pid, resource.RLIMIT_FSIZE, (most, most))
+        _, most = resource.prlimit(supervisor.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(supervisor.pid, resource.RLIMIT_FSIZE, (most, most))
         os.kill(second, signal.SIGKILL)
 
-        third = command_of(keeper, other_than=second)
+        third = command_of(supervisor, other_than=second)
         eventually(lambda: child_of(tmp_path) == third, "the id was not written")
-        assert number_in(tmp_path / "run" / "thing.keeper") == keeper.pid
+        assert number_in(tmp_path / "run" / "thing.keeper") == supervisor.pid
         eventually(lambda: len(reports(tmp_path)) > 1, "the reports were not written")
         assert set(reports(tmp_path)) == {"restarted"}
         assert {path.name for path in (tmp_path / "run").iterdir()} == {
@@ -116,11 +116,11 @@ def test_a_full_disk_is_outlived_and_everything_is_written_when_there_is_room(
         stops_at_once(starter)
 
 
-def test_folders_that_were_removed_come_back(tmp_path: Path) -> None:
-    """Somebody tidies up under a running keeper: the next start makes log and ids again."""
-    with kept(tmp_path, *SLEEPER) as starter:
+def test_removed_folders_are_created_again(tmp_path: Path) -> None:
+    """If the folders are removed meanwhile, the next start writes log and ids again."""
+    with supervised(tmp_path, *SLEEPER) as starter:
         former = child_of(tmp_path)
-        keeper = keeper_under(starter)
+        supervisor = supervisor_under(starter)
         shutil.rmtree(tmp_path / "logs")
         shutil.rmtree(tmp_path / "run")
 
@@ -128,14 +128,14 @@ def test_folders_that_were_removed_come_back(tmp_path: Path) -> None:
 
         child_of(tmp_path, other_than=former)
         assert (tmp_path / "logs" / "thing.log").exists()
-        assert number_in(tmp_path / "run" / "thing.keeper") == keeper.pid
+        assert number_in(tmp_path / "run" / "thing.keeper") == supervisor.pid
         stops_at_once(starter)
 
 
-def test_without_a_log_the_command_runs_all_the_same(tmp_path: Path) -> None:
-    """Where no log can be opened, nor an old one set aside, the command is started without one."""
+def test_a_command_runs_without_its_log(tmp_path: Path) -> None:
+    """If no log can be opened or rotated, the command is started without one."""
     (tmp_path / "logs").write_text("a file where a folder should be")
-    with kept(tmp_path, *SLEEPER) as starter:
+    with supervised(tmp_path, *SLEEPER) as starter:
         former = child_of(tmp_path)
         os.kill(former, signal.SIGKILL)
 
@@ -144,12 +144,12 @@ def test_without_a_log_the_command_runs_all_the_same(tmp_path: Path) -> None:
         stops_at_once(starter)
 
 
-def test_a_log_on_a_full_disk_stops_nothing(tmp_path: Path) -> None:
-    """The command's output is lost; the command and its keeper live."""
+def test_a_full_disk_does_not_stop_the_command(tmp_path: Path) -> None:
+    """The command's output is lost; the command and its supervisor stay alive."""
     for folder, name in (("logs", "thing.log"), ("run", "reports.jsonl")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).symlink_to("/dev/full")
-    with kept(tmp_path, *SLEEPER) as starter:
+    with supervised(tmp_path, *SLEEPER) as starter:
         former = child_of(tmp_path)
         os.kill(former, signal.SIGKILL)
 
@@ -158,30 +158,30 @@ def test_a_log_on_a_full_disk_stops_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("handles", [0, 5])
-def test_a_machine_without_file_handles_is_waited_for(tmp_path: Path, handles: int) -> None:
-    """As long as no process can be started the keeper tries again, and can be stopped."""
-    with kept(tmp_path, *SLEEPER) as starter:
+def test_the_supervisor_waits_for_file_handles(tmp_path: Path, handles: int) -> None:
+    """While no process can be started, the supervisor tries again and can be stopped."""
+    with supervised(tmp_path, *SLEEPER) as starter:
         former = child_of(tmp_path)
-        keeper = keeper_under(starter)
-        usual = resource.prlimit(keeper.pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(keeper.pid, resource.RLIMIT_NOFILE, (handles, usual[1]))
+        supervisor = supervisor_under(starter)
+        usual = resource.prlimit(supervisor.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(supervisor.pid, resource.RLIMIT_NOFILE, (handles, usual[1]))
         os.kill(former, signal.SIGKILL)
-        eventually(lambda: not keeper.children(), "the command did not die")
+        eventually(lambda: not supervisor.children(), "the command did not die")
 
-        resource.prlimit(keeper.pid, resource.RLIMIT_NOFILE, usual)
+        resource.prlimit(supervisor.pid, resource.RLIMIT_NOFILE, usual)
 
         child_of(tmp_path, other_than=former)
-        resource.prlimit(keeper.pid, resource.RLIMIT_NOFILE, (handles, usual[1]))
-        os.kill(command_of(keeper), signal.SIGKILL)
+        resource.prlimit(supervisor.pid, resource.RLIMIT_NOFILE, (handles, usual[1]))
+        os.kill(command_of(supervisor), signal.SIGKILL)
         stops_at_once(starter)
 
 
 def test_a_program_that_is_missing_for_a_while_is_started_again(tmp_path: Path) -> None:
-    """A program that has run once is tried until it is there again, however long that takes."""
+    """A program that has run once is tried until it exists again."""
     program = tmp_path / "program"
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
-    with kept(tmp_path, "--", str(program), program=impatient(free=tmp_path)) as starter:
+    with supervised(tmp_path, "--", str(program), program=impatient(free=tmp_path)) as starter:
         former = child_of(tmp_path)
         program.rename(tmp_path / "elsewhere")
         os.kill(former, signal.SIGKILL)
@@ -194,18 +194,19 @@ def test_a_program_that_is_missing_for_a_while_is_started_again(tmp_path: Path) 
 
 
 def test_on_a_full_disk_a_command_that_keeps_dying_is_not_given_up(tmp_path: Path) -> None:
-    """It may die because there is no room, so it is tried until there is."""
+    """It may die because the disk is full, so it is tried until there is room."""
     room = tmp_path / "room"
     lives_with_room = ("--", "sh", "-c", f"test -e {room} || exit 1; exec sleep 60")
-    with kept(tmp_path, *lives_with_room, program=impatient(free=room)) as starter:
+    with supervised(tmp_path, *lives_with_room, program=impatient(free=room)) as starter:
         eventually(lambda: "failing" in reports(tmp_path), "it did not fail often enough")
         assert starter.poll() is None
 
         room.touch()
 
-        keeper = keeper_under(starter)
+        supervisor = supervisor_under(starter)
         eventually(
-            lambda: any(child.name() == "sleep" for child in keeper.children()), "it did not start"
+            lambda: any(child.name() == "sleep" for child in supervisor.children()),
+            "it did not start",
         )
         assert "gave_up" not in reports(tmp_path)
         stops_at_once(starter)
@@ -239,11 +240,9 @@ def full_file() -> None:
 
 
 @pytest.mark.parametrize("output", [closed, full_pipe, pipe_without_reader, full_file])
-def test_output_that_nobody_takes_holds_nothing_up(
-    tmp_path: Path, output: Callable[[], None]
-) -> None:
-    """A restart is reported in the file where standard output is closed, full, or has no reader."""
-    with kept(tmp_path, *SLEEPER, preexec_fn=output) as starter:
+def test_output_without_a_reader_blocks_nothing(tmp_path: Path, output: Callable[[], None]) -> None:
+    """A restart is reported in the file if standard output is closed, full or has no reader."""
+    with supervised(tmp_path, *SLEEPER, preexec_fn=output) as starter:
         former = child_of(tmp_path)
         os.kill(former, signal.SIGKILL)
 

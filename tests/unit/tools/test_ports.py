@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow_tools import ports as ports_module
+from orderflow_tools import free_ports
 from orderflow_tools.errors import PlatformError
-from orderflow_tools.ports import HIGHEST_PORT, Ports, is_free, variable_of
+from orderflow_tools.free_ports import check, free_block, is_free, suggested_offset
+from orderflow_tools.ports import HIGHEST_PORT, Ports, variable_of
 from orderflow_tools.settings import find_checkout
 
 DEFAULTS = dict(Ports.from_environment({}).by_variable())
@@ -22,9 +23,9 @@ def numbers(environment: dict[str, str]) -> set[int]:
 
 @contextmanager
 def used(taken: set[int]) -> Iterator[None]:
-    """Let these ports, and no others, seem to be in use."""
+    """Make these ports, and no others, appear to be in use."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ports_module, "is_free", lambda port: port not in taken)
+        patch.setattr(free_ports, "is_free", lambda port: port not in taken)
         yield
 
 
@@ -42,7 +43,7 @@ def test_defaults_are_the_ports_of_the_contract() -> None:
 
 
 def test_no_two_defaults_are_the_same() -> None:
-    """A run never gets in its own way."""
+    """A run does not conflict with itself."""
     ports = [port for _, port in Ports.from_environment({}).by_variable()]
 
     assert len(set(ports)) == len(ports)
@@ -57,8 +58,8 @@ def test_an_offset_moves_every_port() -> None:
     assert moved == {variable: port + 100 for variable, port in default.items()}
 
 
-def test_each_port_moves_singly_by_its_own_variable() -> None:
-    """A single variable wins over the offset, and moves nothing else."""
+def test_each_port_moves_by_its_own_variable() -> None:
+    """A port's own variable overrides the offset, and moves no other port."""
     default = dict(Ports.from_environment({}).by_variable())
 
     for variable in default:
@@ -68,19 +69,19 @@ def test_each_port_moves_singly_by_its_own_variable() -> None:
 
 
 def test_a_port_in_use_is_named_with_its_user_and_the_remedy() -> None:
-    """Whoever reads the error knows which port, who has it, and which variable moves it."""
-    ports = Ports.free_block()
+    """The error names the port, the process that uses it, and the variable that moves it."""
+    ports = free_block()
     with socket.socket() as other:
         other.bind(("127.0.0.1", ports.apps["orders"].http))
         other.listen()
 
         with pytest.raises(PlatformError) as caught:
-            ports.check()
+            check(ports)
 
     assert f"Port {ports.apps['orders'].http} (ORDERS_HTTP_PORT) is in use by" in str(caught.value)
-    advised = re.search(r"all ports with ORDERFLOW_PORT_OFFSET=(\d+)\.$", str(caught.value))
-    assert advised
-    assert not any(port - int(advised[1]) in DEFAULTS.values() for port in DEFAULTS.values())
+    suggested = re.search(r"all ports with ORDERFLOW_PORT_OFFSET=(\d+)\.$", str(caught.value))
+    assert suggested
+    assert not any(port - int(suggested[1]) in DEFAULTS.values() for port in DEFAULTS.values())
 
 
 @given(
@@ -88,39 +89,39 @@ def test_a_port_in_use_is_named_with_its_user_and_the_remedy() -> None:
     others=st.sets(st.integers(0, 13_000), max_size=3),
     single=st.dictionaries(st.sampled_from(VARIABLES), st.integers(1, HIGHEST_PORT), max_size=2),
 )
-def test_an_advised_offset_works(offset: int, others: set[int], single: dict[str, int]) -> None:
-    """Whatever runs beside it, a run at the advised offset has ports that nobody else needs."""
+def test_a_suggested_offset_works(offset: int, others: set[int], single: dict[str, int]) -> None:
+    """Whatever else runs, a run at the suggested offset has ports that no other run needs."""
     taken = numbers({}).union(*(numbers({"ORDERFLOW_PORT_OFFSET": str(run)}) for run in others))
     environment = {variable: str(port) for variable, port in single.items()}
     given_ports = Ports.from_environment({**environment, "ORDERFLOW_PORT_OFFSET": str(offset)})
 
     with used(taken):
-        advised = given_ports.advised_offset()
+        suggested = suggested_offset(given_ports)
 
-    if advised is None:
+    if suggested is None:
         # No offset moves a port that was set singly to one that is taken, or twice to the same.
         assert taken & set(single.values()) or len(set(single.values())) < len(single)
         return
-    moved = Ports.from_environment({**environment, "ORDERFLOW_PORT_OFFSET": str(advised)})
+    moved = Ports.from_environment({**environment, "ORDERFLOW_PORT_OFFSET": str(suggested)})
     assert len({port for _, port in moved.by_variable()}) == len(VARIABLES)
     assert taken.isdisjoint(port for _, port in moved.by_variable())
 
 
-def test_a_second_run_beside_the_default_one_is_advised_an_offset_that_works() -> None:
+def test_a_second_run_beside_the_default_one_gets_a_suggestion_that_works() -> None:
     """1000 would put the second run's gRPC ports on the first one's HTTP ports."""
     second = Ports.from_environment({"ORDERFLOW_PORT_OFFSET": "1000"})
 
     with used(numbers({})):
-        advised = second.advised_offset()
+        suggested = suggested_offset(second)
 
     assert numbers({"ORDERFLOW_PORT_OFFSET": "1000"}) & numbers({})
-    assert advised is not None
-    assert numbers({"ORDERFLOW_PORT_OFFSET": str(advised)}).isdisjoint(numbers({}))
+    assert suggested is not None
+    assert numbers({"ORDERFLOW_PORT_OFFSET": str(suggested)}).isdisjoint(numbers({}))
 
 
 @given(offset=st.integers(0, 200_000))
 def test_an_offset_gives_ports_or_is_refused_by_name(offset: int) -> None:
-    """No run gets a port that does not exist; the refusal names the variable and its value."""
+    """No run gets an invalid port; the error names the variable and its value."""
     environment = {"ORDERFLOW_PORT_OFFSET": str(offset)}
     expected = {port + offset for port in DEFAULTS.values()}
 
@@ -133,42 +134,41 @@ def test_an_offset_gives_ports_or_is_refused_by_name(offset: int) -> None:
 
 @pytest.mark.parametrize("port", ["0", "-1", "65536", "eighty"])
 @pytest.mark.parametrize("variable", VARIABLES)
-def test_what_is_no_port_is_refused_by_the_name_of_its_variable(variable: str, port: str) -> None:
-    """A port that its own variable moves is held to the same limits."""
+def test_an_invalid_port_is_refused_with_the_name_of_its_variable(variable: str, port: str) -> None:
+    """The limits are the same for a port's own variable."""
     with pytest.raises(PlatformError, match=rf"{variable} must be .*{port}"):
         Ports.from_environment({variable: port})
 
 
-def test_nothing_is_advised_that_cannot_work() -> None:
-    """Where every offset meets a port in use, the message names the single variable alone."""
+def test_no_offset_is_suggested_that_cannot_work() -> None:
+    """If every offset conflicts with a port in use, only the port's own variable is suggested."""
     with used(set(range(HIGHEST_PORT + 1))):
-        assert Ports.from_environment({}).advised_offset() is None
+        assert suggested_offset(Ports.from_environment({})) is None
 
 
 def test_two_equal_ports_are_refused() -> None:
-    """Two variables that name one port are both named in the error."""
+    """The error names both variables."""
     ports = Ports.from_environment({"ORDERS_HTTP_PORT": "7001"})
 
     with pytest.raises(PlatformError, match=r"ORDERS_HTTP_PORT and ORDERS_GRPC_PORT are both 7001"):
-        ports.check()
+        check(ports)
 
 
 def test_a_free_block_is_free() -> None:
-    """The ports for a run beside others are free when they are handed out."""
-    assert all(is_free(port) for _, port in Ports.free_block().by_variable())
+    """The ports for an isolated run are free when they are chosen."""
+    assert all(is_free(port) for _, port in free_block().by_variable())
 
 
 def test_variables_are_named_after_owner_and_use() -> None:
-    """The name of a variable follows from what it moves."""
+    """The name of a variable follows from the port that it moves."""
     assert variable_of("orders", "dapr_http") == "ORDERS_DAPR_HTTP_PORT"
 
 
 def test_the_offset_that_the_documents_name_fits_beside_the_default_run() -> None:
-    """What people copy from the READMEs collides with no port of the default run."""
-    for document in ("README.md", "tools/README.md"):
-        text = (find_checkout() / document).read_text(encoding="utf-8")
-        named = re.findall(r"(?:ORDERFLOW_PORT_OFFSET=|OFFSET` \| `0` \|[^|]*with `)(\d+)`", text)
+    """What people copy from the documents collides with no port of the default run."""
+    text = (find_checkout() / "docs" / "how-to" / "run-locally.md").read_text(encoding="utf-8")
+    named = re.findall(r"ORDERFLOW_PORT_OFFSET=(\d+)", text)
 
-        assert named, document
-        for offset in named:
-            assert numbers({"ORDERFLOW_PORT_OFFSET": offset}).isdisjoint(numbers({}))
+    assert named
+    for offset in named:
+        assert numbers({"ORDERFLOW_PORT_OFFSET": offset}).isdisjoint(numbers({}))

@@ -1,4 +1,4 @@
-"""What becomes of a run when its terminal is closed, or a signal comes that was ignored before."""
+"""A run whose terminal is closed, or that gets a signal which was ignored from the start."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.keeping import eventually, gone, number_in
+from fakes.supervised import eventually, gone, number_in
 from orderflow_tools.settings import find_checkout
 
 RUN = f"{sys.executable} {find_checkout() / 'tests' / 'fakes' / 'terminal_run.py'}"
@@ -27,7 +27,7 @@ def lead_session() -> None:
 
 
 class Run:
-    """A run that a shell has started in a terminal, with a platform that notes what is done."""
+    """A run that a shell has started in a terminal, with a platform that records its calls."""
 
     def __init__(self, home: Path, terminal: int) -> None:
         self._notes = home / "notes"
@@ -81,7 +81,7 @@ def started(home: Path, line: str) -> Iterator[Run]:
 
 
 def test_a_closed_terminal_stops_the_run(tmp_path: Path) -> None:
-    """Everything is stopped in good order, though nothing can be printed any more."""
+    """Everything is stopped cleanly, although nothing can be printed any more."""
     with started(tmp_path, FOREGROUND) as run:
         run.close_terminal()
 
@@ -89,7 +89,7 @@ def test_a_closed_terminal_stops_the_run(tmp_path: Path) -> None:
 
 
 def test_under_nohup_the_run_goes_on_without_its_terminal(tmp_path: Path) -> None:
-    """Neither the signal nor output that goes nowhere ends it; a stop still does."""
+    """Neither the signal nor the missing reader ends it; a stop still does."""
     with started(tmp_path, UNDER_NOHUP) as run:
         run.close_terminal()
         os.kill(run.pid, signal.SIGHUP)
@@ -100,7 +100,7 @@ def test_under_nohup_the_run_goes_on_without_its_terminal(tmp_path: Path) -> Non
 
 
 def test_a_run_in_a_scripts_background_ignores_its_ctrl_c(tmp_path: Path) -> None:
-    """A shell that runs a script ignores SIGINT for what it starts with `&`, and so it stays."""
+    """A shell that runs a script ignores SIGINT for what it starts with `&`, which stays so."""
     with started(tmp_path, IN_BACKGROUND) as run:
         os.kill(run.pid, signal.SIGINT)
 
@@ -110,10 +110,8 @@ def test_a_run_in_a_scripts_background_ignores_its_ctrl_c(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
-def test_signals_that_follow_each_other_stop_the_run_once(
-    tmp_path: Path, first: signal.Signals
-) -> None:
-    """Ctrl-C twice, or a terminal that is closed meanwhile, leaves nothing half stopped."""
+def test_several_signals_stop_the_run_once(tmp_path: Path, first: signal.Signals) -> None:
+    """A second Ctrl-C, or a terminal that is closed meanwhile, does not interrupt the stop."""
     with started(tmp_path, FOREGROUND) as run:
         with suppress(ProcessLookupError):
             for number in (first, signal.SIGINT, signal.SIGHUP, signal.SIGTERM) * 3:

@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from orderflow_tools import gobuild, golang, toolchain
 from orderflow_tools.settings import find_checkout
+from orderflow_tools.toolchain import dapr, go_build, go_compiler
 
 MODULES = find_checkout() / "tools" / "dapr-toolchain"
 
 
 def installed(folder: Path, version: str, *, without: str = "") -> dict[str, str]:
-    """Put a Dapr installation of stand-ins into a folder; return the environment that finds it."""
+    """Put a fake Dapr installation into a folder; return the environment that finds it."""
     binaries = folder / ".dapr" / "bin"
     binaries.mkdir(parents=True)
     for program in [binaries / name for name in ("daprd", "placement", "scheduler")]:
@@ -24,8 +24,8 @@ def installed(folder: Path, version: str, *, without: str = "") -> dict[str, str
 
 
 def test_an_installation_of_the_same_minor_version_is_used_and_named(tmp_path: Path) -> None:
-    """Whoever has Dapr 1.18 already need not build it, and reads that theirs is used."""
-    found = toolchain.find_installed(installed(tmp_path, "1.18.7"))
+    """An installed Dapr 1.18 is not built again, and the message says that it is used."""
+    found = dapr.find_installed(installed(tmp_path, "1.18.7"))
 
     assert found
     assert found.daprd == tmp_path / ".dapr" / "bin" / "daprd"
@@ -34,57 +34,57 @@ def test_an_installation_of_the_same_minor_version_is_used_and_named(tmp_path: P
 
 @pytest.mark.parametrize("version", ["1.17.9", "2.18.1", "edge", ""])
 def test_another_version_is_not_used(tmp_path: Path, version: str) -> None:
-    """What was tried is one minor version; another would be a gamble."""
-    assert toolchain.find_installed(installed(tmp_path, version)) is None
+    """Only one minor version was tested."""
+    assert dapr.find_installed(installed(tmp_path, version)) is None
 
 
 def test_an_installation_without_its_scheduler_is_not_used(tmp_path: Path) -> None:
-    """Dapr in containers has no scheduler program that could be started here."""
-    assert toolchain.find_installed(installed(tmp_path, "1.18.1", without="scheduler")) is None
+    """An installation in containers has no scheduler program to start."""
+    assert dapr.find_installed(installed(tmp_path, "1.18.1", without="scheduler")) is None
 
 
 def test_the_key_is_the_same_for_every_clone(tmp_path: Path) -> None:
-    """Two clones share what was built: where the modules lie says nothing."""
+    """Clones share a build, because the path of the modules does not matter."""
     clone = shutil.copytree(MODULES, tmp_path / "clone")
 
-    assert toolchain.build_key(clone) == toolchain.build_key(MODULES)
+    assert dapr.build_key(clone) == dapr.build_key(MODULES)
 
 
 @pytest.mark.parametrize("name", ["runtime/go.mod", "runtime/go.sum", "cli/go.mod", "cli/go.sum"])
 def test_the_key_changes_with_every_pin(tmp_path: Path, name: str) -> None:
-    """A changed pin is built anew."""
+    """A changed pin causes a new build."""
     clone = shutil.copytree(MODULES, tmp_path / "clone")
     with (clone / name).open("a") as file:
         file.write("\n")
 
-    assert toolchain.build_key(clone) != toolchain.build_key(MODULES)
+    assert dapr.build_key(clone) != dapr.build_key(MODULES)
 
 
 def test_the_key_changes_with_the_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     """A build with other flags is another build."""
-    before = toolchain.build_key(MODULES)
+    before = dapr.build_key(MODULES)
 
-    monkeypatch.setattr(toolchain, "TARGETS", toolchain.TARGETS[:1])
+    monkeypatch.setattr(dapr, "TARGETS", dapr.TARGETS[:1])
 
-    assert toolchain.build_key(MODULES) != before
+    assert dapr.build_key(MODULES) != before
 
 
 def test_the_pins_are_the_versions_that_are_stamped() -> None:
-    """What the programs say of themselves is what the modules pin."""
+    """The programs report the versions that the modules pin."""
     runtime, cli = ((MODULES / name / "go.mod").read_text() for name in ("runtime", "cli"))
 
-    assert f"github.com/dapr/dapr v{toolchain.RUNTIME_VERSION}" in runtime
-    assert f"github.com/dapr/cli v{toolchain.CLI_VERSION}" in cli
+    assert f"github.com/dapr/dapr v{dapr.RUNTIME_VERSION}" in runtime
+    assert f"github.com/dapr/cli v{dapr.CLI_VERSION}" in cli
 
 
 def test_the_wheel_is_new_enough_for_both_modules() -> None:
-    """Where there is no Go, the one from the wheel can build everything."""
-    carried = tuple(int(part) for part in golang.WHEEL.partition("==")[2].split("."))
+    """On a machine without Go, the wheel can build everything."""
+    carried = tuple(int(part) for part in go_compiler.WHEEL.partition("==")[2].split("."))
 
     for name in ("runtime", "cli"):
-        assert carried >= golang.required_version((MODULES / name / "go.mod").read_text())
+        assert carried >= go_compiler.required_version((MODULES / name / "go.mod").read_text())
 
 
-def test_the_cache_follows_the_users_setting() -> None:
-    """XDG_CACHE_HOME moves what is built."""
-    assert gobuild.cache_folder({"XDG_CACHE_HOME": "/big"}) == Path("/big/orderflow")
+def test_the_cache_follows_the_users_variable() -> None:
+    """XDG_CACHE_HOME moves the builds."""
+    assert go_build.cache_folder({"XDG_CACHE_HOME": "/big"}) == Path("/big/orderflow")

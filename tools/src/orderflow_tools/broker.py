@@ -1,4 +1,4 @@
-"""The broker: a Redis that keeps what it acknowledged, on loopback, with its data in the run."""
+"""The broker: a durable Redis on loopback, with its data in the folder of the run."""
 
 import importlib.util
 import shutil
@@ -32,13 +32,13 @@ def broker_command(settings: Settings, program: Path) -> list[str]:
         "bind": LOOPBACK,
         "port": str(settings.ports.control.broker),
         "dir": str(settings.data / "broker"),
-        # Every write is in the append-only file before it is acknowledged. With `everysec`, the
-        # broker puts off its writes by up to two seconds while the disk is busy, and a kill then
-        # loses events and steps of workflows. Snapshots would only add pauses.
+        # Every write is in the append-only file before it is acknowledged. With `everysec`, Redis
+        # delays writes by up to two seconds while the disk is busy, and a kill then loses events
+        # and workflow steps. Snapshots would only add pauses.
         "appendonly": "yes",
         "appendfsync": "always",
         "save": "",
-        # A file cut short by a crash is taken up to its last whole write.
+        # A file that was truncated by a crash is read up to its last complete write.
         "aof-load-truncated": "yes",
         "daemonize": "no",
     }
@@ -49,7 +49,7 @@ def broker_command(settings: Settings, program: Path) -> list[str]:
 
 
 def is_serving(settings: Settings) -> bool:
-    """Tell whether the broker answers, its file loaded."""
+    """Return whether the broker answers and has loaded its file."""
     try:
         with socket.create_connection((LOOPBACK, settings.ports.control.broker), 1) as connection:
             connection.sendall(b"PING\r\n")

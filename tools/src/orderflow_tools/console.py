@@ -1,4 +1,4 @@
-"""What the tools say to a person: plain lines, and one that renews itself on a terminal."""
+"""The tools' output for people: plain lines, and a progress line on a terminal."""
 
 import os
 import sys
@@ -9,30 +9,30 @@ from typing import Final
 
 from orderflow_cli.terminal import clean, clean_lines
 
-RENEWED: Final = "\r\033[K"
-"""Brings a terminal back to the start of its line, and empties that."""
+LINE_START: Final = "\r\033[K"
+"""Moves a terminal to the start of the line and clears the line."""
 
 
 def say(text: str = "") -> None:
-    """Print a line at once."""
+    """Print a line immediately."""
     print(clean_lines(text), flush=True)
 
 
 def complain(text: str) -> None:
-    """Print an error where errors go."""
+    """Print an error to standard error."""
     print(clean_lines(text), file=sys.stderr, flush=True)
 
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """Say, when the block has ended well, what was done and how many seconds it took."""
+    """Print what was done, and how many seconds it took, when the block has succeeded."""
     begun = time.monotonic()
     yield
     say(f"  {name:<44} {time.monotonic() - begun:5.1f} s")
 
 
 class Meter:
-    """Shows how far a long step is: renewed in place on a terminal, else a line now and then."""
+    """Shows the progress of a long step: in place on a terminal, otherwise a line now and then."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -41,20 +41,20 @@ class Meter:
         self._live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
     def show(self, progress: str) -> None:
-        """Show how far it is; calls that come too often show nothing."""
+        """Show the progress; calls that follow too quickly show nothing."""
         now = time.monotonic()
         if now - self._shown < (0.2 if self._live else 15):
             return
         self._shown = now
         text = f"  {self._name}: {progress}, {self._elapsed()}"
         if self._live:
-            print(f"{RENEWED}{clean(text)}", end="", flush=True)
+            print(f"{LINE_START}{clean(text)}", end="", flush=True)
         else:
             say(text)
 
     def done(self, outcome: str) -> None:
-        """Replace what was shown by a last line."""
-        print(RENEWED * self._live, end="")
+        """Replace the progress with a last line."""
+        print(LINE_START * self._live, end="")
         say(f"  {self._name}: {outcome}, {self._elapsed()}")
 
     def _elapsed(self) -> str:

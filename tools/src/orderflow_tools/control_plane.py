@@ -2,11 +2,11 @@
 
 from orderflow_tools.ports import LOOPBACK
 from orderflow_tools.settings import Settings
-from orderflow_tools.toolchain import Runtime
+from orderflow_tools.toolchain.dapr import Runtime
 
 
 def placement_command(settings: Settings, runtime: Runtime) -> list[str]:
-    """Return the command that starts placement, which tells sidecars where actors live."""
+    """Return the command that starts placement, which tells sidecars where actors run."""
     ports = settings.ports.control
     return [
         str(runtime.placement),
@@ -22,7 +22,7 @@ def scheduler_command(settings: Settings, runtime: Runtime) -> list[str]:
     return [
         str(runtime.scheduler),
         *_listening(ports.scheduler, ports.scheduler_health, ports.scheduler_metrics),
-        # What it tells the sidecars to connect to; else it is an address of the network.
+        # The address that sidecars are told to connect to; by default it is one of the network.
         *("--override-broadcast-host-port", f"{LOOPBACK}:{ports.scheduler}"),
         *("--etcd-data-dir", str(settings.data / "scheduler")),
         *("--etcd-initial-cluster", peer),

@@ -1,4 +1,4 @@
-"""The files that Dapr reads: the root dapr.yaml as it is, or a copy for other ports and folders."""
+"""The files that Dapr reads: the root dapr.yaml, or a copy for other ports and folders."""
 
 import os
 import secrets
@@ -12,20 +12,20 @@ from orderflow_contracts.names import INVENTORY_STORE
 from orderflow_tools.databases import inventory_store
 from orderflow_tools.ports import LOOPBACK
 from orderflow_tools.settings import Settings
-from orderflow_tools.toolchain import Runtime
+from orderflow_tools.toolchain.dapr import Runtime
 
 SHIM: Final = """\
 #!/bin/sh
-# Made at each start. It stands where `dapr run` looks for daprd: it keeps the real one alive, and
-# away from all interfaces but loopback.
+# Written at each start. `dapr run` takes this script for daprd. It keeps the real daprd alive and
+# lets it listen on loopback only.
 app=
 previous=
 for argument; do
     [ "$previous" = --app-id ] && app=$argument
     option=$previous
     previous=$argument
-    # daprd reads these as CSV, where a path may hold a comma or a quote only within quotes. The
-    # Dapr CLI takes them from daprd's command line as they are, so no other path is quoted.
+    # daprd reads these as CSV, where a path with a comma or a quote must be quoted. The Dapr CLI
+    # reads them from daprd's command line unparsed, so no other path is quoted.
     case "$option $argument" in
         --config\\ *[\\",]* | --resources-path\\ *[\\",]*)
             argument=\\"$(printf %s "$argument" | sed 's/"/""/g')\\"
@@ -42,12 +42,12 @@ exec {keep_alive} "$app-daprd" --home {home} --directory "$PWD" --grace 8 -- {da
 
 
 def keep_alive(settings: Settings) -> Path:
-    """Return the program that keeps others alive."""
+    """Return the program that keeps a command alive."""
     return settings.root / "tools" / "keep-alive"
 
 
 def write_runtime_folder(settings: Settings, runtime: Runtime) -> Path:
-    """Write the folder for DAPR_RUNTIME_PATH: what `dapr run` takes for daprd is a shim in it."""
+    """Write the folder for DAPR_RUNTIME_PATH, with a shim that `dapr run` takes for daprd."""
     folder = settings.run / "runtime"
     shim = folder / ".dapr" / "bin" / "daprd"
     shim.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def write_runtime_folder(settings: Settings, runtime: Runtime) -> Path:
 
 
 def write_token(settings: Settings) -> str:
-    """Make the token of this run, which keeps everyone but the sidecars off the gRPC ports."""
+    """Create the token of this run, which lets only the sidecars use the gRPC ports."""
     token = secrets.token_urlsafe(32)
     path = settings.run / "app-token"
     path.unlink(missing_ok=True)
@@ -75,7 +75,7 @@ def write_token(settings: Settings) -> str:
 
 
 def run_file(settings: Settings) -> Path:
-    """Return what `dapr run -f` is to read; for a run with its own ports or folder, write it."""
+    """Return the file for `dapr run -f`; write it for a run with its own ports or folder."""
     if settings.is_default:
         return settings.root / "dapr.yaml"
     components = settings.run / "components"
@@ -92,7 +92,7 @@ def run_file(settings: Settings) -> Path:
 
 
 def move_broker(document: dict[str, Any], port: int) -> dict[str, Any]:
-    """Return a Dapr resource that finds the broker on another port."""
+    """Return a Dapr resource with another port for the broker."""
     for item in document["spec"].get("metadata", ()):
         if item["name"] == "redisHost":
             item["value"] = f"{LOOPBACK}:{port}"
@@ -100,7 +100,7 @@ def move_broker(document: dict[str, Any], port: int) -> dict[str, Any]:
 
 
 def render(template: dict[str, Any], settings: Settings, components: Path) -> dict[str, Any]:
-    """Return the run file with this run's ports and folders, and all else as in the template."""
+    """Return the run file: the template with this run's ports and folders."""
     control = settings.ports.control
     common = {
         **template["common"],
@@ -116,7 +116,7 @@ def render(template: dict[str, Any], settings: Settings, components: Path) -> di
 def _render_app(app: dict[str, Any], settings: Settings) -> dict[str, Any]:
     name = app["appID"]
     ports = settings.ports.apps[name]
-    keeping = [str(keep_alive(settings)), name, "--home", str(settings.home)]
+    supervised = [str(keep_alive(settings)), name, "--home", str(settings.home)]
     return {
         **app,
         "appDirPath": str(settings.home),
@@ -126,7 +126,7 @@ def _render_app(app: dict[str, Any], settings: Settings) -> dict[str, Any]:
         "daprInternalGRPCPort": ports.dapr_internal_grpc,
         "metricsPort": ports.dapr_metrics,
         "command": [
-            *keeping,
+            *supervised,
             *("--directory", str(settings.root), "--", settings.python, "-m", name),
         ],
     }

@@ -13,7 +13,7 @@ from orderflow_tools.errors import PlatformError
 
 VARIABLE: Final = "ORDERFLOW_POSTGRES_URL"
 INVENTORY_VARIABLE: Final = "ORDERFLOW_INVENTORY_STORE"
-"""Tells inventory's sidecar the connection string, so that no file holds the password."""
+"""Passes the connection string to inventory's sidecar, so that no file holds the password."""
 DEFAULT_PREFIX: Final = "orderflow"
 MAINTENANCE: Final = "postgres"
 CONNECT_SECONDS: Final = 5
@@ -21,7 +21,7 @@ CONNECT_SECONDS: Final = 5
 
 @dataclass(frozen=True)
 class Databases:
-    """The databases of one run: `<prefix>_<app>` for each application that keeps something."""
+    """The databases of one run: `<prefix>_<app>` for each application with data."""
 
     server: str
     prefix: str
@@ -50,11 +50,11 @@ class Databases:
         return _with_database(self.server, self.name(app))
 
     def name(self, app: str) -> str:
-        """Name an application's database."""
+        """Return the name of an application's database."""
         return f"{self.prefix}_{app}"
 
     def environment(self) -> Mapping[str, str]:
-        """Return the variables that lead services and sidecars to the databases."""
+        """Return the variables with the databases' addresses, for services and sidecars."""
         services = {
             f"{app.upper()}_DATABASE_URL": self.url(app).replace(
                 "postgresql://", "postgresql+psycopg://", 1
@@ -64,7 +64,7 @@ class Databases:
         return {**services, INVENTORY_VARIABLE: self.url(INVENTORY)}
 
     def create(self) -> None:
-        """Make those databases that are not there. Raises PlatformError."""
+        """Create the databases that are missing. Raises PlatformError."""
         try:
             with connect(self.server) as connection:
                 known = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
@@ -73,11 +73,11 @@ class Databases:
                         name = sql.Identifier(self.name(app))
                         connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
         except psycopg.Error as error:
-            raise PlatformError(f"The databases on PostgreSQL cannot be made: {error}") from None
+            raise PlatformError(f"The databases on PostgreSQL cannot be created: {error}") from None
 
 
 def inventory_store() -> dict[str, Any]:
-    """Return the component `inventory-store` on PostgreSQL, which finds it by a variable."""
+    """Return the component `inventory-store` on PostgreSQL, whose address is in a variable."""
     return {
         "apiVersion": "dapr.io/v1alpha1",
         "kind": "Component",
@@ -92,7 +92,7 @@ def inventory_store() -> dict[str, Any]:
 
 
 def server_answers(server: str) -> bool:
-    """Tell whether the server takes connections, and lets this user in."""
+    """Return whether the server accepts connections of this user."""
     try:
         connect(server).close()
     except psycopg.Error:
@@ -101,7 +101,7 @@ def server_answers(server: str) -> bool:
 
 
 def connect(server: str) -> "psycopg.Connection[tuple[Any, ...]]":
-    """Connect to the server's own database; each statement is a transaction."""
+    """Connect to the server's maintenance database; each statement is a transaction."""
     url = _with_database(server, MAINTENANCE)
     return psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS)
 

@@ -1,4 +1,4 @@
-"""Packages of Debian and its like, installed where these tools run as root."""
+"""Installs packages of Debian and its derivatives, for root only."""
 
 import os
 import shutil
@@ -13,19 +13,19 @@ from orderflow_tools.console import say
 from orderflow_tools.errors import PlatformError
 
 POLICY: Final = Path("/usr/sbin/policy-rc.d")
-"""Debian asks this program, if there is one, whether a package may start its service."""
+"""If this program exists, Debian asks it whether a package may start its service."""
 KEEP_CONFIGURATION: Final = ("-o", "Dpkg::Options::=--force-confold")
-"""Where a file of configuration is there already, whoever wrote it has decided."""
+"""Leaves existing configuration files as they are."""
 
 
 def is_root_on_debian() -> bool:
-    """Tell whether Debian's packages can be installed here."""
+    """Return whether Debian packages can be installed here."""
     return sys.platform == "linux" and os.getuid() == 0 and shutil.which("apt-get") is not None
 
 
 def install(*packages: str) -> None:
-    """Install packages of Debian without what they recommend, and start none of their services."""
-    say(f"Installing Debian's {', '.join(packages)} (apt-get, without what they recommend).")
+    """Install Debian packages without recommended ones, and start none of their services."""
+    say(f"Installing {', '.join(packages)} from Debian (apt-get, without recommended packages).")
     command = ["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", *KEEP_CONFIGURATION]
     with _no_service_starts():
         for further in (["update"], ["install", "--no-install-recommends", *packages]):
@@ -47,7 +47,7 @@ def install(*packages: str) -> None:
 @contextmanager
 def _no_service_starts() -> Iterator[None]:
     if POLICY.exists():
-        yield  # whoever put it there has decided
+        yield  # the policy of this machine stays
         return
     POLICY.write_text("#!/bin/sh\nexit 101\n")
     POLICY.chmod(0o755)

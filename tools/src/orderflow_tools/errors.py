@@ -1,8 +1,8 @@
-"""What can go wrong on the local platform, in words for whoever started it."""
+"""The error of the tools, worded for the user."""
 
 
 class PlatformError(Exception):
-    """Something that the platform needs is missing or fails.
+    """Something that the platform needs is missing or has failed.
 
-    The message is a sentence for a person: it names the thing and the remedy.
+    The message is a sentence for the user that names the problem and the remedy.
     """

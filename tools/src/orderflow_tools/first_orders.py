@@ -1,4 +1,4 @@
-"""The first two orders of a run: a small one that goes through, and one that waits for a person."""
+"""The first two orders of a run: a small one that completes, and one that needs approval."""
 
 import secrets
 import time
@@ -15,28 +15,27 @@ from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import Settings
 
 TIMEOUT: Final = 30.0
-"""Seconds within which each of the two must have got where it is shown."""
-
+"""Seconds that each order may take to complete or to wait for approval."""
 
 RESTING: Final = frozenset({OrderStatus.COMPLETED, OrderStatus.AWAITING_APPROVAL})
-"""Where an order rests that has gone through as far as it can by itself."""
+"""The statuses in which an order needs nothing more, or needs a person."""
 
 
 @dataclass(frozen=True)
 class FirstOrders:
-    """The id of the large order, which waits for approval, and the last status of each of both."""
+    """The id of the large order, which waits for approval, and the last status of both orders."""
 
     waiting: str
     statuses: tuple[OrderStatus | None, ...]
 
     @property
     def went_through(self) -> bool:
-        """Whether each order came as far as it can without a person."""
+        """Whether each order got as far as it can without a person."""
         return all(status in RESTING for status in self.statuses)
 
 
 def show_first_orders(settings: Settings) -> FirstOrders:
-    """Publish both orders as events, and show each of their statuses."""
+    """Publish both orders as events, and show their statuses as they change."""
     run = secrets.token_hex(3)
     large = f"first-{run}-large"
     try:
@@ -53,7 +52,7 @@ def show_first_orders(settings: Settings) -> FirstOrders:
     except OrderflowError as error:
         raise PlatformError(
             f"The first orders could not be followed: {error}. "
-            f"Look into orders.log and orders-daprd.log in {settings.logs}."
+            f"See orders.log and orders-daprd.log in {settings.logs}."
         ) from error
     return FirstOrders(large, statuses)
 

@@ -1,4 +1,4 @@
-"""Who may use a run: a first user for its pages, and a token for whoever started it."""
+"""Who may use a run: a first user for its pages, and a token for this machine's user."""
 
 import getpass
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from orderflow_tools.settings import Settings
 
 NAMELESS: Final = "admin"
 ROLES: Final = (Role.APPROVER, Role.OPERATOR)
-"""What the first user is there for: whoever has a role may look as well."""
+"""The first user's roles; every role includes viewing."""
 
 
 def prepare(settings: Settings) -> str | None:
-    """Make a user if there is none, and a token for this machine's user if there is none.
+    """Create a user if there is none, and a token for this machine's user if there is none.
 
-    Returns the password if one was made. Secrets are written before what makes them count: where
-    this is interrupted, the next start makes others. Raises PlatformError.
+    Returns the password of a new user. Secrets are saved before the access file makes them valid,
+    so after an interruption the next start creates new ones. Raises PlatformError.
     """
     store = AccessStore(settings.access_file)
     try:
@@ -37,28 +37,28 @@ def prepare(settings: Settings) -> str | None:
 
 
 def sign_in(settings: Settings, made: str | None = None) -> Iterator[str]:
-    """Tell where the pages are and who can sign in; a password only where it was just made."""
+    """Yield where the pages are and who can sign in, with the password only if it is new."""
     yield (f"Sign in at {settings.url(APPROVALS)}/ (inbox) and {settings.url(ORDERS)}/ (board)")
     try:
         users = AccessStore(settings.access_file).read().users
     except OrderflowError as error:
         yield f"  nobody can: {error}"
         return
-    first, password = _kept(settings)
-    kept = next((user for user in users if user.name == first), None)
+    first, password = _saved(settings)
+    user = next((each for each in users if each.name == first), None)
     if made is not None:
-        yield f"  as {first} with the password {made} (kept in {settings.first_user_file})"
-    elif kept is not None and passwords.matches(kept.password_hash, password):
+        yield f"  as {first} with the password {made} (saved in {settings.first_user_file})"
+    elif user is not None and passwords.matches(user.password_hash, password):
         yield f"  as {first}; the password is in {settings.first_user_file}"
     elif users:
-        yield f"  as {_listed(users)}; `orderflow users password NAME` gives another password"
+        yield f"  as {_listed(users)}; `orderflow users password NAME` sets a new password"
     else:
         yield "  nobody can: `orderflow users add NAME` adds a user"
-    yield f"  programs show the token in {settings.token_file}, where the APIs are closed"
+    yield f"  programs present the token in {settings.token_file}, if the APIs are protected"
 
 
 def machine_user() -> str:
-    """Name the first user as the machine does, where that can be a name."""
+    """Return this machine's name for its user, if it is valid as a name here."""
     try:
         return accounts.valid_name(getpass.getuser())
     except (KeyError, OSError, OrderflowError):  # a container's user may have no name
@@ -68,8 +68,8 @@ def machine_user() -> str:
 def _make_user(settings: Settings, store: AccessStore) -> str:
     name, password = machine_user(), passwords.generate()
     write_private(settings.first_user_file, f"{name}\n{password}\n")
-    kept = passwords.hash_password(password)
-    store.change(lambda file: accounts.with_user(file, name, ROLES, kept))
+    hashed = passwords.hash_password(password)
+    store.change(lambda file: accounts.with_user(file, name, ROLES, hashed))
     return password
 
 
@@ -84,13 +84,13 @@ def _make_token(settings: Settings, store: AccessStore) -> None:
 
 
 def _has_token(settings: Settings) -> bool:
-    """Tell whether there is a token that counts; raise `OrderflowError` if others can read it."""
+    """Return whether there is a valid token; raise `OrderflowError` if others can read it."""
     found = load_credential(settings.client_environment())
     return found is not None and found.name is not None
 
 
-def _kept(settings: Settings) -> tuple[str, str]:
-    """Read the first user's name and password; neither where there is no such file."""
+def _saved(settings: Settings) -> tuple[str, str]:
+    """Read the first user's name and password; both are empty without the file."""
     try:
         name, password, *_ = settings.first_user_file.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):

@@ -1,11 +1,11 @@
-"""The proxies that the environment names are for the network, and not for this machine."""
+"""Keeps the environment's proxies away from connections within this machine."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 VARIABLES: Final = ("no_proxy", "NO_PROXY")
-"""Programs read one of the two, and not all of them the same one."""
+"""Programs read one of these two names, but not all read the same one."""
 
 
 def bypassing(environment: Mapping[str, str], hosts: Iterable[str] = LOCAL) -> dict[str, str]:
@@ -16,7 +16,7 @@ def bypassing(environment: Mapping[str, str], hosts: Iterable[str] = LOCAL) -> d
 
 
 def without(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment that names no proxy, for what asks nothing of the network."""
+    """Return an environment without proxies, for programs that need no network."""
     return {
         name: value
         for name, value in environment.items()

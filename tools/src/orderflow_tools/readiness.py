@@ -1,4 +1,4 @@
-"""Whether each part of the platform can do its work: asked, never assumed."""
+"""Checks whether each part of the platform can do its work."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,9 +7,10 @@ from typing import Final
 import httpx
 
 from orderflow_contracts.names import PUBSUB, SUBSCRIPTIONS
-from orderflow_tools import broker, kept
+from orderflow_tools import broker
 from orderflow_tools.ports import LOOPBACK
 from orderflow_tools.settings import APPS, Settings
+from orderflow_tools.supervision import processes
 
 TIMEOUT: Final = 2.0
 """Seconds to wait for one answer."""
@@ -17,9 +18,9 @@ TIMEOUT: Final = 2.0
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must be ready: what to call it, which process it is about, how to ask.
+    """One part that must be ready: its title, the process to blame, and how to ask.
 
-    `ask` returns None when it is ready, and otherwise the reason in words.
+    `ask` returns None if the part is ready, and otherwise the reason in words.
     """
 
     title: str
@@ -28,7 +29,7 @@ class Check:
 
 
 def control_plane_checks(settings: Settings, client: httpx.Client) -> Iterator[Check]:
-    """Give the checks of what must run before `dapr run`."""
+    """Yield the checks of everything that must run before `dapr run`."""
     ports = settings.ports.control
 
     def broker_answers() -> str | None:
@@ -44,7 +45,7 @@ def control_plane_checks(settings: Settings, client: httpx.Client) -> Iterator[C
 
 
 def app_checks(settings: Settings, client: httpx.Client) -> Iterator[Check]:
-    """Give the checks of the sidecars and the services."""
+    """Yield the checks of the sidecars and the services."""
     for app in APPS:
         url = f"{settings.sidecar_url(app)}/v1.0/healthz"
         yield Check(f"{app}: sidecar", f"{app}-daprd", _answering(client, url))
@@ -57,18 +58,18 @@ def app_checks(settings: Settings, client: httpx.Client) -> Iterator[Check]:
 
 
 def all_checks(settings: Settings, client: httpx.Client) -> list[Check]:
-    """Return every check, in the order in which things become ready."""
+    """Return every check, in the order in which the parts become ready."""
     return [*control_plane_checks(settings, client), *app_checks(settings, client)]
 
 
 def client() -> httpx.Client:
-    """Return a client for loopback: no proxy of the user's environment may come between."""
+    """Return a client for loopback, which ignores the proxies of the user's environment."""
     return httpx.Client(timeout=TIMEOUT, trust_env=False)
 
 
 def missing_processes(settings: Settings) -> list[str]:
-    """Return the names of the kept processes that do not run at this moment."""
-    return [name for name in kept.NAMES if kept.pid_of(settings, name) is None]
+    """Return the names of the supervised processes that do not run at this moment."""
+    return [name for name in processes.NAMES if processes.pid_of(settings, name) is None]
 
 
 def _answering(client: httpx.Client, url: str) -> Callable[[], str | None]:
@@ -87,10 +88,10 @@ def _subscribed(client: httpx.Client, settings: Settings, app: str) -> Callable[
 
     def ask() -> str | None:
         try:
-            told = client.get(url).json().get("subscriptions", [])
+            subscriptions = client.get(url).json().get("subscriptions", [])
         except (httpx.HTTPError, ValueError) as error:
             return f"{url} does not answer ({type(error).__name__})"
-        topics = {item["topic"] for item in told if item["pubsubname"] == PUBSUB}
+        topics = {item["topic"] for item in subscriptions if item["pubsubname"] == PUBSUB}
         missing = set(SUBSCRIPTIONS[app]) - topics
         return f"not subscribed to {', '.join(sorted(missing))}" if missing else None
 
@@ -103,14 +104,15 @@ def _ready(client: httpx.Client, settings: Settings, app: str) -> Callable[[], s
     def ask() -> str | None:
         try:
             answer = client.get(url)
-            told = answer.json()
+            state = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             return f"{url} does not answer ({type(error).__name__})"
-        if answer.is_success and told.get("ready"):
+        if answer.is_success and state.get("ready"):
             return None
-        checks = told.get("checks", {}).items()
+        checks = state.get("checks", {}).items()
         return (
-            "; ".join(f"{name}: {state}" for name, state in checks if state != "ok") or "not ready"
+            "; ".join(f"{name}: {result}" for name, result in checks if result != "ok")
+            or "not ready"
         )
 
     return ask

@@ -1,4 +1,4 @@
-"""Who runs the platform in a folder: one process at a time, found by the others."""
+"""Which process runs the platform in a folder: one at a time, known to the others."""
 
 import contextlib
 import fcntl
@@ -10,15 +10,16 @@ from pathlib import Path
 
 import psutil
 
-from orderflow_tools import keepers
+from orderflow_tools import free_ports
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.ports import OFFSET
 from orderflow_tools.settings import Settings
+from orderflow_tools.supervision import ownership
 
 
 @contextmanager
 def held(settings: Settings) -> Iterator[None]:
-    """Be the one process that runs the platform in this folder, for as long as the block lasts."""
+    """Be the only process that runs the platform in this folder, for the duration of the block."""
     settings.run.mkdir(parents=True, exist_ok=True)
     state = settings.run / "state.json"
     with (settings.run / "lock").open("w") as lock:
@@ -27,8 +28,8 @@ def held(settings: Settings) -> Iterator[None]:
         except BlockingIOError:
             raise PlatformError(_already(settings)) from None
         me = psutil.Process()
-        told = {"pid": me.pid, "created": me.create_time(), "home": str(settings.home)}
-        state.write_text(json.dumps(told))
+        record = {"pid": me.pid, "created": me.create_time(), "home": str(settings.home)}
+        state.write_text(json.dumps(record))
         try:
             yield
         finally:
@@ -39,14 +40,14 @@ def held(settings: Settings) -> Iterator[None]:
 def holder(settings: Settings) -> psutil.Process | None:
     """Return the process that runs the platform in this folder, if one does.
 
-    A process that got the number of one that is gone was created at another time, and is not it.
-    Neither is the one of another folder, of which this one is a copy.
+    Its creation time tells it from a later process with the same number. A process of another
+    folder, of which this one is a copy, does not count.
     """
     with contextlib.suppress(OSError, ValueError, KeyError, psutil.Error):
-        told = json.loads((settings.run / "state.json").read_text())
-        process = psutil.Process(told["pid"])
-        is_here = keepers.is_same(Path(told["home"]), settings.home)
-        if is_here and process.create_time() == told["created"] and process.pid != os.getpid():
+        record = json.loads((settings.run / "state.json").read_text())
+        process = psutil.Process(record["pid"])
+        is_here = ownership.is_same(Path(record["home"]), settings.home)
+        if is_here and process.create_time() == record["created"] and process.pid != os.getpid():
             return process
     return None
 
@@ -60,7 +61,7 @@ def check_free(settings: Settings) -> None:
 def _already(settings: Settings) -> str:
     process = holder(settings)
     by = f" (process {process.pid})" if process else ""
-    offset = settings.ports.advised_offset()
+    offset = free_ports.suggested_offset(settings.ports)
     moved = OFFSET if offset is None else f"{OFFSET}={offset}"
     return (
         f"Orderflow already runs in {settings.home}{by}: `make status` shows it and `make stop` "

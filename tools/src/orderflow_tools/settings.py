@@ -1,4 +1,4 @@
-"""Where one run of the platform lives and listens: the only reader of the tools' environment."""
+"""Where one run of the platform stores data and listens; the only reader of the environment."""
 
 import os
 import sys
@@ -11,12 +11,13 @@ from orderflow_contracts import variables
 from orderflow_contracts.names import APPROVALS, INVENTORY, ORDERS
 from orderflow_tools.databases import VARIABLE, Databases
 from orderflow_tools.errors import PlatformError
+from orderflow_tools.free_ports import free_block
 from orderflow_tools.ports import LOOPBACK, Ports
 
 APPS: Final = (ORDERS, INVENTORY, APPROVALS)
 ACCESS_FILE: Final = "ORDERFLOW_ACCESS_FILE"
 FOR_CLIENTS: Final = ("ORDERFLOW_TOKEN", "ORDERFLOW_TOKEN_FILE")
-"""What the user shows to services; no process of a run has any use for it."""
+"""The user's credentials for services, which no process of a run needs."""
 
 
 def find_checkout() -> Path:
@@ -29,11 +30,11 @@ def find_checkout() -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One run: the checkout, the folder for what it leaves behind, its ports, and extra variables.
+    """One run: the checkout, the folder for its files, its ports, and extra variables.
 
-    `environment` is handed to the services on top of what follows from the ports and the folders;
-    it wins over both. `databases` are on PostgreSQL; without them, each application has an SQLite
-    file among the run's data.
+    `environment` is passed to the services and overrides what follows from ports and folders.
+    `databases` are on PostgreSQL; without them, each application has an SQLite file in the run's
+    data folder.
     """
 
     root: Path
@@ -44,7 +45,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read ORDERFLOW_HOME, the ports and the database server; the README has the variables."""
+        """Read ORDERFLOW_HOME, the ports and the server: see docs/reference/settings.md."""
         root = find_checkout()
         for name, fault in variables.mistakes(environment, [variables.PREFIX], variables.SHARED):
             raise PlatformError(f"{name}: {fault}.")
@@ -62,11 +63,11 @@ class Settings:
     def isolated(
         cls, home: Path, databases: Databases | None = None, /, **environment: str
     ) -> Self:
-        """Return the settings of a run beside all others: a folder of its own, free ports."""
+        """Return the settings of a run apart from all others: its own folder and free ports."""
         return cls(
             root=find_checkout(),
             home=home.resolve(),
-            ports=Ports.free_block(),
+            ports=free_block(),
             environment=environment,
             databases=databases,
         )
@@ -79,12 +80,12 @@ class Settings:
 
     @property
     def data(self) -> Path:
-        """What survives a stop: the broker's file, the databases, the scheduler's jobs."""
+        """The data that survives a stop: the broker's file, the databases, the scheduler's jobs."""
         return self.home / "data"
 
     @property
     def logs(self) -> Path:
-        """One log for each process."""
+        """The logs, one for each process."""
         return self.home / "logs"
 
     @property
@@ -94,31 +95,31 @@ class Settings:
 
     @property
     def access_file(self) -> Path:
-        """Who may sign in, and which tokens count."""
+        """The file that says who may sign in and which tokens are valid."""
         named = self.environment.get(ACCESS_FILE)
         return _path(ACCESS_FILE, named).absolute() if named else self.home / "access.json"
 
     @property
     def token_file(self) -> Path:
-        """A token for whoever runs this, readable for that user alone."""
+        """A token for the user who runs this, readable by that user only."""
         return self.home / "token"
 
     @property
     def first_user_file(self) -> Path:
-        """The name and the password that were made for the first user; as private."""
+        """The first user's name and generated password, readable by the same user only."""
         return self.home / "first-user"
 
     @property
     def python(self) -> str:
-        """The interpreter for the services: the one that runs these tools."""
+        """The interpreter for the services, which is the one that runs these tools."""
         return sys.executable
 
     def url(self, app: str) -> str:
-        """Return where a service answers people."""
+        """Return the URL of a service."""
         return f"http://{LOOPBACK}:{self.ports.apps[app].http}"
 
     def sidecar_url(self, app: str) -> str:
-        """Return where a service's sidecar answers over HTTP."""
+        """Return the URL of a service's sidecar."""
         return f"http://{LOOPBACK}:{self.ports.apps[app].dapr_http}"
 
     def client_environment(self) -> dict[str, str]:
@@ -132,7 +133,7 @@ class Settings:
         }
 
     def service_environment(self) -> dict[str, str]:
-        """Return the variables that tell the services where they listen and keep their data."""
+        """Return the variables that say where the services listen and store their data."""
         ports = {variable: str(port) for variable, port in self.ports.by_variable()}
         databases: Mapping[str, str] = {
             f"{app.upper()}_DATABASE_URL": f"sqlite:///{self.data / app}.db"
@@ -155,15 +156,15 @@ def _path(variable: str, text: str | Path) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise PlatformError(f"{variable}: there is no user of the name in {text}.") from None
+        raise PlatformError(f"{variable}: there is no such user as in {text}.") from None
 
 
 def is_for_services(variable: str) -> bool:
-    """Tell whether an environment variable configures a service."""
+    """Return whether an environment variable configures a service."""
     own = tuple(f"{app.upper()}_" for app in APPS)
     return variable.startswith(own) or variable in variables.FOR_SERVICES
 
 
 def is_inherited(variable: str) -> bool:
-    """Tell whether what is started gets a variable of this process as it is."""
+    """Return whether started processes inherit a variable of this process."""
     return not is_for_services(variable) and variable not in FOR_CLIENTS

@@ -1,4 +1,4 @@
-"""Ctrl-C for a command that make has started, or that must not be left half done."""
+"""Ctrl-C for commands that make has started, or that must not be interrupted."""
 
 import contextlib
 import os
@@ -7,25 +7,25 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from orderflow_tools.keep_alive import stop_signals
+from orderflow_tools.supervision.signals import stop_signals
 
 
 @contextmanager
 def foreground() -> Iterator[None]:
-    """Be alone in the terminal's foreground for as long as the block lasts.
+    """Be alone in the terminal's foreground for the duration of the block.
 
-    The terminal sends Ctrl-C to all in its foreground. make, which waits for this process, would
-    end with an error, however well this process ends.
+    The terminal sends Ctrl-C to every process in its foreground. make, which waits for this
+    process, would then end with an error even if this process succeeds.
     """
     former = os.getpgrp()
     if former == os.getpid() or not _is_in_foreground(former):
         yield
         return
-    # Only the shell could continue what Ctrl-Z has stopped, and it would not learn of it.
+    # After Ctrl-Z only the shell could continue this process, but it would not notice the stop.
     signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     os.setpgid(0, 0)
-    with contextlib.suppress(OSError):  # a terminal may be closed at any moment
+    with contextlib.suppress(OSError):  # the terminal may be closed at any moment
         os.tcsetpgrp(0, os.getpgrp())
     try:
         yield
@@ -43,7 +43,7 @@ def _is_in_foreground(group: int) -> bool:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let nobody interrupt what must be done to its end, for as long as the block lasts."""
+    """Ignore signals to stop for the duration of the block, which must not be interrupted."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

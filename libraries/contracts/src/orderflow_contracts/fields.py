@@ -12,6 +12,8 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    TypeAdapter,
+    ValidationError,
 )
 from pydantic_core import PydanticCustomError
 
@@ -45,6 +47,17 @@ PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 
 OrderId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """1 to 64 letters, digits, `-` and `_`: what a workflow instance id may hold too."""
+
+_ORDER_ID: Final = TypeAdapter(OrderId)
+
+
+def readable_order_id(data: object) -> str | None:
+    """Return the id of the order that data is about, even where it is not valid otherwise."""
+    try:
+        return _ORDER_ID.validate_python(data.get("order_id") if isinstance(data, dict) else None)
+    except ValidationError:
+        return None
+
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=PRINTABLE)]
 """A customer, an item or an approver: printable, 1 to 128 characters."""

@@ -1,6 +1,5 @@
 """Events about orders, and how an order reads."""
 
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -86,16 +85,41 @@ Lines = Annotated[
 """1 to 100 lines that name each item once."""
 
 
-class OrderSubmitted(Message):
-    """Topic `orders.submitted`: somebody wants these lines.
+_FIRST_FIELDS: Final = ("order_id", "customer_id", "lines")
 
-    The short form `{"order_id", "item", "quantity"}` stands for one line of an anonymous
-    customer. Without an `order_id` the CloudEvent's id serves, which the reader fills in.
+
+class OrderDetails(Message):
+    """What a customer orders. Every service, page and command carries all these fields.
+
+    A field that is added here must have a default, because stored orders and other publishers do
+    not have it. Its `title` is the label that people see.
     """
 
     order_id: OrderId
     customer_id: Name
     lines: Lines
+
+    @classmethod
+    def further_fields(cls) -> dict[str, str]:
+        """Return the labels of the fields beyond id, customer and lines, by field name."""
+        return {
+            name: field.title or name.replace("_", " ").capitalize()
+            for name, field in OrderDetails.model_fields.items()
+            if name not in _FIRST_FIELDS
+        }
+
+    def further_values(self) -> dict[str, str]:
+        """Return the values of the further fields that have one, as text, by label."""
+        values = {label: getattr(self, name) for name, label in self.further_fields().items()}
+        return {label: str(value) for label, value in values.items() if value is not None}
+
+
+class OrderSubmitted(OrderDetails):
+    """Topic `orders.submitted`: a customer places an order.
+
+    The short form `{"order_id", "item", "quantity"}` stands for one line of an anonymous
+    customer. Without an `order_id` the CloudEvent's id serves, which the reader fills in.
+    """
 
     @model_validator(mode="before")
     @classmethod
@@ -106,9 +130,13 @@ class OrderSubmitted(Message):
             return {"customer_id": ANONYMOUS, **rest, "lines": [line]}
         return data
 
-    def same_content_as(self, customer_id: str, lines: Iterable[OrderLine]) -> bool:
-        """Tell whether customer and lines are these, in whatever order the lines come."""
-        return self.customer_id == customer_id and set(self.lines) == set(lines)
+    def same_content_as(self, other: OrderDetails) -> bool:
+        """Whether both orders have the same content; the sequence of their lines does not count."""
+        return set(self.lines) == set(other.lines) and all(
+            getattr(self, name) == getattr(other, name)
+            for name in OrderDetails.model_fields
+            if name not in ("order_id", "lines")
+        )
 
 
 class OrderStatusChanged(Message):
@@ -140,10 +168,9 @@ class HistoryEntry(Message):
     at: Moment
 
 
-class Order(Message):
-    """An order as orders answers it over HTTP."""
+class Order(OrderDetails):
+    """An order as orders answers it over HTTP. One refused as invalid may have no lines."""
 
-    order_id: OrderId
     customer_id: str
     lines: tuple[OrderLine, ...]
     status: OrderStatus

@@ -41,11 +41,14 @@ DRAIN_SECONDS = 10.0
 
 
 class Refused(Exception):
-    """An event that will never be handled, with the reason; it goes to the dead letters."""
+    """An event that can never be handled, with the reason; it goes to the dead letters.
 
-    def __init__(self, reason: str, order_id: str | None = None) -> None:
+    `fields` are logged with it.
+    """
+
+    def __init__(self, reason: str, **fields: object) -> None:
         super().__init__(reason)
-        self.order_id = order_id
+        self.fields = fields
 
 
 class DaprApp:
@@ -135,8 +138,8 @@ class DaprApp:
                 "event_refused",
                 topic=topic,
                 event_id=event_id,
-                order_id=error.order_id,
                 reason=str(error),
+                **error.fields,
             )
             return TopicEventResponse("drop")
         if is_around(error):

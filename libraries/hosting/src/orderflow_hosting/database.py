@@ -9,37 +9,29 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, NoReturn, Protocol, Self, TypeVar
 
 import psycopg
 import structlog
 from sqlalchemy import (
-    URL,
     Column,
     Connection,
     DateTime,
     Dialect,
     Engine,
     Integer,
-    MetaData,
     Table,
     TypeDecorator,
-    create_engine,
-    event,
     insert,
-    inspect,
-    make_url,
     text,
     update,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.schema import CreateColumn
 
-from orderflow_hosting.postgresql import postgresql_engine
+from orderflow_hosting.engines import open_engine, reason, usable
+from orderflow_hosting.migrations.schema import HOUSEKEEPING, UnsuitableSchema
 from orderflow_hosting.problems import Unavailable
-from orderflow_hosting.setting_types import Unusable
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -71,6 +63,23 @@ class Utc(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+PROBE: Final = Table(
+    "write_probe",
+    HOUSEKEEPING,
+    Column("number", Integer, primary_key=True),
+    Column("at", Utc, nullable=False),
+)
+"""One row, which `Database.check` changes so that the database has to write."""
+
+
+class CheckedSchema(Protocol):
+    """The schema that a service needs."""
+
+    def check(self, connection: Connection) -> None:
+        """Raise `UnsuitableSchema` if the database has another one."""
+        ...
+
+
 class DatabaseUnavailable(Unavailable):
     """The database cannot be used at the moment; whether a write was committed is unknown."""
 
@@ -97,13 +106,6 @@ _CAUSED_BY_THE_WORK: Final = (
 
 Among these are a failover (read only), a full disk, limits, lost rights and tables not there yet.
 """
-
-
-class ColumnMissing(Exception):
-    """A table of an earlier version lacks a column that its rows cannot do without."""
-
-    def __init__(self, column: Column[Any]) -> None:
-        super().__init__(f"{column} is missing, and has no value for the rows that are there")
 
 
 class _Job(Generic[T]):
@@ -155,21 +157,22 @@ class Database:
     and must be safe to commit twice: after a lost connection the outcome is unknown.
 
     Where several processes share a database, only one of them writes at a time, on PostgreSQL
-    too. So work that reads, decides and writes needs no locks of its own, and what counts up
-    becomes visible in its order.
+    too. So work that reads, decides and writes needs no locks of its own, and numbers that count
+    up become visible one after another.
 
-    An SQLite file is made at once, or `Unusable` is raised. A server may come up later than
-    this process: until it has answered, reading and writing raise `DatabaseNotReady`.
+    The schema of an SQLite file is checked at once: raises `UnsuitableSchema`, or `Unusable` for a
+    file that is no database. A server may come up later than this process: until it has answered,
+    reading and writing raise `DatabaseNotReady`, and `refusal` raises if its schema is unsuitable.
 
     `read` and `write` raise what the work raises, and `DatabaseUnavailable` for every error that
     the work's own values did not cause.
     """
 
-    def __init__(self, url: str, tables: MetaData) -> None:
-        self._engine = _engine(url)
+    def __init__(self, url: str, schema: CheckedSchema) -> None:
+        self._engine = open_engine(url)
         self._writing = self._engine.execution_options(writes=True)
-        self._tables = tables
-        self._probe = _probe_table(tables)
+        self._schema = schema
+        self._unsuitable: UnsuitableSchema | None = None
         self._committed_at = -PROVEN_SECONDS
         self._ready = threading.Event()
         self._why_not = "it has not answered yet"
@@ -177,12 +180,21 @@ class Database:
         self._closed = threading.Event()
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         if not self.is_shared:
-            with _usable(self._engine.url):
-                self._prepare()
+            with contextlib.ExitStack() as failed:
+                failed.callback(self._engine.dispose)
+                with usable(self._engine.url):
+                    self._check_schema()
+                failed.pop_all()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="database-reader")
-        # A start that fails must end the process; in good order `close` waits for the thread.
+        # A process that forgets `close` must still end; `close` waits for the thread.
         self._writer = threading.Thread(target=self._work, name="database-writer", daemon=True)
         self._writer.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def is_shared(self) -> bool:
@@ -193,6 +205,12 @@ class Database:
         """Wait until the tables can be used."""
         while not self._ready.is_set():  # noqa: ASYNC110 # a thread of its own makes it so
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    async def refusal(self) -> NoReturn:
+        """Raise `UnsuitableSchema` once the database turns out to have an unsuitable schema."""
+        while self._unsuitable is None:  # noqa: ASYNC110 # a thread of its own makes it so
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        raise self._unsuitable
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run the work in a transaction; return its result once that is committed."""
@@ -239,27 +257,29 @@ class Database:
     def _write_probe(self, connection: Connection) -> None:
         """Change one row, so that the database has to write."""
         at = datetime.now(UTC)
-        if connection.execute(update(self._probe).values(at=at)).rowcount == 0:
-            connection.execute(insert(self._probe).values(number=1, at=at))
+        if connection.execute(update(PROBE).values(at=at)).rowcount == 0:
+            connection.execute(insert(PROBE).values(number=1, at=at))
 
     def _must_be_ready(self) -> None:
         if not self._ready.is_set():
             raise DatabaseNotReady(f"the database is not ready: {self._why_not}")
 
-    def _prepare(self) -> None:
-        with self._writing.begin() as connection:
-            self._tables.create_all(connection)
-        _add_missing_columns(self._engine, self._tables)
-        _add_missing_indexes(self._engine, self._tables)
+    def _check_schema(self) -> None:
+        with self._engine.connect() as connection:
+            self._schema.check(connection)
         self._ready.set()
 
     def _work(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while not self._ready.is_set():
             try:
-                self._prepare()
+                self._check_schema()
+            except UnsuitableSchema as error:
+                self._why_not = str(error)
+                self._unsuitable = error
+                return
             except Exception as error:  # noqa: BLE001 # whatever it is, somebody may mend it
-                self._why_not = _reason(error)
+                self._why_not = reason(error)
                 log.warning("database_waits", why=self._why_not)
                 if self._closed.wait(pause):
                     return
@@ -324,93 +344,4 @@ def _map_errors() -> Iterator[None]:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if isinstance(cause, _CAUSED_BY_THE_WORK):
             raise
-        raise DatabaseUnavailable(_reason(error)) from error
-
-
-def _probe_table(tables: MetaData) -> Table:
-    """Add the table of the one row that `Database.check` writes, unless it is there."""
-    return Table(
-        "write_probe",
-        tables,
-        Column("number", Integer, primary_key=True),
-        Column("at", Utc, nullable=False),
-        keep_existing=True,
-    )
-
-
-def _reason(error: Exception) -> str:
-    """Say in one line what the database says; neither it nor its driver reveals the password."""
-    message = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-    return " ".join(message.split()) or type(error).__name__
-
-
-def _add_missing_columns(engine: Engine, tables: MetaData) -> None:
-    """Bring tables that an earlier version made up to date; what is in them stays.
-
-    Each addition is a transaction of its own. Two processes that start at once may both try: one
-    is refused by the database, and finds that what it wanted is there. Raises `ColumnMissing`.
-    """
-    for table in tables.sorted_tables:
-        for column in _missing(engine, table):
-            if not column.nullable and column.server_default is None:
-                raise ColumnMissing(column)
-            try:
-                with engine.execution_options(writes=True).begin() as connection:
-                    connection.execute(text(_addition(engine.dialect, table, column)))
-            except DBAPIError:
-                if column.name in {each.name for each in _missing(engine, table)}:
-                    raise
-
-
-def _add_missing_indexes(engine: Engine, tables: MetaData) -> None:
-    """Make the indexes that tables of an earlier version lack, one process after the other."""
-    for table in tables.sorted_tables:
-        known = {index["name"] for index in inspect(engine).get_indexes(table.name, table.schema)}
-        for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            if index.name not in known:
-                with engine.execution_options(writes=True).begin() as connection:
-                    index.create(connection, checkfirst=True)
-
-
-def _missing(engine: Engine, table: Table) -> list[Column[Any]]:
-    found = {column["name"] for column in inspect(engine).get_columns(table.name, table.schema)}
-    return [column for column in table.columns if column.name not in found]
-
-
-def _addition(dialect: Dialect, table: Table, column: Column[Any]) -> str:
-    name = dialect.identifier_preparer.format_table(table)
-    return f"ALTER TABLE {name} ADD COLUMN {CreateColumn(column).compile(dialect=dialect)}"
-
-
-@contextlib.contextmanager
-def _usable(url: URL) -> Iterator[None]:
-    """Raise `Unusable` where the file of an SQLite database cannot be made or read."""
-    try:
-        yield
-    except (OSError, DBAPIError) as error:
-        why = error.strerror if isinstance(error, OSError) else _reason(error)
-        raise Unusable("database_url", f"{url.database} cannot be used: {why}") from error
-
-
-def _engine(url: str) -> Engine:
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return postgresql_engine(parsed)
-    if parsed.database:
-        with _usable(parsed):
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": 30})
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None  # the driver shall not begin transactions by itself
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
+        raise DatabaseUnavailable(reason(error)) from error

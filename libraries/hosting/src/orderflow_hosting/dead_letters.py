@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import grpc.aio
 from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Path
-from pydantic import BaseModel
 from sqlalchemy import (
     Column,
     Connection,
@@ -27,7 +26,8 @@ from sqlalchemy import (
     update,
 )
 
-from orderflow_contracts.fields import Moment, now
+from orderflow_contracts.dead_letters import DeadLetter
+from orderflow_contracts.fields import now
 from orderflow_contracts.numbers import TypedNumber
 from orderflow_hosting.access import Role, changes, reads
 from orderflow_hosting.dapr_app import DaprApp
@@ -44,21 +44,8 @@ RETRIES_EXHAUSTED = "could not be handled, however often it was tried"
 LetterId = Annotated[TypedNumber, Path(ge=1, le=2**31 - 1, examples=[1])]
 
 
-class DeadLetter(BaseModel):
-    """An event that could not be handled. `resent_at` is null while it waits for someone."""
-
-    id: int
-    topic: str
-    event_id: str
-    order_id: str | None
-    reason: str
-    data: Any
-    received_at: Moment
-    resent_at: Moment | None
-
-
-def dead_letter_table(tables: MetaData) -> Table:
-    """Add the table of dead letters to a service's own."""
+def dead_letter_table(tables: MetaData, subject: str) -> Table:
+    """Add the table of dead letters to a service's own; `subject` names one of its columns."""
     return Table(
         "dead_letters",
         tables,
@@ -66,7 +53,7 @@ def dead_letter_table(tables: MetaData) -> Table:
         Column("topic", String(200), nullable=False),
         Column("event_id", String(300), nullable=False),
         Column("digest", String(64), nullable=False),
-        Column("order_id", String(64)),
+        Column(subject, String(64), key="subject"),
         Column("reason", Text, nullable=False),
         Column("data", Text, nullable=False),
         Column("received_at", Utc, nullable=False),
@@ -77,12 +64,25 @@ def dead_letter_table(tables: MetaData) -> Table:
 
 
 class DeadLetters:
-    """The dead letters of one service, kept when an event is refused and when one arrives."""
+    """The dead letters of one service, recorded when an event is refused and when one arrives.
 
-    def __init__(self, database: Database, table: Table, sidecar: Sidecar) -> None:
+    `subject_of` finds in an event's data what the event is about, if that can be read.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        table: Table,
+        sidecar: Sidecar,
+        *,
+        subject_of: Callable[[object], str | None],
+        clock: Callable[[], datetime] = now,
+    ) -> None:
         self._database = database
         self._table = table
         self._sidecar = sidecar
+        self._subject_of = subject_of
+        self._clock = clock
 
     def listen(self, app: DaprApp, topics: Sequence[str]) -> None:
         """Keep what the sidecar moves to the dead-letter topics of these topics."""
@@ -92,29 +92,27 @@ class DeadLetters:
     def _arrived(self, topic: str) -> Callable[[CloudEvent], Awaitable[None]]:
         async def keep(event: CloudEvent) -> None:
             def work(connection: Connection) -> None:
-                order_id = readable_order_id(event.data)
-                if not self._keep(connection, topic, event, RETRIES_EXHAUSTED, order_id):
+                subject = self._subject_of(event.data)
+                if not self._keep(connection, topic, event, RETRIES_EXHAUSTED, subject):
                     connection.execute(
                         update(self._table)
                         .where(*self._is(topic, event), self._table.c.resent_at.is_not(None))
-                        .values(received_at=now(), resent_at=None)
+                        .values(received_at=self._clock(), resent_at=None)
                     )
 
             await self._database.write(work)
 
         return keep
 
-    async def refuse(
-        self, topic: str, event: CloudEvent, reason: str, order_id: str | None
-    ) -> None:
-        """Note why an event is being refused; what arrives later does not tell."""
+    async def refuse(self, topic: str, event: CloudEvent, reason: str, subject: str | None) -> None:
+        """Record why an event is refused; what arrives on the dead-letter topic does not say."""
 
         def work(connection: Connection) -> None:
-            if not self._keep(connection, topic, event, reason, order_id):
+            if not self._keep(connection, topic, event, reason, subject):
                 connection.execute(
                     update(self._table)
                     .where(*self._is(topic, event))
-                    .values(reason=_storable(reason), received_at=now(), resent_at=None)
+                    .values(reason=_storable(reason), received_at=self._clock(), resent_at=None)
                 )
 
         await self._database.write(work)
@@ -161,7 +159,7 @@ class DeadLetters:
         # The event may have been refused again by now; then it waits for someone, as before.
         unchanged = self._table.c.received_at == row.received_at
         mark = update(self._table).where(self._table.c.id == letter_id, unchanged)
-        mark = mark.values(resent_at=now())
+        mark = mark.values(resent_at=self._clock())
         await self._database.write(lambda connection: connection.execute(mark))
 
     def _is(self, topic: str, event: CloudEvent) -> tuple[Any, ...]:
@@ -178,7 +176,7 @@ class DeadLetters:
         topic: str,
         event: CloudEvent,
         reason: str,
-        order_id: str | None,
+        subject: str | None,
     ) -> bool:
         """Insert the event unless it is there; tell whether it was new."""
         known = select(self._table.c.id).where(*self._is(topic, event))
@@ -189,21 +187,13 @@ class DeadLetters:
                 topic=topic,
                 event_id=_event_id(event),
                 digest=_digest(event),
-                order_id=order_id,
+                subject=subject,
                 reason=_storable(reason),
                 data=_dump(event),
-                received_at=now(),
+                received_at=self._clock(),
             )
         )
         return True
-
-
-def readable_order_id(data: object) -> str | None:
-    """Find the order that an event is about, also in one that is not valid otherwise."""
-    order_id = data.get("order_id") if isinstance(data, dict) else None
-    if isinstance(order_id, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", order_id):
-        return order_id
-    return None
 
 
 def dead_letter_router(letters: DeadLetters) -> APIRouter:
@@ -279,7 +269,7 @@ def _read(row: Row[Any]) -> DeadLetter:
         id=row.id,
         topic=row.topic,
         event_id=row.event_id,
-        order_id=row.order_id,
+        subject=row.subject,
         reason=row.reason,
         data=json.loads(row.data),
         received_at=row.received_at,

@@ -8,10 +8,10 @@ from typing import Any, TextIO
 
 import structlog
 
-from orderflow_hosting.settings import ServiceSettings, printable
+from orderflow_hosting.settings import ProcessSettings, printable
 
 
-def configure(service: str, settings: ServiceSettings) -> None:
+def configure(service: str, settings: ProcessSettings) -> None:
     """Send structured logs, and those of libraries, to standard output."""
     console = settings.log_format == "console" or (
         settings.log_format == "auto" and sys.stdout.isatty()

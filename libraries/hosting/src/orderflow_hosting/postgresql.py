@@ -6,7 +6,7 @@ import psycopg
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
 
 CONNECTIONS: Final = 5
-"""One for the writer and four for readers; one more while the tables are made."""
+"""One for the writer and four for readers; the pool may open one more."""
 RENEWED_AFTER_SECONDS: Final = 1800
 WAIT_FOR_CONNECTION_SECONDS: Final = 10
 
@@ -30,10 +30,10 @@ BEGIN_WRITING: Final = (
 )
 """Makes this transaction the only one that writes, until it ends.
 
-So PostgreSQL gives what SQLite gives. Without it, a sequence's numbers would become visible in
-the order of the commits, and a follower of the statuses would leave out one that comes late; and
-of two replicas that read the same, both would act. The server ends a writer that stands still
-before the others have waited too long.
+So PostgreSQL gives what SQLite gives. Without it, a number of a sequence could become visible
+after a higher one, and whoever follows the numbers would miss it; and two replicas that read the
+same would both act. The server ends a writer that makes no progress before the others have waited
+too long.
 """
 
 

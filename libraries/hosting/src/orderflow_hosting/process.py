@@ -1,13 +1,13 @@
-"""One service process: people's HTTP and Dapr's gRPC side by side, until a signal ends both."""
+"""One service process: HTTP for people and gRPC for Dapr side by side, until a signal ends both."""
 
 import asyncio
 import errno
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Any, NoReturn, TypeVar
 
 import structlog
 import uvicorn
@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from orderflow_hosting.access.reader import AccessFileBroken
 from orderflow_hosting.access.walk import must_be_guarded
 from orderflow_hosting.dapr_app import DaprApp
+from orderflow_hosting.migrations.schema import UnsuitableSchema
 from orderflow_hosting.setting_types import Unusable
 from orderflow_hosting.settings import NOT_CONFIGURED, ServiceSettings, variable_of
 
@@ -33,14 +34,30 @@ class _HttpServer(uvicorn.Server):
         yield
 
 
-def start(work: Coroutine[Any, Any, None], settings: ServiceSettings) -> None:
-    """Run a service's process to its end; say in one line why it cannot begin, if so."""
+Settings = TypeVar("Settings", bound=ServiceSettings)
+Run = Callable[[Settings, AsyncExitStack], Awaitable[None]]
+"""A service's composition root. What it opens it enters into the stack, which closes it again."""
+Refusal = Callable[[], Coroutine[Any, Any, NoReturn]]
+"""Waits until serving has become pointless, and raises the reason."""
+
+
+def start(run: Run[Settings], settings: Settings) -> None:
+    """Run a service's process to its end; if it cannot start, say why in one line."""
     try:
-        asyncio.run(work)
+        asyncio.run(run_and_close(run, settings))
+    except UnsuitableSchema as error:
+        sys.stderr.write(f"cannot start: {error}\n")
+        raise SystemExit(NOT_CONFIGURED) from None
     except (AccessFileBroken, Unusable) as error:
         field = error.field if isinstance(error, Unusable) else "access_file"
         sys.stderr.write(f"cannot start: {variable_of(type(settings), field)}: {error}\n")
         raise SystemExit(1 if isinstance(error, Unusable) else NOT_CONFIGURED) from None
+
+
+async def run_and_close(run: Run[Settings], settings: Settings) -> None:
+    """Run a composition root, then close what it opened, newest first, whatever ended it."""
+    async with AsyncExitStack() as resources:
+        await run(settings, resources)
 
 
 async def serve(
@@ -48,41 +65,62 @@ async def serve(
     http: FastAPI,
     dapr: DaprApp,
     on_stop: Callable[[], None] = lambda: None,
+    refusal: Refusal | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; then finish what is in hand and return.
 
-    `on_stop` is called when stopping begins, to end answers that would last for ever. Raises what
-    stopped one of the two edges if it was not a signal, `Unusable` for an address to listen on
-    that cannot be had, and `Unguarded` for a route that somebody could use who may not.
+    `on_stop` is called when stopping begins, to end answers that would last for ever. `refusal`
+    is awaited meanwhile, and raises what makes it pointless to serve. Raises that, or what stopped
+    one of the two edges if it was not a signal, `Unusable` for an address to listen on that cannot
+    be had, and `Unguarded` for a route that somebody could use who may not.
     """
     if hasattr(http.state, "access"):
         must_be_guarded(http)
     # Both before anything begins: uvicorn would end the process by itself, and gRPC raise a trace.
     _listen("grpc", settings.grpc_host, settings.grpc_port).close()
-    listener = _listen("http", settings.http_host, settings.http_port)
-    server = _HttpServer(
+    with _listen("http", settings.http_host, settings.http_port) as listener:
+        server = _http_server(settings, http)
+        await _serve_both(settings, server, listener, dapr, on_stop, refusal)
+
+
+def _http_server(settings: ServiceSettings, http: FastAPI) -> _HttpServer:
+    return _HttpServer(
         uvicorn.Config(
             http,
             host=settings.http_host,
             port=settings.http_port,
             log_config=None,
             access_log=False,
-            proxy_headers=False,  # who is at the other end is for the connection alone to tell
+            proxy_headers=False,  # who is at the other end, only the connection can say
             timeout_graceful_shutdown=HTTP_GRACE_SECONDS,
         )
     )
+
+
+async def _serve_both(
+    settings: ServiceSettings,
+    server: _HttpServer,
+    listener: socket.socket,
+    dapr: DaprApp,
+    on_stop: Callable[[], None],
+    refusal: Refusal | None,
+) -> None:
     signalled = _signalled()
     dapr.start()
     http_edge = asyncio.create_task(server.serve(sockets=[listener]))
     dapr_edge = asyncio.create_task(dapr.wait())
     log.info("serving", http_port=settings.http_port, grpc_port=settings.grpc_port)
-    edges = {http_edge, dapr_edge}
+    edges: set[asyncio.Future[None]] = {http_edge, dapr_edge}
+    if refusal is not None:
+        edges.add(asyncio.create_task(refusal()))
     done, _ = await asyncio.wait({*edges, signalled}, return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping")
     on_stop()
     server.should_exit = True
     await dapr.stop()
     await asyncio.wait({http_edge})
+    for edge in edges - {http_edge, dapr_edge}:
+        edge.cancel()
     for edge in edges & done:
         edge.result()
 

@@ -99,7 +99,7 @@ def _database_url(text: str) -> str:
         is_usable = False
     if not is_usable:
         raise ValueError(  # without the text, which may hold a password
-            "must be a URL such as sqlite:////var/lib/orders.db or "
+            "must be a URL such as sqlite:////var/lib/service.db or "
             "postgresql+psycopg://user:password@host/database"
         )
     return text

@@ -21,7 +21,14 @@ from orderflow_contracts import variables
 from orderflow_contracts.access import Roles
 from orderflow_hosting.hosts import Host, NotAHost
 from orderflow_hosting.proxies import bypass_for_grpc
-from orderflow_hosting.setting_types import Address, Hours, Port, PublicHost, decoded
+from orderflow_hosting.setting_types import (
+    Address,
+    DatabaseUrl,
+    Hours,
+    Port,
+    PublicHost,
+    decoded,
+)
 
 NOT_CONFIGURED: Final = os.EX_CONFIG
 """The exit code when the configuration must be changed before a start can succeed."""
@@ -43,49 +50,84 @@ def in_address(host: str) -> str:
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$", to_lower=True)]
 
 
-class ServiceSettings(BaseSettings):
-    """Settings that every service has; a service adds its own under its own prefix."""
+class ProcessSettings(BaseSettings):
+    """Settings that every process of a service has, whatever it does."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, enable_decoding=False
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        enable_decoding=False,
+        use_attribute_docstrings=True,  # the reference of settings shows them
     )
 
-    http_host: Address = "127.0.0.1"
-    http_port: Port
-    grpc_host: Address = "127.0.0.1"
-    grpc_port: Port
-    dapr_host: Address = Field("127.0.0.1", validation_alias="DAPR_RUNTIME_HOST")
-    dapr_http_port: Port = Field(validation_alias="DAPR_HTTP_PORT")
-    dapr_grpc_port: Port = Field(validation_alias="DAPR_GRPC_PORT")
-    app_api_token: SecretStr = Field(validation_alias="APP_API_TOKEN", min_length=16)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", validation_alias="LOG_LEVEL"
     )
+    """The least important level that is logged."""
     log_format: Literal["auto", "json", "console"] = Field("auto", validation_alias="LOG_FORMAT")
-    access_file: Path | None = Field(
-        None, validation_alias="ORDERFLOW_ACCESS_FILE", validate_default=True
-    )
-    apis_closed: bool = Field(default=False, validation_alias="ORDERFLOW_APIS_CLOSED")
-    proxy_addresses: tuple[IPvAnyNetwork, ...] = Field(
-        (), validation_alias="ORDERFLOW_PROXY_ADDRESSES"
-    )
-    proxy_user_header: HeaderName = Field(
-        "x-auth-request-user", validation_alias="ORDERFLOW_PROXY_USER_HEADER"
-    )
-    proxy_groups_header: HeaderName = Field(
-        "x-auth-request-groups", validation_alias="ORDERFLOW_PROXY_GROUPS_HEADER"
-    )
-    proxy_groups: dict[str, Roles] = Field(
-        default_factory=dict, validation_alias="ORDERFLOW_PROXY_GROUPS"
-    )
-    public_hosts: tuple[PublicHost, ...] = Field((), validation_alias="ORDERFLOW_PUBLIC_HOSTS")
-    session_hours: Hours = Field(8, gt=0, le=168, validation_alias="ORDERFLOW_SESSION_HOURS")
-    cookies_secure: bool | None = Field(None, validation_alias="ORDERFLOW_COOKIES_SECURE")
+    """The format of the log; `auto` is `console` on a terminal and `json` elsewhere."""
 
     @field_validator("*", mode="before")
     @classmethod
     def _decoded(cls, value: Any, info: ValidationInfo) -> Any:
         return decoded(value, cls.model_fields[str(info.field_name)].annotation)
+
+
+class DatabaseSettings(ProcessSettings):
+    """Settings of a process that uses the tables of a service."""
+
+    database_url: DatabaseUrl
+    """The database of the service: SQLite, or PostgreSQL as `postgresql+psycopg://…`."""
+
+
+class ServiceSettings(ProcessSettings):
+    """Settings that every service has; a service adds its own under its own prefix."""
+
+    http_host: Address = "127.0.0.1"
+    """The address on which the service answers people and programs."""
+    http_port: Port
+    """The port on which the service answers people and programs."""
+    grpc_host: Address = "127.0.0.1"
+    """The address on which the service answers its sidecar."""
+    grpc_port: Port
+    """The port on which the service answers its sidecar."""
+    dapr_host: Address = Field("127.0.0.1", validation_alias="DAPR_RUNTIME_HOST")
+    """The host of the service's sidecar."""
+    dapr_http_port: Port = Field(validation_alias="DAPR_HTTP_PORT")
+    """The HTTP port of the service's sidecar; `dapr run` sets it."""
+    dapr_grpc_port: Port = Field(validation_alias="DAPR_GRPC_PORT")
+    """The gRPC port of the service's sidecar; `dapr run` sets it."""
+    app_api_token: SecretStr = Field(validation_alias="APP_API_TOKEN", min_length=16)
+    """A secret that only the service and its sidecar know; `make run` makes one."""
+    access_file: Path | None = Field(
+        None, validation_alias="ORDERFLOW_ACCESS_FILE", validate_default=True
+    )
+    """The file of users and tokens; required if the service listens beyond loopback."""
+    apis_closed: bool = Field(default=False, validation_alias="ORDERFLOW_APIS_CLOSED")
+    """Whether the HTTP APIs require a token on loopback too; elsewhere they always do."""
+    proxy_addresses: tuple[IPvAnyNetwork, ...] = Field(
+        (), validation_alias="ORDERFLOW_PROXY_ADDRESSES"
+    )
+    """The addresses or networks of a proxy that signs people in."""
+    proxy_user_header: HeaderName = Field(
+        "x-auth-request-user", validation_alias="ORDERFLOW_PROXY_USER_HEADER"
+    )
+    """The header in which that proxy names the user."""
+    proxy_groups_header: HeaderName = Field(
+        "x-auth-request-groups", validation_alias="ORDERFLOW_PROXY_GROUPS_HEADER"
+    )
+    """The header in which that proxy lists the user's groups."""
+    proxy_groups: dict[str, Roles] = Field(
+        default_factory=dict, validation_alias="ORDERFLOW_PROXY_GROUPS"
+    )
+    """The roles of each group that the proxy names."""
+    public_hosts: tuple[PublicHost, ...] = Field((), validation_alias="ORDERFLOW_PUBLIC_HOSTS")
+    """The host names that browsers use, each with its port unless that is 80 or 443."""
+    session_hours: Hours = Field(8, gt=0, le=168, validation_alias="ORDERFLOW_SESSION_HOURS")
+    """How long a session lasts after a sign-in."""
+    cookies_secure: bool | None = Field(None, validation_alias="ORDERFLOW_COOKIES_SECURE")
+    """Whether cookies require TLS; unset: only if the service listens beyond loopback."""
 
     @field_validator("app_api_token")
     @classmethod
@@ -136,12 +178,20 @@ class ServiceSettings(BaseSettings):
         return f"http://{self.sidecar_host}:{self.dapr_http_port}"
 
 
-Settings = TypeVar("Settings", bound=ServiceSettings)
+Settings = TypeVar("Settings", bound=ProcessSettings)
 
 
-def load(settings: type[Settings], environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings, or end the process with a line for each that is missing or wrong."""
-    faults = dict(_misspelt(settings, environment))
+def load(
+    settings: type[Settings],
+    environment: Mapping[str, str] = os.environ,
+    *,
+    service: type[ServiceSettings] | None = None,
+) -> Settings:
+    """Read the settings, or end the process with a line for each that is missing or wrong.
+
+    Where these are only a part of a service's, `service` has all: those are not misspelt.
+    """
+    faults = dict(_misspelt(service or settings, environment))
     try:
         read = settings()
     except ValidationError as error:
@@ -151,7 +201,8 @@ def load(settings: type[Settings], environment: Mapping[str, str] = os.environ) 
             fault = where + problem["msg"].removeprefix("Value error, ")
             faults.setdefault(variable_of(settings, field, environment), fault)
     if not faults:
-        bypass_for_grpc(read.dapr_host)
+        if isinstance(read, ServiceSettings):
+            bypass_for_grpc(read.dapr_host)
         return read
     for variable, fault in faults.items():
         sys.stderr.write(f"cannot start: {printable(variable)}: {printable(fault)}\n")
@@ -159,7 +210,7 @@ def load(settings: type[Settings], environment: Mapping[str, str] = os.environ) 
 
 
 def _misspelt(
-    settings: type[ServiceSettings], environment: Mapping[str, str]
+    settings: type[ProcessSettings], environment: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
     """Find variables with the service's prefix, or the common one, that nobody reads."""
     known = {name for field in settings.model_fields for name in _names(settings, field)}
@@ -168,7 +219,7 @@ def _misspelt(
 
 
 def variable_of(
-    settings: type[ServiceSettings], name: str, environment: Mapping[str, str] = os.environ
+    settings: type[ProcessSettings], name: str, environment: Mapping[str, str] = os.environ
 ) -> str:
     """Return the variable that a field, or its alias, was read from, or else would be."""
     given = {variable.upper() for variable, value in environment.items() if value}
@@ -177,7 +228,7 @@ def variable_of(
     return next((variable for variable in names if variable in given), names[0])
 
 
-def _names(settings: type[ServiceSettings], field: str) -> list[str]:
+def _names(settings: type[ProcessSettings], field: str) -> list[str]:
     """Return the variables that a field is read from; the first one that is set counts."""
     own = f"{settings.model_config['env_prefix']}{field}".upper()
     alias = settings.model_fields[field].validation_alias

@@ -7,7 +7,7 @@ connection or through a deprecated wrapper; see docs/adr.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import grpc
 import grpc.aio
@@ -54,6 +54,8 @@ class Sidecar:
 
     def __init__(self, app_id: str, settings: ServiceSettings) -> None:
         self._app_id = app_id
+        # No proxy of the environment may come between a service and its own sidecar.
+        self._http = httpx.AsyncClient(base_url=settings.sidecar_http, timeout=2.0, trust_env=False)
         self._channel = grpc.aio.insecure_channel(
             settings.sidecar_grpc,
             options=[
@@ -64,8 +66,12 @@ class Sidecar:
         )
         stub: Any = api_service_v1.DaprStub
         self._api = stub(self._channel)
-        # No proxy of the environment may come between a service and its own sidecar.
-        self._http = httpx.AsyncClient(base_url=settings.sidecar_http, timeout=2.0, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def publish(
         self, topic: str, data: BaseModel, *, subject: str, event_id: str | None = None
@@ -181,9 +187,11 @@ class Sidecar:
         return metadata
 
     async def close(self) -> None:
-        """Let go of the connections."""
-        await self._channel.close()
-        await self._http.aclose()
+        """Close the connections."""
+        try:
+            await self._channel.close()
+        finally:
+            await self._http.aclose()
 
 
 def _hosts_workflows(metadata: dict[str, Any]) -> bool:

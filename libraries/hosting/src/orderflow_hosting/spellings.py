@@ -6,9 +6,9 @@ indexes as they are, and an audit trail, which cannot be changed, is searched li
 
 import asyncio
 from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import Any, Final
 
-import structlog
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -24,16 +24,15 @@ from sqlalchemy import (
     text,
 )
 
+from orderflow_hosting.background import Sleep, retry_until_success
 from orderflow_hosting.database import Database
 from orderflow_hosting.folding import fold
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 LONGEST_FOLDED: Final = 200
 """Characters of a folded name that are stored: it may be longer than an index can take."""
 MOST_SPELLINGS: Final = 50
 AT_ONCE: Final = 500
-FIRST_PAUSE_SECONDS: Final = 60.0
+PAUSES_SECONDS: Final = (60.0, 120.0, 240.0, 480.0, 960.0, 1920.0)
 LONGEST_PAUSE_SECONDS: Final = 3600.0
 """While a new version is rolled out, replicas of the earlier one go on writing. Later there is
 nothing to find, and each pass visits every name: some seconds for a million."""
@@ -93,34 +92,34 @@ def is_any(column: ColumnElement[str], names: Sequence[str]) -> ColumnElement[bo
 
 
 def index_any_case(name: str, ids: Column[str]) -> None:
-    """Index a column of ids, which are ASCII, to be read in their order without capitals."""
+    """Index a column of ids, which are ASCII, sorted without regard to capitals."""
     Index(name, collate(ids, "NOCASE"), ids).ddl_if(dialect="sqlite")
     Index(name, collate(func.lower(ids), "C"), ids).ddl_if(dialect="postgresql")
 
 
 def any_case(connection: Connection, ids: ColumnElement[str]) -> ColumnElement[str]:
-    """Compare ids with folded text, along that index."""
+    """Compare ids with folded text, by that index."""
     if connection.dialect.name == "sqlite":
         return collate(ids, "NOCASE")
     return collate(func.lower(ids), "C")
 
 
-async def keep_noted(database: Database, sources: Sequence[Source]) -> None:
+async def keep_noted(
+    database: Database, sources: Sequence[Source], sleep: Sleep = asyncio.sleep
+) -> None:
     """Store the spellings that earlier versions did not store, again and again until cancelled.
 
     Several replicas may do so at once: a spelling that is stored already stays as it is.
     """
+
+    async def note_all() -> None:
+        for source in sources:
+            await note_missing(database, source)
+
     await database.ready()
-    pause = FIRST_PAUSE_SECONDS
-    while True:
-        try:
-            for source in sources:
-                await note_missing(database, source)
-        except Exception as error:  # noqa: BLE001 # whatever it is, it may pass
-            log.warning("spellings_not_noted", why=str(error))
-            pause = FIRST_PAUSE_SECONDS
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+    for pause in chain(PAUSES_SECONDS, repeat(LONGEST_PAUSE_SECONDS)):
+        await retry_until_success(note_all, "spellings_not_noted", sleep=sleep)
+        await sleep(pause)
 
 
 async def note_missing(database: Database, source: Source) -> None:

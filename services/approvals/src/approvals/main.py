@@ -1,6 +1,7 @@
 """The composition root of approvals: wires its parts, subscribes and serves."""
 
-import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -12,8 +13,9 @@ from approvals.decisions.store import SqlApprovalStore
 from approvals.decisions.topics import subscribe
 from approvals.handover.gateways import DaprOrders
 from approvals.handover.service import Handover
-from approvals.history.backfill import Backfill
+from approvals.history.backfill import repeat_backfill
 from approvals.history.store import DecisionHistory
+from approvals.migrations import SCHEMA
 from approvals.pages import (
     AUDIT_PATH,
     LETTERS_PATH,
@@ -22,10 +24,12 @@ from approvals.pages import (
     approvals_site,
     page_router,
 )
-from approvals.tables import ACCESS, DEAD_LETTERS, SOURCES, TABLES
+from approvals.tables import ACCESS, DEAD_LETTERS, SOURCES
+from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, Audit, Role, reads
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
@@ -35,32 +39,26 @@ from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.spellings import keep_noted
 from orderflow_hosting.web.audit_pages import audit_pages
-from orderflow_hosting.web.dead_letter_pages import DeadLetterPages
+from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 
 
-async def run(settings: ApprovalsSettings) -> None:
-    """Serve until stopped."""
-    sidecar = Sidecar(APPROVALS, settings)
-    database = Database(settings.database_url, TABLES)
+async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
+    """Wire the service, then serve until a signal ends it."""
+    database = resources.enter_context(Database(settings.database_url, SCHEMA))
+    sidecar = await resources.enter_async_context(Sidecar(APPROVALS, settings))
+    background = await resources.enter_async_context(BackgroundWork())
     store = SqlApprovalStore(database)
-    handover = Handover(store, DaprOrders(sidecar))
+    handover = Handover(store, DaprOrders(sidecar), background)
     service = ApprovalService(store, handover)
-    letters = DeadLetters(database, DEAD_LETTERS, sidecar)
+    letters = DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id)
     app = DaprApp(settings)
     subscribe(app, service, letters)
-    feed, backfill = ChangeFeed(store), Backfill(store.backfill)
+    feed = ChangeFeed(store)
     http = _http(settings, database, sidecar, store, service, letters, feed)
     handover.start()
-    backfill.start()
-    spelling_index = asyncio.create_task(keep_noted(database, SOURCES))
-    try:
-        await serve(settings, http, app, on_stop=feed.close)
-    finally:
-        spelling_index.cancel()
-        await handover.stop()
-        await backfill.stop()
-        await sidecar.close()
-        database.close()
+    repeat_backfill(store.backfill, background)
+    background.start(partial(keep_noted, database, SOURCES))
+    await serve(settings, http, app, feed.close, database.refusal)
 
 
 def _http(
@@ -83,7 +81,9 @@ def _http(
         settings.board_url,
     )
     audit = Audit(database, ACCESS)
-    letter_pages = DeadLetterPages(site, letters, audit, LETTERS_PATH, REQUESTS_PATH, Role.OPERATOR)
+    letter_pages = DeadLetterPages(
+        site, letters, audit, LETTERS_PATH, Subjects("Order", REQUESTS_PATH), Role.OPERATOR
+    )
     http = http_app(
         approval_router(service),
         dead_letter_router(letters),
@@ -103,4 +103,4 @@ def main() -> None:
     """Start the service process."""
     settings = load(ApprovalsSettings)
     logs.configure("approvals", settings)
-    start(run(settings), settings)
+    start(run, settings)

@@ -28,7 +28,7 @@ from orderflow_hosting.dead_letters import dead_letter_table
 from orderflow_hosting.spellings import Source, index_any_case
 
 TABLES: Final = MetaData()
-DEAD_LETTERS: Final = dead_letter_table(TABLES)
+DEAD_LETTERS: Final = dead_letter_table(TABLES, "order_id")
 ACCESS: Final = access_tables(TABLES)
 
 APPROVALS: Final = Table(

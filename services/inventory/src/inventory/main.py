@@ -1,17 +1,18 @@
 """The composition root of inventory: wires its parts, offers its methods and serves."""
 
-import asyncio
+from contextlib import AsyncExitStack
 
 import structlog
 
 from inventory.api import http_app, offer_methods
 from inventory.config import InventorySettings
 from inventory.gateways import DaprStore
-from inventory.ports import StoreUnavailable, VersionConflict
+from inventory.ports import StoreUnavailable
 from inventory.service import StockService
 from orderflow_contracts.names import INVENTORY
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, reads
+from orderflow_hosting.background import BackgroundWork, Backoff
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.health import health_router
 from orderflow_hosting.process import serve, start
@@ -21,7 +22,8 @@ from orderflow_hosting.web import Site
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-OPENING_PAUSE_SECONDS = 0.5
+OPENING_BACKOFF = Backoff(first=0.5, longest=0.5)
+"""The sidecar usually comes up soon after the service."""
 
 
 class OpeningStock:
@@ -33,15 +35,10 @@ class OpeningStock:
         self._done = False
 
     async def run(self) -> None:
-        """Retry until it is loaded; the sidecar may start after this process."""
-        while not self._done:
-            try:
-                await self._stock.load_opening_stock(self._settings.opening_stock)
-                self._done = True
-                log.info("opening_stock_loaded")
-            except (StoreUnavailable, VersionConflict) as error:
-                log.info("opening_stock_not_loaded", error=str(error))
-                await asyncio.sleep(OPENING_PAUSE_SECONDS)
+        """Load it, unless it was loaded at an earlier start."""
+        await self._stock.load_opening_stock(self._settings.opening_stock)
+        self._done = True
+        log.info("opening_stock_loaded")
 
     async def check(self) -> None:
         """Raise `StoreUnavailable` until it is loaded."""
@@ -49,9 +46,10 @@ class OpeningStock:
             raise StoreUnavailable("the opening stock is not loaded yet")
 
 
-async def run(settings: InventorySettings) -> None:
-    """Serve until stopped."""
-    sidecar = Sidecar(INVENTORY, settings)
+async def run(settings: InventorySettings, resources: AsyncExitStack) -> None:
+    """Wire the service, then serve until a signal ends it."""
+    sidecar = await resources.enter_async_context(Sidecar(INVENTORY, settings))
+    background = await resources.enter_async_context(BackgroundWork())
     store = DaprStore(sidecar)
     stock = StockService(store)
     opening = OpeningStock(stock, settings)
@@ -68,16 +66,12 @@ async def run(settings: InventorySettings) -> None:
     http = http_app(stock, health)
     Access(settings, INVENTORY).install(http)
     Site("Inventory").install(http, [reads()])
-    loading = asyncio.create_task(opening.run())
-    try:
-        await serve(settings, http, app)
-    finally:
-        loading.cancel()
-        await sidecar.close()
+    background.retry(opening.run, "opening_stock_not_loaded", backoff=OPENING_BACKOFF)
+    await serve(settings, http, app)
 
 
 def main() -> None:
     """Start the service process."""
     settings = load(InventorySettings)
     logs.configure("inventory", settings)
-    start(run(settings), settings)
+    start(run, settings)

@@ -1,11 +1,20 @@
-"""Start the service: `python -m orders`."""
+"""Start the service with `python -m orders`, migrate its database with `… migrate`."""
 
 import os
 import signal
+import sys
 
 # Imports take a while, and PID 1 of a container does not get a signal that it has no handler for.
-signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+# A migration that is ended in this way has not been done.
+signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number if sys.argv[1:] else 0))
 
-from orders.main import main  # noqa: E402
+if sys.argv[1:]:
+    from orderflow_hosting.migrations import command
+    from orders.config import OrdersDatabaseSettings, OrdersSettings
+    from orders.migrations import SCHEMA
 
-main()
+    command.run(sys.argv[1:], SCHEMA, OrdersDatabaseSettings, OrdersSettings)
+else:
+    from orders.main import main
+
+    main()

@@ -14,7 +14,7 @@ from orderflow_hosting.setting_types import (
     Seconds,
     WebUrl,
 )
-from orderflow_hosting.settings import ServiceSettings
+from orderflow_hosting.settings import DatabaseSettings, ServiceSettings
 
 _PORTS: Final = LOCAL_PORTS[ORDERS]
 
@@ -27,7 +27,16 @@ Picking = Literal["off", "handed_over", "awaited"]
 """Whether the warehouse is given a task for each paid order, and whether the order waits for it."""
 
 
-class OrdersSettings(ServiceSettings):
+class OrdersDatabaseSettings(DatabaseSettings):
+    """What the commands that migrate the database need."""
+
+    model_config = SettingsConfigDict(env_prefix="ORDERS_")
+
+    database_url: DatabaseUrl = "sqlite:///.orderflow/data/orders.db"
+    """The database of the service: SQLite, or PostgreSQL as `postgresql+psycopg://…`."""
+
+
+class OrdersSettings(OrdersDatabaseSettings, ServiceSettings):
     """Settings of orders, from `ORDERS_…` and the variables that all services share."""
 
     model_config = SettingsConfigDict(env_prefix="ORDERS_", populate_by_name=True)
@@ -36,25 +45,40 @@ class OrdersSettings(ServiceSettings):
     grpc_port: Port = _PORTS.grpc
     dapr_http_port: Port = Field(_PORTS.dapr_http, validation_alias="DAPR_HTTP_PORT")
     dapr_grpc_port: Port = Field(_PORTS.dapr_grpc, validation_alias="DAPR_GRPC_PORT")
-    database_url: DatabaseUrl = "sqlite:///.orderflow/data/orders.db"
     approval_threshold_cents: int = Field(50_000_00, ge=0)
+    """An order with a higher total needs an approval."""
     approval_timeout_seconds: Seconds = Field(24 * 3600, gt=0)
+    """How long an order waits for an approval before it is rejected."""
     retry_timeout_seconds: Seconds = Field(600, gt=0)
+    """How long a failing step of an order is retried."""
     hello_step_seconds: Seconds = Field(2, ge=0)
+    """The length of each of the ten parts of `interactive_hello_workflow`."""
     counter_pause_seconds: Seconds = Field(1, gt=0)
+    """The pause between two counts of `never_ending_workflow`."""
     batch_parallelism: int = Field(20, ge=1, le=500)
+    """How many orders of a batch run at a time, not counting those that wait for approval."""
     picking: Picking = "off"
+    """Whether a paid order gives the warehouse a picking task, and waits until it is done."""
     pickers: tuple[Name, ...] = Field(("warehouse",), min_length=1)
+    """Who gets tasks without an assignee; the person with the fewest open tasks is next."""
     picking_timeout_seconds: Seconds = Field(24 * 3600, gt=0)
+    """How long an order waits for its picking task."""
     low_stock_thresholds: dict[Name, Threshold] = Field(
         default={"paperclip": 10, "cars": 10, "computers": 10}
     )
+    """The items whose stock is monitored, each with its alert threshold in pieces."""
     stock_check_seconds: Seconds = Field(60, gt=0)
+    """The pause between two checks of an item that has enough stock."""
     low_stock_check_seconds: Seconds = Field(15, gt=0)
+    """The pause between two checks of an item that is low on stock."""
     approval_reminder_after: float = Field(0.5, ge=0, lt=1)
+    """The part of the approval time after which a reminder is sent; 0: never."""
     second_approval_threshold_cents: int | None = None
+    """A higher total needs two different approvers; unset: one always suffices."""
     inbox_url: WebUrl = "http://127.0.0.1:8003"
+    """The address of the inbox, to which the pages of the board link."""
     undo_timeout_seconds: Seconds = Field(UNDO_TIMEOUT_SECONDS, gt=0)
+    """How long a failing compensation is retried."""
 
     @field_validator("second_approval_threshold_cents")
     @classmethod

@@ -8,7 +8,7 @@ from orderflow_contracts.orders import Order, OrderStatus, Reason
 def approval_levels(
     total_cents: int, threshold_cents: int, second_threshold_cents: int | None
 ) -> int:
-    """Tell how many people must approve: one over the threshold, two over the second, if any."""
+    """Return how many people must approve: one above the threshold, two above the second."""
     if total_cents <= threshold_cents:
         return 0
     if second_threshold_cents is None or total_cents <= second_threshold_cents:
@@ -17,12 +17,12 @@ def approval_levels(
 
 
 def is_low(available: int, threshold: int) -> bool:
-    """Tell whether somebody should look after an item: under the threshold, not at it."""
+    """Whether an item is low in stock: below the threshold, not at it."""
     return available < threshold
 
 
 def was_decided(order: Order) -> bool:
-    """Tell whether a person's decision is in the order's history: it was approved or denied."""
+    """Whether the order's history holds a decision: approved or denied."""
     return any(
         entry.status is OrderStatus.APPROVED or entry.reason == Reason.DENIED
         for entry in order.history
@@ -31,14 +31,14 @@ def was_decided(order: Order) -> bool:
 
 @dataclass(frozen=True)
 class Ending:
-    """How an order ends: its final status and, unless it is the good end, why."""
+    """How an order ends: its final status and, unless it completed, the reason."""
 
     status: OrderStatus
     reason: Reason | None = None
 
     @property
     def is_good(self) -> bool:
-        """Whether all that was done shall stay done."""
+        """Whether nothing has to be rolled back."""
         return self.status is OrderStatus.COMPLETED
 
 
@@ -48,10 +48,24 @@ UNDO_FAILED = Ending(OrderStatus.NEEDS_ATTENTION, Reason.UNDO_FAILED)
 
 
 def rejected(reason: Reason) -> Ending:
-    """End an order that the rules turn away."""
+    """End an order that a rule rejects."""
     return Ending(OrderStatus.REJECTED, reason)
 
 
 def failed(reason: Reason) -> Ending:
-    """End an order that an error stopped, however often it was tried again."""
+    """End an order whose step failed after all retries."""
     return Ending(OrderStatus.FAILED, reason)
+
+
+class UnknownOrder(Exception):
+    """There is no order with this id."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"there is no order {order_id}")
+
+
+class OrderEnded(Exception):
+    """The order has its final status and cannot change any more."""
+
+    def __init__(self, order_id: str, status: OrderStatus) -> None:
+        super().__init__(f"order {order_id} has ended: it is {status}")

@@ -1,4 +1,4 @@
-"""Dapr behind the ports: inventory, and the events that orders publishes."""
+"""The ports' implementations on Dapr."""
 
 from pydantic import BaseModel
 
@@ -59,7 +59,7 @@ class DaprInventory:
 
 
 class DaprAnnouncer:
-    """Publishes what happened as CloudEvents whose ids let a consumer tell a second delivery."""
+    """Publishes CloudEvents whose ids let a consumer recognise a repeated delivery."""
 
     def __init__(self, sidecar: Sidecar) -> None:
         self._sidecar = sidecar
@@ -71,7 +71,7 @@ class DaprAnnouncer:
         )
 
     async def approval_requested(self, request: ApprovalRequested) -> None:
-        """Publish on `approvals.requested`; a reminder is an event of its own."""
+        """Publish on `approvals.requested`; a reminder has an event id of its own."""
         part = ".reminder" if request.reminder else ""
         await self._publish(names.APPROVALS_REQUESTED, request.order_id, request, part)
 

@@ -1,41 +1,26 @@
-"""Taking up what a process has left: one's own at the start, other replicas' from time to time."""
+"""Resuming what a process has left: all of it at the start, and later what other replicas leave."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from itertools import chain, repeat
+from typing import Final
 
-import structlog
+from orderflow_hosting.background import Backoff, Sleep, retry_until_success
+from orders.attention.service import Attention
+from orders.batches.service import Batches
+from orders.ordering.service import Intake
 
-from orders.attention import Attention
-from orders.batches import Batches
-from orders.intake import Intake
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-LOOK_AGAIN_SECONDS = 60.0
-FIRST_PAUSE_SECONDS = 1.0
+PAUSE_SECONDS: Final = 60.0
+BACKOFF: Final = Backoff(first=1.0, longest=15.0)
 
 
-async def keep_resuming(intake: Intake, batches: Batches, attention: Attention) -> None:
-    """Take up everything once, and then, for as long as the process lives, what others leave.
+async def keep_resuming(
+    intake: Intake, batches: Batches, attention: Attention, sleep: Sleep = asyncio.sleep
+) -> None:
+    """Resume everything once, and then, as long as the process lives, what others leave.
 
     A replica that goes for good leaves work to those that started before it.
     """
-    await _in_the_end(intake.resume)
-    await _in_the_end(batches.resume)
-    await _in_the_end(attention.resume)
-    while True:
-        await asyncio.sleep(LOOK_AGAIN_SECONDS)
-        await _in_the_end(intake.resume_left)
-        await _in_the_end(batches.resume)
-        await _in_the_end(attention.resume)
-
-
-async def _in_the_end(resume: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        try:
-            await resume()
-        except Exception as error:  # noqa: BLE001 # whatever it is, it may pass
-            log.warning("resume_waits", why=str(error))
-            await asyncio.sleep(FIRST_PAUSE_SECONDS)
-        else:
-            return
+    for resume_orders in chain([intake.resume], repeat(intake.resume_left)):
+        for resume in (resume_orders, batches.resume, attention.resume):
+            await retry_until_success(resume, "resume_delayed", backoff=BACKOFF, sleep=sleep)
+        await sleep(PAUSE_SECONDS)

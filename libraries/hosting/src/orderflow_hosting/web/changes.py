@@ -12,8 +12,15 @@ from typing import Final
 
 import structlog
 from fastapi import Request
-from starlette.responses import StreamingResponse
 
+from orderflow_hosting.event_stream import (
+    FOLLOWING,
+    STILL_HERE,
+    EventStream,
+    ServerSentEvent,
+    event_stream,
+    server_sent,
+)
 from orderflow_hosting.problems import Problem, Unavailable
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -26,17 +33,16 @@ STILL_HERE_SECONDS: Final = 10.0
 class Change:
     """Something has changed.
 
-    `version` names what a page made now would show, if the service counts that. `orders` are the
-    ids of the orders that the change is about; none means any.
+    `version` names what a page made now would show, if the service counts that. `subjects` are the
+    ids of what the change is about; none means anything.
     """
 
     version: str = ""
-    orders: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()
 
-    def event(self) -> str:
-        """Format as a server-sent event; its id comes back as `Last-Event-ID`."""
-        number = f"id: {self.version}\n" if self.version else ""
-        return f"event: changed\n{number}data: {' '.join(sorted(self.orders))}\n\n"
+    def event(self) -> ServerSentEvent:
+        """Make the server-sent event of this change."""
+        return server_sent("changed", " ".join(sorted(self.subjects)), self.version or None)
 
 
 def session_key(csrf: str) -> str:
@@ -48,7 +54,7 @@ def change_events(
     request: Request,
     next_change: Callable[[], Awaitable[Change]],
     is_current: Callable[[], Awaitable[bool]],
-) -> StreamingResponse:
+) -> EventStream:
     """Answer with server-sent events: `changed`, at most one a second, while the session lasts.
 
     `next_change` waits for the next change; it raises `StopAsyncIteration` when there are no more.
@@ -59,17 +65,13 @@ def change_events(
     wanted = request.query_params.get("session")
     if wanted is not None and wanted != session_key(request.state.csrf):
         raise Problem(403, "SESSION_CHANGED", "this page is from another session: load it again")
-    return StreamingResponse(
-        _events(next_change, is_current),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    return event_stream(_events(next_change, is_current))
 
 
 async def _events(
     next_change: Callable[[], Awaitable[Change]], is_current: Callable[[], Awaitable[bool]]
-) -> AsyncIterator[str]:
-    yield ": following\n\n"
+) -> AsyncIterator[ServerSentEvent]:
+    yield FOLLOWING
     pause = 0.0  # the first says how it stands: what comes right after it is news
     waiting = asyncio.ensure_future(_wait(next_change))
     try:
@@ -78,7 +80,7 @@ async def _events(
             if not await is_current():
                 return
             if not waiting.done():
-                yield ": still here\n\n"
+                yield STILL_HERE
                 continue
             change = waiting.result()
             if change is None:

@@ -24,14 +24,25 @@ LetterIds = Annotated[
 
 
 @dataclass(frozen=True)
+class Subjects:
+    """What events are about: its name on the page, and where one of them is shown."""
+
+    label: str
+    path: str
+
+
+@dataclass(frozen=True)
 class DeadLetterPages:
-    """Where a service's dead letters are on its site, and where an order of theirs is shown."""
+    """The pages of a service's dead letters.
+
+    `path` is where they are on its site; `subjects` says where their subjects are shown.
+    """
 
     site: Site
     letters: DeadLetters
     audit: Audit
     path: str
-    order_path: str
+    subjects: Subjects
     reader: Role = Role.VIEWER
 
     def router(self) -> APIRouter:
@@ -80,7 +91,7 @@ class DeadLetterPages:
         nothing_chosen = chosen and not outcome.sent and not outcome.failed
         context: dict[str, Any] = {
             "where": self.path,
-            "order_path": self.order_path,
+            "subjects": self.subjects,
             "letters": found.items,
             "next": found.next,
             "after": after,

@@ -56,7 +56,7 @@ def duration(seconds: float | None) -> str:
 
 
 def words(code: object) -> str:
-    """Write a code such as `out_of_stock` in words."""
+    """Write a code such as `not_found` in words."""
     return str(code).replace("_", " ").replace("-", " ").lower() if code is not None else NOTHING
 
 

@@ -1,7 +1,7 @@
 """A service's site: its templates and menu, what its pages load, and how failures look."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from http import HTTPStatus
@@ -40,6 +40,10 @@ WHOLE_PAGE: Final = {
 }
 """What lets the page's script show a whole page in place of the present one."""
 
+TONES: Final[Mapping[str, str]] = {"resent": "good", "done": "good", "waiting": "wait"}
+"""The colours of the statuses that every site shows, as classes of `.badge`."""
+NO_TONES: Final[Mapping[str, str]] = {}
+
 A_YEAR_SECONDS: Final = 365 * 24 * 3600
 
 
@@ -73,12 +77,19 @@ class _Static(StaticFiles):
 class Site:
     """The pages of one service: `page` renders a template of the service's own package.
 
+    `tones` gives each of the service's statuses a colour: `good`, `busy`, `wait`, `quiet`, `bad` or
+    `alarm`; one without is `quiet`.
+
     Every template knows `site`, `user` (who is signed in, or None), `csrf` (the text that a form
     sends along), `path`, `link` (which points a link to another site) and `now`.
     """
 
     def __init__(
-        self, title: str, package: str | None = None, menu: Sequence[MenuItem] = ()
+        self,
+        title: str,
+        package: str | None = None,
+        menu: Sequence[MenuItem] = (),
+        tones: Mapping[str, str] = NO_TONES,
     ) -> None:
         self.title = title
         self.menu = tuple(menu)
@@ -91,7 +102,9 @@ class Site:
             lstrip_blocks=True,
         )
         self._templates.filters.update(FILTERS)
-        self._templates.globals.update(site=self, static=static_url, session_key=session_key)
+        self._templates.globals.update(
+            site=self, static=static_url, session_key=session_key, tones={**TONES, **tones}
+        )
 
     def install(self, app: FastAPI, guards: Sequence[params.Depends] = ()) -> None:
         """Add the static files, the headers, the API's documentation, and pages for problems.

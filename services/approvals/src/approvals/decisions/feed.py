@@ -9,12 +9,9 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import Final
 
-import structlog
-
 from approvals.decisions.ports import Clock, Version, VersionedApprovals
 from orderflow_contracts.fields import now
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+from orderflow_hosting.background import Backoff, retry_until_success
 
 POLL_SECONDS: Final = 0.5
 
@@ -65,19 +62,21 @@ class ChangeFeed:
 
     async def _poll(self) -> None:
         """Poll for ever; the database may be unavailable for a while."""
+        backoff = Backoff(first=POLL_SECONDS, longest=POLL_SECONDS)
         while True:
             self._wake_up.clear()
-            try:
-                version = await self._approvals.version(self._clock())
-            except Exception as error:  # noqa: BLE001 # any failure may be temporary
-                log.warning("approvals_version_not_read", error=str(error))
-            else:
-                if version != self._latest:
-                    self._latest = version
-                    self._notify()
+            await retry_until_success(
+                self._poll_once, "approvals_version_not_read", backoff=backoff
+            )
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_seconds()):
                     await self._wake_up.wait()
+
+    async def _poll_once(self) -> None:
+        version = await self._approvals.version(self._clock())
+        if version != self._latest:
+            self._latest = version
+            self._notify()
 
     def _poll_seconds(self) -> float:
         """Return the time until the next poll: when the next deadline passes, if that is soon."""

@@ -10,8 +10,9 @@ from approvals.decisions.service import ApprovalService
 from approvals.domain import RuleViolation
 from orderflow_contracts import names
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn, DecisionMade
+from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.dapr_app import DaprApp, Refused
-from orderflow_hosting.dead_letters import DeadLetters, readable_order_id
+from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.problems import describe
 
 Message = TypeVar("Message", bound=BaseModel)
@@ -48,7 +49,7 @@ def handlers(service: ApprovalService, letters: DeadLetters) -> dict[str, Handle
                 await use_case(_parse(model, event))
             except RuleViolation as violation:
                 await letters.refuse(topic, event, str(violation), order_id)
-                raise Refused(str(violation), order_id) from violation
+                raise Refused(str(violation), order_id=order_id) from violation
 
         return handle
 

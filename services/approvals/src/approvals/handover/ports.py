@@ -4,9 +4,10 @@ from typing import Protocol
 
 from approvals.domain import Outcome
 from orderflow_contracts.approvals import Decision
+from orderflow_hosting.problems import Unavailable
 
 
-class DecisionNotAccepted(Exception):
+class DecisionNotAccepted(Unavailable):
     """Orders was unreachable or did not know the order yet; the handover must be retried."""
 
 

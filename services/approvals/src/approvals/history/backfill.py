@@ -2,44 +2,34 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
+from itertools import repeat
 from typing import Final
 
 import structlog
 
+from orderflow_hosting.background import BackgroundWork, Sleep
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 BATCH_ROWS: Final = 200
-PAUSE_SECONDS: Final = 0.05
+BATCH_PAUSE_SECONDS: Final = 0.05
+"""Between two batches, so that new decisions are not delayed."""
 POLL_SECONDS: Final = 60.0
 """During a rollout, replicas of the earlier version still write rows."""
 
+Complete = Callable[[int], Awaitable[int]]
+"""Completes at most this many rows; returns how many it has completed."""
 
-class Backfill:
-    """Completes rows in small batches, so that new decisions are not delayed."""
 
-    def __init__(self, complete: Callable[[int], Awaitable[int]]) -> None:
-        self._complete = complete
-        self._task: asyncio.Task[None] | None = None
+def repeat_backfill(complete: Complete, background: BackgroundWork) -> None:
+    """Complete all rows, and look for new ones as long as the process runs."""
+    work = partial(backfill, complete)
+    background.repeat(work, "approvals_backfill_failed", pauses=repeat(POLL_SECONDS))
 
-    def start(self) -> None:
-        """Start; if the database is unavailable, retry."""
-        self._task = asyncio.create_task(self._run())
 
-    async def stop(self) -> None:
-        """Stop; the next start continues."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
-        while True:
-            pause = POLL_SECONDS
-            try:
-                completed = await self._complete(BATCH_ROWS)
-            except Exception as error:  # noqa: BLE001 # any failure may be temporary
-                log.warning("approvals_backfill_failed", error=str(error))
-            else:
-                if completed:
-                    log.info("approvals_backfilled", approvals=completed)
-                    pause = PAUSE_SECONDS
-            await asyncio.sleep(pause)
+async def backfill(complete: Complete, sleep: Sleep = asyncio.sleep) -> None:
+    """Complete rows in small batches until none is left."""
+    while completed := await complete(BATCH_ROWS):
+        log.info("approvals_backfilled", approvals=completed)
+        await sleep(BATCH_PAUSE_SECONDS)

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from approvals.decisions.feed import ChangeFeed
 from approvals.pages.approval_pages import ApprovalPages
@@ -34,7 +34,7 @@ def add_inbox(router: APIRouter, pages: ApprovalPages, feed: ChangeFeed, access:
         return pages.render(request, "request.html", view=view, version=version)
 
     @router.get("/inbox/changes")
-    async def changes(request: Request, _: Viewer) -> StreamingResponse:
+    async def changes(request: Request, _: Viewer) -> Response:
         versions = feed.follow(request.headers.get("Last-Event-ID"))
 
         async def next_change() -> Change:

@@ -9,6 +9,9 @@ AUDIT_PATH: Final = "/inbox/audit"
 LETTERS_PATH: Final = "/inbox/dead-letters"
 REQUESTS_PATH: Final = "/inbox/requests"
 
+TONES: Final = {"approved": "good", "pending": "wait", "denied": "bad"}
+"""The colours of the statuses of requests."""
+
 
 def approvals_site(board_url: str | None) -> Site:
     """Create the site; the menu links to the order board if there is one."""
@@ -20,4 +23,4 @@ def approvals_site(board_url: str | None) -> Site:
     ]
     if board_url is not None:
         menu.append(MenuItem("Orders", board_url.rstrip("/") + "/"))
-    return Site("Approvals", "approvals", menu)
+    return Site("Approvals", "approvals", menu, TONES)

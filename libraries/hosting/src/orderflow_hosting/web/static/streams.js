@@ -8,13 +8,13 @@
   const MOST_UNANSWERED = 2;
 
   // Stands in for an EventSource. The fragment of the address says what concerns the page: changes
-  // of one `order`, or of more than it has `seen`.
+  // of one `subject`, or of more than it has `seen`.
   class Stream extends EventTarget {
     constructor(address) {
       super();
       const url = new URL(address, location.href);
       const concern = new URLSearchParams(url.hash.slice(1));
-      this.order = concern.get("order");
+      this.subject = concern.get("subject");
       this.seen = concern.get("seen");
       url.searchParams.set("session", document.body.dataset.session);
       this.name = url.pathname + url.search;
@@ -83,11 +83,11 @@
       this.onerror?.(new Event("error"));
     }
 
-    change(orders, version) {
+    change(subjects, version) {
       if (this.readyState === EventSource.CLOSED || (version && version === this.seen)) return;
       this.seen = version;
-      if (this.order && orders && !orders.split(" ").includes(this.order)) return;
-      this.dispatchEvent(new MessageEvent("changed", { data: orders, lastEventId: version }));
+      if (this.subject && subjects && !subjects.split(" ").includes(this.subject)) return;
+      this.dispatchEvent(new MessageEvent("changed", { data: subjects, lastEventId: version }));
     }
 
     close() {

@@ -1,0 +1,6 @@
+"""Write the pages of `docs/reference` anew."""
+
+from reference_pages.pages import FOLDER, PAGES
+
+for name, write in PAGES.items():
+    (FOLDER / name).write_text(write(), encoding="utf-8")

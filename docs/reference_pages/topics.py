@@ -1,0 +1,155 @@
+"""The page of topics: the events on the broker, and the methods that services invoke."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import BaseModel, TypeAdapter
+
+from orderflow_contracts import approvals, batches, inventory, names, orders, tasks
+from reference_pages.markdown import code, page, table
+from reference_pages.schemas import Schema, fields_of, link_to, objects_of, text_of, type_of
+
+INTRODUCTION: Final = f"""\
+Events are CloudEvents 1.0 with JSON data, on the component `{names.PUBSUB}`. Dapr wraps a message
+that is no CloudEvent into one. Readers ignore unknown fields. Money is in integer cents, times are
+RFC 3339. An event's subject is the id of its order, batch, task or item.
+
+The sidecar of a subscriber moves an event that the service refuses, or gives up, to the topic
+`{names.dead_letter_topic("<topic>")}`. The same service stores it there as a
+[dead letter](../glossary.md#dead-letter)."""
+
+
+Model = type[BaseModel] | TypeAdapter[inventory.Reserved | inventory.ReservationRejected]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """Who publishes on a topic, and which message."""
+
+    name: str
+    publisher: str
+    message: type[BaseModel]
+
+    @property
+    def event_type(self) -> str:
+        """The CloudEvents type of its events."""
+        return names.event_type(self.name)
+
+
+@dataclass(frozen=True)
+class Method:
+    """What one service invokes on another, and who may."""
+
+    name: str
+    service: str
+    callers: str
+    request: type[BaseModel] | None
+    reply: Model | None
+
+
+ANYONE: Final = "anyone"
+TOPICS: Final = (
+    Topic(names.ORDERS_SUBMITTED, ANYONE, orders.OrderSubmitted),
+    Topic(names.ORDERS_STATUS, names.ORDERS, orders.OrderStatusChanged),
+    Topic(names.ORDERS_BATCH_SUBMITTED, ANYONE, batches.BatchSubmitted),
+    Topic(names.ORDERS_BATCH_STATUS, names.ORDERS, batches.BatchStatusChanged),
+    Topic(names.APPROVALS_REQUESTED, names.ORDERS, approvals.ApprovalRequested),
+    Topic(names.APPROVALS_DECISIONS, ANYONE, approvals.DecisionMade),
+    Topic(names.APPROVALS_WITHDRAWN, names.ORDERS, approvals.ApprovalWithdrawn),
+    Topic(names.TASKS_COMPLETED, ANYONE, tasks.TaskCompleted),
+    Topic(names.INVENTORY_LOW_STOCK, names.ORDERS, inventory.LowStock),
+)
+METHODS: Final = (
+    Method(
+        names.RESERVE,
+        names.INVENTORY,
+        names.ORDERS,
+        inventory.ReserveRequest,
+        inventory.RESERVE_REPLY,
+    ),
+    Method(
+        names.COMMIT, names.INVENTORY, names.ORDERS, inventory.CommitRequest, inventory.Committed
+    ),
+    Method(
+        names.RELEASE, names.INVENTORY, names.ORDERS, inventory.ReleaseRequest, inventory.Released
+    ),
+    Method(names.RESTOCK, names.INVENTORY, names.ORDERS, inventory.RestockRequest, None),
+    Method(names.STOCK, names.INVENTORY, ANYONE, None, inventory.Stock),
+    Method(
+        names.RAISE, names.ORDERS, names.APPROVALS, approvals.RaiseRequest, approvals.RaiseReply
+    ),
+)
+
+
+def topics_page() -> str:
+    """Write the page; raises LookupError where a topic is not described here."""
+    _require_all()
+    overview = table(
+        ("Topic", "Publisher", "Subscriber", "CloudEvents type"),
+        (
+            (code(each.name), each.publisher, _subscriber(each.name), code(each.event_type))
+            for each in TOPICS
+        ),
+    )
+    return page("Topics and methods", INTRODUCTION, overview, *_topics(), *_methods(), *_objects())
+
+
+def _topics() -> Iterator[str]:
+    for topic in TOPICS:
+        yield f"## `{topic.name}`"
+        yield from _message(topic.message.model_json_schema())
+
+
+def _methods() -> Iterator[str]:
+    yield "## Invoked methods"
+    yield "Services invoke each other through their sidecars. Everybody else gets 403 `FORBIDDEN`."
+    rows = ((code(each.name), each.service, each.callers) for each in METHODS)
+    yield table(("Method", "Service", "Callers"), rows)
+    for method in METHODS:
+        yield f"### `{method.name}`"
+        for role, model in (("Request", method.request), ("Reply", method.reply)):
+            if model is not None:
+                yield f"**{role}**"
+                yield from _parts(model)
+
+
+def _parts(model: Model) -> Iterator[str]:
+    schema = _schema(model)
+    if "oneOf" in schema:
+        yield f"{type_of(schema, link_to)}."
+    else:
+        yield from _message(schema)
+
+
+def _message(schema: Schema) -> Iterator[str]:
+    yield text_of(schema)
+    yield fields_of(schema, link_to) if schema.get("properties") else "No fields."
+
+
+def _objects() -> Iterator[str]:
+    yield "## Objects"
+    schemas = {}
+    for model in (*(topic.message for topic in TOPICS), *_models()):
+        schemas.update(_schema(model).get("$defs", {}))
+    yield from objects_of(schemas)
+
+
+def _models() -> Iterator[Model]:
+    for method in METHODS:
+        yield from (model for model in (method.request, method.reply) if model is not None)
+
+
+def _schema(model: Model) -> Schema:
+    return model.json_schema() if isinstance(model, TypeAdapter) else model.model_json_schema()
+
+
+def _subscriber(topic: str) -> str:
+    readers = [app for app, topics in names.SUBSCRIPTIONS.items() if topic in topics]
+    return ", ".join(readers) or ANYONE
+
+
+def _require_all() -> None:
+    constants = {value for name, value in vars(names).items() if name.isupper() and "." in value}
+    if missing := constants - {topic.name for topic in TOPICS}:
+        raise LookupError(f"describe {sorted(missing)} in {__name__}")

@@ -1,0 +1,1 @@
+"""What only the makers of Orderflow need: measurements, a test cluster, stand-in images."""

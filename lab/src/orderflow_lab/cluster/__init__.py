@@ -1,0 +1,1 @@
+"""Kubernetes with Dapr on one machine: a control plane and a node, built from source."""

@@ -1,0 +1,46 @@
+"""Server-sent events: an HTTP answer that lasts until its events end."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+__all__ = [
+    "FOLLOWING",
+    "STILL_HERE",
+    "EventStream",
+    "ServerSentEvent",
+    "event_stream",
+    "server_sent",
+]
+
+EventStream = EventSourceResponse
+
+LINE_END: Final = "\n"
+
+HEADERS: Final = {"Cache-Control": "no-store"}
+
+
+def server_sent(event: str, data: str, event_id: str | None = None) -> ServerSentEvent:
+    """Make an event; its id comes back as `Last-Event-ID` when the client reconnects."""
+    return ServerSentEvent(data, event=event, id=event_id, sep=LINE_END)
+
+
+def comment(text: str) -> ServerSentEvent:
+    """Make a comment, which clients ignore; it shows both sides that the other is there."""
+    return ServerSentEvent(comment=text, sep=LINE_END)
+
+
+FOLLOWING: Final = comment("following")
+"""Comes first, so that a client knows at once that it is let in."""
+STILL_HERE: Final = comment("still here")
+
+
+def event_stream(events: AsyncIterator[ServerSentEvent]) -> EventStream:
+    """Answer with these events.
+
+    The events end the answer when the service stops: the library notices only uvicorn's own
+    handling of signals, which a service's process does not use. Keep-alives are events too, so
+    that whoever makes them can check something each time.
+    """
+    return EventSourceResponse(events, headers=HEADERS, ping=0, sep=LINE_END)

@@ -1,0 +1,1 @@
+"""Schema migrations with Alembic: applied under a lock, and checked when a service starts."""

@@ -1,0 +1,68 @@
+"""The commands of a service that concern its schema, beside the one that starts it."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Final
+
+import structlog
+
+from orderflow_hosting import logs
+from orderflow_hosting.engines import open_engine
+from orderflow_hosting.migrations.runner import migrate, wait_until_migrated
+from orderflow_hosting.migrations.schema import Schema, UnsuitableSchema
+from orderflow_hosting.setting_types import Unusable
+from orderflow_hosting.settings import (
+    NOT_CONFIGURED,
+    DatabaseSettings,
+    ServiceSettings,
+    load,
+    variable_of,
+)
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+COMMANDS: Final = {"migrate": migrate, "wait-until-migrated": wait_until_migrated}
+
+
+def run(
+    arguments: Sequence[str],
+    schema: Schema,
+    settings: type[DatabaseSettings],
+    service: type[ServiceSettings],
+) -> None:
+    """Run `migrate` or `wait-until-migrated`, or end the process with a line that says why not.
+
+    `settings` is what these commands need of all the settings of the service.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
+    work = COMMANDS.get(arguments[0]) if len(arguments) == 1 else None
+    if work is None:
+        commands = " or ".join(COMMANDS)
+        sys.stderr.write(f"usage: python -m {schema.service} [{commands}]\n")
+        raise SystemExit(os.EX_USAGE)
+    given = load(settings, service=service)
+    logs.configure(schema.service, given)
+    try:
+        engine = open_engine(given.database_url)
+        try:
+            work(engine, schema)
+        finally:
+            engine.dispose()
+    except Unusable as error:
+        _end(arguments[0], f"{variable_of(settings, error.field)}: {error}", 1)
+    except UnsuitableSchema as error:
+        _end(arguments[0], str(error), NOT_CONFIGURED)
+
+
+def _end(command: str, why: str, code: int) -> None:
+    sys.stderr.write(f"cannot {command}: {why}\n")
+    raise SystemExit(code) from None
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    """End at once: what was begun is rolled back. The code tells a job that it is not done."""
+    os._exit(128 + number)

@@ -1,0 +1,50 @@
+"""Writes a new revision: `python -m orderflow_hosting.migrations.new orders "add a delivery date"`.
+
+It compares the service's models with a fresh database of all revisions so far. What it writes is a
+draft, for Alembic takes a renamed column for two, and does not see triggers.
+"""
+
+import argparse
+import sys
+import tempfile
+import warnings
+from importlib import import_module
+from pathlib import Path
+
+from alembic import command
+from sqlalchemy import MetaData
+
+from orderflow_hosting.engines import open_engine
+from orderflow_hosting.migrations.lock import exclusive
+from orderflow_hosting.migrations.revisions import configuration
+from orderflow_hosting.migrations.schema import Schema
+
+
+def write_revision(schema: Schema, models: list[MetaData], name: str) -> Path:
+    """Write the revision that follows the newest one, and return its file."""
+    number = f"{int(schema.needed) + 1:04}"
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "autogenerate skipping", UserWarning)
+        engine = open_engine(f"sqlite:///{folder}/fresh.db")
+        with exclusive(engine) as connection:
+            config = configuration(connection, schema.versions)
+            command.upgrade(config, "head")
+            config.attributes["models"] = models
+            command.revision(config, name, autogenerate=True, rev_id=number)
+        engine.dispose()
+    return next(schema.versions.glob(f"r{number}_*.py"))
+
+
+def main() -> None:
+    """Read what to write from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m orderflow_hosting.migrations.new")
+    parser.add_argument("service", help="the package of a service, such as orders")
+    parser.add_argument("name", help='what changes, such as "add a delivery date"')
+    given = parser.parse_args()
+    schema: Schema = import_module(f"{given.service}.migrations").SCHEMA
+    models = list(import_module(f"{given.service}.migrations.models").MODELS)
+    sys.stdout.write(f"{write_revision(schema, models, given.name)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Runs a service's Dapr workflows: see the README beside this package."""

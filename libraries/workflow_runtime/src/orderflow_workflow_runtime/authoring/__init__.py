@@ -1,0 +1,1 @@
+"""What workflow code may import: typed tasks, payloads, retry policies, compensation."""

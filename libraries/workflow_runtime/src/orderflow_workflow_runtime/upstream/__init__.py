@@ -1,0 +1,1 @@
+"""Workarounds for faults of Dapr and its SDK, a module each."""

@@ -1,0 +1,1 @@
+"""The revisions of approvals' schema, each once and for all."""

@@ -1,0 +1,1 @@
+"""Orders that need a person: which compensations failed, and trying them again."""

@@ -1,0 +1,1 @@
+"""Batches of orders: taken in whole, run side by side, summarised."""

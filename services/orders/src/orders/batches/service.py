@@ -1,0 +1,218 @@
+"""Use cases of batches: submit, run, resume, stop and conclude."""
+
+import contextlib
+import hashlib
+from functools import partial
+
+import structlog
+from cloudevents.http import CloudEvent
+from pydantic import ValidationError
+
+from orderflow_contracts.batches import BatchStatus, BatchSubmitted
+from orderflow_contracts.fields import readable_order_id
+from orderflow_contracts.names import ORDERS_SUBMITTED
+from orderflow_contracts.orders import OrderSubmitted, Reason
+from orderflow_hosting.background import BackgroundWork
+from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.problems import describe
+from orderflow_workflow_runtime.instances import RuntimeStatus
+from orderflow_workflow_runtime.ports import AlreadyRunning, Engine, EngineUnavailable
+from orderflow_workflow_runtime.starting import start_once
+from orders import workflow_names as names
+from orders.batches.messages import BatchRun
+from orders.batches.store import BatchStore, Entry, KeptBatch, OpenBatch
+from orders.config import OrdersSettings
+from orders.ordering.feed import StatusFeed
+from orders.ordering.messages import OrderPolicy, OrderRun
+from orders.ordering.undo import OrderUndo
+from orders.ports import Announcer
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Batches:
+    """Submits, stops, resumes and concludes batches."""
+
+    def __init__(
+        self,
+        settings: OrdersSettings,
+        store: BatchStore,
+        engine: Engine,
+        announcer: Announcer,
+        feed: StatusFeed,
+        order_undo: OrderUndo,
+        letters: DeadLetters,
+        background: BackgroundWork,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._engine = engine
+        self._announcer = announcer
+        self._feed = feed
+        self._order_undo = order_undo
+        self._letters = letters
+        self._background = background
+
+    async def submit(self, batch: BatchSubmitted) -> None:
+        """Store a batch and start it. Submitting it again has no further effect.
+
+        Raises `OtherBatchContent`, and `EngineUnavailable` when the batch is stored but its
+        workflow could not be started: submit it again, or leave it to `resume`.
+        """
+        kept = await self._store.keep(batch.batch_id, entries_of(batch))
+        if kept.is_new:
+            log.info("batch_accepted", batch_id=batch.batch_id, orders=len(batch.orders))
+        if kept.status.is_final:
+            return
+        if (
+            kept.status is BatchStatus.RECEIVED
+        ):  # also for a repeated event: the first one may have failed half-way
+            await self._tell_first(batch.batch_id, kept)
+        await self.take_up(batch.batch_id, is_stopped=kept.is_stopped)
+
+    async def take_up(self, batch_id: str, *, is_stopped: bool) -> None:
+        """Start the workflow of an unfinished batch unless it is running.
+
+        If the workflow was stopped, the batch's orders are rolled back.
+        """
+        instance = await self._engine.instance(instance_of(batch_id), payloads=False)
+        is_its_own = instance is not None and instance.name == names.ORDER_BATCH
+        if is_stopped:
+            self._see_to_its_end(batch_id)
+        elif instance is None or not is_its_own:
+            await self._start(batch_id)
+        elif instance.runtime_status.is_finished:
+            has_failed = instance.runtime_status is RuntimeStatus.FAILED
+            await self.stop(
+                batch_id, Reason.WORKFLOW_FAILED if has_failed else Reason.TERMINATED_BY_OPERATOR
+            )
+
+    async def stop(self, batch_id: str, reason: Reason = Reason.TERMINATED_BY_OPERATOR) -> bool:
+        """Roll back the orders of a stopped batch and end it; return False if it has ended."""
+        if not await self._store.stop(batch_id, reason):
+            return False
+        log.warning("stopped_batch_undone", batch_id=batch_id, reason=reason)
+        self._see_to_its_end(batch_id)
+        return True
+
+    async def is_open(self, batch_id: str) -> bool:
+        """Whether there is such a batch and it has not ended."""
+        return any(batch.batch_id == batch_id for batch in await self._store.unfinished())
+
+    async def left_to_run(self, batch_id: str) -> list[str]:
+        """Mark a batch as running and return its orders that have not started."""
+        was_running, left = await self._store.open(batch_id)
+        if not was_running:
+            return left
+        return [order_id for order_id in left if await self._engine.instance(order_id) is None]
+
+    async def conclude(self, batch_id: str) -> bool:
+        """Record and publish a batch's end if all its orders have ended; return whether it did."""
+        for order_id in await self._store.left_to_end(batch_id):
+            instance = await self._engine.instance(order_id, payloads=False)
+            if instance is None:
+                await self._run_again(batch_id, order_id)
+            elif instance.runtime_status.is_finished:
+                await self._order_undo.undo(order_id, instance)
+        return await self._end(batch_id)
+
+    async def resume(self) -> None:
+        """Resume the batches that an earlier process or another replica left unfinished."""
+        for batch in await self._store.unfinished():
+            batch_id = batch.batch_id
+            take_up = partial(self._take_up_left, batch)
+            self._background.retry(take_up, "batch_resume_delayed", key=batch_id, batch_id=batch_id)
+
+    async def _take_up_left(self, batch: OpenBatch) -> None:
+        await self.take_up(batch.batch_id, is_stopped=batch.stopped_as is not None)
+
+    async def _tell_first(self, batch_id: str, kept: KeptBatch) -> None:
+        """Send first statuses to the feed, and each refused entry to the dead letters."""
+        for first in kept.first:
+            self._feed.publish(first)
+            if first.change.status.is_final:
+                await self._announcer.status_changed(first.change)
+        for entry in kept.refused:
+            await self._refuse(batch_id, entry)
+
+    async def _refuse(self, batch_id: str, entry: Entry) -> None:
+        reason = f"invalid: {entry.fault}"
+        if entry.order is not None:
+            reason = f"order {entry.order_id} exists with other content"
+        log.warning("batch_entry_refused", batch_id=batch_id, order_id=entry.order_id, why=reason)
+        attributes = {
+            "id": f"{batch_id}.{entry.number}",
+            "type": "com.orderflow.batch-entry.v1",
+            "source": "/orderflow/orders",
+        }
+        event = CloudEvent(attributes, entry.data)
+        await self._letters.refuse(ORDERS_SUBMITTED, event, reason, entry.order_id)
+
+    async def _start(self, batch_id: str) -> None:
+        run = BatchRun(
+            batch_id=batch_id,
+            parallelism=self._settings.batch_parallelism,
+            **OrderPolicy.of(self._settings).model_dump(),
+        )
+        await start_once(self._engine, names.ORDER_BATCH, instance_of(batch_id), run)
+
+    async def _run_again(self, batch_id: str, order_id: str) -> None:
+        """Start again an order that was lost with the engine's last writes."""
+        log.warning("lost_run_started_again", order_id=order_id, batch_id=batch_id)
+        run = OrderRun(
+            order_id=order_id,
+            run_id=run_id_of(batch_id, order_id),
+            **OrderPolicy.of(self._settings).model_dump(),
+        )
+        with contextlib.suppress(AlreadyRunning):
+            await self._engine.start(names.ORDER_PROCESSING, order_id, run)
+
+    def _see_to_its_end(self, batch_id: str) -> None:
+        end = partial(self._bring_to_an_end, batch_id)
+        self._background.retry(end, "batch_end_delayed", key=batch_id, batch_id=batch_id)
+
+    async def _bring_to_an_end(self, batch_id: str) -> None:
+        """Roll back the orders of a stopped batch, started or not, and end the batch."""
+        has_failed = await self._store.stopped_as(batch_id) == Reason.WORKFLOW_FAILED
+        for order_id in await self._store.left_to_end(batch_id):
+            instance = await self._engine.instance(order_id, payloads=False)
+            await self._order_undo.undo(order_id, instance, has_failed=has_failed)
+        if not await self._end(batch_id):
+            raise EngineUnavailable(f"orders of batch {batch_id} are being undone")
+
+    async def _end(self, batch_id: str) -> bool:
+        ended = await self._store.conclude(batch_id)
+        if ended is None:
+            return False
+        await self._announcer.batch_ended(ended)
+        counts = {status.value: count for status, count in ended.counts.items()}
+        log.info("batch_ended", batch_id=batch_id, status=ended.status, counts=counts)
+        return True
+
+
+def instance_of(batch_id: str) -> str:
+    """Return the instance id of a batch's workflow."""
+    return f"{names.BATCH_PREFIX}{batch_id}"
+
+
+def run_id_of(batch_id: str, order_id: str) -> str:
+    """Return the run id of an order in a batch. It never changes, so a restarted run continues."""
+    return hashlib.sha256(f"{batch_id}/{order_id}".encode()).hexdigest()[:32]
+
+
+def entries_of(batch: BatchSubmitted) -> list[Entry]:
+    """Parse a batch's entries: each becomes an order, or carries the error found in it."""
+    return [_entry(batch.batch_id, number, data) for number, data in enumerate(batch.orders, 1)]
+
+
+def _entry(batch_id: str, number: int, data: object) -> Entry:
+    if isinstance(data, dict) and data.get("order_id") is None:
+        data = {**data, "order_id": f"{batch_id}-{number}"}
+    order_id = readable_order_id(data)
+    if order_id == instance_of(batch_id):
+        return Entry(number, data, None, fault=f"order_id: {order_id} is the batch's own")
+    try:
+        order = OrderSubmitted.model_validate(data)
+    except ValidationError as error:
+        return Entry(number, data, order_id, fault=describe(error))
+    return Entry(number, data, order.order_id, order)

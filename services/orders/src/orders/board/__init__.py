@@ -1,0 +1,1 @@
+"""The board: orders found, counted and shown to people in a browser."""

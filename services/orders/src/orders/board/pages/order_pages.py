@@ -1,0 +1,185 @@
+"""An order's own page: its story, its money, the stock it holds, and what can be done about it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from orderflow_contracts.attention import OrderAttention
+from orderflow_contracts.orders import Order, OrderStatus
+from orderflow_contracts.tasks import Task
+from orderflow_hosting.access import Role, form, page
+from orderflow_hosting.problems import Problem
+from orderflow_hosting.web import Site
+from orderflow_workflow_runtime.instances import HistoryEvent
+from orderflow_workflow_runtime.ports import EngineUnavailable, NoSuchInstance
+from orders import workflow_names as names
+from orders.board.store import BoardStore
+from orders.board.timeline import timeline
+from orders.domain import OrderEnded, UnknownOrder
+from orders.order_ids import PathOrderId
+from orders.ordering.service import Intake
+from orders.ordering.store import OrderStore
+from orders.payments.ledger import LedgerProvider
+from orders.tasks.store import TaskStore
+
+HISTORY_SECONDS: Final = 3.0
+"""So long a page waits for the engine; without it the statuses tell the story."""
+
+SAID: Final[Mapping[str, tuple[str, str]]] = {
+    "placed": ("good", "The order is placed."),
+    "cancel": ("wait", "It was asked to cancel this order. It stops before its next step."),
+    "retry": ("wait", "What is left is being undone again."),
+}
+SETTLED: Final = "It holds nothing any more: everything is undone."
+_HELD: Final = frozenset(
+    {
+        OrderStatus.RESERVED,
+        OrderStatus.AWAITING_APPROVAL,
+        OrderStatus.APPROVED,
+        OrderStatus.PAID,
+    }
+)
+
+
+class Histories(Protocol):
+    """What tells the histories of workflows."""
+
+    async def history(self, instance_id: str) -> list[HistoryEvent]:
+        """Read a history. Raises `NoSuchInstance` or `EngineUnavailable`."""
+        ...
+
+
+class Attends(Protocol):
+    """What knows of orders that need attention."""
+
+    async def of(self, order_id: str) -> OrderAttention | None:
+        """Tell how an order stands; None unless it needs attention."""
+        ...
+
+
+@dataclass(frozen=True)
+class OrderPages:
+    """What an order's page is made of."""
+
+    site: Site
+    store: OrderStore
+    board: BoardStore
+    payments: LedgerProvider
+    tasks: TaskStore
+    intake: Intake
+    histories: Histories
+    attention: Attends
+    inbox_url: str
+
+    def router(self) -> APIRouter:
+        """Serve the page, and cancelling."""
+        router = APIRouter(prefix="/board/orders/{order_id}", include_in_schema=False)
+
+        @router.get("", dependencies=[page()])
+        async def show(request: Request, order_id: PathOrderId) -> Response:
+            context = await self._context(await self._known(order_id))
+            said = SAID.get(request.query_params.get("done", ""))
+            shown = {"tone": said[0], "text": said[1]} if said else None
+            return self.site.page(request, "order.html", said=shown, **context)
+
+        @router.get("/cancel", dependencies=[page(Role.OPERATOR)])
+        async def confirm_cancel(request: Request, order_id: PathOrderId) -> Response:
+            order = await self._known(order_id)
+            if order.status.is_final:
+                raise Problem(409, "ORDER_ENDED", str(OrderEnded(order_id, order.status)))
+            return self.site.page(request, "cancel-order.html", order=order)
+
+        @router.post("/cancel", dependencies=[form(Role.OPERATOR, "order.cancel")])
+        async def cancel(order_id: PathOrderId) -> Response:
+            try:
+                await self.intake.cancel(order_id)
+            except UnknownOrder as error:
+                raise Problem(404, "ORDER_NOT_FOUND", str(error)) from error
+            except OrderEnded as error:
+                raise Problem(409, "ORDER_ENDED", str(error)) from error
+            return RedirectResponse(f"/board/orders/{order_id}?done=cancel", status_code=303)
+
+        return router
+
+    async def _known(self, order_id: str) -> Order:
+        order = await self.store.order(order_id)
+        if order is None:
+            raise Problem(404, "ORDER_NOT_FOUND", str(UnknownOrder(order_id)))
+        return order
+
+    async def _context(self, order: Order) -> dict[str, Any]:
+        order_id, status = order.order_id, order.status
+        attention = await self._attention(order)
+        told = await self._told(order_id, retries=attention.retries if attention else 0)
+        payments = await self.payments.entries(order_id)
+        needs_retry = attention is not None and attention.settled_at is None
+        is_retrying = attention is not None and attention.retrying_since is not None
+        asked = await self.board.cancel_requested_at(order_id)
+        signs = {"charge": 1, "refund": -1}
+        return {
+            "order": order,
+            "entries": timeline(order, *(told or {}).values()),
+            "workflow_ids": list(told or {}),
+            "is_engine_there": told is not None,
+            "payments": [payment for payment in payments if payment.amount_cents],
+            "kept_cents": sum(signs[each.kind] * each.amount_cents for each in payments),
+            "stock": SETTLED if attention and attention.settled_at else stock_held(status),
+            "holds": status in _HELD,
+            "task": await self._task(order_id),
+            "batch_id": await self.board.batch_of(order_id),
+            "attention": attention,
+            "cancel_requested_at": asked,
+            "can_cancel": not status.is_final and asked is None,
+            "can_retry": needs_retry and not is_retrying,
+            "approval_url": self._approval_url(order),
+            "is_live": not status.is_final or is_retrying,
+        }
+
+    async def _attention(self, order: Order) -> OrderAttention | None:
+        if order.status is not OrderStatus.NEEDS_ATTENTION:
+            return None
+        return await self.attention.of(order.order_id)
+
+    async def _task(self, order_id: str) -> Task | None:
+        return await self.tasks.task(f"{names.PICK_TASK_PREFIX}{order_id}")
+
+    async def _told(self, order_id: str, retries: int) -> dict[str, Sequence[HistoryEvent]] | None:
+        """Read the histories of an order's workflows; None while the engine does not answer."""
+        undo = f"{names.UNDO_PREFIX}{order_id}"
+        ids = [order_id, undo, *(f"{undo}.{retry}" for retry in range(1, retries + 1))]
+        try:
+            async with asyncio.timeout(HISTORY_SECONDS):
+                found = await asyncio.gather(*map(self._history, ids))
+        except (TimeoutError, EngineUnavailable):
+            return None
+        return {name: events for name, events in zip(ids, found, strict=True) if events}
+
+    async def _history(self, instance_id: str) -> Sequence[HistoryEvent]:
+        try:
+            return await self.histories.history(instance_id)
+        except NoSuchInstance:
+            return ()
+
+    def _approval_url(self, order: Order) -> str | None:
+        asked = any(entry.status is OrderStatus.AWAITING_APPROVAL for entry in order.history)
+        if not asked:
+            return None
+        return f"{self.inbox_url.rstrip('/')}/inbox/requests/{quote(order.order_id, safe='')}"
+
+
+def stock_held(status: OrderStatus) -> str:
+    """Say what an order holds of the stock with this status."""
+    if status in _HELD:
+        return "These goods are set aside for it:"
+    if status is OrderStatus.RECEIVED:
+        return "Nothing is set aside for it yet."
+    if status is OrderStatus.COMPLETED:
+        return "It holds nothing any more: its goods have left the shelf."
+    if status is OrderStatus.NEEDS_ATTENTION:
+        return "It may hold goods still: not everything could be undone."
+    return "It holds nothing."

@@ -1,0 +1,109 @@
+"""Stock levels for pages, which do without them while inventory is away."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import grpc.aio
+import structlog
+
+from orderflow_contracts.inventory import RestockRequest, Stock
+from orderflow_hosting.problems import Problem
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+WHOLE: Final = 100.0
+
+
+class Shelf(Protocol):
+    """Inventory, as pages use it."""
+
+    async def stock(self) -> Stock:
+        """Tell what lies on the shelf."""
+        ...
+
+    async def restock(self, request: RestockRequest) -> Stock:
+        """Put goods on the shelf."""
+        ...
+
+
+class Stocks:
+    """Reads the stock, or tells that it is not known right now."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+
+    async def read(self) -> Stock | None:
+        """Read the stock; None while inventory does not answer."""
+        try:
+            return await self._shelf.stock()
+        except (grpc.aio.AioRpcError, Problem) as error:
+            log.warning("stock_unknown", why=_why(error))
+            return None
+
+    async def put(self, request: RestockRequest) -> None:
+        """Add stock. Raises `Problem`."""
+        try:
+            await self._shelf.restock(request)
+        except grpc.aio.AioRpcError as error:
+            detail = f"inventory did not answer: {_why(error)}; check whether the stock was added"
+            raise Problem(503, "INVENTORY_UNAVAILABLE", detail) from error
+
+
+@dataclass(frozen=True)
+class Level:
+    """An item's pieces: those that are there, and those that were sold.
+
+    Every `…_part` is a share in percent of all of these.
+    """
+
+    item: str
+    on_hand: int
+    reserved: int
+    available: int
+    sold: int
+    unit_price_cents: int | None
+
+    @property
+    def _all(self) -> int:
+        return max(self.available, 0) + self.reserved + self.sold
+
+    @property
+    def available_part(self) -> float:
+        """The share that can be ordered."""
+        return _part(self.available, self._all)
+
+    @property
+    def reserved_part(self) -> float:
+        """The share that is set aside."""
+        return _part(self.reserved, self._all)
+
+    @property
+    def sold_part(self) -> float:
+        """The share that was sold."""
+        return _part(self.sold, self._all)
+
+
+def levels(stock: Stock, sold: Mapping[str, int]) -> list[Level]:
+    """Put stock and sales together, by item. Pure."""
+    return [
+        Level(
+            item=each.item,
+            on_hand=each.on_hand,
+            reserved=each.reserved,
+            available=each.available,
+            sold=sold.get(each.item, 0),
+            unit_price_cents=each.unit_price_cents,
+        )
+        for each in stock.items
+    ]
+
+
+def _part(pieces: int, whole: int) -> float:
+    return round(WHOLE * max(pieces, 0) / whole, 2) if whole else 0.0
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return str(error.details() or error.code().name)
+    return str(error)

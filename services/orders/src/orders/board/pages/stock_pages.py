@@ -1,0 +1,79 @@
+"""The stock: what is on hand, reserved and sold of each item, and putting more on the shelf."""
+
+import re
+import uuid
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from orderflow_contracts.inventory import RestockRequest
+from orderflow_contracts.numbers import read_whole_number
+from orderflow_hosting.access import Role, form, name_subject, page
+from orderflow_hosting.problems import Problem, invalid_input
+from orderflow_hosting.refused_forms import refused_form
+from orderflow_hosting.web import Site
+from orders.board.pages.stock_levels import Stocks, levels
+from orders.board.store import BoardStore
+
+_KEY: Final = re.compile(r"[0-9a-f]{32}")
+MOST_PIECES: Final = 1_000_000
+FIRST_UNKNOWN: Final = 500
+"""From this HTTP status on, a refusal does not say whether something was done."""
+NOT_PIECES: Final = (
+    "Quantity to add: type a whole number from 1 to 1000000 in plain digits, "
+    "without comma, point or space."
+)
+
+
+def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
+    """Serve the stock."""
+    router = APIRouter(prefix="/board/stock", include_in_schema=False)
+
+    async def shown(
+        request: Request, status_code: int = 200, error: str = "", item: str = "", pieces: str = ""
+    ) -> Response:
+        stock, sold = await stocks.read(), await board.sold()
+        return site.page(
+            request,
+            "stock.html",
+            status_code,
+            levels=None if stock is None else levels(stock, sold),
+            sold=sold,
+            key=uuid.uuid4().hex,
+            restocked="restocked" in request.query_params,
+            error=error,
+            typed_item=item,
+            typed_quantity=pieces,
+        )
+
+    @router.get("", dependencies=[page()])
+    async def show(request: Request) -> Response:
+        typed, action = refused_form(request), "/board/stock/restock"
+        item, pieces = typed.value(action, "item"), typed.value(action, "quantity")
+        return await shown(request, item=item, pieces=pieces)
+
+    @router.post("/restock", dependencies=[form(Role.OPERATOR, "stock.restock")])
+    async def restock(request: Request) -> Response:
+        sent = await request.form()
+        item, pieces, key = (
+            str(sent.get(name, "")).strip() for name in ("item", "quantity", "key")
+        )
+        name_subject(request, item)
+        quantity = read_whole_number(pieces) or 0
+        if not 1 <= quantity <= MOST_PIECES or not _KEY.fullmatch(key):
+            request.state.problem_code = "INVALID_INPUT"
+            return await shown(request, 422, NOT_PIECES, item, pieces)
+        try:
+            await stocks.put(RestockRequest(item=item, quantity=quantity, restock_id=key))
+        except ValidationError as error:
+            raise invalid_input(error.errors()) from error
+        except Problem as problem:
+            if problem.status >= FIRST_UNKNOWN:
+                raise  # it may have been done: only this very form may be sent again
+            request.state.problem_code = problem.code
+            return await shown(request, problem.status, problem.detail, item, pieces)
+        return RedirectResponse("/board/stock?restocked=1", status_code=303)
+
+    return router

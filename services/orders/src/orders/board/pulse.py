@@ -1,0 +1,83 @@
+"""Tells open pages that something has changed, with one follower of the feed for all of them."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from orderflow_hosting.web import Change
+from orders.ordering.feed import StatusFeed
+
+IDLE_SECONDS: Final = 60.0
+"""So long after the last page has asked, the feed is followed no more."""
+MOST_NAMED: Final = 100
+"""An event names no more orders than these; beyond, it is about any order."""
+
+
+class Pulse:
+    """Counts the changes of orders, for as long as some page wants to know of them."""
+
+    def __init__(self, feed: StatusFeed) -> None:
+        self._feed = feed
+        self._beats = 0
+        self._latest: deque[str] = deque(maxlen=MOST_NAMED)
+        self._next = asyncio.Event()
+        self._waiting = 0
+        self._wanted_at = 0.0
+        self._follower: asyncio.Task[None] | None = None
+
+    def listener(self) -> Callable[[], Awaitable[Change]]:
+        """Return what waits for the next change since it returned last; the first is at once.
+
+        So a page learns of what changed between its making and its listening. Waiting raises
+        `StopAsyncIteration` when the service stops.
+        """
+        seen = self._beats - 1 - MOST_NAMED
+
+        async def next_change() -> Change:
+            nonlocal seen
+            former, seen = seen, await self._beyond(seen)
+            return Change(subjects=self._orders(seen - former))
+
+        return next_change
+
+    def _orders(self, changes: int) -> frozenset[str]:
+        """Name the orders of so many latest changes; nobody remembers more than `MOST_NAMED`."""
+        if changes > len(self._latest):
+            return frozenset()
+        return frozenset(list(self._latest)[-changes:])
+
+    async def _beyond(self, seen: int) -> int:
+        self._wanted_at = asyncio.get_running_loop().time()
+        self._waiting += 1
+        try:
+            if self._follower is None:
+                self._follower = asyncio.create_task(self._count())
+            while self._beats <= seen:
+                if self._follower is None:
+                    raise StopAsyncIteration
+                await self._next.wait()
+        finally:
+            self._waiting -= 1
+        return self._beats
+
+    async def _count(self) -> None:
+        try:
+            async for kept in self._feed.follow(None):
+                if kept is not None:
+                    self._beats += 1
+                    self._latest.append(kept.change.order_id)
+                    self._wake()
+                elif self._is_idle():
+                    return
+        finally:
+            self._follower = None
+            self._wake()
+
+    def _wake(self) -> None:
+        awaited, self._next = self._next, asyncio.Event()
+        awaited.set()
+
+    def _is_idle(self) -> bool:
+        age = asyncio.get_running_loop().time() - self._wanted_at
+        return not self._waiting and age > IDLE_SECONDS

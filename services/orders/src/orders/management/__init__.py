@@ -1,0 +1,1 @@
+"""Management of workflows, and two workflows to try it on."""

@@ -1,0 +1,359 @@
+"""The use cases of an operator: start, look at, steer, wait for and forget workflow instances."""
+
+import asyncio
+import uuid
+from bisect import bisect_right
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+
+from orderflow_contracts.fields import now
+from orderflow_workflow_runtime.instances import HistoryEvent, Instance, RuntimeStatus
+from orderflow_workflow_runtime.ports import AlreadyRunning, ManagedEngine, NoSuchInstance
+from orders import workflow_names as names
+from orders.batches.service import Batches
+from orders.management.messages import Count
+from orders.ordering.store import OrderStore
+from orders.ordering.undo import OrderUndo
+from orders.tasks.messages import TaskOrder
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+READS_AT_ONCE: Final = 16
+_RESERVED: Final = {
+    names.UNDO_PREFIX: "orders",
+    names.PICK_PREFIX: "orders",
+    names.BATCH_PREFIX: "batches",
+    names.MONITOR_PREFIX: "items",
+}
+"""What instance ids of the service's own begin with, and for what they are kept."""
+TAKEN_BY_A_PATH: Final = "start"
+"""`POST /workflows/start/…` would hide an instance of this name."""
+IDS_AT_ONCE: Final = 20_000
+"""So many ids fit into the 4 MiB of an answer."""
+
+
+class UnknownInstance(Exception):
+    """There is no instance with this id."""
+
+    def __init__(self, instance_id: str) -> None:
+        super().__init__(f"there is no workflow instance {instance_id}")
+
+
+class UnknownWorkflow(Exception):
+    """There is no workflow of this name to start."""
+
+
+class InstanceExists(Exception):
+    """The id is taken."""
+
+
+class NotRunning(Exception):
+    """The instance has finished: nothing can be done to it any more."""
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(f"{instance.instance_id} has finished: it is {instance.runtime_status}")
+
+
+class StillRunning(Exception):
+    """The instance has not finished, and what was asked needs that."""
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(f"{instance.instance_id} is {instance.runtime_status}")
+
+
+class InvalidInput(Exception):
+    """A workflow cannot be started with this input."""
+
+
+class Protected(Exception):
+    """What was asked would break the promises of an order."""
+
+
+class Management:
+    """What an operator can do. All may raise `EngineUnavailable`."""
+
+    def __init__(
+        self,
+        engine: ManagedEngine,
+        store: OrderStore,
+        order_undo: OrderUndo,
+        batches: Batches | None = None,
+        *,
+        counter_pause_seconds: float,
+    ) -> None:
+        self._engine = engine
+        self._order_undo = order_undo
+        self._batches = batches
+        self._store = store
+        self._pause_seconds = counter_pause_seconds
+
+    async def start(
+        self, workflow: str, instance_id: str | None, payload: Any, *, replace: bool = False
+    ) -> str:
+        """Start an instance and return its id.
+
+        An id that is in use, or was, is refused: nobody overwrites a history by accident. With
+        `replace`, one that has finished gives way. Raises pydantic's `ValidationError` for a task
+        that is not written as one.
+        """
+        if workflow == names.ORDER_BATCH:
+            raise Protected(f"{workflow} is started by publishing on orders.batch-submitted")
+        if workflow in names.ORDER_WORKFLOWS:
+            raise Protected(f"{workflow} is started by placing an order: POST /orders")
+        if workflow == names.STOCK_MONITOR:
+            raise Protected(f"{workflow} is started with the service, once for each item")
+        if workflow not in {names.INTERACTIVE_HELLO, names.NEVER_ENDING, names.TASK_PROCESSING}:
+            raise UnknownWorkflow(f"there is no workflow {workflow}")
+        if workflow == names.NEVER_ENDING:
+            payload = self._count(payload)
+        if workflow == names.TASK_PROCESSING:
+            payload = TaskOrder.model_validate(payload)
+        wanted = instance_id or uuid.uuid4().hex
+        if instance_id is not None:
+            await self._check_free(wanted, replace=replace)
+        try:
+            await self._engine.start(workflow, wanted, payload)
+        except AlreadyRunning as error:
+            raise InstanceExists(f"{wanted} is active") from error
+        log.info("workflow_started", instance_id=wanted, workflow=workflow)
+        return wanted
+
+    async def status(self, instance_id: str) -> Instance:
+        """Read an instance, and where it failed if it did."""
+        instance = await self._known(instance_id)
+        failure = instance.failure
+        if failure is None:
+            return instance
+        failed = [event for event in await self.history(instance_id) if event.type == "task_failed"]
+        activity = failed[-1].name if failed else None
+        return instance.model_copy(
+            update={"failure": failure.model_copy(update={"activity": activity})}
+        )
+
+    async def pause(self, instance_id: str) -> None:
+        """Suspend a running instance; an activity in hand goes on to its end."""
+        await self._running(instance_id)
+        await self._engine.pause(instance_id)
+
+    async def resume(self, instance_id: str) -> None:
+        """Let a suspended instance go on."""
+        await self._running(instance_id)
+        await self._engine.resume(instance_id)
+
+    async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
+        """Hand an event to an instance, now or for when it waits for it."""
+        instance = await self._running(instance_id)
+        if instance.name == names.ORDER_BATCH:
+            raise Protected(f"{instance_id} is a batch: its orders tell it how they fare")
+        if instance.name in names.ORDER_WORKFLOWS:
+            raise Protected(
+                f"{instance_id} is an order: it is decided through approvals, "
+                f"and cancelled with POST /orders/{instance_id}/cancel"
+            )
+        await self._engine.raise_event(instance_id, event, payload)
+
+    async def terminate(self, instance_id: str, output: Any = None, *, force: bool = False) -> None:
+        """End an instance. An order's only if forced, and then what it did is undone.
+
+        One that was stopped in another way is undone too when its termination is forced.
+        """
+        instance = await self._known(instance_id)
+        if instance.name == names.ORDER_BATCH:
+            await self._terminate_batch(instance, output, force=force)
+            return
+        is_forced_order = instance.name == names.ORDER_PROCESSING and force
+        if instance.runtime_status.is_finished:
+            if not is_forced_order or not await self._order_undo.undo(instance_id, instance):
+                raise NotRunning(instance)
+            return
+        if instance.name == names.ORDER_UNDO:
+            raise Protected(f"{instance_id} undoes an order, and must come to its end")
+        if instance.name == names.ORDER_PROCESSING and not force:
+            raise Protected(
+                f"{instance_id} is an order: cancel it with POST /orders/{instance_id}/cancel, "
+                "or force its termination"
+            )
+        await self._engine.terminate(instance_id, output)
+        if is_forced_order:
+            await self._order_undo.undo(instance_id, instance)
+
+    async def _terminate_batch(self, batch: Instance, output: Any, *, force: bool) -> None:
+        """End a batch's workflow and undo its orders, also where it was stopped in another way."""
+        is_finished = batch.runtime_status.is_finished
+        if not is_finished and not force:
+            raise Protected(
+                f"{batch.instance_id} is a batch: force its termination to undo its orders"
+            )
+        if not is_finished:
+            await self._engine.terminate(batch.instance_id, output)
+        is_stopped = force and self._batches and await self._batches.stop(_batch_id(batch))
+        if is_finished and not is_stopped:
+            raise NotRunning(batch)
+
+    async def purge(self, instance_id: str) -> None:
+        """Forget a finished instance; what the service itself keeps of an order stays."""
+        instance = await self._known(instance_id)
+        if not instance.runtime_status.is_finished:
+            raise StillRunning(instance)
+        if await self._is_to_be_undone(instance):
+            raise Protected(
+                f"{instance_id} was stopped and has not ended yet: force its termination to undo it"
+            )
+        await self._engine.purge(instance_id)
+
+    async def purge_older_than(self, age: timedelta) -> int:
+        """Forget all instances that finished longer ago than this; return how many."""
+        before = now() - age
+        purged = 0
+        async for _, instance, _ in self._all():
+            is_due = instance.runtime_status.is_finished and instance.last_updated_at < before
+            if is_due and not await self._is_to_be_undone(instance):
+                try:
+                    await self._engine.purge(instance.instance_id)
+                except NoSuchInstance:
+                    continue
+                purged += 1
+        log.info("workflows_purged", count=purged)
+        return purged
+
+    async def wait(self, instance_id: str, timeout_seconds: float) -> Instance:
+        """Return an instance once it has finished; raises TimeoutError when it takes longer."""
+        instance = await self._known(instance_id)
+        if not instance.runtime_status.is_finished:
+            async with asyncio.timeout(timeout_seconds):
+                await self._engine.finished(instance_id)
+        return await self.status(instance_id)
+
+    async def rerun(
+        self, instance_id: str, from_event: int, new_instance_id: str | None, *payload: Any
+    ) -> str:
+        """Run a finished instance again from an event on, as a new instance; return its id.
+
+        Raises `CannotRerun` for an event that this is not possible from.
+        """
+        instance = await self._known(instance_id)
+        if instance.name in names.ORDER_WORKFLOWS:
+            raise Protected(f"{instance_id} is an order: its effects happen once")
+        if not instance.runtime_status.is_finished:
+            raise StillRunning(instance)
+        wanted = new_instance_id or uuid.uuid4().hex
+        await self._check_free(wanted, replace=False)
+        try:
+            return await self._engine.rerun(instance_id, from_event, wanted, *payload)
+        except AlreadyRunning as error:
+            raise InstanceExists(f"{wanted} is active") from error
+
+    async def history(self, instance_id: str) -> list[HistoryEvent]:
+        """Read what happened to an instance, oldest first."""
+        try:
+            return await self._engine.history(instance_id)
+        except NoSuchInstance as error:
+            raise UnknownInstance(instance_id) from error
+
+    async def page(
+        self,
+        status: RuntimeStatus | None,
+        name: str | None,
+        limit: int,
+        after: str | None,
+        *,
+        most_read: int | None = None,
+        payloads: bool = True,
+    ) -> tuple[list[Instance], str | None]:
+        """Read up to so many instances that fit, by id, and the id after which to read on.
+
+        Few may fit of many that are read; `most_read` ends the search there.
+        """
+        found: list[Instance] = []
+        read = 0
+        async for instance_id, instance, is_last in self._all(after, payloads=payloads):
+            read += 1
+            if status in {None, instance.runtime_status} and name in {None, instance.name}:
+                found.append(instance)
+            if len(found) == limit or read == most_read:
+                return found, None if is_last else instance_id
+        return found, None
+
+    async def _all(
+        self, after: str | None = None, *, payloads: bool = True
+    ) -> AsyncIterator[tuple[str, Instance, bool]]:
+        """Read all instances after an id, each with whether it is the last.
+
+        The engine's pages are offsets into a list that moves when instances come and go, and each
+        costs it a scan of the whole store. So the ids are read first, and all of them at once.
+        """
+        ids = await self._ids()
+        start = bisect_right(ids, after) if after is not None else 0
+        for first in range(start, len(ids), READS_AT_ONCE):
+            some = ids[first : first + READS_AT_ONCE]
+            read = await self._read(some, payloads=payloads)
+            for instance_id, instance in zip(some, read, strict=True):
+                if instance is not None:
+                    yield instance_id, instance, instance_id == ids[-1]
+
+    async def _ids(self) -> list[str]:
+        found: set[str] = set()
+        token: str | None = None
+        while True:
+            ids, token = await self._engine.ids(IDS_AT_ONCE, token)
+            found.update(ids)
+            if token is None:
+                return sorted(found)
+
+    async def _read(self, ids: list[str], *, payloads: bool) -> list[Instance | None]:
+        return await asyncio.gather(
+            *(self._engine.instance(instance_id, payloads=payloads) for instance_id in ids)
+        )
+
+    async def _known(self, instance_id: str) -> Instance:
+        instance = await self._engine.instance(instance_id)
+        if instance is None:
+            raise UnknownInstance(instance_id)
+        return instance
+
+    async def _running(self, instance_id: str) -> Instance:
+        instance = await self._known(instance_id)
+        if instance.runtime_status.is_finished:
+            raise NotRunning(instance)
+        return instance
+
+    def _count(self, start: Any) -> Count:
+        is_number = isinstance(start, int) and not isinstance(start, bool)
+        if start is not None and not is_number:
+            raise InvalidInput("the counter starts with a whole number, or with nothing")
+        return Count(value=start or 0, pause_seconds=self._pause_seconds)
+
+    async def _is_to_be_undone(self, instance: Instance) -> bool:
+        """Tell whether this is the finished workflow of an order that has not ended."""
+        if instance.name == names.ORDER_BATCH:
+            return self._batches is not None and await self._batches.is_open(_batch_id(instance))
+        if instance.name != names.ORDER_PROCESSING:
+            return False
+        order = await self._store.order(instance.instance_id)
+        return order is not None and not order.status.is_final
+
+    async def _check_free(self, instance_id: str, *, replace: bool) -> None:
+        for prefix, owner in _RESERVED.items():
+            if instance_id.startswith(prefix):
+                raise InstanceExists(f"ids that begin with {prefix} are kept for {owner}")
+        if instance_id == TAKEN_BY_A_PATH:
+            raise InstanceExists(f"{instance_id} is a word of these paths, and cannot be an id")
+        if await self._store.order(instance_id) is not None:
+            raise InstanceExists(f"{instance_id} is the id of an order")
+        instance = await self._engine.instance(instance_id, payloads=False)
+        if instance is None:
+            return
+        if not instance.runtime_status.is_finished:
+            raise InstanceExists(f"{instance_id} is {instance.runtime_status}")
+        if not replace:
+            raise InstanceExists(
+                f"{instance_id} has finished ({instance.runtime_status}); "
+                "purge it, or say replace=true"
+            )
+
+
+def _batch_id(instance: Instance) -> str:
+    return instance.instance_id.removeprefix(names.BATCH_PREFIX)

@@ -1,0 +1,1 @@
+"""The revisions of orders' schema, each once and for all."""

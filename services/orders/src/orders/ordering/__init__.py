@@ -1,0 +1,1 @@
+"""The life of one order: accepted, carried through its workflow, cancelled, undone."""

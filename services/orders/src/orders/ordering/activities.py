@@ -1,0 +1,245 @@
+"""The steps of the order workflow: each will run twice one day, so each is idempotent."""
+
+import asyncio
+import contextlib
+
+import structlog
+from dapr.ext.workflow import WorkflowActivityContext
+
+from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
+from orderflow_contracts.inventory import CommitRequest, ReservationRejected, ReserveRequest
+from orderflow_contracts.orders import Order, OrderStatus, OrderStatusChanged, Reason
+from orderflow_workflow_runtime.ports import Engine, NoSuchInstance
+from orders import workflow_names as names
+from orders.ordering.feed import StatusFeed
+from orders.ordering.messages import (
+    ApprovalWanted,
+    Charge,
+    Charged,
+    Notice,
+    Recorded,
+    Undoing,
+    Verification,
+    Verified,
+)
+from orders.ordering.records import Record
+from orders.ordering.store import OrderStore
+from orders.payments.provider import PaymentProvider
+from orders.ports import Announcer, Inventory
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class UnknownRun(Exception):
+    """A run was started for an order that is not kept."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"order {order_id} is not kept here")
+
+
+class OrderActivities:
+    """The activities, each a method named as the engine knows it, with what they need."""
+
+    def __init__(
+        self,
+        store: OrderStore,
+        inventory: Inventory,
+        payments: PaymentProvider,
+        announcer: Announcer,
+        feed: StatusFeed,
+        engine: Engine,
+    ) -> None:
+        self._store = store
+        self._inventory = inventory
+        self._payments = payments
+        self._announcer = announcer
+        self._feed = feed
+        self._engine = engine
+
+    async def notify_activity(self, _: WorkflowActivityContext, notice: Notice) -> Recorded:
+        """Keep a status and tell it; the first one is kept already, since the order is."""
+        if notice.status is OrderStatus.RECEIVED:
+            await self._announcer.status_changed(
+                OrderStatusChanged(
+                    order_id=notice.order_id,
+                    sequence=1,
+                    status=notice.status,
+                    at=notice.received_at or (await self._kept(notice.order_id)).created_at,
+                )
+            )
+            return Recorded()
+        record = await self._record(
+            notice.order_id,
+            notice.run_id,
+            notice.status,
+            reason=notice.reason,
+            total_cents=notice.total_cents,
+        )
+        return await self._tell(record)
+
+    async def verify_inventory_activity(
+        self, _: WorkflowActivityContext, verification: Verification
+    ) -> Verified:
+        """Have inventory set the lines aside, all or none."""
+        lines = verification.lines or (await self._kept(verification.order_id)).lines
+        reply = await self._inventory.reserve(
+            ReserveRequest(order_id=verification.order_id, lines=lines)
+        )
+        if isinstance(reply, ReservationRejected):
+            log.info("reservation_rejected", order_id=verification.order_id, reason=reply.reason)
+            return Verified(outcome="rejected", reason=Reason(reply.reason))
+        record = await self._record(
+            verification.order_id,
+            verification.run_id,
+            OrderStatus.RESERVED,
+            total_cents=reply.total_cents,
+        )
+        recorded = await self._tell(record)
+        return Verified(outcome="reserved", total_cents=reply.total_cents, **recorded.model_dump())
+
+    async def request_approval_activity(
+        self, _: WorkflowActivityContext, wanted: ApprovalWanted
+    ) -> Recorded:
+        """Ask a person for a decision."""
+        record = await self._record(
+            wanted.order_id,
+            wanted.run_id,
+            OrderStatus.AWAITING_APPROVAL,
+            total_cents=wanted.total_cents,
+        )
+        if record is None:
+            return Recorded(superseded=True)
+        request = await self._request(wanted)
+        recorded, _none = await asyncio.gather(
+            self._tell(record), self._announcer.approval_requested(request)
+        )
+        if wanted.batch_id is not None:
+            await self._give_place(wanted.order_id, wanted.batch_id)
+        return recorded
+
+    async def remind_of_approval_activity(
+        self, _: WorkflowActivityContext, wanted: ApprovalWanted
+    ) -> None:
+        """Ask for the same decision once more, unless the order no longer waits for it."""
+        order = await self._store.order(wanted.order_id)
+        is_waiting = order is not None and order.status is OrderStatus.AWAITING_APPROVAL
+        if not is_waiting or await self._is_anothers(wanted):
+            return
+        await self._announcer.approval_requested(await self._request(wanted, reminder=True))
+        log.info("approval_reminder_sent", order_id=wanted.order_id)
+
+    async def process_payment_activity(self, _: WorkflowActivityContext, charge: Charge) -> Charged:
+        """Take the money, once."""
+        customer_id = charge.customer_id or (await self._kept(charge.order_id)).customer_id
+        if not await self._payments.charge(charge.order_id, customer_id, charge.amount_cents):
+            log.info("payment_declined", order_id=charge.order_id)
+            return Charged(outcome="declined")
+        record = await self._record(
+            charge.order_id, charge.run_id, OrderStatus.PAID, total_cents=charge.amount_cents
+        )
+        recorded = await self._tell(record)
+        return Charged(outcome="paid", **recorded.model_dump())
+
+    async def update_inventory_activity(
+        self, _: WorkflowActivityContext, request: CommitRequest
+    ) -> dict[str, int]:
+        """Let the goods leave the shelf; return what is left there, by item."""
+        committed = await self._inventory.commit(request.order_id)
+        return committed.remaining
+
+    async def release_inventory_activity(
+        self, _: WorkflowActivityContext, undoing: Undoing
+    ) -> None:
+        """Give back the goods."""
+        if await self._is_anothers(undoing):
+            return
+        await self._inventory.release(undoing.order_id)
+        log.info("inventory_released", order_id=undoing.order_id, reason=undoing.reason)
+
+    async def refund_payment_activity(self, _: WorkflowActivityContext, undoing: Undoing) -> None:
+        """Give back the money."""
+        if await self._is_anothers(undoing):
+            return
+        await self._payments.refund(undoing.order_id)
+        log.info("payment_refunded", order_id=undoing.order_id, reason=undoing.reason)
+
+    async def withdraw_approval_activity(
+        self, _: WorkflowActivityContext, undoing: Undoing
+    ) -> None:
+        """Tell approvals that the wait has ended without a decision."""
+        if await self._is_anothers(undoing):
+            return
+        await self._announcer.approval_withdrawn(
+            ApprovalWithdrawn(order_id=undoing.order_id, reason=undoing.reason)
+        )
+
+    async def _give_place(self, order_id: str, batch_id: str) -> None:
+        """Tell the batch that the order waits for a person, so that the next may begin."""
+        with contextlib.suppress(NoSuchInstance):
+            await self._engine.raise_event(
+                f"{names.BATCH_PREFIX}{batch_id}", names.ORDER_WAITS, order_id
+            )
+
+    async def _request(
+        self, wanted: ApprovalWanted, *, reminder: bool = False
+    ) -> ApprovalRequested:
+        customer_id, lines = wanted.customer_id, wanted.lines
+        if customer_id is None:
+            order = await self._kept(wanted.order_id)
+            customer_id, lines = order.customer_id, order.lines
+        return ApprovalRequested(
+            order_id=wanted.order_id,
+            customer_id=customer_id,
+            lines=lines,
+            total_cents=wanted.total_cents,
+            expires_at=wanted.expires_at,
+            levels=wanted.levels,
+            reminder=reminder,
+        )
+
+    async def _kept(self, order_id: str) -> Order:
+        """Read what a run within a batch does not carry along."""
+        order = await self._store.order(order_id)
+        if order is None:
+            raise UnknownRun(order_id)
+        return order
+
+    async def _is_anothers(self, run: Undoing | ApprovalWanted) -> bool:
+        """Tell whether another run owns the order: what was done for it is not this one's."""
+        is_anothers = not await self._store.may_belong_to(run.order_id, run.run_id)
+        if is_anothers:
+            log.warning("run_superseded", order_id=run.order_id, run_id=run.run_id)
+        return is_anothers
+
+    async def _record(
+        self,
+        order_id: str,
+        run_id: str,
+        status: OrderStatus,
+        *,
+        reason: str | None = None,
+        total_cents: int | None = None,
+    ) -> Record | None:
+        record = await self._store.record(
+            order_id, run_id, status, reason=reason, total_cents=total_cents
+        )
+        if record is None:
+            log.warning("run_superseded", order_id=order_id, run_id=run_id, status=status)
+        else:
+            self._feed.publish(record.kept)
+        return record
+
+    async def _tell(self, record: Record | None) -> Recorded:
+        """Publish a status that is on record: what is told must be so."""
+        if record is None:
+            return Recorded(superseded=True)
+        change = record.kept.change
+        await self._announcer.status_changed(change)
+        if change.status.is_final:
+            log.info(
+                "order_ended",
+                order_id=change.order_id,
+                status=change.status,
+                reason=change.reason,
+            )
+        return Recorded(cancelled=record.cancelled)

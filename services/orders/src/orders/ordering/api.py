@@ -1,0 +1,202 @@
+"""Orders' edges: the topic, the method for approvals, and HTTP for people."""
+
+import uuid
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
+
+import structlog
+from cloudevents.http import CloudEvent
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import ConfigDict, Field, ValidationError
+
+from orderflow_contracts import names
+from orderflow_contracts.approvals import RaiseReply, RaiseRequest
+from orderflow_contracts.fields import OrderId, readable_order_id
+from orderflow_contracts.numbers import TypedNumber
+from orderflow_contracts.orders import Order, OrderStatus, OrderSubmitted
+from orderflow_hosting.access import Role, changes, name_subject, reads
+from orderflow_hosting.dapr_app import DaprApp, Refused
+from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.event_stream import (
+    FOLLOWING,
+    STILL_HERE,
+    ServerSentEvent,
+    event_stream,
+    server_sent,
+)
+from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page, read_number
+from orderflow_hosting.problems import Problem, ProblemDocument, Unavailable, describe
+from orderflow_workflow_runtime.ports import EngineUnavailable
+from orders.domain import OrderEnded, UnknownOrder
+from orders.order_ids import PathOrderId
+from orders.ordering.feed import StatusFeed
+from orders.ordering.records import OtherContent
+from orders.ordering.service import Intake
+from orders.ordering.store import OrderStore
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+MOST_POSITION: Final = 2**63 - 1
+
+
+def subscribe(app: DaprApp, intake: Intake, letters: DeadLetters) -> None:
+    """Take in orders from the topic."""
+
+    async def submitted(event: CloudEvent) -> None:
+        data = event.data
+        if isinstance(data, dict) and data.get("order_id") is None:
+            data = {**data, "order_id": event["id"]}
+        order_id = readable_order_id(data)
+        reason = await _take_in(intake, data, order_id)
+        if reason is not None:
+            await letters.refuse(names.ORDERS_SUBMITTED, event, reason, order_id)
+            raise Refused(reason, order_id=order_id)
+
+    app.on_topic(names.ORDERS_SUBMITTED, submitted)
+
+
+async def _take_in(intake: Intake, data: object, order_id: str | None) -> str | None:
+    """Submit what was published, or return why it never can be."""
+    try:
+        order = OrderSubmitted.model_validate(data)
+    except ValidationError as error:
+        if order_id is not None:
+            await intake.reject_invalid(order_id)
+        return f"invalid: {describe(error)}"
+    try:
+        await intake.submit(order)
+    except OtherContent as error:
+        return str(error)
+    return None
+
+
+def offer_methods(app: DaprApp, intake: Intake) -> None:
+    """Let approvals hand back decisions."""
+
+    async def raise_event(request: RaiseRequest) -> RaiseReply:
+        try:
+            return await intake.hand_over(request)
+        except UnknownOrder as error:
+            raise Problem(404, "ORDER_NOT_FOUND", str(error)) from error
+        except EngineUnavailable as error:
+            raise Problem(503, "SIDECAR_UNAVAILABLE", str(error)) from error
+
+    app.on_method(names.RAISE, RaiseRequest, raise_event, callers={names.APPROVALS})
+
+
+class NewOrder(OrderSubmitted):
+    """An order as it is placed over HTTP, where one that names no id is given one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "order_id": "my-1",
+                    "customer_id": "me",
+                    "lines": [{"item": "paperclip", "quantity": 3}],
+                }
+            ]
+        }
+    )
+
+    order_id: OrderId = Field(default_factory=lambda: uuid.uuid4().hex)
+
+
+def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRouter:
+    """Serve orders: place, list, read, cancel, and follow live."""
+    router = APIRouter(prefix="/orders", tags=["orders"])
+    missing: dict[int | str, dict[str, Any]] = {
+        404: {"model": ProblemDocument, "description": "There is no such order"}
+    }
+
+    @router.post(
+        "",
+        status_code=202,
+        summary="Place an order",
+        responses={
+            409: {"model": ProblemDocument, "description": "The id is taken by another order"}
+        },
+        dependencies=[changes(Role.OPERATOR, "order.place", open_is_audited=False)],
+    )
+    async def place(order: NewOrder, request: Request, response: Response) -> Order:
+        name_subject(request, order.order_id)
+        try:
+            await intake.submit_and_return(order)
+        except OtherContent as error:
+            raise Problem(409, "ORDER_EXISTS", str(error)) from error
+        response.headers["Location"] = f"/orders/{order.order_id}"
+        return await _found(store, order.order_id)
+
+    @router.get("", summary="List orders, newest first", dependencies=[reads()])
+    async def list_orders(
+        status: OrderStatus | None = None, limit: Limit = 100, after: After = None
+    ) -> Page[Order]:
+        found = await store.orders(status, limit + 1, number_after(after))
+        return numbered_page(found, limit)
+
+    @router.get(
+        "/stream",
+        summary="Follow all status changes as server-sent events",
+        response_class=Response,
+        responses={200: {"content": {"text/event-stream": {}}}},
+        dependencies=[reads()],
+    )
+    async def stream(
+        after: Annotated[
+            TypedNumber | None,
+            Query(ge=0, le=MOST_POSITION, description="The position to go on from"),
+        ] = None,
+        last_event_id: Annotated[str | None, Header()] = None,
+    ) -> Response:
+        position = read_number(last_event_id or "")
+        return event_stream(_status_events(feed, after if position is None else position))
+
+    @router.get(
+        "/{order_id}",
+        summary="Read an order with its history",
+        responses=missing,
+        dependencies=[reads()],
+    )
+    async def read(order_id: PathOrderId) -> Order:
+        return await _found(store, order_id)
+
+    @router.post(
+        "/{order_id}/cancel",
+        status_code=202,
+        summary="Ask for an order to be cancelled; too late once its goods have left the shelf",
+        responses={
+            **missing,
+            409: {"model": ProblemDocument, "description": "The order has ended"},
+        },
+        dependencies=[changes(Role.OPERATOR, "order.cancel")],
+    )
+    async def cancel(order_id: PathOrderId) -> Order:
+        try:
+            await intake.cancel(order_id)
+        except UnknownOrder as error:
+            raise Problem(404, "ORDER_NOT_FOUND", str(error)) from error
+        except OrderEnded as error:
+            raise Problem(409, "ORDER_ENDED", str(error)) from error
+        return await _found(store, order_id)
+
+    return router
+
+
+async def _found(store: OrderStore, order_id: str) -> Order:
+    order = await store.order(order_id)
+    if order is None:
+        raise Problem(404, "ORDER_NOT_FOUND", str(UnknownOrder(order_id)))
+    return order
+
+
+async def _status_events(feed: StatusFeed, position: int | None) -> AsyncIterator[ServerSentEvent]:
+    yield FOLLOWING
+    try:
+        async for entry in feed.follow(position):
+            if entry is None:
+                yield STILL_HERE
+            else:
+                data = entry.change.model_dump_json()
+                yield server_sent(names.ORDERS_STATUS, data, str(entry.position))
+    except Unavailable as error:  # the client goes on from the last position
+        log.warning("changes_unavailable", why=str(error))

@@ -1,0 +1,231 @@
+"""Changes of an order, each a part of a transaction."""
+
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    insert,
+    select,
+    update,
+)
+
+from orderflow_contracts.fields import now
+from orderflow_contracts.orders import (
+    OrderStatus,
+    OrderStatusChanged,
+    OrderSubmitted,
+    Reason,
+)
+from orderflow_hosting.spellings import note
+from orders.ordering.records import (
+    UNDO_RUN_PREFIX,
+    Accepted,
+    Kept,
+    OtherContent,
+    Record,
+    new_run_id,
+    undoes,
+)
+from orders.ordering.rows import columns_of, kept_change, submitted
+from orders.tables import CUSTOMER, ITEM, ORDERS, STATUSES
+
+SELECT_ORDER = select(ORDERS).where(ORDERS.c.order_id == bindparam("order_id"))
+
+
+_SELECT_WITH_STATUS = (
+    select(
+        ORDERS.c.order_id,
+        ORDERS.c.customer_id,
+        ORDERS.c.lines,
+        ORDERS.c.details,
+        ORDERS.c.run_id,
+        ORDERS.c.created_at,
+        ORDERS.c.cancel_requested_at,
+        ORDERS.c.status.label("current_status"),
+        ORDERS.c.sequence.label("current_sequence"),
+        STATUSES.c.position,
+        STATUSES.c.sequence,
+        STATUSES.c.status,
+        STATUSES.c.reason,
+        STATUSES.c.total_cents,
+        STATUSES.c.at,
+    )
+    .select_from(
+        ORDERS.outerjoin(
+            STATUSES,
+            and_(
+                STATUSES.c.order_id == ORDERS.c.order_id,
+                STATUSES.c.status == bindparam("status"),
+            ),
+        )
+    )
+    .where(ORDERS.c.order_id == bindparam("order_id"))
+)
+"""An order together with its entry for one status, whose columns are None without one."""
+
+
+_INSERT_ORDER = insert(ORDERS)
+
+
+_INSERT_STATUS = insert(STATUSES)
+
+
+_MOVE_ON = (
+    update(ORDERS)
+    .where(ORDERS.c.order_id == bindparam("key"))
+    .values(
+        status=bindparam("status"),
+        reason=bindparam("reason"),
+        total_cents=bindparam("total_cents"),
+        sequence=bindparam("sequence"),
+        run_id=bindparam("run_id"),
+        updated_at=bindparam("updated_at"),
+    )
+)
+
+
+_HAND_OVER = (
+    update(ORDERS).where(ORDERS.c.order_id == bindparam("key")).values(run_id=bindparam("run_id"))
+)
+
+
+_REQUEST_CANCEL = (
+    update(ORDERS)
+    .where(ORDERS.c.order_id == bindparam("key"))
+    .values(cancel_requested_at=bindparam("at"))
+)
+
+
+def accept_within(connection: Connection, order: OrderSubmitted) -> Accepted:
+    """Do what `OrderStore.accept` does, as a part of a larger transaction."""
+    known = _with_status(connection, order.order_id, OrderStatus.RECEIVED)
+    if known is None:
+        first = _create(connection, columns_of(order), OrderStatus.RECEIVED, None)
+        return Accepted(is_new=True, first=first, status=OrderStatus.RECEIVED)
+    was_received = known.at is not None
+    if not (was_received and order.same_content_as(submitted(known))):
+        raise OtherContent(order.order_id)
+    return Accepted(
+        is_new=False, first=kept_change(known), status=OrderStatus(known.current_status)
+    )
+
+
+def reject_within(connection: Connection, order_id: str) -> Kept | None:
+    """Do what `OrderStore.reject_invalid` does, as a part of a larger transaction."""
+    known = _with_status(connection, order_id, OrderStatus.REJECTED)
+    if known is None:
+        unread = {"order_id": order_id, "customer_id": "unknown", "lines": []}
+        return _create(connection, unread, OrderStatus.REJECTED, Reason.INVALID.value)
+    if known.reason == Reason.INVALID:
+        return kept_change(known)
+    return None
+
+
+def _create(
+    connection: Connection, columns: dict[str, Any], status: OrderStatus, reason: str | None
+) -> Kept:
+    change = OrderStatusChanged(
+        order_id=columns["order_id"], sequence=1, status=status, reason=reason, at=now()
+    )
+    connection.execute(
+        _INSERT_ORDER,
+        {
+            **columns,
+            "status": status.value,
+            "reason": reason,
+            "sequence": 1,
+            "created_at": change.at,
+            "updated_at": change.at,
+        },
+    )
+    note(connection, CUSTOMER, columns["customer_id"])
+    note(connection, ITEM, *(line["item"] for line in columns["lines"]))
+    return _append(connection, change)
+
+
+def record_within(
+    connection: Connection,
+    order_id: str,
+    run_id: str,
+    status: OrderStatus,
+    reason: str | None,
+    total_cents: int | None,
+) -> Record | None:
+    """Do what `OrderStore.record` does, as a part of a larger transaction."""
+    known = _with_status(connection, order_id, status)
+    if known is None or known.run_id not in {None, run_id}:
+        return None
+    cancelled = known.cancel_requested_at is not None
+    if known.at is not None:
+        return Record(kept_change(known), cancelled)
+    if OrderStatus(known.current_status).is_final:
+        return None
+    change = OrderStatusChanged(
+        order_id=order_id,
+        sequence=known.current_sequence + 1,
+        status=status,
+        reason=reason,
+        total_cents=total_cents,
+        at=now(),
+    )
+    kept = _append(connection, change)
+    connection.execute(
+        _MOVE_ON,
+        {
+            "key": order_id,
+            "status": status.value,
+            "reason": reason,
+            "total_cents": total_cents,
+            "sequence": change.sequence,
+            "run_id": run_id,
+            "updated_at": change.at,
+        },
+    )
+    return Record(kept, cancelled)
+
+
+def request_cancel_within(connection: Connection, order_id: str) -> OrderStatus | None:
+    """Do what `OrderStore.request_cancel` does, as a part of a larger transaction."""
+    row = connection.execute(SELECT_ORDER, {"order_id": order_id}).one_or_none()
+    if row is None:
+        return None
+    status = OrderStatus(row.status)
+    if not status.is_final and row.cancel_requested_at is None:
+        connection.execute(_REQUEST_CANCEL, {"key": order_id, "at": now()})
+    return status
+
+
+def hand_to_undo_within(connection: Connection, order_id: str) -> str | None:
+    """Do what `OrderStore.hand_to_undo` does, as a part of a larger transaction."""
+    row = connection.execute(SELECT_ORDER, {"order_id": order_id}).one_or_none()
+    if row is None or OrderStatus(row.status).is_final:
+        return None
+    if undoes(row.run_id):
+        return str(row.run_id)
+    run_id = f"{UNDO_RUN_PREFIX}{new_run_id()[len(UNDO_RUN_PREFIX) :]}"
+    connection.execute(_HAND_OVER, {"key": order_id, "run_id": run_id})
+    return run_id
+
+
+def _append(connection: Connection, change: OrderStatusChanged) -> Kept:
+    result = connection.execute(
+        _INSERT_STATUS,
+        {
+            "order_id": change.order_id,
+            "sequence": change.sequence,
+            "status": change.status.value,
+            "reason": change.reason,
+            "total_cents": change.total_cents,
+            "at": change.at,
+        },
+    )
+    (position,) = result.inserted_primary_key or (0,)
+    return Kept(position, change)
+
+
+def _with_status(connection: Connection, order_id: str, status: OrderStatus) -> Any | None:
+    return connection.execute(
+        _SELECT_WITH_STATUS, {"order_id": order_id, "status": status.value}
+    ).one_or_none()

@@ -1,0 +1,79 @@
+"""The live feed of status changes, for those who follow all orders."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from orders.ordering.records import Kept
+from orders.ordering.store import OrderStore
+
+MOST_AT_ONCE = 500
+KEEP_ALIVE_SECONDS = 15.0
+LOOK_AGAIN_SECONDS = 1.0
+
+
+class StatusFeed:
+    """Follows the table of statuses from a position on.
+
+    What this process records reaches its followers at once and without another reading. A gap in
+    the positions, and silence where several replicas share a database, send a follower back to
+    the table, so that none misses a change.
+    """
+
+    def __init__(self, store: OrderStore, *, shared: bool) -> None:
+        self._store = store
+        self._patience = LOOK_AGAIN_SECONDS if shared else KEEP_ALIVE_SECONDS
+        self._followers: set[asyncio.Queue[Kept | None]] = set()
+        self._closed = False
+
+    def publish(self, kept: Kept) -> None:
+        """Hand a change to all followers; again is the same as once."""
+        for follower in self._followers:
+            with contextlib.suppress(asyncio.QueueFull):  # the gap will lead it to the table
+                follower.put_nowait(kept)
+
+    def close(self) -> None:
+        """End all followers."""
+        self._closed = True
+        for follower in self._followers:
+            with contextlib.suppress(asyncio.QueueFull):
+                follower.put_nowait(None)
+
+    async def follow(self, after: int | None) -> AsyncIterator[Kept | None]:
+        """Yield each change after a position (from now on when None), and None to keep alive."""
+        live: asyncio.Queue[Kept | None] = asyncio.Queue(MOST_AT_ONCE)
+        self._followers.add(live)
+        try:
+            position = after if after is not None else await self._store.last_position()
+            async for kept in self._catch_up(position):
+                position = kept.position
+                yield kept
+            silent = 0.0
+            while not self._closed:
+                news = await self._next(live)
+                if news is not None and news.position == position + 1:
+                    position = news.position
+                    yield news
+                elif news is None or news.position > position:
+                    async for kept in self._catch_up(position):
+                        position = kept.position
+                        yield kept
+                silent = 0.0 if news is not None else silent + self._patience
+                if silent >= KEEP_ALIVE_SECONDS:
+                    silent = 0.0
+                    yield None
+        finally:
+            self._followers.discard(live)
+
+    async def _next(self, live: "asyncio.Queue[Kept | None]") -> Kept | None:
+        try:
+            async with asyncio.timeout(self._patience):
+                return await live.get()
+        except TimeoutError:
+            return None
+
+    async def _catch_up(self, position: int) -> AsyncIterator[Kept]:
+        while changes := await self._store.changes(position, MOST_AT_ONCE):
+            for kept in changes:
+                yield kept
+            position = changes[-1].position

@@ -1,0 +1,73 @@
+"""What the store of orders returns, and the names of runs."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from orderflow_contracts.orders import (
+    OrderStatus,
+    OrderStatusChanged,
+    OrderSubmitted,
+)
+
+UNDO_RUN_PREFIX: Final = "undo"
+"""Begins the name of a run that undoes; other runs' names are hexadecimal digits."""
+
+
+UNFINISHED: Final = tuple(status.value for status in OrderStatus if not status.is_final)
+
+
+WAITING: Final = frozenset({OrderStatus.AWAITING_APPROVAL, OrderStatus.PAID})
+"""With these statuses an order may wait for somebody: an approver, or who picks its goods."""
+
+
+class OtherContent(Exception):
+    """The id belongs to an order with other content; the two are never merged."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"order {order_id} exists with other content")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A status change as it is kept, and its position among all of them."""
+
+    position: int
+    change: OrderStatusChanged
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """How a submission was taken: the order's first status, and the present one."""
+
+    is_new: bool
+    first: Kept
+    status: OrderStatus
+
+
+@dataclass(frozen=True)
+class Record:
+    """A status on record, and whether somebody asked to cancel the order."""
+
+    kept: Kept
+    cancelled: bool
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An order that has not ended, and the run that owns it, if one has recorded a status."""
+
+    order: OrderSubmitted
+    received_at: datetime
+    run_id: str | None = None
+
+
+def new_run_id() -> str:
+    """Name a run of the order workflow."""
+    return uuid.uuid4().hex
+
+
+def undoes(run_id: str | None) -> bool:
+    """Tell whether a run is one that undoes its order."""
+    return run_id is not None and run_id.startswith(UNDO_RUN_PREFIX)

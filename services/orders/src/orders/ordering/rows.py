@@ -1,0 +1,75 @@
+"""Rows of orders and of statuses, as messages."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import (
+    Row,
+    null,
+)
+
+from orderflow_contracts.orders import (
+    HistoryEntry,
+    Order,
+    OrderLine,
+    OrderStatusChanged,
+    OrderSubmitted,
+)
+from orders.ordering.records import Kept
+
+
+def lines_of(row: Row[Any]) -> tuple[OrderLine, ...]:
+    """Return the lines of an order's row."""
+    return tuple(OrderLine.model_validate(line) for line in row.lines)
+
+
+def columns_of(order: OrderSubmitted) -> dict[str, Any]:
+    """Return the columns that hold what was ordered: further fields in one, as a JSON object."""
+    columns = order.model_dump(mode="json", exclude_defaults=True)
+    further = {name: columns.pop(name) for name in order.further_fields() if name in columns}
+    return {**columns, "details": further or null()}
+
+
+def details_of(row: Row[Any]) -> dict[str, Any]:
+    """Return what was ordered, by the fields' names."""
+    first = {"order_id": row.order_id, "customer_id": row.customer_id, "lines": lines_of(row)}
+    return {**(row.details or {}), **first}
+
+
+def submitted(row: Row[Any]) -> OrderSubmitted:
+    """Return the order as it was submitted."""
+    return OrderSubmitted(**details_of(row))
+
+
+def kept_change(row: Row[Any]) -> Kept:
+    """Return a status change with its position."""
+    return Kept(
+        row.position,
+        OrderStatusChanged(
+            order_id=row.order_id,
+            sequence=row.sequence,
+            status=row.status,
+            reason=row.reason,
+            total_cents=row.total_cents,
+            at=row.at,
+        ),
+    )
+
+
+def order_of(row: Row[Any], history: Iterable[Row[Any]]) -> Order:
+    """Return an order with its history."""
+    return Order(
+        **details_of(row),
+        status=row.status,
+        reason=row.reason,
+        total_cents=row.total_cents,
+        sequence=row.sequence,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        history=tuple(
+            HistoryEntry(
+                sequence=entry.sequence, status=entry.status, reason=entry.reason, at=entry.at
+            )
+            for entry in history
+        ),
+    )

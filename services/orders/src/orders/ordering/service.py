@@ -1,0 +1,198 @@
+"""Taking orders in: keep them, start their workflows, and bring back what was left half-way."""
+
+import asyncio
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from orderflow_contracts.approvals import RaiseReply, RaiseRequest
+from orderflow_contracts.fields import now
+from orderflow_contracts.orders import OrderStatus, OrderSubmitted
+from orderflow_hosting.background import BackgroundWork
+from orderflow_workflow_runtime.ports import Engine, EngineUnavailable, NoSuchInstance
+from orderflow_workflow_runtime.starting import start_once
+from orders import workflow_names as names
+from orders.config import OrdersSettings
+from orders.domain import OrderEnded, UnknownOrder, was_decided
+from orders.ordering.feed import StatusFeed
+from orders.ordering.messages import OrderPolicy, OrderRun
+from orders.ordering.records import WAITING, Accepted, Pending, new_run_id, undoes
+from orders.ordering.store import OrderStore
+from orders.ordering.undo import OrderUndo
+from orders.ports import Announcer
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+STARTS_AT_ONCE = 16
+LEFT_ALONE = timedelta(seconds=60)
+"""So long after its last change an order that nobody runs counts as left by who had it."""
+CANCELS_TOLD = timedelta(minutes=5)
+
+
+class Intake:
+    """The use cases of orders: submit, cancel, decide."""
+
+    def __init__(
+        self,
+        settings: OrdersSettings,
+        store: OrderStore,
+        engine: Engine,
+        announcer: Announcer,
+        feed: StatusFeed,
+        order_undo: OrderUndo,
+        background: BackgroundWork,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._engine = engine
+        self._announcer = announcer
+        self._feed = feed
+        self._order_undo = order_undo
+        self._background = background
+        self._resuming = asyncio.Semaphore(STARTS_AT_ONCE)
+
+    async def submit(self, order: OrderSubmitted) -> None:
+        """Keep the order and start its workflow, however often it is submitted.
+
+        Raises `OtherContent`, and `EngineUnavailable` when the order is kept but its workflow
+        could not be started: submit it again, or leave that to `resume`.
+        """
+        accepted = await self._accept(order)
+        if await self._is_to_be_started(accepted, order.order_id):
+            await self._start(order, accepted.first.change.at)
+
+    async def submit_and_return(self, order: OrderSubmitted) -> None:
+        """Keep the order; start its workflow now if the engine answers, or else in a while."""
+        accepted = await self._accept(order)
+        if not await self._is_to_be_started(accepted, order.order_id):
+            return
+        try:
+            await self._start(order, accepted.first.change.at)
+        except EngineUnavailable as error:
+            log.warning("workflow_start_waits", order_id=order.order_id, why=str(error))
+            start = partial(self._start, order, accepted.first.change.at)
+            self._background.retry(start, "workflow_start_delayed", order_id=order.order_id)
+
+    async def reject_invalid(self, order_id: str) -> None:
+        """Keep and tell that an order could not be read, unless its id is a real order's."""
+        kept = await self._store.reject_invalid(order_id)
+        if kept is not None:
+            self._feed.publish(kept)
+            await self._announcer.status_changed(kept.change)
+
+    async def cancel(self, order_id: str) -> None:
+        """Ask the order's workflow to stop and undo; it heeds that between any two steps.
+
+        Raises `UnknownOrder` or `OrderEnded`.
+        """
+        status = await self._store.request_cancel(order_id)
+        if status is None:
+            raise UnknownOrder(order_id)
+        if status.is_final:
+            raise OrderEnded(order_id, status)
+        if status in WAITING:
+            self._hand_over_cancel(order_id, key=None)
+
+    async def hand_over(self, request: RaiseRequest) -> RaiseReply:
+        """Hand a decision to the workflow that waits for it.
+
+        Raises `UnknownOrder`, or `EngineUnavailable`: then ask again.
+        """
+        order = await self._store.order(request.order_id)
+        if order is None:
+            raise UnknownOrder(request.order_id)
+        if order.status.is_final:
+            return RaiseReply(outcome="taken" if was_decided(order) else "too_late")
+        try:
+            await self._engine.raise_event(request.order_id, request.event_name, request.data)
+        except NoSuchInstance as error:
+            raise EngineUnavailable(f"order {request.order_id} is not under way yet") from error
+        log.info("decision_raised", order_id=request.order_id, approved=request.data.approved)
+        return RaiseReply(outcome="taken")
+
+    async def resume(self) -> None:
+        """Take up again what an earlier process left.
+
+        Orders whose workflow was not started, or was lost with the engine's last writes when the
+        machine failed, and cancellations that were not handed over.
+        """
+        self._resume(await self._store.unfinished())
+        self._wake_all_to_cancel(await self._store.cancels_to_hand_over())
+
+    async def resume_left(self) -> None:
+        """Take up what another replica has left since this one began: it may not come back.
+
+        What is waiting is not touched, but for cancellations of the last minutes: these are
+        handed over again and again, for nothing tells whether they were.
+        """
+        moment = now()
+        self._resume(await self._store.unfinished(moment - LEFT_ALONE))
+        self._wake_all_to_cancel(await self._store.cancels_to_hand_over(moment - CANCELS_TOLD))
+
+    def _resume(self, pending: list[Pending]) -> None:
+        if pending:
+            log.info("unfinished_orders_resumed", orders=len(pending))
+        for left in pending:
+            order_id = left.order.order_id
+            self._background.retry(
+                partial(self._take_up, left),
+                "order_resume_delayed",
+                key=order_id,
+                gate=self._resuming,
+                order_id=order_id,
+            )
+
+    def _wake_all_to_cancel(self, order_ids: list[str]) -> None:
+        for order_id in order_ids:
+            self._hand_over_cancel(order_id, key=order_id)
+
+    def _hand_over_cancel(self, order_id: str, *, key: str | None) -> None:
+        wake = partial(self._wake_to_cancel, order_id)
+        self._background.retry(wake, "cancel_delayed", key=key, order_id=order_id)
+
+    async def _accept(self, order: OrderSubmitted) -> Accepted:
+        accepted = await self._store.accept(order)
+        if accepted.is_new:
+            log.info("order_accepted", order_id=order.order_id, lines=len(order.lines))
+            self._feed.publish(accepted.first)
+        return accepted
+
+    async def _is_to_be_started(self, accepted: Accepted, order_id: str) -> bool:
+        """Tell whether the order waits for its workflow; a batch starts its orders by itself."""
+        if accepted.status is not OrderStatus.RECEIVED:
+            return False
+        return accepted.is_new or not await self._store.is_run_by_batch(order_id)
+
+    async def _start(
+        self, order: OrderSubmitted, received_at: datetime, run_id: str | None = None
+    ) -> None:
+        run = OrderRun(
+            **order.model_dump(exclude_defaults=True),
+            run_id=run_id or new_run_id(),
+            begun_again=run_id is not None,
+            received_at=received_at,
+            **OrderPolicy.of(self._settings).model_dump(),
+        )
+        await start_once(self._engine, names.ORDER_PROCESSING, order.order_id, run)
+
+    async def _take_up(self, left: Pending) -> None:
+        """Start an order's workflow unless the engine has it; a run that was lost goes on."""
+        order_id = left.order.order_id
+        instance = await self._engine.instance(order_id)
+        if undoes(left.run_id):
+            await self._order_undo.undo(order_id, instance)
+        elif instance is None or instance.name != names.ORDER_PROCESSING:
+            if left.run_id is not None:
+                log.warning("lost_run_started_again", order_id=order_id, run_id=left.run_id)
+            await self._start(left.order, left.received_at, left.run_id)
+        elif instance.runtime_status.is_finished:
+            await self._order_undo.undo(order_id, instance)
+
+    async def _wake_to_cancel(self, order_id: str) -> None:
+        if await self._may_wait(order_id):
+            await self._engine.raise_event(order_id, names.CANCEL_REQUESTED, None)
+
+    async def _may_wait(self, order_id: str) -> bool:
+        order = await self._store.order(order_id)
+        return order is not None and order.status in WAITING

@@ -1,0 +1,230 @@
+"""What orders remembers: every accepted order, each status it had, and nothing twice."""
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
+
+from orderflow_contracts.orders import (
+    Order,
+    OrderStatus,
+    OrderSubmitted,
+)
+from orderflow_hosting.database import Database
+from orders.ordering.changes import (
+    SELECT_ORDER,
+    accept_within,
+    hand_to_undo_within,
+    record_within,
+    reject_within,
+    request_cancel_within,
+)
+from orders.ordering.records import (
+    UNDO_RUN_PREFIX,
+    UNFINISHED,
+    WAITING,
+    Accepted,
+    Kept,
+    Pending,
+    Record,
+)
+from orders.ordering.rows import kept_change, order_of, submitted
+from orders.tables import BATCH_ORDERS, BATCHES, ORDERS, STATUSES
+
+
+class OrderStore:
+    """The tables of orders. Every method is one transaction and may be repeated."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def accept(self, order: OrderSubmitted) -> Accepted:
+        """Keep an order with its first status, unless it is known already.
+
+        Raises `OtherContent` when its id is known with other content.
+        """
+        return await self._database.write(lambda connection: accept_within(connection, order))
+
+    async def reject_invalid(self, order_id: str) -> Kept | None:
+        """Keep the rejection of an order that could not be read, unless its id is known.
+
+        Returns the rejection, also a second time; None when the id belongs to a real order.
+        """
+        return await self._database.write(lambda connection: reject_within(connection, order_id))
+
+    async def record(
+        self,
+        order_id: str,
+        run_id: str,
+        status: OrderStatus,
+        *,
+        reason: str | None = None,
+        total_cents: int | None = None,
+    ) -> Record | None:
+        """Record that the order has this status now; again is the same as once.
+
+        The first run that records something owns the order, and nothing follows a final status:
+        for another run, or after another end, the answer is None and nothing is recorded.
+        """
+        return await self._database.write(
+            lambda connection: record_within(
+                connection, order_id, run_id, status, reason, total_cents
+            )
+        )
+
+    async def may_belong_to(self, order_id: str, run_id: str) -> bool:
+        """Tell whether this run owns the order, or none does yet."""
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                SELECT_ORDER, {"order_id": order_id}
+            ).one_or_none()
+        )
+        return row is not None and row.run_id in {None, run_id}
+
+    async def request_cancel(self, order_id: str) -> OrderStatus | None:
+        """Note that the order shall be cancelled unless it has ended; return its status."""
+        return await self._database.write(
+            lambda connection: request_cancel_within(connection, order_id)
+        )
+
+    async def order(self, order_id: str) -> Order | None:
+        """Read an order with its history."""
+
+        def work(connection: Connection) -> Order | None:
+            key = {"order_id": order_id}
+            row = connection.execute(SELECT_ORDER, key).one_or_none()
+            if row is None:
+                return None
+            return order_of(row, connection.execute(_SELECT_HISTORY, key).all())
+
+        return await self._database.read(work)
+
+    async def orders(
+        self, status: OrderStatus | None, limit: int, before: int | None
+    ) -> list[tuple[int, Order]]:
+        """Read orders with their histories, newest first, each with its number."""
+        query = select(ORDERS).order_by(ORDERS.c.number.desc()).limit(limit)
+        if status is not None:
+            query = query.where(ORDERS.c.status == status)
+        if before is not None:
+            query = query.where(ORDERS.c.number < before)
+
+        def work(connection: Connection) -> list[tuple[int, Order]]:
+            rows = connection.execute(query).all()
+            histories = _histories(connection, [row.order_id for row in rows])
+            return [(row.number, order_of(row, histories[row.order_id])) for row in rows]
+
+        return await self._database.read(work)
+
+    async def unfinished(self, left_before: datetime | None = None) -> list[Pending]:
+        """Read the orders that have not ended: their workflow may have to be started (again).
+
+        Those of a batch are left out: the batch starts them, and nobody else. With a time, only
+        those to be started or undone of which nothing was recorded since.
+        """
+        query = (
+            select(ORDERS)
+            .where(ORDERS.c.status.in_(UNFINISHED), ~_is_run_by_batch(ORDERS.c.order_id))
+            .order_by(ORDERS.c.number)
+        )
+        if left_before is not None:
+            is_to_be_started = ORDERS.c.status == OrderStatus.RECEIVED.value
+            query = query.where(
+                or_(is_to_be_started, ORDERS.c.run_id.startswith(UNDO_RUN_PREFIX)),
+                ORDERS.c.updated_at < left_before,
+            )
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [Pending(submitted(row), row.created_at, row.run_id) for row in rows]
+
+    async def is_run_by_batch(self, order_id: str) -> bool:
+        """Tell whether a batch that has not ended runs this order."""
+        query = select(_is_run_by_batch(literal(order_id)))
+        return bool(await self._database.read(lambda connection: connection.scalar(query)))
+
+    async def hand_to_undo(self, order_id: str) -> str | None:
+        """Take an order from its run, which can record nothing more, and name the run that undoes.
+
+        Again is the same as once. None when the order is unknown or has ended.
+        """
+        return await self._database.write(
+            lambda connection: hand_to_undo_within(connection, order_id)
+        )
+
+    async def cancels_to_hand_over(self, since: datetime | None = None) -> list[str]:
+        """Read the orders that may wait for somebody although they shall be cancelled.
+
+        With a time, only those whose cancellation was asked for since then.
+        """
+        query = select(ORDERS.c.order_id).where(
+            ORDERS.c.status.in_([status.value for status in WAITING]),
+            ORDERS.c.cancel_requested_at.is_not(None),
+        )
+        if since is not None:
+            query = query.where(ORDERS.c.cancel_requested_at >= since)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [row.order_id for row in rows]
+
+    async def changes(self, after: int, most: int) -> list[Kept]:
+        """Read status changes of all orders after a position, oldest first."""
+        rows = await self._database.read(
+            lambda connection: connection.execute(
+                _SELECT_CHANGES, {"after": after, "most": most}
+            ).all()
+        )
+        return [kept_change(row) for row in rows]
+
+    async def last_position(self) -> int:
+        """Tell the position of the newest status change, 0 when there is none."""
+        query = select(func.max(STATUSES.c.position))
+        position = await self._database.read(lambda connection: connection.scalar(query))
+        return position or 0
+
+
+def _is_run_by_batch(order_id: ColumnElement[str]) -> ColumnElement[bool]:
+    return exists().where(
+        BATCH_ORDERS.c.order_id == order_id,
+        BATCH_ORDERS.c.is_owner,
+        BATCHES.c.batch_id == BATCH_ORDERS.c.batch_id,
+        BATCHES.c.ended_at.is_(None),
+    )
+
+
+# The statements are made once: SQLAlchemy spends more on making a statement than on running it.
+
+
+_SELECT_HISTORY = (
+    select(STATUSES)
+    .where(STATUSES.c.order_id == bindparam("order_id"))
+    .order_by(STATUSES.c.sequence)
+)
+
+
+_SELECT_CHANGES = (
+    select(STATUSES)
+    .where(STATUSES.c.position > bindparam("after"))
+    .order_by(STATUSES.c.position)
+    .limit(bindparam("most"))
+)
+
+
+def _histories(connection: Connection, order_ids: list[str]) -> defaultdict[str, list[Row[Any]]]:
+    query = (
+        select(STATUSES)
+        .where(STATUSES.c.order_id.in_(order_ids))
+        .order_by(STATUSES.c.order_id, STATUSES.c.sequence)
+    )
+    histories: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    for entry in connection.execute(query):
+        histories[entry.order_id].append(entry)
+    return histories

@@ -1,0 +1,1 @@
+"""Stock monitors, which report when an item runs low."""

@@ -1,0 +1,84 @@
+"""Stock monitors: one workflow for each item, started with the service, and its activities."""
+
+import hashlib
+import re
+from functools import partial
+
+import structlog
+from dapr.ext.workflow import WorkflowActivityContext
+
+from orderflow_contracts.fields import now
+from orderflow_contracts.inventory import LowStock
+from orderflow_hosting.background import BackgroundWork
+from orderflow_workflow_runtime.ports import Engine
+from orderflow_workflow_runtime.starting import start_once
+from orders import workflow_names as names
+from orders.config import OrdersSettings
+from orders.ports import Announcer, Inventory
+from orders.stock.messages import Monitored, StockLevel
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+def monitor_id(item: str) -> str:
+    """Return the instance id of an item's monitor; a name that no id may hold is hashed."""
+    fits = re.fullmatch(r"[A-Za-z0-9_-]{1,50}", item)
+    return names.MONITOR_PREFIX + (item if fits else hashlib.sha256(item.encode()).hexdigest()[:32])
+
+
+class StockMonitors:
+    """Starts the monitors and runs their activities."""
+
+    def __init__(
+        self,
+        settings: OrdersSettings,
+        engine: Engine,
+        inventory: Inventory,
+        announcer: Announcer,
+        background: BackgroundWork,
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._inventory = inventory
+        self._announcer = announcer
+        self._background = background
+
+    async def start(self) -> None:
+        """Start a monitor for each configured item unless it is running."""
+        for item in self._settings.low_stock_thresholds:
+            self._background.retry(
+                partial(self._start, item), "stock_monitor_start_delayed", item=item
+            )
+
+    async def check_stock_activity(
+        self, _: WorkflowActivityContext, monitored: Monitored
+    ) -> StockLevel:
+        """Return the quantity available and the current configuration."""
+        stock = await self._inventory.stock()
+        available = {entry.item: entry.available for entry in stock.items}
+        threshold = self._settings.low_stock_thresholds.get(monitored.item)
+        if threshold is not None and monitored.item not in available:
+            log.warning("monitored_item_unknown", item=monitored.item)
+        return StockLevel(
+            item=monitored.item,
+            available=available.get(monitored.item),
+            threshold=threshold,
+            pause_seconds=self._settings.stock_check_seconds,
+            low_pause_seconds=self._settings.low_stock_check_seconds,
+            checked_at=now(),
+        )
+
+    async def report_low_stock_activity(
+        self, _: WorkflowActivityContext, level: StockLevel
+    ) -> None:
+        """Publish that stock is low; a repeated event has the same id."""
+        low = LowStock(
+            item=level.item, available=level.available or 0, threshold=level.threshold or 0
+        )
+        await self._announcer.stock_is_low(low, f"{level.item}.{level.checked_at.isoformat()}")
+        log.warning("stock_is_low", **low.model_dump())
+
+    async def _start(self, item: str) -> None:
+        monitored = Monitored(item=item)
+        if await start_once(self._engine, names.STOCK_MONITOR, monitor_id(item), monitored):
+            log.info("stock_monitor_started", item=item)

@@ -1,0 +1,107 @@
+"""The tables of orders that more than one package uses."""
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    collate,
+)
+
+from orderflow_hosting.access import access_tables
+from orderflow_hosting.database import Utc
+from orderflow_hosting.dead_letters import dead_letter_table
+from orderflow_hosting.spellings import index_any_case
+
+TABLES = MetaData()
+
+
+DEAD_LETTERS = dead_letter_table(TABLES, "order_id")
+
+
+ACCESS = access_tables(TABLES)
+
+
+CUSTOMER: Final = "customer"
+
+
+ITEM: Final = "item"
+
+
+RowNumber = BigInteger().with_variant(
+    Integer, "sqlite"
+)  # SQLite autoincrements only plain integers
+
+
+ORDERS = Table(
+    "orders",
+    TABLES,
+    Column("number", RowNumber, primary_key=True),
+    Column("order_id", String(64), nullable=False, unique=True),
+    Column("customer_id", String(128), nullable=False),
+    Column("lines", JSON, nullable=False),
+    Column("details", JSON(none_as_null=True)),
+    Column("status", String(32), nullable=False),
+    Column("reason", String(64)),
+    Column("total_cents", BigInteger),
+    Column("sequence", Integer, nullable=False),
+    Column("run_id", String(32)),
+    Column("cancel_requested_at", Utc),
+    Column("created_at", Utc, nullable=False),
+    Column("updated_at", Utc, nullable=False),
+    Index("orders_by_status", "status", "number"),
+    Index("orders_by_customer", "customer_id", "number"),
+    Index("orders_by_time", "created_at"),
+)
+
+
+Index("orders_by_plain_id", collate(ORDERS.c.order_id, "C")).ddl_if(dialect="postgresql")
+index_any_case("orders_by_any_case_id", ORDERS.c.order_id)
+
+STATUSES = Table(
+    "order_statuses",
+    TABLES,
+    Column("position", RowNumber, primary_key=True),
+    Column("order_id", String(64), ForeignKey(ORDERS.c.order_id), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("reason", String(64)),
+    Column("total_cents", BigInteger),
+    Column("at", Utc, nullable=False),
+    UniqueConstraint("order_id", "status"),
+)
+
+
+BATCHES = Table(
+    "batches",
+    TABLES,
+    Column("number", RowNumber, primary_key=True),
+    Column("batch_id", String(64), nullable=False, unique=True),
+    Column("digest", String(64), nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("reason", String(64)),
+    Column("created_at", Utc, nullable=False),
+    Column("ended_at", Utc),
+)
+
+
+BATCH_ORDERS = Table(
+    "batch_orders",
+    TABLES,
+    Column("batch_id", String(64), ForeignKey(BATCHES.c.batch_id), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("order_id", String(64)),
+    Column("refused", String(64)),
+    Column("is_owner", Boolean, nullable=False),
+    Index("batch_orders_by_order", "order_id"),
+)
+"""The entries of each batch. It runs those that it owns, and only watches those known before."""

@@ -1,0 +1,1 @@
+"""Tasks that people carry out, with a time limit."""

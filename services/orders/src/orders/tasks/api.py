@@ -1,0 +1,110 @@
+"""The HTTP API and the topic of tasks."""
+
+from typing import Annotated, Any
+
+from cloudevents.http import CloudEvent
+from fastapi import APIRouter, Body, Depends, Path
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from orderflow_contracts import names
+from orderflow_contracts.fields import Moment
+from orderflow_contracts.tasks import Task, TaskCompleted, TaskId, TaskStatus
+from orderflow_hosting.access import Role, changes, reads
+from orderflow_hosting.dapr_app import DaprApp, Refused
+from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
+from orderflow_hosting.problems import Problem, describe, documented
+from orderflow_workflow_runtime.ports import EngineUnavailable
+from orders.tasks.service import TaskEnded, Tasks, UnknownTask
+
+_TASK_ID: TypeAdapter[str] = TypeAdapter(TaskId)
+
+
+class CompletionBody(BaseModel):
+    """When the task was completed; the present time by default."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"completed_at": "2026-03-01T12:30:00Z"}]}
+    )
+
+    completed_at: Moment | None = None
+
+
+def subscribe_tasks(app: DaprApp, tasks: Tasks, letters: DeadLetters) -> None:
+    """Accept completions of tasks from the topic."""
+
+    async def completed(event: CloudEvent) -> None:
+        reason = await _take_in(tasks, event.data)
+        if reason is not None:
+            await letters.refuse(names.TASKS_COMPLETED, event, reason, None)
+            raise Refused(reason)
+
+    app.on_topic(names.TASKS_COMPLETED, completed)
+
+
+async def _take_in(tasks: Tasks, data: object) -> str | None:
+    """Complete the published task, or return the reason why the event is invalid."""
+    try:
+        message = TaskCompleted.model_validate(data)
+        await tasks.complete(message.task_id, message.completed_at)
+    except ValidationError as error:
+        return f"invalid: {describe(error)}"
+    except (UnknownTask, TaskEnded) as error:
+        return str(error)
+    return None
+
+
+def possible_task_id(
+    task_id: Annotated[str, Path(description="The task's id", examples=["task-1"])],
+) -> str:
+    """Return the id if it has the form of a task id; else answer 404."""
+    try:
+        return _TASK_ID.validate_python(task_id)
+    except ValidationError:
+        raise Problem(404, "TASK_NOT_FOUND", str(UnknownTask(task_id))) from None
+
+
+PathTaskId = Annotated[str, Depends(possible_task_id)]
+
+
+def task_router(tasks: Tasks) -> APIRouter:
+    """Serve tasks: list, read and complete."""
+    router = APIRouter(prefix="/tasks", tags=["tasks"])
+    missing: dict[int | str, dict[str, Any]] = documented({404: "There is no such task"})
+
+    @router.get("", summary="List tasks, newest first", dependencies=[reads()])
+    async def list_tasks(
+        status: TaskStatus | None = None, limit: Limit = 100, after: After = None
+    ) -> Page[Task]:
+        return numbered_page(await tasks.list(status, limit + 1, number_after(after)), limit)
+
+    @router.get("/{task_id}", summary="Read a task", responses=missing, dependencies=[reads()])
+    async def read_task(task_id: PathTaskId) -> Task:
+        try:
+            return await tasks.task(task_id)
+        except UnknownTask as error:
+            raise Problem(404, "TASK_NOT_FOUND", str(error)) from error
+
+    @router.post(
+        "/{task_id}/complete",
+        status_code=202,
+        summary="Tell that a task is done",
+        responses={
+            **missing,
+            **documented({409: "The task has ended otherwise", 503: "The engine is away"}),
+        },
+        dependencies=[changes(Role.OPERATOR, "task.complete")],
+    )
+    async def complete_task(
+        task_id: PathTaskId, body: Annotated[CompletionBody | None, Body()] = None
+    ) -> Task:
+        try:
+            return await tasks.complete(task_id, body.completed_at if body else None)
+        except UnknownTask as error:
+            raise Problem(404, "TASK_NOT_FOUND", str(error)) from error
+        except TaskEnded as error:
+            raise Problem(409, "TASK_ENDED", str(error)) from error
+        except EngineUnavailable as error:
+            raise Problem(503, "SIDECAR_UNAVAILABLE", str(error)) from error
+
+    return router

@@ -1,0 +1,75 @@
+"""The use cases of tasks: list, read and complete."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+
+from orderflow_contracts.fields import now
+from orderflow_contracts.tasks import Task, TaskStatus
+from orderflow_workflow_runtime.ports import Engine, NoSuchInstance
+from orders import workflow_names as names
+from orders.tasks.messages import Completion
+from orders.tasks.store import TaskStore
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class UnknownTask(Exception):
+    """There is no task with this id."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"there is no task {task_id}")
+
+
+class TaskEnded(Exception):
+    """The task has ended without being completed."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(f"task {task.task_id} has ended: it is {task.status}")
+
+
+class Tasks:
+    """Lists, reads and completes tasks."""
+
+    def __init__(self, store: TaskStore, engine: Engine) -> None:
+        self._store = store
+        self._engine = engine
+
+    async def task(self, task_id: str) -> Task:
+        """Return a task. Raises `UnknownTask`."""
+        task = await self._store.task(task_id)
+        if task is None:
+            raise UnknownTask(task_id)
+        return task
+
+    async def list(
+        self, status: TaskStatus | None, limit: int, before: int | None, *, is_open: bool = False
+    ) -> Sequence[tuple[int, Task]]:
+        """Return up to `limit` tasks, newest first, each with its number."""
+        return await self._store.tasks(status, limit, before, is_open=is_open)
+
+    async def complete(self, task_id: str, completed_at: datetime | None = None) -> Task:
+        """Complete a task, at the given time or now. Completing it again has no further effect.
+
+        Raises `UnknownTask`, `TaskEnded` and `EngineUnavailable`.
+        """
+        task = await self.task(task_id)
+        if not task.status.is_final and await self._is_awaited(task):
+            completion = Completion(completed_at=completed_at or now())
+            try:
+                await self._engine.raise_event(task.instance_id, names.TASK_COMPLETED, completion)
+            except NoSuchInstance:
+                log.warning("task_lost", task_id=task_id, instance_id=task.instance_id)
+            else:
+                log.info("task_completion_raised", task_id=task_id)
+                return task
+        # A workflow that ended by itself has recorded it; one that was terminated could not.
+        task = await self._store.end(task_id, TaskStatus.FAILED)
+        if task.status is not TaskStatus.COMPLETED:
+            raise TaskEnded(task)
+        return task
+
+    async def _is_awaited(self, task: Task) -> bool:
+        instance = await self._engine.instance(task.instance_id, payloads=False)
+        return instance is not None and not instance.runtime_status.is_finished

@@ -1,0 +1,100 @@
+"""The names under which workflows, activities and events are known to the engine and in history.
+
+They are kept in the histories of running instances: never change one, add a new one.
+"""
+
+from typing import Final
+
+ORDER_PROCESSING: Final = "order_processing_workflow"
+ORDER_UNDO: Final = "order_undo_workflow"
+INTERACTIVE_HELLO: Final = "interactive_hello_workflow"
+NEVER_ENDING: Final = "never_ending_workflow"
+STOCK_MONITOR: Final = "stock_monitor_workflow"
+
+ORDER_BATCH: Final = "order_batch_workflow"
+
+ORDER_WORKFLOWS: Final = frozenset({ORDER_PROCESSING, ORDER_UNDO, ORDER_BATCH})
+"""Those that belong to orders: they are started by the service alone."""
+
+UNDO_PREFIX: Final = "undo-of-order-"
+"""Begins the instance ids of those that undo an order."""
+
+MONITOR_PREFIX: Final = "stock-monitor-"
+"""Begins the instance ids of those that watch an item's stock."""
+TASK_PROCESSING: Final = "task_processing_workflow"
+
+PICK_PREFIX: Final = "pick."
+"""Begins the instance ids of orders' tasks; for the dot, no order can have such an id itself."""
+
+PICK_TASK_PREFIX: Final = "pick-"
+"""Begins the ids of orders' tasks."""
+BATCH_PREFIX: Final = "batch-"
+"""Begins the instance ids of those that carry out a batch."""
+
+NOTIFY: Final = "notify_activity"
+VERIFY_INVENTORY: Final = "verify_inventory_activity"
+REQUEST_APPROVAL: Final = "request_approval_activity"
+PROCESS_PAYMENT: Final = "process_payment_activity"
+UPDATE_INVENTORY: Final = "update_inventory_activity"
+
+RELEASE_INVENTORY: Final = "release_inventory_activity"
+REFUND_PAYMENT: Final = "refund_payment_activity"
+WITHDRAW_APPROVAL: Final = "withdraw_approval_activity"
+
+REMIND_OF_APPROVAL: Final = "remind_of_approval_activity"
+
+ORDER_ACTIVITIES: Final = (
+    NOTIFY,
+    VERIFY_INVENTORY,
+    REQUEST_APPROVAL,
+    PROCESS_PAYMENT,
+    UPDATE_INVENTORY,
+    RELEASE_INVENTORY,
+    REFUND_PAYMENT,
+    WITHDRAW_APPROVAL,
+    REMIND_OF_APPROVAL,
+)
+
+OPEN_BATCH: Final = "open_batch_activity"
+CONCLUDE_BATCH: Final = "conclude_batch_activity"
+
+BATCH_ACTIVITIES: Final = (OPEN_BATCH, CONCLUDE_BATCH)
+
+INTERACTIVE_HELLO_STEP: Final = "interactive_hello_activity"
+HELLO_ACTIVITIES: Final = (INTERACTIVE_HELLO_STEP,)
+
+CHECK_STOCK: Final = "check_stock_activity"
+REPORT_LOW_STOCK: Final = "report_low_stock_activity"
+
+MONITOR_ACTIVITIES: Final = (CHECK_STOCK, REPORT_LOW_STOCK)
+
+CANCEL_REQUESTED: Final = "cancel_requested"
+APPROVAL_EVENT: Final = "approvalEvent"
+CHECK_NOW: Final = "check_now"
+
+VALIDATE_TASK: Final = "validate_task"
+ASSIGN_TASK: Final = "assign_task"
+NOTIFY_TIMEOUT: Final = "notify_timeout"
+SEND_COMPLETION: Final = "send_completion_notification"
+END_TASK: Final = "end_task"
+
+TASK_ACTIVITIES: Final = (
+    VALIDATE_TASK,
+    ASSIGN_TASK,
+    NOTIFY_TIMEOUT,
+    SEND_COMPLETION,
+    END_TASK,
+)
+
+HAND_TO_WAREHOUSE: Final = "hand_to_warehouse_activity"
+WITHDRAW_TASK: Final = "withdraw_task_activity"
+
+PICKING_ACTIVITIES: Final = (HAND_TO_WAREHOUSE, WITHDRAW_TASK)
+
+CONCLUDE_RETRY: Final = "conclude_retry_activity"
+
+ATTENTION_ACTIVITIES: Final = (CONCLUDE_RETRY,)
+
+TASK_COMPLETED: Final = "task_completed"
+TASK_WITHDRAWN: Final = "task_withdrawn"
+ORDER_WAITS: Final = "order_waits"

@@ -1,1 +1,0 @@
-"""The order of steps: deterministic, without clock, randomness, environment or I/O."""

@@ -1,0 +1,191 @@
+"""On PostgreSQL, too, revisions make what the models say, and adopt what earlier versions made."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+from fakes.catalogue import catalogue, contents
+from fakes.migrated_services import EARLIER, SERVICES, earlier_database, models_of, schema_of
+from fakes.revisions import Revisions
+from fakes.schemas import FromModels, migrated
+from orderflow_hosting.database import Database
+from orderflow_hosting.engines import open_engine
+from orderflow_hosting.migrations.comparing import is_comparable
+from orderflow_hosting.migrations.lock import exclusive
+from orderflow_hosting.migrations.runner import migrate
+from orderflow_hosting.migrations.schema import UnsuitableSchema
+from orderflow_lab.postgres_server import PostgresServer
+from system.stores import postgres_programs
+from system.test_postgresql import new_database, waits_for_its_turn
+
+PATIENCE_SECONDS = 60
+service_by_service = pytest.mark.parametrize("service", SERVICES)
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    """Run a server that may be stopped."""
+    with PostgresServer(postgres_programs()) as server:
+        yield server
+
+
+def differences(connection: Connection, service: str) -> list[object]:
+    context = MigrationContext.configure(connection, opts={"include_object": is_comparable})
+    models: Any = list(models_of(service))  # several will do, which its annotation leaves out
+    return list(compare_metadata(context, models))
+
+
+def described(url: str) -> list[str]:
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        found = catalogue(connection)
+    engine.dispose()
+    return found
+
+
+def from_models(server: PostgresServer, service: str) -> list[str]:
+    url = new_database(server)
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        FromModels(models_of(service)[0]).check(connection)
+    engine.dispose()
+    return described(url)
+
+
+async def test_a_migration_waits_for_a_database_that_comes_up_later(
+    own_server: PostgresServer,
+) -> None:
+    """In a cluster all begins at the same time."""
+    url, schema = new_database(own_server), schema_of("approvals")
+    own_server.stop()
+    migration = asyncio.create_task(asyncio.to_thread(migrated, url, schema))
+    done, _ = await asyncio.wait({migration}, timeout=2)
+    assert not done
+
+    own_server.start()
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await migration
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        schema.check(connection)
+    engine.dispose()
+
+
+@service_by_service
+def test_models_and_revisions_agree(service: str, postgres: PostgresServer) -> None:
+    """A fresh database has exactly what the models say: tables, indexes, triggers, functions."""
+    url = migrated(new_database(postgres), schema_of(service))
+    engine = open_engine(url)
+
+    with engine.connect() as connection:
+        assert differences(connection, service) == []
+    engine.dispose()
+    assert described(url) == from_models(postgres, service)
+
+
+@pytest.mark.parametrize("version", EARLIER)
+@service_by_service
+def test_what_earlier_versions_made_is_adopted(
+    service: str, version: str, postgres: PostgresServer
+) -> None:
+    """It has the same schema as a fresh database, and all its rows as they were."""
+    url = new_database(postgres)
+    with psycopg.connect(url) as server:
+        server.execute(earlier_database(service, version, "postgresql").encode())
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        tables = inspect(connection).get_table_names()
+        before = contents(connection, tables)
+
+    migrate(engine, schema_of(service))
+
+    with engine.connect() as connection:
+        after = contents(connection, tables)
+        assert differences(connection, service) == []
+    engine.dispose()
+    assert described(url) == from_models(postgres, service)
+    assert sum(map(len, before.values())) > 2
+    for table, rows in before.items():
+        columns = rows[0].keys() if rows else ()
+        assert [{key: row[key] for key in columns} for row in after[table]] == rows
+
+
+async def test_a_service_that_finds_an_older_schema_says_so(postgres: PostgresServer) -> None:
+    """The database answers after the start, so the process ends then, with the same message."""
+    schema = schema_of("orders")
+    database = Database(new_database(postgres), schema)
+
+    with pytest.raises(UnsuitableSchema, match="run `python -m orders migrate` first"):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await database.refusal()
+    database.close()
+
+
+async def test_whoever_writes_waits_for_a_migration_and_the_other_way_round(
+    postgres: PostgresServer,
+) -> None:
+    """Migrations take the lock of those who write, so nobody writes beside one."""
+    schema = schema_of("orders")
+    url = migrated(new_database(postgres), schema)
+    engine, database = open_engine(url), Database(url, schema)
+    await database.ready()
+    order: list[str] = []
+
+    with exclusive(engine) as connection:
+        writing = asyncio.create_task(database.write(lambda _: order.append("written")))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await waits_for_its_turn(database):
+                await asyncio.sleep(0.01)
+        connection.execute(text("SELECT 1"))
+        order.append("migrated")
+    await writing
+
+    assert order == ["migrated", "written"]
+    database.close()
+    engine.dispose()
+
+
+async def test_the_next_one_goes_on_when_the_one_that_migrates_is_killed(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """The server rolls back what a process that is gone had done, and gives the lock on."""
+    revisions, url, mark = Revisions(tmp_path), new_database(postgres), tmp_path / "in-the-middle"
+    engine = open_engine(url)
+    migrate(engine, revisions.newest)
+    change = 'op.add_column("words", sa.Column("meaning", sa.Text))'
+    stuck = revisions.add(f'{change}\nPath("{mark}").touch()\ntime.sleep(600)')
+    program = (
+        "import sys; from pathlib import Path; from orderflow_hosting.engines import open_engine;"
+        "from orderflow_hosting.migrations.schema import Schema;"
+        "from orderflow_hosting.migrations.runner import migrate;"
+        "migrate(open_engine(sys.argv[1]), Schema('shop', Path(sys.argv[2])))"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, url, str(stuck.versions))
+    )
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not mark.exists():
+                await asyncio.sleep(0.01)
+        (file,) = stuck.versions.glob("r0002*")
+        file.write_text(file.read_text().replace("time.sleep(600)", ""))
+        waiting = asyncio.create_task(asyncio.to_thread(migrate, engine, stuck))
+    finally:
+        process.kill()
+        await process.wait()
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await waiting
+
+    columns = {column["name"] for column in inspect(engine).get_columns("words")}
+    assert columns == {"number", "word", "meaning"}
+    engine.dispose()

@@ -1,0 +1,152 @@
+"""The edges of batches: what the topic refuses, and what people read."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+from cloudevents.http import CloudEvent
+from hypothesis import given
+
+from fakes.access import opened
+from fakes.managed_engine import ManagedMemoryEngine
+from fakes.odd_json import FEW, odd
+from fakes.orders_ports import MemoryAnnouncer
+from fakes.recorded_app import RecordedApp
+from orderflow_contracts.fields import readable_order_id
+from orderflow_hosting.background import BackgroundWork
+from orderflow_hosting.dapr_app import Refused
+from orderflow_hosting.database import Database
+from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.sidecar import Sidecar
+from orders.batches.api import batch_router, subscribe_to_batches
+from orders.batches.service import Batches
+from orders.batches.store import BatchStore
+from orders.config import OrdersSettings
+from orders.http import http_app
+from orders.ordering.feed import StatusFeed
+from orders.ordering.store import OrderStore
+from orders.ordering.undo import OrderUndo
+from orders.tables import DEAD_LETTERS
+
+TOPIC = "orders.batch-submitted"
+GOOD: dict[str, Any] = {
+    "batch_id": "b1",
+    "orders": [{"order_id": "a", "item": "cars", "quantity": 1}],
+}
+
+
+class NoSidecar(Sidecar):
+    """Is connected to nothing, for nothing is sent again here."""
+
+    def __init__(self) -> None:
+        """Connect to nothing."""
+
+
+@pytest.fixture
+def letters(database: Database) -> DeadLetters:
+    return DeadLetters(database, DEAD_LETTERS, NoSidecar(), subject_of=readable_order_id)
+
+
+@pytest.fixture
+def app(
+    settings: OrdersSettings,
+    database: Database,
+    store: OrderStore,
+    announcer: MemoryAnnouncer,
+    feed: StatusFeed,
+    letters: DeadLetters,
+) -> RecordedApp:
+    app, engine = RecordedApp(), ManagedMemoryEngine()
+    undo = OrderUndo(engine, store)
+    batches = Batches(
+        settings, BatchStore(database), engine, announcer, feed, undo, letters, BackgroundWork()
+    )
+    subscribe_to_batches(app, batches, letters)
+    return app
+
+
+@pytest.fixture
+async def http(database: Database) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(opened(http_app(batch_router(BatchStore(database)))))
+    async with httpx.AsyncClient(transport=transport, base_url="http://orders") as client:
+        yield client
+
+
+async def deliver(app: RecordedApp, data: Any) -> None:
+    attributes = {"type": "com.dapr.event.sent", "source": "test", "id": "event-1"}
+    await app.topics[TOPIC](CloudEvent(attributes, data))
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ({"orders": GOOD["orders"]}, "batch_id"),
+        ({**GOOD, "batch_id": "b 1"}, "batch_id"),
+        ({**GOOD, "orders": "cars"}, "orders"),
+        ({**GOOD, "orders": []}, "orders"),
+        ({**GOOD, "orders": [1] * 501}, "orders"),
+        ("text", "body"),
+        (None, "body"),
+    ],
+)
+async def test_a_wrong_envelope_is_refused_and_leaves_nothing(
+    app: RecordedApp, letters: DeadLetters, http: httpx.AsyncClient, data: Any, field: str
+) -> None:
+    """The dead letter names the field that is wrong."""
+    with pytest.raises(Refused):
+        await deliver(app, data)
+
+    (letter,) = (await letters.page(10, None)).items
+    assert letter.topic == TOPIC
+    assert letter.reason.startswith("invalid")
+    assert field in letter.reason
+    assert (await http.get("/batches")).json() == {"items": [], "next": None}
+
+
+async def test_another_batch_under_a_known_id_is_a_dead_letter(
+    app: RecordedApp, letters: DeadLetters
+) -> None:
+    """Its reason says so."""
+    await deliver(app, GOOD)
+
+    with pytest.raises(Refused):
+        await deliver(app, {**GOOD, "orders": [{"item": "cars", "quantity": 2}]})
+
+    (letter,) = (await letters.page(10, None)).items
+    assert letter.reason == "batch b1 exists with other content"
+
+
+async def test_a_batch_is_read_and_listed(app: RecordedApp, http: httpx.AsyncClient) -> None:
+    """With its orders, and without them in pages."""
+    await deliver(app, GOOD)
+    await deliver(app, {**GOOD, "batch_id": "b2"})
+
+    found = (await http.get("/batches/b1")).json()
+    first = (await http.get("/batches", params={"limit": 1})).json()
+    second = (await http.get("/batches", params={"limit": 1, "after": first["next"]})).json()
+
+    assert found["counts"] == {"received": 1}
+    assert found["orders"] == [
+        {"order_id": "a", "status": "received", "reason": None, "total_cents": None}
+    ]
+    assert [page["items"][0]["batch_id"] for page in (first, second)] == ["b2", "b1"]
+    assert "orders" not in first["items"][0]
+    assert second["next"] is None
+
+
+@pytest.mark.parametrize("batch_id", ["b9", "b%209", "%00"])
+async def test_an_unknown_batch_is_not_found(http: httpx.AsyncClient, batch_id: str) -> None:
+    """Also under an id that no batch can have."""
+    response = await http.get(f"/batches/{batch_id}")
+
+    assert (response.status_code, response.json()["code"]) == (404, "BATCH_NOT_FOUND")
+
+
+@FEW
+@given(odd(GOOD) | odd(GOOD["orders"][0]).map(lambda order: {**GOOD, "orders": [order]}))
+async def test_no_data_fails_for_an_unknown_reason(app: RecordedApp, data: object) -> None:
+    """Whatever an event says, it is taken or refused at once."""
+    with suppress(Refused):
+        await deliver(app, data)

@@ -1,0 +1,380 @@
+"""Batches: taken in once, each order run by one party, and brought to an end."""
+
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+
+from fakes.managed_engine import ManagedMemoryEngine
+from fakes.orders_ports import MemoryAnnouncer
+from fakes.pauses import short_pause
+from fakes.waiting import until
+from orderflow_contracts.batches import Batch, BatchSubmitted
+from orderflow_contracts.dead_letters import DeadLetter
+from orderflow_contracts.fields import readable_order_id
+from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
+from orderflow_hosting.background import BackgroundWork
+from orderflow_hosting.database import Database
+from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.sidecar import Sidecar
+from orderflow_workflow_runtime.instances import RuntimeStatus
+from orderflow_workflow_runtime.ports import EngineUnavailable
+from orders.batches.activities import BatchActivities
+from orders.batches.messages import BatchRef
+from orders.batches.service import Batches, run_id_of
+from orders.batches.store import BatchStore, OtherBatchContent
+from orders.config import OrdersSettings
+from orders.management.service import InstanceExists, Management, NotRunning, Protected
+from orders.ordering.feed import StatusFeed
+from orders.ordering.service import Intake
+from orders.ordering.store import OrderStore
+from orders.ordering.undo import OrderUndo
+from orders.tables import DEAD_LETTERS
+
+CTX: Any = None
+BATCH = "order_batch_workflow"
+ORDER = "order_processing_workflow"
+
+
+def entry(order_id: str, quantity: Any = 1) -> dict[str, Any]:
+    return {"order_id": order_id, "item": "paperclip", "quantity": quantity}
+
+
+def submitted(*orders: Any) -> BatchSubmitted:
+    return BatchSubmitted(batch_id="b1", orders=orders)
+
+
+def order_of(order_id: str, quantity: int = 1) -> OrderSubmitted:
+    return OrderSubmitted.model_validate(entry(order_id, quantity))
+
+
+@pytest.fixture
+def managed() -> ManagedMemoryEngine:
+    return ManagedMemoryEngine()
+
+
+@pytest.fixture
+def kept(database: Database) -> BatchStore:
+    return BatchStore(database)
+
+
+@pytest.fixture
+def letters(database: Database) -> DeadLetters:
+    return DeadLetters(database, DEAD_LETTERS, cast(Sidecar, None), subject_of=readable_order_id)
+
+
+@pytest.fixture
+async def batches(
+    settings: OrdersSettings,
+    kept: BatchStore,
+    store: OrderStore,
+    managed: ManagedMemoryEngine,
+    announcer: MemoryAnnouncer,
+    feed: StatusFeed,
+    letters: DeadLetters,
+) -> AsyncIterator[Batches]:
+    undo = OrderUndo(managed, store)
+    batches = Batches(
+        settings, kept, managed, announcer, feed, undo, letters, BackgroundWork(short_pause)
+    )
+    yield batches
+    await batches._background.stop()
+
+
+async def read(kept: BatchStore) -> Batch:
+    found = await kept.batch("b1")
+    assert found is not None
+    return found
+
+
+async def refusals(letters: DeadLetters) -> dict[str, DeadLetter]:
+    return {letter.event_id: letter for letter in (await letters.page(100, None)).items}
+
+
+async def end_all(store: OrderStore, *order_ids: str) -> None:
+    for order_id in order_ids:
+        run_id = run_id_of("b1", order_id)
+        await store.record(order_id, run_id, OrderStatus.COMPLETED, total_cents=500)
+
+
+async def test_a_batch_gets_one_workflow_and_its_orders_none(
+    batches: Batches, kept: BatchStore, managed: ManagedMemoryEngine
+) -> None:
+    """However often it comes; its orders are received, and run by the batch's workflow alone."""
+    for _ in range(10):
+        await batches.submit(submitted(entry("a"), entry("b")))
+
+    assert list(managed.instances) == ["batch-b1"]
+    assert managed.instances["batch-b1"].name == BATCH
+    assert managed.instances["batch-b1"].input["parallelism"] == 20
+    found = await read(kept)
+    assert (found.status, found.total, found.counts) == ("received", 2, {"received": 2})
+
+
+async def test_one_bad_entry_does_not_stop_the_others(
+    batches: Batches, kept: BatchStore, letters: DeadLetters, announcer: MemoryAnnouncer
+) -> None:
+    """It is rejected, told, and kept so that it can be mended and sent again."""
+    await batches.submit(submitted(entry("a"), entry("b", 0), 7, {"item": "cars", "quantity": 1}))
+
+    found = await read(kept)
+    assert [(order.order_id, order.status, order.reason) for order in found.orders] == [
+        ("a", "received", None),
+        ("b", "rejected", "invalid"),
+        (None, "rejected", "invalid"),
+        ("b1-4", "received", None),
+    ]
+    assert announcer.told("b") == ["rejected"]
+    kept_letters = await refusals(letters)
+    assert set(kept_letters) == {"b1.2", "b1.3"}
+    assert kept_letters["b1.2"].topic == "orders.submitted"
+    assert kept_letters["b1.2"].data == entry("b", 0)
+    assert "quantity" in kept_letters["b1.2"].reason
+
+
+async def test_an_order_may_not_have_the_id_of_the_batchs_own_workflow(
+    batches: Batches, letters: DeadLetters
+) -> None:
+    """Parent and child would be one instance."""
+    await batches.submit(submitted(entry("batch-b1")))
+
+    assert "batch's own" in (await refusals(letters))["b1.1"].reason
+
+
+async def test_an_id_that_would_be_too_long_is_invalid(batches: Batches, kept: BatchStore) -> None:
+    """A batch with a long id must name its orders."""
+    long = "b" * 63
+    await batches.submit(
+        BatchSubmitted(batch_id=long, orders=({"item": "cars", "quantity": 1}, entry("a")))
+    )
+
+    found = await kept.batch(long)
+    assert found is not None
+    assert [order.status for order in found.orders] == ["rejected", "received"]
+
+
+async def test_the_same_order_twice_is_one_and_another_under_its_id_is_refused(
+    batches: Batches, kept: BatchStore, letters: DeadLetters
+) -> None:
+    """Within the batch, and towards orders that came by themselves."""
+    same, other = entry("a"), entry("a", 2)
+    await batches.submit(submitted(same, dict(same), other))
+
+    found = await read(kept)
+    assert [(order.order_id, order.reason) for order in found.orders] == [
+        ("a", None),
+        ("a", "other_content"),
+    ]
+    assert found.counts == {"received": 1, "rejected": 1}
+    assert "other content" in (await refusals(letters))["b1.3"].reason
+
+
+async def test_an_order_known_before_is_only_watched(
+    batches: Batches, kept: BatchStore, store: OrderStore
+) -> None:
+    """It counts, and the batch does not run it; with other content it is left untouched."""
+    await store.accept(order_of("a"))
+    await store.accept(order_of("b", 5))
+
+    await batches.submit(submitted(entry("a"), entry("b"), entry("c")))
+
+    assert await batches.left_to_run("b1") == ["c"]
+    assert (await read(kept)).counts == {"received": 2, "rejected": 1}
+    assert [left.order.order_id for left in await store.unfinished()] == ["a", "b"]
+
+
+async def test_intake_leaves_a_batchs_order_to_the_batch(
+    batches: Batches, intake: Intake, engine: Any, kept: BatchStore, store: OrderStore
+) -> None:
+    """When it also arrives by itself, and when the service starts again."""
+    await batches.submit(submitted(entry("a")))
+
+    await intake.submit(order_of("a"))
+    await intake.submit_and_return(order_of("a"))
+    await intake.resume()
+
+    assert not engine.runs
+    assert await store.is_run_by_batch("a")
+    await end_all(store, "a")
+    await kept.conclude("b1")
+    assert not await store.is_run_by_batch("a")
+
+
+async def test_another_batch_under_the_same_id_is_refused(
+    batches: Batches, kept: BatchStore
+) -> None:
+    """The two are never merged."""
+    await batches.submit(submitted(entry("a")))
+
+    with pytest.raises(OtherBatchContent, match="batch b1 exists with other content"):
+        await batches.submit(submitted(entry("a"), entry("b")))
+    assert (await read(kept)).total == 1
+
+
+async def test_a_batch_that_could_not_be_started_is_started_by_its_event_or_the_next_process(
+    batches: Batches, managed: ManagedMemoryEngine, kept: BatchStore
+) -> None:
+    """It is kept, and not acknowledged."""
+    managed.is_down = True
+    with pytest.raises(EngineUnavailable):
+        await batches.submit(submitted(entry("a")))
+    assert (await read(kept)).status == "received"
+
+    await batches.resume()
+    managed.is_down = False
+
+    await until(lambda: "batch-b1" in managed.instances)
+
+
+async def test_a_batch_that_was_lost_goes_on_with_what_is_left(
+    batches: Batches, managed: ManagedMemoryEngine, store: OrderStore
+) -> None:
+    """An order that has a run, or has ended, is not run again; the others get the same runs."""
+    steps = BatchActivities(batches)
+    await batches.submit(submitted(*(entry(name) for name in "abc")))
+    first = await steps.open_batch_activity(CTX, BatchRef(batch_id="b1"))
+    await end_all(store, "a")
+    managed.put("b", name=ORDER)
+    del managed.instances["batch-b1"]
+
+    await batches.resume()
+    await until(lambda: "batch-b1" in managed.instances)
+    again = await steps.open_batch_activity(CTX, BatchRef(batch_id="b1"))
+
+    assert [order.order_id for order in first.orders] == ["a", "b", "c"]
+    assert again.orders == first.orders[2:]
+    assert len(again.orders[0].run_id) == 32
+
+
+async def test_the_end_is_recorded_once_all_orders_have_ended(
+    batches: Batches, managed: ManagedMemoryEngine, store: OrderStore, announcer: MemoryAnnouncer
+) -> None:
+    """And told, again under the same id; afterwards the batch does not start anew."""
+    await batches.submit(submitted(entry("a"), entry("b", 0)))
+    managed.put("a", name=ORDER)
+    assert not await batches.conclude("b1")
+
+    await end_all(store, "a")
+    assert await batches.conclude("b1")
+    assert await batches.conclude("b1")
+
+    first, again = announcer.batches
+    assert first == again
+    assert (first.event_id, first.status, first.total_cents) == ("b1.ended", "completed", 500)
+    assert first.counts == {"completed": 1, "rejected": 1}
+    managed.instances.clear()
+    await batches.submit(submitted(entry("a"), entry("b", 0)))
+    assert not managed.instances
+
+
+async def test_a_batch_without_a_valid_order_is_rejected(
+    batches: Batches, announcer: MemoryAnnouncer
+) -> None:
+    """There was nothing to carry out."""
+    await batches.submit(submitted(1, 2))
+
+    assert await batches.conclude("b1")
+    (ended,) = announcer.batches
+    assert (ended.status, ended.reason) == ("rejected", "no_valid_order")
+
+
+async def test_an_order_whose_workflow_broke_is_undone_and_a_lost_one_runs_again(
+    batches: Batches, managed: ManagedMemoryEngine
+) -> None:
+    """No order keeps the batch from its end for ever."""
+    await batches.submit(submitted(entry("a"), entry("b")))
+    managed.put("a", RuntimeStatus.FAILED, name=ORDER)
+
+    assert not await batches.conclude("b1")
+
+    assert managed.instances["undo-of-order-a"].input["status"] == "failed"
+    assert managed.instances["b"].input["run_id"] == run_id_of("b1", "b")
+
+
+async def test_a_terminated_batch_is_undone_and_closed(
+    batches: Batches,
+    managed: ManagedMemoryEngine,
+    store: OrderStore,
+    announcer: MemoryAnnouncer,
+) -> None:
+    """Only by force; what had ended stays, the rest is undone, begun or not."""
+    undo = OrderUndo(managed, store)
+    management = Management(managed, store, undo, batches, counter_pause_seconds=1)
+    await batches.submit(submitted(entry("a"), entry("b")))
+    await end_all(store, "a")
+    with pytest.raises(Protected):
+        await management.terminate("batch-b1")
+
+    await management.terminate("batch-b1", force=True)
+    await until(lambda: "undo-of-order-b" in managed.instances)
+    with pytest.raises(Protected):
+        await management.purge("batch-b1")
+    undoing = managed.instances["undo-of-order-b"].input
+    await store.record("b", undoing["run_id"], OrderStatus.CANCELLED)
+    await until(lambda: bool(announcer.batches))
+
+    assert announcer.batches[0].reason == "terminated_by_operator"
+    assert announcer.batches[0].counts == {"completed": 1, "cancelled": 1}
+    with pytest.raises(NotRunning):
+        await management.terminate("batch-b1", force=True)
+    await management.purge("batch-b1")
+
+
+async def test_a_batch_that_someone_else_stopped_is_undone_by_the_next_process(
+    batches: Batches, managed: ManagedMemoryEngine
+) -> None:
+    """As when it was terminated with Dapr's own command."""
+    await batches.submit(submitted(entry("a")))
+    managed.put("batch-b1", RuntimeStatus.TERMINATED, name=BATCH)
+
+    await batches.resume()
+
+    await until(lambda: "undo-of-order-a" in managed.instances)
+
+
+@pytest.mark.parametrize(
+    ("status", "ending"),
+    [
+        (RuntimeStatus.FAILED, ("failed", "workflow_failed")),
+        (RuntimeStatus.TERMINATED, ("cancelled", "terminated_by_operator")),
+    ],
+)
+async def test_the_orders_of_a_stopped_batch_tell_why_it_was_stopped(
+    batches: Batches, managed: ManagedMemoryEngine, status: RuntimeStatus, ending: tuple[str, str]
+) -> None:
+    """Nobody is said to have terminated what failed by itself."""
+    await batches.submit(submitted(entry("a"), entry("b")))
+    managed.put("a", RuntimeStatus.TERMINATED, name=ORDER)
+    managed.put("batch-b1", status, name=BATCH)
+
+    await batches.resume()
+
+    await until(lambda: {"undo-of-order-a", "undo-of-order-b"} <= managed.instances.keys())
+    undoing = [managed.instances[f"undo-of-order-{order_id}"].input for order_id in "ab"]
+    assert [(one["status"], one["reason"]) for one in undoing] == [ending] * 2
+
+
+async def test_ids_of_batches_are_kept_for_them(
+    managed: ManagedMemoryEngine, store: OrderStore
+) -> None:
+    """Nobody takes one, and nobody starts the workflow of a batch by hand."""
+    management = Management(managed, store, OrderUndo(managed, store), counter_pause_seconds=1)
+
+    with pytest.raises(InstanceExists):
+        await management.start("never_ending_workflow", "batch-b1", None)
+    with pytest.raises(Protected, match="publishing"):
+        await management.start(BATCH, None, None)
+
+
+async def test_batches_are_listed_newest_first(batches: Batches, kept: BatchStore) -> None:
+    """With counts that come from the orders as they are."""
+    for number in range(3):
+        line = OrderLine(item="cars", quantity=1).model_dump()
+        order = {"order_id": f"o{number}", "customer_id": "ann", "lines": [line]}
+        await batches.submit(BatchSubmitted(batch_id=f"b{number}", orders=(order,)))
+
+    found = await kept.batches(2, None)
+    older = await kept.batches(2, found[-1][0])
+
+    assert [batch.batch_id for _, batch in found + older] == ["b2", "b1", "b0"]
+    assert found[0][1].counts == {"received": 1}

@@ -1,0 +1,94 @@
+"""The way of a batch: so many orders at a time, whatever becomes of each."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from fakes.workflow_run import ChildEnds, Event, TimerFires, WorkflowRun
+from orders.batches.messages import BatchRun
+from orders.batches.workflow import order_batch_workflow
+from orders.ordering.messages import OrderRun
+
+Happening = Event | TimerFires | ChildEnds
+
+
+def child_ends(order_id: str, *, fails: bool = False) -> ChildEnds:
+    return ChildEnds(instance_id=order_id, error="it failed" if fails else None)
+
+
+def start(count: int, parallelism: int, happenings: Iterable[Happening], looks: int = 1) -> Any:
+    """Run a batch that has ended at so many-th look; note how many orders are under way."""
+    left = looks
+
+    async def answer(name: str, payload: Any) -> object:
+        nonlocal left
+        assert payload == {"batch_id": "b1"}
+        if name == "open_batch_activity":
+            return {"orders": [{"order_id": f"o{n}", "run_id": f"r{n}"} for n in range(count)]}
+        left -= 1
+        return {"has_ended": left == 0}
+
+    batch = BatchRun(
+        batch_id="b1",
+        parallelism=parallelism,
+        approval_threshold_cents=1,
+        approval_timeout_seconds=2,
+        retry_timeout_seconds=3,
+    )
+    return WorkflowRun(order_batch_workflow, batch, answer, happenings=happenings)
+
+
+async def test_never_more_orders_are_under_way_than_allowed() -> None:
+    """The next begins when one has ended, well or not."""
+    run = start(7, 3, [child_ends(f"o{n}", fails=n % 2 == 0) for n in (2, 0, 1, 3, 5, 4, 6)])
+    most: list[int] = []
+    happen = run._happen
+
+    def noting(happening: Any) -> None:
+        most.append(len(run.children_under_way))
+        happen(happening)
+
+    run._happen = noting
+    result = await run.to_the_end()
+
+    assert most == [3, 3, 3, 3, 3, 2, 1]
+    assert result == {"batch_id": "b1", "orders_run": 7}
+
+
+async def test_an_order_is_told_its_id_and_its_batch_alone() -> None:
+    """The batch's history stays small, and the configuration goes along."""
+    run = start(1, 1, [child_ends("o0")])
+    await run.to_the_end()
+
+    told = OrderRun.model_validate(run.children[0].input)
+    assert (told.order_id, told.run_id, told.batch_id) == ("o0", "r0", "b1")
+    assert (told.lines, told.customer_id, told.received_at) == ((), None, None)
+    assert told.approval_timeout_seconds == 2
+
+
+async def test_an_order_that_waits_gives_its_place_to_the_next() -> None:
+    """Whether it says so once or twice; when it goes on, it may be one more than allowed."""
+    run = start(
+        3,
+        1,
+        [
+            Event("order_waits", "o0"),
+            Event("order_waits", "o0"),
+            child_ends("o1"),
+            child_ends("o2"),
+            child_ends("o0"),
+        ],
+    )
+
+    assert (await run.to_the_end())["orders_run"] == 3
+    assert [child.instance_id for child in run.children] == ["o0", "o1", "o2"]
+
+
+async def test_the_end_waits_for_orders_that_others_run() -> None:
+    """It is asked for again after pauses that grow up to five minutes."""
+    run = start(0, 1, [TimerFires()] * 9, looks=10)
+    await run.to_the_end()
+
+    pauses = [pause.total_seconds() for pause in run.timers]
+    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 300]
+    assert max(run.timers) == timedelta(minutes=5)

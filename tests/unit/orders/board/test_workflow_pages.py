@@ -1,0 +1,372 @@
+"""The pages of workflows: find, look at and steer instances, each with its confirmation."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.managed_engine import ManagedMemoryEngine
+from fakes.visitors import Visited, Visitor
+from orderflow_hosting.database import Database
+from orderflow_hosting.web import Site
+from orderflow_workflow_runtime.instances import Failure, HistoryEvent, RuntimeStatus
+from orders.board.pages import workflow_pages as module
+from orders.board.pages.workflow_pages import workflow_pages
+from orders.management.service import Management
+from orders.ordering.store import OrderStore
+from orders.ordering.undo import OrderUndo
+from orders.tables import ACCESS
+
+MARKUP = "<img src=x onerror=alert(1)>"
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def engine() -> ManagedMemoryEngine:
+    return ManagedMemoryEngine()
+
+
+@pytest.fixture
+def visited(
+    database: Database, store: OrderStore, engine: ManagedMemoryEngine, tmp_path: Path
+) -> Visited:
+    management = Management(engine, store, OrderUndo(engine, store), counter_pause_seconds=1)
+    site = Site("Orders", "orders")
+    visited = Visited(site, database, ACCESS, tmp_path)
+    visited.serve(workflow_pages(site, management))
+    return visited
+
+
+@pytest.fixture
+async def olga(visited: Visited) -> Visitor:
+    return await visited.visitor("olga")
+
+
+def an_event(number: int, **more: Any) -> HistoryEvent:
+    return HistoryEvent(
+        event_id=number, at=AT, type="task_scheduled", name=f"step{number}.", **more
+    )
+
+
+# Finding
+
+
+async def test_instances_are_listed_and_filtered(
+    engine: ManagedMemoryEngine, olga: Visitor
+) -> None:
+    """By workflow and by status; every filter of the form is a link that can be kept."""
+    engine.put("one", RuntimeStatus.RUNNING)
+    engine.put("two", RuntimeStatus.FAILED, name="stock_monitor_workflow")
+
+    everything = (await olga.get("/board/workflows?name=&status=&find=")).text
+    failed = (await olga.get("/board/workflows?status=FAILED")).text
+    named = (await olga.get("/board/workflows?name=stock_monitor_workflow")).text
+
+    assert "/board/workflows/one" in everything
+    assert "/board/workflows/two" in everything
+    for page in (failed, named):
+        assert "/board/workflows/one" not in page
+        assert "/board/workflows/two" in page
+
+
+async def test_a_page_reads_no_more_than_its_share(
+    engine: ManagedMemoryEngine, olga: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fits rarely may be on a later page, and the page says that there is one."""
+    monkeypatch.setattr(module, "MOST_READ", 3)
+    for number in range(5):
+        engine.put(f"i{number}")
+    engine.put("z", RuntimeStatus.FAILED)
+
+    first = await olga.get("/board/workflows?status=FAILED")
+    assert "None found" in first.text
+    (following,) = [p.split('"')[0] for p in first.text.split('href="') if "after=" in p[:90]]
+    second = await olga.get(following.replace("&amp;", "&"))
+
+    assert "/board/workflows/z" in second.text
+
+
+async def test_an_id_is_found_at_once(olga: Visitor) -> None:
+    """Whatever is in it stays a part of the path."""
+    answer = await olga.get("/board/workflows?find=a%2Fb%3Fc")
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/board/workflows/a%2Fb%3Fc")
+
+
+async def test_an_unknown_instance_is_a_page(olga: Visitor) -> None:
+    """404, in words."""
+    answer = await olga.get("/board/workflows/nobody")
+
+    assert answer.status_code == 404
+    assert "here is no workflow instance nobody" in answer.text
+
+
+async def test_an_engine_that_is_away_is_a_page(engine: ManagedMemoryEngine, olga: Visitor) -> None:
+    """503, in words."""
+    engine.is_down = True
+
+    assert (await olga.get("/board/workflows")).status_code == 503
+    assert (await olga.get("/board/workflows/one")).status_code == 503
+
+
+# Looking
+
+
+async def test_values_show_as_text(engine: ManagedMemoryEngine, olga: Visitor) -> None:
+    """Input, custom status, failure and history are what anybody may have sent."""
+    failure = Failure(code="WORKFLOW_FAILED", type="T", message=MARKUP, activity=MARKUP)
+    instance = engine.put("one", RuntimeStatus.FAILED, failure=failure, payload={"x": MARKUP})
+    engine.instances["one"] = instance.model_copy(update={"custom_status": MARKUP})
+    engine.histories["one"] = [an_event(1, input=MARKUP, error=MARKUP)]
+
+    page = (await olga.get("/board/workflows/one")).text
+
+    assert MARKUP not in page
+    assert page.count("&lt;img src=x") >= 5
+
+
+async def test_a_long_history_is_read_page_by_page(
+    engine: ManagedMemoryEngine, olga: Visitor
+) -> None:
+    """Newest first, a hundred at a time."""
+    engine.put("one")
+    engine.histories["one"] = [an_event(number) for number in range(150)]
+
+    newest = (await olga.get("/board/workflows/one")).text
+    older = (await olga.get("/board/workflows/one?before=50")).text
+
+    assert newest.index("step149.") < newest.index("step50.")
+    assert "step49." not in newest
+    assert "before=50" in newest
+    assert "step49." in older
+    assert "every 2s" not in older
+
+
+async def test_what_makes_sense_is_offered(engine: ManagedMemoryEngine, visited: Visited) -> None:
+    """By the state of the instance, whose workflow it is, and who looks."""
+    engine.put("runs")
+    engine.put("rests", RuntimeStatus.SUSPENDED)
+    engine.put("ended", RuntimeStatus.COMPLETED)
+    engine.put("order", name="order_processing_workflow")
+    engine.put("undo", name="order_undo_workflow")
+    olga, vera = await visited.visitor("olga"), await visited.visitor("vera")
+
+    async def offered(visitor: Visitor, instance_id: str) -> set[str]:
+        page = (await visitor.get(f"/board/workflows/{instance_id}")).text
+        verbs = {"pause", "resume", "terminate", "raise", "purge"}
+        return {verb for verb in verbs if f'/board/workflows/{instance_id}/{verb}"' in page}
+
+    assert await offered(olga, "runs") == {"pause", "raise", "terminate"}
+    assert await offered(olga, "rests") == {"resume", "raise", "terminate"}
+    assert await offered(olga, "ended") == {"purge"}
+    assert await offered(olga, "order") == {"pause", "terminate"}
+    assert await offered(olga, "undo") == {"pause"}
+    assert await offered(vera, "runs") == set()
+
+
+# Steering
+
+
+async def test_an_instance_is_paused_and_resumed(
+    engine: ManagedMemoryEngine, olga: Visitor, visited: Visited
+) -> None:
+    """Without a confirmation, for it can be taken back; and both are in the audit trail."""
+    engine.put("one")
+
+    paused = await olga.post("/board/workflows/one/pause")
+    assert paused.headers["Location"] == "/board/workflows/one?told=paused"
+    assert engine.status_of("one") is RuntimeStatus.SUSPENDED
+    assert "being paused" in (await olga.get(paused.headers["Location"])).text
+    await olga.post("/board/workflows/one/resume")
+    assert engine.status_of("one") is RuntimeStatus.RUNNING
+    entries = await visited.audit.page(10, None)
+    assert [entry.action for entry in entries] == ["workflow.resume", "workflow.pause"]
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "terminate"])
+async def test_what_cannot_be_done_is_told_where_it_was_asked(
+    engine: ManagedMemoryEngine, olga: Visitor, visited: Visited, verb: str
+) -> None:
+    """The instance finished meanwhile: 409, in words, with the instance as it is now."""
+    engine.put("one", RuntimeStatus.COMPLETED)
+
+    answer = await olga.post(f"/board/workflows/one/{verb}")
+
+    assert answer.status_code == 409
+    assert "One has finished: it is COMPLETED" in answer.text
+    assert "What happened" in answer.text
+    (entry,) = await visited.audit.page(10, None)
+    assert entry.outcome == "WORKFLOW_NOT_RUNNING"
+
+
+async def test_an_instance_is_ended_after_a_word(
+    engine: ManagedMemoryEngine, olga: Visitor
+) -> None:
+    """The page before does nothing by itself."""
+    engine.put("one")
+
+    page = await olga.get("/board/workflows/one/terminate")
+    assert "cannot be taken up again" in page.text
+    assert engine.status_of("one") is RuntimeStatus.RUNNING
+
+    await olga.post("/board/workflows/one/terminate")
+    assert engine.status_of("one") is RuntimeStatus.TERMINATED
+
+
+async def test_to_end_an_orders_workflow_needs_to_know_what_follows(
+    engine: ManagedMemoryEngine, olga: Visitor
+) -> None:
+    """The page says that everything is undone, and that there is a gentler way."""
+    engine.put("o1", name="order_processing_workflow")
+
+    page = (await olga.get("/board/workflows/o1/terminate")).text
+
+    assert "everything that was done for it is undone" in page
+    assert "/board/orders/o1" in page
+    await olga.post("/board/workflows/o1/terminate")
+    assert engine.status_of("o1") is RuntimeStatus.TERMINATED
+
+
+async def test_a_finished_instance_is_forgotten_after_a_word(
+    engine: ManagedMemoryEngine, olga: Visitor
+) -> None:
+    """It is gone from the list then; one that runs is not forgotten."""
+    engine.put("one", RuntimeStatus.COMPLETED)
+    engine.put("two")
+
+    assert "removed from the engine for good" in (await olga.get("/board/workflows/one/purge")).text
+    gone = await olga.post("/board/workflows/one/purge")
+    assert gone.headers["Location"] == "/board/workflows?told=purged"
+    assert engine.purged == ["one"]
+    running = await olga.post("/board/workflows/two/purge")
+    assert running.status_code == 409
+    assert engine.purged == ["one"]
+
+
+# Events
+
+
+async def test_an_event_is_raised_after_it_was_looked_at(
+    engine: ManagedMemoryEngine, olga: Visitor
+) -> None:
+    """The confirmation shows the payload; the value is handed over as it was typed."""
+    engine.put("one")
+    typed = {"event": " approvalEvent ", "payload": '{"approved": false}'}
+
+    assert '<option value="approvalEvent">' in (await olga.get("/board/workflows/one/raise")).text
+    looked = await olga.post("/board/workflows/one/raise/confirm", **typed)
+    assert looked.status_code == 200
+    assert engine.raised == []
+    done = await olga.post("/board/workflows/one/raise", **typed)
+
+    assert done.headers["Location"] == "/board/workflows/one?told=raised"
+    assert engine.raised == [("one", "approvalEvent", {"approved": False})]
+
+
+async def test_no_payload_is_a_payload(engine: ManagedMemoryEngine, olga: Visitor) -> None:
+    """An event may say enough by its name."""
+    engine.put("one")
+
+    await olga.post("/board/workflows/one/raise", event="check_now", payload=" ")
+
+    assert engine.raised == [("one", "check_now", None)]
+
+
+@pytest.mark.parametrize(
+    ("event", "payload", "said"),
+    [
+        ("", "1", "Name the event"),
+        ("a/b", "1", "Name the event"),
+        pytest.param("x" * 201, "1", "Name the event", id="long"),
+        ("ok", "{nonsense", "This is not JSON"),
+        ("ok", "NaN", "This is not JSON"),
+        pytest.param("ok", "[" * 5000, "This is not JSON", id="deep"),
+        ("ok", '"\\ud800"', "This is not JSON"),
+    ],
+)
+@pytest.mark.parametrize("step", ["raise", "raise/confirm"])
+async def test_an_event_that_is_not_one_is_shown_again(
+    engine: ManagedMemoryEngine, olga: Visitor, event: str, payload: str, said: str, step: str
+) -> None:
+    """422, with what was typed and what is wrong with it; nothing is raised."""
+    engine.put("one")
+
+    answer = await olga.post(f"/board/workflows/one/{step}", event=event, payload=payload)
+
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert engine.raised == []
+
+
+async def test_what_was_typed_shows_as_text(engine: ManagedMemoryEngine, olga: Visitor) -> None:
+    """In the field again, and on the confirmation."""
+    engine.put("one")
+    wrong = await olga.post("/board/workflows/one/raise/confirm", event=MARKUP, payload=MARKUP)
+    fine = await olga.post(
+        "/board/workflows/one/raise/confirm", event=MARKUP, payload=f'"{MARKUP}"'
+    )
+
+    assert MARKUP not in wrong.text + fine.text
+    assert fine.status_code == 200
+
+
+async def test_an_order_gets_no_event_past_its_own_way(
+    engine: ManagedMemoryEngine, olga: Visitor
+) -> None:
+    """The refusal says how it is decided."""
+    engine.put("o1", name="order_processing_workflow")
+
+    answer = await olga.post("/board/workflows/o1/raise", event="approval_decided", payload="1")
+
+    assert answer.status_code == 409
+    assert "decided through approvals" in answer.text
+
+
+# Who may
+
+
+@pytest.mark.parametrize("who", ["vera", "adam"])
+async def test_only_operators_steer(
+    engine: ManagedMemoryEngine, visited: Visited, who: str
+) -> None:
+    """Others look; neither buttons nor confirmations are theirs."""
+    engine.put("one")
+    visitor = await visited.visitor(who)
+
+    assert (await visitor.get("/board/workflows/one")).status_code == 200
+    for verb in ("pause", "resume", "terminate", "purge", "raise", "raise/confirm"):
+        assert (await visitor.post(f"/board/workflows/one/{verb}", event="x")).status_code == 403
+    for verb in ("terminate", "purge", "raise"):
+        assert (await visitor.get(f"/board/workflows/one/{verb}")).status_code == 403
+    assert engine.status_of("one") is RuntimeStatus.RUNNING
+
+
+async def test_a_form_of_another_session_does_nothing(
+    engine: ManagedMemoryEngine, olga: Visitor
+) -> None:
+    """Every button sends the text of its session."""
+    engine.put("one")
+
+    for verb in ("pause", "terminate", "purge", "raise", "raise/confirm"):
+        answer = await olga.post(f"/board/workflows/one/{verb}", csrf="another", event="x")
+        assert answer.status_code == 403
+    assert (await olga.get("/board/workflows/one/pause")).status_code == 405
+    assert engine.status_of("one") is RuntimeStatus.RUNNING
+
+
+@pytest.mark.parametrize("step", ["raise", "raise/confirm"])
+async def test_an_event_of_the_session_before_stays_in_the_form(
+    engine: ManagedMemoryEngine, olga: Visitor, step: str
+) -> None:
+    """Its name and its payload, even one that is no JSON."""
+    engine.put("one")
+
+    page = await Visitor(olga.client, "of-before").post(
+        f"/board/workflows/one/{step}", event="approvalEvent", payload='{"unfinished": '
+    )
+
+    assert page.status_code == 403
+    assert 'value="approvalEvent"' in page.text
+    assert "{&#34;unfinished&#34;: </textarea>" in page.text
+    assert engine.raised == []

@@ -1,0 +1,478 @@
+"""The management of workflows over HTTP: its paths, shapes, and a code for all that cannot be."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from fakes.access import opened
+from fakes.managed_engine import KEPT, ManagedMemoryEngine
+from orderflow_contracts.fields import now
+from orderflow_workflow_runtime.instances import Failure, HistoryEvent, RuntimeStatus
+from orders.http import http_app
+from orders.management.api import MOST_BODY_BYTES, workflow_router
+from orders.management.service import Management
+from orders.ordering.store import OrderStore
+from orders.ordering.undo import OrderUndo
+
+COUNTER = "never_ending_workflow"
+
+
+@pytest.fixture
+def engine() -> ManagedMemoryEngine:
+    return ManagedMemoryEngine()
+
+
+@pytest.fixture
+async def http(engine: ManagedMemoryEngine, store: OrderStore) -> AsyncIterator[httpx.AsyncClient]:
+    undo = OrderUndo(engine, store)
+    management = Management(engine, store, undo, counter_pause_seconds=0.5)
+    transport = httpx.ASGITransport(
+        opened(http_app(workflow_router(management))), raise_app_exceptions=False
+    )
+    async with httpx.AsyncClient(transport=transport, base_url="http://orders") as client:
+        yield client
+
+
+def problem_of(response: httpx.Response) -> tuple[int, str]:
+    assert response.headers["content-type"] == "application/problem+json"
+    document = response.json()
+    assert document["status"] == response.status_code
+    assert document["title"]
+    assert document["detail"]
+    return response.status_code, document["code"]
+
+
+def invalid_field(response: httpx.Response) -> str:
+    assert problem_of(response) == (422, "INVALID_INPUT")
+    return str(response.json()["errors"][0]["field"])
+
+
+async def test_the_hello_is_started_by_a_suffix(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+) -> None:
+    """The id is iwf-<suffix>, and the name goes in as the input."""
+    response = await http.post("/workflows/start/demo", params={"user_name": "Ann"})
+
+    assert response.status_code == 202
+    assert list(response.json()) == ["instance_id", "message"]
+    assert response.json()["instance_id"] == "iwf-demo"
+    instance = engine.instances["iwf-demo"]
+    assert (instance.name, instance.input) == ("interactive_hello_workflow", "Ann")
+
+
+async def test_a_hello_without_a_name_greets_a_user(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+) -> None:
+    """The name may be left out."""
+    await http.post("/workflows/start/demo")
+
+    assert engine.instances["iwf-demo"].input == "User"
+
+
+async def test_any_workflow_is_started_by_its_name(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+) -> None:
+    """The body is its input, and may be absent; so may the id."""
+    response = await http.post(f"/workflows/{COUNTER}/start?instance_id=count", json=5)
+    assert (response.status_code, response.json()["instance_id"]) == (202, "count")
+    assert engine.instances["count"].input["value"] == 5
+
+    made = (await http.post(f"/workflows/{COUNTER}/start")).json()["instance_id"]
+    assert engine.instances[made].input["value"] == 0
+
+
+async def test_a_status_reads_as_agreed(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+) -> None:
+    """The fields and their order, and times in UTC."""
+    engine.put("x", payload={"a": 1})
+
+    status = (await http.get("/workflows/x/status")).json()
+
+    assert list(status) == [
+        "instance_id",
+        "name",
+        "runtime_status",
+        "created_at",
+        "last_updated_at",
+        "input",
+        "output",
+        "custom_status",
+        "failure",
+    ]
+    assert status["runtime_status"] == "RUNNING"
+    assert status["created_at"].endswith("Z")
+    assert (status["input"], status["failure"]) == ({"a": 1}, None)
+
+
+async def test_a_failure_reads_as_agreed(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+) -> None:
+    """A stable code, the engine's words, and the activity."""
+    engine.put("x", RuntimeStatus.FAILED, failure=Failure.of("TaskFailedError", "it broke"))
+    engine.histories["x"] = [
+        HistoryEvent(event_id=1, at=now(), type="task_failed", name="an_activity")
+    ]
+
+    status = (await http.get("/workflows/x/status")).json()
+
+    assert status["failure"] == {
+        "code": "ACTIVITY_EXECUTION_FAILED",
+        "type": "TaskFailedError",
+        "message": "it broke",
+        "activity": "an_activity",
+    }
+
+
+async def test_the_verbs_answer_with_a_message(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+) -> None:
+    """Pause, resume, raise, terminate, purge: 202 each, and done."""
+    engine.put("x")
+    for verb in ("pause", "resume", "raise_event/approvalEvent", "terminate", "purge"):
+        response = await http.post(f"/workflows/x/{verb}")
+        assert response.status_code == 202, verb
+        assert list(response.json()) == ["message"]
+        assert "x" in response.json()["message"]
+    assert engine.instances == {}
+
+
+@pytest.mark.parametrize("payload", [None, False, 0, "", [], {"approved": True}, "ü😀"])
+async def test_an_events_payload_is_any_json(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, payload: Any
+) -> None:
+    """Also one that is false."""
+    engine.put("x")
+
+    response = await http.post("/workflows/x/raise_event/approvalEvent", json=payload)
+
+    assert response.status_code == 202
+    assert engine.raised == [("x", "approvalEvent", payload)]
+
+
+async def test_a_body_is_json_whatever_it_is_called(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+) -> None:
+    """As `curl -d` sends it, for one."""
+    engine.put("x")
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+
+    response = await http.post("/workflows/x/raise_event/e", content=b'{"a": 1}', headers=headers)
+
+    assert response.status_code == 202
+    assert engine.raised == [("x", "e", {"a": 1})]
+
+
+BAD_BODIES = {
+    "not JSON": (b"hello", "application/json"),
+    "not JSON, called text": (b"hello", "text/plain"),
+    "not UTF-8": (b'"\xff"', "application/json"),
+    "not UTF-8, called text": (b'"\xff"', "text/plain"),
+    "half a character": (b'"\\ud800"', "application/json"),
+    "half a character, called text": (b'"\\ud800"', "text/plain"),
+    "no number": (b"NaN", "application/json"),
+    "no end": (b"Infinity", "text/plain"),
+    "too large": (b'"' + b"x" * MOST_BODY_BYTES + b'"', "application/json"),
+    "too deep": (b"[" * 30_000 + b"]" * 30_000, "application/json"),
+    "too deep, called text": (b"[" * 30_000 + b"]" * 30_000, "text/plain"),
+}
+
+
+@pytest.mark.parametrize("path", ["raise_event/e", "terminate", "rerun?from_event=0"])
+@pytest.mark.parametrize("body", BAD_BODIES)
+async def test_a_body_that_cannot_be_passed_on_is_refused(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, path: str, body: str
+) -> None:
+    """The engine never sees it."""
+    engine.put("x", RuntimeStatus.COMPLETED if "rerun" in path else RuntimeStatus.RUNNING)
+    content, content_type = BAD_BODIES[body]
+
+    response = await http.post(
+        f"/workflows/x/{path}", content=content, headers={"content-type": content_type}
+    )
+
+    assert invalid_field(response) == "body"
+    assert engine.raised == []
+
+
+async def test_a_body_without_a_length_is_measured(http: httpx.AsyncClient) -> None:
+    """What comes in chunks is counted too."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b'"'
+        for _ in range(100):
+            yield b"x" * 1000
+        yield b'"'
+
+    response = await http.post("/workflows/interactive_hello_workflow/start", content=chunks())
+
+    assert invalid_field(response) == "body"
+
+
+@pytest.mark.parametrize("start", ["five", True, 1.5, [1], {"value": 1}])
+async def test_an_input_that_a_workflow_cannot_take_is_refused(
+    http: httpx.AsyncClient, start: Any
+) -> None:
+    """It is told before anything is started."""
+    response = await http.post(f"/workflows/{COUNTER}/start", json=start)
+
+    assert invalid_field(response) == "body"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "field"),
+    [
+        ("POST", "/workflows/start/a.b", "suffix"),
+        ("POST", f"/workflows/start/{'x' * 97}", "suffix"),
+        ("POST", f"/workflows/{COUNTER}/start?instance_id=a.b", "instance_id"),
+        ("POST", f"/workflows/{COUNTER}/start?instance_id=", "instance_id"),
+        ("POST", f"/workflows/{COUNTER}/start?instance_id={'x' * 101}", "instance_id"),
+        ("POST", f"/workflows/{COUNTER}/start?replace=perhaps", "replace"),
+        ("POST", "/workflows/x/terminate?force=perhaps", "force"),
+        ("POST", "/workflows/purge", "older_than"),
+        ("POST", "/workflows/purge?older_than=soon", "older_than"),
+        ("POST", "/workflows/purge?older_than=-1h", "older_than"),
+        ("POST", "/workflows/x/rerun", "from_event"),
+        ("POST", "/workflows/x/rerun?from_event=-1", "from_event"),
+        ("POST", "/workflows/x/rerun?from_event=one", "from_event"),
+        ("POST", "/workflows/x/rerun?from_event=7", "from_event"),
+        ("POST", "/workflows/x/rerun?from_event=0&new_instance_id=a.b", "new_instance_id"),
+        ("GET", "/workflows?status=DONE", "status"),
+        ("GET", "/workflows?status=running", "status"),
+        ("GET", "/workflows?limit=0", "limit"),
+        ("GET", "/workflows?limit=501", "limit"),
+        ("GET", "/workflows?after=%20", "after"),
+        ("GET", "/workflows/x/wait?timeout_seconds=0", "timeout_seconds"),
+        ("GET", "/workflows/x/wait?timeout_seconds=301", "timeout_seconds"),
+        ("GET", "/workflows/x/wait?timeout_seconds=nan", "timeout_seconds"),
+    ],
+)
+async def test_input_that_is_not_valid_is_named(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, method: str, path: str, field: str
+) -> None:
+    """422, and which field it is."""
+    engine.put("x", RuntimeStatus.COMPLETED)
+
+    assert invalid_field(await http.request(method, path)) == field
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/workflows/x/status"),
+        ("GET", "/workflows/x/history"),
+        ("GET", "/workflows/x/wait"),
+        ("POST", "/workflows/x/pause"),
+        ("POST", "/workflows/x/resume"),
+        ("POST", "/workflows/x/terminate"),
+        ("POST", "/workflows/x/raise_event/e"),
+        ("POST", "/workflows/x/purge"),
+        ("POST", "/workflows/x/rerun?from_event=0"),
+    ],
+)
+async def test_an_unknown_instance_is_told_by_every_path(
+    http: httpx.AsyncClient, method: str, path: str
+) -> None:
+    """404, with the code of it."""
+    assert problem_of(await http.request(method, path)) == (404, "WORKFLOW_NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "path", "code"),
+    [
+        ("COMPLETED", COUNTER, "x/pause", "WORKFLOW_NOT_RUNNING"),
+        ("FAILED", COUNTER, "x/resume", "WORKFLOW_NOT_RUNNING"),
+        ("TERMINATED", COUNTER, "x/terminate", "WORKFLOW_NOT_RUNNING"),
+        ("COMPLETED", COUNTER, "x/raise_event/e", "WORKFLOW_NOT_RUNNING"),
+        ("RUNNING", COUNTER, "x/purge", "WORKFLOW_STILL_RUNNING"),
+        ("SUSPENDED", COUNTER, "x/purge", "WORKFLOW_STILL_RUNNING"),
+        ("RUNNING", COUNTER, "x/rerun?from_event=0", "WORKFLOW_STILL_RUNNING"),
+        ("RUNNING", COUNTER, f"{COUNTER}/start?instance_id=x", "WORKFLOW_ALREADY_EXISTS"),
+        ("COMPLETED", COUNTER, f"{COUNTER}/start?instance_id=x", "WORKFLOW_ALREADY_EXISTS"),
+        ("RUNNING", COUNTER, f"{COUNTER}/start?instance_id=x&replace=1", "WORKFLOW_ALREADY_EXISTS"),
+        ("RUNNING", COUNTER, "order_processing_workflow/start", "WORKFLOW_PROTECTED"),
+        ("RUNNING", "order_processing_workflow", "x/terminate", "WORKFLOW_PROTECTED"),
+        ("RUNNING", "order_processing_workflow", "x/raise_event/e", "WORKFLOW_PROTECTED"),
+        ("COMPLETED", "order_processing_workflow", "x/rerun?from_event=0", "WORKFLOW_PROTECTED"),
+        ("RUNNING", "order_undo_workflow", "x/terminate?force=true", "WORKFLOW_PROTECTED"),
+    ],
+)
+async def test_what_cannot_be_now_is_a_conflict(
+    http: httpx.AsyncClient,
+    engine: ManagedMemoryEngine,
+    status: str,
+    name: str,
+    path: str,
+    code: str,
+) -> None:
+    """409, with the code that says why."""
+    engine.put("x", RuntimeStatus(status), name=name)
+
+    assert problem_of(await http.post(f"/workflows/{path}")) == (409, code)
+
+
+async def test_an_unknown_workflow_is_told(http: httpx.AsyncClient) -> None:
+    """There is nothing to start under that name."""
+    response = await http.post("/workflows/nothing/start")
+
+    assert problem_of(response) == (404, "WORKFLOW_NOT_FOUND")
+
+
+async def test_a_finished_instance_is_replaced_on_demand(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+) -> None:
+    """With replace=true its id is used again."""
+    engine.put("x", RuntimeStatus.COMPLETED)
+
+    response = await http.post(f"/workflows/{COUNTER}/start?instance_id=x&replace=true")
+
+    assert response.status_code == 202
+    assert engine.status_of("x") is RuntimeStatus.RUNNING
+
+
+async def test_a_wait_that_runs_out_is_told(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+) -> None:
+    """504, and the instance goes on."""
+    engine.put("x")
+
+    response = await http.get("/workflows/x/wait?timeout_seconds=0.01")
+
+    assert problem_of(response) == (504, "WORKFLOW_TIMEOUT")
+    assert engine.status_of("x") is RuntimeStatus.RUNNING
+
+
+async def test_a_wait_answers_with_the_finished_instance(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+) -> None:
+    """It is the status, once there is nothing to wait for."""
+    engine.put("x", RuntimeStatus.TERMINATED)
+
+    response = await http.get("/workflows/x/wait")
+
+    assert (response.status_code, response.json()["runtime_status"]) == (200, "TERMINATED")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/workflows"),
+        ("GET", "/workflows/x/status"),
+        ("POST", "/workflows/start/demo"),
+        ("POST", "/workflows/x/pause"),
+        ("POST", "/workflows/purge?older_than=1h"),
+    ],
+)
+async def test_a_sidecar_that_is_away_is_told(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, method: str, path: str
+) -> None:
+    """503: try again later."""
+    engine.is_down = True
+
+    assert problem_of(await http.request(method, path)) == (503, "SIDECAR_UNAVAILABLE")
+
+
+async def test_old_instances_are_purged(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+) -> None:
+    """The answer says how many."""
+    engine.put("old", RuntimeStatus.COMPLETED, age=timedelta(hours=2))
+    engine.put("young", RuntimeStatus.COMPLETED)
+
+    response = await http.post("/workflows/purge?older_than=1h")
+
+    assert response.status_code == 202
+    assert response.json() == {"message": "1 workflow instances purged", "purged": 1}
+
+
+async def test_instances_are_listed_page_by_page(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+) -> None:
+    """The cursor of a page leads to the next, filters hold, and the last has none."""
+    for number in range(5):
+        engine.put(f"i{number}", RuntimeStatus.FAILED if number else RuntimeStatus.RUNNING)
+
+    first = (await http.get("/workflows?status=FAILED&limit=3")).json()
+    rest = (await http.get(f"/workflows?status=FAILED&limit=3&after={first['next']}")).json()
+
+    assert [item["instance_id"] for item in first["items"]] == ["i1", "i2", "i3"]
+    assert [item["instance_id"] for item in rest["items"]] == ["i4"]
+    assert rest["next"] is None
+
+
+async def test_a_history_reads_as_agreed(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+) -> None:
+    """All of it, oldest first, under `items`."""
+    engine.put("x", RuntimeStatus.COMPLETED)
+    engine.histories["x"] = [
+        HistoryEvent(event_id=0, at=now(), type="task_scheduled", name="a", is_rerunnable=True),
+        HistoryEvent(event_id=None, at=now(), type="task_completed", duration_seconds=0.5),
+    ]
+
+    history = (await http.get("/workflows/x/history")).json()
+
+    assert history["next"] is None
+    assert [event["type"] for event in history["items"]] == ["task_scheduled", "task_completed"]
+    assert list(history["items"][0]) == [
+        "event_id",
+        "at",
+        "type",
+        "name",
+        "duration_seconds",
+        "input",
+        "output",
+        "error",
+        "is_rerunnable",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "payload"), [(b"", KEPT), (b"null", None), (b'"Bob"', "Bob"), (b"0", 0)]
+)
+async def test_a_rerun_takes_another_input_only_if_one_is_sent(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, body: bytes, payload: Any
+) -> None:
+    """No body keeps the recorded input; null is an input."""
+    engine.put("x", RuntimeStatus.COMPLETED)
+    engine.histories["x"] = [
+        HistoryEvent(event_id=0, at=now(), type="task_scheduled", is_rerunnable=True)
+    ]
+
+    response = await http.post(
+        "/workflows/x/rerun?from_event=0&new_instance_id=again",
+        content=body,
+        headers={"content-type": "application/json"},
+    )
+
+    assert (response.status_code, response.json()["instance_id"]) == (202, "again")
+    assert engine.reruns == [("x", 0, "again", payload)]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"title": "Sweep"}, "task_id"),
+        ({"task_id": "a b", "title": "Sweep"}, "task_id"),
+        ({"task_id": "t1"}, "title"),
+        ({"task_id": "t1", "title": 7}, "title"),
+        ({"task_id": "t1", "title": "x" * 201}, "title"),
+        ({"task_id": "t1", "title": "Sweep", "assignee": None}, "assignee"),
+        ({"task_id": "t1", "title": "Sweep", "order_id": "a b"}, "order_id"),
+        ({"task_id": "t1", "title": "Sweep", "timeout_seconds": 0}, "timeout_seconds"),
+        ({"task_id": "t1", "title": "Sweep", "timeout_seconds": 10**9}, "timeout_seconds"),
+        ([], "body"),
+        ("Sweep", "body"),
+    ],
+)
+async def test_a_task_that_is_not_written_as_one_is_told_by_its_field(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, body: Any, field: str
+) -> None:
+    """Whoever starts it learns what to correct, and nothing is started."""
+    response = await http.post("/workflows/task_processing_workflow/start", json=body)
+
+    assert invalid_field(response) == field
+    assert engine.instances == {}

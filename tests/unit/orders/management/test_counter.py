@@ -1,0 +1,56 @@
+"""The workflow without an end."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from fakes.workflow_run import TimerFires, WorkflowRun
+from orders.management.counter_workflow import never_ending_workflow
+from orders.management.messages import Count
+
+
+async def nothing(name: str, payload: Any) -> object:
+    raise AssertionError(f"{name} was called with {payload}")
+
+
+def counting(start: Any) -> WorkflowRun:
+    return WorkflowRun(never_ending_workflow, start, nothing, happenings=[TimerFires()])
+
+
+async def test_it_shows_its_count_pauses_and_goes_on() -> None:
+    """Each turn is a history of its own, so that it stays small; events that came are kept."""
+    run = counting(Count(value=5, pause_seconds=0.25))
+
+    assert await run.to_the_end() is None
+
+    assert run.custom_status == "5"
+    assert run.timers == [timedelta(seconds=0.25)]
+    assert run.continued_with == [({"value": 6, "pause_seconds": 0.25}, True)]
+
+
+@pytest.mark.parametrize(
+    ("start", "count"),
+    [
+        (None, Count(value=0, pause_seconds=1)),
+        (7, Count(value=7, pause_seconds=1)),
+        ("7", Count(value=7, pause_seconds=1)),
+        ({"value": 3}, Count(value=3, pause_seconds=1)),
+        ({"value": 3, "pause_seconds": 2.5}, Count(value=3, pause_seconds=2.5)),
+    ],
+)
+async def test_it_can_be_started_past_the_service_too(start: Any, count: Count) -> None:
+    """Through the sidecar it may be given nothing, a number, or what it gives itself."""
+    run = counting(start)
+
+    await run.to_the_end()
+
+    assert run.continued_with == [(count.next().model_dump(), True)]
+
+
+@pytest.mark.parametrize("start", ["five", [1], {"value": "five"}])
+async def test_what_is_no_count_fails_it(start: Any) -> None:
+    """Its status then says why."""
+    with pytest.raises(ValidationError):
+        await counting(start).to_the_end()

@@ -1,0 +1,714 @@
+"""What an operator can do with workflow instances, and what is refused."""
+
+import asyncio
+from datetime import timedelta
+from itertools import chain
+from typing import Any
+
+import pytest
+
+from fakes.managed_engine import KEPT, ManagedMemoryEngine
+from orderflow_contracts.fields import now
+from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
+from orderflow_workflow_runtime.instances import Failure, HistoryEvent, RuntimeStatus
+from orderflow_workflow_runtime.ports import AlreadyRunning, CannotRerun, EngineUnavailable
+from orders.management import service as management_module
+from orders.management.service import (
+    InstanceExists,
+    InvalidInput,
+    Management,
+    NotRunning,
+    Protected,
+    StillRunning,
+    UnknownInstance,
+    UnknownWorkflow,
+)
+from orders.ordering.store import OrderStore
+from orders.ordering.undo import OrderUndo
+
+HELLO = "interactive_hello_workflow"
+COUNTER = "never_ending_workflow"
+ORDER = "order_processing_workflow"
+UNDO = "order_undo_workflow"
+DONE = (RuntimeStatus.COMPLETED, RuntimeStatus.FAILED, RuntimeStatus.TERMINATED)
+GOING_ON = (
+    RuntimeStatus.PENDING,
+    RuntimeStatus.RUNNING,
+    RuntimeStatus.SUSPENDED,
+    RuntimeStatus.STALLED,
+)
+
+
+@pytest.fixture
+def engine() -> ManagedMemoryEngine:
+    return ManagedMemoryEngine()
+
+
+@pytest.fixture
+def management(engine: ManagedMemoryEngine, store: OrderStore) -> Management:
+    return Management(engine, store, OrderUndo(engine, store), counter_pause_seconds=0.5)
+
+
+async def an_order(store: OrderStore, order_id: str, *, ended: bool = False) -> None:
+    line = OrderLine(item="cars", quantity=1)
+    await store.accept(OrderSubmitted(order_id=order_id, customer_id="alice", lines=(line,)))
+    if ended:
+        await store.record(order_id, "run-1", OrderStatus.COMPLETED)
+
+
+def event(number: int, kind: str, **fields: Any) -> HistoryEvent:
+    return HistoryEvent(event_id=number, at=now(), type=kind, **fields)
+
+
+# Starting
+
+
+async def test_a_workflow_is_started_under_the_id_that_was_asked_for(
+    management: Management, engine: ManagedMemoryEngine
+) -> None:
+    """The instance has the name, the id and the input that were given."""
+    assert await management.start(HELLO, "iwf-demo", "Ann") == "iwf-demo"
+
+    instance = engine.instances["iwf-demo"]
+    assert (instance.name, instance.input) == (HELLO, "Ann")
+
+
+async def test_an_instance_that_is_given_no_id_gets_one(management: Management) -> None:
+    """Two starts without an id are two instances."""
+    first = await management.start(HELLO, None, None)
+    second = await management.start(HELLO, None, None)
+
+    assert first != second
+
+
+@pytest.mark.parametrize(("start", "value"), [(None, 0), (0, 0), (5, 5), (-3, -3)])
+async def test_the_counter_starts_with_a_number_and_its_setting(
+    management: Management, engine: ManagedMemoryEngine, start: int | None, value: int
+) -> None:
+    """Its pause is configuration, and enters as input."""
+    await management.start(COUNTER, "count", start)
+
+    assert engine.instances["count"].input == {"value": value, "pause_seconds": 0.5}
+
+
+@pytest.mark.parametrize("start", ["five", True, 1.5, [1], {"value": 1, "pause_seconds": 0}])
+async def test_the_counter_starts_with_nothing_else(
+    management: Management, engine: ManagedMemoryEngine, start: Any
+) -> None:
+    """Nobody sets its pause from outside, and what is no number is told before it is started."""
+    with pytest.raises(InvalidInput, match="whole number"):
+        await management.start(COUNTER, "count", start)
+    assert engine.instances == {}
+
+
+@pytest.mark.parametrize("name", ["nothing_workflow", "", "interactive_hello_activity"])
+async def test_an_unknown_workflow_is_told(management: Management, name: str) -> None:
+    """The engine itself would take the name, and wait for ever for a worker that knows it."""
+    with pytest.raises(UnknownWorkflow, match="there is no workflow"):
+        await management.start(name, None, None)
+
+
+@pytest.mark.parametrize("name", [ORDER, UNDO])
+async def test_orders_workflows_are_started_by_orders_alone(
+    management: Management, name: str
+) -> None:
+    """An operator who wants an order places one."""
+    with pytest.raises(Protected, match="POST /orders"):
+        await management.start(name, "o1", {})
+
+
+@pytest.mark.parametrize("status", GOING_ON)
+@pytest.mark.parametrize("replace", [False, True])
+async def test_the_id_of_an_active_instance_is_taken(
+    management: Management, engine: ManagedMemoryEngine, status: RuntimeStatus, *, replace: bool
+) -> None:
+    """Also for one who would replace a finished instance."""
+    engine.put("x", status)
+
+    with pytest.raises(InstanceExists, match=status):
+        await management.start(HELLO, "x", None, replace=replace)
+
+
+@pytest.mark.parametrize("status", DONE)
+async def test_a_finished_instance_gives_way_only_when_told_to(
+    management: Management, engine: ManagedMemoryEngine, status: RuntimeStatus
+) -> None:
+    """Nobody overwrites a history by accident."""
+    engine.put("x", status, payload="before")
+
+    with pytest.raises(InstanceExists, match="replace=true"):
+        await management.start(HELLO, "x", "after")
+    assert engine.instances["x"].input == "before"
+
+    await management.start(HELLO, "x", "after", replace=True)
+    assert engine.instances["x"].input == "after"
+
+
+async def test_the_id_of_an_order_is_never_free(
+    management: Management, engine: ManagedMemoryEngine, store: OrderStore
+) -> None:
+    """Also before its workflow was started, and after its history is gone."""
+    await an_order(store, "o1")
+
+    with pytest.raises(InstanceExists, match="is the id of an order"):
+        await management.start(HELLO, "o1", None, replace=True)
+    assert engine.instances == {}
+
+
+async def test_the_ids_of_those_that_undo_orders_are_kept_free(management: Management) -> None:
+    """An instance there would stand in the way of an order that must be undone."""
+    with pytest.raises(InstanceExists, match="kept for orders"):
+        await management.start(HELLO, "undo-of-order-o1", None)
+
+
+async def test_who_comes_second_at_the_same_moment_is_told(
+    management: Management, engine: ManagedMemoryEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An instance that was started between the look and the start is not a fault."""
+
+    async def taken(*_: Any) -> None:
+        raise AlreadyRunning("x")
+
+    monkeypatch.setattr(engine, "start", taken)
+
+    with pytest.raises(InstanceExists, match="x is active"):
+        await management.start(HELLO, "x", None)
+
+
+# Looking
+
+
+async def test_a_status_names_the_activity_that_failed(
+    management: Management, engine: ManagedMemoryEngine
+) -> None:
+    """It is the last one that failed: those before it were caught or tried again."""
+    engine.put("x", RuntimeStatus.FAILED, failure=Failure.of("TaskFailedError", "it broke"))
+    engine.histories["x"] = [
+        event(1, "task_failed", name="first_activity"),
+        event(2, "task_completed", name="good_activity"),
+        event(3, "task_failed", name="second_activity"),
+    ]
+
+    status = await management.status("x")
+
+    assert status.failure == Failure(
+        code="ACTIVITY_EXECUTION_FAILED",
+        type="TaskFailedError",
+        message="it broke",
+        activity="second_activity",
+    )
+
+
+async def test_a_workflow_that_failed_by_itself_names_no_activity(
+    management: Management, engine: ManagedMemoryEngine
+) -> None:
+    """There is none to name."""
+    engine.put("x", RuntimeStatus.FAILED, failure=Failure.of("ValueError", "no number"))
+
+    failure = (await management.status("x")).failure
+
+    assert failure is not None
+    assert (failure.code, failure.activity) == ("WORKFLOW_FAILED", None)
+
+
+async def test_what_is_unknown_is_told_by_every_verb(management: Management) -> None:
+    """Nothing is done silently to an instance that does not exist."""
+    calls = [
+        management.status("x"),
+        management.history("x"),
+        management.pause("x"),
+        management.resume("x"),
+        management.terminate("x"),
+        management.terminate("x", force=True),
+        management.raise_event("x", "approvalEvent", None),
+        management.purge("x"),
+        management.wait("x", 1),
+        management.rerun("x", 0, None),
+    ]
+    for call in calls:
+        with pytest.raises(UnknownInstance, match="no workflow instance x"):
+            await call
+
+
+async def test_an_engine_that_is_away_is_told(
+    management: Management, engine: ManagedMemoryEngine
+) -> None:
+    """It is not mistaken for an instance that does not exist."""
+    engine.is_down = True
+
+    with pytest.raises(EngineUnavailable):
+        await management.status("x")
+    with pytest.raises(EngineUnavailable):
+        await management.page(None, None, 10, None)
+
+
+# Steering
+
+
+async def test_pause_and_resume(management: Management, engine: ManagedMemoryEngine) -> None:
+    """They do what they say, and again is no error."""
+    engine.put("x")
+
+    await management.pause("x")
+    await management.pause("x")
+    assert engine.status_of("x") is RuntimeStatus.SUSPENDED
+
+    await management.resume("x")
+    await management.resume("x")
+    assert engine.status_of("x") is RuntimeStatus.RUNNING
+
+
+@pytest.mark.parametrize("status", DONE)
+async def test_a_finished_instance_takes_nothing_more(
+    management: Management, engine: ManagedMemoryEngine, status: RuntimeStatus
+) -> None:
+    """The engine would say yes and do nothing."""
+    engine.put("x", status)
+    for call in [
+        management.pause("x"),
+        management.resume("x"),
+        management.terminate("x"),
+        management.terminate("x", force=True),
+        management.raise_event("x", "approvalEvent", 1),
+    ]:
+        with pytest.raises(NotRunning, match=f"it is {status}"):
+            await call
+    assert engine.status_of("x") is status
+    assert engine.raised == []
+
+
+@pytest.mark.parametrize("status", GOING_ON)
+@pytest.mark.parametrize("payload", [None, False, 0, "", {"approved": True}])
+async def test_an_event_is_handed_over_with_any_payload(
+    management: Management, engine: ManagedMemoryEngine, status: RuntimeStatus, payload: Any
+) -> None:
+    """A paused instance keeps it for later; a payload that is false is one too."""
+    engine.put("x", status)
+
+    await management.raise_event("x", "approvalEvent", payload)
+
+    assert engine.raised == [("x", "approvalEvent", payload)]
+
+
+async def test_terminating_leaves_an_output_behind(
+    management: Management, engine: ManagedMemoryEngine
+) -> None:
+    """The one who ends it may say why."""
+    engine.put("x", RuntimeStatus.SUSPENDED)
+
+    await management.terminate("x", {"why": "not needed"})
+
+    assert engine.status_of("x") is RuntimeStatus.TERMINATED
+    assert engine.instances["x"].output == {"why": "not needed"}
+
+
+# Orders' own instances
+
+
+async def test_an_order_is_decided_through_approvals(
+    management: Management, engine: ManagedMemoryEngine
+) -> None:
+    """Nobody approves past the service that remembers who did."""
+    engine.put("o1", name=ORDER)
+
+    with pytest.raises(Protected, match="through approvals"):
+        await management.raise_event("o1", "approval_decided", {"approved": True})
+    assert engine.raised == []
+
+
+async def test_an_order_is_cancelled_rather_than_terminated(
+    management: Management, engine: ManagedMemoryEngine, store: OrderStore
+) -> None:
+    """Terminating one takes a will of its own."""
+    await an_order(store, "o1")
+    engine.put("o1", name=ORDER)
+
+    with pytest.raises(Protected, match="POST /orders/o1/cancel"):
+        await management.terminate("o1")
+    assert engine.status_of("o1") is RuntimeStatus.RUNNING
+
+
+@pytest.mark.parametrize("status", GOING_ON)
+async def test_a_forced_termination_undoes_the_order(
+    management: Management, engine: ManagedMemoryEngine, store: OrderStore, status: RuntimeStatus
+) -> None:
+    """It is undone by a workflow of its own, and will end as cancelled."""
+    await an_order(store, "o1")
+    await store.record("o1", "run-1", OrderStatus.RESERVED, total_cents=5)
+    engine.put("o1", status, name=ORDER)
+
+    await management.terminate("o1", force=True)
+
+    assert engine.status_of("o1") is RuntimeStatus.TERMINATED
+    undo = engine.instances["undo-of-order-o1"]
+    assert undo.name == UNDO
+    assert undo.input["order_id"] == "o1"
+    assert (undo.input["status"], undo.input["reason"]) == ("cancelled", "terminated_by_operator")
+    assert undo.input["total_cents"] == 5
+
+
+async def test_the_stopped_run_can_record_nothing_more(
+    management: Management, engine: ManagedMemoryEngine, store: OrderStore
+) -> None:
+    """A step in hand cannot bring the order to its good end while it is undone."""
+    await an_order(store, "o1")
+    await store.record("o1", "run-1", OrderStatus.PAID, total_cents=5)
+    engine.put("o1", name=ORDER)
+
+    await management.terminate("o1", force=True)
+
+    undo_run = engine.instances["undo-of-order-o1"].input["run_id"]
+    assert await store.record("o1", "run-1", OrderStatus.COMPLETED) is None
+    assert not await store.may_belong_to("o1", "run-1")
+    assert await store.may_belong_to("o1", undo_run)
+    assert await store.record("o1", undo_run, OrderStatus.CANCELLED) is not None
+
+
+async def test_an_order_that_ended_meanwhile_stays_ended(
+    management: Management, engine: ManagedMemoryEngine, store: OrderStore
+) -> None:
+    """Its last step was quicker than the operator."""
+    await an_order(store, "o1", ended=True)
+    engine.put("o1", name=ORDER)
+
+    await management.terminate("o1", force=True)
+
+    assert list(engine.instances) == ["o1"]
+
+
+async def test_an_order_that_was_stopped_otherwise_is_undone_by_force(
+    management: Management, engine: ManagedMemoryEngine, store: OrderStore
+) -> None:
+    """No restart is needed where somebody went past this service; once is enough."""
+    await an_order(store, "o1")
+    engine.put("o1", RuntimeStatus.TERMINATED, name=ORDER)
+
+    with pytest.raises(NotRunning):
+        await management.terminate("o1")
+    await management.terminate("o1", force=True)
+    assert engine.instances["undo-of-order-o1"].name == UNDO
+    await management.terminate("o1", force=True)
+
+    await store.record(
+        "o1", engine.instances["undo-of-order-o1"].input["run_id"], OrderStatus.CANCELLED
+    )
+    with pytest.raises(NotRunning):
+        await management.terminate("o1", force=True)
+
+
+async def test_what_undoes_an_order_comes_to_its_end(
+    management: Management, engine: ManagedMemoryEngine
+) -> None:
+    """Not even force stops it; pausing does, and can be taken back."""
+    engine.put("undo-of-order-o1", name=UNDO)
+
+    with pytest.raises(Protected, match="must come to its end"):
+        await management.terminate("undo-of-order-o1", force=True)
+    with pytest.raises(Protected):
+        await management.raise_event("undo-of-order-o1", "x", None)
+    await management.pause("undo-of-order-o1")
+    await management.resume("undo-of-order-o1")
+
+
+# Forgetting
+
+
+@pytest.mark.parametrize("status", DONE)
+async def test_a_finished_instance_is_forgotten(
+    management: Management, engine: ManagedMemoryEngine, status: RuntimeStatus
+) -> None:
+    """Afterwards it is unknown."""
+    engine.put("x", status)
+
+    await management.purge("x")
+
+    with pytest.raises(UnknownInstance):
+        await management.purge("x")
+
+
+@pytest.mark.parametrize("status", GOING_ON)
+async def test_an_instance_that_goes_on_is_not_forgotten(
+    management: Management, engine: ManagedMemoryEngine, status: RuntimeStatus
+) -> None:
+    """It must be ended first."""
+    engine.put("x", status)
+
+    with pytest.raises(StillRunning, match=status):
+        await management.purge("x")
+    assert "x" in engine.instances
+
+
+async def test_the_history_of_an_order_that_ended_may_go(
+    management: Management, engine: ManagedMemoryEngine, store: OrderStore
+) -> None:
+    """The order itself stays on record."""
+    await an_order(store, "o1", ended=True)
+    engine.put("o1", RuntimeStatus.COMPLETED, name=ORDER)
+
+    await management.purge("o1")
+
+    order = await store.order("o1")
+    assert order is not None
+    assert order.status is OrderStatus.COMPLETED
+
+
+async def test_the_history_of_a_stopped_order_stays_until_it_is_undone(
+    management: Management, engine: ManagedMemoryEngine, store: OrderStore
+) -> None:
+    """Without it, the next start of the service would take the order for one that got lost."""
+    await an_order(store, "o1")
+    engine.put("o1", RuntimeStatus.TERMINATED, name=ORDER, age=timedelta(days=1))
+
+    with pytest.raises(Protected, match="force its termination"):
+        await management.purge("o1")
+    assert await management.purge_older_than(timedelta(0)) == 0
+    assert "o1" in engine.instances
+
+
+async def test_what_finished_longer_ago_than_an_age_is_forgotten(
+    management: Management, engine: ManagedMemoryEngine
+) -> None:
+    """Neither what is younger, nor what goes on, however old."""
+    hour = timedelta(hours=1)
+    for status in DONE:
+        engine.put(f"old-{status}", status, age=2 * hour)
+        engine.put(f"young-{status}", status, age=hour / 2)
+    for status in GOING_ON:
+        engine.put(f"going-on-{status}", status, age=2 * hour)
+
+    assert await management.purge_older_than(hour) == len(DONE)
+
+    assert sorted(engine.purged) == sorted(f"old-{status}" for status in DONE)
+
+
+async def test_what_somebody_else_has_forgotten_is_not_counted(
+    management: Management, engine: ManagedMemoryEngine
+) -> None:
+    """Two operators, or the engine's own retention, may be at it at once."""
+    engine.put("a", RuntimeStatus.COMPLETED, age=timedelta(hours=1))
+    engine.put("b", RuntimeStatus.COMPLETED, age=timedelta(hours=1))
+    engine.loses_before_purge = {"a"}
+
+    assert await management.purge_older_than(timedelta(0)) == 1
+
+
+# Waiting
+
+
+async def test_waiting_ends_when_the_instance_does(
+    management: Management, engine: ManagedMemoryEngine
+) -> None:
+    """What is returned is the instance as it finished."""
+    engine.put("x")
+    waiting = asyncio.create_task(management.wait("x", 5))
+    await asyncio.wait_for(engine.waiting.wait(), 5)
+
+    await engine.become("x", RuntimeStatus.COMPLETED, output="done")
+
+    instance = await waiting
+    assert (instance.runtime_status, instance.output) == (RuntimeStatus.COMPLETED, "done")
+
+
+@pytest.mark.parametrize("status", DONE)
+async def test_nobody_waits_for_what_is_finished(
+    management: Management, engine: ManagedMemoryEngine, status: RuntimeStatus
+) -> None:
+    """The answer comes at once, however it ended."""
+    engine.put("x", status)
+
+    assert (await management.wait("x", 0.001)).runtime_status is status
+    assert not engine.waiting.is_set()
+
+
+async def test_waiting_too_long_is_told(
+    management: Management, engine: ManagedMemoryEngine
+) -> None:
+    """The instance goes on."""
+    engine.put("x", RuntimeStatus.SUSPENDED)
+
+    with pytest.raises(TimeoutError):
+        await management.wait("x", 0.01)
+    assert engine.status_of("x") is RuntimeStatus.SUSPENDED
+
+
+# Running again
+
+
+@pytest.fixture
+def finished(engine: ManagedMemoryEngine) -> None:
+    """Have a finished instance with one task."""
+    engine.put("x", RuntimeStatus.COMPLETED)
+    engine.histories["x"] = [
+        event(0, "task_scheduled", is_rerunnable=True),
+        event(1, "task_completed"),
+    ]
+
+
+@pytest.mark.usefixtures("finished")
+async def test_a_finished_instance_is_run_again_from_an_event(
+    management: Management, engine: ManagedMemoryEngine
+) -> None:
+    """As a new instance; the recorded input stays unless another is given."""
+    assert await management.rerun("x", 0, "again") == "again"
+    made = await management.rerun("x", 0, None, None)
+
+    assert engine.reruns == [("x", 0, "again", KEPT), ("x", 0, made, None)]
+    assert engine.status_of("x") is RuntimeStatus.COMPLETED
+
+
+@pytest.mark.usefixtures("finished")
+async def test_only_some_events_can_be_run_again_from(management: Management) -> None:
+    """The engine says which."""
+    with pytest.raises(CannotRerun):
+        await management.rerun("x", 1, "again")
+
+
+@pytest.mark.usefixtures("finished")
+async def test_a_rerun_overwrites_nothing(
+    management: Management, engine: ManagedMemoryEngine, store: OrderStore
+) -> None:
+    """Neither another instance, finished or not, nor an order, nor itself."""
+    engine.put("busy")
+    engine.put("done", RuntimeStatus.COMPLETED)
+    await an_order(store, "o1")
+
+    for taken in ("busy", "done", "o1", "x"):
+        with pytest.raises(InstanceExists):
+            await management.rerun("x", 0, taken)
+    assert engine.reruns == []
+
+
+async def test_what_goes_on_is_not_run_again(
+    management: Management, engine: ManagedMemoryEngine
+) -> None:
+    """It has no end to begin after."""
+    engine.put("x")
+
+    with pytest.raises(StillRunning):
+        await management.rerun("x", 0, None)
+
+
+@pytest.mark.parametrize("name", [ORDER, UNDO])
+@pytest.mark.parametrize("status", [RuntimeStatus.RUNNING, RuntimeStatus.COMPLETED])
+async def test_an_order_is_not_run_again(
+    management: Management, engine: ManagedMemoryEngine, name: str, status: RuntimeStatus
+) -> None:
+    """Its effects happen once."""
+    engine.put("o1", status, name=name)
+
+    with pytest.raises(Protected, match="happen once"):
+        await management.rerun("o1", 0, None)
+
+
+# Listing
+
+
+async def all_pages(
+    management: Management,
+    limit: int,
+    status: RuntimeStatus | None = None,
+    name: str | None = None,
+) -> list[list[str]]:
+    pages, after = [], None
+    while True:
+        found, after = await management.page(status, name, limit, after)
+        pages.append([instance.instance_id for instance in found])
+        if after is None:
+            return pages
+
+
+def flat(pages: list[list[str]]) -> list[str]:
+    return list(chain.from_iterable(pages))
+
+
+@pytest.mark.parametrize("count", [0, 1, 16, 17, 40])
+@pytest.mark.parametrize("limit", [1, 7, 16, 40, 100])
+async def test_pages_hold_every_instance_once(
+    management: Management, engine: ManagedMemoryEngine, count: int, limit: int
+) -> None:
+    """No page is larger than asked, none but the last is smaller, and the last one says so."""
+    for number in range(count):
+        engine.put(f"i{number:03}")
+
+    pages = await all_pages(management, limit)
+
+    assert flat(pages) == sorted(engine.instances)
+    assert all(len(page) == limit for page in pages[:-1])
+    assert len(pages) == max(1, -(-count // limit))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 50])
+async def test_filters_lose_no_instance_and_overshoot_no_page(
+    management: Management, engine: ManagedMemoryEngine, limit: int
+) -> None:
+    """What fits may be rare, or lie next to each other."""
+    for number in range(60):
+        engine.put(
+            f"i{number:03}",
+            RuntimeStatus.FAILED if number % 7 == 0 else RuntimeStatus.RUNNING,
+            name=COUNTER if number < 30 else HELLO,
+        )
+
+    by_status = await all_pages(management, limit, status=RuntimeStatus.FAILED)
+    by_both = await all_pages(management, limit, status=RuntimeStatus.FAILED, name=HELLO)
+
+    assert flat(by_status) == [f"i{number:03}" for number in range(0, 60, 7)]
+    assert flat(by_both) == ["i035", "i042", "i049", "i056"]
+    assert all(len(page) <= limit for page in by_status + by_both)
+    assert flat(await all_pages(management, limit, name="nothing")) == []
+
+
+async def test_instances_that_come_and_go_move_no_page(
+    management: Management, engine: ManagedMemoryEngine
+) -> None:
+    """The engine's own pages are offsets: there, each change before the page shifts it."""
+    for number in range(10):
+        engine.put(f"i{number}")
+    first, after = await management.page(None, None, 4, None)
+
+    for gone in ("i0", "i1", "i3"):
+        del engine.instances[gone]
+    engine.put("a-new-one")
+    second, _ = await management.page(None, None, 100, after)
+
+    assert [instance.instance_id for instance in first] == ["i0", "i1", "i2", "i3"]
+    assert [instance.instance_id for instance in second] == [f"i{n}" for n in range(4, 10)]
+
+
+async def test_however_many_ids_there_are_all_are_read(
+    management: Management, engine: ManagedMemoryEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine hands out so many at a time."""
+    monkeypatch.setattr(management_module, "IDS_AT_ONCE", 3)
+    for number in range(8):
+        engine.put(f"i{number}")
+
+    found, after = await management.page(None, None, 100, None)
+
+    assert (len(found), after, engine.list_calls) == (8, None, 3)
+
+
+# Tasks
+
+TASK = "task_processing_workflow"
+
+
+async def test_a_task_is_started_with_its_defaults(
+    management: Management, engine: ManagedMemoryEngine
+) -> None:
+    """What is left out is filled in before the start."""
+    await management.start(TASK, "x", {"task_id": "t1", "title": "Sweep"})
+
+    assert engine.instances["x"].input == {
+        "task_id": "t1",
+        "title": "Sweep",
+        "assignee": "",
+        "order_id": None,
+        "timeout_seconds": 24 * 3600.0,
+    }
+
+
+async def test_ids_of_orders_tasks_are_kept_for_orders(management: Management) -> None:
+    """Nobody else can be in the way of an order's task."""
+    with pytest.raises(InstanceExists, match="kept for orders"):
+        await management.start(TASK, "pick.o1", {"task_id": "t1", "title": "Sweep"})

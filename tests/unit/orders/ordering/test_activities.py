@@ -1,0 +1,338 @@
+"""The steps of the workflow: each may run twice, and has its effect once."""
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+from dapr.ext.workflow import WorkflowActivityContext
+
+from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from orderflow_contracts.inventory import CommitRequest
+from orderflow_contracts.orders import OrderLine, OrderStatus, OrderStatusChanged, OrderSubmitted
+from orders.ordering.activities import OrderActivities
+from orders.ordering.messages import (
+    ApprovalWanted,
+    Charge,
+    Charged,
+    Notice,
+    Recorded,
+    Undoing,
+    Verification,
+    Verified,
+)
+from orders.ordering.store import OrderStore
+from orders.payments.ledger import LedgerProvider
+
+CONTEXT = cast(WorkflowActivityContext, None)
+LINES = (OrderLine(item="cars", quantity=2),)
+TOTAL = 30_000_00
+RUN: dict[str, Any] = {"order_id": "o1", "run_id": "run-1"}
+OTHER_RUN: dict[str, Any] = {"order_id": "o1", "run_id": "run-2"}
+UNTIL = datetime(2026, 3, 2, tzinfo=UTC)
+DOWN = ConnectionError("does not answer")
+
+
+@pytest.fixture(autouse=True)
+async def received(store: OrderStore) -> OrderStatusChanged:
+    order = OrderSubmitted(order_id="o1", customer_id="alice", lines=LINES)
+    return (await store.accept(order)).first.change
+
+
+def notice(run: dict[str, Any], status: OrderStatus, **more: Any) -> Notice:
+    return Notice(**run, status=status, received_at=UNTIL, **more)
+
+
+def wanted(run: dict[str, Any]) -> ApprovalWanted:
+    return ApprovalWanted(
+        **run, customer_id="alice", lines=LINES, total_cents=TOTAL, expires_at=UNTIL
+    )
+
+
+def charge(run: dict[str, Any], customer_id: str = "alice") -> Charge:
+    return Charge(**run, customer_id=customer_id, amount_cents=TOTAL)
+
+
+async def test_receiving_is_told_as_it_was_kept(
+    activities: OrderActivities,
+    announcer: MemoryAnnouncer,
+    store: OrderStore,
+    received: OrderStatusChanged,
+) -> None:
+    """The first status is told with the time at which it was kept, and not kept again."""
+    first = Notice(**RUN, status=OrderStatus.RECEIVED, received_at=received.at)
+
+    for _ in range(2):
+        assert await activities.notify_activity(CONTEXT, first) == Recorded()
+
+    assert announcer.statuses == [received, received]
+    assert len(await store.changes(0, 10)) == 1
+
+
+async def test_a_status_is_kept_once_and_told_under_one_id(
+    activities: OrderActivities, announcer: MemoryAnnouncer, store: OrderStore
+) -> None:
+    """A notice that runs twice tells the same event twice."""
+    denied = notice(RUN, OrderStatus.REJECTED, reason="denied", total_cents=TOTAL)
+
+    for _ in range(2):
+        assert await activities.notify_activity(CONTEXT, denied) == Recorded()
+
+    assert [change.event_id for change in announcer.statuses] == ["o1.2", "o1.2"]
+    assert announcer.statuses[0].reason == "denied"
+    assert announcer.statuses[0].total_cents == TOTAL
+    assert len(await store.changes(0, 10)) == 2
+
+
+async def test_nothing_is_told_before_it_is_kept(
+    activities: OrderActivities, announcer: MemoryAnnouncer, store: OrderStore
+) -> None:
+    """Whoever hears of a status can read it."""
+
+    async def is_kept(change: OrderStatusChanged) -> None:
+        order = await store.order(change.order_id)
+        assert order is not None
+        assert change.status in {entry.status for entry in order.history}
+
+    announcer.before_status = is_kept
+
+    await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
+    await activities.request_approval_activity(CONTEXT, wanted(RUN))
+    await activities.process_payment_activity(CONTEXT, charge(RUN))
+    await activities.notify_activity(CONTEXT, notice(RUN, OrderStatus.COMPLETED))
+
+    assert announcer.told("o1") == ["reserved", "awaiting_approval", "paid", "completed"]
+
+
+async def test_a_status_that_could_not_be_told_is_told_by_the_next_attempt(
+    activities: OrderActivities, announcer: MemoryAnnouncer, store: OrderStore
+) -> None:
+    """A broker that is away fails the step, and the retry tells what is kept already."""
+    announcer.failures.append(DOWN)
+    completed = notice(RUN, OrderStatus.COMPLETED)
+
+    with pytest.raises(ConnectionError):
+        await activities.notify_activity(CONTEXT, completed)
+    await activities.notify_activity(CONTEXT, completed)
+
+    assert announcer.told("o1") == ["completed"]
+    assert len(await store.changes(0, 10)) == 2
+
+
+async def test_verifying_reserves_once(
+    activities: OrderActivities, inventory: RoomInventory
+) -> None:
+    """The lines are set aside once, with their total as the result."""
+    verification = Verification(**RUN, lines=LINES)
+
+    for _ in range(2):
+        verified = await activities.verify_inventory_activity(CONTEXT, verification)
+        assert verified == Verified(outcome="reserved", total_cents=TOTAL)
+
+    assert inventory.shelf("cars") == (100, 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (OrderLine(item="cars", quantity=101), "out_of_stock"),
+        (OrderLine(item="boats", quantity=1), "unknown_item"),
+    ],
+)
+async def test_a_rejected_reservation_is_told_with_its_reason(
+    activities: OrderActivities, announcer: MemoryAnnouncer, line: OrderLine, reason: str
+) -> None:
+    """The workflow learns why; the status is for it to tell."""
+    verified = await activities.verify_inventory_activity(
+        CONTEXT, Verification(**RUN, lines=(line,))
+    )
+
+    assert (verified.outcome, verified.reason) == ("rejected", reason)
+    assert announcer.statuses == []
+
+
+async def test_asking_tells_approvals_until_when(
+    activities: OrderActivities, announcer: MemoryAnnouncer
+) -> None:
+    """The request for approval carries what a person needs to decide."""
+    await activities.request_approval_activity(CONTEXT, wanted(RUN))
+
+    (request,) = announcer.requests
+    assert (request.order_id, request.customer_id, request.lines) == ("o1", "alice", LINES)
+    assert (request.total_cents, request.expires_at) == (TOTAL, UNTIL)
+    assert announcer.told("o1") == ["awaiting_approval"]
+
+
+async def test_a_reminder_is_the_same_request_said_again(
+    activities: OrderActivities, announcer: MemoryAnnouncer
+) -> None:
+    """Only the mark tells a reminder from the request; the order's status stays."""
+    both = wanted(RUN).model_copy(update={"levels": 2})
+    await activities.request_approval_activity(CONTEXT, both)
+
+    await activities.remind_of_approval_activity(CONTEXT, both)
+
+    first, again = announcer.requests
+    assert (first.levels, first.reminder, again.reminder) == (2, False, True)
+    assert again.model_copy(update={"reminder": False}) == first
+    assert announcer.told("o1") == ["awaiting_approval"]
+
+
+async def test_nobody_is_reminded_of_what_is_decided_or_another_runs(
+    activities: OrderActivities, announcer: MemoryAnnouncer
+) -> None:
+    """A reminder that comes late, or from a run that does not own the order, is not sent."""
+    await activities.request_approval_activity(CONTEXT, wanted(RUN))
+    await activities.remind_of_approval_activity(CONTEXT, wanted(OTHER_RUN))
+    await activities.notify_activity(CONTEXT, notice(RUN, OrderStatus.APPROVED))
+    await activities.remind_of_approval_activity(CONTEXT, wanted(RUN))
+
+    assert [request.reminder for request in announcer.requests] == [False]
+
+
+async def test_paying_charges_once(
+    activities: OrderActivities, payments: LedgerProvider, announcer: MemoryAnnouncer
+) -> None:
+    """A payment step that runs twice takes the money once."""
+    announcer.failures.append(DOWN)
+    with pytest.raises(ConnectionError):
+        await activities.process_payment_activity(CONTEXT, charge(RUN))
+
+    charged = await activities.process_payment_activity(CONTEXT, charge(RUN))
+
+    assert charged == Charged(outcome="paid")
+    assert [entry.kind for entry in await payments.entries("o1")] == ["charge"]
+    assert announcer.told("o1") == ["paid"]
+
+
+async def test_a_declined_payment_is_told_to_the_workflow(
+    activities: OrderActivities, announcer: MemoryAnnouncer
+) -> None:
+    """Nothing is charged and nothing told."""
+    charged = await activities.process_payment_activity(CONTEXT, charge(RUN, "test-declined"))
+
+    assert charged.outcome == "declined"
+    assert announcer.statuses == []
+
+
+async def test_updating_takes_from_the_shelf_once(
+    activities: OrderActivities, inventory: RoomInventory
+) -> None:
+    """The goods leave once, and the result tells what is left."""
+    await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
+
+    for _ in range(2):
+        left = await activities.update_inventory_activity(CONTEXT, CommitRequest(order_id="o1"))
+        assert left == {"cars": 98}
+    assert inventory.shelf("cars") == (98, 0)
+
+
+async def test_undoing_twice_undoes_once(
+    activities: OrderActivities,
+    inventory: RoomInventory,
+    payments: LedgerProvider,
+    announcer: MemoryAnnouncer,
+) -> None:
+    """Goods and money go back once, and approvals is told."""
+    await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
+    await activities.process_payment_activity(CONTEXT, charge(RUN))
+    undoing = Undoing(**RUN, reason="denied")
+
+    for _ in range(2):
+        await activities.refund_payment_activity(CONTEXT, undoing)
+        await activities.release_inventory_activity(CONTEXT, undoing)
+    await activities.withdraw_approval_activity(CONTEXT, undoing)
+
+    assert inventory.shelf("cars") == (100, 0)
+    assert [entry.kind for entry in await payments.entries("o1")] == ["charge", "refund"]
+    assert [(told.order_id, told.reason) for told in announcer.withdrawals] == [("o1", "denied")]
+
+
+async def test_steps_of_a_superseded_run_say_so(
+    activities: OrderActivities, announcer: MemoryAnnouncer, store: OrderStore
+) -> None:
+    """A run that does not own the order neither records nor tells."""
+    await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
+    told = list(announcer.statuses)
+
+    verified = await activities.verify_inventory_activity(
+        CONTEXT, Verification(**OTHER_RUN, lines=LINES)
+    )
+    asked = await activities.request_approval_activity(CONTEXT, wanted(OTHER_RUN))
+    paid = await activities.process_payment_activity(CONTEXT, charge(OTHER_RUN))
+    noted = await activities.notify_activity(CONTEXT, notice(OTHER_RUN, OrderStatus.FAILED))
+
+    assert verified.superseded
+    assert asked.superseded
+    assert paid.superseded
+    assert noted.superseded
+    assert announcer.statuses == told
+    assert announcer.requests == []
+    assert len(await store.changes(0, 10)) == 2
+
+
+async def test_a_superseded_run_undoes_nothing_of_the_other(
+    activities: OrderActivities,
+    inventory: RoomInventory,
+    payments: LedgerProvider,
+    announcer: MemoryAnnouncer,
+) -> None:
+    """Goods, money and the approval of the run that owns the order stay."""
+    await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
+    await activities.process_payment_activity(CONTEXT, charge(RUN))
+    undoing = Undoing(**OTHER_RUN, reason="inventory_unavailable")
+
+    await activities.release_inventory_activity(CONTEXT, undoing)
+    await activities.refund_payment_activity(CONTEXT, undoing)
+    await activities.withdraw_approval_activity(CONTEXT, undoing)
+
+    assert inventory.shelf("cars") == (100, 2)
+    assert [entry.kind for entry in await payments.entries("o1")] == ["charge"]
+    assert announcer.withdrawals == []
+
+
+async def test_a_request_to_cancel_reaches_the_workflow_with_every_status(
+    activities: OrderActivities, store: OrderStore
+) -> None:
+    """Each recording step tells that somebody asked to cancel."""
+    await store.request_cancel("o1")
+
+    verified = await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
+    asked = await activities.request_approval_activity(CONTEXT, wanted(RUN))
+    approved = await activities.notify_activity(CONTEXT, notice(RUN, OrderStatus.APPROVED))
+    paid = await activities.process_payment_activity(CONTEXT, charge(RUN))
+
+    assert [step.cancelled for step in (verified, asked, approved, paid)] == [True] * 4
+
+
+async def test_a_run_within_a_batch_reads_what_it_does_not_carry(
+    activities: OrderActivities,
+    announcer: MemoryAnnouncer,
+    inventory: RoomInventory,
+    received: OrderStatusChanged,
+) -> None:
+    """Time, lines and customer come from where the order is kept."""
+    await activities.notify_activity(CONTEXT, Notice(**RUN, status=OrderStatus.RECEIVED))
+    verified = await activities.verify_inventory_activity(CONTEXT, Verification(**RUN))
+    asked = ApprovalWanted(**RUN, total_cents=TOTAL, expires_at=UNTIL)
+    await activities.request_approval_activity(CONTEXT, asked)
+    charged = await activities.process_payment_activity(CONTEXT, Charge(**RUN, amount_cents=TOTAL))
+
+    assert announcer.statuses[0] == received
+    assert (verified.outcome, verified.total_cents) == ("reserved", TOTAL)
+    assert inventory.shelf("cars") == (100, 2)
+    assert (announcer.requests[0].customer_id, announcer.requests[0].lines) == ("alice", LINES)
+    assert charged.outcome == "paid"
+
+
+async def test_an_order_that_waits_tells_its_batch(
+    activities: OrderActivities, engine: MemoryEngine
+) -> None:
+    """So that the next may begin; a batch that is gone does not matter."""
+    asked = wanted(RUN).model_copy(update={"batch_id": "b1"})
+    await activities.request_approval_activity(CONTEXT, asked)
+    assert engine.raised == []
+    engine.runs["batch-b1"] = []
+
+    await activities.request_approval_activity(CONTEXT, asked)
+
+    assert engine.raised == [("batch-b1", "order_waits", "o1")]

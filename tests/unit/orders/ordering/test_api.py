@@ -1,0 +1,338 @@
+"""Orders for people: over HTTP, with problem documents for whatever goes wrong."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from fakes.access import opened
+from fakes.orders_ports import MemoryEngine
+from fakes.waiting import until
+from orderflow_contracts.orders import Order, OrderStatus
+from orders.http import http_app
+from orders.ordering.api import order_router
+from orders.ordering.feed import StatusFeed
+from orders.ordering.service import Intake
+from orders.ordering.store import OrderStore
+from orders.payments.api import payment_router
+from orders.payments.ledger import LedgerProvider
+
+LINES = [{"item": "cars", "quantity": 11}]
+VALID: dict[str, Any] = {"order_id": "o1", "customer_id": "alice", "lines": LINES}
+
+
+@pytest.fixture
+async def http(
+    intake: Intake, store: OrderStore, feed: StatusFeed, payments: LedgerProvider
+) -> AsyncIterator[httpx.AsyncClient]:
+    app = opened(http_app(order_router(intake, store, feed), payment_router(payments)))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://orders") as client:
+        yield client
+
+
+def problem_of(response: httpx.Response) -> tuple[int, str]:
+    assert response.headers["content-type"] == "application/problem+json"
+    document = response.json()
+    assert document["status"] == response.status_code
+    assert document["title"]
+    return response.status_code, document["code"]
+
+
+def cursor(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+async def test_an_order_without_an_id_is_given_one(http: httpx.AsyncClient) -> None:
+    """Somebody who names no id finds the order where Location says."""
+    response = await http.post("/orders", json={"customer_id": "alice", "lines": LINES})
+
+    assert response.status_code == 202
+    found = await http.get(response.headers["Location"])
+    assert found.json()["order_id"] == response.json()["order_id"]
+
+
+async def test_an_order_is_placed(http: httpx.AsyncClient, engine: MemoryEngine) -> None:
+    """202, where it is to be found, and the order in the shape of the contract."""
+    response = await http.post("/orders", json=VALID)
+
+    assert response.status_code == 202
+    assert response.headers["Location"] == "/orders/o1"
+    order = response.json()
+    assert list(order) == [
+        "order_id",
+        "customer_id",
+        "lines",
+        "status",
+        "reason",
+        "total_cents",
+        "sequence",
+        "created_at",
+        "updated_at",
+        "history",
+    ]
+    assert (order["order_id"], order["status"], order["sequence"]) == ("o1", "received", 1)
+    assert order["lines"] == LINES
+    assert [list(entry) for entry in order["history"]] == [["sequence", "status", "reason", "at"]]
+    assert len(engine.runs["o1"]) == 1
+    assert (await http.get(response.headers["Location"])).json() == order
+
+
+async def test_the_short_form_may_be_placed(http: httpx.AsyncClient) -> None:
+    """People may use the short form too."""
+    response = await http.post("/orders", json={"order_id": "o1", "item": "cars", "quantity": 11})
+
+    assert response.status_code == 202
+    assert (response.json()["customer_id"], response.json()["lines"]) == ("anonymous", LINES)
+
+
+async def test_the_same_order_again_is_the_same_order(
+    http: httpx.AsyncClient, engine: MemoryEngine
+) -> None:
+    """A repetition is answered as the first, and starts nothing."""
+    first = await http.post("/orders", json=VALID)
+
+    again = await http.post("/orders", json=VALID)
+
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert again.headers["Location"] == "/orders/o1"
+    assert len(engine.runs["o1"]) == 1
+
+
+async def test_an_order_is_taken_while_the_engine_is_down(
+    http: httpx.AsyncClient, engine: MemoryEngine
+) -> None:
+    """What is kept is not lost: it starts later."""
+    engine.is_down = True
+
+    assert (await http.post("/orders", json=VALID)).status_code == 202
+
+
+async def test_other_content_under_the_same_id_is_a_conflict(http: httpx.AsyncClient) -> None:
+    """409, and the first order stays."""
+    await http.post("/orders", json=VALID)
+
+    response = await http.post("/orders", json={**VALID, "customer_id": "eve"})
+
+    assert problem_of(response) == (409, "ORDER_EXISTS")
+    assert (await http.get("/orders/o1")).json()["customer_id"] == "alice"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({**VALID, "order_id": "o 1"}, "order_id"),
+        ({"order_id": "o1", "lines": LINES}, "customer_id"),
+        ({**VALID, "lines": []}, "lines"),
+        ({**VALID, "lines": LINES * 2}, "lines"),
+        ({**VALID, "lines": [{"item": "cars", "quantity": 1.5}]}, "lines.0.quantity"),
+        ({**VALID, "lines": [{"item": "\ud800", "quantity": 1}]}, "lines.0.item"),
+        ([VALID], "body"),
+        ("order", "body"),
+        (None, "body"),
+    ],
+)
+async def test_an_invalid_order_is_refused_and_the_field_named(
+    http: httpx.AsyncClient, body: Any, field: str
+) -> None:
+    """422 with the field that is wrong, and nothing is kept."""
+    response = await http.post(
+        "/orders", content=json.dumps(body), headers={"content-type": "application/json"}
+    )
+
+    assert problem_of(response) == (422, "INVALID_INPUT")
+    assert response.json()["errors"][0]["field"] == field
+    assert (await http.get("/orders")).json() == {"items": [], "next": None}
+
+
+async def test_what_is_no_json_is_refused(http: httpx.AsyncClient) -> None:
+    """Broken JSON is told as such."""
+    response = await http.post(
+        "/orders", content=b'{"order_id": ', headers={"content-type": "application/json"}
+    )
+
+    assert problem_of(response) == (422, "INVALID_INPUT")
+    assert response.json()["errors"][0]["field"] == "body"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/orders/nobody"),
+        ("POST", "/orders/nobody/cancel"),
+        ("GET", "/orders/%00"),
+        ("GET", "/orders/%F0%9F%98%80"),
+    ],
+)
+async def test_an_unknown_order_is_not_found(
+    http: httpx.AsyncClient, method: str, path: str
+) -> None:
+    """404 with a code that tells it from an unknown path."""
+    assert problem_of(await http.request(method, path)) == (404, "ORDER_NOT_FOUND")
+
+
+async def test_an_unknown_path_is_not_found(http: httpx.AsyncClient) -> None:
+    """Problems of routing are documents too."""
+    assert problem_of(await http.get("/nothing")) == (404, "NOT_FOUND")
+    assert problem_of(await http.delete("/orders")) == (405, "METHOD_NOT_ALLOWED")
+
+
+async def test_an_order_may_be_cancelled_until_it_has_ended(
+    http: httpx.AsyncClient, store: OrderStore
+) -> None:
+    """202 while it is under way, also twice; 409 once it has ended."""
+    await http.post("/orders", json=VALID)
+    for _ in range(2):
+        assert (await http.post("/orders/o1/cancel")).status_code == 202
+
+    await store.record("o1", "run", OrderStatus.CANCELLED, reason="cancelled_on_request")
+
+    assert problem_of(await http.post("/orders/o1/cancel")) == (409, "ORDER_ENDED")
+
+
+async def test_orders_are_listed_page_by_page(http: httpx.AsyncClient, store: OrderStore) -> None:
+    """Following `next` reads every order once, newest first, to a page without `next`."""
+    for number in range(5):
+        await http.post("/orders", json={**VALID, "order_id": f"o{number}"})
+    await store.record("o2", "run", OrderStatus.RESERVED)
+
+    seen: list[str] = []
+    params: dict[str, str] | None = {"limit": "2", "status": "received"}
+    while params is not None:
+        page = (await http.get("/orders", params=params)).json()
+        seen += [Order.model_validate(item).order_id for item in page["items"]]
+        params = {**params, "after": page["next"]} if page["next"] else None
+
+    assert seen == ["o4", "o3", "o1", "o0"]
+
+
+@pytest.mark.parametrize(
+    "after",
+    ["!", "x", "%00", cursor("x"), cursor("-1"), cursor("²"), cursor("٣"), cursor("9" * 40), "ä"],
+)
+@pytest.mark.parametrize("path", ["/orders", "/payments"])
+async def test_a_bad_cursor_is_refused(http: httpx.AsyncClient, path: str, after: str) -> None:
+    """422 that names `after`, whatever the cursor is made of."""
+    response = await http.get(path, params={"after": after})
+
+    assert problem_of(response) == (422, "INVALID_INPUT")
+    assert response.json()["errors"][0]["field"] == "after"
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "query.limit"),
+        ("limit=501", "query.limit"),
+        ("limit=1_0", "query.limit"),
+        ("limit=5.0", "query.limit"),
+        ("status=lost", "query.status"),
+    ],
+)
+async def test_a_bad_query_is_refused(http: httpx.AsyncClient, query: str, field: str) -> None:
+    """422 that names the parameter."""
+    response = await http.get(f"/orders?{query}")
+
+    assert problem_of(response) == (422, "INVALID_INPUT")
+    assert response.json()["errors"][0]["field"] in {field, field.removeprefix("query.")}
+
+
+async def test_payments_are_read(http: httpx.AsyncClient, payments: LedgerProvider) -> None:
+    """The ledger, and one order's part of it."""
+    await payments.charge("o1", "alice", 500)
+    await payments.refund("o1")
+    await payments.charge("o2", "bob", 700)
+
+    of_order = (await http.get("/payments/o1")).json()
+    newest = (await http.get("/payments", params={"limit": 2})).json()
+    rest = (await http.get("/payments", params={"limit": 2, "after": newest["next"]})).json()
+
+    assert [(entry["kind"], entry["amount_cents"]) for entry in of_order["items"]] == [
+        ("charge", 500),
+        ("refund", 500),
+    ]
+    assert [entry["order_id"] for entry in newest["items"]] == ["o2", "o1"]
+    assert list(newest["items"][0]) == ["order_id", "kind", "amount_cents", "at"]
+    assert (len(rest["items"]), rest["next"]) == (1, None)
+
+
+def events(response: httpx.Response) -> list[tuple[str, str, dict[str, Any]]]:
+    """Read server-sent events as id, name and data, without the comments."""
+    blocks = [block for block in response.text.split("\n\n") if block and block[0] != ":"]
+    parsed = [dict(line.split(": ", 1) for line in block.split("\n")) for block in blocks]
+    return [(fields["id"], fields["event"], json.loads(fields["data"])) for fields in parsed]
+
+
+async def test_status_changes_are_streamed_as_they_come(
+    http: httpx.AsyncClient, feed: StatusFeed
+) -> None:
+    """Each change is an event with an id to go on from, until the service stops."""
+    await http.post("/orders", json=VALID)
+    streaming = asyncio.create_task(http.get("/orders/stream?after=0"))
+    await until(lambda: bool(feed._followers))
+
+    await http.post("/orders", json={**VALID, "order_id": "o2"})
+    feed.close()
+
+    response = await streaming
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.headers["cache-control"] == "no-store"
+    assert [(name, data["order_id"]) for _, name, data in events(response)] == [
+        ("orders.status", "o1"),
+        ("orders.status", "o2"),
+    ]
+    assert events(response)[0][2]["status"] == "received"
+
+
+async def test_a_broken_stream_is_resumed_where_it_broke(
+    http: httpx.AsyncClient, feed: StatusFeed
+) -> None:
+    """`Last-Event-ID`, which browsers send by themselves, outweighs `after`."""
+    for number in range(3):
+        await http.post("/orders", json={**VALID, "order_id": f"o{number}"})
+    feed.close()
+    everything = events(await http.get("/orders/stream?after=0"))
+
+    headers = {"Last-Event-ID": everything[0][0]}
+    resumed = events(await http.get("/orders/stream?after=0", headers=headers))
+
+    assert len(everything) == 3
+    assert resumed == everything[1:]
+
+
+@pytest.mark.parametrize("last", [b"", b"x", b"-1", b"\xb2", b"9" * 40])
+async def test_a_strange_last_event_id_does_not_break_the_stream(
+    http: httpx.AsyncClient, feed: StatusFeed, last: bytes
+) -> None:
+    """What is no position of this stream is not looked at."""
+    await http.post("/orders", json=VALID)
+    feed.close()
+
+    response = await http.get("/orders/stream?after=0", headers={b"Last-Event-ID": last})
+
+    assert response.status_code == 200
+    assert len(events(response)) == 1
+
+
+@pytest.mark.parametrize("after", ["-1", "x", "9" * 40])
+async def test_a_position_that_is_none_is_refused(http: httpx.AsyncClient, after: str) -> None:
+    """422 rather than a stream that never comes."""
+    assert problem_of(await http.get(f"/orders/stream?after={after}")) == (422, "INVALID_INPUT")
+
+
+async def test_the_api_describes_itself(http: httpx.AsyncClient) -> None:
+    """OpenAPI lists every path that people may use."""
+    paths = (await http.get("/openapi.json")).json()["paths"]
+
+    assert {
+        "/orders",
+        "/orders/stream",
+        "/orders/{order_id}",
+        "/orders/{order_id}/cancel",
+        "/payments",
+        "/payments/{order_id}",
+    } <= set(paths)

@@ -1,0 +1,239 @@
+"""Workflow, activities, tables and stock together: what an order leaves behind."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.workflow_run import Event, TimerFires, WorkflowRun, carried_out_by
+from orderflow_contracts.orders import FINAL_STATUSES, OrderLine, OrderSubmitted
+from orders.ordering.activities import OrderActivities
+from orders.ordering.messages import OrderRun
+from orders.ordering.service import Intake
+from orders.ordering.store import OrderStore
+from orders.ordering.workflow import order_processing_workflow
+from orders.payments.ledger import LedgerProvider
+
+APPROVED = Event("approval_decided", {"approved": True, "approver": "bob", "comment": ""})
+DENIED = Event("approval_decided", {"approved": False, "approver": "bob", "comment": ""})
+DOWN = ConnectionError("does not answer")
+
+
+def order(quantity: int = 11, item: str = "cars", customer_id: str = "alice") -> OrderSubmitted:
+    return OrderSubmitted(
+        order_id="o1", customer_id=customer_id, lines=(OrderLine(item=item, quantity=quantity),)
+    )
+
+
+class Shop:
+    """Everything that one order touches."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        engine: MemoryEngine,
+        activities: OrderActivities,
+        store: OrderStore,
+        inventory: RoomInventory,
+        payments: LedgerProvider,
+        announcer: MemoryAnnouncer,
+    ) -> None:
+        self.intake = intake
+        self.engine = engine
+        self.activities = activities
+        self.store = store
+        self.inventory = inventory
+        self.payments = payments
+        self.announcer = announcer
+
+    async def submit(self, submitted: OrderSubmitted) -> OrderRun:
+        await self.intake.submit(submitted)
+        return self.engine.runs["o1"][-1]
+
+    async def carry_out(
+        self,
+        run: OrderRun,
+        happenings: Iterable[Event | TimerFires] = (),
+        answer: Callable[[str, Any], Awaitable[object]] | None = None,
+    ) -> Any:
+        by_activities = carried_out_by(self.activities)
+        workflow = WorkflowRun(
+            order_processing_workflow, run, answer or by_activities, happenings=happenings
+        )
+        return await workflow.to_the_end()
+
+    async def history(self) -> list[str]:
+        kept = await self.store.order("o1")
+        assert kept is not None
+        assert [entry.sequence for entry in kept.history] == list(range(1, kept.sequence + 1))
+        assert sum(entry.status in FINAL_STATUSES for entry in kept.history) <= 1
+        assert self.announcer.told("o1") == [entry.status for entry in kept.history]
+        return [entry.status for entry in kept.history]
+
+    async def money(self) -> list[tuple[str, int]]:
+        return [(entry.kind, entry.amount_cents) for entry in await self.payments.entries("o1")]
+
+
+@pytest.fixture
+def shop(
+    intake: Intake,
+    engine: MemoryEngine,
+    activities: OrderActivities,
+    store: OrderStore,
+    inventory: RoomInventory,
+    payments: LedgerProvider,
+    announcer: MemoryAnnouncer,
+) -> Shop:
+    return Shop(intake, engine, activities, store, inventory, payments, announcer)
+
+
+async def test_a_small_order(shop: Shop) -> None:
+    """Reserved, paid, gone from the shelf, and told step by step."""
+    run = await shop.submit(order(2))
+
+    await shop.carry_out(run)
+
+    assert await shop.history() == ["received", "reserved", "paid", "completed"]
+    assert shop.inventory.shelf("cars") == (98, 0)
+    assert await shop.money() == [("charge", 30_000_00)]
+
+
+async def test_a_large_order_that_is_approved(shop: Shop) -> None:
+    """Approval is asked for with a deadline, and the order goes on when it is given."""
+    run = await shop.submit(order())
+
+    await shop.carry_out(run, [APPROVED])
+
+    assert await shop.history() == [
+        "received",
+        "reserved",
+        "awaiting_approval",
+        "approved",
+        "paid",
+        "completed",
+    ]
+    (request,) = shop.announcer.requests
+    assert request.expires_at.utcoffset() == timedelta(0)
+    assert shop.announcer.withdrawals == []
+    assert shop.inventory.shelf("cars") == (89, 0)
+
+
+@pytest.mark.parametrize(
+    ("happenings", "reason", "withdrawn"),
+    [
+        ([DENIED], "denied", []),
+        ([TimerFires(), TimerFires()], "approval_expired", ["approval_expired"]),
+        ([Event("cancel_requested")], "cancelled_on_request", ["cancelled_on_request"]),
+    ],
+)
+async def test_a_large_order_that_is_not_approved(
+    shop: Shop, happenings: list[Event | TimerFires], reason: str, withdrawn: list[str]
+) -> None:
+    """The goods are available again, no money has moved, and approvals knows."""
+    run = await shop.submit(order())
+
+    result = await shop.carry_out(run, happenings)
+
+    assert result["reason"] == reason
+    assert (await shop.history())[:3] == ["received", "reserved", "awaiting_approval"]
+    assert [told.reason for told in shop.announcer.withdrawals] == withdrawn
+    assert shop.inventory.shelf("cars") == (100, 0)
+    assert await shop.money() == []
+
+
+@pytest.mark.parametrize(
+    ("submitted", "reason"),
+    [
+        (order(101), "out_of_stock"),
+        (order(item="boats"), "unknown_item"),
+        (order(1, customer_id="test-declined"), "payment_declined"),
+    ],
+)
+async def test_a_rejected_order_leaves_nothing(
+    shop: Shop, submitted: OrderSubmitted, reason: str
+) -> None:
+    """Stock and money are as before."""
+    run = await shop.submit(submitted)
+
+    result = await shop.carry_out(run)
+
+    assert (result["status"], result["reason"]) == ("rejected", reason)
+    assert (await shop.history())[-1] == "rejected"
+    assert shop.inventory.shelf("cars") == (100, 0)
+    assert await shop.money() == []
+
+
+async def test_a_commit_that_fails_is_undone_in_reverse(shop: Shop) -> None:
+    """Money and goods go back when the goods cannot leave the shelf."""
+    run = await shop.submit(order(2))
+    by_activities = carried_out_by(shop.activities)
+
+    async def no_update(name: str, payload: Any) -> object:
+        if name == "update_inventory_activity":
+            await by_activities(name, payload)
+            raise DOWN  # it had its effect, only the answer was lost
+        return await by_activities(name, payload)
+
+    await shop.carry_out(run, answer=no_update)
+
+    assert await shop.history() == ["received", "reserved", "paid", "failed"]
+    assert shop.inventory.shelf("cars") == (100, 0)
+    assert await shop.money() == [("charge", 30_000_00), ("refund", 30_000_00)]
+
+
+async def test_every_step_run_twice_has_its_effect_once(shop: Shop) -> None:
+    """The engine may run any activity again; the order is none the worse."""
+    run = await shop.submit(order())
+    by_activities = carried_out_by(shop.activities)
+
+    async def twice(name: str, payload: Any) -> object:
+        first = await by_activities(name, payload)
+        assert await by_activities(name, payload) == first
+        return first
+
+    await shop.carry_out(run, [APPROVED], twice)
+
+    assert (await shop.history())[-1] == "completed"
+    assert shop.inventory.shelf("cars") == (89, 0)
+    assert await shop.money() == [("charge", 165_000_00)]
+
+
+@pytest.mark.parametrize("happenings", [[], [DENIED], [TimerFires(), TimerFires()]])
+async def test_a_second_run_of_an_order_leaves_no_trace(
+    shop: Shop, happenings: list[Event | TimerFires]
+) -> None:
+    """Should an ended order ever be started again, nothing happens to it."""
+    run = await shop.submit(order(11 if happenings else 2))
+    await shop.carry_out(run, happenings)
+    before = (await shop.history(), shop.inventory.shelf("cars"), await shop.money())
+
+    result = await shop.carry_out(run.model_copy(update={"run_id": "second"}), [APPROVED])
+
+    assert result["status"] == "superseded"
+    assert (await shop.history(), shop.inventory.shelf("cars"), await shop.money()) == before
+
+
+async def test_a_second_run_that_fails_undoes_nothing_of_the_first(shop: Shop) -> None:
+    """Not even when inventory is away, so that it cannot find out otherwise."""
+    run = await shop.submit(order(2))
+    await shop.carry_out(run)
+    before = (await shop.history(), shop.inventory.shelf("cars"), await shop.money())
+    shop.inventory.failures.append(DOWN)
+
+    result = await shop.carry_out(run.model_copy(update={"run_id": "second"}))
+
+    assert result["status"] == "superseded"
+    assert (await shop.history(), shop.inventory.shelf("cars"), await shop.money()) == before
+
+
+async def test_an_order_cancelled_before_it_started_is_cancelled(shop: Shop) -> None:
+    """The first step that records something finds the request."""
+    run = await shop.submit(order(2))
+    await shop.intake.cancel("o1")
+
+    await shop.carry_out(run)
+
+    assert await shop.history() == ["received", "reserved", "cancelled"]
+    assert shop.inventory.shelf("cars") == (100, 0)

@@ -1,0 +1,585 @@
+"""The order workflow through every branch: which steps, in which order, and how it ends."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from dapr.ext.workflow import TaskFailedError
+
+from fakes.workflow_run import STARTED_AT, ChildEnds, Event, Happening, TimerFires, WorkflowRun
+from orderflow_contracts.orders import OrderLine
+from orders.ordering.messages import Charged, OrderRun, Recorded, Verified
+from orders.ordering.workflow import order_processing_workflow
+
+THRESHOLD = 50_000_00
+LARGE = THRESHOLD + 1
+PATIENCE = 3600.0
+
+RUN = OrderRun(
+    order_id="order-1",
+    run_id="run-1",
+    customer_id="alice",
+    lines=(OrderLine(item="cars", quantity=11),),
+    received_at=datetime(2026, 3, 1, 11, 59, 59, tzinfo=UTC),
+    approval_threshold_cents=THRESHOLD,
+    approval_timeout_seconds=PATIENCE,
+    retry_timeout_seconds=60,
+)
+
+REMINDED = RUN.model_copy(update={"approval_reminder_after": 0.25})
+
+NOTIFY = "notify_activity"
+VERIFY = "verify_inventory_activity"
+REQUEST = "request_approval_activity"
+PAY = "process_payment_activity"
+UPDATE = "update_inventory_activity"
+RELEASE = "release_inventory_activity"
+REFUND = "refund_payment_activity"
+WITHDRAW = "withdraw_approval_activity"
+REMIND = "remind_of_approval_activity"
+
+APPROVED = Event("approval_decided", {"approved": True, "approver": "bob", "comment": "fine"})
+DENIED = Event("approval_decided", {"approved": False, "approver": "bob", "comment": "no"})
+CANCEL = Event("cancel_requested")
+DOWN = ConnectionError("does not answer")
+
+Answers = Mapping[str, object]
+"""What comes of an activity, by its name, or `notify:<status>` for one status."""
+
+BEGIN = ["notify:received", VERIFY]
+ASK = [*BEGIN, REQUEST]
+AGREED = [*ASK, "notify:approved"]
+
+
+def reserved(total: int = LARGE, **recorded: bool) -> Verified:
+    return Verified(outcome="reserved", total_cents=total, **recorded)
+
+
+def refused(reason: str) -> dict[str, object]:
+    return {"outcome": "rejected", "reason": reason}
+
+
+def start(
+    answers: Answers,
+    happenings: Iterable[Happening] = (),
+    early: Iterable[Event] = (),
+    run: OrderRun = RUN,
+) -> WorkflowRun:
+    """Prepare a run of a large order whose steps all go well, but for the given answers."""
+    usual: dict[str, object] = {
+        NOTIFY: Recorded(),
+        VERIFY: reserved(),
+        REQUEST: Recorded(),
+        PAY: Charged(outcome="paid"),
+        UPDATE: {"cars": 89},
+        "hand_to_warehouse_activity": Recorded(),
+    }
+
+    async def answer(name: str, payload: Any) -> object:
+        step = f"{name.removesuffix('_activity')}:{payload['status']}" if name == NOTIFY else name
+        result = {**usual, **answers}.get(step, {**usual, **answers}.get(name))
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    return WorkflowRun(order_processing_workflow, run, answer, happenings=happenings, early=early)
+
+
+def steps(run: WorkflowRun) -> list[str]:
+    return [
+        f"notify:{call.input['status']}" if call.name == NOTIFY else call.name for call in run.calls
+    ]
+
+
+GOOD: list[Any] = [
+    pytest.param(
+        {VERIFY: reserved(100_00)}, [], [*BEGIN, PAY, UPDATE, "notify:completed"], id="small"
+    ),
+    pytest.param(
+        {VERIFY: reserved(THRESHOLD)},
+        [],
+        [*BEGIN, PAY, UPDATE, "notify:completed"],
+        id="just-the-threshold",
+    ),
+    pytest.param(
+        {}, [APPROVED], [*AGREED, PAY, UPDATE, "notify:completed"], id="large-and-approved"
+    ),
+]
+
+ENDINGS: list[Any] = [
+    # how the steps come out | what happens while it waits | steps after the start | status, reason
+    *(
+        pytest.param({VERIFY: refused(reason)}, [], BEGIN, [], f"rejected:{reason}", id=reason)
+        for reason in ("unknown_item", "out_of_stock", "released")
+    ),
+    pytest.param({}, [DENIED], ASK, [RELEASE], "rejected:denied", id="denied"),
+    pytest.param(
+        {}, [TimerFires()], ASK, [WITHDRAW, RELEASE], "rejected:approval_expired", id="expired"
+    ),
+    pytest.param(
+        {PAY: Charged(outcome="declined")},
+        [APPROVED],
+        [*AGREED, PAY],
+        [RELEASE],
+        "rejected:payment_declined",
+        id="declined",
+    ),
+    pytest.param(
+        {VERIFY: reserved(cancelled=True)},
+        [],
+        BEGIN,
+        [RELEASE],
+        "cancelled:cancelled_on_request",
+        id="cancelled-when-reserved",
+    ),
+    pytest.param(
+        {REQUEST: Recorded(cancelled=True)},
+        [],
+        ASK,
+        [WITHDRAW, RELEASE],
+        "cancelled:cancelled_on_request",
+        id="cancelled-when-asked",
+    ),
+    pytest.param(
+        {},
+        [CANCEL],
+        ASK,
+        [WITHDRAW, RELEASE],
+        "cancelled:cancelled_on_request",
+        id="cancelled-while-waiting",
+    ),
+    pytest.param(
+        {"notify:approved": Recorded(cancelled=True)},
+        [APPROVED],
+        AGREED,
+        [RELEASE],
+        "cancelled:cancelled_on_request",
+        id="cancelled-when-approved",
+    ),
+    pytest.param(
+        {PAY: Charged(outcome="paid", cancelled=True)},
+        [APPROVED],
+        [*AGREED, PAY],
+        [REFUND, RELEASE],
+        "cancelled:cancelled_on_request",
+        id="cancelled-when-paid",
+    ),
+    pytest.param(
+        {VERIFY: DOWN}, [], BEGIN, [RELEASE], "failed:inventory_unavailable", id="verify-fails"
+    ),
+    pytest.param(
+        {REQUEST: DOWN},
+        [],
+        ASK,
+        [WITHDRAW, RELEASE],
+        "failed:approval_unavailable",
+        id="request-fails",
+    ),
+    pytest.param(
+        {"notify:approved": DOWN},
+        [APPROVED],
+        AGREED,
+        [RELEASE],
+        "failed:approval_unavailable",
+        id="telling-the-approval-fails",
+    ),
+    pytest.param(
+        {PAY: DOWN},
+        [APPROVED],
+        [*AGREED, PAY],
+        [REFUND, RELEASE],
+        "failed:payment_unavailable",
+        id="payment-fails",
+    ),
+    pytest.param(
+        {UPDATE: DOWN},
+        [APPROVED],
+        [*AGREED, PAY, UPDATE],
+        [REFUND, RELEASE],
+        "failed:inventory_unavailable",
+        id="update-fails",
+    ),
+    pytest.param(
+        {UPDATE: DOWN, REFUND: DOWN},
+        [APPROVED],
+        [*AGREED, PAY, UPDATE],
+        [REFUND, RELEASE],
+        "needs_attention:undo_failed",
+        id="refund-fails-too",
+    ),
+    pytest.param(
+        {UPDATE: DOWN, REFUND: DOWN, RELEASE: DOWN},
+        [APPROVED],
+        [*AGREED, PAY, UPDATE],
+        [REFUND, RELEASE],
+        "needs_attention:undo_failed",
+        id="every-undo-fails",
+    ),
+    pytest.param(
+        {WITHDRAW: DOWN},
+        [TimerFires()],
+        ASK,
+        [WITHDRAW, RELEASE],
+        "needs_attention:undo_failed",
+        id="withdrawal-fails",
+    ),
+    pytest.param(
+        {RELEASE: DOWN}, [DENIED], ASK, [RELEASE], "needs_attention:undo_failed", id="release-fails"
+    ),
+]
+
+
+@pytest.mark.parametrize(("answers", "happenings", "expected"), GOOD)
+async def test_the_good_way(answers: Answers, happenings: list[Event], expected: list[str]) -> None:
+    """An order is reserved, approved if large, paid and taken from the shelf; five steps or so."""
+    run = start(answers, happenings)
+
+    result = await run.to_the_end()
+
+    assert steps(run) == expected
+    assert result == {"order_id": "order-1", "status": "completed", "reason": None}
+
+
+@pytest.mark.parametrize("happening", [CANCEL, TimerFires()])
+async def test_a_run_begun_again_gives_back_what_the_lost_one_took(happening: Happening) -> None:
+    """The lost run may have been paid; whatever ends this one, the money goes back, last."""
+    again = RUN.model_copy(update={"begun_again": True})
+    run = start({}, [happening], run=again)
+
+    await run.to_the_end()
+
+    assert steps(run)[len(ASK) : -1] == [WITHDRAW, RELEASE, REFUND]
+
+
+async def test_a_run_begun_again_goes_the_good_way() -> None:
+    """Every step knows what it has done; the order completes as if nothing had been lost."""
+    run = start({}, [APPROVED], run=RUN.model_copy(update={"begun_again": True}))
+
+    await run.to_the_end()
+
+    assert steps(run) == [*AGREED, PAY, UPDATE, "notify:completed"]
+
+
+async def test_a_run_begun_again_is_refunded_once() -> None:
+    """Where this run pays too, the money is given back in its place, and once."""
+    run = start({UPDATE: DOWN}, [APPROVED], run=RUN.model_copy(update={"begun_again": True}))
+
+    await run.to_the_end()
+
+    assert steps(run).count(REFUND) == 1
+
+
+@pytest.mark.parametrize(("answers", "happenings", "done", "undone", "ending"), ENDINGS)
+async def test_every_other_end_undoes_what_was_done_newest_first(
+    answers: Answers,
+    happenings: list[Event | TimerFires],
+    done: list[str],
+    undone: list[str],
+    ending: str,
+) -> None:
+    """Whatever stops an order, its steps are taken back in reverse and its end is told once."""
+    status, reason = ending.split(":")
+    run = start(answers, happenings)
+
+    result = await run.to_the_end()
+
+    assert steps(run) == [*done, *undone, f"notify:{status}"]
+    assert run.calls[-1].input["reason"] == reason
+    assert result == {"order_id": "order-1", "status": status, "reason": reason}
+
+
+async def test_an_order_that_cannot_even_be_told_fails() -> None:
+    """Nothing is reserved for good when the first status cannot be told."""
+    run = start({"notify:received": DOWN})
+
+    result = await run.to_the_end()
+
+    assert result["status"] == "failed"
+    assert steps(run)[-1] == "notify:failed"
+    assert not {REQUEST, PAY, UPDATE} & set(steps(run))
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        pytest.param({VERIFY: reserved(superseded=True)}, BEGIN, id="reserved"),
+        pytest.param({REQUEST: Recorded(superseded=True)}, ASK, id="asked"),
+        pytest.param({"notify:approved": Recorded(superseded=True)}, AGREED, id="approved"),
+        pytest.param({PAY: Charged(outcome="paid", superseded=True)}, [*AGREED, PAY], id="paid"),
+    ],
+)
+async def test_a_superseded_run_stops_silently(answers: Answers, expected: list[str]) -> None:
+    """A second run of an order that another run owns neither goes on nor undoes anything."""
+    run = start(answers, [APPROVED])
+
+    result = await run.to_the_end()
+
+    assert steps(run) == expected
+    assert result["status"] == "superseded"
+
+
+async def test_a_run_that_is_superseded_at_its_end_says_so() -> None:
+    """The output of a run whose end was not recorded does not claim that end."""
+    run = start({VERIFY: refused("released"), "notify:rejected": Recorded(superseded=True)})
+
+    assert (await run.to_the_end())["status"] == "superseded"
+
+
+async def test_a_decision_that_came_early_is_not_lost() -> None:
+    """The engine keeps an event for the wait, which then is over at once."""
+    run = start({}, early=[APPROVED])
+
+    assert (await run.to_the_end())["status"] == "completed"
+
+
+async def test_a_decision_wins_over_what_comes_later() -> None:
+    """When the decision has been taken, neither the timer nor a cancellation overtakes it."""
+    run = start({}, early=[DENIED, CANCEL])
+
+    assert (await run.to_the_end())["reason"] == "denied"
+
+
+async def test_a_reminder_asks_again_and_the_wait_goes_on() -> None:
+    """After its part of the time the same request is said once more, and then decided."""
+    run = start({}, [TimerFires(), APPROVED], run=REMINDED)
+
+    result = await run.to_the_end()
+
+    assert steps(run) == [*ASK, REMIND, "notify:approved", PAY, UPDATE, "notify:completed"]
+    assert result["status"] == "completed"
+    assert run.timers == [timedelta(seconds=PATIENCE), timedelta(seconds=PATIENCE / 4)]
+    inputs = {call.name: call.input for call in run.calls}
+    assert inputs[REMIND] == inputs[REQUEST]
+
+
+@pytest.mark.parametrize(
+    ("happenings", "ending"),
+    [
+        ([TimerFires(), APPROVED], "completed"),
+        ([TimerFires(), DENIED], "rejected"),
+        ([TimerFires(), CANCEL], "cancelled"),
+        ([TimerFires(), TimerFires()], "rejected"),
+        ([TimerFires(), Event("approval_decided", "no decision"), APPROVED], "completed"),
+        ([Event("approval_decided", "no decision"), TimerFires(), APPROVED], "completed"),
+    ],
+)
+async def test_a_reminder_that_fails_stops_nothing(
+    happenings: list[Event | TimerFires], ending: str
+) -> None:
+    """Whether or not the reminder could be sent, the wait ends as it would have."""
+    for answers in ({}, {REMIND: DOWN}):
+        run = start(answers, happenings, run=REMINDED)
+
+        assert (await run.to_the_end())["status"] == ending
+        assert steps(run).count(REMIND) == 1
+
+
+async def test_a_decision_in_time_needs_no_reminder() -> None:
+    """Who decides early is not reminded."""
+    run = start({}, [APPROVED], run=REMINDED)
+
+    await run.to_the_end()
+
+    assert REMIND not in steps(run)
+
+
+async def test_a_run_of_an_earlier_version_goes_on_as_it_began() -> None:
+    """An input without the newer fields sets one timer, asks one person and reminds nobody."""
+    newer = {"approval_reminder_after", "second_approval_threshold_cents"}
+    older = OrderRun.model_validate(RUN.model_dump(mode="json", exclude=newer))
+    run = start({}, [TimerFires()], run=older)
+
+    result = await run.to_the_end()
+
+    assert run.timers == [timedelta(seconds=PATIENCE)]
+    assert steps(run) == [*ASK, WITHDRAW, RELEASE, "notify:rejected"]
+    assert result["reason"] == "approval_expired"
+
+
+@pytest.mark.parametrize(("total", "levels"), [(LARGE, 1), (2 * LARGE, 1), (2 * LARGE + 1, 2)])
+async def test_over_the_second_threshold_two_must_approve(total: int, levels: int) -> None:
+    """The request says how many must approve; the workflow waits for one decision as before."""
+    two_levels = RUN.model_copy(update={"second_approval_threshold_cents": 2 * LARGE})
+    run = start({VERIFY: reserved(total)}, [APPROVED], run=two_levels)
+
+    assert (await run.to_the_end())["status"] == "completed"
+
+    assert [call.input["levels"] for call in run.calls if call.name == REQUEST] == [levels]
+
+
+async def test_an_end_that_cannot_be_told_fails_the_workflow() -> None:
+    """After a day of telling in vain the failure is the engine's to show."""
+    run = start({VERIFY: reserved(1), "notify:completed": DOWN})
+
+    with pytest.raises(TaskFailedError, match="notify_activity"):
+        await run.to_the_end()
+
+
+async def test_the_same_answers_bring_the_same_steps() -> None:
+    """A replay calls the same activities with the same input."""
+    runs = [start({UPDATE: DOWN, REFUND: DOWN}, [APPROVED]) for _ in range(2)]
+    for run in runs:
+        await run.to_the_end()
+
+    first, second = ([(call.name, call.input) for call in run.calls] for run in runs)
+    assert first == second
+
+
+async def test_each_step_is_told_what_it_needs() -> None:
+    """Order, run, lines, amount and deadline reach the steps."""
+    run = start({}, [APPROVED])
+    await run.to_the_end()
+
+    inputs = {call.name: call.input for call in run.calls}
+    assert inputs[VERIFY] == {
+        "order_id": "order-1",
+        "run_id": "run-1",
+        "lines": [{"item": "cars", "quantity": 11}],
+    }
+    deadline = (STARTED_AT + timedelta(seconds=PATIENCE)).isoformat()
+    assert inputs[REQUEST] == {
+        "order_id": "order-1",
+        "run_id": "run-1",
+        "customer_id": "alice",
+        "lines": [{"item": "cars", "quantity": 11}],
+        "total_cents": LARGE,
+        "expires_at": f"{deadline}Z",
+        "levels": 1,
+        "batch_id": None,
+    }
+    assert inputs[PAY]["amount_cents"] == LARGE
+    assert inputs[UPDATE] == {"order_id": "order-1"}
+    assert inputs[NOTIFY]["status"] == "completed"
+    assert inputs[NOTIFY]["total_cents"] == LARGE
+    assert run.timers == [timedelta(seconds=PATIENCE)]
+
+
+async def test_what_undoes_is_told_why() -> None:
+    """Every undoing step knows the order, the run and the reason."""
+    run = start({}, [TimerFires()])
+    await run.to_the_end()
+
+    undoing = [call.input for call in run.calls if call.name in {WITHDRAW, RELEASE}]
+    expected = {"order_id": "order-1", "run_id": "run-1", "reason": "approval_expired"}
+    assert undoing == [expected, expected]
+
+
+async def test_every_step_is_tried_again_for_its_time() -> None:
+    """Steps go by the run's setting, undoing is tried for an hour, the end is told for a day."""
+    run = start({UPDATE: DOWN}, [APPROVED])
+    await run.to_the_end()
+
+    patience = {call.name: call.retry.retry_timeout for call in run.calls}
+    assert patience == {
+        NOTIFY: timedelta(hours=24),
+        VERIFY: timedelta(seconds=60),
+        REQUEST: timedelta(seconds=60),
+        PAY: timedelta(seconds=60),
+        UPDATE: timedelta(seconds=60),
+        REFUND: timedelta(hours=1),
+        RELEASE: timedelta(hours=1),
+    }
+    for call in run.calls:
+        assert call.retry.max_number_of_attempts > 100
+        assert (call.retry.backoff_coefficient or 0) > 1
+        assert call.retry.first_retry_interval < timedelta(seconds=1)
+
+
+# Picking
+
+HAND = "hand_to_warehouse_activity"
+TAKE_BACK = "withdraw_task_activity"
+AWAITED = RUN.model_copy(update={"picking": "awaited", "picking_timeout_seconds": 60})
+HANDED = RUN.model_copy(update={"picking": "handed_over"})
+UNPICKED = [TAKE_BACK, REFUND, RELEASE]
+
+
+def ended(status: str) -> ChildEnds:
+    return ChildEnds({"task_id": "pick-order-1", "status": status, "completed_at": ""})
+
+
+async def test_an_old_input_knows_no_picking() -> None:
+    """Instances in flight go on without a task."""
+    old = RUN.model_dump(mode="json", exclude={"picking", "picking_timeout_seconds"})
+
+    assert OrderRun.model_validate(old).picking == "off"
+
+
+async def test_an_order_waits_for_its_task() -> None:
+    """The goods leave the shelf when the warehouse has picked them."""
+    run = start({}, [APPROVED, ended("completed")], run=AWAITED)
+
+    result = await run.to_the_end()
+
+    assert result["status"] == "completed"
+    assert steps(run) == [*AGREED, PAY, UPDATE, "notify:completed"]
+    (child,) = run.children
+    assert (child.name, child.instance_id) == ("task_processing_workflow", "pick.order-1")
+    assert child.input == {
+        "task_id": "pick-order-1",
+        "title": "Pick 11 cars for order order-1",
+        "assignee": "",
+        "order_id": "order-1",
+        "timeout_seconds": 60.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("happening", "ending"),
+    [
+        (ended("timed_out"), "failed:picking_timed_out"),
+        (ended("rejected"), "failed:picking_unavailable"),
+        (ended("withdrawn"), "failed:picking_unavailable"),
+        (ChildEnds(error="nobody takes it"), "failed:picking_unavailable"),
+        (CANCEL, "cancelled:cancelled_on_request"),
+    ],
+)
+async def test_an_order_that_is_not_picked_is_undone(happening: Happening, ending: str) -> None:
+    """The task is withdrawn first, then money and goods go back; also of an approved order."""
+    status, reason = ending.split(":")
+    run = start({}, [APPROVED, happening], run=AWAITED)
+
+    result = await run.to_the_end()
+
+    assert result == {"order_id": "order-1", "status": status, "reason": reason}
+    assert steps(run) == [*AGREED, PAY, *UNPICKED, f"notify:{status}"]
+
+
+async def test_an_order_may_go_on_beside_its_task() -> None:
+    """A task that is handed over is not waited for."""
+    run = start({}, [APPROVED], run=HANDED)
+
+    assert (await run.to_the_end())["status"] == "completed"
+    assert steps(run) == [*AGREED, PAY, HAND, UPDATE, "notify:completed"]
+    assert run.children == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "undone", "ending"),
+    [
+        ({HAND: DOWN}, UNPICKED, "failed:picking_unavailable"),
+        ({HAND: Recorded(cancelled=True)}, UNPICKED, "cancelled:cancelled_on_request"),
+        ({UPDATE: DOWN}, [UPDATE, *UNPICKED], "failed:inventory_unavailable"),
+    ],
+)
+async def test_a_task_that_was_handed_over_is_withdrawn(
+    answers: Answers, undone: list[str], ending: str
+) -> None:
+    """Whatever ends the order after that, or in the middle of it."""
+    run = start(answers, [APPROVED], run=HANDED)
+
+    result = await run.to_the_end()
+
+    assert f"{result['status']}:{result['reason']}" == ending
+    assert steps(run) == [*AGREED, PAY, HAND, *undone, f"notify:{result['status']}"]
+
+
+async def test_a_long_order_has_a_short_title() -> None:
+    """What does not fit is told by the number of its items."""
+    lines = tuple(OrderLine(item=f"thing-{number}", quantity=1) for number in range(100))
+    run = start({}, [APPROVED, ended("completed")], run=AWAITED.model_copy(update={"lines": lines}))
+
+    await run.to_the_end()
+
+    assert run.children[0].input["title"] == "Pick 100 items for order order-1"

@@ -1,0 +1,206 @@
+"""Watching the stock: when it tells, how long it pauses, and that each item has one monitor."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.pauses import short_pause
+from fakes.waiting import until
+from fakes.workflow_run import Event, TimerFires, WorkflowRun, carried_out_by
+from orderflow_contracts.inventory import LowStock, ReserveRequest
+from orderflow_contracts.orders import OrderLine
+from orderflow_hosting.background import BackgroundWork
+from orderflow_workflow_runtime.ports import AlreadyRunning, EngineUnavailable
+from orders.config import OrdersSettings
+from orders.stock.messages import Monitored
+from orders.stock.service import StockMonitors, monitor_id
+from orders.stock.workflow import stock_monitor_workflow
+
+LONG, SHORT = timedelta(seconds=40), timedelta(seconds=4)
+
+
+class StartingEngine(MemoryEngine):
+    """Keeps what was started; answers as told."""
+
+    def __init__(self, *failures: Exception) -> None:
+        super().__init__()
+        self.started: list[tuple[str, str, Any]] = []
+        self.failures = list(failures)
+
+    async def start(self, workflow: str, instance_id: str, payload: Any) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.started.append((workflow, instance_id, payload.model_dump()))
+
+
+@pytest.fixture
+def settings() -> OrdersSettings:
+    return OrdersSettings.model_validate(
+        {
+            "APP_API_TOKEN": "a-token-for-tests",
+            "low_stock_thresholds": {"cars": 10},
+            "stock_check_seconds": LONG.total_seconds(),
+            "low_stock_check_seconds": SHORT.total_seconds(),
+        }
+    )
+
+
+@pytest.fixture
+def monitors(
+    settings: OrdersSettings,
+    engine: MemoryEngine,
+    inventory: RoomInventory,
+    announcer: MemoryAnnouncer,
+) -> StockMonitors:
+    return StockMonitors(settings, engine, inventory, announcer, BackgroundWork())
+
+
+async def a_round(
+    monitors: StockMonitors,
+    monitored: Monitored,
+    happening: Event | TimerFires | None = None,
+) -> WorkflowRun:
+    run = WorkflowRun(
+        stock_monitor_workflow,
+        monitored,
+        carried_out_by(monitors),
+        happenings=[happening or TimerFires()],
+    )
+    await run.to_the_end()
+    return run
+
+
+async def take(inventory: RoomInventory, order_id: str, quantity: int) -> None:
+    lines = (OrderLine(item="cars", quantity=quantity),)
+    await inventory.reserve(ReserveRequest(order_id=order_id, lines=lines))
+
+
+async def test_it_tells_once_until_the_stock_has_recovered(
+    monitors: StockMonitors, inventory: RoomInventory, announcer: MemoryAnnouncer
+) -> None:
+    """Under the threshold, not at it; again only after it was at the threshold or above."""
+    monitored = Monitored(item="cars")
+    seen = []
+    for change in ("nothing", "to 10", "to 9", "to 8", "back to 98", "to 7"):
+        match change:
+            case "to 10":
+                await take(inventory, "a", 90)
+            case "to 9":
+                await take(inventory, "b", 1)
+            case "to 8":
+                await take(inventory, "c", 1)
+            case "back to 98":
+                await inventory.release("a")
+            case "to 7":
+                await take(inventory, "d", 91)
+        run = await a_round(monitors, monitored)
+        ((next_round, keeps_events),) = run.continued_with
+        assert keeps_events
+        monitored = Monitored.model_validate(next_round)
+        seen.append((change, run.timers, len(announcer.low)))
+
+    assert seen == [
+        ("nothing", [LONG], 0),
+        ("to 10", [LONG], 0),
+        ("to 9", [SHORT], 1),
+        ("to 8", [SHORT], 1),
+        ("back to 98", [LONG], 1),
+        ("to 7", [SHORT], 2),
+    ]
+    assert [low for _, low in announcer.low] == [
+        LowStock(item="cars", available=9, threshold=10),
+        LowStock(item="cars", available=7, threshold=10),
+    ]
+    assert len({event_id for event_id, _ in announcer.low}) == 2
+
+
+async def test_it_can_be_told_to_check_now(monitors: StockMonitors) -> None:
+    """The event ends the pause."""
+    run = await a_round(monitors, Monitored(item="cars"), Event("check_now"))
+
+    assert run.continued_with == [({"item": "cars", "is_low": False}, True)]
+
+
+async def test_it_shows_what_it_has_seen(monitors: StockMonitors) -> None:
+    """An operator reads it in the custom status."""
+    run = await a_round(monitors, Monitored(item="cars"))
+
+    assert run.custom_status == '{"available": 100, "threshold": 10}'
+
+
+async def test_an_inventory_that_is_away_is_asked_again_soon(
+    monitors: StockMonitors, inventory: RoomInventory, announcer: MemoryAnnouncer
+) -> None:
+    """What was told before is not forgotten over it."""
+    inventory.failures.append(ConnectionError("away"))
+
+    run = await a_round(monitors, Monitored(item="cars", is_low=True))
+
+    assert run.timers == [timedelta(seconds=15)]
+    assert run.continued_with == [({"item": "cars", "is_low": True}, True)]
+    assert announcer.low == []
+
+
+async def test_what_could_not_be_told_is_told_later(
+    monitors: StockMonitors, inventory: RoomInventory, announcer: MemoryAnnouncer
+) -> None:
+    """An alert that failed has not been given."""
+    await take(inventory, "a", 95)
+    announcer.failures.append(ConnectionError("away"))
+
+    run = await a_round(monitors, Monitored(item="cars"))
+
+    assert run.continued_with == [({"item": "cars", "is_low": False}, True)]
+
+
+async def test_an_item_that_is_not_watched_any_more_has_no_monitor(
+    monitors: StockMonitors,
+) -> None:
+    """The configuration is read at each check, so the workflow ends by itself."""
+    run = await a_round(monitors, Monitored(item="paperclip"))
+
+    assert run.continued_with == []
+
+
+async def test_an_item_that_inventory_does_not_know_is_low(
+    settings: OrdersSettings,
+    engine: MemoryEngine,
+    inventory: RoomInventory,
+    announcer: MemoryAnnouncer,
+) -> None:
+    """None of it is available, and somebody should know."""
+    watching = settings.model_copy(update={"low_stock_thresholds": {"yachts": 1}})
+
+    monitors = StockMonitors(watching, engine, inventory, announcer, BackgroundWork())
+    await a_round(monitors, Monitored(item="yachts"))
+
+    assert [low.available for _, low in announcer.low] == [0]
+
+
+async def test_each_item_has_one_monitor(
+    settings: OrdersSettings,
+    inventory: RoomInventory,
+    announcer: MemoryAnnouncer,
+) -> None:
+    """One that runs already goes on; an engine that is away is asked again."""
+    watching = settings.model_copy(update={"low_stock_thresholds": {"cars": 10, "tea set": 2}})
+    engine = StartingEngine(AlreadyRunning("stock-monitor-cars"), EngineUnavailable("away"))
+
+    background = BackgroundWork(short_pause)
+    monitors = StockMonitors(watching, engine, inventory, announcer, background)
+    await monitors.start()
+    await until(lambda: not background)
+
+    assert engine.started == [
+        ("stock_monitor_workflow", monitor_id("tea set"), {"item": "tea set", "is_low": False})
+    ]
+
+
+def test_a_monitor_is_found_by_its_item() -> None:
+    """An id has letters, digits, - and _ alone; any other name is hashed."""
+    assert monitor_id("cars") == "stock-monitor-cars"
+    assert monitor_id("tea set").startswith("stock-monitor-")
+    assert " " not in monitor_id("tea set")
+    assert monitor_id("tea set") != monitor_id("tea-set")

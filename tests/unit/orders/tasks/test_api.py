@@ -1,0 +1,268 @@
+"""Tasks at the edges: over HTTP, and from the topic."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+from cloudevents.http import CloudEvent
+from hypothesis import given
+
+from fakes.access import opened
+from fakes.odd_json import FEW, odd
+from fakes.orders_ports import MemoryEngine
+from fakes.recorded_app import RecordedApp
+from orderflow_contracts.fields import readable_order_id
+from orderflow_contracts.tasks import TaskStatus
+from orderflow_hosting.dapr_app import Refused
+from orderflow_hosting.database import Database
+from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.sidecar import Sidecar
+from orderflow_workflow_runtime.ports import EngineUnavailable
+from orders.http import http_app
+from orders.tables import DEAD_LETTERS
+from orders.tasks.api import subscribe_tasks, task_router
+from orders.tasks.messages import TaskOrder
+from orders.tasks.service import Tasks
+from orders.tasks.store import TaskStore
+
+DONE_AT = "2026-03-01T12:30:00Z"
+
+
+class NoSidecar(Sidecar):
+    """Is connected to nothing, for nothing is sent again here."""
+
+    def __init__(self) -> None:
+        """Connect to nothing."""
+
+
+@pytest.fixture
+def store(database: Database) -> TaskStore:
+    return TaskStore(database)
+
+
+@pytest.fixture
+def tasks(store: TaskStore, engine: MemoryEngine) -> Tasks:
+    return Tasks(store, engine)
+
+
+@pytest.fixture
+async def http(tasks: Tasks) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(
+        opened(http_app(task_router(tasks))), raise_app_exceptions=False
+    )
+    async with httpx.AsyncClient(transport=transport, base_url="http://orders") as client:
+        yield client
+
+
+@pytest.fixture
+def letters(database: Database) -> DeadLetters:
+    return DeadLetters(database, DEAD_LETTERS, NoSidecar(), subject_of=readable_order_id)
+
+
+@pytest.fixture
+def app(tasks: Tasks, letters: DeadLetters) -> RecordedApp:
+    app = RecordedApp()
+    subscribe_tasks(app, tasks, letters)
+    return app
+
+
+@pytest.fixture
+async def waiting(store: TaskStore, engine: MemoryEngine) -> None:
+    """Have a task that waits."""
+    await store.receive("t1", "i1", "Sweep")
+    await store.assign("t1", "ann", [])
+    await engine.start("task_processing_workflow", "i1", TaskOrder(task_id="t1", title="Sweep"))
+
+
+async def publish(app: RecordedApp, data: Any) -> None:
+    event = CloudEvent({"type": "com.dapr.event.sent", "source": "test", "id": "e1"}, data)
+    await app.topics["tasks.completed"](event)
+
+
+def problem_of(response: httpx.Response) -> tuple[int, str]:
+    assert response.headers["content-type"] == "application/problem+json"
+    return response.status_code, response.json()["code"]
+
+
+@pytest.mark.usefixtures("waiting")
+async def test_a_task_is_read(http: httpx.AsyncClient) -> None:
+    """In the shape of the contract."""
+    task = (await http.get("/tasks/t1")).json()
+
+    assert list(task) == [
+        "task_id",
+        "instance_id",
+        "title",
+        "assignee",
+        "order_id",
+        "status",
+        "created_at",
+        "updated_at",
+        "completed_at",
+    ]
+    assert (task["status"], task["assignee"]) == ("assigned", "ann")
+
+
+async def test_tasks_are_listed_page_by_page(http: httpx.AsyncClient, store: TaskStore) -> None:
+    """Newest first, also of one status."""
+    for number in range(5):
+        await store.receive(f"t{number}", "i", "Sweep")
+    await store.end("t3", TaskStatus.FAILED)
+
+    first = (await http.get("/tasks", params={"limit": 2})).json()
+    second = (await http.get("/tasks", params={"limit": 3, "after": first["next"]})).json()
+    failed = (await http.get("/tasks", params={"status": "failed"})).json()
+
+    assert [task["task_id"] for task in first["items"]] == ["t4", "t3"]
+    assert [task["task_id"] for task in second["items"]] == ["t2", "t1", "t0"]
+    assert second["next"] is None
+    assert [task["task_id"] for task in failed["items"]] == ["t3"]
+
+
+@pytest.mark.parametrize("query", ["status=done", "limit=0", "limit=501", "after=x", "after=eA"])
+async def test_a_wrong_list_is_refused(http: httpx.AsyncClient, query: str) -> None:
+    """As of any other list."""
+    assert problem_of(await http.get(f"/tasks?{query}")) == (422, "INVALID_INPUT")
+
+
+@pytest.mark.usefixtures("waiting")
+@pytest.mark.parametrize("body", [None, {}, {"completed_at": None}, {"completed_at": DONE_AT}])
+async def test_a_task_is_completed(
+    http: httpx.AsyncClient, engine: MemoryEngine, body: Any
+) -> None:
+    """Its workflow is told, with the time given or the present."""
+    response = await http.post("/tasks/t1/complete", json=body)
+
+    assert (response.status_code, response.json()["task_id"]) == (202, "t1")
+    ((instance_id, event, payload),) = engine.raised
+    assert (instance_id, event) == ("i1", "task_completed")
+    assert payload is not None
+    at = payload.model_dump(mode="json")["completed_at"]
+    assert at == DONE_AT if body and body.get("completed_at") else at > DONE_AT
+
+
+@pytest.mark.usefixtures("waiting")
+async def test_a_completed_task_is_completed_again(
+    http: httpx.AsyncClient, store: TaskStore, engine: MemoryEngine
+) -> None:
+    """The same answer, and nothing changes."""
+    task = await store.end("t1", TaskStatus.COMPLETED)
+
+    response = await http.post("/tasks/t1/complete", json={"completed_at": DONE_AT})
+
+    assert response.status_code == 202
+    assert response.json() == task.model_dump(mode="json")
+    assert engine.raised == []
+
+
+@pytest.mark.usefixtures("waiting")
+@pytest.mark.parametrize("status", ["timed_out", "rejected", "withdrawn", "failed"])
+async def test_a_task_that_ended_otherwise_is_not_completed(
+    http: httpx.AsyncClient, store: TaskStore, status: str
+) -> None:
+    """It is too late."""
+    await store.end("t1", TaskStatus(status))
+
+    assert problem_of(await http.post("/tasks/t1/complete")) == (409, "TASK_ENDED")
+
+
+@pytest.mark.usefixtures("waiting")
+async def test_a_task_whose_workflow_was_stopped_has_failed(
+    http: httpx.AsyncClient, engine: MemoryEngine
+) -> None:
+    """Nobody waits for it any more, and it is on record from now on."""
+    engine.active.clear()
+
+    assert problem_of(await http.post("/tasks/t1/complete")) == (409, "TASK_ENDED")
+    assert (await http.get("/tasks/t1")).json()["status"] == "failed"
+
+
+@pytest.mark.parametrize("task_id", ["nobody", "no%20id", "x" * 81])
+async def test_an_unknown_task_is_not_found(http: httpx.AsyncClient, task_id: str) -> None:
+    """Also under what cannot be an id."""
+    missing = (404, "TASK_NOT_FOUND")
+    assert problem_of(await http.get(f"/tasks/{task_id}")) == missing
+    assert problem_of(await http.post(f"/tasks/{task_id}/complete")) == missing
+
+
+@pytest.mark.usefixtures("waiting")
+async def test_an_engine_that_is_down_is_told(
+    http: httpx.AsyncClient, engine: MemoryEngine
+) -> None:
+    """It may be tried again."""
+    engine.is_down = True
+
+    assert problem_of(await http.post("/tasks/t1/complete")) == (503, "SIDECAR_UNAVAILABLE")
+
+
+@pytest.mark.usefixtures("waiting")
+@pytest.mark.parametrize("body", [[], {"completed_at": "yesterday"}, {"completed_at": 1e400}])
+async def test_a_wrong_time_is_refused(http: httpx.AsyncClient, body: Any) -> None:
+    """The field is named."""
+    content = str(body).replace("'", '"').replace("inf", "1e400")
+    response = await http.post(
+        "/tasks/t1/complete", content=content, headers={"content-type": "application/json"}
+    )
+
+    assert problem_of(response) == (422, "INVALID_INPUT")
+
+
+@pytest.mark.usefixtures("waiting")
+@pytest.mark.parametrize("data", [{"task_id": "t1"}, {"task_id": "t1", "completed_at": DONE_AT}])
+async def test_a_published_completion_is_taken(
+    app: RecordedApp, engine: MemoryEngine, letters: DeadLetters, data: Any
+) -> None:
+    """As one over HTTP is."""
+    await publish(app, data)
+
+    assert len(engine.raised) == 1
+    assert (await letters.page(10, None)).items == []
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ("garbage", "invalid"),
+        (None, "invalid"),
+        ({}, "task_id"),
+        ({"task_id": "a b"}, "task_id"),
+        ({"task_id": "t1", "completed_at": "yesterday"}, "completed_at"),
+        ({"task_id": "nobody"}, "no task nobody"),
+        ({"task_id": "late"}, "timed_out"),
+    ],
+)
+async def test_what_cannot_be_a_completion_is_refused(
+    app: RecordedApp, store: TaskStore, letters: DeadLetters, data: Any, reason: str
+) -> None:
+    """Garbage, an unknown task, and one that ended otherwise go to the dead letters."""
+    await store.receive("late", "i2", "Sweep")
+    await store.end("late", TaskStatus.TIMED_OUT)
+
+    with pytest.raises(Refused, match=reason):
+        await publish(app, data)
+
+    (letter,) = (await letters.page(10, None)).items
+    assert letter.topic == "tasks.completed"
+    assert reason in letter.reason
+
+
+@pytest.mark.usefixtures("waiting")
+async def test_a_published_completion_waits_for_the_engine(
+    app: RecordedApp, engine: MemoryEngine
+) -> None:
+    """What may pass comes again."""
+    engine.is_down = True
+
+    with pytest.raises(EngineUnavailable):
+        await publish(app, {"task_id": "t1"})
+
+
+@FEW
+@given(odd({"task_id": "t1", "completed_at": DONE_AT}))
+@pytest.mark.usefixtures("waiting")
+async def test_no_data_fails_for_an_unknown_reason(app: RecordedApp, data: object) -> None:
+    """Whatever an event says, it is taken or refused at once."""
+    with suppress(Refused):
+        await publish(app, data)

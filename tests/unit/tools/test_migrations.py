@@ -1,0 +1,56 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from orderflow_tools.errors import PlatformError
+from orderflow_tools.migrations import migrating
+from orderflow_tools.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    settings = Settings.isolated(tmp_path)
+    settings.logs.mkdir()
+    return settings
+
+
+def environment(**urls: str) -> dict[str, str]:
+    return {**os.environ, **{f"{app.upper()}_DATABASE_URL": url for app, url in urls.items()}}
+
+
+def test_databases_are_migrated_side_by_side(settings: Settings, tmp_path: Path) -> None:
+    """What follows the wait finds the tables of every service that has some."""
+    files = {app: tmp_path / f"{app}.db" for app in ("orders", "approvals")}
+    urls = {app: f"sqlite:///{file}" for app, file in files.items()}
+
+    with migrating(settings, environment(**urls)) as wait:
+        wait()
+
+    for app, file in files.items():
+        assert file.exists()
+        assert "schema_migrated" in (settings.logs / f"{app}-migration.log").read_text()
+
+
+def test_a_migration_that_fails_says_why(settings: Settings) -> None:
+    """The last lines of its log are shown, and where the rest is."""
+    with (
+        migrating(settings, environment(orders="oracle://host/orders")) as wait,
+        pytest.raises(PlatformError) as failure,
+    ):
+        wait()
+
+    assert "The migration of the database of orders has failed" in str(failure.value)
+    assert "ORDERS_DATABASE_URL: must be a URL such as" in str(failure.value)
+    assert str(settings.logs / "orders-migration.log") in str(failure.value)
+
+
+def test_a_start_that_fails_leaves_no_migration_behind(settings: Settings, tmp_path: Path) -> None:
+    """It is killed, and has done nothing or all."""
+    url = f"sqlite:///{tmp_path}/orders.db"
+
+    with pytest.raises(KeyboardInterrupt), migrating(settings, environment(orders=url)):
+        raise KeyboardInterrupt
+
+    with migrating(settings, environment(orders=url)) as wait:
+        wait()

@@ -1,0 +1,85 @@
+import json
+from collections.abc import Generator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from dapr.ext.workflow import DaprWorkflowContext, RetryPolicy
+
+from fakes.workflow_run import WorkflowRun
+from orderflow_workflow_runtime.authoring.saga import Saga
+from orders.ordering.messages import Undoing
+
+WHY = Undoing(order_id="order-1", run_id="run-1", reason="denied")
+RETRY = RetryPolicy(first_retry_interval=timedelta(seconds=1), max_number_of_attempts=3)
+
+
+def undo_three(ctx: DaprWorkflowContext, why: Undoing) -> Generator[Any, Any, list[str]]:
+    saga = Saga(ctx, RETRY)
+    for step in ("first", "second", "third"):
+        saga.register(f"undo_{step}")
+    failed = yield from saga.undo(why)
+    again = yield from saga.undo(why)
+    return [*failed, *again]
+
+
+def forget_one(ctx: DaprWorkflowContext, why: Undoing) -> Generator[Any, Any, list[str]]:
+    saga = Saga(ctx, RETRY)
+    saga.register("undo_first")
+    saga.register("undo_second")
+    saga.forget("undo_first")
+    return (yield from saga.undo(why))
+
+
+def nothing(ctx: DaprWorkflowContext, why: Undoing) -> Generator[Any, Any, list[str]]:
+    return (yield from Saga(ctx, RETRY).undo(why))
+
+
+def failing(*names: str) -> Any:
+    async def answer(name: str, _: Any) -> None:
+        if name in names:
+            raise ConnectionError(name)
+
+    return answer
+
+
+async def test_steps_are_undone_newest_first_and_once() -> None:
+    """Undoing runs backwards over what was registered, and leaves nothing to undo again."""
+    run = WorkflowRun(undo_three, WHY, failing())
+
+    assert await run.to_the_end() == []
+    assert [call.name for call in run.calls] == ["undo_third", "undo_second", "undo_first"]
+    assert [call.input for call in run.calls] == [WHY.model_dump(mode="json")] * 3
+    assert run.custom_status is None
+
+
+@pytest.mark.parametrize("failed", [["undo_third"], ["undo_second"], ["undo_third", "undo_first"]])
+async def test_undoing_goes_on_when_one_step_fails(failed: list[str]) -> None:
+    """The other steps are undone all the same, and those that failed are named."""
+    run = WorkflowRun(undo_three, WHY, failing(*failed))
+
+    assert await run.to_the_end() == failed
+    assert len(run.calls) == 3
+    assert json.loads(run.custom_status or "") == {"not_undone": failed}
+
+
+async def test_what_is_forgotten_is_not_undone() -> None:
+    """A step that left nothing behind needs no undoing."""
+    run = WorkflowRun(forget_one, WHY, failing())
+
+    await run.to_the_end()
+
+    assert [call.name for call in run.calls] == ["undo_second"]
+
+
+async def test_nothing_registered_is_nothing_undone() -> None:
+    """Undoing an empty saga ends at once."""
+    assert await WorkflowRun(nothing, WHY, failing()).to_the_end() == []
+
+
+async def test_each_undoing_is_tried_again() -> None:
+    """Every undoing step has the saga's retry policy."""
+    run = WorkflowRun(undo_three, WHY, failing())
+    await run.to_the_end()
+
+    assert {call.retry.max_number_of_attempts for call in run.calls} == {3}

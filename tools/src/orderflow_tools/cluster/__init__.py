@@ -1,1 +1,0 @@
-"""Kubernetes with Dapr on one machine: a real node with a control plane, built from sources."""

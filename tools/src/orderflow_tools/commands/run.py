@@ -1,0 +1,116 @@
+"""`run`: starts the platform, shows two orders, and watches until it is stopped."""
+
+import argparse
+import os
+import shlex
+import time
+from collections.abc import Mapping
+
+from orderflow_contracts.names import APPROVALS, ORDERS
+from orderflow_tools import first_user, run_state
+from orderflow_tools.broker import find_broker
+from orderflow_tools.commands.command_line import INTERRUPTED, Stopped, ignore_signals
+from orderflow_tools.console import complain, say, step
+from orderflow_tools.errors import PlatformError
+from orderflow_tools.first_orders import FirstOrders, show_first_orders
+from orderflow_tools.platform import Platform
+from orderflow_tools.ports import Ports
+from orderflow_tools.settings import ACCESS_FILE, Settings
+from orderflow_tools.terminal import foreground
+
+
+def run(settings: Settings, options: argparse.Namespace) -> int:
+    """Start everything, show two orders, and keep running until stopped."""
+    try:
+        with foreground():
+            return _run(settings, options)
+    except Stopped:
+        # Ctrl-C is the normal end of a run, unless the first orders were to be awaited.
+        return INTERRUPTED if options.until_first_orders else 0
+
+
+def _run(settings: Settings, options: argparse.Namespace) -> int:
+    run_state.check_free(settings)
+    begun = time.monotonic()
+    platform = Platform(settings, step=step)
+    say(f"Dapr:   {platform.runtime.origin}")
+    say(f"Broker: {find_broker()}")
+    say("Starting:")
+    try:
+        try:
+            platform.start()
+            say(f"Everything is ready after {time.monotonic() - begun:.1f} s.")
+            first = None if options.no_orders else _publish_first_orders(settings)
+            if first and options.until_first_orders:
+                return _outcome(first)
+            say()
+            for line in first_user.sign_in(settings, platform.made_password):
+                say(line)
+            _say_what_next(settings, first.waiting if first else None)
+            _watch(platform)
+        finally:
+            ignore_signals()
+    finally:
+        _stop(platform)
+    return 0
+
+
+def _stop(platform: Platform) -> None:
+    if platform.started:
+        say("\nStopping …")
+    for name in platform.stop():
+        complain(f"{name} did not end and was killed")
+
+
+def _outcome(first: FirstOrders) -> int:
+    """Say whether the first orders went through, and return the exit code."""
+    if first.went_through:
+        say("\nThe first orders went through.")
+        return 0
+    complain("\nThe first orders did not go through: see the reasons above.")
+    return 1
+
+
+def _publish_first_orders(settings: Settings) -> FirstOrders:
+    say("\nThe first orders, published as events:")
+    return show_first_orders(settings)
+
+
+def _say_what_next(settings: Settings, waiting: str | None) -> None:
+    command = ".venv/bin/orderflow"
+    order = '{"order_id": "my-1", "customer_id": "me", "item": "paperclip", "quantity": 3}'
+    say("\nWhat next, from another terminal:")
+    if moved := _variables_of_run(os.environ):
+        say(f"  first               export {moved}")
+    say(f"  publish an order    echo '{order}' | {command} publish -")
+    say(f"  watch it            {command} order my-1 --watch")
+    if waiting:
+        say(f"  approve the other   {command} approve {waiting}")
+    say("  order by hand       make console")
+    say(
+        f"  HTTP                orders {settings.url(ORDERS)}/docs, approvals "
+        f"{settings.url(APPROVALS)}/approvals"
+    )
+    say(f"  logs                {settings.logs}")
+    say("  status, stop        make status, make stop; or Ctrl-C here\n")
+
+
+def _variables_of_run(environment: Mapping[str, str]) -> str:
+    """Return the variables that move this run, which another terminal must set too."""
+    movable = {variable for variable, _ in Ports.from_environment({}).by_variable()}
+    return " ".join(
+        f"{name}={shlex.quote(value)}"
+        for name, value in sorted(environment.items())
+        if name in {"ORDERFLOW_HOME", "ORDERFLOW_PORT_OFFSET", ACCESS_FILE} or name in movable
+    )
+
+
+def _watch(platform: Platform) -> None:
+    """Show each process that died and was started again, until this process is stopped."""
+    while platform.is_running:
+        for report in platform.reports():
+            say(f"{report.name} {report.text} ({platform.log(report.name)})")
+            if report.tail:
+                say(report.tail)
+        time.sleep(0.3)
+    raise PlatformError("All processes of this run were stopped by someone else.")

@@ -1,0 +1,1 @@
+"""Container engines, and the images of the services."""

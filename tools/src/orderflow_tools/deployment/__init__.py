@@ -1,0 +1,1 @@
+"""Deploys the local overlay to a Kubernetes cluster."""

@@ -1,0 +1,184 @@
+"""Builds programs from pinned Go modules, once for all clones on a machine.
+
+The programs go to the user's cache folder, under a name made from everything that they are built
+from. So clones share them, and a changed pin causes a new build.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from orderflow_tools.console import Meter, say
+from orderflow_tools.errors import PlatformError
+from orderflow_tools.toolchain.go_compiler import Go, find_go
+
+BUILD_ENVIRONMENT: Final = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """One program: its name, the Go module that pins it, its package and the flags of its build.
+
+    `loopback_health` means that a changed line must bind its health port to loopback.
+    """
+
+    name: str
+    module: str
+    package: str
+    flags: tuple[str, ...]
+    loopback_health: bool = False
+
+
+Changed = Callable[[Go, Path, Path], Path]
+"""From the compiler, a module and a working folder, returns a go.mod with changed sources."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """Programs that are built together; the name of `folder` changes with their sources.
+
+    `title` and `cost` are shown to the user, who has to wait.
+    """
+
+    title: str
+    folder: str
+    modules: Path
+    targets: tuple[Target, ...]
+    cost: str
+    changed: Changed | None = None
+
+    def at(self, cache: Path) -> Path:
+        """Return the folder of the programs, which exists once they are built."""
+        return cache / self.folder
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder in the user's cache for everything that is built."""
+    base = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "orderflow"
+
+
+def key_of(modules: Path, files: Iterable[str], recipe: object) -> str:
+    """Return a name for a build, which changes with these files and with the recipe."""
+    digest = hashlib.sha256()
+    for name in files:
+        digest.update(name.encode() + (modules / name).read_bytes())
+    digest.update(repr(recipe).encode())
+    return digest.hexdigest()[:16]
+
+
+def build_once(build: Build, cache: Path) -> Path:
+    """Return the folder of the programs; build them if need be, completely or not at all."""
+    built = build.at(cache)
+    if built.exists():
+        return built
+    with _lock(built.with_suffix(".lock"), build.title):
+        if not built.exists():  # another clone may have built it meanwhile
+            _build(build, built)
+    return built
+
+
+def _build(build: Build, built: Path) -> None:
+    go = find_go(built.parent, build.modules / build.targets[0].module / "go.mod")
+    say(f"Building {build.title} with {go.origin}.")
+    say(f"This happens once and takes {build.cost} on two cores. Later runs reuse it.")
+    draft = built.with_name(f"{built.name}.{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        for (module, flags, patched), targets in groupby(build.targets, _build_options):
+            changed = build.changed if patched else None
+            _compile(go, build.modules / module, flags, list(targets), draft, changed)
+        shutil.rmtree(draft / "changed", ignore_errors=True)
+        draft.rename(built)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _build_options(target: Target) -> tuple[str, tuple[str, ...], bool]:
+    """Return what programs must have in common to be built by one call of the compiler."""
+    return target.module, target.flags, target.loopback_health
+
+
+def _compile(
+    go: Go,
+    module: Path,
+    flags: tuple[str, ...],
+    targets: list[Target],
+    folder: Path,
+    changed: Changed | None,
+) -> None:
+    """Build programs with one call, and show the progress in packages."""
+    packages = [target.package for target in targets]
+    meter = Meter(", ".join(target.name for target in targets))
+    tags = flags[flags.index("-tags") :][:2] if "-tags" in flags else ()
+    total = 0
+    for line in lines(go, module, "list", *tags, "-deps", *packages):
+        total += not line.startswith("go: ")
+        meter.show("modules are fetched")
+    modfile: list[str | Path] = (
+        ["-modfile", changed(go, module, folder / "changed")] if changed else []
+    )
+    output = folder / "output"
+    output.mkdir()
+    compiled = 0
+    for line in lines(go, module, "build", "-v", *flags, *modfile, "-o", f"{output}/", *packages):
+        compiled += not line.startswith("go: ")
+        meter.show(f"{compiled} of at most {total} packages are compiled")
+    for target in targets:
+        (output / program_name(target.package)).rename(folder / target.name)
+    output.rmdir()
+    meter.done("ready")
+
+
+def program_name(package: str) -> str:
+    """Return Go's name for the program of a package.
+
+    >>> program_name("go.etcd.io/etcd/server/v3")
+    'server'
+    """
+    *_, parent, last = ["", *package.split("/")]
+    return parent if last[:1] == "v" and last[1:].isdigit() else last
+
+
+def lines(go: Go, module: Path, *arguments: str | Path) -> Iterator[str]:
+    """Run go and yield its output line by line; raise PlatformError if it fails."""
+    with subprocess.Popen(
+        [go.program, *arguments],
+        cwd=module,
+        env={**os.environ, **BUILD_ENVIRONMENT},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        last: list[str] = []
+        for line in process.stdout or ():
+            last = [*last[-15:], line.rstrip()]
+            yield line.rstrip()
+    if process.returncode:
+        raise PlatformError(
+            f"go {arguments[0]} failed in {module}:\n  " + "\n  ".join(last) + "\n"
+            "If modules could not be fetched, check the network and the GOPROXY variable."
+        )
+
+
+@contextmanager
+def _lock(path: Path, title: str) -> Iterator[None]:
+    """Hold a lock among all processes of this machine; say so if another process holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"Another process is building {title} on this machine; waiting for it.")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
