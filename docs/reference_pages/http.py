@@ -46,8 +46,8 @@ def openapi(service: str) -> dict[str, Any]:
     with TemporaryDirectory() as folder, patch.object(main, "serve", _instead_of_serving):
         values = {"app_api_token": "only-for-the-reference"}
         if "database_url" in settings.model_fields:
-            url = f"sqlite:///{Path(folder) / 'empty.db'}"
-            values["database_url"] = _migrated(url, service)
+            values["database_url"] = f"sqlite:///{Path(folder) / 'fresh.db'}"
+            _create(service, values["database_url"])
         try:
             asyncio.run(run_and_close(main.run, settings.model_validate(values)))
         except _Built as built:
@@ -55,14 +55,10 @@ def openapi(service: str) -> dict[str, Any]:
     raise RuntimeError(f"{service} ended before it served its API")
 
 
-def _migrated(url: str, service: str) -> str:
-    """Migrate a database, without which the service does not start, and return its URL."""
+def _create(service: str, url: str) -> None:
     engine = open_engine(url)
-    try:
-        migrate(engine, import_module(f"{service}.migrations").SCHEMA)
-    finally:
-        engine.dispose()
-    return url
+    migrate(engine, import_module(f"{service}.migrations").SCHEMA)
+    engine.dispose()
 
 
 def http_page(service: str) -> str:

@@ -14,13 +14,23 @@ from dapr.ext.workflow import DaprWorkflowContext, WorkflowActivityContext
 
 from orderflow_workflow_runtime.authoring.payload import Payload
 from orders import main
-from orders import workflow_names as names
 from orders.domain import Ending
+from orders.ordering import build, steps
 from orders.ordering import workflow as order_processing
+from orders.ordering.actions import (
+    Step,
+)
 from orders.ordering.activities import OrderActivities
-from orders.ordering.messages import OrderRun
+from orders.ordering.messages import (
+    OrderRun,
+)
 
-SCREEN_CUSTOMER = "screen_customer_activity"
+SCREEN = Step(
+    activity="screen_customer_activity",
+    name="Screen customer",
+    done="Customer screened",
+    fails_as="screening_unavailable",
+)
 
 
 class Screening(Payload):
@@ -38,24 +48,25 @@ class ScreeningActivities(OrderActivities):
         return True
 
 
-class ScreeningWay(order_processing._Way):
-    """The way of an order with one more step."""
+class ScreenedOrderProcess(order_processing._OrderProcess):
+    """The processing of an order with one more step."""
 
     def __init__(self, ctx: DaprWorkflowContext, order: OrderRun) -> None:
         super().__init__(ctx, order)
-        # Asked at once, so that an order is of the new way as a whole or not at all.
+        # Asked at once, so that an order runs wholly by the old code or wholly by the new.
         self._is_screened = "careless" in sys.argv or ctx.is_patched("screen-customer")
 
     def _reserve(self) -> Generator[Any, Any, Ending | None]:
         if self._is_screened:
             order = self._order
+            self._begin(SCREEN)
             screening = Screening(order_id=order.order_id, customer_id=order.customer_id)
-            yield self._call(SCREEN_CUSTOMER, screening)
+            yield self._call(SCREEN, screening)
         return (yield from super()._reserve())
 
 
 if __name__ == "__main__":
-    vars(order_processing)["_Way"] = ScreeningWay
-    vars(main)["OrderActivities"] = ScreeningActivities
-    vars(names)["ORDER_ACTIVITIES"] = (*names.ORDER_ACTIVITIES, SCREEN_CUSTOMER)
+    vars(order_processing)["_OrderProcess"] = ScreenedOrderProcess
+    vars(build)["OrderActivities"] = ScreeningActivities
+    vars(steps)["ACTIVITIES"] = (*steps.ACTIVITIES, SCREEN.activity)
     main.main()

@@ -1,7 +1,9 @@
 """The engine's store is lost, or restored from a backup that is older than the orders' tables."""
 
 import signal
+from functools import partial
 
+import httpx
 import pytest
 
 from system.shop import Shop, assert_books_agree, wait_for
@@ -58,3 +60,33 @@ def test_an_order_that_was_paid_is_neither_approved_nor_charged_twice(
     assert own_shop.stock("cars")["on_hand"] == (96 if ending == "completed" else 100)
     assert own_shop.stock("cars")["reserved"] == 0
     assert not own_shop.dead_letters("approvals")
+
+
+@pytest.mark.parametrize("own_shop", [{"ORDERS_PICKING": "awaited"}], indirect=True)
+def test_the_task_of_a_lost_run_is_withdrawn(own_shop: Shop) -> None:
+    """The second run is cancelled before it comes to the task; the first one's is closed."""
+    order_id = own_shop.submit("cars", 2)
+    task_url = own_shop.url("orders", f"/tasks/pick-{order_id}")
+    cancel_url = own_shop.url("orders", f"/orders/{order_id}/cancel")
+
+    def has_status(status: str) -> bool:
+        answer = own_shop.http.get(task_url)
+        return bool(answer.is_success and answer.json()["status"] == status)
+
+    def is_cancelling() -> bool:
+        try:
+            return own_shop.http.post(cancel_url).status_code == 202
+        except httpx.TransportError:  # orders is starting
+            return False
+
+    wait_for("the task to be assigned", partial(has_status, "assigned"))
+    own_shop.platform.kill("inventory", signal.SIGSTOP)
+    lose_workflow(own_shop, order_id)
+    wait_for("the cancellation", is_cancelling)
+    own_shop.platform.kill("inventory", signal.SIGCONT)
+
+    ended = own_shop.wait_final(order_id)
+    assert ended["status"] == "cancelled"
+    wait_for("the task to be withdrawn", partial(has_status, "withdrawn"))
+    assert_books_agree(own_shop, [ended])
+    assert own_shop.stock("cars")["available"] == 100

@@ -67,8 +67,11 @@ class PurchaseProgress:
                 self._paid()
             case OrderStatus.COMPLETED:
                 self._completed()
-            case _:
+            case status if status.is_final:
                 self._failed(change)
+            case status:
+                words = status.replace("_", " ")
+                self._print_line(f"INFO:NotifyActivity:Order {self._id} is now {words}")
 
     @property
     def _id(self) -> str:

@@ -2,12 +2,16 @@
 
 import asyncio
 import threading
+from enum import StrEnum
 
 import pytest
 
 from fakes.command import Run
 from fakes.shop import Shop
 from fakes.waiting import until
+from orderflow_cli.purchase_progress import Purchase, PurchaseProgress
+from orderflow_contracts.fields import now
+from orderflow_contracts.orders import OrderStatus, OrderStatusChanged
 
 pytestmark = pytest.mark.usefixtures("settings")
 
@@ -244,3 +248,30 @@ def test_changes_missing_from_the_feed_are_read_from_the_order(run: Run, shop: S
 
     [order_id] = shop.orders
     assert outcome.out == LARGE.format(id=order_id)
+
+
+class LaterStatus(StrEnum):
+    """A status that a later version of orders may have."""
+
+    SCREENED = "screened"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it is the order's last status."""
+        return False
+
+
+@pytest.mark.parametrize(
+    "status", [*(status for status in OrderStatus if not status.is_final), LaterStatus.SCREENED]
+)
+def test_only_a_final_status_ends_the_purchase(status: OrderStatus) -> None:
+    """Any other status, even one that the command does not know, is printed as progress."""
+    lines: list[str] = []
+    purchase = Purchase("o1", "cars", 1, 15_000_00, 100)
+    progress = PurchaseProgress(purchase, lines.append, lambda: 99)
+    change = OrderStatusChanged(order_id="o1", sequence=2, status=OrderStatus.RESERVED, at=now())
+
+    progress.report(change.model_copy(update={"status": status}))
+
+    assert lines
+    assert not any("ended" in line or "Result" in line for line in lines)

@@ -8,6 +8,10 @@ import pytest
 
 from fakes.command import Run
 from fakes.workflow_server import HELLO, ManagedWorkflows
+from orderflow_contracts.fields import now
+from orderflow_workflow_runtime.instances import HistoryEvent
+from orders.ordering.actions import Step
+from orders.ordering.steps import STEPS, describe
 
 pytestmark = pytest.mark.usefixtures("settings")
 
@@ -55,6 +59,26 @@ def test_a_history_shows_time_event_duration_and_details(
         "workflow failed|6.0 s|error: TaskFailedError: print|-",
         'workflow completed|-|output: "done"|-',
     ]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_every_step_of_an_order_is_described_as_orders_does(
+    run: Run, workflows: ManagedWorkflows, step: Step
+) -> None:
+    """The command line shows the descriptions that come with the history, for every step."""
+    workflows.put("a")
+    kinds = ("task_scheduled", "task_failed", "task_completed")
+    events = [
+        HistoryEvent(event_id=None, at=now(), type=kind, name=step.activity) for kind in kinds
+    ]
+    workflows.histories["a"] = [describe(event).model_dump(mode="json") for event in events]
+
+    outcome = run("workflows", "history", "a")
+
+    for words, line in zip(
+        (f"{step.name}: started", f"{step.name}: failed", step.done), outcome.lines[1:], strict=True
+    ):
+        assert words in line
 
 
 def test_a_history_shows_the_date_once_a_day(run: Run, workflows: ManagedWorkflows) -> None:

@@ -20,9 +20,9 @@ MODULES = sorted(
     path.relative_to(ROOT)
     for folder in ("services", "libraries")
     for path in (ROOT / folder).glob("*/src/**/*.py")
-    if CONTEXT in path.read_text("utf-8")
+    if CONTEXT in path.read_text("utf-8") or path.name in {"actions.py", "steps.py"}
 )
-"""Every module with workflow code, wherever it is: it names the context of workflows."""
+"""Every module with workflow code, which names the context of workflows, or with their steps."""
 
 GOOD = '''"""A workflow that does nothing but give its steps."""
 

@@ -15,6 +15,7 @@ from histories.freeze import frozen_input, read_input
 from orderflow_workflow_runtime.histories import HistoryUnavailable, Recording
 from orderflow_workflow_runtime.replay import Misfit, replay
 from orders import workflow_names as names
+from orders.ordering import steps
 from orders.workflows import WORKFLOWS
 
 HISTORIES = Path(__file__).parents[2] / "histories"
@@ -313,9 +314,9 @@ def test_patches_are_those_of_the_history() -> None:
 @pytest.mark.parametrize(
     ("scene", "activity", "number"),
     [
-        ("completed", names.UPDATE_INVENTORY, 12),
-        ("retried", names.PROCESS_PAYMENT, 9),
-        ("denied", names.RELEASE_INVENTORY, None),
+        ("completed", steps.SHIP.activity, 12),
+        ("retried", steps.PAY.activity, 9),
+        ("denied", steps.RELEASE.activity, None),
     ],
 )
 def test_an_order_without_one_of_its_steps_is_found(

@@ -56,7 +56,9 @@ def show_history(events: Sequence[HistoryEvent], *, full: bool) -> None:
 
 
 def _describe(event: HistoryEvent) -> str:
-    """Describe an event; an unknown type is shown by its own name."""
+    """Describe an event as orders does, or else by its type; an unknown type by its own name."""
+    if event.description:
+        return event.description
     text = DESCRIPTIONS.get(event.type, f"{event.type.replace('_', ' ')} {{name}}")
     if event.type == "workflow_completed" and event.error is not None:
         text = "workflow failed"

@@ -67,6 +67,7 @@ class HistoryEvent(Message):
     output: Any = None
     error: str | None = None
     is_rerunnable: bool = False
+    description: str | None = None
 
 
 class Accepted(Message):

@@ -69,7 +69,8 @@ class HistoryEvent(BaseModel):
     """Something that happened to an instance.
 
     `duration_seconds` is the time since what the event ends was begun. `event_id` is what
-    `rerun` takes, where the event is one to run again from.
+    `rerun` takes, where the event is one to run again from. `description` says in words what
+    happened; the engine gives none, a service may.
     """
 
     event_id: int | None
@@ -81,7 +82,27 @@ class HistoryEvent(BaseModel):
     output: Any = None
     error: str | None = None
     is_rerunnable: bool = False
+    description: str | None = None
 
+    @property
+    def is_call(self) -> bool:
+        """Whether an activity or a child workflow was called."""
+        return self.type in _CALLS
+
+    @property
+    def is_success(self) -> bool:
+        """Whether an activity or a child workflow succeeded."""
+        return self.type in _SUCCESSES
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether an attempt at an activity, or a child workflow, failed."""
+        return self.type in _FAILURES
+
+
+_CALLS: Final = frozenset({"task_scheduled", "child_workflow_instance_created"})
+_SUCCESSES: Final = frozenset({"task_completed", "child_workflow_instance_completed"})
+_FAILURES: Final = frozenset({"task_failed", "child_workflow_instance_failed"})
 
 _UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _DURATION: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?[dhms])+")

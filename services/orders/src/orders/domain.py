@@ -34,7 +34,7 @@ class Ending:
     """How an order ends: its final status and, unless it completed, the reason."""
 
     status: OrderStatus
-    reason: Reason | None = None
+    reason: str | None = None
 
     @property
     def is_good(self) -> bool:
@@ -47,12 +47,12 @@ CANCELLED = Ending(OrderStatus.CANCELLED, Reason.CANCELLED_ON_REQUEST)
 UNDO_FAILED = Ending(OrderStatus.NEEDS_ATTENTION, Reason.UNDO_FAILED)
 
 
-def rejected(reason: Reason) -> Ending:
+def rejected(reason: str) -> Ending:
     """End an order that a rule rejects."""
     return Ending(OrderStatus.REJECTED, reason)
 
 
-def failed(reason: Reason) -> Ending:
+def failed(reason: str) -> Ending:
     """End an order whose step failed after all retries."""
     return Ending(OrderStatus.FAILED, reason)
 

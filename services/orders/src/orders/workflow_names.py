@@ -31,30 +31,6 @@ PICK_TASK_PREFIX: Final = "pick-"
 BATCH_PREFIX: Final = "batch-"
 """Begins the instance ids of those that carry out a batch."""
 
-NOTIFY: Final = "notify_activity"
-VERIFY_INVENTORY: Final = "verify_inventory_activity"
-REQUEST_APPROVAL: Final = "request_approval_activity"
-PROCESS_PAYMENT: Final = "process_payment_activity"
-UPDATE_INVENTORY: Final = "update_inventory_activity"
-
-RELEASE_INVENTORY: Final = "release_inventory_activity"
-REFUND_PAYMENT: Final = "refund_payment_activity"
-WITHDRAW_APPROVAL: Final = "withdraw_approval_activity"
-
-REMIND_OF_APPROVAL: Final = "remind_of_approval_activity"
-
-ORDER_ACTIVITIES: Final = (
-    NOTIFY,
-    VERIFY_INVENTORY,
-    REQUEST_APPROVAL,
-    PROCESS_PAYMENT,
-    UPDATE_INVENTORY,
-    RELEASE_INVENTORY,
-    REFUND_PAYMENT,
-    WITHDRAW_APPROVAL,
-    REMIND_OF_APPROVAL,
-)
-
 OPEN_BATCH: Final = "open_batch_activity"
 CONCLUDE_BATCH: Final = "conclude_batch_activity"
 
@@ -85,11 +61,6 @@ TASK_ACTIVITIES: Final = (
     SEND_COMPLETION,
     END_TASK,
 )
-
-HAND_TO_WAREHOUSE: Final = "hand_to_warehouse_activity"
-WITHDRAW_TASK: Final = "withdraw_task_activity"
-
-PICKING_ACTIVITIES: Final = (HAND_TO_WAREHOUSE, WITHDRAW_TASK)
 
 CONCLUDE_RETRY: Final = "conclude_retry_activity"
 

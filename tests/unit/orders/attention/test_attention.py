@@ -103,10 +103,11 @@ class Steps:
     """The activities of an order and of its attention together."""
 
     def __init__(self, activities: OrderActivities, attention: Attention) -> None:
-        self.release_inventory_activity = activities.release_inventory_activity
-        self.refund_payment_activity = activities.refund_payment_activity
-        self.withdraw_approval_activity = activities.withdraw_approval_activity
+        self._activities = activities
         self.conclude_retry_activity = AttentionActivities(attention).conclude_retry_activity
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._activities, name)
 
     async def withdraw_task_activity(self, _: object, why: Undoing) -> None:
         """Withdraw nothing: there is no task."""
@@ -162,7 +163,7 @@ async def test_a_retry_that_fails_says_what_failed_and_may_be_retried(
     await until(lambda: len(engine.undone) == 1)
     await attention.retry("o1", "otto")
     await until(lambda: len(engine.undone) == 2)
-    assert (engine.undone[1].retry, engine.undone[1].only) == (2, (REFUND,))
+    assert (engine.undone[1].retry, engine.undone[1].compensations) == (2, (REFUND,))
     await attention.conclude(Retried(order_id="o1", retry=2))
     settled = await attention.of("o1")
     assert settled is not None
@@ -264,7 +265,7 @@ async def test_what_was_left_over_is_read_where_the_workflow_said_it(
     assert found.not_undone == (RELEASE,)
     await attention.retry("o1", "olga")
     await until(lambda: len(engine.undone) == 1)
-    assert engine.undone[0].only == (RELEASE,)
+    assert engine.undone[0].compensations == (RELEASE,)
 
 
 @pytest.mark.usefixtures("left_over")

@@ -24,7 +24,8 @@ from orders.batches.messages import BatchRef
 from orders.batches.service import Batches, run_id_of
 from orders.batches.store import BatchStore, OtherBatchContent
 from orders.config import OrdersSettings
-from orders.management.service import InstanceExists, Management, NotRunning, Protected
+from orders.management.errors import InstanceExists, NotRunning, Protected
+from orders.management.service import Management
 from orders.ordering.feed import StatusFeed
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore

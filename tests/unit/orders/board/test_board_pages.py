@@ -32,8 +32,15 @@ from orders.board.pages.stock_levels import Stocks
 from orders.board.pages.stock_pages import stock_router
 from orders.board.pulse import Pulse
 from orders.board.store import BoardStore
+from orders.ordering.actions import (
+    Action,
+    Step,
+)
 from orders.ordering.feed import StatusFeed
 from orders.ordering.service import Intake
+from orders.ordering.steps import (
+    ACTIONS,
+)
 from orders.ordering.store import OrderStore
 from orders.payments.ledger import LedgerProvider
 from orders.tables import ACCESS
@@ -400,8 +407,8 @@ async def test_an_order_is_cancelled_after_a_question(
     assert "goods go back on the shelf" in question.text
     assert (await store.order("o1")) is not None
     assert answer.status_code == 303
-    assert "It was asked to cancel this order" in page.text
-    assert "to be cancelled" in page.text
+    assert "Cancellation requested." in page.text
+    assert "cancellation requested" in page.text
     assert "/board/orders/o1/cancel" not in page.text
     (entry,) = await visited.audit.page(10, None)
     assert (entry.actor, entry.action, entry.subject, entry.outcome) == (
@@ -442,7 +449,7 @@ async def test_an_order_that_is_not_there(olga: Visitor, path: str) -> None:
 async def test_an_order_tells_its_money_and_stock(
     vera: Visitor, store: OrderStore, payments: LedgerProvider
 ) -> None:
-    """What was taken and given back is listed with what is kept, and what is held is said."""
+    """Charges and refunds are listed with the net amount, and the reserved stock is described."""
     await store.accept(order("o1"))
     received = await vera.get("/board/orders/o1")
     await store.record("o1", "run", OrderStatus.PAID, total_cents=5_000)
@@ -452,19 +459,19 @@ async def test_an_order_tells_its_money_and_stock(
     await store.record("o1", "run", OrderStatus.CANCELLED, reason="cancelled_on_request")
     cancelled = await vera.get("/board/orders/o1")
 
-    assert "Nothing is set aside for it yet." in received.text
-    assert "No money has been taken yet." in received.text
-    assert "These goods are set aside for it:" in paid.text
-    assert "Kept $50.00" in text_of(paid.text)
-    assert "It holds nothing." in cancelled.text
-    assert "Given back" in cancelled.text
-    assert "Kept $0.00" in text_of(cancelled.text)
+    assert "No stock reserved yet." in received.text
+    assert "Nothing charged yet." in received.text
+    assert "Reserved for this order:" in paid.text
+    assert "Net $50.00" in text_of(paid.text)
+    assert "No stock reserved." in cancelled.text
+    assert "Refunded" in cancelled.text
+    assert "Net $0.00" in text_of(cancelled.text)
 
 
 async def test_the_story_is_told_without_the_engine(
     vera: Visitor, store: OrderStore, histories: MemoryHistories
 ) -> None:
-    """Where a workflow was purged, or the engine is away, the statuses tell it, and it is said."""
+    """If a workflow was purged or the engine is away, the page says so and shows the statuses."""
     await store.accept(order("o1"))
     await store.record("o1", "run", OrderStatus.REJECTED, reason="out_of_stock")
 
@@ -472,11 +479,36 @@ async def test_the_story_is_told_without_the_engine(
     histories.is_down = True
     away = await vera.get("/board/orders/o1")
 
-    assert "does not know this order any more" in text_of(purged.text)
-    assert "does not answer right now" in text_of(away.text)
+    assert "no longer knows this order" in text_of(purged.text)
+    assert "is not answering right now" in text_of(away.text)
     for page in (purged, away):
         assert page.status_code == 200
-        assert "Why: out of stock." in page.text
+        assert "Reason: out of stock." in page.text
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=lambda action: action.name)
+async def test_every_declared_action_is_on_the_page(
+    vera: Visitor,
+    store: OrderStore,
+    histories: MemoryHistories,
+    attention: MemoryAttention,
+    action: Action,
+) -> None:
+    """Found by reflection: what was done is in the timeline, and what was not undone is named."""
+    is_child = isinstance(action, Step) and action.is_child
+    kinds = ("child_workflow_instance_created", "child_workflow_instance_completed")
+    histories.known["o1"] = [
+        HistoryEvent(event_id=None, at=now(), type=kind, name=action.activity)
+        for kind in (kinds if is_child else ("task_scheduled", "task_completed"))
+    ]
+    await store.accept(order("o1"))
+    await store.record("o1", "run", OrderStatus.NEEDS_ATTENTION, reason="undo_failed")
+    attention.known["o1"] = OrderAttention(order_id="o1", not_undone=(action.activity,))
+
+    page = text_of((await vera.get("/board/orders/o1")).text)
+
+    assert action.done in page
+    assert f"Action required: {action.name[:1].lower()}{action.name[1:]}." in page
 
 
 async def test_an_order_that_waits_leads_to_its_approval(vera: Visitor, store: OrderStore) -> None:
@@ -507,7 +539,7 @@ async def test_what_needs_attention_can_be_tried_again(
     attention.known["o1"] = OrderAttention(order_id="o1", settled_at=now(), settled_by="olga")
     settled = await olga.get("/board/orders/o1")
 
-    assert "Not undone: refund payment." in text_of(needs.text)
+    assert "Action required: refund payment." in text_of(needs.text)
     assert 'action="/board/orders/o1/retry"' in needs.text
     assert "/retry" not in seen.text + tried.text + settled.text
     assert "hx-get" in tried.text

@@ -1,4 +1,4 @@
-"""An order's story, told of histories that the real engine recorded, and of made ones."""
+"""An order's timeline, from histories that the real engine recorded and from made ones."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +9,8 @@ from orderflow_contracts.orders import HistoryEntry, Order, OrderLine, OrderStat
 from orderflow_workflow_runtime.client import story
 from orderflow_workflow_runtime.histories import Recording
 from orderflow_workflow_runtime.instances import HistoryEvent
-from orders.board.timeline import Entry, Kind, State, timeline
+from orders.board.entries import Entry, Kind, State
+from orders.board.timeline import timeline
 
 RECORDED = Path(__file__).parents[3] / "histories"
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -66,29 +67,29 @@ def by_name(entries: tuple[Entry, ...], name: str) -> Entry:
 
 
 def test_statuses_alone_tell_the_story() -> None:
-    """Where the engine knows nothing any more, what was recorded is still told, with the reason."""
+    """If the engine no longer has the workflow, the recorded statuses make up the timeline."""
     entries = timeline(order("received", "reserved", "rejected", reason="denied"))
 
     assert titles(entries) == [
-        "The order is received",
-        "The order is reserved",
-        "The order is rejected",
+        "Order received",
+        "Order reserved",
+        "Order rejected",
     ]
     assert {entry.kind for entry in entries} == {Kind.STATUS}
     assert entries[-1].reason == "denied"
 
 
 def test_a_completed_order_tells_each_step_and_how_long_it_took() -> None:
-    """Each status stands with the step that recorded it, and none is told twice."""
+    """Each status is shown with the step that recorded it, and only once."""
     entries = told_of("completed", "reserved", "paid", "completed")
 
     assert titles(entries) == [
-        "The order is received",
-        "Told everyone: received",
-        "Set the goods aside",
-        "Took the money",
-        "Took the goods from the shelf",
-        "Told everyone: completed",
+        "Order received",
+        "Status published: received",
+        "Stock reserved",
+        "Payment captured",
+        "Stock shipped",
+        "Status published: completed",
     ]
     assert [entry.status for entry in entries if entry.status] == [
         "received",
@@ -116,7 +117,7 @@ def test_a_decision_is_told_with_who_made_it() -> None:
     """What was waited for, how long, and what came."""
     (wait,) = [e for e in told_of("approved", "completed") if e.kind is Kind.WAIT]
 
-    assert (wait.title, wait.note) == ("Waited for the decision", "Approved by mallory.")
+    assert (wait.title, wait.note) == ("Waited for approval", "Approved by mallory.")
     assert wait.seconds is not None
     assert wait.seconds > 0.1
 
@@ -130,10 +131,10 @@ def test_the_ends_of_a_wait_are_told_apart() -> None:
 
     assert notes == {
         "denied": ["Denied by mallory."],
-        "expired": ["Nobody decided in time."],
-        "reminded": ["Nobody decided in time."],
-        "cancelled": ["It was asked to cancel the order meanwhile."],
-        "terminated": ["It was stopped while it waited."],
+        "expired": ["No decision was made in time."],
+        "reminded": ["No decision was made in time."],
+        "cancelled": ["Cancellation was requested."],
+        "terminated": ["The workflow was terminated during the wait."],
     }
 
 
@@ -142,7 +143,7 @@ def test_an_order_that_waits_says_so() -> None:
     (wait,) = [e for e in told_of("waiting", "awaiting_approval") if e.kind is Kind.WAIT]
 
     assert (wait.title, wait.state, wait.seconds) == (
-        "Waits for the decision",
+        "Waiting for approval",
         State.RUNNING,
         None,
     )
@@ -163,8 +164,10 @@ def test_a_step_that_did_nothing_is_not_undone() -> None:
     declined = by_name(told_of("declined", "rejected"), PAYMENT)
     missing = by_name(told_of("out_of_stock", "rejected"), "verify_inventory_activity")
 
-    assert (declined.is_undone, declined.note) == (False, "It was declined.")
-    assert (missing.is_undone, missing.note) == (False, "It could not: out of stock.")
+    assert (declined.is_undone, declined.is_refused) == (False, True)
+    assert (declined.title, declined.note) == ("Payment declined", "")
+    assert (missing.is_undone, missing.is_refused) == (False, True)
+    assert (missing.title, missing.note) == ("Stock not reserved", "Out of stock.")
 
 
 def test_what_an_operator_did_is_told() -> None:
@@ -173,7 +176,7 @@ def test_what_an_operator_did_is_told() -> None:
     stopped = [e.title for e in told_of("terminated", "cancelled") if e.kind is Kind.MARK]
 
     assert resumed == ["Paused by an operator", "Resumed by an operator"]
-    assert stopped == ["Stopped by an operator"]
+    assert stopped == ["Terminated by an operator"]
 
 
 def test_the_workflow_that_undoes_belongs_to_the_story() -> None:
@@ -225,7 +228,7 @@ def test_the_same_step_with_another_input_is_another_step() -> None:
 
     entries = timeline(order("received"), events)
 
-    assert titles(entries)[1:] == ["Told everyone: approved", "Told everyone: failed"]
+    assert titles(entries)[1:] == ["Publish status: approved", "Status published: failed"]
 
 
 def test_a_workflow_that_failed_says_why() -> None:
@@ -254,5 +257,5 @@ def test_what_is_not_known_is_told_by_its_name() -> None:
 
     assert titles(timeline(order("received"), events))[1:] == [
         "gift_wrap_activity",
-        "Told everyone",
+        "Publish status",
     ]

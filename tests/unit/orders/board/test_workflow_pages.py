@@ -195,7 +195,7 @@ async def test_what_cannot_be_done_is_told_where_it_was_asked(
 
     assert answer.status_code == 409
     assert "One has finished: it is COMPLETED" in answer.text
-    assert "What happened" in answer.text
+    assert ">History <" in answer.text
     (entry,) = await visited.audit.page(10, None)
     assert entry.outcome == "WORKFLOW_NOT_RUNNING"
 
@@ -207,7 +207,7 @@ async def test_an_instance_is_ended_after_a_word(
     engine.put("one")
 
     page = await olga.get("/board/workflows/one/terminate")
-    assert "cannot be taken up again" in page.text
+    assert "cannot be resumed" in page.text
     assert engine.status_of("one") is RuntimeStatus.RUNNING
 
     await olga.post("/board/workflows/one/terminate")
@@ -222,7 +222,7 @@ async def test_to_end_an_orders_workflow_needs_to_know_what_follows(
 
     page = (await olga.get("/board/workflows/o1/terminate")).text
 
-    assert "everything that was done for it is undone" in page
+    assert "the order is rolled back" in page
     assert "/board/orders/o1" in page
     await olga.post("/board/workflows/o1/terminate")
     assert engine.status_of("o1") is RuntimeStatus.TERMINATED
@@ -276,13 +276,13 @@ async def test_no_payload_is_a_payload(engine: ManagedMemoryEngine, olga: Visito
 @pytest.mark.parametrize(
     ("event", "payload", "said"),
     [
-        ("", "1", "Name the event"),
-        ("a/b", "1", "Name the event"),
-        pytest.param("x" * 201, "1", "Name the event", id="long"),
-        ("ok", "{nonsense", "This is not JSON"),
-        ("ok", "NaN", "This is not JSON"),
-        pytest.param("ok", "[" * 5000, "This is not JSON", id="deep"),
-        ("ok", '"\\ud800"', "This is not JSON"),
+        ("", "1", "Enter an event name"),
+        ("a/b", "1", "Enter an event name"),
+        pytest.param("x" * 201, "1", "Enter an event name", id="long"),
+        ("ok", "{nonsense", "The payload is not valid JSON"),
+        ("ok", "NaN", "The payload is not valid JSON"),
+        pytest.param("ok", "[" * 5000, "The payload is not valid JSON", id="deep"),
+        ("ok", '"\\ud800"', "The payload is not valid JSON"),
     ],
 )
 @pytest.mark.parametrize("step", ["raise", "raise/confirm"])

@@ -12,7 +12,8 @@ from fakes.managed_engine import KEPT, ManagedMemoryEngine
 from orderflow_contracts.fields import now
 from orderflow_workflow_runtime.instances import Failure, HistoryEvent, RuntimeStatus
 from orders.http import http_app
-from orders.management.api import MOST_BODY_BYTES, workflow_router
+from orders.management.api import workflow_router
+from orders.management.problems import MOST_BODY_BYTES
 from orders.management.service import Management
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
@@ -427,6 +428,7 @@ async def test_a_history_reads_as_agreed(
         "output",
         "error",
         "is_rerunnable",
+        "description",
     ]
 
 

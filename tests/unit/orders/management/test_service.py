@@ -12,17 +12,17 @@ from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_workflow_runtime.instances import Failure, HistoryEvent, RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, CannotRerun, EngineUnavailable
-from orders.management import service as management_module
-from orders.management.service import (
+from orders.management import listing as listing_module
+from orders.management.errors import (
     InstanceExists,
     InvalidInput,
-    Management,
     NotRunning,
     Protected,
     StillRunning,
     UnknownInstance,
     UnknownWorkflow,
 )
+from orders.management.service import Management
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 
@@ -239,7 +239,7 @@ async def test_an_engine_that_is_away_is_told(
     with pytest.raises(EngineUnavailable):
         await management.status("x")
     with pytest.raises(EngineUnavailable):
-        await management.page(None, None, 10, None)
+        await management.listing.page(None, None, 10, None)
 
 
 # Steering
@@ -611,7 +611,7 @@ async def all_pages(
 ) -> list[list[str]]:
     pages, after = [], None
     while True:
-        found, after = await management.page(status, name, limit, after)
+        found, after = await management.listing.page(status, name, limit, after)
         pages.append([instance.instance_id for instance in found])
         if after is None:
             return pages
@@ -664,12 +664,12 @@ async def test_instances_that_come_and_go_move_no_page(
     """The engine's own pages are offsets: there, each change before the page shifts it."""
     for number in range(10):
         engine.put(f"i{number}")
-    first, after = await management.page(None, None, 4, None)
+    first, after = await management.listing.page(None, None, 4, None)
 
     for gone in ("i0", "i1", "i3"):
         del engine.instances[gone]
     engine.put("a-new-one")
-    second, _ = await management.page(None, None, 100, after)
+    second, _ = await management.listing.page(None, None, 100, after)
 
     assert [instance.instance_id for instance in first] == ["i0", "i1", "i2", "i3"]
     assert [instance.instance_id for instance in second] == [f"i{n}" for n in range(4, 10)]
@@ -679,11 +679,11 @@ async def test_however_many_ids_there_are_all_are_read(
     management: Management, engine: ManagedMemoryEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The engine hands out so many at a time."""
-    monkeypatch.setattr(management_module, "IDS_AT_ONCE", 3)
+    monkeypatch.setattr(listing_module, "IDS_AT_ONCE", 3)
     for number in range(8):
         engine.put(f"i{number}")
 
-    found, after = await management.page(None, None, 100, None)
+    found, after = await management.listing.page(None, None, 100, None)
 
     assert (len(found), after, engine.list_calls) == (8, None, 3)
 

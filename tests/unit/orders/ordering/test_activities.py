@@ -11,12 +11,14 @@ from orderflow_contracts.inventory import CommitRequest
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderStatusChanged, OrderSubmitted
 from orders.ordering.activities import OrderActivities
 from orders.ordering.messages import (
-    ApprovalWanted,
-    Charge,
-    Charged,
     Notice,
     Recorded,
     Undoing,
+)
+from orders.ordering.steps import (
+    ApprovalWanted,
+    Charge,
+    Charged,
     Verification,
     Verified,
 )

@@ -18,6 +18,7 @@ from orders.domain import OrderEnded, UnknownOrder
 from orders.ordering.feed import StatusFeed
 from orders.ordering.records import OtherContent
 from orders.ordering.service import Intake
+from orders.ordering.steps import COMPENSATIONS
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 
@@ -194,7 +195,8 @@ async def test_resuming_starts_a_run_again_that_the_engine_lost(
     await until(lambda: not second._background)
 
     (again,) = engine.runs["o1"]
-    assert again == lost.model_copy(update={"begun_again": True})
+    compensations = tuple(action.activity for action in COMPENSATIONS)
+    assert again == lost.model_copy(update={"begun_again": True, "compensations": compensations})
 
 
 async def test_an_invalid_order_is_told_as_rejected(

@@ -16,11 +16,19 @@ from orderflow_hosting.background import BackgroundWork
 from orderflow_workflow_runtime.instances import Instance, RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, EngineUnavailable
 from orders.config import OrdersSettings
+from orders.ordering.actions import (
+    Action,
+)
 from orders.ordering.activities import OrderActivities
 from orders.ordering.feed import StatusFeed
-from orders.ordering.messages import Undone
+from orders.ordering.messages import (
+    Undone,
+)
 from orders.ordering.records import undoes
 from orders.ordering.service import Intake
+from orders.ordering.steps import (
+    COMPENSATIONS,
+)
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.ordering.undo_workflow import order_undo_workflow
@@ -88,6 +96,25 @@ async def test_what_cannot_be_undone_needs_a_person(failing: str) -> None:
 
     assert [call.name for call in run.calls] == [WITHDRAW, REFUND, RELEASE, NOTIFY]
     assert run.calls[-1].input["reason"] == "undo_failed"
+
+
+@pytest.mark.parametrize("action", COMPENSATIONS, ids=lambda action: action.name)
+async def test_a_stopped_order_is_rolled_back_by_every_declared_compensation(
+    engine: MemoryEngine, store: OrderStore, action: Action
+) -> None:
+    """If the engine no longer knows the run it may have taken every step, so all are undone."""
+    await store.accept(ORDER)
+    await OrderUndo(engine, store).undo("o1", None)
+
+    async def answer(_: str, __: Any) -> object:
+        return {}
+
+    run = WorkflowRun(order_undo_workflow, engine.undone[0], answer)
+    await run.to_the_end()
+
+    called = [call.name for call in run.calls]
+    assert called.count(action.activity) == 1
+    assert called == [*(each.activity for each in reversed(COMPENSATIONS)), NOTIFY]
 
 
 # On real tables and stock
@@ -296,4 +323,6 @@ async def test_the_stopped_run_tells_whether_there_may_be_a_task(
 
     await OrderUndo(engine, store).undo("o1", stopped)
 
-    assert engine.undone[0].withdraws_task is withdraws
+    undone = engine.undone[0].compensations
+    assert undone is not None
+    assert ("withdraw_task_activity" in undone) is withdraws

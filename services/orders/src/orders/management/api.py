@@ -1,41 +1,26 @@
 """The management of workflows over HTTP."""
 
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Path, Query, Request, Response
-from fastapi.routing import APIRoute
-from pydantic import AfterValidator, BaseModel, ValidationError
+from fastapi import APIRouter, Body, Path, Query, Request
+from pydantic import AfterValidator, BaseModel
 
 from orderflow_contracts.numbers import TypedDecimal, TypedNumber
 from orderflow_hosting.access import Role, changes, reads
 from orderflow_hosting.pages import After, Limit, Page, decode_cursor, encode_cursor
-from orderflow_hosting.problems import FieldError, Problem, ProblemDocument, invalid_input
 from orderflow_workflow_runtime.instances import (
     HistoryEvent,
     Instance,
     RuntimeStatus,
     parse_duration,
 )
-from orderflow_workflow_runtime.ports import CannotRerun, EngineUnavailable, NoSuchInstance
-from orders.management.service import (
-    InstanceExists,
-    InvalidInput,
-    Management,
-    NotRunning,
-    Protected,
-    StillRunning,
-    UnknownInstance,
-    UnknownWorkflow,
-)
+from orders.management.problems import ProblemRoute, invalid, problems
+from orders.management.service import Management
 
 LONGEST_WAIT_SECONDS: Final = 300
 INSTANCE_ID: Final = r"^[A-Za-z0-9_-]{1,100}$"
-MOST_BODY_BYTES: Final = 64 * 1024
-"""The engine sends a history whole, in a message of at most 4 MiB. One that does not fit is tried
-again and again, and each time breaks the worker's connection, hence all other workflows."""
 
 InstanceId = Annotated[
     str, Path(description="The id of a workflow instance", examples=["iwf-demo"])
@@ -58,18 +43,6 @@ def read_payload(value: Any) -> Any:
 
 Payload = AfterValidator(read_payload)
 
-_PROBLEMS: Final[dict[type[Exception], tuple[int, str]]] = {
-    UnknownInstance: (404, "WORKFLOW_NOT_FOUND"),
-    NoSuchInstance: (404, "WORKFLOW_NOT_FOUND"),
-    UnknownWorkflow: (404, "WORKFLOW_NOT_FOUND"),
-    InstanceExists: (409, "WORKFLOW_ALREADY_EXISTS"),
-    NotRunning: (409, "WORKFLOW_NOT_RUNNING"),
-    StillRunning: (409, "WORKFLOW_STILL_RUNNING"),
-    Protected: (409, "WORKFLOW_PROTECTED"),
-    TimeoutError: (504, "WORKFLOW_TIMEOUT"),
-    EngineUnavailable: (503, "SIDECAR_UNAVAILABLE"),
-}
-
 
 class Started(BaseModel):
     """An instance was started."""
@@ -90,63 +63,19 @@ class Purged(Done):
     purged: int
 
 
-class _ProblemRoute(APIRoute):
-    """Tells the expected failures of managing workflows as problems."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def told(request: Request) -> Response:
-            with as_problems():
-                await _check_size(request)
-                return await handle(request)
-
-        return told
-
-
-@contextmanager
-def as_problems() -> Iterator[None]:
-    """Tell the expected failures of managing workflows as problems."""
-    try:
-        yield
-    except InvalidInput as error:
-        raise _invalid("body", str(error)) from error
-    except ValidationError as error:
-        raise invalid_input(error.errors(include_url=False)) from error
-    except CannotRerun as error:
-        raise _invalid("from_event", str(error)) from error
-    except tuple(_PROBLEMS) as error:
-        status, code = next(told for kind, told in _PROBLEMS.items() if isinstance(error, kind))
-        raise Problem(status, code, str(error) or "the time ran out") from error
-
-
-async def _check_size(request: Request) -> None:
-    length = request.headers.get("content-length", "")
-    is_large = length.isdecimal() and int(length) > MOST_BODY_BYTES
-    if is_large or len(await request.body()) > MOST_BODY_BYTES:
-        raise _invalid("body", f"is larger than {MOST_BODY_BYTES} bytes")
-
-
-def _problems(**told: str) -> dict[int | str, dict[str, Any]]:
-    return {
-        int(status.removeprefix("_")): {"model": ProblemDocument, "description": description}
-        for status, description in told.items()
-    }
-
-
-_MISSING = _problems(_404="There is no such instance")
-_FINISHED = _problems(_404="There is no such instance", _409="It has finished, or is an order's")
+_MISSING = problems(_404="There is no such instance")
+_FINISHED = problems(_404="There is no such instance", _409="It has finished, or is an order's")
 
 
 def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list of paths
     """Serve the management of workflows."""
-    router = APIRouter(prefix="/workflows", tags=["workflows"], route_class=_ProblemRoute)
+    router = APIRouter(prefix="/workflows", tags=["workflows"], route_class=ProblemRoute)
 
     @router.post(
         "/start/{suffix}",
         status_code=202,
         summary="Start interactive_hello_workflow as iwf-<suffix>",
-        responses=_problems(_409="The id is taken"),
+        responses=problems(_409="The id is taken"),
         dependencies=[changes(Role.OPERATOR, "workflow.start")],
     )
     async def start_hello(
@@ -170,7 +99,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         try:
             age = parse_duration(older_than)
         except ValueError as error:
-            raise _invalid("older_than", str(error)) from error
+            raise invalid("older_than", str(error)) from error
         purged = await management.purge_older_than(age)
         return Purged(message=f"{purged} workflow instances purged", purged=purged)
 
@@ -178,7 +107,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         "/{workflow_name}/start",
         status_code=202,
         summary="Start a workflow by its name; the body is its input",
-        responses=_problems(
+        responses=problems(
             _404="There is no such workflow", _409="The id is taken, or orders start it alone"
         ),
         dependencies=[changes(Role.OPERATOR, "workflow.start")],
@@ -209,7 +138,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         after: After = None,
     ) -> Page[Instance]:
         known = decode_cursor(after) if after is not None else None
-        instances, last = await management.page(status, name, limit, known)
+        instances, last = await management.listing.page(status, name, limit, known)
         return Page(items=instances, next=encode_cursor(last) if last is not None else None)
 
     @router.get(
@@ -233,7 +162,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
     @router.get(
         "/{instance_id}/wait",
         summary="Wait until an instance has finished, and read it",
-        responses=_problems(_404="There is no such instance", _504="The time ran out"),
+        responses=problems(_404="There is no such instance", _504="The time ran out"),
         dependencies=[reads()],
     )
     async def wait(
@@ -302,7 +231,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         "/{instance_id}/rerun",
         status_code=202,
         summary="Run a finished instance again from an event of its history, as a new one",
-        responses=_problems(
+        responses=problems(
             _404="There is no such instance", _409="It runs still, or is an order's"
         ),
         dependencies=[changes(Role.OPERATOR, "workflow.rerun")],
@@ -323,8 +252,3 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         return Started(instance_id=started, message=f"Rerun of {instance_id} started")
 
     return router
-
-
-def _invalid(field: str, message: str) -> Problem:
-    error = FieldError(field=field, message=message)
-    return Problem(422, "INVALID_INPUT", f"{field}: {message}", [error])

@@ -2,26 +2,34 @@
 
 import asyncio
 import uuid
-from bisect import bisect_right
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any, Final
 
 import structlog
 
 from orderflow_contracts.fields import now
-from orderflow_workflow_runtime.instances import HistoryEvent, Instance, RuntimeStatus
+from orderflow_workflow_runtime.instances import HistoryEvent, Instance
 from orderflow_workflow_runtime.ports import AlreadyRunning, ManagedEngine, NoSuchInstance
 from orders import workflow_names as names
 from orders.batches.service import Batches
+from orders.management.errors import (
+    InstanceExists,
+    InvalidInput,
+    NotRunning,
+    Protected,
+    StillRunning,
+    UnknownInstance,
+    UnknownWorkflow,
+)
+from orders.management.listing import Listing
 from orders.management.messages import Count
+from orders.ordering.steps import describe
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.tasks.messages import TaskOrder
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-READS_AT_ONCE: Final = 16
 _RESERVED: Final = {
     names.UNDO_PREFIX: "orders",
     names.PICK_PREFIX: "orders",
@@ -31,45 +39,6 @@ _RESERVED: Final = {
 """What instance ids of the service's own begin with, and for what they are kept."""
 TAKEN_BY_A_PATH: Final = "start"
 """`POST /workflows/start/…` would hide an instance of this name."""
-IDS_AT_ONCE: Final = 20_000
-"""So many ids fit into the 4 MiB of an answer."""
-
-
-class UnknownInstance(Exception):
-    """There is no instance with this id."""
-
-    def __init__(self, instance_id: str) -> None:
-        super().__init__(f"there is no workflow instance {instance_id}")
-
-
-class UnknownWorkflow(Exception):
-    """There is no workflow of this name to start."""
-
-
-class InstanceExists(Exception):
-    """The id is taken."""
-
-
-class NotRunning(Exception):
-    """The instance has finished: nothing can be done to it any more."""
-
-    def __init__(self, instance: Instance) -> None:
-        super().__init__(f"{instance.instance_id} has finished: it is {instance.runtime_status}")
-
-
-class StillRunning(Exception):
-    """The instance has not finished, and what was asked needs that."""
-
-    def __init__(self, instance: Instance) -> None:
-        super().__init__(f"{instance.instance_id} is {instance.runtime_status}")
-
-
-class InvalidInput(Exception):
-    """A workflow cannot be started with this input."""
-
-
-class Protected(Exception):
-    """What was asked would break the promises of an order."""
 
 
 class Management:
@@ -84,6 +53,7 @@ class Management:
         *,
         counter_pause_seconds: float,
     ) -> None:
+        self.listing = Listing(engine)
         self._engine = engine
         self._order_undo = order_undo
         self._batches = batches
@@ -208,7 +178,7 @@ class Management:
         """Forget all instances that finished longer ago than this; return how many."""
         before = now() - age
         purged = 0
-        async for _, instance, _ in self._all():
+        async for _, instance, _ in self.listing.all():
             is_due = instance.runtime_status.is_finished and instance.last_updated_at < before
             if is_due and not await self._is_to_be_undone(instance):
                 try:
@@ -247,66 +217,12 @@ class Management:
             raise InstanceExists(f"{wanted} is active") from error
 
     async def history(self, instance_id: str) -> list[HistoryEvent]:
-        """Read what happened to an instance, oldest first."""
+        """Read what happened to an instance, oldest first, with the steps of orders described."""
         try:
-            return await self._engine.history(instance_id)
+            history = await self._engine.history(instance_id)
         except NoSuchInstance as error:
             raise UnknownInstance(instance_id) from error
-
-    async def page(
-        self,
-        status: RuntimeStatus | None,
-        name: str | None,
-        limit: int,
-        after: str | None,
-        *,
-        most_read: int | None = None,
-        payloads: bool = True,
-    ) -> tuple[list[Instance], str | None]:
-        """Read up to so many instances that fit, by id, and the id after which to read on.
-
-        Few may fit of many that are read; `most_read` ends the search there.
-        """
-        found: list[Instance] = []
-        read = 0
-        async for instance_id, instance, is_last in self._all(after, payloads=payloads):
-            read += 1
-            if status in {None, instance.runtime_status} and name in {None, instance.name}:
-                found.append(instance)
-            if len(found) == limit or read == most_read:
-                return found, None if is_last else instance_id
-        return found, None
-
-    async def _all(
-        self, after: str | None = None, *, payloads: bool = True
-    ) -> AsyncIterator[tuple[str, Instance, bool]]:
-        """Read all instances after an id, each with whether it is the last.
-
-        The engine's pages are offsets into a list that moves when instances come and go, and each
-        costs it a scan of the whole store. So the ids are read first, and all of them at once.
-        """
-        ids = await self._ids()
-        start = bisect_right(ids, after) if after is not None else 0
-        for first in range(start, len(ids), READS_AT_ONCE):
-            some = ids[first : first + READS_AT_ONCE]
-            read = await self._read(some, payloads=payloads)
-            for instance_id, instance in zip(some, read, strict=True):
-                if instance is not None:
-                    yield instance_id, instance, instance_id == ids[-1]
-
-    async def _ids(self) -> list[str]:
-        found: set[str] = set()
-        token: str | None = None
-        while True:
-            ids, token = await self._engine.ids(IDS_AT_ONCE, token)
-            found.update(ids)
-            if token is None:
-                return sorted(found)
-
-    async def _read(self, ids: list[str], *, payloads: bool) -> list[Instance | None]:
-        return await asyncio.gather(
-            *(self._engine.instance(instance_id, payloads=payloads) for instance_id in ids)
-        )
+        return [describe(event) for event in history]
 
     async def _known(self, instance_id: str) -> Instance:
         instance = await self._engine.instance(instance_id)

@@ -1,4 +1,4 @@
-"""The steps of the order workflow: each will run twice one day, so each is idempotent."""
+"""The activities of the order workflow: they run at least once, so each is idempotent."""
 
 import asyncio
 import contextlib
@@ -13,16 +13,18 @@ from orderflow_workflow_runtime.ports import Engine, NoSuchInstance
 from orders import workflow_names as names
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import (
-    ApprovalWanted,
-    Charge,
-    Charged,
     Notice,
     Recorded,
     Undoing,
+)
+from orders.ordering.records import Record
+from orders.ordering.steps import (
+    ApprovalWanted,
+    Charge,
+    Charged,
     Verification,
     Verified,
 )
-from orders.ordering.records import Record
 from orders.ordering.store import OrderStore
 from orders.payments.provider import PaymentProvider
 from orders.ports import Announcer, Inventory
@@ -31,14 +33,14 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class UnknownRun(Exception):
-    """A run was started for an order that is not kept."""
+    """A run was started for an order that is not stored."""
 
     def __init__(self, order_id: str) -> None:
-        super().__init__(f"order {order_id} is not kept here")
+        super().__init__(f"order {order_id} is not stored here")
 
 
 class OrderActivities:
-    """The activities, each a method named as the engine knows it, with what they need."""
+    """The activities, each a method with the name under which the engine knows it."""
 
     def __init__(
         self,
@@ -57,14 +59,14 @@ class OrderActivities:
         self._engine = engine
 
     async def notify_activity(self, _: WorkflowActivityContext, notice: Notice) -> Recorded:
-        """Keep a status and tell it; the first one is kept already, since the order is."""
+        """Record and publish a status; the first one was recorded with the order."""
         if notice.status is OrderStatus.RECEIVED:
             await self._announcer.status_changed(
                 OrderStatusChanged(
                     order_id=notice.order_id,
                     sequence=1,
                     status=notice.status,
-                    at=notice.received_at or (await self._kept(notice.order_id)).created_at,
+                    at=notice.received_at or (await self._order(notice.order_id)).created_at,
                 )
             )
             return Recorded()
@@ -75,13 +77,13 @@ class OrderActivities:
             reason=notice.reason,
             total_cents=notice.total_cents,
         )
-        return await self._tell(record)
+        return await self._publish(record)
 
     async def verify_inventory_activity(
         self, _: WorkflowActivityContext, verification: Verification
     ) -> Verified:
-        """Have inventory set the lines aside, all or none."""
-        lines = verification.lines or (await self._kept(verification.order_id)).lines
+        """Reserve stock for all lines or none."""
+        lines = verification.lines or (await self._order(verification.order_id)).lines
         reply = await self._inventory.reserve(
             ReserveRequest(order_id=verification.order_id, lines=lines)
         )
@@ -94,13 +96,13 @@ class OrderActivities:
             OrderStatus.RESERVED,
             total_cents=reply.total_cents,
         )
-        recorded = await self._tell(record)
+        recorded = await self._publish(record)
         return Verified(outcome="reserved", total_cents=reply.total_cents, **recorded.model_dump())
 
     async def request_approval_activity(
         self, _: WorkflowActivityContext, wanted: ApprovalWanted
     ) -> Recorded:
-        """Ask a person for a decision."""
+        """Request a person's decision."""
         record = await self._record(
             wanted.order_id,
             wanted.run_id,
@@ -111,54 +113,54 @@ class OrderActivities:
             return Recorded(superseded=True)
         request = await self._request(wanted)
         recorded, _none = await asyncio.gather(
-            self._tell(record), self._announcer.approval_requested(request)
+            self._publish(record), self._announcer.approval_requested(request)
         )
         if wanted.batch_id is not None:
-            await self._give_place(wanted.order_id, wanted.batch_id)
+            await self._free_place_in_batch(wanted.order_id, wanted.batch_id)
         return recorded
 
     async def remind_of_approval_activity(
         self, _: WorkflowActivityContext, wanted: ApprovalWanted
     ) -> None:
-        """Ask for the same decision once more, unless the order no longer waits for it."""
+        """Request the same decision again, unless the order no longer waits for it."""
         order = await self._store.order(wanted.order_id)
         is_waiting = order is not None and order.status is OrderStatus.AWAITING_APPROVAL
-        if not is_waiting or await self._is_anothers(wanted):
+        if not is_waiting or await self._is_superseded(wanted):
             return
         await self._announcer.approval_requested(await self._request(wanted, reminder=True))
         log.info("approval_reminder_sent", order_id=wanted.order_id)
 
     async def process_payment_activity(self, _: WorkflowActivityContext, charge: Charge) -> Charged:
-        """Take the money, once."""
-        customer_id = charge.customer_id or (await self._kept(charge.order_id)).customer_id
+        """Capture the payment, once."""
+        customer_id = charge.customer_id or (await self._order(charge.order_id)).customer_id
         if not await self._payments.charge(charge.order_id, customer_id, charge.amount_cents):
             log.info("payment_declined", order_id=charge.order_id)
             return Charged(outcome="declined")
         record = await self._record(
             charge.order_id, charge.run_id, OrderStatus.PAID, total_cents=charge.amount_cents
         )
-        recorded = await self._tell(record)
+        recorded = await self._publish(record)
         return Charged(outcome="paid", **recorded.model_dump())
 
     async def update_inventory_activity(
         self, _: WorkflowActivityContext, request: CommitRequest
     ) -> dict[str, int]:
-        """Let the goods leave the shelf; return what is left there, by item."""
+        """Ship the reserved stock; return what is left on hand, by item."""
         committed = await self._inventory.commit(request.order_id)
         return committed.remaining
 
     async def release_inventory_activity(
         self, _: WorkflowActivityContext, undoing: Undoing
     ) -> None:
-        """Give back the goods."""
-        if await self._is_anothers(undoing):
+        """Release the reservation."""
+        if await self._is_superseded(undoing):
             return
         await self._inventory.release(undoing.order_id)
         log.info("inventory_released", order_id=undoing.order_id, reason=undoing.reason)
 
     async def refund_payment_activity(self, _: WorkflowActivityContext, undoing: Undoing) -> None:
-        """Give back the money."""
-        if await self._is_anothers(undoing):
+        """Refund the payment."""
+        if await self._is_superseded(undoing):
             return
         await self._payments.refund(undoing.order_id)
         log.info("payment_refunded", order_id=undoing.order_id, reason=undoing.reason)
@@ -166,15 +168,15 @@ class OrderActivities:
     async def withdraw_approval_activity(
         self, _: WorkflowActivityContext, undoing: Undoing
     ) -> None:
-        """Tell approvals that the wait has ended without a decision."""
-        if await self._is_anothers(undoing):
+        """Publish that the request for approval is withdrawn."""
+        if await self._is_superseded(undoing):
             return
         await self._announcer.approval_withdrawn(
             ApprovalWithdrawn(order_id=undoing.order_id, reason=undoing.reason)
         )
 
-    async def _give_place(self, order_id: str, batch_id: str) -> None:
-        """Tell the batch that the order waits for a person, so that the next may begin."""
+    async def _free_place_in_batch(self, order_id: str, batch_id: str) -> None:
+        """Let the batch begin its next order, since this one waits for a person."""
         with contextlib.suppress(NoSuchInstance):
             await self._engine.raise_event(
                 f"{names.BATCH_PREFIX}{batch_id}", names.ORDER_WAITS, order_id
@@ -185,7 +187,7 @@ class OrderActivities:
     ) -> ApprovalRequested:
         customer_id, lines = wanted.customer_id, wanted.lines
         if customer_id is None:
-            order = await self._kept(wanted.order_id)
+            order = await self._order(wanted.order_id)
             customer_id, lines = order.customer_id, order.lines
         return ApprovalRequested(
             order_id=wanted.order_id,
@@ -197,19 +199,19 @@ class OrderActivities:
             reminder=reminder,
         )
 
-    async def _kept(self, order_id: str) -> Order:
-        """Read what a run within a batch does not carry along."""
+    async def _order(self, order_id: str) -> Order:
+        """Read the order: the input of a run within a batch has the id alone."""
         order = await self._store.order(order_id)
         if order is None:
             raise UnknownRun(order_id)
         return order
 
-    async def _is_anothers(self, run: Undoing | ApprovalWanted) -> bool:
-        """Tell whether another run owns the order: what was done for it is not this one's."""
-        is_anothers = not await self._store.may_belong_to(run.order_id, run.run_id)
-        if is_anothers:
+    async def _is_superseded(self, run: Undoing | ApprovalWanted) -> bool:
+        """Whether another run owns the order, so that this one must leave no trace."""
+        is_superseded = not await self._store.may_belong_to(run.order_id, run.run_id)
+        if is_superseded:
             log.warning("run_superseded", order_id=run.order_id, run_id=run.run_id)
-        return is_anothers
+        return is_superseded
 
     async def _record(
         self,
@@ -229,8 +231,8 @@ class OrderActivities:
             self._feed.publish(record.kept)
         return record
 
-    async def _tell(self, record: Record | None) -> Recorded:
-        """Publish a status that is on record: what is told must be so."""
+    async def _publish(self, record: Record | None) -> Recorded:
+        """Publish a status that has been recorded."""
         if record is None:
             return Recorded(superseded=True)
         change = record.kept.change

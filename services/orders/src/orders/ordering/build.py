@@ -1,9 +1,11 @@
 """Builds the ordering of goods: intake, workflow steps, live feed and edges."""
 
 from dataclasses import dataclass
+from typing import cast
 
 from orderflow_hosting.dapr_app import DaprApp
-from orders import workflow_names
+from orderflow_workflow_runtime.worker import Activity
+from orders.ordering import steps
 from orders.ordering.activities import OrderActivities
 from orders.ordering.api import offer_methods, order_router, subscribe
 from orders.ordering.feed import StatusFeed
@@ -11,7 +13,7 @@ from orders.ordering.picking import PickingActivities
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
-from orders.parts import Base, Part, named
+from orders.parts import Base, Part
 from orders.payments.provider import PaymentProvider
 from orders.tasks.store import TaskStore
 
@@ -32,8 +34,10 @@ def build(base: Base, payments: PaymentProvider, tasks: TaskStore) -> Ordering:
     feed = StatusFeed(store, shared=base.database.is_shared)
     undo = OrderUndo(base.engine, store, base.settings.undo_timeout_seconds)
     intake = Intake(base.settings, store, base.engine, base.announcer, feed, undo, base.background)
-    steps = OrderActivities(store, base.inventory, payments, base.announcer, feed, base.engine)
-    picking = PickingActivities(store, tasks, base.engine)
+    owners = (
+        OrderActivities(store, base.inventory, payments, base.announcer, feed, base.engine),
+        PickingActivities(store, tasks, base.engine),
+    )
 
     def offer(app: DaprApp) -> None:
         subscribe(app, intake, base.letters)
@@ -44,10 +48,15 @@ def build(base: Base, payments: PaymentProvider, tasks: TaskStore) -> Ordering:
         feed=feed,
         undo=undo,
         intake=intake,
-        activities={
-            **named(steps, workflow_names.ORDER_ACTIVITIES),
-            **named(picking, workflow_names.PICKING_ACTIVITIES),
-        },
+        activities={name: _implementation(name, *owners) for name in steps.ACTIVITIES},
         routers=(order_router(intake, store, feed),),
         subscribe=offer,
     )
+
+
+def _implementation(activity: str, *owners: object) -> Activity:
+    """Find the method that implements an activity; raise `LookupError` if there is none."""
+    for owner in owners:
+        if (method := getattr(owner, activity, None)) is not None:
+            return cast(Activity, method)
+    raise LookupError(f"no activity is called {activity}")

@@ -1,14 +1,13 @@
 """What workflows are started with, and what goes to and comes from their activities."""
 
 from datetime import datetime
-from typing import Literal
 
 from pydantic import ConfigDict
 
 from orderflow_contracts.orders import OrderLine, OrderStatus, Reason
 from orderflow_workflow_runtime.authoring.payload import Payload
 from orders.config import UNDO_TIMEOUT_SECONDS, Picking
-from orders.tasks.messages import TASK_TIMEOUT_SECONDS, TaskOrder
+from orders.tasks.messages import TASK_TIMEOUT_SECONDS
 
 
 class OrderPolicy(Payload):
@@ -44,7 +43,8 @@ class OrderRun(OrderPolicy):
     that a second one, started by whatever accident, has no effect. A run within a batch names the
     batch and carries the id alone, so that the batch's history stays small: its activities read
     customer, lines and time where the order is kept. `begun_again` says that the engine lost this
-    run once: what it had done is done, and if it comes to no good end now, must be undone too.
+    run once. `compensations` names the activities that undo what the lost run may have done, the
+    first step's first; runs that were started again by an earlier version name none.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -56,10 +56,11 @@ class OrderRun(OrderPolicy):
     received_at: datetime | None = None
     batch_id: str | None = None
     begun_again: bool = False
+    compensations: tuple[str, ...] | None = None
 
 
 class Notice(Payload):
-    """Input of `notify_activity`: the order has this status now."""
+    """Input of `notify_activity`: the status to record and publish."""
 
     order_id: str
     run_id: str
@@ -70,65 +71,18 @@ class Notice(Payload):
 
 
 class Recorded(Payload):
-    """What came of a status.
+    """The result of recording a status.
 
-    `superseded`: another run owns the order, so stop here, silently. `cancelled`: somebody asked
-    to cancel the order.
+    `superseded`: another run owns the order, so this one stops silently. `cancelled`: cancellation
+    was requested.
     """
 
     superseded: bool = False
     cancelled: bool = False
 
 
-class Verification(Payload):
-    """Input of `verify_inventory_activity`: set the lines aside."""
-
-    order_id: str
-    run_id: str
-    lines: tuple[OrderLine, ...] = ()
-
-
-class Verified(Recorded):
-    """Its result: the lines are set aside at this total, or the reason why not."""
-
-    outcome: Literal["reserved", "rejected"]
-    total_cents: int | None = None
-    reason: Reason | None = None
-
-
-class ApprovalWanted(Payload):
-    """Input of `request_approval_activity`, and of `remind_of_approval_activity` after it.
-
-    So many people as there are `levels` must decide until `expires_at`.
-    """
-
-    order_id: str
-    run_id: str
-    customer_id: str | None = None
-    lines: tuple[OrderLine, ...] = ()
-    total_cents: int
-    expires_at: datetime
-    levels: int = 1
-    batch_id: str | None = None
-
-
-class Charge(Payload):
-    """Input of `process_payment_activity`."""
-
-    order_id: str
-    run_id: str
-    customer_id: str | None = None
-    amount_cents: int
-
-
-class Charged(Recorded):
-    """Its result: the money is taken, or declined."""
-
-    outcome: Literal["paid", "declined"]
-
-
 class Undoing(Payload):
-    """Input of every activity that undoes a step: which order, and why it does not go on."""
+    """Input of every compensation: the order, and why it is undone."""
 
     order_id: str
     run_id: str
@@ -138,9 +92,10 @@ class Undoing(Payload):
 class Undone(Payload):
     """The input of the workflow that undoes an order whose own workflow was stopped.
 
-    `status` and `reason` are how the order ends when everything could be undone. With a `retry`,
-    counted from 1, the order has ended already, and only what becomes of this try is told;
-    `only` then names the activities that are left, if that is known.
+    `status` and `reason` are how the order ends if everything can be undone. A `retry`, counted
+    from 1, is for an order that has ended already: only its own result is recorded.
+    `compensations` names the activities to run, the first step's first. Inputs of earlier versions
+    have `withdraws_task` and `only` instead.
     """
 
     order_id: str
@@ -149,24 +104,16 @@ class Undone(Payload):
     reason: Reason
     total_cents: int | None
     received_at: datetime
-    withdraws_task: bool = False
+    compensations: tuple[str, ...] | None = None
     undo_timeout_seconds: float = UNDO_TIMEOUT_SECONDS
     retry: int = 0
+    withdraws_task: bool = False
     only: tuple[str, ...] | None = None
 
 
 class Retried(Payload):
-    """Input of `conclude_retry_activity`: what a further try could not undo."""
+    """Input of `conclude_retry_activity`: what the retry could not undo."""
 
     order_id: str
     retry: int
     not_undone: tuple[str, ...] = ()
-
-
-class Handover(Payload):
-    """Input of `hand_to_warehouse_activity`: a task for an order, and the order's run and total."""
-
-    order_id: str
-    run_id: str
-    total_cents: int
-    task: TaskOrder

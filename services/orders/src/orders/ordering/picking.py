@@ -1,4 +1,4 @@
-"""An order's task for the warehouse: handed over, and withdrawn when the order is undone."""
+"""The warehouse task of an order: created, and withdrawn if the order is undone."""
 
 import structlog
 from dapr.ext.workflow import WorkflowActivityContext
@@ -7,7 +7,13 @@ from orderflow_contracts.orders import OrderStatus
 from orderflow_contracts.tasks import TaskStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, Engine, NoSuchInstance
 from orders import workflow_names as names
-from orders.ordering.messages import Handover, Recorded, Undoing
+from orders.ordering.messages import (
+    Recorded,
+    Undoing,
+)
+from orders.ordering.steps import (
+    Handover,
+)
 from orders.ordering.store import OrderStore
 from orders.tasks.store import TaskStore
 
@@ -15,7 +21,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class PickingActivities:
-    """The steps of the order workflow that have to do with its task."""
+    """The activities of the order workflow that concern its task."""
 
     def __init__(self, store: OrderStore, tasks: TaskStore, engine: Engine) -> None:
         self._store = store
@@ -25,7 +31,7 @@ class PickingActivities:
     async def hand_to_warehouse_activity(
         self, _: WorkflowActivityContext, handover: Handover
     ) -> Recorded:
-        """Start the task's workflow, once: also one that has ended is not started again."""
+        """Start the task's workflow, once: not even one that has ended is started again."""
         record = await self._store.record(
             handover.order_id, handover.run_id, OrderStatus.PAID, total_cents=handover.total_cents
         )
@@ -41,9 +47,9 @@ class PickingActivities:
         return Recorded()
 
     async def withdraw_task_activity(self, _: WorkflowActivityContext, undoing: Undoing) -> None:
-        """End the order's task, and tell its workflow; one that comes later is withdrawn already.
+        """Withdraw the order's task and wake its workflow; a task that starts later is withdrawn.
 
-        A task that was done stays so: what was picked goes back on the shelf with its order.
+        A completed task stays completed: its items are free again once the order is released.
         """
         if not await self._store.may_belong_to(undoing.order_id, undoing.run_id):
             log.warning("run_superseded", order_id=undoing.order_id, run_id=undoing.run_id)

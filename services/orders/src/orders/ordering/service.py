@@ -1,4 +1,4 @@
-"""Taking orders in: keep them, start their workflows, and bring back what was left half-way."""
+"""The intake of orders: store them, start their workflows, and resume what was interrupted."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -15,6 +15,7 @@ from orderflow_workflow_runtime.starting import start_once
 from orders import workflow_names as names
 from orders.config import OrdersSettings
 from orders.domain import OrderEnded, UnknownOrder, was_decided
+from orders.ordering import steps
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import OrderPolicy, OrderRun
 from orders.ordering.records import WAITING, Accepted, Pending, new_run_id, undoes
@@ -26,8 +27,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 STARTS_AT_ONCE = 16
 LEFT_ALONE = timedelta(seconds=60)
-"""So long after its last change an order that nobody runs counts as left by who had it."""
-CANCELS_TOLD = timedelta(minutes=5)
+"""How long after its last change an order that no replica runs is taken for abandoned."""
+CANCEL_RETRIES = timedelta(minutes=5)
 
 
 class Intake:
@@ -53,19 +54,19 @@ class Intake:
         self._resuming = asyncio.Semaphore(STARTS_AT_ONCE)
 
     async def submit(self, order: OrderSubmitted) -> None:
-        """Keep the order and start its workflow, however often it is submitted.
+        """Store the order and start its workflow; submitting it again has no effect.
 
-        Raises `OtherContent`, and `EngineUnavailable` when the order is kept but its workflow
+        Raises `OtherContent`, and `EngineUnavailable` if the order is stored but its workflow
         could not be started: submit it again, or leave that to `resume`.
         """
         accepted = await self._accept(order)
-        if await self._is_to_be_started(accepted, order.order_id):
+        if await self._must_be_started(accepted, order.order_id):
             await self._start(order, accepted.first.change.at)
 
     async def submit_and_return(self, order: OrderSubmitted) -> None:
-        """Keep the order; start its workflow now if the engine answers, or else in a while."""
+        """Store the order; start its workflow now, or later if the engine does not answer."""
         accepted = await self._accept(order)
-        if not await self._is_to_be_started(accepted, order.order_id):
+        if not await self._must_be_started(accepted, order.order_id):
             return
         try:
             await self._start(order, accepted.first.change.at)
@@ -75,14 +76,14 @@ class Intake:
             self._background.retry(start, "workflow_start_delayed", order_id=order.order_id)
 
     async def reject_invalid(self, order_id: str) -> None:
-        """Keep and tell that an order could not be read, unless its id is a real order's."""
+        """Record and publish that an order is invalid, unless its id is a valid order's."""
         kept = await self._store.reject_invalid(order_id)
         if kept is not None:
             self._feed.publish(kept)
             await self._announcer.status_changed(kept.change)
 
     async def cancel(self, order_id: str) -> None:
-        """Ask the order's workflow to stop and undo; it heeds that between any two steps.
+        """Request cancellation: the workflow stops before its next step and undoes the others.
 
         Raises `UnknownOrder` or `OrderEnded`.
         """
@@ -97,7 +98,7 @@ class Intake:
     async def hand_over(self, request: RaiseRequest) -> RaiseReply:
         """Hand a decision to the workflow that waits for it.
 
-        Raises `UnknownOrder`, or `EngineUnavailable`: then ask again.
+        Raises `UnknownOrder`, or `EngineUnavailable`, after which the caller tries again.
         """
         order = await self._store.order(request.order_id)
         if order is None:
@@ -107,28 +108,28 @@ class Intake:
         try:
             await self._engine.raise_event(request.order_id, request.event_name, request.data)
         except NoSuchInstance as error:
-            raise EngineUnavailable(f"order {request.order_id} is not under way yet") from error
+            raise EngineUnavailable(f"order {request.order_id} has no workflow yet") from error
         log.info("decision_raised", order_id=request.order_id, approved=request.data.approved)
         return RaiseReply(outcome="taken")
 
     async def resume(self) -> None:
-        """Take up again what an earlier process left.
+        """Resume what an earlier process left unfinished.
 
-        Orders whose workflow was not started, or was lost with the engine's last writes when the
-        machine failed, and cancellations that were not handed over.
+        That is orders whose workflow was not started, or was lost with the engine's last writes
+        when the machine failed, and cancellations that were not handed over.
         """
         self._resume(await self._store.unfinished())
         self._wake_all_to_cancel(await self._store.cancels_to_hand_over())
 
     async def resume_left(self) -> None:
-        """Take up what another replica has left since this one began: it may not come back.
+        """Resume what another replica has left since this one started: it may not come back.
 
-        What is waiting is not touched, but for cancellations of the last minutes: these are
-        handed over again and again, for nothing tells whether they were.
+        Waiting orders are left alone. Cancellations of the last minutes are handed over again
+        each time, because it is not recorded whether they were.
         """
         moment = now()
         self._resume(await self._store.unfinished(moment - LEFT_ALONE))
-        self._wake_all_to_cancel(await self._store.cancels_to_hand_over(moment - CANCELS_TOLD))
+        self._wake_all_to_cancel(await self._store.cancels_to_hand_over(moment - CANCEL_RETRIES))
 
     def _resume(self, pending: list[Pending]) -> None:
         if pending:
@@ -136,7 +137,7 @@ class Intake:
         for left in pending:
             order_id = left.order.order_id
             self._background.retry(
-                partial(self._take_up, left),
+                partial(self._resume_order, left),
                 "order_resume_delayed",
                 key=order_id,
                 gate=self._resuming,
@@ -158,8 +159,8 @@ class Intake:
             self._feed.publish(accepted.first)
         return accepted
 
-    async def _is_to_be_started(self, accepted: Accepted, order_id: str) -> bool:
-        """Tell whether the order waits for its workflow; a batch starts its orders by itself."""
+    async def _must_be_started(self, accepted: Accepted, order_id: str) -> bool:
+        """Whether the order's workflow must be started; a batch starts its orders itself."""
         if accepted.status is not OrderStatus.RECEIVED:
             return False
         return accepted.is_new or not await self._store.is_run_by_batch(order_id)
@@ -171,13 +172,14 @@ class Intake:
             **order.model_dump(exclude_defaults=True),
             run_id=run_id or new_run_id(),
             begun_again=run_id is not None,
+            compensations=None if run_id is None else steps.compensations(None),
             received_at=received_at,
             **OrderPolicy.of(self._settings).model_dump(),
         )
         await start_once(self._engine, names.ORDER_PROCESSING, order.order_id, run)
 
-    async def _take_up(self, left: Pending) -> None:
-        """Start an order's workflow unless the engine has it; a run that was lost goes on."""
+    async def _resume_order(self, left: Pending) -> None:
+        """Start an order's workflow if the engine has none, also one that it has lost."""
         order_id = left.order.order_id
         instance = await self._engine.instance(order_id)
         if undoes(left.run_id):

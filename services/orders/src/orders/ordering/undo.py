@@ -1,6 +1,8 @@
-"""What to do with an order whose workflow was stopped from outside: undo it, and tell its end."""
+"""Undoing an order whose workflow was stopped from outside, or whose compensation failed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -10,6 +12,7 @@ from orderflow_workflow_runtime.ports import Engine
 from orderflow_workflow_runtime.starting import start_once
 from orders import workflow_names as names
 from orders.config import UNDO_TIMEOUT_SECONDS
+from orders.ordering import steps
 from orders.ordering.messages import Undone
 from orders.ordering.store import OrderStore
 
@@ -18,7 +21,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class OrderUndo:
-    """Starts the workflow that undoes an order; again is the same as once."""
+    """Starts the undo workflow of an order; starting it again has no effect."""
 
     engine: Engine
     store: OrderStore
@@ -29,9 +32,9 @@ class OrderUndo:
     ) -> bool:
         """Undo what the stopped instance did for its order; False when the order has ended.
 
-        It ends as failed if that instance failed, or what ran it has; else as cancelled.
-        First the order is taken from the stopped run: a step that it has in hand still can record
-        nothing any more, so the order cannot come to another end while it is undone.
+        The order ends as failed if that instance, or the batch that ran it, failed; else as
+        cancelled. First the order is taken from the stopped run, so that an activity which is
+        still running can record nothing more and the order cannot end in another way meanwhile.
         Raises `EngineUnavailable`; the next start of the service tries again.
         """
         run_id = await self.store.hand_to_undo(order_id)
@@ -47,7 +50,7 @@ class OrderUndo:
             reason=Reason.WORKFLOW_FAILED if has_failed else Reason.TERMINATED_BY_OPERATOR,
             total_cents=order.total_cents,
             received_at=order.created_at,
-            withdraws_task=_may_have_a_task(stopped),
+            compensations=steps.compensations(_policy(stopped)),
             undo_timeout_seconds=self.timeout_seconds,
         )
         log.warning("stopped_order_undone", order_id=order_id, reason=undone.reason)
@@ -59,15 +62,17 @@ class OrderUndo:
     async def again(
         self, order_id: str, run_id: str, retry: int, left_over: tuple[str, ...] | None
     ) -> None:
-        """Undo an order that ended as one that needs attention once more, in its last run's name.
+        """Undo once more what is left over of an order that needs attention, as its last run.
 
-        Without the names of what is left over everything is undone, which does no harm. Each retry
-        has an instance of its own, so again is the same as once. Raises `EngineUnavailable`.
+        If what is left over is not known, everything is undone again, which does no harm. Each
+        retry has an instance of its own, so that starting it again has no effect.
+        Raises `EngineUnavailable`.
         """
         order = await self.store.order(order_id)
         if order is None:
             return
-        instance = await self.engine.instance(order_id)
+        instance = await self.engine.instance(order_id) if left_over is None else None
+        compensations = steps.compensations(_policy(instance))
         undone = Undone(
             order_id=order_id,
             run_id=run_id,
@@ -75,20 +80,18 @@ class OrderUndo:
             reason=Reason.UNDO_FAILED,
             total_cents=order.total_cents,
             received_at=order.created_at,
-            withdraws_task=_may_have_a_task(instance),
+            compensations=tuple(
+                name for name in compensations if left_over is None or name in left_over
+            ),
             undo_timeout_seconds=self.timeout_seconds,
             retry=retry,
-            only=left_over,
         )
         instance_id = f"{names.UNDO_PREFIX}{order_id}.{retry}"
         await start_once(self.engine, names.ORDER_UNDO, instance_id, undone)
 
 
-def _may_have_a_task(stopped: Instance | None) -> bool:
-    """Tell whether the stopped run may have given its order to the warehouse.
-
-    An instance that the engine has lost may have; to withdraw what is not there does no harm.
-    """
+def _policy(stopped: Instance | None) -> Mapping[str, Any] | None:
+    """Read the policy of the stopped run from its input; None if the engine has lost it."""
     if stopped is None:
-        return True
-    return isinstance(stopped.input, dict) and stopped.input.get("picking", "off") != "off"
+        return None
+    return stopped.input if isinstance(stopped.input, dict) else {}

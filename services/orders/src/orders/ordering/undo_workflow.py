@@ -1,4 +1,4 @@
-"""What follows when an operator stops an order's workflow: everything that it did is undone."""
+"""The undo workflow: undoes an order whose own workflow was stopped, or retries what is left."""
 
 from collections.abc import Generator
 from datetime import timedelta
@@ -10,20 +10,20 @@ from orderflow_contracts.orders import OrderStatus, Reason
 from orderflow_workflow_runtime.authoring.policies import TELLING_RETRY, retry_for
 from orderflow_workflow_runtime.authoring.saga import Saga
 from orderflow_workflow_runtime.authoring.tasks import Task
-from orders import workflow_names as names
+from orders.ordering import steps
 from orders.ordering.messages import Notice, Retried, Undoing, Undone
 
 
 def order_undo_workflow(
     ctx: DaprWorkflowContext, undone: Undone
 ) -> Generator[Task[Any], Any, dict[str, str]]:
-    """Undo every step that the order may have taken, newest first, and tell its end.
+    """Run the compensation of every step that the order may have taken, the newest step's first.
 
-    The stopped workflow may have a step in hand still. Each undoing bars the step that it undoes,
-    so a late one has no effect.
+    An activity of the stopped workflow may still be running. Each compensation bars the step that
+    it undoes, so that the step has no effect if it comes later.
     """
     saga = Saga(ctx, retry_for(timedelta(seconds=undone.undo_timeout_seconds)))
-    for activity in _steps(undone):
+    for activity in _compensations(undone):
         saga.register(activity)
     left_over = yield from saga.undo(
         Undoing(order_id=undone.order_id, run_id=undone.run_id, reason=undone.reason)
@@ -41,22 +41,25 @@ def order_undo_workflow(
         total_cents=undone.total_cents,
         received_at=undone.received_at,
     )
-    yield ctx.call_activity(names.NOTIFY, input=notice, retry_policy=TELLING_RETRY)
+    yield ctx.call_activity(steps.PUBLISH.activity, input=notice, retry_policy=steps.PUBLISH.retry)
     return {"order_id": undone.order_id, "status": status.value}
 
 
-def _steps(undone: Undone) -> list[str]:
-    """Name what undoes each step that the order may have taken, the first step first."""
-    steps = [names.RELEASE_INVENTORY, names.REFUND_PAYMENT, names.WITHDRAW_APPROVAL]
+def _compensations(undone: Undone) -> list[str]:
+    """Name the activities to run; what an earlier version started keeps that version's order."""
+    if undone.compensations is not None:
+        return list(undone.compensations)
+    actions = (steps.RELEASE, steps.REFUND, steps.WITHDRAW_APPROVAL)
+    known = [action.activity for action in actions]
     if undone.only is not None:
-        return [step for step in (*steps, names.WITHDRAW_TASK) if step in undone.only]
-    return [*steps, names.WITHDRAW_TASK] if undone.withdraws_task else steps
+        return [name for name in (*known, steps.WITHDRAW_TASK.activity) if name in undone.only]
+    return [*known, steps.WITHDRAW_TASK.activity] if undone.withdraws_task else known
 
 
 def _conclude_retry(
     ctx: DaprWorkflowContext, undone: Undone, left_over: list[str]
 ) -> Generator[Task[Any], Any, dict[str, str]]:
-    """Tell what became of a further try; the order has its one final status already."""
+    """Record the result of a retry; the order already has its one final status."""
     retried = Retried(order_id=undone.order_id, retry=undone.retry, not_undone=tuple(left_over))
-    yield ctx.call_activity(names.CONCLUDE_RETRY, input=retried, retry_policy=TELLING_RETRY)
+    yield ctx.call_activity(steps.RECORD_RETRY.activity, input=retried, retry_policy=TELLING_RETRY)
     return {"order_id": undone.order_id, "status": "not_undone" if left_over else "settled"}

@@ -1,4 +1,4 @@
-"""The way of an order, from its first notice to its one final status."""
+"""The order workflow: from the first published status to the one final status."""
 
 import contextlib
 from collections.abc import Generator
@@ -7,7 +7,6 @@ from typing import Any
 
 from dapr.ext.workflow import (
     DaprWorkflowContext,
-    RetryPolicy,
     TaskFailedError,
     when_any,
 )
@@ -17,7 +16,7 @@ from orderflow_contracts.approvals import Decision
 from orderflow_contracts.names import APPROVAL_DECIDED
 from orderflow_contracts.orders import OrderStatus, Reason
 from orderflow_contracts.tasks import TaskStatus
-from orderflow_workflow_runtime.authoring.policies import TELLING_RETRY, retry_for
+from orderflow_workflow_runtime.authoring.policies import retry_for
 from orderflow_workflow_runtime.authoring.saga import Saga
 from orderflow_workflow_runtime.authoring.tasks import Task
 from orders import workflow_names as names
@@ -30,15 +29,21 @@ from orders.domain import (
     failed,
     rejected,
 )
+from orders.ordering import steps
+from orders.ordering.actions import (
+    Step,
+)
 from orders.ordering.messages import (
-    ApprovalWanted,
-    Charge,
-    Charged,
-    Handover,
     Notice,
     OrderRun,
     Recorded,
     Undoing,
+)
+from orders.ordering.steps import (
+    ApprovalWanted,
+    Charge,
+    Charged,
+    Handover,
     Verification,
     Verified,
 )
@@ -48,45 +53,44 @@ Steps = Generator[Task[Any], Any, Ending]
 
 
 class Superseded(Exception):
-    """Another run of this order got here first; this one must leave no trace."""
+    """Another run of this order was first; this one stops without a trace."""
 
 
 def order_processing_workflow(
     ctx: DaprWorkflowContext, order: OrderRun
 ) -> Generator[Task[Any], Any, dict[str, str | None]]:
-    """Carry one order through: reserve, approve if large, charge, take from the shelf.
+    """Process one order: reserve stock, have a large order approved, capture the payment, ship.
 
-    Whatever was done is undone, newest first, when it does not come to its good end.
+    Unless the order completes, every step that it took is compensated, the newest first.
     """
-    way = _Way(ctx, order)
+    process = _OrderProcess(ctx, order)
     try:
-        ending = yield from way.carry_out()
+        ending = yield from process.run()
         if not ending.is_good:
-            ending = yield from way.undo(ending)
-        told = yield way.notify(ending.status, ending.reason)
-        _stop(Recorded.model_validate(told))
+            ending = yield from process.compensate(ending)
+        published = yield process.publish(ending.status, ending.reason)
+        _stop(Recorded.model_validate(published))
     except Superseded:
         return {"order_id": order.order_id, "status": "superseded", "reason": None}
     return {"order_id": order.order_id, "status": ending.status, "reason": ending.reason}
 
 
-class _Way:
-    """One order's way: what the steps share, and each step as a method."""
+class _OrderProcess:
+    """The processing of one order: the state that its steps share, and each step as a method."""
 
     def __init__(self, ctx: DaprWorkflowContext, order: OrderRun) -> None:
         self._ctx = ctx
         self._order = order
         self._total_cents: int | None = None
-        self._step_fails_as = Reason.INVENTORY_UNAVAILABLE
+        self._step = steps.RESERVE
         self._retry = retry_for(timedelta(seconds=order.retry_timeout_seconds))
         self._saga = Saga(ctx, retry_for(timedelta(seconds=order.undo_timeout_seconds)))
         self._cancelled: Any = None
 
-    def carry_out(self) -> Steps:
-        """Take the steps forward; return how the order ends."""
-        if self._order.begun_again:
-            # Stock and approval come up again on the way before it can end; the payment may not.
-            self._saga.register(names.REFUND_PAYMENT)
+    def run(self) -> Steps:
+        """Take the steps one by one; return how the order ends."""
+        for compensation in _left_by_lost_run(self._order):
+            self._saga.register(compensation)
         try:
             ending = yield from self._reserve()
             if ending is None and (levels := self._approval_levels()):
@@ -96,21 +100,21 @@ class _Way:
             if ending is None and self._order.picking != "off":
                 ending = yield from self._pick()
             if ending is None:
-                ending = yield from self._take_from_shelf()
+                ending = yield from self._ship()
         except TaskFailedError:
-            return failed(self._step_fails_as)
+            return failed(self._step.fails_as)
         return ending
 
-    def undo(self, ending: Ending) -> Steps:
-        """Take the steps back; the ending stays unless one could not be."""
+    def compensate(self, ending: Ending) -> Steps:
+        """Undo the steps that were taken; the ending changes only if one cannot be undone."""
         why = Undoing(
             order_id=self._order.order_id, run_id=self._order.run_id, reason=str(ending.reason)
         )
-        left_over = yield from self._saga.undo(why)
-        return UNDO_FAILED if left_over else ending
+        not_undone = yield from self._saga.undo(why)
+        return UNDO_FAILED if not_undone else ending
 
-    def notify(self, status: OrderStatus, reason: Reason | None = None) -> Task[Any]:
-        """Record and publish the next status; tried for a day, for nothing comes after it."""
+    def publish(self, status: OrderStatus, reason: str | None = None) -> Task[Any]:
+        """Record and publish the order's next status."""
         notice = Notice(
             order_id=self._order.order_id,
             run_id=self._order.run_id,
@@ -119,14 +123,13 @@ class _Way:
             total_cents=self._total_cents,
             received_at=self._order.received_at,
         )
-        return self._call(names.NOTIFY, notice, TELLING_RETRY)
+        return self._call(steps.PUBLISH, notice)
 
     def _reserve(self) -> Generator[Task[Any], Any, Ending | None]:
-        self._step_fails_as = Reason.INVENTORY_UNAVAILABLE
-        yield self.notify(OrderStatus.RECEIVED)
-        self._saga.register(names.RELEASE_INVENTORY)
+        yield self.publish(OrderStatus.RECEIVED)
+        self._begin(steps.RESERVE)
         answer = yield self._call(
-            names.VERIFY_INVENTORY,
+            steps.RESERVE,
             Verification(
                 order_id=self._order.order_id,
                 run_id=self._order.run_id,
@@ -135,7 +138,7 @@ class _Way:
         )
         result = Verified.model_validate(answer)
         if result.outcome == "rejected" and result.reason is not None:
-            self._saga.forget(names.RELEASE_INVENTORY)
+            self._had_no_effect(steps.RESERVE)
             return rejected(result.reason)
         self._total_cents = result.total_cents
         return _stop(result)
@@ -148,9 +151,8 @@ class _Way:
         )
 
     def _approve(self, levels: int) -> Generator[Task[Any], Any, Ending | None]:
-        self._step_fails_as = Reason.APPROVAL_UNAVAILABLE
+        self._begin(steps.REQUEST_APPROVAL)
         patience = timedelta(seconds=self._order.approval_timeout_seconds)
-        self._saga.register(names.WITHDRAW_APPROVAL)
         wanted = ApprovalWanted(
             order_id=self._order.order_id,
             run_id=self._order.run_id,
@@ -161,22 +163,22 @@ class _Way:
             levels=levels,
             batch_id=self._order.batch_id,
         )
-        recorded = yield self._call(names.REQUEST_APPROVAL, wanted)
+        recorded = yield self._call(steps.REQUEST_APPROVAL, wanted)
         if ending := _stop(Recorded.model_validate(recorded)):
             return ending
         decision = yield from self._decision(wanted, patience)
         if isinstance(decision, Ending):
             return decision
-        self._saga.forget(names.WITHDRAW_APPROVAL)
+        self._had_no_effect(steps.REQUEST_APPROVAL)  # a request that was decided is closed
         if not decision.approved:
             return rejected(Reason.DENIED)
-        recorded = yield self.notify(OrderStatus.APPROVED)
+        recorded = yield self.publish(OrderStatus.APPROVED)
         return _stop(Recorded.model_validate(recorded))
 
     def _decision(
         self, wanted: ApprovalWanted, patience: timedelta
     ) -> Generator[Task[Any], Any, Decision | Ending]:
-        """Wait for a decision, with a reminder on the way; return the ending if none comes."""
+        """Wait for a decision, and remind of it once; return the ending if none is made."""
         cancelled = self._cancellation()
         expired = self._ctx.create_timer(patience)
         reminder = self._reminder_timer(patience)
@@ -188,24 +190,23 @@ class _Way:
             if first is cancelled:
                 return CANCELLED
             if first in reminder:
-                # Nobody waits for the reminder: a decision may overtake it, and it may fail.
+                # The reminder is not awaited: a decision may come before it is sent.
                 reminder = []
-                self._call(names.REMIND_OF_APPROVAL, wanted)
+                self._call(steps.REMIND, wanted)
                 continue
-            with contextlib.suppress(ValidationError):  # an event that is no decision: wait on
+            with contextlib.suppress(ValidationError):  # not a decision: go on waiting
                 return Decision.model_validate(decided.get_result())
             decided = self._ctx.wait_for_external_event(APPROVAL_DECIDED)
 
     def _reminder_timer(self, patience: timedelta) -> list[Any]:
-        """Set the timer of the reminder, if there shall be one; older runs have none."""
+        """Set the timer of the reminder; there is none if the setting is 0 or the run is older."""
         part = self._order.approval_reminder_after
         return [self._ctx.create_timer(patience * part)] if part else []
 
     def _pay(self) -> Generator[Task[Any], Any, Ending | None]:
-        self._step_fails_as = Reason.PAYMENT_UNAVAILABLE
-        self._saga.register(names.REFUND_PAYMENT)
+        self._begin(steps.PAY)
         answer = yield self._call(
-            names.PROCESS_PAYMENT,
+            steps.PAY,
             Charge(
                 order_id=self._order.order_id,
                 run_id=self._order.run_id,
@@ -215,18 +216,17 @@ class _Way:
         )
         result = Charged.model_validate(answer)
         if result.outcome == "declined":
-            self._saga.forget(names.REFUND_PAYMENT)
+            self._had_no_effect(steps.PAY)
             return rejected(Reason.PAYMENT_DECLINED)
         return _stop(result)
 
     def _pick(self) -> Generator[Task[Any], Any, Ending | None]:
-        self._step_fails_as = Reason.PICKING_UNAVAILABLE
-        self._saga.register(names.WITHDRAW_TASK)
         task = _pick_task(self._order)
         if self._order.picking == "awaited":
             return (yield from self._picked(task))
+        self._begin(steps.HAND_OVER)
         recorded = yield self._call(
-            names.HAND_TO_WAREHOUSE,
+            steps.HAND_OVER,
             Handover(
                 order_id=self._order.order_id,
                 run_id=self._order.run_id,
@@ -237,10 +237,11 @@ class _Way:
         return _stop(Recorded.model_validate(recorded))
 
     def _picked(self, task: TaskOrder) -> Generator[Task[Any], Any, Ending | None]:
-        """Have the task done, and wait for its end."""
+        """Start the warehouse's task, and wait until it has ended."""
+        self._begin(steps.PICK)
         cancelled = self._cancellation()
         picked: Any = self._ctx.call_child_workflow(
-            names.TASK_PROCESSING,
+            steps.PICK.activity,
             input=task.model_dump(mode="json"),
             instance_id=f"{names.PICK_PREFIX}{self._order.order_id}",
         )
@@ -255,22 +256,45 @@ class _Way:
         return failed(Reason.PICKING_UNAVAILABLE)
 
     def _cancellation(self) -> Any:
-        """Wait for a cancellation; an event wakes only the first of those who wait for it."""
+        """Wait for a cancellation, once: an event completes only the first wait for it."""
         if self._cancelled is None:
             self._cancelled = self._ctx.wait_for_external_event(names.CANCEL_REQUESTED)
         return self._cancelled
 
-    def _take_from_shelf(self) -> Steps:
-        self._step_fails_as = Reason.INVENTORY_UNAVAILABLE
-        yield self._call(names.UPDATE_INVENTORY, {"order_id": self._order.order_id})
+    def _ship(self) -> Steps:
+        self._begin(steps.SHIP)
+        yield self._call(steps.SHIP, {"order_id": self._order.order_id})
         return COMPLETED
 
-    def _call(self, activity: str, payload: Any, retry: RetryPolicy | None = None) -> Task[Any]:
-        return self._ctx.call_activity(activity, input=payload, retry_policy=retry or self._retry)
+    def _begin(self, step: Step) -> None:
+        """Make this the current step, and register its compensation before it has any effect."""
+        self._step = step
+        if step.compensation is not None:
+            self._saga.register(step.compensation.activity)
+
+    def _had_no_effect(self, step: Step) -> None:
+        """Leave out the step's compensation: there is nothing to undo."""
+        if step.compensation is not None:
+            self._saga.forget(step.compensation.activity)
+
+    def _call(self, step: Step, payload: Any) -> Task[Any]:
+        return self._ctx.call_activity(
+            step.activity, input=payload, retry_policy=step.retry or self._retry
+        )
+
+
+def _left_by_lost_run(order: OrderRun) -> tuple[str, ...]:
+    """Name the compensations of what an earlier run of the order, now lost, may have done.
+
+    Runs that were started again before the input named them knew only the refund.
+    """
+    if order.begun_again and order.compensations is None:
+        return (steps.REFUND.activity,)
+    return order.compensations or ()
 
 
 def _pick_task(order: OrderRun) -> TaskOrder:
-    """Write the warehouse's task; a long order is told by its length, one of a batch by its id."""
+    """Write the warehouse's task; a long title counts the items, and a batch's order names none."""
     pieces = ", ".join(f"{line.quantity} {line.item}" for line in order.lines)
     title = f"Pick {pieces} for order {order.order_id}"
     if not order.lines:
@@ -286,7 +310,7 @@ def _pick_task(order: OrderRun) -> TaskOrder:
 
 
 def _stop(recorded: Recorded) -> Ending | None:
-    """Tell whether what was recorded says not to go on."""
+    """Return how the order ends if the recorded status says that it must not go on."""
     if recorded.superseded:
         raise Superseded
     return CANCELLED if recorded.cancelled else None

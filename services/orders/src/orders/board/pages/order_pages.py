@@ -1,7 +1,7 @@
-"""An order's own page: its story, its money, the stock it holds, and what can be done about it."""
+"""An order's own page: its timeline, payments, reserved stock, and what can be done about it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import quote
@@ -23,31 +23,24 @@ from orders.board.timeline import timeline
 from orders.domain import OrderEnded, UnknownOrder
 from orders.order_ids import PathOrderId
 from orders.ordering.service import Intake
+from orders.ordering.steps import ACTIONS
 from orders.ordering.store import OrderStore
 from orders.payments.ledger import LedgerProvider
 from orders.tasks.store import TaskStore
 
 HISTORY_SECONDS: Final = 3.0
-"""So long a page waits for the engine; without it the statuses tell the story."""
+"""How long a page waits for the engine; after that its timeline has the statuses alone."""
 
-SAID: Final[Mapping[str, tuple[str, str]]] = {
-    "placed": ("good", "The order is placed."),
-    "cancel": ("wait", "It was asked to cancel this order. It stops before its next step."),
-    "retry": ("wait", "What is left is being undone again."),
+MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
+    "placed": ("good", "Order placed."),
+    "cancel": ("wait", "Cancellation requested. The order stops before its next step."),
+    "retry": ("wait", "The rollback is being retried."),
 }
-SETTLED: Final = "It holds nothing any more: everything is undone."
-_HELD: Final = frozenset(
-    {
-        OrderStatus.RESERVED,
-        OrderStatus.AWAITING_APPROVAL,
-        OrderStatus.APPROVED,
-        OrderStatus.PAID,
-    }
-)
+NOTHING_RESERVED: Final = "No stock reserved."
 
 
 class Histories(Protocol):
-    """What tells the histories of workflows."""
+    """Reads the histories of workflows."""
 
     async def history(self, instance_id: str) -> list[HistoryEvent]:
         """Read a history. Raises `NoSuchInstance` or `EngineUnavailable`."""
@@ -55,16 +48,16 @@ class Histories(Protocol):
 
 
 class Attends(Protocol):
-    """What knows of orders that need attention."""
+    """Knows the orders that need attention."""
 
     async def of(self, order_id: str) -> OrderAttention | None:
-        """Tell how an order stands; None unless it needs attention."""
+        """Return what is left to undo of an order; None unless it needs attention."""
         ...
 
 
 @dataclass(frozen=True)
 class OrderPages:
-    """What an order's page is made of."""
+    """The page of an order."""
 
     site: Site
     store: OrderStore
@@ -77,15 +70,15 @@ class OrderPages:
     inbox_url: str
 
     def router(self) -> APIRouter:
-        """Serve the page, and cancelling."""
+        """Serve the page, and the cancellation of an order."""
         router = APIRouter(prefix="/board/orders/{order_id}", include_in_schema=False)
 
         @router.get("", dependencies=[page()])
         async def show(request: Request, order_id: PathOrderId) -> Response:
             context = await self._context(await self._known(order_id))
-            said = SAID.get(request.query_params.get("done", ""))
-            shown = {"tone": said[0], "text": said[1]} if said else None
-            return self.site.page(request, "order.html", said=shown, **context)
+            found = MESSAGES.get(request.query_params.get("done", ""))
+            message = {"tone": found[0], "text": found[1]} if found else None
+            return self.site.page(request, "order.html", message=message, **context)
 
         @router.get("/cancel", dependencies=[page(Role.OPERATOR)])
         async def confirm_cancel(request: Request, order_id: PathOrderId) -> Response:
@@ -115,24 +108,26 @@ class OrderPages:
     async def _context(self, order: Order) -> dict[str, Any]:
         order_id, status = order.order_id, order.status
         attention = await self._attention(order)
-        told = await self._told(order_id, retries=attention.retries if attention else 0)
+        histories = await self._histories(order_id, attention.retries if attention else 0)
         payments = await self.payments.entries(order_id)
-        needs_retry = attention is not None and attention.settled_at is None
+        is_settled = attention is not None and attention.settled_at is not None
+        needs_retry = attention is not None and not is_settled
         is_retrying = attention is not None and attention.retrying_since is not None
         asked = await self.board.cancel_requested_at(order_id)
         signs = {"charge": 1, "refund": -1}
         return {
             "order": order,
-            "entries": timeline(order, *(told or {}).values()),
-            "workflow_ids": list(told or {}),
-            "is_engine_there": told is not None,
+            "entries": timeline(order, *(histories or {}).values()),
+            "workflow_ids": list(histories or {}),
+            "is_engine_there": histories is not None,
             "payments": [payment for payment in payments if payment.amount_cents],
-            "kept_cents": sum(signs[each.kind] * each.amount_cents for each in payments),
-            "stock": SETTLED if attention and attention.settled_at else stock_held(status),
-            "holds": status in _HELD,
+            "net_cents": sum(signs[each.kind] * each.amount_cents for each in payments),
+            "stock": NOTHING_RESERVED if is_settled else stock_reserved(status),
+            "has_reservation": has_reservation(status),
             "task": await self._task(order_id),
             "batch_id": await self.board.batch_of(order_id),
             "attention": attention,
+            "not_undone": _names(attention.not_undone or ()) if attention else [],
             "cancel_requested_at": asked,
             "can_cancel": not status.is_final and asked is None,
             "can_retry": needs_retry and not is_retrying,
@@ -148,8 +143,10 @@ class OrderPages:
     async def _task(self, order_id: str) -> Task | None:
         return await self.tasks.task(f"{names.PICK_TASK_PREFIX}{order_id}")
 
-    async def _told(self, order_id: str, retries: int) -> dict[str, Sequence[HistoryEvent]] | None:
-        """Read the histories of an order's workflows; None while the engine does not answer."""
+    async def _histories(
+        self, order_id: str, retries: int
+    ) -> dict[str, Sequence[HistoryEvent]] | None:
+        """Read the histories of an order's workflows; None if the engine does not answer."""
         undo = f"{names.UNDO_PREFIX}{order_id}"
         ids = [order_id, undo, *(f"{undo}.{retry}" for retry in range(1, retries + 1))]
         try:
@@ -172,14 +169,25 @@ class OrderPages:
         return f"{self.inbox_url.rstrip('/')}/inbox/requests/{quote(order.order_id, safe='')}"
 
 
-def stock_held(status: OrderStatus) -> str:
-    """Say what an order holds of the stock with this status."""
-    if status in _HELD:
-        return "These goods are set aside for it:"
+def _names(activities: Iterable[str]) -> list[str]:
+    """Name actions in words, for the middle of a sentence."""
+    found = [ACTIONS[name].name if name in ACTIONS else name for name in activities]
+    return [name[:1].lower() + name[1:] for name in found]
+
+
+def has_reservation(status: OrderStatus) -> bool:
+    """Whether stock is reserved for an order with this status."""
+    return not status.is_final and status is not OrderStatus.RECEIVED
+
+
+def stock_reserved(status: OrderStatus) -> str:
+    """Describe what is reserved for an order with this status."""
+    if has_reservation(status):
+        return "Reserved for this order:"
     if status is OrderStatus.RECEIVED:
-        return "Nothing is set aside for it yet."
+        return "No stock reserved yet."
     if status is OrderStatus.COMPLETED:
-        return "It holds nothing any more: its goods have left the shelf."
+        return "No stock reserved: everything has been shipped."
     if status is OrderStatus.NEEDS_ATTENTION:
-        return "It may hold goods still: not everything could be undone."
-    return "It holds nothing."
+        return "Stock may still be reserved: the rollback is not complete."
+    return NOTHING_RESERVED

@@ -1,4 +1,4 @@
-"""The pages of workflows: find one, see what happened to it, and steer it."""
+"""The pages of workflows: find an instance, read its history, and act on it."""
 
 from collections.abc import Awaitable
 from typing import Annotated, Any, Final, Literal
@@ -22,20 +22,20 @@ from orders.board.pages.workflow_steps import (
     possible,
     url_of,
 )
-from orders.management.api import as_problems
+from orders.management.problems import as_problems
 from orders.management.service import Management
 from orders.workflows import WORKFLOWS
 
 INSTANCES_ON_A_PAGE: Final = 25
 MOST_READ: Final = 400
-"""So many instances are read for a page; a rare kind may be on a later one."""
+"""The most instances that are read for one page; later pages may have more that match."""
 
 Told = Literal["paused", "resumed", "terminated", "raised", "purged"]
 AsForm = Annotated[str, Form(max_length=MOST_PAYLOAD)]
 
 
 def workflow_pages(site: Site, management: Management) -> APIRouter:
-    """Serve the list of instances, each of them, and what can be done to it."""
+    """Serve the list of instances, the page of each, and its actions."""
     router = APIRouter(prefix="/board/workflows", include_in_schema=False)
     pages = _Pages(site, management)
     router.get("", dependencies=[page()])(pages.instances)
@@ -54,7 +54,7 @@ def workflow_pages(site: Site, management: Management) -> APIRouter:
 
 
 class _Pages:
-    """Each page and each button as a method."""
+    """Each page and each action as a method."""
 
     def __init__(self, site: Site, management: Management) -> None:
         self._site = site
@@ -74,7 +74,7 @@ class _Pages:
         known = decode_cursor(after) if after is not None else None
         wanted = RuntimeStatus(status) if status else None
         with as_problems():
-            found, last = await self._management.page(
+            found, last = await self._management.listing.page(
                 wanted,
                 name or None,
                 INSTANCES_ON_A_PAGE,
@@ -169,7 +169,7 @@ class _Pages:
         told: Told,
         to: str | None = None,
     ) -> Response:
-        """Do it and show what came of it; what cannot be done is told on the instance's page."""
+        """Act, then redirect; a failure is shown on the instance's page."""
         try:
             with as_problems():
                 await act

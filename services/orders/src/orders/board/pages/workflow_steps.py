@@ -1,4 +1,4 @@
-"""What the pages of a workflow show and take: its actions, its history, an event. Pure."""
+"""The contents of a workflow's pages: possible actions, pages of its history, an event. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,16 +19,16 @@ EVENTS: Final[Mapping[str, Sequence[str]]] = {
     names.STOCK_MONITOR: (names.CHECK_NOW,),
     names.TASK_PROCESSING: (names.TASK_COMPLETED, names.TASK_WITHDRAWN),
 }
-"""Which events the workflows here wait for."""
+"""The events that these workflows wait for."""
 
 
 def url_of(instance_id: str) -> str:
-    """Name where the page of an instance is."""
+    """Return the path of an instance's page."""
     return f"/board/workflows/{quote(instance_id, safe='')}"
 
 
 def possible(instance: Instance) -> frozenset[str]:
-    """Tell which actions make sense for an instance as it is."""
+    """Return the actions that an instance with this status allows."""
     status = instance.runtime_status
     if status.is_finished:
         return frozenset({"purge"})
@@ -41,13 +41,13 @@ def possible(instance: Instance) -> frozenset[str]:
 
 
 def force_of(instance: Instance) -> bool:
-    """Tell whether ending an instance undoes orders, so that it needs a word more."""
+    """Whether terminating an instance rolls back orders, so that the page must say so."""
     return instance.name in {names.ORDER_PROCESSING, names.ORDER_BATCH}
 
 
 @dataclass(frozen=True)
 class StepsOnAPage:
-    """Events of a history, the newest first, and where the older ones begin."""
+    """A page of a history, newest event first, and where the older events begin."""
 
     events: Sequence[HistoryEvent]
     total: int
@@ -56,7 +56,7 @@ class StepsOnAPage:
 
     @classmethod
     def of(cls, history: Sequence[HistoryEvent], before: int | None) -> "StepsOnAPage":
-        """Take the last events of a history, or those before a place in it."""
+        """Return the last events of a history, or those before a position in it."""
         end = min(len(history) if before is None else before, len(history))
         start = max(0, end - EVENTS_ON_A_PAGE)
         return cls(
@@ -68,7 +68,7 @@ class StepsOnAPage:
 
 
 class RaiseForm:
-    """An event as it was typed: its name, and its payload as JSON, which may be left out."""
+    """An event as it was typed: its name, and optionally its payload as JSON."""
 
     def __init__(self, event: str | None = None, payload: str | None = None) -> None:
         self.was_sent = event is not None
@@ -81,12 +81,14 @@ class RaiseForm:
 
     def _check(self) -> None:
         if not self.event or len(self.event) > LONGEST_EVENT_NAME or "/" in self.event:
-            self.errors["event"] = f"Name the event, in at most {LONGEST_EVENT_NAME} characters."
+            self.errors["event"] = (
+                f"Enter an event name of at most {LONGEST_EVENT_NAME} characters, without a slash."
+            )
         if len(self.payload.encode(errors="replace")) > MOST_PAYLOAD:
-            self.errors["payload"] = f"More than {MOST_PAYLOAD:,} bytes are not taken."
+            self.errors["payload"] = f"The payload must not exceed {MOST_PAYLOAD:,} bytes."
             return
         try:
             self.value = read_payload(json.loads(self.payload)) if self.payload.strip() else None
         except (ValueError, RecursionError) as error:
             where = f": {error}" if isinstance(error, json.JSONDecodeError) else ""
-            self.errors["payload"] = f"This is not JSON{where}."
+            self.errors["payload"] = f"The payload is not valid JSON{where}."

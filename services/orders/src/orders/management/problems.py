@@ -1,0 +1,89 @@
+"""Turns the expected failures of managing workflows into problems of the HTTP interface."""
+
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+
+from orderflow_hosting.problems import FieldError, Problem, ProblemDocument, invalid_input
+from orderflow_workflow_runtime.ports import CannotRerun, EngineUnavailable, NoSuchInstance
+from orders.management.errors import (
+    InstanceExists,
+    InvalidInput,
+    NotRunning,
+    Protected,
+    StillRunning,
+    UnknownInstance,
+    UnknownWorkflow,
+)
+
+MOST_BODY_BYTES: Final = 64 * 1024
+"""The engine sends a history whole, in a message of at most 4 MiB. One that does not fit is retried
+for ever, and each time breaks the worker's connection and with it all other workflows."""
+
+_PROBLEMS: Final[dict[type[Exception], tuple[int, str]]] = {
+    UnknownInstance: (404, "WORKFLOW_NOT_FOUND"),
+    NoSuchInstance: (404, "WORKFLOW_NOT_FOUND"),
+    UnknownWorkflow: (404, "WORKFLOW_NOT_FOUND"),
+    InstanceExists: (409, "WORKFLOW_ALREADY_EXISTS"),
+    NotRunning: (409, "WORKFLOW_NOT_RUNNING"),
+    StillRunning: (409, "WORKFLOW_STILL_RUNNING"),
+    Protected: (409, "WORKFLOW_PROTECTED"),
+    TimeoutError: (504, "WORKFLOW_TIMEOUT"),
+    EngineUnavailable: (503, "SIDECAR_UNAVAILABLE"),
+}
+
+
+class ProblemRoute(APIRoute):
+    """A route that answers the expected failures of managing workflows with problems."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, with the size of the body checked first."""
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            with as_problems():
+                await _check_size(request)
+                return await handle(request)
+
+        return answer
+
+
+@contextmanager
+def as_problems() -> Iterator[None]:
+    """Turn the expected failures of managing workflows into problems."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise invalid("body", str(error)) from error
+    except ValidationError as error:
+        raise invalid_input(error.errors(include_url=False)) from error
+    except CannotRerun as error:
+        raise invalid("from_event", str(error)) from error
+    except tuple(_PROBLEMS) as error:
+        status, code = next(known for kind, known in _PROBLEMS.items() if isinstance(error, kind))
+        raise Problem(status, code, str(error) or "the time ran out") from error
+
+
+async def _check_size(request: Request) -> None:
+    length = request.headers.get("content-length", "")
+    is_large = length.isdecimal() and int(length) > MOST_BODY_BYTES
+    if is_large or len(await request.body()) > MOST_BODY_BYTES:
+        raise invalid("body", f"is larger than {MOST_BODY_BYTES} bytes")
+
+
+def problems(**answers: str) -> dict[int | str, dict[str, Any]]:
+    """Document the problems of a path, by their status: `_404="There is none"`."""
+    return {
+        int(status.removeprefix("_")): {"model": ProblemDocument, "description": description}
+        for status, description in answers.items()
+    }
+
+
+def invalid(field: str, message: str) -> Problem:
+    """Return the problem of a field that cannot be taken."""
+    error = FieldError(field=field, message=message)
+    return Problem(422, "INVALID_INPUT", f"{field}: {message}", [error])

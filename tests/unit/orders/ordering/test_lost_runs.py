@@ -1,0 +1,231 @@
+"""Runs that the engine loses and that are started again: nothing of the first run is left behind.
+
+Every case is generated from the declared steps, so a new step is covered as it is declared.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.schemas import FromModels
+from fakes.workflow_run import ChildEnds, Event, Happening, WorkflowRun, carried_out_by
+from orderflow_contracts.orders import OrderLine, OrderSubmitted
+from orderflow_contracts.tasks import TaskStatus
+from orderflow_hosting.background import BackgroundWork
+from orderflow_hosting.database import Database
+from orders.config import OrdersSettings, Picking
+from orders.ordering import steps
+from orders.ordering.actions import (
+    Step,
+)
+from orders.ordering.build import Ordering, build
+from orders.ordering.messages import (
+    OrderRun,
+)
+from orders.ordering.steps import (
+    COMPENSATIONS,
+    STEPS,
+)
+from orders.ordering.workflow import order_processing_workflow
+from orders.parts import Base
+from orders.payments.ledger import LedgerProvider
+from orders.tables import TABLES
+from orders.tasks.store import TaskStore
+
+APPROVED = Event("approval_decided", {"approved": True, "approver": "bob", "comment": ""})
+PICKED = {"task_id": "any", "status": "completed", "completed_at": ""}
+LARGE = 11
+"""So many cars need an approval."""
+
+SWITCHES: tuple[Picking, ...] = ("off", "handed_over", "awaited")
+FAILING = [step for step in STEPS if step.fails_as]
+UNDONE = [step for step in STEPS if step.compensation is not None]
+
+
+class Lost(BaseException):
+    """The engine loses the run."""
+
+
+class Shop:
+    """The real activities, on real tables, and what they use."""
+
+    def __init__(self, database: Database) -> None:
+        self.inventory = RoomInventory()
+        self.payments = LedgerProvider(database)
+        self.tasks = TaskStore(database)
+        base = Base(
+            settings=OrdersSettings.model_validate({"APP_API_TOKEN": "a-token-for-tests"}),
+            database=database,
+            engine=cast(Any, MemoryEngine()),
+            inventory=cast(Any, self.inventory),
+            announcer=cast(Any, MemoryAnnouncer()),
+            letters=cast(Any, None),
+            background=BackgroundWork(),
+        )
+        self.ordering: Ordering = build(base, self.payments, self.tasks)
+        self.carry_out = carried_out_by(SimpleNamespace(**self.ordering.activities))
+
+    async def accept(self, order_id: str, picking: Picking) -> OrderRun:
+        """Accept a large order and return its first run."""
+        lines = (OrderLine(item="cars", quantity=LARGE),)
+        order = OrderSubmitted(order_id=order_id, customer_id="alice", lines=lines)
+        accepted = await self.ordering.store.accept(order)
+        return OrderRun(
+            order_id=order_id,
+            run_id=f"run-of-{order_id}",
+            customer_id="alice",
+            lines=lines,
+            received_at=accepted.first.change.at,
+            approval_threshold_cents=50_000_00,
+            approval_timeout_seconds=3600,
+            retry_timeout_seconds=60,
+            picking=picking,
+        )
+
+    async def lose(self, run: OrderRun, after: int) -> list[str]:
+        """Run until so many activities had their effect; the answer of the last one is lost."""
+        called: list[str] = []
+
+        async def answer(name: str, payload: Any) -> object:
+            result = await self.carry_out(name, payload)
+            called.append(name)
+            if len(called) == after:
+                raise Lost
+            return result
+
+        happenings: list[Happening] = [APPROVED, ChildEnds(PICKED)]
+        first = WorkflowRun(order_processing_workflow, run, answer, happenings=happenings)
+        with pytest.raises(Lost):
+            await first.to_the_end()
+        return [*called, *(child.name for child in first.children)]
+
+    def again(
+        self, run: OrderRun, *, failing: Step | None = None, cancelled_at: Step | None = None
+    ) -> WorkflowRun:
+        """Start a lost run again, of which a step fails, or which is cancelled before a step."""
+
+        async def answer(name: str, payload: Any) -> object:
+            if failing is not None and name == failing.activity:
+                raise ConnectionError("does not answer")
+            if cancelled_at is not None and name == cancelled_at.activity:
+                await self.ordering.store.request_cancel(run.order_id)
+            return await self.carry_out(name, payload)
+
+        is_child = failing is not None and failing.is_child
+        child = ChildEnds(error="does not answer") if is_child else ChildEnds(PICKED)
+        happenings: list[Happening] = [APPROVED, child]
+        compensations = steps.compensations(None)
+        begun_again = run.model_copy(update={"begun_again": True, "compensations": compensations})
+        return WorkflowRun(order_processing_workflow, begun_again, answer, happenings=happenings)
+
+    async def assert_nothing_is_left(self, order_id: str) -> None:
+        """All stock is free, the customer has all money back, and the task is withdrawn."""
+        assert self.inventory.shelf("cars") == (100, 0)
+        signs = {"charge": 1, "refund": -1}
+        entries = await self.payments.entries(order_id)
+        assert sum(signs[entry.kind] * entry.amount_cents for entry in entries) == 0
+        task = await self.tasks.task(f"pick-{order_id}")
+        assert task is not None
+        assert task.status is TaskStatus.WITHDRAWN
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    database = Database(f"sqlite:///{tmp_path}/orders.db", FromModels(TABLES))
+    shop = Shop(database)
+    await shop.inventory.open()
+    yield shop
+    database.close()
+
+
+async def calls_of(shop: Shop, picking: Picking) -> list[str]:
+    """Name the activities that an order calls until its final status, in their order."""
+    run = await shop.accept("whole", picking)
+    whole = WorkflowRun(
+        order_processing_workflow, run, shop.carry_out, happenings=[APPROVED, ChildEnds(PICKED)]
+    )
+    assert (await whole.to_the_end())["status"] == "completed"
+    await shop.inventory.release("whole")
+    return [call.name for call in whole.calls][:-1]
+
+
+def endings(cancelled: list[str]) -> Iterator[dict[str, Step]]:
+    """Give every way in which a run that was started again may not complete."""
+    for step in FAILING:
+        yield {"failing": step}
+    for step in STEPS:
+        if step.activity in cancelled:
+            yield {"cancelled_at": step}
+
+
+@pytest.mark.parametrize("picking", SWITCHES)
+async def test_whatever_a_lost_run_did_is_undone(shop: Shop, picking: Picking) -> None:
+    """Wherever the first run was lost and however the second one fails or is cancelled.
+
+    Only a request for approval that was decided in the second run is not withdrawn as well.
+    """
+    whole = await calls_of(shop, picking)
+    reached: set[str] = set()
+    ended: set[str] = set()
+    case = 0
+    for after in range(2, len(whole) + 1):  # a run that has recorded nothing is not begun again
+        for ending in endings(whole):
+            case += 1
+            run = await shop.accept(f"o{case}", picking)
+            reached |= set(await shop.lose(run, after))
+            again = shop.again(run, **ending)
+
+            result = await again.to_the_end()
+
+            if result["status"] == "completed":
+                await shop.inventory.release(run.order_id)
+                continue
+            ended.add(result["status"])
+            called = [call.name for call in again.calls]
+            is_decided = any(call.input.get("status") == "approved" for call in again.calls)
+            expected = {action.activity for action in COMPENSATIONS}
+            if is_decided:
+                expected.remove(steps.WITHDRAW_APPROVAL.activity)
+            assert expected <= set(called), (after, ending)
+            assert all(called.count(name) == 1 for name in expected)
+            await shop.assert_nothing_is_left(run.order_id)
+    assert {step.activity for step in UNDONE if is_taken(step, picking)} <= reached
+    assert ended == {"failed", "cancelled"}
+
+
+def is_taken(step: Step, picking: Picking) -> bool:
+    """Whether an order takes this step with this setting."""
+    if step.switch is None:
+        return True
+    return picking == ("awaited" if step.is_child else "handed_over")
+
+
+@pytest.mark.parametrize("step", UNDONE, ids=lambda step: step.name)
+async def test_a_run_that_was_lost_by_an_earlier_version_goes_on_as_it_began(step: Step) -> None:
+    """Its input names no compensations, and its history has the refund alone besides its own."""
+
+    async def answer(name: str, _: Any) -> object:
+        if name == steps.RESERVE.activity:
+            raise ConnectionError("does not answer")
+        return {}
+
+    run = OrderRun(
+        order_id="o1",
+        run_id="run-1",
+        approval_threshold_cents=1,
+        approval_timeout_seconds=1,
+        retry_timeout_seconds=1,
+        begun_again=True,
+        picking="awaited",
+    )
+    old = WorkflowRun(order_processing_workflow, run, answer)
+
+    await old.to_the_end()
+
+    assert step.compensation is not None
+    is_known = step.compensation in (steps.RELEASE, steps.REFUND)
+    assert (step.compensation.activity in [call.name for call in old.calls]) is is_known
