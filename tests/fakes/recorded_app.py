@@ -43,9 +43,9 @@ class RecordedApp(DaprApp):
         """Record a topic's handler."""
         self.topics[topic] = handle
 
-    def on_dead_letters(self, topic: str, keep: Callable[[CloudEvent], Awaitable[None]]) -> None:
+    def on_dead_letters(self, topic: str, record: Callable[[CloudEvent], Awaitable[None]]) -> None:
         """Record a dead-letter topic's handler."""
-        self.dead_letters[topic] = keep
+        self.dead_letters[topic] = record
 
     async def invoke(self, name: str, body: str = "{}") -> dict[str, Any]:
         """Call a method with JSON, as the sidecar would for an allowed caller."""

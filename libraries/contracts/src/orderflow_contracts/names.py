@@ -46,12 +46,12 @@ _SINGULAR: Final = {
 
 
 def dead_letter_topic(topic: str) -> str:
-    """Name the topic to which a consumer's sidecar moves what could not be handled."""
+    """Return the topic to which a consumer's sidecar moves events that could not be handled."""
     return f"{topic}.dead"
 
 
 def event_type(topic: str) -> str:
-    """Name the CloudEvents type of a topic's events: the topic in singular words.
+    """Return the CloudEvents type of a topic's events: the topic in singular words.
 
     >>> event_type("approvals.decisions")
     'com.orderflow.approval.decision.v1'
@@ -61,7 +61,7 @@ def event_type(topic: str) -> str:
 
 
 def event_source(app_id: str) -> str:
-    """Name the CloudEvents source of what an application publishes."""
+    """Return the CloudEvents source of the events that an application publishes."""
     return f"/orderflow/{app_id}"
 
 

@@ -3,15 +3,13 @@
 Every case is generated from the declared steps, so a new step is covered as it is declared.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
-from fakes.schemas import FromModels
 from fakes.workflow_run import ChildEnds, Event, Happening, WorkflowRun, carried_out_by
 from orderflow_contracts.orders import OrderLine, OrderSubmitted
 from orderflow_contracts.tasks import TaskStatus
@@ -33,7 +31,6 @@ from orders.ordering.steps import (
 from orders.ordering.workflow import order_processing_workflow
 from orders.parts import Base
 from orders.payments.ledger import LedgerProvider
-from orders.tables import TABLES
 from orders.tasks.store import TaskStore
 
 APPROVED = Event("approval_decided", {"approved": True, "approver": "bob", "comment": ""})
@@ -134,12 +131,10 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    database = Database(f"sqlite:///{tmp_path}/orders.db", FromModels(TABLES))
+async def shop(database: Database) -> Shop:
     shop = Shop(database)
     await shop.inventory.open()
-    yield shop
-    database.close()
+    return shop
 
 
 async def calls_of(shop: Shop, picking: Picking) -> list[str]:
