@@ -66,7 +66,7 @@ class MemoryEngine:
         self,
         instance_id: str,
         *,
-        payloads: bool = True,  # noqa: ARG002 # they cost nothing here
+        payloads: bool = True,
     ) -> Instance | None:
         """Read the last run that was started under this id."""
         self._answer()
@@ -83,7 +83,7 @@ class MemoryEngine:
             runtime_status=status,
             created_at=now(),
             last_updated_at=now(),
-            input=payload.model_dump(mode="json"),
+            input=payload.model_dump(mode="json") if payloads else None,
         )
 
     async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
@@ -91,7 +91,8 @@ class MemoryEngine:
         self._answer()
         if instance_id not in self.runs and instance_id not in self.tasks:
             raise NoSuchInstance(instance_id)
-        self.raised.append((instance_id, event, payload))
+        if instance_id in self.active:  # a finished instance ignores it
+            self.raised.append((instance_id, event, payload))
 
     def _answer(self) -> None:
         if self.is_down:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from orderflow_contracts.names import LOCAL_PORTS
+from orderflow_contracts.names import SERVICES
 
 PREFIX: Final = "ORDERFLOW_"
 
@@ -26,9 +26,7 @@ FOR_SERVICES: Final = frozenset(
 
 FOR_CLIENTS: Final = frozenset(
     {
-        "ORDERFLOW_APPROVALS_URL",
-        "ORDERFLOW_INVENTORY_URL",
-        "ORDERFLOW_ORDERS_URL",
+        *(f"ORDERFLOW_{app_id.upper()}_URL" for app_id in SERVICES),
         "ORDERFLOW_SIDECAR_URL",
         "ORDERFLOW_TOKEN",
         "ORDERFLOW_TOKEN_FILE",
@@ -64,8 +62,8 @@ SHARED: Final = FOR_SERVICES | FOR_CLIENTS | FOR_TOOLS
 """All variables with the common prefix; every program accepts those of the others."""
 
 PORTS: Final = frozenset(
-    f"{app.upper()}_{port}_PORT"
-    for app in LOCAL_PORTS
+    f"{app_id.upper()}_{port}_PORT"
+    for app_id in SERVICES
     for port in ("HTTP", "GRPC", "DAPR_HTTP", "DAPR_GRPC", "DAPR_INTERNAL_GRPC", "DAPR_METRICS")
 )
 """The ports of the services and their sidecars on one machine."""

@@ -31,12 +31,20 @@ class EmptyRequest(BaseModel):
 
 
 def offer_methods(app: DaprApp, stock: StockService) -> None:
-    """Offer methods: only orders may change the ledger, and any application may read it."""
-    only_orders = {names.ORDERS}
-    app.on_method(names.RESERVE, ReserveRequest, _map_errors(stock.reserve), callers=only_orders)
-    app.on_method(names.COMMIT, CommitRequest, _map_errors(stock.commit), callers=only_orders)
-    app.on_method(names.RELEASE, ReleaseRequest, _map_errors(stock.release), callers=only_orders)
-    app.on_method(names.RESTOCK, RestockRequest, _map_errors(stock.restock), callers=only_orders)
+    """Offer the methods: only their declared callers may change the ledger; any may read it."""
+    callers = names.SERVICES[names.INVENTORY].methods
+    app.on_method(
+        names.RESERVE, ReserveRequest, _map_errors(stock.reserve), callers=callers[names.RESERVE]
+    )
+    app.on_method(
+        names.COMMIT, CommitRequest, _map_errors(stock.commit), callers=callers[names.COMMIT]
+    )
+    app.on_method(
+        names.RELEASE, ReleaseRequest, _map_errors(stock.release), callers=callers[names.RELEASE]
+    )
+    app.on_method(
+        names.RESTOCK, RestockRequest, _map_errors(stock.restock), callers=callers[names.RESTOCK]
+    )
 
     app.on_method(names.STOCK, EmptyRequest, _map_errors(_reader(stock)))
 

@@ -32,15 +32,10 @@ from orders.board.pages.stock_levels import Stocks
 from orders.board.pages.stock_pages import stock_router
 from orders.board.pulse import Pulse
 from orders.board.store import BoardStore
-from orders.ordering.actions import (
-    Action,
-    Step,
-)
+from orders.ordering.actions import Action, Step
 from orders.ordering.feed import StatusFeed
 from orders.ordering.service import Intake
-from orders.ordering.steps import (
-    ACTIONS,
-)
+from orders.ordering.steps import ACTIONS
 from orders.ordering.store import OrderStore
 from orders.payments.ledger import LedgerProvider
 from orders.tables import ACCESS

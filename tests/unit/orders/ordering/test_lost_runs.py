@@ -17,17 +17,10 @@ from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
 from orders.config import OrdersSettings, Picking
 from orders.ordering import steps
-from orders.ordering.actions import (
-    Step,
-)
+from orders.ordering.actions import Step
 from orders.ordering.build import Ordering, build
-from orders.ordering.messages import (
-    OrderRun,
-)
-from orders.ordering.steps import (
-    COMPENSATIONS,
-    STEPS,
-)
+from orders.ordering.messages import OrderRun
+from orders.ordering.steps import COMPENSATIONS, STEPS
 from orders.ordering.workflow import order_processing_workflow
 from orders.parts import Base
 from orders.payments.ledger import LedgerProvider

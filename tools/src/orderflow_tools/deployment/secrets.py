@@ -8,6 +8,8 @@ import yaml
 
 from orderflow_cli import accounts, passwords
 from orderflow_contracts.access import AccessFile, Role, new_token
+from orderflow_contracts.names import INVENTORY, INVENTORY_STORE
+from orderflow_tools.databases import WITH_TABLES
 from orderflow_tools.deployment.client import Client
 
 NAMESPACE: Final = "orderflow"
@@ -32,15 +34,15 @@ def redis() -> dict[str, str]:
 def postgres() -> dict[str, str]:
     """Return a password for each database role, and the database URLs that contain them."""
     # They are part of URLs, so none of their characters may have a meaning there.
-    passwords = {role: token_urlsafe(24) for role in ("orders", "approvals", "inventory")}
+    passwords = {role: token_urlsafe(24) for role in (*WITH_TABLES, INVENTORY)}
     tables = {
         f"{role}-url": f"postgresql+psycopg://{role}:{passwords[role]}@{_POSTGRES}/{role}"
-        for role in ("orders", "approvals")
+        for role in WITH_TABLES
     }
-    ledger = f"postgresql://inventory:{passwords['inventory']}@{_POSTGRES}/inventory"
+    ledger = f"postgresql://{INVENTORY}:{passwords[INVENTORY]}@{_POSTGRES}/{INVENTORY}"
     return {
         **tables,
-        "inventory-store": ledger,
+        INVENTORY_STORE: ledger,
         **{f"{role}-password": password for role, password in passwords.items()},
         "superuser-password": token_urlsafe(24),
     }
