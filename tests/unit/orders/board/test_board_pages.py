@@ -76,7 +76,7 @@ class Shelf(RoomInventory):
 
     async def restock(self, request: RestockRequest) -> Stock:
         self._fail()
-        return await self.room.restock(request)
+        return await self.service.restock(request)
 
 
 @pytest.fixture
@@ -717,7 +717,7 @@ async def test_pieces_with_an_unknown_outcome_are_sent_again_as_the_same(
     before, _ = shelf.shelf("cars")
 
     async def lose_the_answer(request: RestockRequest) -> Stock:
-        await shelf.room.restock(request)
+        await shelf.service.restock(request)
         raise Problem(503, "STORE_UNAVAILABLE", "away")
 
     with monkeypatch.context() as context:

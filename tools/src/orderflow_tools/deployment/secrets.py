@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import yaml
 
-from orderflow_cli import passwords, people
+from orderflow_cli import accounts, passwords
 from orderflow_contracts.access import AccessFile, Role, new_token
 from orderflow_contracts.names import INVENTORY, INVENTORY_STORE
 from orderflow_tools.databases import WITH_TABLES
@@ -57,11 +57,11 @@ SECRETS: Final[Mapping[str, Callable[[], dict[str, str]]]] = {
 
 def access() -> tuple[dict[str, str], dict[str, str]]:
     """Return a first user and a token: as the services' access file, and as people use them."""
-    password, token = passwords.made(), new_token()
-    file = people.with_user(
-        AccessFile(), NAME, (Role.APPROVER, Role.OPERATOR), passwords.hashed(password)
+    password, token = passwords.generate(), new_token()
+    file = accounts.with_user(
+        AccessFile(), NAME, (Role.APPROVER, Role.OPERATOR), passwords.hash_password(password)
     )
-    file = people.with_token(file, NAME, Role, token)
+    file = accounts.with_token(file, NAME, Role, token)
     used = {"name": NAME, "password": password, "token": token}
     return {ACCESS_KEY: file.model_dump_json(indent=2)}, used
 
