@@ -33,7 +33,7 @@ def test_a_request_counts_down_and_expires_on_the_open_page(
 
 def _expire(approver: Visitor, shop: Shop) -> None:
     approver.go(APPROVALS)
-    expect(approver.main).to_contain_text("Nothing waits for you.")
+    expect(approver.main).to_contain_text("No pending approvals.")
     approver.stay()
 
     order_id = shop.submit("cars", 4)
@@ -43,7 +43,7 @@ def _expire(approver: Visitor, shop: Shop) -> None:
     expect(left).to_have_text(re.compile(r"^([6-9]|1[012]) s$"))
     expect(left).to_have_class(re.compile("urgent"))
     expect(left).to_have_text(re.compile(r"^[1-5] s$"))
-    expect(card).to_contain_text("Its time was over before it was decided.")
+    expect(card).to_contain_text("Expired before a decision was made.")
     expect(card.get_by_role("button")).to_have_count(0)
     approver.assert_stayed()
     assert shop.wait_final(order_id)["reason"] == "approval_expired"

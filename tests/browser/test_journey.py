@@ -49,7 +49,7 @@ def test_a_large_order_goes_its_whole_way_on_the_pages(visitors: Visitors, shop:
     operator.page.get_by_role("button", name="Open the approval").click()
     operator.assert_signed_in(APPROVALS, OPERATOR)
     decision = operator.page.get_by_role("list", name="Decisions")
-    expect(decision).to_contain_text(f"{APPROVER} approved it")
+    expect(decision).to_contain_text(f"Approved by {APPROVER}")
     expect(decision).to_contain_text("For the new branch.")
 
 

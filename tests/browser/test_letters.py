@@ -1,4 +1,4 @@
-"""Dead letters, which somebody chooses from while the page goes on."""
+"""Dead letters, selected while the page refreshes itself."""
 
 import re
 
@@ -10,8 +10,8 @@ from orderflow_contracts.names import ORDERS
 from system.shop import Shop, new_id, wait_for
 
 
-def test_what_is_ticked_stays_ticked_and_is_sent_again(visitors: Visitors, shop: Shop) -> None:
-    """A page that is brought up to date keeps what was ticked, and that alone is sent again."""
+def test_the_selection_survives_a_refresh_and_is_resent(visitors: Visitors, shop: Shop) -> None:
+    """A page that refreshes itself keeps the selection, and only the selection is resent."""
     markers = [new_id("letter") for _ in range(2)]
     for marker in markers:
         shop.publish("orders.submitted", {"order_id": "not an id", "customer_id": marker})
@@ -29,11 +29,11 @@ def test_what_is_ticked_stays_ticked_and_is_sent_again(visitors: Visitors, shop:
     chosen.locator("summary").click()
 
     with operator.page.expect_response(re.compile("/board/dead-letters")):
-        pass  # the page is brought up to date by itself
+        pass  # the page refreshes itself
     expect(chosen.get_by_role("checkbox")).to_be_checked()
     expect(other.get_by_role("checkbox")).not_to_be_checked()
     expect(chosen.locator("pre")).to_contain_text(markers[0])
     operator.assert_stayed()
-    operator.page.get_by_role("button", name="Send the ticked again").click()
+    operator.page.get_by_role("button", name="Resend selected").click()
 
-    expect(operator.outcome).to_contain_text("1 letter was sent again.")
+    expect(operator.outcome).to_contain_text("1 dead letter was resent.")

@@ -66,7 +66,7 @@ def test_ten_tabs_of_the_inbox_are_live_and_take_forms(visitors: Visitors, shop:
     pages[1].locator("form.decision").get_by_role("button", name=re.compile("^Deny")).click()
 
     for page in (page for page in pages if page is not pages[1]):
-        expect(page.get_by_role("main")).to_contain_text(f"{MANAGER} denied it.")
+        expect(page.get_by_role("main")).to_contain_text(f"Denied by {MANAGER}.")
     assert _streams(pages) == 0
 
 

@@ -67,7 +67,7 @@ def test_wrong_passwords_are_slowed_down(visitors: Visitors) -> None:
     assert answer.value.status == 429
     assert 0 < int(answer.value.headers["retry-after"]) <= 60
     expect(visitor.page.get_by_role("alert")).to_have_text(
-        re.compile(r"^There were too many tries\. Wait \d+ seconds, then try again\.$")
+        re.compile(r"^Too many attempts\. Wait \d+ seconds, then try again\.$")
     )
 
 

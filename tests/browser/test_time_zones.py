@@ -47,7 +47,7 @@ def test_the_time_that_a_page_shows_finds_what_it_is_of(visitors: Visitors, shop
 
     reader.go(APPROVALS, "/inbox/decided")
     decided = reader.page.get_by_role("row").filter(has_text=order_id)
-    day = _read(decided.locator("[data-label=When] time")).date().isoformat()
+    day = _read(decided.locator("[data-label=Time] time")).date().isoformat()
     for label in ("From", "To"):
         reader.page.get_by_label(label, exact=True).fill(day)
     reader.page.get_by_role("button", name="Search").click()

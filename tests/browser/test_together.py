@@ -38,8 +38,8 @@ def test_the_second_of_two_is_told_who_was_first(visitors: Visitors, shop: Shop)
     second.main.get_by_role("button", name="Deny").click()
 
     refusal = second.page.get_by_role("alert")
-    expect(refusal).to_contain_text(f"Your denial of order {order_id} did not count.")
-    expect(refusal).to_contain_text(f"{APPROVER} approved it.")
+    expect(refusal).to_contain_text(f"Your denial of order {order_id} was not recorded.")
+    expect(refusal).to_contain_text(f"Approved by {APPROVER}.")
     assert shop.wait_final(order_id)["status"] == "completed"
     approval = shop.approval(order_id)
     assert approval is not None
@@ -59,7 +59,7 @@ def test_what_somebody_else_decides_changes_at_once(visitors: Visitors, shop: Sh
 
     expect(first.outcome).to_contain_text("You denied it.")
     card = second.card(order_id)
-    expect(card).to_contain_text(f"{APPROVER} denied it.")
+    expect(card).to_contain_text(f"Denied by {APPROVER}.")
     expect(card).to_contain_text("Not now.")
     expect(card.get_by_role("button")).to_have_count(0)
     first.assert_stayed()
@@ -79,7 +79,7 @@ def test_a_withdrawn_request_says_why(visitors: Visitors, shop: Shop) -> None:
 
     card = approver.card(order_id)
     expect(card).to_contain_text("withdrawn")
-    expect(card).to_contain_text(re.compile("no longer waits for approval: .*cancel"))
+    expect(card).to_contain_text(re.compile("Withdrawn: .*cancel"))
     expect(card.get_by_role("button")).to_have_count(0)
     approver.assert_stayed()
 
@@ -99,7 +99,7 @@ def test_what_is_being_typed_survives_what_happens_meanwhile(
     expect(approver.card(other)).to_be_visible()
     approver.page.keyboard.type("ght")
     shop.decide(other, approved=False)
-    expect(approver.card(other)).to_contain_text("mallory denied it.")
+    expect(approver.card(other)).to_contain_text("Denied by mallory.")
     approver.page.keyboard.type(", whole.")
 
     expect(comment).to_have_value("Half a thought, whole.")

@@ -8,7 +8,7 @@ import pytest
 
 from cluster.scripts import ASK, KNOCK
 from cluster.shop import VISITOR, ClusterShop
-from orderflow_cli.people import chosen_tokens, with_token, without_tokens
+from orderflow_cli.accounts import find_tokens, with_token, without_tokens
 from orderflow_contracts.access import Role, new_token
 from system.storefront import new_id, wait_for
 
@@ -137,7 +137,7 @@ def test_a_viewer_may_look_and_not_cancel(shop: ClusterShop) -> None:
         wait_for("the token to count", lambda: ask(shop, "GET", url, shown).status_code == 200, 120)
         refused = ask(shop, "POST", f"{url}/cancel", shown)
     finally:
-        shop.change_access(lambda file: without_tokens(file, chosen_tokens(file, "guest")))
+        shop.change_access(lambda file: without_tokens(file, find_tokens(file, "guest")))
 
     assert (refused.status_code, refused.json()["code"]) == (403, "NOT_ALLOWED")
     order = shop.order(order_id)

@@ -4,12 +4,12 @@ import pytest
 
 from cluster.pods import SIDECAR
 from cluster.shop import ClusterShop
+from orderflow_contracts.names import SERVICES
 from system.rush import Rush
 
 ORDERS = 30
 STORES = ("redis", "postgres")
 CONTROL_PLANE = ("placement", "scheduler")
-SERVICES = ("orders", "inventory", "approvals")
 
 
 @pytest.mark.parametrize("app", [*SERVICES, *STORES])

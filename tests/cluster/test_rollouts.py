@@ -6,10 +6,10 @@ import pytest
 
 from cluster.probing import Probing
 from cluster.shop import ClusterShop
+from orderflow_contracts.names import SERVICES
 from system.rush import Rush
 
 ORDERS = 30
-SERVICES = ("orders", "inventory", "approvals")
 DEPLOYMENTS = tuple(f"deployment/{app}" for app in SERVICES)
 
 
@@ -22,7 +22,7 @@ def two_of_each(shop: ClusterShop) -> Iterator[None]:
 
 
 def test_a_rolling_restart_loses_no_order(shop: ClusterShop) -> None:
-    """All three services are restarted under load, with one pod each."""
+    """All services are restarted under load, with one pod each."""
     rush = Rush(shop, ORDERS)
     rush.submit_half()
     restart(shop)
@@ -40,6 +40,7 @@ def test_replicas_share_the_work_and_answer_during_a_restart(shop: ClusterShop) 
         "inventory": "/stock",
         "approvals": "/approvals?status=pending",
     }
+    assert paths.keys() == SERVICES.keys()
     rush = Rush(shop, ORDERS)
     urls = [shop.url(app, path) for app, path in paths.items()]
     with Probing(urls, shop.credential) as people:

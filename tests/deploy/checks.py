@@ -11,6 +11,7 @@ CHECKS: Final[dict[str, Check]] = {
     **{
         check.__name__: check
         for check in (
+            pod_checks.deployments,
             pod_checks.hardening,
             pod_checks.resources,
             pod_checks.images,

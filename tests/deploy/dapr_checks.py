@@ -6,7 +6,6 @@ from typing import Final
 
 import yaml
 
-from deploy import code
 from deploy.documents import (
     NAMESPACE,
     Document,
@@ -23,11 +22,11 @@ from deploy.schemas import DAPR, DAPR_PINS, go_module
 from orderflow_contracts import names
 
 SCOPES: Final = {
-    names.PUBSUB: {app for app, topics in names.SUBSCRIPTIONS.items() if topics},
-    names.WORKFLOW_STORE: {names.ORDERS},
-    names.INVENTORY_STORE: {names.INVENTORY},
+    component: {app for app, each in names.SERVICES.items() if component in each.components}
+    for service in names.SERVICES.values()
+    for component in service.components
 }
-"""The applications that use a component, by its name."""
+"""The services that declare a component, by its name."""
 FOREVER: Final = -1
 """The number of retries that has no end."""
 
@@ -42,7 +41,7 @@ def annotations(documents: Documents) -> list[str]:
         expected = {
             "enabled": "true",
             "app-id": app_id,
-            "app-port": str(code.port(app_id, "grpc_port")),
+            "app-port": str(names.SERVICES[app_id].ports.grpc),
             "app-protocol": local["appProtocol"],
             "app-token-secret": token.get("valueFrom", {}).get("secretKeyRef", {}).get("name"),
             "enable-app-health-check": str(local["enableAppHealthCheck"]).lower(),
@@ -131,7 +130,7 @@ def resiliency(documents: Documents) -> list[str]:
                 findings.append(f"{title(each)}: no component {name}")
             used = [way.get("retry") for way in target.values()]
             findings += [f"{title(each)}: no policy {name}" for name in used if name not in retries]
-        if set(each.get("scopes", [])) != SCOPES[names.PUBSUB]:
+        if not SCOPES[names.PUBSUB] <= set(each.get("scopes", names.SERVICES)):
             findings.append(f"{title(each)}: its scopes are {each.get('scopes')}")
     targets = [
         each["spec"]["targets"]["components"].get(names.PUBSUB, {}).get("inbound")
@@ -167,19 +166,18 @@ def access(documents: Documents) -> list[str]:
 
 
 def _methods(app_id: str, control: Document) -> list[str]:
-    """Compare the access list of an application with the methods that its code offers."""
+    """Compare the access list of a service with its declaration."""
     allowed = {
         (policy["appId"], operation["name"].removeprefix("/"))
         for policy in control.get("policies", [])
         for operation in policy.get("operations", [])
         if operation["action"] == "allow"
     }
-    offered = code.registered(app_id).methods
-    findings = [f"offers no {method}" for _, method in sorted(allowed) if method not in offered]
-    for name, method in offered.items():
+    declared = names.SERVICES[app_id].methods
+    findings = [f"offers no {method}" for _, method in sorted(allowed) if method not in declared]
+    for name, wanted in declared.items():
         callers = {caller for caller, allowed_method in allowed if allowed_method == name}
-        wanted = callers if method.callers is None else set(method.callers)
-        if callers != wanted or not callers:
+        if callers != wanted:
             findings.append(f"{name} may be called by {sorted(callers)}")
     return findings
 
@@ -194,7 +192,7 @@ def workflows(documents: Documents) -> list[str]:
         for rule in each["spec"]["rules"]
         for caller in rule["callers"]
     }
-    if scopes == callers == {names.ORDERS}:
+    if scopes == callers == SCOPES[names.WORKFLOW_STORE]:
         return []
     return [f"workflows of {sorted(scopes)} are open to {sorted(callers)}"]
 
@@ -209,11 +207,15 @@ def backlog(documents: Documents) -> list[str]:
     findings = []
     for each in of_kind(documents, "ScaledObject"):
         app_id = each["spec"]["scaleTargetRef"]["name"]
+        queues = {(app_id, topic) for topic in names.SERVICES[app_id].scales_on}
         broker = named(documents, "Component", names.PUBSUB)["spec"]["type"]
-        for trigger in (t for t in each["spec"]["triggers"] if t["type"] != "cpu"):
+        triggers = [t for t in each["spec"]["triggers"] if t["type"] != "cpu"]
+        unmeasured = queues - {_queue(trigger) for trigger in triggers}
+        findings += [f"{title(each)}: does not scale on {topic}" for _, topic in unmeasured]
+        for trigger in triggers:
             if trigger["type"] != kinds[broker]:
                 findings.append(f"{title(each)}: {trigger['type']} for {broker}")
-            if _queue(trigger) not in {(app_id, t) for t in names.SUBSCRIPTIONS.get(app_id, ())}:
+            if _queue(trigger) not in queues:
                 findings.append(f"{title(each)}: no queue {_queue(trigger)}")
             reference = trigger["authenticationRef"]["name"]
             if reference not in names_of(documents, "TriggerAuthentication"):

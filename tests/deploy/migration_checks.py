@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from deploy import code
+import service_code
 from deploy.documents import Document, Documents, labels, of_kind, selects, services, title
 
 LONGEST_TTL_SECONDS: Final = 60
@@ -16,7 +16,7 @@ def migrations(documents: Documents) -> list[str]:
     for app_id, template, container in services(documents):
         url = f"{app_id.upper()}_DATABASE_URL"
         waiting = template["spec"].get("initContainers", [])
-        if url not in code.variables(app_id):
+        if url not in service_code.variables(app_id):
             continue
         job = jobs.pop(f"{app_id}-migration", None)
         if job is None:

@@ -16,18 +16,27 @@ from deploy.documents import (
     title,
     workloads,
 )
+from deploy.reference_checks import with_database
 from orderflow_contracts import names
 
 CLIENT: Final = {"orderflow-client": "true"}
 """The label of pods that are not part of this, and may reach people's HTTP."""
 
 INTERNAL_PORT: Final = 50002
-CALLS: Final = (
-    (names.ORDERS, names.INVENTORY),
-    (names.APPROVALS, names.ORDERS),
-    (names.ORDERS, names.ORDERS),
-)
-"""Whose sidecar calls whose; those of orders share the workflows."""
+CALLS: Final = {
+    (caller, app_id)
+    for app_id, service in names.SERVICES.items()
+    for callers in (
+        *service.methods.values(),
+        {app_id} if names.WORKFLOW_STORE in service.components else (),
+    )
+    for caller in callers
+}
+"""Whose sidecar calls whose; those of a service with workflows share them among themselves."""
+
+BROKER_PORTS: Final = {"pubsub.redis": 6380, "pubsub.kafka": 9093, "pubsub.rabbitmq": 5671}
+"""Where a broker outside the cluster listens with TLS."""
+POSTGRES_PORT: Final = 5432
 
 
 def selectors(documents: Documents) -> list[str]:
@@ -65,7 +74,7 @@ def ways(documents: Documents) -> list[str]:
     """Say which way that the system needs is closed, and which is open without need."""
     findings = []
     pods = {each["metadata"]["name"]: template for each, template in workloads(documents)}
-    for caller, called in CALLS:
+    for caller, called in sorted(CALLS):
         if not _open(documents, pods[caller], pods[called], INTERNAL_PORT):
             findings.append(f"the sidecar of {caller} does not reach that of {called}")
     for app_id, host, port in _stores(documents):
@@ -80,9 +89,35 @@ def ways(documents: Documents) -> list[str]:
             for other, source in pods.items()
             if _open(documents, source, template, people)
         ]
-    if "redis" in pods and _open(documents, pods[names.INVENTORY], pods["redis"], 6379):
-        findings.append("inventory reaches the broker, which it does not use")
-    return findings
+    return [*findings, *_stores_outside(documents, pods)]
+
+
+def _stores_outside(documents: Documents, pods: dict[str, Document]) -> Iterator[str]:
+    """Say who does not reach its store, or reaches the broker without using it."""
+    broker = BROKER_PORTS[named(documents, "Component", names.PUBSUB)["spec"]["type"]]
+    for app_id, service in names.SERVICES.items():
+        uses_broker = names.PUBSUB in service.components
+        reaches_broker = (
+            _open(documents, pods[app_id], pods["redis"], 6379)
+            if "redis" in pods
+            else _leaves(documents, pods[app_id], broker)
+        )
+        if reaches_broker and not uses_broker:
+            yield f"{app_id} reaches the broker, which it does not use"
+        if uses_broker and not reaches_broker:
+            yield f"{app_id} does not reach the broker"
+        needs_postgres = app_id in with_database(documents) and "postgres" not in pods
+        if needs_postgres and not _leaves(documents, pods[app_id], POSTGRES_PORT):
+            yield f"{app_id} does not reach PostgreSQL"
+
+
+def _leaves(documents: Documents, source: Document, port: int) -> bool:
+    """Say whether a pod reaches this port of an address outside the cluster."""
+    return any(
+        any("ipBlock" in peer for peer in rule.get("to", []))
+        and any(each["port"] == port for each in rule["ports"])
+        for rule in _rules(documents, "egress", labels(source))
+    )
 
 
 def _stores(documents: Documents) -> Iterator[tuple[str, str, int]]:
@@ -94,7 +129,7 @@ def _stores(documents: Documents) -> Iterator[tuple[str, str, int]]:
             yield from ((app_id, host, int(port)) for app_id in component["scopes"])
     if "postgres" in inside:
         port = named(documents, "Service", "postgres")["spec"]["ports"][0]["port"]
-        yield from ((app_id, "postgres", port) for app_id, _, _ in services(documents))
+        yield from ((app_id, "postgres", port) for app_id in with_database(documents))
         yield from ((job, "postgres", port) for job in sorted(names_of(documents, "Job")))
 
 

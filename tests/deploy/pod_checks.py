@@ -2,17 +2,19 @@
 
 from typing import Final
 
-from deploy import code
+import service_code
 from deploy.documents import (
     LASTING,
     Document,
     Documents,
     access_volume,
     containers,
+    names_of,
     services,
     title,
     workloads,
 )
+from orderflow_contracts.names import SERVICES
 
 NO_IDENTITY: Final = "mounts a token for Kubernetes"
 PROBES: Final = {
@@ -21,6 +23,16 @@ PROBES: Final = {
     "readinessProbe": "/readyz",
 }
 """What Kubernetes asks every container, and at which path it asks the services."""
+
+
+def deployments(documents: Documents) -> list[str]:
+    """Say which services are not deployed, and what is deployed that nobody declared."""
+    found = names_of(documents, "Deployment")
+    missing, unknown = SERVICES.keys() - found, found - SERVICES.keys()
+    return [
+        *(f"{name} is not deployed" for name in sorted(missing)),
+        *(f"{name} is not declared" for name in sorted(unknown)),
+    ]
 
 
 def hardening(documents: Documents) -> list[str]:
@@ -103,7 +115,7 @@ def probes(documents: Documents) -> list[str]:
     for app_id, _, container in services(documents):
         for name, path in PROBES.items():
             asked = container.get(name, {}).get("httpGet", {})
-            if asked.get("path") != path or path not in code.health_paths():
+            if asked.get("path") != path or path not in service_code.health_paths():
                 findings.append(f"{app_id}: {name} asks for {asked.get('path')}")
             if asked.get("port") not in {port["name"] for port in container["ports"]}:
                 findings.append(f"{app_id}: {name} asks at the port {asked.get('port')}")
@@ -118,7 +130,7 @@ def stopping(documents: Documents) -> list[str]:
         pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
         block = int(annotations["dapr.io/block-shutdown-duration"].removesuffix("s"))
         graceful = int(annotations["dapr.io/graceful-shutdown-seconds"])
-        if block < pause + code.STOP_SECONDS:
+        if block < pause + service_code.STOP_SECONDS:
             findings.append(f"{app_id}: its sidecar leaves before the work is done")
         if template["spec"]["terminationGracePeriodSeconds"] < block + graceful:
             findings.append(f"{app_id}: is killed before its sidecar has stopped")
@@ -129,10 +141,15 @@ def environment(documents: Documents) -> list[str]:
     """Say which variables no service reads, and which ones are missing in the cluster."""
     findings = []
     for app_id, _, container in services(documents):
-        known, given = code.variables(app_id), {each["name"]: each for each in container["env"]}
+        known, given = (
+            service_code.variables(app_id),
+            {each["name"]: each for each in container["env"]},
+        )
         prefix = f"{app_id.upper()}_"
         findings += [f"{app_id}: nothing reads {name}" for name in sorted(given.keys() - known)]
-        findings += [f"{app_id}: {name} is Dapr's" for name in sorted(given.keys() & code.INJECTED)]
+        findings += [
+            f"{app_id}: {name} is Dapr's" for name in sorted(given.keys() & service_code.INJECTED)
+        ]
         secret = {"APP_API_TOKEN"} | (known & {f"{prefix}DATABASE_URL"})
         needed = {*secret, f"{prefix}HTTP_HOST"}
         findings += [f"{app_id}: {name} is missing" for name in sorted(needed - given.keys())]

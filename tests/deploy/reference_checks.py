@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from deploy import code
 from deploy.documents import (
     NAMESPACE,
     Document,
@@ -21,9 +20,12 @@ from deploy.documents import (
     workloads,
 )
 from deploy.rendering import DEPLOY
+from orderflow_contracts.names import SERVICES
 
 README: Final = DEPLOY / "README.md"
 CLUSTER_WIDE: Final = ("Namespace",)
+PASSWORDS: Final = "passwords"
+"""The volume with a password for the database of each service that has one."""
 
 
 def namespaces(documents: Documents) -> list[str]:
@@ -77,9 +79,7 @@ def service_targets(documents: Documents) -> list[str]:
                 if target is None or target["containerPort"] != port["port"]:
                     findings.append(f"{title(service)}: port {port['port']} leads nowhere")
     for app_id, _, container in services(documents):
-        if [each["containerPort"] for each in container["ports"]] != [
-            code.port(app_id, "http_port")
-        ]:
+        if [each["containerPort"] for each in container["ports"]] != [SERVICES[app_id].ports.http]:
             findings.append(f"{app_id}: its ports are not those that it listens on")
     return findings
 
@@ -103,10 +103,11 @@ def budgets(documents: Documents) -> list[str]:
 
 
 def scaling(documents: Documents) -> list[str]:
-    """Say which autoscalers scale nothing, or the same as another, or what has a fixed number."""
+    """Say which autoscalers are missing, scale nothing, or scale what something else scales."""
     findings, scaled = [], set()
+    scalers = of_kind(documents, "HorizontalPodAutoscaler", "ScaledObject")
     deployments = {each["metadata"]["name"]: each for each in of_kind(documents, "Deployment")}
-    for each in of_kind(documents, "HorizontalPodAutoscaler", "ScaledObject"):
+    for each in scalers:
         target = each["spec"]["scaleTargetRef"]["name"]
         if target not in deployments:
             findings.append(f"{title(each)}: no deployment {target}")
@@ -120,6 +121,8 @@ def scaling(documents: Documents) -> list[str]:
         findings += [
             f"{title(each)}: no container {name}" for name in _measured(each) if name not in names
         ]
+    if scalers:
+        findings += [f"{name} is not scaled" for name in sorted(SERVICES.keys() - scaled)]
     return findings
 
 
@@ -140,7 +143,26 @@ def secrets_used(documents: Documents) -> set[tuple[str, str]]:
         found.add((str(access.get("secretName")), access_file(container).name))
         token = template["metadata"]["annotations"].get("dapr.io/app-token-secret")
         found.add((str(token), "token"))
+    for _, template in workloads(documents):
+        for volume in template["spec"].get("volumes", []):
+            if volume["name"] == PASSWORDS:
+                secret = volume["secret"]["secretName"]
+                found |= {(secret, f"{app_id}-password") for app_id in with_database(documents)}
     return found
+
+
+def with_database(documents: Documents) -> set[str]:
+    """Return the services that need a database: for tables, or for a state store of their own."""
+    stores = {
+        each["metadata"]["name"]
+        for each in of_kind(documents, "Component")
+        if each["spec"]["type"] == "state.postgresql"
+    }
+    return {
+        app_id
+        for app_id, service in SERVICES.items()
+        if service.has_tables or stores & service.components
+    }
 
 
 def _secrets(value: object, key: str = "") -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ import yaml
 
 from deploy.documents import Document, named, settings_of
 from deploy.rendering import LOCAL, ROOT, render
+from orderflow_contracts.names import SERVICES
 
 PLACE = {"redisHost", "redisPassword"}
 """Settings that say where something is, and how to get in: these are each environment's own."""
@@ -49,5 +50,5 @@ def test_workflows_are_remembered_for_as_long() -> None:
 
 def test_sidecars_find_each_other_by_kubernetes() -> None:
     """The local run's names are in a file, which no other pod could read."""
-    for name in ("orders", "inventory", "approvals"):
+    for name in SERVICES:
         assert "nameResolution" not in named(render(LOCAL), "Configuration", name)["spec"]

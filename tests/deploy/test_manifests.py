@@ -1,10 +1,11 @@
 import pytest
 
-from deploy import code
 from deploy.checks import CHECKS
+from deploy.documents import of_kind
 from deploy.reference_checks import secrets_documented, secrets_used
-from deploy.rendering import VARIANTS, Variant, render, render_text
-from orderflow_contracts import names
+from deploy.rendering import LOCAL, ROOT, VARIANTS, Variant, render, render_text
+from orderflow_contracts.names import SERVICES
+from orderflow_tools import scaled_objects
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
@@ -26,13 +27,22 @@ def test_no_secret_is_in_the_manifests(variant: Variant) -> None:
     assert "kind: Secret\n" not in render_text(variant)
 
 
-@pytest.mark.parametrize("app_id", [names.ORDERS, names.INVENTORY, names.APPROVALS])
-def test_every_subscription_has_a_dead_letter_topic(app_id: str) -> None:
-    """The subscriptions are in the code, each with its dead letters, and the manifests add none."""
-    found = code.registered(app_id).subscriptions
-    for topic in names.SUBSCRIPTIONS[app_id]:
-        assert found[topic] == names.dead_letter_topic(topic)
-    dead = {names.dead_letter_topic(topic) for topic in names.SUBSCRIPTIONS[app_id]}
-    assert found.keys() <= dead | set(names.SUBSCRIPTIONS[app_id])
-    for variant in VARIANTS:
-        assert "kind: Subscription\n" not in render_text(variant)
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_no_subscription_is_in_the_manifests(variant: Variant) -> None:
+    """Subscriptions are in the code; one in the manifests would be ignored."""
+    assert "kind: Subscription\n" not in render_text(variant)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_production_scales_every_service(variant: Variant) -> None:
+    """Outside the local overlay each service has one autoscaler, and no other has one."""
+    scalers = of_kind(render(variant), "HorizontalPodAutoscaler", "ScaledObject")
+    targets = sorted(each["spec"]["scaleTargetRef"]["name"] for each in scalers)
+    assert targets == ([] if variant == LOCAL else sorted(SERVICES))
+
+
+@pytest.mark.parametrize(("name", "broker"), scaled_objects.BROKERS.items())
+def test_the_autoscalers_by_backlog_are_current(name: str, broker: scaled_objects.Broker) -> None:
+    """After a change of a declaration, `make scaled-objects` has been run."""
+    path = ROOT / scaled_objects.FOLDER / name / "scaled-objects.yaml"
+    assert path.read_text() == scaled_objects.text_for(broker)

@@ -82,6 +82,12 @@ MISTAKES = {
     "a field of KEDA misspelt": Mistake(
         "schemas", put("ScaledObject", "orders", "spec/maxReplicas", 4), "maxReplicas", WITH_KEDA
     ),
+    "a service that is not deployed": Mistake(
+        "deployments", remove("Deployment", "approvals"), "approvals is not deployed"
+    ),
+    "a deployment that nobody declared": Mistake(
+        "deployments", put("Deployment", "orders", "metadata/name", "order"), "not declared"
+    ),
     "no migration": Mistake("migrations", remove("Job", "orders-migration"), "nothing migrates"),
     "a service that does not wait": Mistake(
         "migrations", drop("Deployment", "approvals", f"{POD}/initContainers/0"), "does not wait"
@@ -327,6 +333,12 @@ MISTAKES = {
         "scaled twice",
         WITH_KEDA,
     ),
+    "a service that is not scaled": Mistake(
+        "scaling", remove("HorizontalPodAutoscaler", "inventory"), "inventory is not", PRODUCTION
+    ),
+    "a service that KEDA does not scale": Mistake(
+        "scaling", remove("ScaledObject", "approvals"), "approvals is not scaled", WITH_KEDA
+    ),
     "a fixed number of replicas": Mistake(
         "scaling", put("Deployment", "orders", "spec/replicas", 3), "fixed number", PRODUCTION
     ),
@@ -441,6 +453,12 @@ MISTAKES = {
         "no queue",
         WITH_KEDA,
     ),
+    "a queue that is not measured": Mistake(
+        "backlog",
+        drop("ScaledObject", "orders", "spec/triggers/1"),
+        "does not scale on orders.submitted",
+        WITH_KEDA,
+    ),
     "another broker's queue": Mistake(
         "backlog",
         put("Component", "pubsub", "spec/type", "pubsub.kafka"),
@@ -471,6 +489,30 @@ MISTAKES = {
     ),
     "a store that is closed": Mistake(
         "ways", remove("NetworkPolicy", "redis"), "orders does not reach redis"
+    ),
+    "a broker elsewhere that is out of reach": Mistake(
+        "ways",
+        remove("NetworkPolicy", "to-broker"),
+        "approvals does not reach the broker",
+        PRODUCTION,
+    ),
+    "a broker elsewhere that is open to all": Mistake(
+        "ways",
+        put("NetworkPolicy", "to-broker", "spec/podSelector", {}),
+        "inventory reaches the broker",
+        PRODUCTION,
+    ),
+    "a database elsewhere that is out of reach": Mistake(
+        "ways",
+        remove("NetworkPolicy", "to-postgres"),
+        "inventory does not reach PostgreSQL",
+        PRODUCTION,
+    ),
+    "a service without its label for the broker": Mistake(
+        "ways",
+        drop("Deployment", "approvals", "spec/template/metadata/labels/orderflow-broker"),
+        "approvals does not reach the broker",
+        PRODUCTION,
     ),
     "people kept out": Mistake("ways", remove("NetworkPolicy", "clients"), "people do not reach"),
     "a way round the sidecar": Mistake(

@@ -1,4 +1,4 @@
-"""The site of approvals, with people who sign in on it."""
+"""The website of approvals, with people who sign in."""
 
 import re
 from collections.abc import AsyncIterator
@@ -11,12 +11,12 @@ import httpx
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 
-from approvals.api import approval_router, http_app
-from approvals.feed import ChangeFeed
-from approvals.inbox import Inbox
-from approvals.pages import AUDIT_PATH, Desk, approvals_site, page_router
-from approvals.past import Past
-from approvals.store import SqlApprovalStore
+from approvals.decisions.api import approval_router, http_app
+from approvals.decisions.feed import ChangeFeed
+from approvals.decisions.service import ApprovalService
+from approvals.decisions.store import SqlApprovalStore
+from approvals.history.store import DecisionHistory
+from approvals.pages import AUDIT_PATH, ApprovalPages, approvals_site, page_router
 from approvals.tables import ACCESS
 from fakes.access import settings
 from orderflow_contracts.access import AccessFile, Role, User
@@ -26,7 +26,7 @@ from orderflow_hosting.access import Access, Audit, reads
 from orderflow_hosting.database import Database
 from orderflow_hosting.web.audit_pages import audit_pages
 
-PASSWORD = "correct horse battery staple"  # noqa: S105 # of nobody outside these tests
+PASSWORD = "correct horse battery staple"  # noqa: S105 # used only in these tests
 ROLES = {
     "ada": (Role.APPROVER,),
     "bob": (Role.APPROVER,),
@@ -37,7 +37,7 @@ BOARD = "http://board.example"
 
 
 class Clock:
-    """A clock that stands still until it is set."""
+    """A clock that stands still until it is advanced."""
 
     def __init__(self, time: datetime) -> None:
         self.time = time
@@ -45,32 +45,32 @@ class Clock:
     def __call__(self) -> datetime:
         return self.time
 
-    def pass_by(self, **time: float) -> None:
+    def advance(self, **time: float) -> None:
         self.time += timedelta(**time)
 
 
-class NoCarrier:
-    """Hands nothing over."""
+class NullSender:
+    """Delivers nothing."""
 
-    def offer(self, order_id: str) -> None:
+    def send(self, order_id: str) -> None:
         del order_id
 
 
 class Person:
-    """Somebody with a browser that has no script."""
+    """A user whose browser runs no scripts."""
 
     def __init__(self, name: str, client: httpx.AsyncClient) -> None:
         self.name = name
         self.client = client
 
-    async def look(self, path: str, status: int = 200, **headers: str) -> str:
+    async def get(self, path: str, status: int = 200, **headers: str) -> str:
         answer = await self.client.get(path, headers=headers)
         assert answer.status_code == status, answer.text
         return answer.text
 
     async def send(self, path: str, headers: Any = None, **fields: Any) -> httpx.Response:
-        """Send a form as the pages have it."""
-        csrf = re.search(r'name="csrf" value="([^"]+)"', await self.look("/inbox/decided"))
+        """Submit a form with the session's CSRF token."""
+        csrf = re.search(r'name="csrf" value="([^"]+)"', await self.get("/inbox/decided"))
         assert csrf is not None
         return await self.client.post(path, data={"csrf": csrf[1], **fields}, headers=headers)
 
@@ -80,7 +80,7 @@ class Person:
 
 
 class ApprovalSite:
-    """The whole application but for its sidecar, on real tables, with a clock to be set."""
+    """The application on real tables, without a sidecar and with a settable clock."""
 
     def __init__(
         self,
@@ -92,15 +92,17 @@ class ApprovalSite:
     ) -> None:
         self.clock = clock
         store = SqlApprovalStore(database)
-        self.inbox = Inbox(store, NoCarrier(), clock)
+        self.service = ApprovalService(store, NullSender(), clock)
         self.feed = ChangeFeed(store, clock)
         self.access = Access(settings(_access_file(folder)), "approvals", database, ACCESS)
         site = approvals_site(board)
-        desk = Desk(store, Past(database), site, confirm_from_cents, board, clock)
+        pages = ApprovalPages(
+            store, DecisionHistory(database), site, confirm_from_cents, board, clock
+        )
         self.app: FastAPI = http_app(
-            approval_router(self.inbox),
+            approval_router(self.service),
             self.access.sign_in_router(site.page),
-            page_router(desk, self.inbox, self.feed, self.access),
+            page_router(pages, self.service, self.feed, self.access),
             audit_pages(site, Audit(database, ACCESS), AUDIT_PATH),
         )
         self.access.install(self.app)
@@ -120,7 +122,7 @@ class ApprovalSite:
             headers={"Accept": "text/html"},
         )
 
-    async def ask(self, order_id: str, minutes: float = 600, **more: Any) -> None:
+    async def add_request(self, order_id: str, minutes: float = 600, **more: Any) -> None:
         request: dict[str, Any] = {
             "order_id": order_id,
             "customer_id": "carol",
@@ -129,14 +131,14 @@ class ApprovalSite:
             "expires_at": self.clock() + timedelta(minutes=minutes),
             **more,
         }
-        await self.inbox.ask(ApprovalRequested.model_validate(request))
+        await self.service.add_request(ApprovalRequested.model_validate(request))
 
     async def decide(self, order_id: str, approver: str, comment: str = "", **more: bool) -> None:
         decision = {"approved": True, "approver": approver, "comment": comment, **more}
-        await self.inbox.decide_known(order_id, Decision.model_validate(decision))
+        await self.service.decide_existing(order_id, Decision.model_validate(decision))
 
     async def withdraw(self, order_id: str, reason: str) -> None:
-        await self.inbox.withdraw(ApprovalWithdrawn(order_id=order_id, reason=reason))
+        await self.service.withdraw(ApprovalWithdrawn(order_id=order_id, reason=reason))
 
 
 def _access_file(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""A run of a command, as a test starts it and sees it end."""
+"""The interface by which tests run the command and see its outcome."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,11 +14,11 @@ class Outcome:
 
     @property
     def lines(self) -> list[str]:
-        """What it printed."""
+        """The lines on standard output."""
         return self.out.splitlines()
 
 
 class Run(Protocol):
-    """Runs the command with arguments and what is typed."""
+    """Runs the command with arguments and typed input."""
 
     def __call__(self, *arguments: str, typed: str = "") -> Outcome: ...

@@ -1,6 +1,7 @@
 """The workflow engine in memory, as an operator sees it."""
 
 import asyncio
+import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -75,50 +76,56 @@ class ManagedMemoryEngine:
         self,
         instance_id: str,
         *,
-        payloads: bool = True,  # noqa: ARG002 # they cost nothing here
+        payloads: bool = True,
     ) -> Instance | None:
         self._answer()
-        return self.instances.get(instance_id)
+        instance = self.instances.get(instance_id)
+        if instance is None or payloads:
+            return instance
+        return instance.model_copy(update={"input": None, "output": None})
 
     async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
-        self._get(instance_id)
-        self.raised.append((instance_id, event, payload))
+        if not self._get(instance_id).runtime_status.is_finished:
+            self.raised.append((instance_id, event, payload))
 
     async def pause(self, instance_id: str) -> None:
-        await self.become(instance_id, RuntimeStatus.SUSPENDED)
+        await self._move(instance_id, RuntimeStatus.SUSPENDED)
 
     async def resume(self, instance_id: str) -> None:
-        await self.become(instance_id, RuntimeStatus.RUNNING)
+        await self._move(instance_id, RuntimeStatus.RUNNING)
 
     async def terminate(self, instance_id: str, output: Any = None) -> None:
-        await self.become(instance_id, RuntimeStatus.TERMINATED, output=output)
+        await self._move(instance_id, RuntimeStatus.TERMINATED, output=output)
 
     async def purge(self, instance_id: str) -> None:
         if instance_id in self.loses_before_purge:
             raise NoSuchInstance(instance_id)
-        self._get(instance_id)
+        if not self._get(instance_id).runtime_status.is_finished:
+            raise EngineUnavailable("orchestration has not yet completed")
         del self.instances[instance_id]
         self.purged.append(instance_id)
 
     async def rerun(
         self, instance_id: str, event_id: int, new_instance_id: str | None, payload: Any = KEPT
     ) -> str:
-        self._get(instance_id)
+        self._answer()
+        instance = self.instances.get(instance_id)
+        if instance is None or not instance.runtime_status.is_finished:
+            raise CannotRerun(f"{instance_id} has not finished")
         events = self.histories.get(instance_id, [])
         if not any(event.event_id == event_id and event.is_rerunnable for event in events):
             raise CannotRerun(f"there is no task {event_id} to run again from")
-        assert new_instance_id is not None
-        present = self.instances.get(new_instance_id)
-        if present is not None:
-            raise AlreadyRunning(new_instance_id)
+        new = new_instance_id or uuid.uuid4().hex
+        if new in self.instances:
+            raise AlreadyRunning(new)
         self.reruns.append((instance_id, event_id, new_instance_id, payload))
-        self.put(new_instance_id)
-        return new_instance_id
+        self.put(new, name=instance.name)
+        return new
 
     async def finished(self, instance_id: str) -> Instance | None:
         self.waiting.set()
         async with self._changed:
-            await self._changed.wait_for(lambda: self._get(instance_id).runtime_status.is_finished)
+            await self._changed.wait_for(lambda: self._is_finished(instance_id))
         return self.instances[instance_id]
 
     async def ids(self, limit: int, token: str | None) -> tuple[list[str], str | None]:
@@ -129,8 +136,13 @@ class ManagedMemoryEngine:
         return ids[start:end], str(end) if end < len(ids) else None
 
     async def history(self, instance_id: str) -> list[HistoryEvent]:
-        self._get(instance_id)
-        return self.histories.get(instance_id, [])
+        instance = self._get(instance_id)
+        return self.histories.get(instance_id) or _history_of(instance)
+
+    async def _move(self, instance_id: str, status: RuntimeStatus, output: Any = None) -> None:
+        """Do what was asked of an active instance; a finished one ignores it."""
+        if not self._get(instance_id).runtime_status.is_finished:
+            await self.become(instance_id, status, output)
 
     async def become(self, instance_id: str, status: RuntimeStatus, output: Any = None) -> None:
         """Bring an instance into another state, and wake who waits for its end."""
@@ -141,6 +153,11 @@ class ManagedMemoryEngine:
             )
             self._changed.notify_all()
 
+    def _is_finished(self, instance_id: str) -> bool:
+        self._answer()
+        instance = self.instances.get(instance_id)
+        return instance is not None and instance.runtime_status.is_finished
+
     def _get(self, instance_id: str) -> Instance:
         self._answer()
         if instance_id not in self.instances:
@@ -150,3 +167,24 @@ class ManagedMemoryEngine:
     def _answer(self) -> None:
         if self.is_down:
             raise EngineUnavailable("the engine is down")
+
+
+def _history_of(instance: Instance) -> list[HistoryEvent]:
+    """Return the least that the history of an instance holds."""
+    history = [
+        HistoryEvent(
+            event_id=None, at=instance.created_at, type="workflow_started", name=instance.name
+        )
+    ]
+    if instance.runtime_status.is_finished:
+        age = instance.last_updated_at - instance.created_at
+        history.append(
+            HistoryEvent(
+                event_id=None,
+                at=instance.last_updated_at,
+                type="workflow_completed",
+                duration_seconds=age.total_seconds(),
+                output=instance.output,
+            )
+        )
+    return history

@@ -1,4 +1,4 @@
-"""A store of versioned keys in memory, which can be made to fail in every way that real ones do."""
+"""An in-memory store of versioned keys that can fail in all the ways of a real one."""
 
 import asyncio
 from collections import Counter, deque
@@ -6,99 +6,99 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
 
 from inventory.domain import Item, Reservation, ReservationState
-from inventory.store import StoreUnavailable, VersionConflict, Versioned
+from inventory.ports import StoreUnavailable, VersionConflict, Versioned
 
 
-class Trouble(Enum):
-    """What goes wrong with one read or write."""
+class Failure(Enum):
+    """A failure of one read or write."""
 
     NONE = auto()
     UNAVAILABLE = auto()
     CONFLICT = auto()
     LOST_ANSWER = auto()
-    BROKEN_OFF = auto()
+    INCOMPLETE = auto()
 
 
 class MemoryStore:
-    """Implements inventory's `Store`; reads and writes take turns with other tasks."""
+    """Implements inventory's `Store`; reads and writes yield to other tasks."""
 
     def __init__(self) -> None:
         self.values: dict[str, tuple[bytes, int]] = {}
         self.transactions: list[frozenset[str]] = []
         self.reads: list[tuple[str, ...]] = []
-        self.trouble_reading: deque[Trouble] = deque()
-        self.trouble_writing: deque[Trouble] = deque()
+        self.read_failures: deque[Failure] = deque()
+        self.write_failures: deque[Failure] = deque()
         self.before_write: Callable[[], None] = lambda: None
         self.after_write: Callable[[], None] = lambda: None
 
     async def read(self, keys: Iterable[str]) -> dict[str, Versioned]:
         """Read keys, each with its version."""
-        asked = tuple(keys)
-        self.reads.append(asked)
+        requested = tuple(keys)
+        self.reads.append(requested)
         await asyncio.sleep(0)
-        trouble = self.trouble_reading.popleft() if self.trouble_reading else Trouble.NONE
-        if trouble is Trouble.BROKEN_OFF:
-            return {key: Versioned(None, None) for key in asked}
-        if trouble is not Trouble.NONE:
+        failure = self.read_failures.popleft() if self.read_failures else Failure.NONE
+        if failure is Failure.INCOMPLETE:
+            return {key: Versioned(None, None) for key in requested}
+        if failure is not Failure.NONE:
             raise StoreUnavailable("the store does not answer")
-        return {key: self._entry(key) for key in asked}
+        return {key: self._entry(key) for key in requested}
 
     async def confirm_absent(self, keys: Iterable[str]) -> None:
-        """Tell keys that a reading has left out from those that are absent."""
+        """Raise if a key exists that an incomplete read made look absent."""
         await asyncio.sleep(0)
         if any(key in self.values for key in keys):
-            raise StoreUnavailable("the reading was not whole")
+            raise StoreUnavailable("the read was incomplete")
 
     async def write(self, changes: Mapping[str, Versioned]) -> None:
         """Write all keys or none."""
         await asyncio.sleep(0)
-        trouble = self.trouble_writing.popleft() if self.trouble_writing else Trouble.NONE
-        if trouble is Trouble.UNAVAILABLE:
+        failure = self.write_failures.popleft() if self.write_failures else Failure.NONE
+        if failure is Failure.UNAVAILABLE:
             raise StoreUnavailable("the store does not answer")
         self.before_write()
         stale = [key for key, change in changes.items() if self._version(key) != change.version]
-        if stale or trouble is Trouble.CONFLICT:
-            raise VersionConflict(f"changed meanwhile: {stale}")
+        if stale or failure is Failure.CONFLICT:
+            raise VersionConflict(f"changed in the meantime: {stale}")
         for key, change in changes.items():
             self.put(key, change.value or b"")
         self.transactions.append(frozenset(changes))
         self.after_write()
-        if trouble is Trouble.LOST_ANSWER:
-            raise VersionConflict("the answer got lost")
+        if failure is Failure.LOST_ANSWER:
+            raise VersionConflict("the answer was lost")
 
     async def check(self) -> None:
-        """Fail while writing fails."""
-        if self.trouble_writing:
+        """Fail while writes are set to fail."""
+        if self.write_failures:
             raise StoreUnavailable("the store does not answer")
 
     def put(self, key: str, value: bytes) -> None:
-        """Change a key, as another replica does."""
+        """Change a key, as another replica would."""
         self.values[key] = (value, int(self._version(key) or 0) + 1)
 
     def items(self) -> dict[str, Item]:
-        """Read all items that are kept."""
+        """Return all items."""
         stored = (value for key, (value, _) in self.values.items() if key.startswith("item:"))
         return {item.name: item for item in map(Item.model_validate_json, stored)}
 
     def reservations(self) -> dict[str, Reservation]:
-        """Read all reservations, by order."""
+        """Return all reservations by order ID."""
         return {
             key.removeprefix("order:"): Reservation.model_validate_json(value)
             for key, (value, _) in self.values.items()
             if key.startswith("order:")
         }
 
-    def pieces(self, state: ReservationState) -> Counter[str]:
-        """Count the pieces, by item, of all reservations in this state."""
-        pieces: Counter[str] = Counter()
+    def quantities(self, state: ReservationState) -> Counter[str]:
+        """Return the reserved quantity per item of all reservations in a state."""
+        quantities: Counter[str] = Counter()
         for reservation in self.reservations().values():
             if reservation.state is state:
-                pieces.update({line.item: line.quantity for line in reservation.lines})
-        return pieces
+                quantities.update({line.item: line.quantity for line in reservation.lines})
+        return quantities
 
     def audit(self) -> None:
-        """Raise unless every item has just so many pieces set aside as its orders reserved."""
-        reserved = self.pieces(ReservationState.RESERVED)
+        """Raise unless each item's reserved quantity equals the sum of its reservations."""
+        reserved = self.quantities(ReservationState.RESERVED)
         for name, item in self.items().items():
             assert 0 <= item.reserved <= item.on_hand, item
             assert item.reserved == reserved[name], (item, reserved[name])

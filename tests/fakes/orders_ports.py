@@ -6,7 +6,7 @@ from typing import Any
 
 from fakes.memory_store import MemoryStore
 from inventory.config import OPENING_STOCK
-from inventory.stock import StockRoom
+from inventory.service import StockService
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
 from orderflow_contracts.batches import BatchStatusChanged
 from orderflow_contracts.fields import now
@@ -66,7 +66,7 @@ class MemoryEngine:
         self,
         instance_id: str,
         *,
-        payloads: bool = True,  # noqa: ARG002 # they cost nothing here
+        payloads: bool = True,
     ) -> Instance | None:
         """Read the last run that was started under this id."""
         self._answer()
@@ -83,7 +83,7 @@ class MemoryEngine:
             runtime_status=status,
             created_at=now(),
             last_updated_at=now(),
-            input=payload.model_dump(mode="json"),
+            input=payload.model_dump(mode="json") if payloads else None,
         )
 
     async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
@@ -91,7 +91,8 @@ class MemoryEngine:
         self._answer()
         if instance_id not in self.runs and instance_id not in self.tasks:
             raise NoSuchInstance(instance_id)
-        self.raised.append((instance_id, event, payload))
+        if instance_id in self.active:  # a finished instance ignores it
+            self.raised.append((instance_id, event, payload))
 
     def _answer(self) -> None:
         if self.is_down:
@@ -148,36 +149,36 @@ class MemoryAnnouncer:
 
 
 class RoomInventory:
-    """Implements orders' `Inventory` with the real stock room on a store in memory."""
+    """Implements orders' `Inventory` with the real inventory service on an in-memory store."""
 
     def __init__(self) -> None:
         self.store = MemoryStore()
-        self.room = StockRoom(self.store)
+        self.service = StockService(self.store)
         self.failures: deque[Exception] = deque()
 
     async def open(self) -> None:
         """Lay out the opening stock."""
-        await self.room.open(OPENING_STOCK)
+        await self.service.load_opening_stock(OPENING_STOCK)
 
     async def reserve(self, request: ReserveRequest) -> Reserved | ReservationRejected:
         """Reserve."""
         self._fail()
-        return await self.room.reserve(request)
+        return await self.service.reserve(request)
 
     async def commit(self, order_id: str) -> Committed:
         """Commit."""
         self._fail()
-        return await self.room.commit(CommitRequest(order_id=order_id))
+        return await self.service.commit(CommitRequest(order_id=order_id))
 
     async def release(self, order_id: str) -> None:
         """Release."""
         self._fail()
-        await self.room.release(ReleaseRequest(order_id=order_id))
+        await self.service.release(ReleaseRequest(order_id=order_id))
 
     async def stock(self) -> Stock:
         """Read."""
         self._fail()
-        return await self.room.stock()
+        return await self.service.stock()
 
     def shelf(self, item: str) -> tuple[int, int]:
         """Tell how many pieces are on hand, and how many of these are set aside."""

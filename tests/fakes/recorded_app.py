@@ -1,4 +1,4 @@
-"""An edge towards the sidecar that keeps what it is given, to be called by a test."""
+"""A Dapr application that records its handlers, so that tests can call them."""
 
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, NamedTuple, TypeVar
@@ -12,7 +12,7 @@ Request = TypeVar("Request", bound=BaseModel)
 
 
 class Method(NamedTuple):
-    """An offered method: its request, its handler and who may call it (None: anyone)."""
+    """An offered method: its request, its handler and its allowed callers (None for all)."""
 
     model: type[BaseModel]
     handle: Callable[[Any], Awaitable[BaseModel]]
@@ -20,7 +20,7 @@ class Method(NamedTuple):
 
 
 class RecordedApp(DaprApp):
-    """Listens nowhere; tests call the handlers."""
+    """Does not listen; tests call the handlers directly."""
 
     def __init__(self) -> None:
         self.methods: dict[str, Method] = {}
@@ -35,20 +35,20 @@ class RecordedApp(DaprApp):
         *,
         callers: Collection[str] | None = None,
     ) -> None:
-        """Keep a method."""
+        """Record a method."""
         allowed = frozenset(callers) if callers is not None else None
         self.methods[name] = Method(model, handle, allowed)
 
     def on_topic(self, topic: str, handle: Callable[[CloudEvent], Awaitable[None]]) -> None:
-        """Keep a topic's handler."""
+        """Record a topic's handler."""
         self.topics[topic] = handle
 
-    def on_dead_letters(self, topic: str, keep: Callable[[CloudEvent], Awaitable[None]]) -> None:
-        """Keep a dead-letter topic's handler."""
-        self.dead_letters[topic] = keep
+    def on_dead_letters(self, topic: str, record: Callable[[CloudEvent], Awaitable[None]]) -> None:
+        """Record a dead-letter topic's handler."""
+        self.dead_letters[topic] = record
 
     async def invoke(self, name: str, body: str = "{}") -> dict[str, Any]:
-        """Call a method with JSON, as the sidecar does for an allowed caller."""
+        """Call a method with JSON, as the sidecar would for an allowed caller."""
         method = self.methods[name]
         reply = await method.handle(method.model.model_validate_json(body))
         return reply.model_dump(mode="json", exclude_none=True)

@@ -27,7 +27,7 @@ def upgrade() -> None:
 '''
 FIRST: Final = """
 tables = sa.MetaData()
-add_hosting_tables(tables)
+add_hosting_tables(tables, "order_id")
 tables.create_all(op.get_bind())
 op.create_table(
     "words", sa.Column("number", sa.Integer, primary_key=True), sa.Column("word", sa.Text)

@@ -1,4 +1,4 @@
-"""The services as one small fake: it carries orders, and knows nothing of Dapr."""
+"""A small fake of all services, without Dapr, that processes orders."""
 
 import threading
 from collections import Counter
@@ -15,7 +15,7 @@ Answer = tuple[int, Any]
 
 @dataclass
 class Shop:
-    """Carries orders the way the services do, as soon as their events are published."""
+    """Processes orders like the services, as soon as their events are published."""
 
     stock: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PRICES, 100))
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -29,41 +29,41 @@ class Shop:
     feed: list[str | dict[str, Any]] = field(default_factory=list)
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     changed: threading.Condition = field(default_factory=threading.Condition)
-    taking_in: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.Lock = field(default_factory=threading.Lock)
     batches: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    batch_takes_looks: int = 0
-    """So many times a batch is read before it has ended."""
+    batch_reads_until_end: int = 0
+    """How often a batch is read before it has ended."""
     unknown_decisions: int = 0
-    """So many decisions come before their request does."""
+    """How many decisions arrive before their approval request."""
     levels: int = 1
-    """So many people must approve."""
+    """How many approvals an order needs."""
     declines: bool = False
     expires: bool = False
     hidden: frozenset[str] = frozenset()
-    """Statuses that the feed does not tell, though the orders have them."""
+    """Statuses that are missing from the feed."""
     feed_breaks_after: frozenset[str] = frozenset()
-    """Statuses after which the feed's connection ends."""
+    """Statuses after which the feed's connection closes."""
     refuses_events: bool = False
     retry_leaves: tuple[str, ...] = ()
-    """What a retry of an order that needs attention cannot undo."""
+    """The compensations that fail again when an order that needs attention is retried."""
     retried: list[str] = field(default_factory=list)
-    shown: list[tuple[str, str | None]] = field(default_factory=list)
-    """Each path that was asked for, with the credential that was shown."""
-    wants: str | None = None
-    """The credential that the services want, if they want one; the sidecar never does."""
-    forbids: bool = False
-    """Whether the credential does not suffice."""
+    credentials: list[tuple[str, str | None]] = field(default_factory=list)
+    """Each requested path, with the credential that was sent."""
+    required_credential: str | None = None
+    """The credential that the services require, if any; the sidecar requires none."""
+    lacks_role: bool = False
+    """Whether the credential lacks the necessary role."""
 
     def submit(self, event: dict[str, Any]) -> None:
-        """Take an event in."""
+        """Accept an event."""
         self.published.append(event)
         data = event["data"]
         if not isinstance(data, dict) or not {"lines", "item"} & set(data):
             return
-        with self.taking_in:
-            self._take_in(event["id"], data)
+        with self.lock:
+            self._process(event["id"], data)
 
-    def _take_in(self, event_id: str, data: dict[str, Any]) -> None:
+    def _process(self, event_id: str, data: dict[str, Any]) -> None:
         if data.get("order_id") in self.orders:
             return
         lines = data.get("lines") or [{"item": data["item"], "quantity": data["quantity"]}]
@@ -105,7 +105,7 @@ class Shop:
             self.move(order_id, "rejected", "approval_expired")
 
     def pay(self, order_id: str) -> None:
-        """Go on after the approval, or without one."""
+        """Charge and complete an order."""
         if self.declines:
             self.move(order_id, "rejected", "payment_declined")
             return
@@ -115,7 +115,7 @@ class Shop:
         self.move(order_id, "completed")
 
     def decide(self, order_id: str, decision: dict[str, Any]) -> Answer:
-        """Take a decision in."""
+        """Record a decision."""
         if self.unknown_decisions or order_id not in self.approvals:
             self.unknown_decisions = max(0, self.unknown_decisions - 1)
             return problem(404, "APPROVAL_NOT_FOUND", f"nobody asked about order {order_id}")
@@ -138,7 +138,7 @@ class Shop:
         return 200, approval
 
     def move(self, order_id: str, status: str, reason: str | None = None) -> None:
-        """Give an order its next status, and tell the feed."""
+        """Give an order its next status, and publish it on the feed."""
         order = self.orders[order_id]
         order["history"].append(
             {
@@ -162,8 +162,8 @@ class Shop:
                 self.feed.append(STREAM_END)
             self.changed.notify_all()
 
-    def next_told(self, position: int) -> str | dict[str, Any]:
-        """Wait for what the feed tells at this place."""
+    def next_feed_entry(self, position: int) -> str | dict[str, Any]:
+        """Wait for the feed's entry at a position."""
         with self.changed:
             self.changed.wait_for(lambda: len(self.feed) > position)
             return self.feed[position]
@@ -175,19 +175,19 @@ class Shop:
             self.changed.notify_all()
 
     def restock(self, body: dict[str, Any]) -> Answer:
-        """Put pieces on the shelf."""
+        """Add stock, or reset it."""
         item = body.get("item")
         if item is not None and item not in self.stock:
-            said = f"failed to invoke: rpc error: code = NotFound desc = there is no item {item}"
-            return 404, {"errorCode": "ERR_DIRECT_INVOKE", "message": said}
+            message = f"failed to invoke: rpc error: code = NotFound desc = there is no item {item}"
+            return 404, {"errorCode": "ERR_DIRECT_INVOKE", "message": message}
         if "quantity" in body:
             self.stock[body["item"]] += body["quantity"]
         else:
             self.stock |= {name: 100 for name in self.stock if item in (None, name)}
-        return 200, self.shelf()
+        return 200, self.current_stock()
 
-    def shelf(self) -> dict[str, Any]:
-        """Tell the stock the way inventory does."""
+    def current_stock(self) -> dict[str, Any]:
+        """Return the stock as inventory does."""
         return {
             "items": [
                 {
@@ -201,22 +201,22 @@ class Shop:
             ]
         }
 
-    def turn_away(self, path: str, shown: str | None) -> Answer | None:
-        """Note what was shown, and answer whoever may not come in."""
-        self.shown.append((path, shown))
-        if self.wants is None or path.startswith("/sidecar/"):
+    def authenticate(self, path: str, credential: str | None) -> Answer | None:
+        """Record the credential; return an error if it is not sufficient."""
+        self.credentials.append((path, credential))
+        if self.required_credential is None or path.startswith("/sidecar/"):
             return None
-        if shown != self.wants:
+        if credential != self.required_credential:
             return problem(401, "SIGN_IN_NEEDED", "a token is needed")
-        return problem(403, "NOT_ALLOWED", "that needs an operator") if self.forbids else None
+        return problem(403, "NOT_ALLOWED", "that needs an operator") if self.lacks_role else None
 
     def answer(self, path: str, body: Any) -> Answer:
-        """Answer anything but the feed."""
+        """Answer any request except the feed."""
         match path.strip("/").split("/", 1):
             case ["sidecar", rest]:
                 return self._answer_as_sidecar(rest, body)
             case ["inventory", "stock"]:
-                return 200, self.shelf()
+                return 200, self.current_stock()
             case [service, rest] if rest.startswith("dead-letters"):
                 return self._answer_about_letters(service, rest.split("/")[1:])
             case ["orders", rest]:
@@ -231,7 +231,7 @@ class Shop:
         if rest == "v1.0/publish/pubsub/orders.batch-submitted" and not self.refuses_events:
             self.batches[body["data"]["batch_id"]] = body["data"]["orders"]
             for order in body["data"]["orders"]:
-                self._take_in("", order)
+                self._process("", order)
             return 204, None
         if rest != "v1.0/publish/pubsub/orders.submitted" or self.refuses_events:
             return 500, {"errorCode": "ERR_PUBSUB_PUBLISH", "message": "no broker"}
@@ -242,17 +242,17 @@ class Shop:
         if batch_id not in self.batches:
             return problem(404, "BATCH_NOT_FOUND", f"there is no batch {batch_id}")
         orders = [self.orders[entry["order_id"]] for entry in self.batches[batch_id]]
-        self.batch_takes_looks -= 1
+        self.batch_reads_until_end -= 1
         return 200, {
             "batch_id": batch_id,
-            "status": "running" if self.batch_takes_looks >= 0 else "completed",
+            "status": "running" if self.batch_reads_until_end >= 0 else "completed",
             "total": len(orders),
             "counts": Counter(order["status"] for order in orders),
             "total_cents": sum(
                 order["total_cents"] for order in orders if order["status"] == "completed"
             ),
             "created_at": NOW,
-            "ended_at": None if self.batch_takes_looks >= 0 else NOW,
+            "ended_at": None if self.batch_reads_until_end >= 0 else NOW,
             "orders": [
                 {key: order.get(key) for key in ("order_id", "status", "reason", "total_cents")}
                 for order in orders

@@ -15,13 +15,13 @@ WORKFLOWS = "/orders/workflows"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """HTTP around the shop."""
+    """Serves the shop over HTTP."""
 
     shop: Shop
     workflows: ManagedWorkflows
 
     def do_GET(self) -> None:
-        if refused := self.shop.turn_away(self.path, self.headers.get("authorization")):
+        if refused := self.shop.authenticate(self.path, self.headers.get("authorization")):
             self._reply(*refused)
         elif self.path.startswith(WORKFLOWS):
             self._reply(*self.workflows.answer("GET", self.path.removeprefix(WORKFLOWS), b""))
@@ -32,7 +32,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("content-length", 0)))
-        if refused := self.shop.turn_away(self.path, self.headers.get("authorization")):
+        if refused := self.shop.authenticate(self.path, self.headers.get("authorization")):
             self._reply(*refused)
         elif self.path.startswith(WORKFLOWS):
             path = self.path.removeprefix(WORKFLOWS)
@@ -41,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
             self._reply(*self.shop.answer(self.path, json.loads(content or b"null")))
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
     def _reply(self, status: int, document: Any) -> None:
         content = b"" if document is None else json.dumps(document).encode()
@@ -58,18 +58,18 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b": following\n\n")
         while True:
-            told = shop.next_told(position)
+            entry = shop.next_feed_entry(position)
             position += 1
-            if told == STREAM_END:
-                # The end has no id of its own: the next change's place is after it.
+            if entry == STREAM_END:
+                # The end has no ID of its own: the next change follows it.
                 self.wfile.write(f"id: {position}\ndata:\n\n".encode())
                 return
-            event = f"id: {position}\nevent: orders.status\ndata: {json.dumps(told)}\n\n"
+            event = f"id: {position}\nevent: orders.status\ndata: {json.dumps(entry)}\n\n"
             self.wfile.write(event.encode())
 
 
 class Server(ThreadingHTTPServer):
-    """A server that lets many connect at once."""
+    """A server that accepts many connections at the same time."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -77,7 +77,7 @@ class Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(shop: Shop, workflows: ManagedWorkflows) -> Iterator[Settings]:
-    """Serve the shop and its workflows on a free loopback port; say where."""
+    """Serve the shop and its workflows on a free loopback port; yield the addresses."""
     handler = type("ShopHandler", (Handler,), {"shop": shop, "workflows": workflows})
     server = Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -14,9 +14,9 @@ from typing import Any
 import grpc
 from dapr.ext.workflow._durabletask.internal import protos
 
-from orderflow_workflow_runtime.upstream.restarts import Restarts
-from orderflow_workflow_runtime.upstream.turns import LATE_SECONDS, Turns
-from orderflow_workflow_runtime.upstream.work_items import ARRIVED
+from orderflow_workflow_runtime.upstream.torn_histories.restarts import Restarts
+from orderflow_workflow_runtime.upstream.torn_histories.turns import LATE_SECONDS, Turns
+from orderflow_workflow_runtime.upstream.torn_histories.work_items import ARRIVED
 
 ID = "o-1"
 RETRY_SECONDS = 1.0

@@ -1,4 +1,4 @@
-"""The management of workflows as orders offers it, without an engine behind it."""
+"""A fake of the workflow management API of orders, without an engine."""
 
 import json
 import re
@@ -13,11 +13,11 @@ HELLO = "interactive_hello_workflow"
 ORDER = "order_processing_workflow"
 FINISHED = {"COMPLETED", "FAILED", "TERMINATED"}
 FIRST_EVENT = 0
-"""The one event of each history that can be rerun."""
+"""The only event of each history that can be rerun."""
 
 
 class Request(NamedTuple):
-    """What the command asked for; the body as it came, empty where there was none."""
+    """A request of the command; the body is unparsed, and empty if there was none."""
 
     method: str
     path: str
@@ -32,19 +32,19 @@ class _Refused(Exception):
 
 @dataclass
 class ManagedWorkflows:
-    """Instances by their ids, which change only when they are told to."""
+    """Instances by ID, which change only on request."""
 
     instances: dict[str, dict[str, Any]] = field(default_factory=dict)
     histories: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     waits_until_end: int | None = None
-    """After so many waits in vain a running instance is completed; None: never."""
+    """How many waits time out before a running instance completes; None for all of them."""
     page_size: int = 500
     is_away: bool = False
     """Whether the sidecar does not answer."""
 
     def put(self, instance_id: str, status: str = "RUNNING", **more: Any) -> None:
-        """Have an instance."""
+        """Add an instance."""
         self.instances[instance_id] = {
             "instance_id": instance_id,
             "name": HELLO,
@@ -59,7 +59,7 @@ class ManagedWorkflows:
         }
 
     def answer(self, method: str, target: str, body: bytes) -> Answer:
-        """Answer a request, whose path is given from behind `/workflows` on."""
+        """Answer a request, given its path after `/workflows`."""
         url = urlsplit(target)
         request = Request(method, url.path, dict(parse_qsl(url.query)), body)
         self.requests.append(request)

@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the tests'
 
 from orderflow_tools.platform import Platform
 from orderflow_tools.settings import Settings
-from orderflow_workflow_runtime.histories import Recorder, Recording
+from orderflow_workflow_runtime.histories import Recording
+from orderflow_workflow_runtime.recorder import Recorder
 from orders import workflow_names as names
 from system.shop import Shop, wait_for
 from system.workflows import COUNTER, FAST, Workflows, expect, new_suffix

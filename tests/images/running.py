@@ -11,7 +11,7 @@ import httpx
 from docker.models.containers import Container
 from docker.models.images import Image
 
-from orderflow_contracts.names import INVENTORY
+from orderflow_contracts.names import SERVICES
 from orderflow_tools.containers.docker_api import ApiEngine
 from orderflow_tools.free_ports import free_block
 
@@ -101,12 +101,12 @@ def migrate(engine: ApiEngine, image: Image, data: str, environment: dict[str, s
 def running(engine: ApiEngine, image: Image, app: str, **variables: str) -> Iterator[Running]:
     """Run a service's container for the duration of the block."""
     ports = free_block().apps[app]
-    name = app.upper()
+    name, has_tables = app.upper(), SERVICES[app].has_tables
     environment = {
         f"{name}_HTTP_HOST": "127.0.0.1" if engine.network else "0.0.0.0",  # noqa: S104
         f"{name}_HTTP_PORT": str(ports.http),
         f"{name}_GRPC_PORT": str(ports.grpc),
-        **({} if app == INVENTORY else {f"{name}_DATABASE_URL": f"sqlite:///{DATA}/{app}.db"}),
+        **({f"{name}_DATABASE_URL": f"sqlite:///{DATA}/{app}.db"} if has_tables else {}),
         "DAPR_HTTP_PORT": str(ports.dapr_http),
         "DAPR_GRPC_PORT": str(ports.dapr_grpc),
         "ORDERFLOW_ACCESS_FILE": f"{ACCESS}/access.json",
@@ -120,7 +120,7 @@ def running(engine: ApiEngine, image: Image, app: str, **variables: str) -> Iter
     )
     with access_file() as access, tempfile.TemporaryDirectory() as data:
         Path(data).chmod(0o1777)
-        if app != INVENTORY:
+        if has_tables:
             migrate(
                 engine, image, data, {f"{name}_DATABASE_URL": environment[f"{name}_DATABASE_URL"]}
             )

@@ -5,18 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from orderflow_contracts.names import LOCAL_PORTS
 from orderflow_lab.stand_ins import BASE, PYTHON
-from orderflow_tools.settings import APPS, find_checkout
+from orderflow_tools.settings import find_checkout
 
 ROOT = find_checkout()
-SERVICES = [ROOT / "services" / app / "Dockerfile" for app in APPS]
+SERVICES = ROOT / "services" / "Dockerfile"
 STAND_INS = sorted((ROOT / "lab" / "stand-ins").glob("*/Dockerfile"))
 HADOLINT = Path(sys.executable).with_name("hadolint")
-OF_ONE = re.compile(
-    r"^(EXPOSE .*|LABEL .*| +org\.opencontainers\.image\.description=.*)$", re.MULTILINE
-)
-"""Lines that may differ between services."""
 
 
 def bases(dockerfile: Path) -> set[str]:
@@ -26,7 +21,7 @@ def bases(dockerfile: Path) -> set[str]:
     return set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) - stages - {"scratch"}
 
 
-@pytest.mark.parametrize("dockerfile", [*SERVICES, *STAND_INS], ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("dockerfile", [SERVICES, *STAND_INS], ids=lambda path: path.parent.name)
 def test_hadolint_finds_nothing(dockerfile: Path) -> None:
     """All rules are on, even those of style; each exception gives its reason."""
     outcome = subprocess.run(
@@ -51,27 +46,7 @@ def test_hadolint_would_find_something(tmp_path: Path) -> None:
     assert outcome.returncode == 1
 
 
-def test_the_services_are_built_in_the_same_way() -> None:
-    """A fix in one Dockerfile must be in all of them."""
-    texts = {
-        OF_ONE.sub("", path.read_text().replace(app, "SERVICE"))
-        for app, path in zip(APPS, SERVICES, strict=True)
-    }
-
-    assert len(texts) == 1
-
-
-@pytest.mark.parametrize("app", APPS)
-def test_the_ports_are_those_of_the_contract(app: str) -> None:
-    """An image exposes the default ports of its service."""
-    ports = LOCAL_PORTS[app]
-
-    text = (ROOT / "services" / app / "Dockerfile").read_text()
-
-    assert f"\nEXPOSE {ports.http} {ports.grpc}\n" in text
-
-
 def test_every_base_has_a_stand_in() -> None:
-    """Without a registry, each base of a service is built from packages."""
-    assert {base for path in SERVICES for base in bases(path)} == {PYTHON}
+    """Without a registry, each base of the images is built from packages."""
+    assert bases(SERVICES) == {PYTHON}
     assert {base for path in STAND_INS for base in bases(path)} == {BASE}

@@ -22,12 +22,14 @@ def test_it_runs_without_rights_that_it_does_not_need(
         alive = service.wait_until_alive()
         ready = service.get("/readyz")
         _, status = service.run("cat", "/proc/1/status")
+        _, command = service.run("cat", "/proc/1/cmdline")
         code, words = service.run("python", "-c", "open('/opt/orderflow/x', 'w')")
 
         assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
         assert ready is not None
         assert ready.status_code == 503
         assert ready.json()["checks"]["sidecar"] != "ok"
+        assert command.split("\0")[:3] == ["python", "-m", app]
         process = facts(status)
         assert process["Uid"].split() == ["10001"] * 4
         assert process["Gid"].split() == ["10001"] * 4

@@ -17,13 +17,9 @@ from orders import main
 from orders.domain import Ending
 from orders.ordering import build, steps
 from orders.ordering import workflow as order_processing
-from orders.ordering.actions import (
-    Step,
-)
+from orders.ordering.actions import Step
 from orders.ordering.activities import OrderActivities
-from orders.ordering.messages import (
-    OrderRun,
-)
+from orders.ordering.messages import OrderRun
 
 SCREEN = Step(
     activity="screen_customer_activity",

@@ -7,6 +7,8 @@ import pytest
 
 from orderflow_lab.postgres_server import PostgresServer
 from orderflow_tools.platform import Platform
+from orderflow_tools.settings import Settings
+from system.engine_platform import EnginePlatform
 from system.shop import Shop
 from system.stores import Isolated, on_files, on_postgres, postgres_programs
 from system.workflows import FAST, Workflows, restart_orders
@@ -36,6 +38,13 @@ def isolated(request: pytest.FixtureRequest) -> Isolated:
 def platform(tmp_path_factory: pytest.TempPathFactory, isolated: Isolated) -> Iterator[Platform]:
     """Run the platform on ports and data of its own."""
     with Platform(isolated(tmp_path_factory.mktemp("platform"))) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def engine_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnginePlatform]:
+    """Run an engine alone, for workers and clients of the tests' own."""
+    with EnginePlatform(Settings.isolated(tmp_path_factory.mktemp("engine"))) as running:
         yield running
 
 

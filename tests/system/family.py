@@ -20,10 +20,14 @@ SIDECAR = "family-daprd"
 
 
 class Family:
-    """A worker with workflows that the product has none of, and its sidecar."""
+    """A worker with workflows that the product has none of, and its sidecar.
 
-    def __init__(self, platform: Platform) -> None:
+    `with_app` lets the sidecar check the health of an application on the gRPC port.
+    """
+
+    def __init__(self, platform: Platform, *, with_app: bool = False) -> None:
         self._platform = platform
+        self._with_app = with_app
         self.ports: AppPorts = free_block().apps[ORDERS]
         self._worker: subprocess.Popen[str] | None = None
 
@@ -50,8 +54,15 @@ class Family:
             *("--dapr-internal-grpc-listen-address", LOOPBACK),
             *("--metrics-port", str(ports.dapr_metrics), "--metrics-listen-address", LOOPBACK),
         ]
+        if self._with_app:
+            command += [
+                *("--app-port", str(ports.grpc), "--app-protocol", "grpc"),
+                *("--enable-app-health-check", "--app-health-probe-interval", "1"),
+                *("--app-health-probe-timeout", "900", "--app-health-threshold", "3"),
+                *("--log-level", "debug"),  # it shows where turns are
+            ]
         self._sidecar = processes.start(settings, SIDECAR, command, self._platform.environment())
-        wait_for("the sidecar of the family", self._answers)
+        wait_for("the sidecar of the family", self.answers)
 
     def start_worker(self, *variant: str) -> None:
         """Start the worker, or put another variant of it in its place."""
@@ -88,7 +99,8 @@ class Family:
         assert response.status_code == 202, response.text
         return instance_id
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Return whether the sidecar is well."""
         url = f"http://{LOOPBACK}:{self.ports.dapr_http}/v1.0/healthz"
         try:
             return httpx.get(url, trust_env=False).is_success

@@ -57,14 +57,16 @@ def test_bad_calls_are_told_apart(shop: Shop) -> None:
     assert nothing.status_code in {400, 409}
 
 
-@pytest.mark.parametrize("path", ["restock", "reserve", "commit", "release", "raise", "stock"])
-@pytest.mark.parametrize("app", ["orders", "inventory", "approvals"])
+@pytest.mark.parametrize(
+    "path", [name for each in names.SERVICES.values() for name in each.methods]
+)
+@pytest.mark.parametrize("app", names.SERVICES)
 def test_public_ports_carry_no_such_method(shop: Shop, app: str, path: str) -> None:
     """Nothing that changes stock or raises decisions is reachable over the public HTTP ports."""
     assert shop.http.post(shop.url(app, f"/{path}"), json={}).status_code in {404, 405}
 
 
-@pytest.mark.parametrize("app", ["orders", "inventory", "approvals"])
+@pytest.mark.parametrize("app", names.SERVICES)
 def test_the_grpc_port_wants_the_token(shop: Shop, app: str) -> None:
     """Without the run's token neither events nor invocations are taken on an application's port."""
     port = shop.platform.settings.ports.apps[app].grpc
@@ -96,14 +98,10 @@ def test_everything_listens_on_loopback(shop: Shop) -> None:
 
 def test_what_is_declared_is_what_the_sidecars_report(shop: Shop) -> None:
     """Each sidecar has its own components, subscriptions with dead letters, and Resiliency."""
-    components = {
-        "orders": {names.PUBSUB, names.WORKFLOW_STORE},
-        "inventory": {names.INVENTORY_STORE},
-        "approvals": {names.PUBSUB},
-    }
-    for app, topics in names.SUBSCRIPTIONS.items():
+    for app, service in names.SERVICES.items():
+        topics = service.subscribes
         metadata = shop.http.get(f"{shop.platform.sidecar_url(app)}/v1.0/metadata").json()
-        assert {entry["name"] for entry in metadata["components"]} == components[app]
+        assert {entry["name"] for entry in metadata["components"]} == service.components
         reported = {
             entry["topic"]: entry.get("deadLetterTopic")
             for entry in metadata.get("subscriptions", [])

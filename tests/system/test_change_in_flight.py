@@ -21,7 +21,7 @@ class ChangedSettings(Settings):
 
     @property
     def python(self) -> str:
-        """A program that stands for Python, and starts the changed service in place of orders."""
+        """A program that stands in for Python, and starts the changed service instead of orders."""
         return str(self.home / "changed-python")
 
 
@@ -37,7 +37,7 @@ def change(settings: Settings, how: str) -> Settings:
     settings.home.mkdir(exist_ok=True)
     program = Path(changed.python)
     program.write_text(
-        f'#!/bin/sh\n[ "$2" = orders ] && exec {python} {shlex.quote(str(CHANGED))} {how}\n'
+        f'#!/bin/sh\n[ "$2 $3" = "orders " ] && exec {python} {shlex.quote(str(CHANGED))} {how}\n'
         f'exec {python} "$@"\n'
     )
     program.chmod(0o755)

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from orderflow_contracts.names import SERVICES
 from orderflow_lab.postgres_server import PostgresServer
 from orderflow_tools.platform import Platform
 from system.shop import Shop, assert_books_agree, new_id, wait_for
@@ -66,7 +67,7 @@ def test_orders_outlive_a_crash_of_the_database(shop: Shop, server: PostgresServ
     shop.restock()
     ids = publish_many(shop, 20)
     server.kill()
-    for app in ("orders", "inventory", "approvals"):
+    for app in SERVICES:
         wait_for(f"{app} to miss its store", partial(is_waiting_for_its_store, shop, app))
         assert shop.http.get(shop.url(app, "/healthz")).status_code == 200
     refused = shop.http.post(shop.url("orders", "/orders"), json=shop.order_data(new_id("db")))
@@ -117,7 +118,7 @@ def test_nothing_is_lost_while_the_database_is_read_only(
     orders = [shop.order_data(new_id("ro")) for _ in range(3)]
     server.set_read_only(on=True)
     try:
-        for app in ("orders", "inventory", "approvals"):
+        for app in SERVICES:
             wait_for(f"{app} to be not ready", partial(is_waiting_for_its_store, shop, app))
         waiting = [("orders", publish_event(shop, "orders.submitted", data)) for data in orders]
         decision = {"order_id": large, "approved": True, "approver": "mallory"}

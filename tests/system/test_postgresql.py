@@ -17,9 +17,9 @@ import pytest
 from sqlalchemy import Connection, delete, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from approvals.domain import Case, DecisionStands
+from approvals.decisions.store import SqlApprovalStore
+from approvals.domain import AlreadyDecided, Case
 from approvals.migrations import SCHEMA as APPROVALS_SCHEMA
-from approvals.store import SqlApprovalStore
 from fakes.schemas import migrated
 from fakes.waiting import until
 from orderflow_contracts.approvals import ApprovalRequested, Decision, DecisionMade
@@ -319,10 +319,10 @@ def test_the_first_decision_stands_on_all_replicas(url: str) -> None:
                 total_cents=1,
                 expires_at=NOW + timedelta(days=1),
             )
-            await store.change(order_id, lambda case: case.ask(request, NOW))
+            await store.change(order_id, lambda case: case.add_request(request, NOW))
             try:
                 await store.change(order_id, decided_now)
-            except DecisionStands:
+            except AlreadyDecided:
                 return False
             return True
 

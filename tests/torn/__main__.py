@@ -18,12 +18,13 @@ from typing import Any
 
 from orderflow_tools.platform import Platform
 from orderflow_tools.settings import Settings, find_checkout
-from orderflow_workflow_runtime.histories import HistoryUnavailable, Recorder
+from orderflow_workflow_runtime.histories import HistoryUnavailable
+from orderflow_workflow_runtime.recorder import Recorder
 from system.shop import FINAL, Shop, new_id
 from torn.faults import FAULTS, STOP_FILE, Fault
+from torn.repeated import has_repeated_action
 
 ITEM = "paperclip"
-ACTIONS = ("taskScheduled", "timerCreated", "childWorkflowInstanceCreated")
 LOGGED = ("doubtful_turn_held", "leftover_turn_dropped", "turn_restarted", "instance_woken")
 """Events in the log of orders whose number is reported."""
 CHANGES_BETWEEN_KILLS = 50
@@ -176,12 +177,6 @@ def torn_histories(settings: Settings, load: Load) -> set[str]:
             print(order_id, load.statuses.get(order_id), " ".join(map(brief, events)))
     recorder.close()
     return found
-
-
-def has_repeated_action(events: tuple[dict[str, Any], ...]) -> bool:
-    """Whether a history holds two actions of one number."""
-    numbers = Counter(e.get("eventId", 0) for e in events if any(kind in e for kind in ACTIONS))
-    return any(count > 1 for count in numbers.values())
 
 
 def brief(event: dict[str, Any]) -> str:

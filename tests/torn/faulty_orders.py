@@ -18,7 +18,7 @@ from dapr.ext.workflow import WorkflowRuntime
 
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_workflow_runtime import worker
-from orderflow_workflow_runtime.upstream import restarts
+from orderflow_workflow_runtime.upstream.torn_histories import guard, restarts
 from orders import main
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -106,7 +106,7 @@ class FlappingApp(DaprApp):
 
 if __name__ == "__main__":
     vars(worker)["WorkflowRuntime"] = FaultyRuntime
-    vars(worker)["Restarts"] = LateRestarts
+    vars(guard)["Restarts"] = LateRestarts
     vars(main)["Worker"] = SlowWorker
     vars(main)["DaprApp"] = FlappingApp
     main.main()

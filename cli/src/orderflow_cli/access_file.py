@@ -1,4 +1,4 @@
-"""The file that says who may sign in and which tokens count: read, and changed as a whole."""
+"""The access file, with users and tokens: read, and replaced atomically."""
 
 import contextlib
 import fcntl
@@ -17,17 +17,17 @@ PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 
 
 class AccessStore:
-    """An access file at a path, which need not be there yet.
+    """An access file at a path; the file need not exist yet.
 
-    Services read it while it is replaced, and two commands may write at once: a change is made of
-    what the file holds under a lock, and takes its place in one step.
+    Services read it while it is replaced, and two commands may write at the same time, so a change
+    is computed under a lock and replaces the file atomically.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> AccessFile:
-        """Return what the file holds, nothing where it is missing; raise `OrderflowError` else."""
+        """Return the content (empty if there is no file); raise `OrderflowError` if unreadable."""
         try:
             return AccessFile.model_validate_json(self.path.read_bytes())
         except FileNotFoundError:
@@ -36,14 +36,14 @@ class AccessStore:
             raise OrderflowError(f"{self.path} cannot be read: {error.strerror}") from error
         except ValidationError as error:
             fault = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, fault["loc"])) or "the whole"
+            place = ".".join(map(str, fault["loc"])) or "the file"
             raise OrderflowError(f"{self.path}: {place}: {fault['msg']}") from None
 
     def change(self, rule: Callable[[AccessFile], AccessFile]) -> AccessFile:
-        """Let a rule make something new of what the file holds; return what it held before.
+        """Apply a change to the content; return the content before it.
 
-        Where the rule raises, or changes nothing, the file stays as it is. Raises `OrderflowError`
-        when it cannot be read or written.
+        If the rule raises or changes nothing, the file stays untouched. Raises `OrderflowError` if
+        the file cannot be read or written.
         """
         try:
             with self._locked():
@@ -59,7 +59,7 @@ class AccessStore:
     def _locked(self) -> Iterator[None]:
         self.path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         lock = self.path.with_name(f"{self.path.name}.lock")
-        # The lock's file stays: whoever waits for it must find the same one.
+        # The lock file is never removed: all waiting processes must lock the same file.
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -69,12 +69,12 @@ class AccessStore:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Put a file in the place of another in one step, readable for this user alone.
+    """Replace a file atomically with one that only this user can read.
 
     Raises `OSError`.
     """
     path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-    path = path.resolve()  # a link stays one
+    path = path.resolve()  # a symbolic link stays a link
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     new = Path(name)
     try:

@@ -1,4 +1,4 @@
-"""What all commands share: the application, its options, and the way to the services."""
+"""What all commands share: the Typer application, common options and the client."""
 
 import getpass
 from collections.abc import Callable, Iterator
@@ -12,25 +12,25 @@ from orderflow_cli.credentials import load_credential
 from orderflow_cli.settings import load
 from orderflow_contracts.numbers import IN_DIGITS, read_whole_number
 
-ENDED_OTHERWISE: Final = 3
-"""The exit code when an order or a workflow that was waited for ended, but not completed."""
+NOT_COMPLETED: Final = 3
+"""Exit code when an order or a workflow has ended, but did not complete."""
 
-OUT_OF_TIME: Final = 4
-"""The exit code when a workflow that was waited for has not ended in time."""
+TIMED_OUT: Final = 4
+"""Exit code when a workflow has not finished within the time limit."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-OrderIdArgument = Annotated[str, typer.Argument(metavar="ID", help="The order's id.")]
+OrderIdArgument = Annotated[str, typer.Argument(metavar="ID", help="The order ID.")]
 
 
-def whole_number(least: int, most: int | None = None) -> Callable[[str | int], int]:
-    """Make the parser of a number between two bounds, which takes plain digits alone."""
+def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str | int], int]:
+    """Return a parser for a whole number within bounds, written in plain digits."""
 
     def parse(given: str | int) -> int:
         number = read_whole_number(str(given))
         if number is None:
             raise typer.BadParameter(f"{given!r} must be {IN_DIGITS}.")
-        if number < least or (most is not None and number > most):
-            bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+        if number < minimum or (maximum is not None and number > maximum):
+            bounds = f"{minimum} or more" if maximum is None else f"from {minimum} to {maximum}"
             raise typer.BadParameter(f"{given!r} must be {bounds}.")
         return number
 
@@ -38,19 +38,19 @@ def whole_number(least: int, most: int | None = None) -> Callable[[str | int], i
 
 
 Limit = Annotated[
-    int, typer.Option(parser=whole_number(1), metavar="NUMBER", help="So many at most.")
+    int, typer.Option(parser=whole_number(1), metavar="NUMBER", help="List at most this many.")
 ]
 
 
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
+    except (KeyError, OSError):  # in a container the user may have no name
         return "console"
 
 
 def _approver() -> str:
-    """Name who decides: the one in whose name the token acts, or the user of this machine."""
+    """Return the name on the token, or else the local user name."""
     credential = load_credential()
     return (credential and credential.name) or _user()
 
@@ -59,8 +59,8 @@ Approver = Annotated[
     str,
     typer.Option(
         default_factory=_approver,
-        show_default="your token's name, or your user name",
-        help="Who decides.",
+        show_default="the name on your token, or your user name",
+        help="The approver's name.",
     ),
 ]
 
@@ -70,12 +70,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Place orders with the running services, approve them, and see how they fare.",
+    help="Place, approve and track orders on the running services.",
 )
 
 
 @contextmanager
 def services() -> Iterator[Orderflow]:
-    """Reach the services at the addresses that the environment gives."""
+    """Open a client for the services at the addresses in the environment."""
     with Orderflow(load()) as flow:
         yield flow

@@ -1,4 +1,4 @@
-"""The running services as one object with typed methods."""
+"""A typed client for all services."""
 
 import contextlib
 import itertools
@@ -10,13 +10,13 @@ from typing import Final, Self, TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from orderflow_cli.errors import OrderflowError, Refusal
+from orderflow_cli.errors import OrderflowError, RequestRejected
 from orderflow_cli.feed import StatusFeed
-from orderflow_cli.following import NOT_FOUND, Following
 from orderflow_cli.models import DeadLetter, Page
+from orderflow_cli.order_tracker import NOT_FOUND, OrderTracker
 from orderflow_cli.proxies import open_client
+from orderflow_cli.service import CONNECT_SECONDS, STRUCTURED_EVENT, TIMEOUT_SECONDS, Service
 from orderflow_cli.settings import Settings
-from orderflow_cli.wire import CONNECT_SECONDS, STRUCTURED_EVENT, TIMEOUT_SECONDS, Service
 from orderflow_cli.workflows.client import Workflows
 from orderflow_contracts import names
 from orderflow_contracts.approvals import Approval, ApprovalStatus, Decision
@@ -37,11 +37,11 @@ _TASK_ID: Final[TypeAdapter[str]] = TypeAdapter(TaskId)
 
 
 class Orderflow:
-    """A client of orders, inventory, approvals and the sidecar of orders.
+    """A client for orders, inventory, approvals and the orders sidecar. Thread-safe.
 
-    Every method raises `OrderflowError` with a sentence for a person. A change that cannot be made
-    is a `Refusal`, a service that does not answer `ServiceUnreachable`. Safe to use from threads.
-    What can be done to workflow instances is in `workflows`.
+    Every method raises `OrderflowError` with a readable message: `RequestRejected` if a service
+    answers with an error, `ServiceUnreachable` if it does not answer. `workflows` manages workflow
+    instances.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -63,26 +63,26 @@ class Orderflow:
         self.close()
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close all connections."""
         self._http.close()
 
     def publish(self, order: OrderSubmitted) -> None:
-        """Publish an order as an event; it is safe to do again after an error."""
+        """Publish an order as an event; safe to repeat after an error."""
         data = order.model_dump(mode="json")
         self.publish_data(data, event_id=order.order_id, subject=order.order_id)
 
     def publish_data(self, data: object, *, event_id: str, subject: str | None = None) -> None:
-        """Publish anything on `orders.submitted`, as a structured CloudEvent."""
+        """Publish any JSON value on `orders.submitted` as a structured CloudEvent."""
         self._publish(names.ORDERS_SUBMITTED, data, event_id, subject)
 
     def publish_batch(self, batch_id: str, orders: Sequence[object]) -> None:
-        """Publish orders as one batch; the same again is the same batch."""
-        data = {"batch_id": _possible(batch_id, "a batch"), "orders": list(orders)}
+        """Publish orders as one batch; publishing the same batch again has no effect."""
+        data = {"batch_id": _valid_id(batch_id, "batch"), "orders": list(orders)}
         self._publish(names.ORDERS_BATCH_SUBMITTED, data, batch_id, batch_id)
 
     def batch(self, batch_id: str) -> Batch:
-        """Read a batch with its orders."""
-        return self._orders.read(f"/batches/{_possible(batch_id, 'a batch')}", Batch)
+        """Return a batch with its orders."""
+        return self._orders.read(f"/batches/{_valid_id(batch_id, 'batch')}", Batch)
 
     def _publish(self, topic: str, data: object, event_id: str, subject: str | None) -> None:
         event: dict[str, object] = {
@@ -100,7 +100,7 @@ class Orderflow:
         self._sidecar.send(path, json.dumps(event).encode(), STRUCTURED_EVENT)
 
     def statuses(self) -> StatusFeed:
-        """Open the feed of status changes, in a `with` block, before publishing."""
+        """Return the feed of status changes; enter it before publishing, so that none is missed."""
         return StatusFeed(self.settings.orders_url, self.settings.credential)
 
     def follow(
@@ -112,39 +112,39 @@ class Orderflow:
         after: int = 0,
         feed: StatusFeed | None = None,
     ) -> Generator[OrderStatusChanged, None, None]:
-        """Yield an order's changes after a sequence number, up to a final or a given status.
+        """Yield an order's status changes after a sequence number, up to a final or given status.
 
-        Without a feed, one is opened, and what has happened already comes first. Raises
-        `NotInTime` after `timeout` seconds.
+        Without a feed, one is opened, and earlier changes come first. Raises `WaitTimedOut` after
+        `timeout` seconds.
         """
         with contextlib.ExitStack() as stack:
-            known = feed or stack.enter_context(self.statuses())
-            following = Following(self.order, known, [order_id], after=after, timeout=timeout)
-            past = following.look() if feed is None else ()
-            for change in itertools.chain(past, following):
+            open_feed = feed or stack.enter_context(self.statuses())
+            tracker = OrderTracker(self.order, open_feed, [order_id], after=after, timeout=timeout)
+            earlier = tracker.catch_up() if feed is None else ()
+            for change in itertools.chain(earlier, tracker):
                 yield change
                 if change.status in until:
                     return
 
     def order(self, order_id: str) -> Order:
-        """Read an order with its history."""
-        return self._orders.read(f"/orders/{_possible(order_id)}", Order)
+        """Return an order with its history."""
+        return self._orders.read(f"/orders/{_valid_id(order_id)}", Order)
 
     def orders(self, status: OrderStatus | None = None, limit: int = PAGE_SIZE) -> list[Order]:
-        """List so many orders, the way orders lists them."""
+        """List up to `limit` orders, in the service's own order."""
         return self._list(self._orders, "/orders", Page[Order], limit, status)
 
     def cancel(self, order_id: str) -> None:
-        """Ask for an order to be cancelled; its last status tells whether it was."""
-        self._orders.do(f"/orders/{_possible(order_id)}/cancel")
+        """Request cancellation of an order; its final status shows whether it succeeded."""
+        self._orders.do(f"/orders/{_valid_id(order_id)}/cancel")
 
     def retry(self, order_id: str) -> None:
-        """Have undone once more what could not be undone of an order that needs attention."""
-        self._orders.do(f"/orders/{_possible(order_id)}/retry")
+        """Retry the failed compensations of an order that needs attention."""
+        self._orders.do(f"/orders/{_valid_id(order_id)}/retry")
 
     def attention(self, order_id: str) -> OrderAttention:
-        """Read what is left undone of an order that needs attention."""
-        return self._orders.read(f"/orders/{_possible(order_id)}/attention", OrderAttention)
+        """Return which compensations an order that needs attention still lacks."""
+        return self._orders.read(f"/orders/{_valid_id(order_id)}/attention", OrderAttention)
 
     def approvals(
         self, status: ApprovalStatus | None = None, limit: int = PAGE_SIZE
@@ -152,32 +152,32 @@ class Orderflow:
         """List requests for approval."""
         return self._list(self._approvals, "/approvals", Page[Approval], limit, status)
 
-    def decide(self, order_id: str, decision: Decision, *, patience: float = 0.0) -> Approval:
-        """Approve or deny; wait so many seconds for a request that is still on its way.
+    def decide(self, order_id: str, decision: Decision, *, wait_seconds: float = 0.0) -> Approval:
+        """Approve or deny; wait up to `wait_seconds` for an approval request that is on its way.
 
-        Returns the approval as it is then: still pending if somebody else must approve as well. A
-        token decides in its own name alone: for another approver, none is shown.
+        Returns the updated approval, which is still pending if a second approver is needed. A
+        token can only decide in its own name, so it is not sent for any other approver.
         """
         credential, approvals = self.settings.credential, self._approvals
         if credential is not None and credential.name not in (None, decision.approver):
             approvals = approvals.without_credential()
-        path = f"/approvals/{_possible(order_id)}/decision"
-        end, pause = time.monotonic() + patience, FIRST_PAUSE_SECONDS
+        path = f"/approvals/{_valid_id(order_id)}/decision"
+        end, pause = time.monotonic() + wait_seconds, FIRST_PAUSE_SECONDS
         while True:
             try:
                 return approvals.ask(path, Approval, decision.model_dump(mode="json"))
-            except Refusal as refusal:
-                if refusal.status != NOT_FOUND or time.monotonic() + pause > end:
+            except RequestRejected as rejection:
+                if rejection.status != NOT_FOUND or time.monotonic() + pause > end:
                     raise
                 time.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     def stock(self) -> Stock:
-        """Read what lies on the shelf."""
+        """Return the current stock."""
         return self._inventory.read("/stock", Stock)
 
     def restock(self, item: str | None = None, quantity: int | None = None) -> Stock:
-        """Put pieces on the shelf, or bring one or all items back to the opening stock."""
+        """Add stock, or reset one or all items to the opening stock."""
         try:
             request = RestockRequest(item=item, quantity=quantity).model_dump(exclude_none=True)
         except ValidationError as error:
@@ -187,19 +187,19 @@ class Orderflow:
         return self._sidecar.ask(path, Stock, request)
 
     def tasks(self, status: TaskStatus | None = None, limit: int = PAGE_SIZE) -> list[Task]:
-        """List so many tasks."""
+        """List up to `limit` tasks."""
         return self._list(self._orders, "/tasks", Page[Task], limit, status)
 
     def task(self, task_id: str) -> Task:
-        """Read a task."""
-        return self._orders.read(f"/tasks/{_possible_task(task_id)}", Task)
+        """Return a task."""
+        return self._orders.read(f"/tasks/{_valid_task_id(task_id)}", Task)
 
     def complete_task(self, task_id: str) -> Task:
-        """Tell that a task is done; its status tells a moment later."""
-        return self._orders.ask(f"/tasks/{_possible_task(task_id)}/complete", Task, {})
+        """Report a task as completed; its status follows a moment later."""
+        return self._orders.ask(f"/tasks/{_valid_task_id(task_id)}/complete", Task, {})
 
     def dead_letters(self, limit: int = PAGE_SIZE) -> list[DeadLetter]:
-        """List so many dead letters of each service that keeps some."""
+        """List up to `limit` dead letters of each service that stores them."""
         return [
             letter.model_copy(update={"service": service.name})
             for service in (self._orders, self._approvals)
@@ -207,7 +207,7 @@ class Orderflow:
         ]
 
     def resend(self, letter: DeadLetter) -> None:
-        """Have a dead letter published once more."""
+        """Publish a dead letter again."""
         service = self._orders if letter.service == names.ORDERS else self._approvals
         service.do(f"/dead-letters/{letter.id}/resend")
 
@@ -226,21 +226,21 @@ class Orderflow:
         return items
 
 
-def _possible(order_id: str, whose: str = "an order") -> str:
-    """Let through what can be such an id; anything else would ask for another path."""
+def _valid_id(order_id: str, kind: str = "order") -> str:
+    """Return the ID if it is well-formed; any other text could lead to another URL path."""
     try:
         return _ORDER_ID.validate_python(order_id)
     except ValidationError:
         raise OrderflowError(
-            f"{order_id!r} cannot be the id of {whose}: that is 1 to 64 letters, digits, - and _"
+            f"{order_id!r} is not a valid {kind} ID: use 1 to 64 letters, digits, - or _"
         ) from None
 
 
-def _possible_task(task_id: str) -> str:
-    """Let through what can be a task's id, for the same reason."""
+def _valid_task_id(task_id: str) -> str:
+    """Return the task ID if it is well-formed, for the same reason."""
     try:
         return _TASK_ID.validate_python(task_id)
     except ValidationError:
         raise OrderflowError(
-            f"{task_id!r} cannot be the id of a task: that is 1 to 80 letters, digits, - and _"
+            f"{task_id!r} is not a valid task ID: use 1 to 80 letters, digits, - or _"
         ) from None

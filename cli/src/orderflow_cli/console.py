@@ -1,4 +1,4 @@
-"""The order processor's console: asks what to buy, and shows the purchase step by step."""
+"""The interactive console: asks what to buy, and shows each step of the order."""
 
 import sys
 import uuid
@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from orderflow_cli.client import Orderflow
-from orderflow_cli.errors import Refusal
+from orderflow_cli.errors import RequestRejected
 from orderflow_cli.feed import StatusFeed
-from orderflow_cli.narrator import Narrator, Purchase
+from orderflow_cli.purchase_progress import Purchase, PurchaseProgress
+from orderflow_cli.service import FORBIDDEN, UNAUTHORIZED
 from orderflow_cli.terminal import clean, clean_lines
-from orderflow_cli.wire import FORBIDDEN, UNAUTHORIZED
 from orderflow_contracts.approvals import Decision
 from orderflow_contracts.inventory import Stock, StockItem
 from orderflow_contracts.numbers import read_whole_number
@@ -25,53 +25,53 @@ BANNER: Final = (
 EXIT: Final = "exit"
 RESTOCK: Final = "restock"
 YES_OR_NO: Final = {"y": True, "yes": True, "n": False, "no": False}
-MOST_PIECES: Final = 1_000_000
-REQUEST_PATIENCE_SECONDS: Final = 15.0
-"""For so long a request for approval may be on its way from orders to approvals."""
+MAX_QUANTITY: Final = 1_000_000
+REQUEST_WAIT_SECONDS: Final = 15.0
+"""How long an approval request may take to travel from orders to approvals."""
 
 
-class NoMoreAnswers(Exception):
-    """Nothing more can be read: the user has left."""
+class EndOfInput(Exception):
+    """The input has ended: the user has left."""
 
 
 class Answers:
-    """The answers that were given as arguments, and after them those that are typed."""
+    """Answers from the command's arguments, followed by typed ones."""
 
     def __init__(self, given: Iterable[str]) -> None:
         self._given = deque(given)
 
     @property
     def next_given(self) -> str | None:
-        """The next answer among the arguments, if one is left."""
+        """The next answer from the arguments, if one is left."""
         return self._given[0].strip() if self._given else None
 
-    def pass_over(self, unasked: Collection[str]) -> None:
-        """Drop arguments that answer a question which was not asked after all."""
+    def discard(self, unasked: Collection[str]) -> None:
+        """Drop arguments that answer a question which was never asked."""
         while self._given and self._given[0].strip().lower() in unasked:
             self._given.popleft()
 
     def ask(self, prompt: str) -> str:
-        """Return the answer without blanks around it; raise `NoMoreAnswers` at the end of input.
+        """Return the answer without surrounding blanks; raise `EndOfInput` when there is none.
 
-        What was not typed is shown as if it had been, so that the output reads the same.
+        An answer that was not typed is echoed, so that the output looks the same.
         """
         prompt = clean(prompt)
         if self._given:
             answer = self._given.popleft()
-            _say(f"{prompt}{answer}")
+            _print_line(f"{prompt}{answer}")
             return answer.strip()
         try:
             answer = input(prompt)
         except EOFError:
             print(flush=True)
-            raise NoMoreAnswers from None
+            raise EndOfInput from None
         if not sys.stdin.isatty():
-            _say(answer)
+            _print_line(answer)
         return answer.strip()
 
 
 class Console:
-    """One session of purchases."""
+    """An interactive session."""
 
     def __init__(self, flow: Orderflow, answers: Answers, approver: str) -> None:
         self._flow = flow
@@ -79,22 +79,22 @@ class Console:
         self._approver = approver
 
     def run(self) -> None:
-        """Buy and restock until the user leaves."""
+        """Take orders and restock until the user leaves."""
         try:
-            while self._round():
-                self._answers.pass_over(YES_OR_NO)
+            while self._handle_choice():
+                self._answers.discard(YES_OR_NO)
                 if self._answers.next_given == EXIT:
                     return
-        except NoMoreAnswers:
+        except EndOfInput:
             return
         except KeyboardInterrupt:
-            _say("\nStopped. Orders that were placed go on without this console.")
+            _print_line("\nStopped. Orders already placed continue without this console.")
             raise
 
-    def _round(self) -> bool:
-        """Take one answer to its end; tell whether to go on."""
+    def _handle_choice(self) -> bool:
+        """Handle one choice; return whether to continue."""
         for line in BANNER:
-            _say(line)
+            _print_line(line)
         stock = {item.item: item for item in self._flow.stock().items}
         choice = self._answers.ask(
             f"Enter the name of one of the following items to order: {', '.join(stock)}: "
@@ -102,9 +102,9 @@ class Console:
         if choice == EXIT:
             return False
         if choice == RESTOCK:
-            _say_stock(self._flow.restock())
+            _print_stock(self._flow.restock())
         elif choice not in stock:
-            _say(f"There is no item {choice!r}. There are: {', '.join(stock)}.")
+            _print_line(f"There is no item {choice!r}. Available items: {', '.join(stock)}.")
         else:
             return self._choose_quantity(stock[choice])
         return True
@@ -114,17 +114,17 @@ class Console:
         if answer == EXIT:
             return False
         quantity = read_whole_number(answer) or 0
-        if 1 <= quantity <= MOST_PIECES:
+        if 1 <= quantity <= MAX_QUANTITY:
             self._buy(item, quantity)
         else:
-            _say(
-                f"{answer!r} is not a quantity: type a whole number from 1 to {MOST_PIECES} in "
+            _print_line(
+                f"{answer!r} is not a quantity: type a whole number from 1 to {MAX_QUANTITY} in "
                 "plain digits, without comma, point or space."
             )
         return True
 
     def _buy(self, item: StockItem, quantity: int) -> None:
-        _say(f"Starting order workflow, purchasing {quantity} of {item.item}")
+        _print_line(f"Starting order workflow, purchasing {quantity} of {item.item}")
         order = OrderSubmitted(
             order_id=uuid.uuid4().hex,
             customer_id=ANONYMOUS,
@@ -133,52 +133,52 @@ class Console:
         purchase = Purchase.of(order.order_id, item, quantity)
         with self._flow.statuses() as feed:
             self._flow.publish(order)
-            self._see_through(purchase, feed)
+            self._show_progress(purchase, feed)
 
-    def _see_through(self, purchase: Purchase, feed: StatusFeed) -> None:
-        narrator = Narrator(purchase, _say, lambda: self._left(purchase.item))
+    def _show_progress(self, purchase: Purchase, feed: StatusFeed) -> None:
+        progress = PurchaseProgress(purchase, _print_line, lambda: self._on_hand(purchase.item))
         for change in self._flow.follow(purchase.order_id, feed=feed):
-            narrator.tell(change)
+            progress.report(change)
             if change.status is OrderStatus.AWAITING_APPROVAL:
                 self._decide(purchase.order_id)
 
     def _decide(self, order_id: str) -> None:
         try:
             approved = self._ask_yes_or_no(f"(ID = {order_id}) requires approval. Approve? [Y/N] ")
-        except NoMoreAnswers:
-            _say(
-                f"Order {order_id} goes on waiting: `orderflow approve {order_id}` or "
-                f"`orderflow deny {order_id}` decides."
+        except EndOfInput:
+            _print_line(
+                f"Order {order_id} is still waiting: decide with `orderflow approve {order_id}` "
+                f"or `orderflow deny {order_id}`."
             )
             raise
         decision = Decision(approved=approved, approver=self._approver)
         try:
-            approval = self._flow.decide(order_id, decision, patience=REQUEST_PATIENCE_SECONDS)
-        except Refusal as refusal:
-            if refusal.status in (UNAUTHORIZED, FORBIDDEN):
-                raise  # it was not looked at, and nobody else may be deciding
-            # Somebody else decided, or the time is over: the next status tells how it ends.
-            _say(f"The answer was not taken: {refusal.detail}")
+            approval = self._flow.decide(order_id, decision, wait_seconds=REQUEST_WAIT_SECONDS)
+        except RequestRejected as rejection:
+            if rejection.status in (UNAUTHORIZED, FORBIDDEN):
+                raise  # nothing was decided, and perhaps nobody else will
+            # Somebody else decided, or the deadline has passed: the next status shows the outcome.
+            _print_line(f"The decision was not recorded: {rejection.detail}")
             return
         if approval.approvals_missing:
-            _say(
-                f"Order {order_id} goes on waiting for one more approver: "
+            _print_line(
+                f"Order {order_id} is still waiting for one more approver: "
                 f"`orderflow approve {order_id} --approver <name>`."
             )
 
     def _ask_yes_or_no(self, prompt: str) -> bool:
         while (answer := self._answers.ask(prompt).lower()) not in YES_OR_NO:
-            _say("Please answer y or n.")
+            _print_line("Please answer y or n.")
         return YES_OR_NO[answer]
 
-    def _left(self, item: str) -> int:
+    def _on_hand(self, item: str) -> int:
         return next((each.on_hand for each in self._flow.stock().items if each.item == item), 0)
 
 
-def _say(line: str) -> None:
-    print(clean_lines(line), flush=True)  # names of items are what someone wrote
+def _print_line(line: str) -> None:
+    print(clean_lines(line), flush=True)  # item names are untrusted text
 
 
-def _say_stock(stock: Stock) -> None:
-    told = ", ".join(f"{item.on_hand} {item.item}" for item in stock.items)
-    _say(f"Restocked. There are now {told} in stock.")
+def _print_stock(stock: Stock) -> None:
+    quantities = ", ".join(f"{item.on_hand} {item.item}" for item in stock.items)
+    _print_line(f"Restocked. There are now {quantities} in stock.")

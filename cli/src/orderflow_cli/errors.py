@@ -1,28 +1,28 @@
-"""What can go wrong between the command and the services, in words for a person."""
+"""Errors between the command and the services, with readable messages."""
 
 
 class OrderflowError(Exception):
-    """Something failed; the message is a sentence that names the thing and the remedy."""
+    """Something failed; the message says what failed and how to fix it."""
 
 
 class ServiceUnreachable(OrderflowError):
-    """A service does not answer at its address, or not in time."""
+    """A service cannot be reached, or did not answer in time."""
 
 
-class Refusal(OrderflowError):
-    """A service answered that it will not or can not; `status` is HTTP's, `code` is stable.
+class RequestRejected(OrderflowError):
+    """A service answered with an error: its HTTP `status` and a stable `code`.
 
-    A remedy is what whoever reads it may do.
+    `remedy` says what the reader can do about it.
     """
 
     def __init__(self, service: str, status: int, code: str, detail: str, remedy: str = "") -> None:
-        told = f"{service}: {detail} ({code})" if code else f"{service}: {detail}"
-        super().__init__(f"{told} - {remedy}" if remedy else told)
+        message = f"{service}: {detail} ({code})" if code else f"{service}: {detail}"
+        super().__init__(f"{message} - {remedy}" if remedy else message)
         self.service = service
         self.status = status
         self.code = code
         self.detail = detail
 
 
-class NotInTime(OrderflowError):
-    """An order did not come as far as was waited for."""
+class WaitTimedOut(OrderflowError):
+    """An order did not reach the expected status in time."""

@@ -1,4 +1,4 @@
-"""What the services answer and the contracts do not name: pages of a list, and dead letters."""
+"""Responses of the services that are not part of the contracts: pages and dead letters."""
 
 from typing import Any, Generic, TypeVar
 
@@ -8,14 +8,14 @@ Item = TypeVar("Item")
 
 
 class Page(Message, Generic[Item]):
-    """A part of a list, and the cursor to read on with, or null at the end."""
+    """A page of a list, and the cursor of the next page, or null at the end."""
 
     items: tuple[Item, ...]
     next: str | None = None
 
 
 class DeadLetter(Message):
-    """An event that could not be handled; `resent_at` is null while it waits for someone."""
+    """An event that could not be handled; `resent_at` is null until it is resent."""
 
     id: int
     topic: str
@@ -29,5 +29,5 @@ class DeadLetter(Message):
 
     @property
     def name(self) -> str:
-        """What a person calls it, for each service counts its own: `orders:3`."""
+        """Its name, such as `orders:3`: numbers are unique only within a service."""
         return f"{self.service}:{self.id}"

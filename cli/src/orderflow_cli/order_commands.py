@@ -8,7 +8,7 @@ import typer
 
 from orderflow_cli import show
 from orderflow_cli.app import (
-    ENDED_OTHERWISE,
+    NOT_COMPLETED,
     Approver,
     AsJson,
     Limit,
@@ -16,37 +16,37 @@ from orderflow_cli.app import (
     app,
     services,
 )
-from orderflow_cli.batch_commands import ARRIVAL_SECONDS, publish_batch, tell, wait_for_end
+from orderflow_cli.batch_commands import ARRIVAL_SECONDS, print_batch, publish_batch, wait_for_end
 from orderflow_cli.client import Orderflow
 from orderflow_cli.console import Answers, Console
 from orderflow_cli.feed import StatusFeed
-from orderflow_cli.following import Following
-from orderflow_cli.publishing import endings, publish_all, summary
-from orderflow_cli.reading import Submission, read_orders, read_text, read_unchecked
+from orderflow_cli.order_tracker import OrderTracker
+from orderflow_cli.publishing import final_changes, publish_all, summary
+from orderflow_cli.submissions import Submission, read_orders, read_text, read_unchecked
 from orderflow_cli.terminal import clean
 from orderflow_contracts.attention import OrderAttention
 from orderflow_contracts.orders import OrderStatus, OrderStatusChanged
 
-Watch = Annotated[bool, typer.Option("--watch", help="Wait for the end.")]
-LOOK_AGAIN_SECONDS = 0.5
-BAR_FROM = 10
-"""A bar is shown from so many orders on; fewer are published before it could be read."""
+Watch = Annotated[bool, typer.Option("--watch", help="Wait for the final result.")]
+POLL_SECONDS = 0.5
+MIN_ORDERS_FOR_BAR = 10
+"""A progress bar appears from this many orders on; fewer are published too fast to see it."""
 LONG_TEXT = 1_000_000
-"""Characters from which on a bar is shown while orders are checked, which then takes a while."""
+"""A progress bar appears while checking texts from this many characters on."""
 
 
 @app.command(
-    context_settings={"ignore_unknown_options": True}, short_help="Buy things, one by one."
+    context_settings={"ignore_unknown_options": True}, short_help="Place orders interactively."
 )
 def console(
     *,
     answers: Annotated[
         list[str] | None,
-        typer.Argument(help="Answers in place of typed ones, such as: cars 11 y exit"),
+        typer.Argument(help="Answers to use instead of typed ones, such as: cars 11 y exit"),
     ] = None,
     approver: Approver,
 ) -> None:
-    """Ask what to buy, place the order and show it step by step, until `exit`."""
+    """Ask what to buy, place the order and show its progress; repeat until `exit`."""
     with services() as flow:
         Console(flow, Answers(answers or []), approver).run()
 
@@ -54,61 +54,63 @@ def console(
 @app.command(short_help="Publish orders from a file.")
 def publish(
     *,
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON or JSON lines; - is stdin.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="JSON or JSON lines; - reads standard input.")
+    ],
     watch: Watch = False,
     check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Look for mistakes before publishing.")
+        bool, typer.Option("--check/--no-check", help="Validate before publishing.")
     ] = True,
     batch: Annotated[
         str | None,
-        typer.Option(metavar="BATCH_ID", help="Publish them as one batch under this id."),
+        typer.Option(metavar="BATCH_ID", help="Publish the orders as one batch with this ID."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish one order or many as events, or all as one batch, and print their ids."""
+    """Publish orders as single events or as one batch, and print their IDs."""
     submissions = _read(file, batch, check=check)
     if batch is not None:
         _publish_as_batch(batch, submissions, watch=watch, as_json=as_json)
         return
     with services() as flow:
         if not watch:
-            _publish(flow, submissions, tell=not as_json)
+            _publish(flow, submissions, print_ids=not as_json)
             if as_json:
                 show.as_json({"published": [entry.event_id for entry in submissions]})
             return
         with flow.statuses() as feed:
-            begun = time.monotonic()
-            _publish(flow, submissions, tell=not as_json)
+            started_at = time.monotonic()
+            _publish(flow, submissions, print_ids=not as_json)
             ended = _wait(flow, feed, submissions)
-        _tell_endings(ended, time.monotonic() - begun, as_json=as_json)
+        _print_outcomes(ended, time.monotonic() - started_at, as_json=as_json)
 
 
 @app.command(short_help="Show an order and its history.")
 def order(*, order_id: OrderIdArgument, watch: Watch = False, as_json: AsJson = False) -> None:
-    """Show an order; with --watch, wait for its end: exit code 0 when completed, 3 otherwise."""
+    """Show an order. With --watch, wait until it ends: exit code 0 if completed, 3 otherwise."""
     with services() as flow:
         found = flow.order(order_id)
         if watch:
             for change in flow.follow(order_id):
                 if not as_json:
-                    _tell(change)
+                    _print_change(change)
             found = flow.order(order_id)
     if as_json:
         show.as_json(found)
     else:
         show.show_order(found)
     if watch and found.status is not OrderStatus.COMPLETED:
-        raise typer.Exit(ENDED_OTHERWISE)
+        raise typer.Exit(NOT_COMPLETED)
 
 
 @app.command(short_help="List orders.")
 def orders(
     *,
-    status: Annotated[OrderStatus | None, typer.Option(help="Those with this status.")] = None,
+    status: Annotated[OrderStatus | None, typer.Option(help="Only those with this status.")] = None,
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List orders as orders does."""
+    """List orders."""
     with services() as flow:
         found = flow.orders(status, limit)
     if as_json:
@@ -117,45 +119,45 @@ def orders(
         show.show_orders(found)
 
 
-@app.command(short_help="Ask for an order to be cancelled.")
+@app.command(short_help="Cancel an order.")
 def cancel(*, order_id: OrderIdArgument) -> None:
-    """Ask for an order to be cancelled; what was done for it is undone."""
+    """Request cancellation of an order; completed steps are rolled back."""
     with services() as flow:
         flow.cancel(order_id)
     print(
-        f"Order {clean(order_id)} is asked to stop. "
-        f"`orderflow order {clean(order_id)} --watch` tells how it ends."
+        f"Cancellation of order {clean(order_id)} requested. "
+        f"Follow it with `orderflow order {clean(order_id)} --watch`."
     )
 
 
-@app.command(short_help="Undo once more what could not be undone.")
+@app.command(short_help="Retry a failed rollback.")
 def retry(*, order_id: OrderIdArgument, watch: Watch = False, as_json: AsJson = False) -> None:
-    """Undo once more what could not be undone of an order that needs attention.
+    """Retry the failed rollback of an order that needs attention.
 
-    With --watch, wait for the outcome: exit code 0 when everything is undone, 3 otherwise.
+    With --watch, wait for the outcome: exit code 0 if the rollback is complete, 3 otherwise.
     """
     with services() as flow:
         flow.retry(order_id)
         found = flow.attention(order_id)
         while watch and found.retrying_since is not None:
-            time.sleep(LOOK_AGAIN_SECONDS)
+            time.sleep(POLL_SECONDS)
             found = flow.attention(order_id)
     if as_json:
         show.as_json(found)
     else:
-        print(_how_it_stands(found))
+        print(_rollback_state(found))
     if watch and found.settled_at is None:
-        raise typer.Exit(ENDED_OTHERWISE)
+        raise typer.Exit(NOT_COMPLETED)
 
 
-def _how_it_stands(found: OrderAttention) -> str:
+def _rollback_state(found: OrderAttention) -> str:
     order_id = clean(found.order_id)
     if found.retrying_since is not None:
-        return f"Order {order_id} is being undone once more."
+        return f"Order {order_id}: retrying the rollback."
     if found.settled_at is not None:
-        return f"Order {order_id} is settled: everything is undone."
+        return f"Order {order_id}: rollback complete."
     left = ", ".join(clean(name) for name in found.not_undone or ())
-    return f"Order {order_id} needs attention still; not undone: {left or 'unknown'}"
+    return f"Order {order_id} still needs attention; not rolled back: {left or 'unknown'}"
 
 
 def _publish_as_batch(
@@ -165,7 +167,7 @@ def _publish_as_batch(
         publish_batch(flow, batch_id, submissions)
         if watch:
             ended = wait_for_end(flow, batch_id, ARRIVAL_SECONDS)
-            tell(ended, as_json=as_json, watched=True)
+            print_batch(ended, as_json=as_json, watched=True)
         elif as_json:
             show.as_json({"batch_id": batch_id, "orders": len(submissions)})
         else:
@@ -182,11 +184,13 @@ def _read(file: str, batch_id: str | None, *, check: bool) -> list[Submission]:
         )
 
 
-def _publish(flow: Orderflow, submissions: list[Submission], *, tell: bool) -> None:
-    with show.bar("publishing", len(submissions), hidden=len(submissions) < BAR_FROM) as update:
+def _publish(flow: Orderflow, submissions: list[Submission], *, print_ids: bool) -> None:
+    with show.bar(
+        "publishing", len(submissions), hidden=len(submissions) < MIN_ORDERS_FOR_BAR
+    ) as update:
         done = itertools.count(1)
         publish_all(flow, submissions, lambda _: update(completed=next(done)))
-    if tell:
+    if print_ids:
         for entry in submissions:
             print(clean(entry.event_id))
 
@@ -194,16 +198,16 @@ def _publish(flow: Orderflow, submissions: list[Submission], *, tell: bool) -> N
 def _wait(
     flow: Orderflow, feed: StatusFeed, submissions: list[Submission]
 ) -> list[OrderStatusChanged]:
-    order_ids = {entry.event_id for entry in submissions if entry.makes_an_order}
+    order_ids = {entry.event_id for entry in submissions if entry.creates_order}
     ended: list[OrderStatusChanged] = []
     with show.bar("ended", len(order_ids)) as update:
-        for change in endings(iter(Following(flow.order, feed, order_ids))):
+        for change in final_changes(iter(OrderTracker(flow.order, feed, order_ids))):
             ended.append(change)
             update(completed=len(ended))
     return ended
 
 
-def _tell_endings(ended: list[OrderStatusChanged], seconds: float, *, as_json: bool) -> None:
+def _print_outcomes(ended: list[OrderStatusChanged], seconds: float, *, as_json: bool) -> None:
     if as_json:
         show.as_json({"orders": [change.model_dump(mode="json") for change in ended]})
     else:
@@ -212,9 +216,9 @@ def _tell_endings(ended: list[OrderStatusChanged], seconds: float, *, as_json: b
                 print(f"{clean(change.order_id)} {change.status} {clean(change.reason or '')}")
         print(clean(summary(ended, seconds)))
     if any(change.status is not OrderStatus.COMPLETED for change in ended):
-        raise typer.Exit(ENDED_OTHERWISE)
+        raise typer.Exit(NOT_COMPLETED)
 
 
-def _tell(change: OrderStatusChanged) -> None:
+def _print_change(change: OrderStatusChanged) -> None:
     reason = f" ({clean(change.reason)})" if change.reason else ""
     print(f"{show.moment(change.at)} {change.status}{reason}", flush=True)

@@ -1,4 +1,4 @@
-"""Passwords: asked for, made, and kept so that who reads the file cannot use them."""
+"""Passwords: prompted for, generated and hash_password."""
 
 import getpass
 import secrets
@@ -10,63 +10,63 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from orderflow_cli.errors import OrderflowError
 
-SHORTEST: Final = 12
-LONGEST: Final = 256
-"""More than anybody types; a limit keeps what a sign-in costs in bounds."""
+MIN_LENGTH: Final = 12
+MAX_LENGTH: Final = 256
+"""More than anybody types; the limit bounds the cost of a sign-in."""
 ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Letters and digits that nobody takes for one another."""
+"""Letters and digits that are not easily confused."""
 GROUPS, GROUP = 5, 4
 _HASHER: Final = PasswordHasher()
 
 
-def made() -> str:
-    """Make a password of 20 characters, about 99 bits, in groups that can be read and typed."""
+def generate() -> str:
+    """Generate a password of 20 characters, about 99 bits, in groups that are easy to type."""
     return "-".join("".join(secrets.choice(ALPHABET) for _ in range(GROUP)) for _ in range(GROUPS))
 
 
-def asked(name: str) -> str:
-    """Ask for somebody's new password twice, without showing it; raise `OrderflowError` if unfit.
+def prompt(name: str) -> str:
+    """Ask twice for a new password, without echo; raise `OrderflowError` if it is not acceptable.
 
-    Where nobody can be asked, it raises what else to do.
+    Without a terminal, the error names the alternatives.
     """
     if not sys.stdin.isatty():
         raise OrderflowError(
-            "a password is asked for at a terminal only: --password-stdin reads one from standard "
-            "input, --generate makes one"
+            "there is no terminal to ask for a password: use --password-stdin to read it from "
+            "standard input, or --generate to generate one"
         )
-    password = fit(getpass.getpass(f"Password for {name}: "))
+    password = validate(getpass.getpass(f"Password for {name}: "))
     if getpass.getpass("Again: ") != password:
-        raise OrderflowError("these are two different passwords; nothing was changed")
+        raise OrderflowError("the two passwords differ; nothing was changed")
     return password
 
 
-def piped() -> str:
-    """Read a password from the first line of standard input; raise `OrderflowError` if unfit."""
+def read_from_stdin() -> str:
+    """Read a password from the first line of standard input and validate it."""
     try:
-        # Whatever the terminal's encoding is: a browser will send the same password as UTF-8.
-        return fit(sys.stdin.buffer.readline().decode("utf-8").rstrip("\r\n"))
+        # Always UTF-8, as a browser will send it, whatever the terminal's encoding is.
+        return validate(sys.stdin.buffer.readline().decode("utf-8").rstrip("\r\n"))
     except UnicodeDecodeError:
         raise OrderflowError("the password on standard input is not UTF-8") from None
 
 
-def fit(password: str) -> str:
-    """Let through what can be a password; raise `OrderflowError` for what is too short or long."""
-    if not SHORTEST <= len(password) <= LONGEST:
+def validate(password: str) -> str:
+    """Return the password; raise `OrderflowError` if it is too short or too long."""
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise OrderflowError(
-            f"a password has {SHORTEST} to {LONGEST} characters, and this one {len(password)}; "
-            "nothing was changed"
+            f"a password needs {MIN_LENGTH} to {MAX_LENGTH} characters, and this one has "
+            f"{len(password)}; nothing was changed"
         )
     return password
 
 
-def hashed(password: str) -> str:
-    """Return what is kept of a password (Argon2id, with the library's own costs)."""
+def hash_password(password: str) -> str:
+    """Hash a password (Argon2id with the library's default costs)."""
     return _HASHER.hash(password)
 
 
-def fits(kept: str, password: str) -> bool:
-    """Tell whether this is the password of which that was kept."""
+def matches(stored_hash: str, password: str) -> bool:
+    """Return whether the password matches the stored hash."""
     try:
-        return _HASHER.verify(kept, password)
+        return _HASHER.verify(stored_hash, password)
     except (VerificationError, InvalidHashError):
         return False

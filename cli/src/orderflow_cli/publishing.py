@@ -1,4 +1,4 @@
-"""Publishing many orders at once, and waiting for how they end."""
+"""Publishes many orders concurrently, and summarizes their outcomes."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -7,7 +7,7 @@ from typing import Final
 
 from orderflow_cli.client import Orderflow
 from orderflow_cli.errors import OrderflowError
-from orderflow_cli.reading import Submission
+from orderflow_cli.submissions import Submission
 from orderflow_contracts.orders import OrderStatusChanged
 
 IN_FLIGHT: Final = 16
@@ -19,16 +19,16 @@ def publish_all(
     published: Callable[[Submission], None],
     in_flight: int = IN_FLIGHT,
 ) -> None:
-    """Publish so many at a time, and report each that the broker has.
+    """Publish orders with `in_flight` threads, and call `published` for each acknowledged one.
 
-    The first failure stops the rest; the error says how many were published.
+    The first failure cancels the rest; the error says how many were published.
     """
     done = 0
     waiting: deque[tuple[Future[None], Submission]] = deque()
     with ThreadPoolExecutor(in_flight, thread_name_prefix="publish") as pool:
         try:
             for entry in submissions:
-                # Only a few wait for a thread: there may be very many in all.
+                # Queue only a few: there may be very many.
                 while len(waiting) >= 2 * in_flight:
                     _settle_oldest(waiting, published)
                     done += 1
@@ -40,8 +40,8 @@ def publish_all(
             pool.shutdown(cancel_futures=True)
             done += sum(not each.cancelled() and each.exception() is None for each, _ in waiting)
             raise OrderflowError(
-                f"{error}\n{done} of {len(submissions)} orders are known to be published; to "
-                "publish all of them again does no harm where they carry their own order_id"
+                f"{error}\n{done} of {len(submissions)} orders are known to be published; it is "
+                "safe to publish all of them again if they have their own order_id"
             ) from error
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -51,7 +51,7 @@ def publish_all(
 def _settle_oldest(
     waiting: deque[tuple[Future[None], Submission]], published: Callable[[Submission], None]
 ) -> None:
-    """Wait for the publication that was begun first, and report it."""
+    """Wait for the oldest publication, and report it."""
     future, entry = waiting.popleft()
     future.result()
     published(entry)
@@ -62,16 +62,16 @@ def _publish(flow: Orderflow, submission: Submission) -> None:
     flow.publish_data(submission.data, event_id=submission.event_id, subject=subject)
 
 
-def endings(changes: Iterator[OrderStatusChanged]) -> Iterator[OrderStatusChanged]:
-    """Keep the final changes only."""
+def final_changes(changes: Iterator[OrderStatusChanged]) -> Iterator[OrderStatusChanged]:
+    """Select the final status changes."""
     return (change for change in changes if change.status.is_final)
 
 
 def summary(ended: Sequence[OrderStatusChanged], seconds: float) -> str:
-    """Say in a line how many ended how."""
+    """Return a line with the number of orders per outcome."""
     counts = Counter(
         f"{change.status} ({change.reason})" if change.reason else str(change.status)
         for change in ended
     )
-    told = ", ".join(f"{count} {what}" for what, count in counts.most_common())
-    return f"{told} in {seconds:.1f} s" if told else "no order ended"
+    outcomes = ", ".join(f"{count} {what}" for what, count in counts.most_common())
+    return f"{outcomes} in {seconds:.1f} s" if outcomes else "no orders ended"

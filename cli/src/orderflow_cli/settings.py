@@ -1,4 +1,4 @@
-"""Where the services are, and what is shown to them: what the environment says."""
+"""Addresses of the services and the credential for them, read from the environment."""
 
 import os
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ HIGHEST_PORT: Final = 65_535
 
 @dataclass(frozen=True)
 class Settings:
-    """Base URLs of the services, and of the sidecar of orders, through which events go.
+    """Base URLs of the services, and of the orders sidecar, through which events are published.
 
-    The credential is shown to the services, where there is one, and never to the sidecar.
+    The credential, if any, is sent to the services and never to the sidecar.
     """
 
     orders_url: str
@@ -32,14 +32,14 @@ class Settings:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """All addresses that are asked."""
+        """All addresses in use."""
         return self.orders_url, self.inventory_url, self.approvals_url, self.sidecar_url
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the environment: a URL wins over a port, and a port over the common offset.
+    """Read the environment; URLs take precedence over ports, and ports over the common offset.
 
-    Raises `OrderflowError` that names the variable, or the token's file.
+    Raises `OrderflowError`, naming the variable or the token file.
     """
     for name, fault in variables.mistakes(environment, [variables.PREFIX], variables.SHARED):
         raise OrderflowError(f"{name}: {fault}")
@@ -49,7 +49,8 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         port = _number(environment, port_name, default_port + offset)
         if not 0 < port <= HIGHEST_PORT:
             raise OrderflowError(
-                f"{port} is no port: set {port_name} or ORDERFLOW_PORT_OFFSET to another number"
+                f"{port} is not a valid port: set {port_name} or ORDERFLOW_PORT_OFFSET to another "
+                "number"
             )
         return _url(environment, name, f"http://127.0.0.1:{port}")
 
@@ -69,15 +70,15 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
 
 
 def sidecar_grpc(environment: Mapping[str, str] = os.environ) -> str:
-    """Return where the sidecar of orders answers over gRPC, by the variables that orders reads.
+    """Return the gRPC address of the orders sidecar, from the variables that orders reads.
 
-    Raises `OrderflowError` that names the variable.
+    Raises `OrderflowError`, naming the variable.
     """
     default = LOCAL_PORTS[ORDERS].dapr_grpc + _number(environment, "ORDERFLOW_PORT_OFFSET", 0)
     port = _number(environment, "ORDERS_DAPR_GRPC_PORT", default)
     port = _number(environment, "DAPR_GRPC_PORT", port)
     if not 0 < port <= HIGHEST_PORT:
-        raise OrderflowError(f"{port} is no port: set DAPR_GRPC_PORT to another number")
+        raise OrderflowError(f"{port} is not a valid port: set DAPR_GRPC_PORT to another number")
     host = environment.get("DAPR_RUNTIME_HOST", "").strip() or "127.0.0.1"
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
@@ -86,7 +87,7 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name, "").strip()
     number = read_whole_number(text) if text else default
     if number is None:
-        raise OrderflowError(f"{name} must be {IN_DIGITS}, and is {text!r}")
+        raise OrderflowError(f"{name} must be {IN_DIGITS}, not {text!r}")
     return number
 
 
@@ -95,11 +96,11 @@ def _url(environment: Mapping[str, str], name: str, default: str) -> str:
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        str(parts.hostname).encode("idna")  # as sockets do; raises for a name that none can have
-        usable = usable and not parts.query and not parts.fragment  # paths are put after it
+        str(parts.hostname).encode("idna")  # as sockets do; raises for an impossible host name
+        usable = usable and not parts.query and not parts.fragment  # paths are appended to it
         httpx.URL(text)
     except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable:
-        raise OrderflowError(f"{name} must be a URL such as {default}, and is {text!r}")
+        raise OrderflowError(f"{name} must be a URL such as {default}, not {text!r}")
     return text.rstrip("/")

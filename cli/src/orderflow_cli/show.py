@@ -1,4 +1,4 @@
-"""How things look on the terminal: tables, amounts and times."""
+"""Prints tables, amounts and times on the terminal."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ from orderflow_contracts.inventory import Stock
 from orderflow_contracts.orders import Order, OrderLine, OrderStatus
 from orderflow_contracts.tasks import Task
 
-WIDTH_OF_A_FILE: Final = 200
+FILE_WIDTH: Final = 200
 NOTHING: Final = "-"
 COLOURS: Final = {
     OrderStatus.COMPLETED: "green",
@@ -53,11 +53,11 @@ def show_orders(orders: Sequence[Order]) -> None:
             cell(money(order.total_cents)),
             cell(moment(order.created_at)),
         )
-    print_table(table, empty=None if orders else "There is no such order.")
+    print_table(table, empty=None if orders else "No matching orders.")
 
 
 def show_order(order: Order) -> None:
-    """Print an order and its history, with the time that each step took."""
+    """Print an order and its history, with the duration of each step."""
     console().print(Text.assemble("Order ", (clean(order.order_id), "bold")))
     facts = Table.grid(padding=(0, 2))
     facts.add_row("  customer", cell(order.customer_id))
@@ -69,7 +69,7 @@ def show_order(order: Order) -> None:
     if order.reason:
         facts.add_row("  reason", cell(order.reason))
     console().print(facts)
-    table = new_table(">", "status", "reason", "at", ">after")
+    table = new_table(">", "status", "reason", "at", ">duration")
     earlier = None
     for entry in order.history:
         table.add_row(
@@ -84,7 +84,7 @@ def show_order(order: Order) -> None:
 
 
 def show_batch(batch: Batch) -> None:
-    """Print a batch, how many of its orders have which status, and each order."""
+    """Print a batch, the number of orders per status, and each order."""
     console().print(Text.assemble("Batch ", (clean(batch.batch_id), "bold")))
     facts = Table.grid(padding=(0, 2))
     facts.add_row("  status", cell(batch.status))
@@ -109,7 +109,7 @@ def show_batch(batch: Batch) -> None:
 
 
 def show_approvals(approvals: Sequence[Approval]) -> None:
-    """Print a list of requests for approval, with who decided; `1/2` is one of two approvals."""
+    """Print a list of approval requests with their approvers; `1/2` is one of two approvals."""
     table = new_table("order", "status", "customer", "lines", ">total", "expires", "approver")
     for approval in approvals:
         table.add_row(
@@ -121,11 +121,11 @@ def show_approvals(approvals: Sequence[Approval]) -> None:
             cell(moment(approval.expires_at)),
             cell(_approvers(approval)),
         )
-    print_table(table, empty=None if approvals else "There is no such request for approval.")
+    print_table(table, empty=None if approvals else "No matching approval requests.")
 
 
 def _approvers(approval: Approval) -> str | None:
-    """Name who decided, and tell how many of several approvals there are."""
+    """Return the approvers, with the number of approvals if several are needed."""
     if approval.levels == 1:
         return approval.approver
     approvals = sum(decision.approved for decision in approval.decisions)
@@ -134,7 +134,7 @@ def _approvers(approval: Approval) -> str | None:
 
 
 def show_stock(stock: Stock) -> None:
-    """Print what lies on the shelf."""
+    """Print the stock."""
     table = new_table("item", ">on hand", ">reserved", ">available", ">price")
     for item in stock.items:
         table.add_row(
@@ -149,7 +149,7 @@ def show_stock(stock: Stock) -> None:
 
 def show_tasks(tasks: Sequence[Task]) -> None:
     """Print a list of tasks."""
-    table = new_table("task", "status", "assignee", "title", "since", "completed")
+    table = new_table("task", "status", "assignee", "title", "created", "completed")
     for task in tasks:
         table.add_row(
             cell(task.task_id),
@@ -159,7 +159,7 @@ def show_tasks(tasks: Sequence[Task]) -> None:
             cell(moment(task.created_at)),
             cell(NOTHING if task.completed_at is None else moment(task.completed_at)),
         )
-    print_table(table, empty=None if tasks else "There is no such task.")
+    print_table(table, empty=None if tasks else "No matching tasks.")
 
 
 def show_task(task: Task) -> None:
@@ -170,7 +170,7 @@ def show_task(task: Task) -> None:
     facts.add_row("  assignee", cell(task.assignee))
     facts.add_row("  order", cell(task.order_id))
     facts.add_row("  status", cell(task.status))
-    facts.add_row("  since", cell(moment(task.created_at)))
+    facts.add_row("  created", cell(moment(task.created_at)))
     if task.completed_at is not None:
         facts.add_row("  completed", cell(moment(task.completed_at)))
     facts.add_row("  workflow", cell(task.instance_id))
@@ -179,7 +179,7 @@ def show_task(task: Task) -> None:
 
 def show_dead_letters(letters: Sequence[DeadLetter]) -> None:
     """Print a list of dead letters."""
-    table = new_table("id", "topic", "event", "order", "reason", ">age", "sent again")
+    table = new_table("id", "topic", "event", "order", "reason", ">age", "resent")
     for letter in letters:
         table.add_row(
             cell(letter.name),
@@ -190,37 +190,37 @@ def show_dead_letters(letters: Sequence[DeadLetter]) -> None:
             cell(span((now() - letter.received_at).total_seconds())),
             cell(NOTHING if letter.resent_at is None else moment(letter.resent_at)),
         )
-    print_table(table, empty=None if letters else "There are no dead letters.")
+    print_table(table, empty=None if letters else "No dead letters.")
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return the terminal, or something wide where the output goes to a file."""
+    """Return the terminal, with a fixed width if the output goes to a file."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else WIDTH_OF_A_FILE, highlight=False)
+    return Console(file=stream, width=None if stream.isatty() else FILE_WIDTH, highlight=False)
 
 
 @contextmanager
 def bar(title: str, total: int | None, *, hidden: bool = False) -> Iterator[Callable[..., None]]:
-    """Show on a terminal how much is done; yield what takes `completed`, and a new `total`."""
-    shown = console(stderr=True)
+    """Show a progress bar on a terminal; yield a function that takes `completed` and `total`."""
+    terminal = console(stderr=True)
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    is_off = hidden or not shown.is_terminal
-    with Progress(*columns, console=shown, transient=True, disable=is_off) as progress:
+    is_off = hidden or not terminal.is_terminal
+    with Progress(*columns, console=terminal, transient=True, disable=is_off) as progress:
         yield partial(progress.update, progress.add_task(title, total=total))
 
 
 def money(cents: int | None) -> str:
-    """Write cents as dollars."""
+    """Format cents as dollars."""
     return NOTHING if cents is None else f"${cents / 100:,.2f}"
 
 
 def moment(at: datetime) -> str:
-    """Write a time of day on its date, where the reader is."""
+    """Format a time in the local time zone."""
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def span(seconds: float) -> str:
-    """Write a length of time in the unit that suits it.
+    """Format a duration in a suitable unit.
 
     >>> span(0.0421), span(3.25), span(200), span(90_000)
     ('42 ms', '3.2 s', '3 min', '1 d')
@@ -232,36 +232,36 @@ def span(seconds: float) -> str:
 
 
 def lines(of_order: Iterable[OrderLine]) -> str:
-    """Write an order's lines in a row."""
+    """Format an order's lines on one line."""
     return ", ".join(f"{line.quantity} {line.item}" for line in of_order)
 
 
-def explain(text: str) -> None:
-    """Tell a person what was done, beside what a program reads."""
+def note(text: str) -> None:
+    """Print a note for the user on standard error, apart from the output."""
     print(clean(text), file=sys.stderr)
 
 
 def new_table(*columns: str) -> Table:
-    """Begin a table; a `>` before a column's name puts what is in it to the right."""
+    """Create a table; a `>` before a column's name aligns it to the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         is_number = column.startswith(">")
         table.add_column(
             column.removeprefix(">"),
             justify="right" if is_number else "left",
-            # Ids are copied from here: they are folded rather than cut off.
+            # IDs are copied from here, so they are wrapped and never cut off.
             overflow="fold",
         )
     return table
 
 
 def print_table(table: Table, empty: str | None = None) -> None:
-    """Print a table, or the sentence that says why there is nothing in it."""
+    """Print a table, or a sentence if it is empty."""
     console().print(table if empty is None else empty)
 
 
 def cell(text: str | None) -> Text:
-    """Write what came from anyone so that it does nothing to the table or the terminal."""
+    """Return untrusted text, cleaned so that it cannot affect the table or the terminal."""
     return Text(clean(text) if text else NOTHING)
 
 

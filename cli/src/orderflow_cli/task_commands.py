@@ -9,21 +9,21 @@ from orderflow_cli.app import AsJson, Limit, app, services
 from orderflow_cli.terminal import clean
 from orderflow_contracts.tasks import TaskStatus
 
-TaskIdArgument = Annotated[str, typer.Argument(metavar="ID", help="The task's id.")]
+TaskIdArgument = Annotated[str, typer.Argument(metavar="ID", help="The task ID.")]
 
-tasks = typer.Typer(help="List tasks, show one, and tell that some are done.")
-app.add_typer(tasks, name="tasks", short_help="List tasks, and tell that some are done.")
+tasks = typer.Typer(help="List, show and complete tasks.")
+app.add_typer(tasks, name="tasks", short_help="List, show and complete tasks.")
 
 
 @tasks.callback(invoke_without_command=True)
 def list_tasks(
     ctx: typer.Context,
     *,
-    status: Annotated[TaskStatus | None, typer.Option(help="Those with this status.")] = None,
+    status: Annotated[TaskStatus | None, typer.Option(help="Only those with this status.")] = None,
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List tasks, newest first; show one, or tell that some are done, with a command."""
+    """List tasks, newest first, or use a command to show or complete them."""
     if ctx.invoked_subcommand is not None:
         return
     with services() as flow:
@@ -45,12 +45,12 @@ def show_task(*, task_id: TaskIdArgument, as_json: AsJson = False) -> None:
         show.show_task(found)
 
 
-@tasks.command(short_help="Tell that tasks are done.")
+@tasks.command(short_help="Report tasks as completed.")
 def complete(
-    *, task_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The tasks' ids.")]
+    *, task_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The task IDs.")]
 ) -> None:
-    """Tell that tasks are done; it is safe to tell it again."""
+    """Report tasks as completed; safe to repeat."""
     with services() as flow:
         for task_id in task_ids:
             flow.complete_task(task_id)
-            print(f"Task {clean(task_id)} is told to be done.", flush=True)
+            print(f"Task {clean(task_id)} reported as completed.", flush=True)

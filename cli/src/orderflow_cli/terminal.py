@@ -1,4 +1,4 @@
-"""What a program writes, fitted to the terminal, pipe or file that is there."""
+"""Standard streams that cope with any terminal, pipe, file or encoding."""
 
 import codecs
 import errno
@@ -12,18 +12,20 @@ from contextlib import contextmanager
 from typing import Any, Final, TextIO, cast
 
 CLOSED_PIPE: Final = 128 + signal.SIGPIPE
-"""The exit code when nobody reads the output any more, as of a program that SIGPIPE ends."""
+"""Exit code after a broken output pipe, the same as for a program ended by SIGPIPE."""
 CANNOT_WRITE: Final = 1
 
-_STAND_INS: Final = str.maketrans({"…": "...", "→": "->", "←": "<-", "✓": "ok", "✗": "x", "·": "-"})
+_ASCII_SUBSTITUTES: Final = str.maketrans(
+    {"…": "...", "→": "->", "←": "<-", "✓": "ok", "✗": "x", "·": "-"}
+)
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def _readable(error: UnicodeError) -> tuple[str, int]:
-    """Replace what an encoding does not have: by its like in ASCII, or by its number."""
+    """Replace characters that the encoding lacks with an ASCII equivalent or an escape."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    text = error.object[error.start : error.end].translate(_STAND_INS)
+    text = error.object[error.start : error.end].translate(_ASCII_SUBSTITUTES)
     return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
 
 
@@ -31,21 +33,21 @@ codecs.register_error("orderflow.readable", _readable)
 
 
 def clean(text: str) -> str:
-    """Leave out what would make a terminal do things: this text came from anyone."""
+    """Replace control characters, which could manipulate the terminal: the text is untrusted."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def clean_lines(text: str) -> str:
-    """Clean each line of a text, such as a part of a log, which may have colours."""
+    """Clean each line of a text, and remove ANSI colours, as found in logs."""
     plain = _COLOURS.sub("", text).replace("\r\n", "\n")
     return "\n".join(clean(line.expandtabs()) for line in plain.split("\n"))
 
 
 class _Output(io.FileIO):
-    """Standard output that ends the program once it cannot be written to.
+    """Standard output that ends the program when a write fails.
 
-    What is written after that goes nowhere, so that what is under way can end in good order. A
-    closed pipe is no error to report, for whoever has closed it knows; a full disk is one.
+    Later writes are discarded, so that clean-up can finish. A closed pipe is not reported, because
+    the reader closed it on purpose; a full disk is.
     """
 
     _is_lost = False
@@ -63,8 +65,8 @@ class _Output(io.FileIO):
             raise SystemExit(CANNOT_WRITE) from None
 
 
-class _Incidental(io.FileIO):
-    """Output that is left out where it cannot be written, and tried again with the next."""
+class _OptionalOutput(io.FileIO):
+    """Output that is dropped when a write fails; the next write is tried again."""
 
     def write(self, data: Any, /) -> int:
         try:
@@ -74,17 +76,17 @@ class _Incidental(io.FileIO):
 
 
 @contextmanager
-def fitted(*, output_is_incidental: bool = False) -> Iterator[None]:
-    """Fit standard input, output and error to what they are connected to, in a program's main.
+def safe_streams(*, output_is_optional: bool = False) -> Iterator[None]:
+    """Make standard input, output and error safe for the length of a program's main function.
 
-    No character fails, and no data that cannot be written leaves a trace of Python's. A program
-    ends once its output cannot be written, unless that is incidental to what it does: a run goes
-    on where its terminal is closed, and a stop stops.
+    No character raises an encoding error, and a failed write causes no traceback. The program ends
+    when its output cannot be written, unless the output is optional: `run` continues after its
+    terminal is closed, and `stop` still stops everything.
     """
     former = sys.stdin, sys.stdout, sys.stderr
-    sys.stdin = _input(former[0])
-    sys.stderr = _fitted(former[2], _Incidental)
-    sys.stdout = _fitted(former[1], _Incidental if output_is_incidental else _Output)
+    sys.stdin = _safe_input(former[0])
+    sys.stderr = _safe_output(former[2], _OptionalOutput)
+    sys.stdout = _safe_output(former[1], _OptionalOutput if output_is_optional else _Output)
     try:
         yield
     finally:
@@ -95,18 +97,18 @@ def fitted(*, output_is_incidental: bool = False) -> Iterator[None]:
             sys.stdin, sys.stdout, sys.stderr = former
 
 
-def _input(stream: TextIO | None) -> TextIO:
-    """Let no byte of what is typed fail; None is what Python makes of a closed descriptor."""
+def _safe_input(stream: TextIO | None) -> TextIO:
+    """Tolerate undecodable input; the stream is None if its descriptor is closed."""
     if stream is None:
-        return open(os.devnull, encoding="utf-8")  # noqa: PTH123 # for the whole program
+        return open(os.devnull, encoding="utf-8")  # noqa: PTH123 # stays open until the program ends
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")
     return stream
 
 
-def _fitted(stream: TextIO | None, kind: type[_Output | _Incidental]) -> TextIO:
+def _safe_output(stream: TextIO | None, kind: type[_Output | _OptionalOutput]) -> TextIO:
     if stream is None:
-        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 # likewise
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 # as above
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     raw = getattr(stream.buffer, "raw", stream.buffer)

@@ -1,10 +1,10 @@
-"""Commands about tokens: what programs show to the APIs of the services."""
+"""Commands about tokens, which programs use to call the services' APIs."""
 
 from typing import Annotated
 
 import typer
 
-from orderflow_cli import people, show
+from orderflow_cli import accounts, show
 from orderflow_cli.access_file import AccessStore
 from orderflow_cli.app import AsJson, app
 from orderflow_cli.credentials import VARIABLE, access_path
@@ -13,49 +13,49 @@ from orderflow_contracts.access import new_token
 
 tokens = typer.Typer(
     no_args_is_help=True,
-    help="Say which programs may use the APIs. The services take a change at once.",
+    help="Manage which programs may use the APIs. Changes take effect immediately.",
 )
 app.add_typer(tokens, name="tokens")
 
 
-@tokens.command(short_help="Make a token.")
+@tokens.command(short_help="Create a token.")
 def add(
     *,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="In whose name it acts.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name that it acts for.")],
     role: RolesOption,
 ) -> None:
-    """Make a token and print it, this once: only its digest is kept."""
+    """Create a token and print it once: only its digest is stored."""
     store, secret = AccessStore(access_path()), new_token()
-    store.change(lambda file: people.with_token(file, name, role, secret))
+    store.change(lambda file: accounts.with_token(file, name, role, secret))
     print(secret, flush=True)
-    show.explain(
-        f"This token acts in the name of {name}. It is shown this once: keep it where nobody else "
-        f"reads it, and give it to `orderflow` by {VARIABLE}, to other programs as the header "
+    show.note(
+        f"This token acts for {name} and is shown only once: store it where nobody else can read "
+        f"it. Pass it to `orderflow` in {VARIABLE}, and in other programs as the header "
         "`Authorization: Bearer <token>`."
     )
 
 
 @tokens.command("list", short_help="List tokens.")
 def list_tokens(*, as_json: AsJson = False) -> None:
-    """List tokens: not themselves, but in whose name they act, and what for."""
+    """List the names and roles of tokens, but not the tokens themselves."""
     found = AccessStore(access_path()).read().tokens
     if as_json:
         items = [
-            {"id": people.token_id(token), **token.model_dump(mode="json", exclude={"sha256"})}
+            {"id": accounts.token_id(token), **token.model_dump(mode="json", exclude={"sha256"})}
             for token in found
         ]
         show.as_json({"items": items})
         return
-    table = show.new_table("id", "name", "roles", "made")
+    table = show.new_table("id", "name", "roles", "created")
     for token in found:
         table.add_row(
-            people.token_id(token),
+            accounts.token_id(token),
             show.cell(token.name),
             ", ".join(token.roles),
             show.cell(show.moment(token.created_at)),
         )
     show.print_table(
-        table, empty=None if found else "There is no token; `orderflow tokens add` makes one."
+        table, empty=None if found else "No tokens yet; create one with `orderflow tokens add`."
     )
 
 
@@ -63,13 +63,13 @@ def list_tokens(*, as_json: AsJson = False) -> None:
 def remove(
     *,
     name_or_id: Annotated[
-        str, typer.Argument(metavar="NAME|ID", help="All tokens of a name, or the one with an id.")
+        str, typer.Argument(metavar="NAME|ID", help="A name, for all its tokens, or a token's ID.")
     ],
 ) -> None:
-    """Remove tokens, which count no more at once."""
+    """Remove tokens, which become invalid immediately."""
     store = AccessStore(access_path())
     former = store.change(
-        lambda file: people.without_tokens(file, people.chosen_tokens(file, name_or_id))
+        lambda file: accounts.without_tokens(file, accounts.find_tokens(file, name_or_id))
     )
-    for token in people.chosen_tokens(former, name_or_id):
-        show.explain(f"Token {people.token_id(token)} of {token.name} counts no more.")
+    for token in accounts.find_tokens(former, name_or_id):
+        show.note(f"Token {accounts.token_id(token)} of {token.name} is no longer valid.")

@@ -1,4 +1,4 @@
-"""Which certificate authorities are trusted: this machine's, and those of the environment."""
+"""Trusted certificate authorities: those of the operating system and of the environment."""
 
 import os
 import ssl
@@ -15,11 +15,11 @@ FILES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 FOLDERS: Final = "SSL_CERT_DIR"
 
 
-def trusted(urls: Iterable[str], environment: Mapping[str, str] = os.environ) -> ssl.SSLContext:
-    """Return what checks the certificates of services at these URLs.
+def tls_context(urls: Iterable[str], environment: Mapping[str, str] = os.environ) -> ssl.SSLContext:
+    """Return the TLS context that verifies the certificates of services at these URLs.
 
-    Where none of them uses TLS, it trusts nobody, and nothing is read. Raises `OrderflowError`
-    that names the variable whose file or folder cannot be used.
+    If none of them uses TLS, no authority is read or trusted. Raises `OrderflowError`, naming the
+    variable whose file or folder cannot be used.
     """
     if not any(url.lower().startswith("https:") for url in urls):
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -41,17 +41,17 @@ def _trust(context: ssl.SSLContext, variable: str, path: Path) -> None:
         context.load_verify_locations(cafile=path)
     except ssl.SSLError:
         raise OrderflowError(
-            f"{variable} names {path}, which holds no certificate in PEM form: name the file with "
-            "the certificate of the authority, or unset it"
+            f"{variable} names {path}, which contains no PEM certificate: set it to the file with "
+            "the authority's certificate, or unset it"
         ) from None
     except OSError as error:
         raise _unreadable(variable, path, error) from error
 
 
 def _trust_folder(context: ssl.SSLContext, variable: str, folder: Path) -> None:
-    """Trust every certificate in a folder, whether its files have names made by `c_rehash` or not.
+    """Trust every certificate in a folder, whether or not its files were named by `c_rehash`.
 
-    Files that hold something else are passed over, if there is one that does not.
+    Other files are ignored, as long as there is at least one certificate.
     """
     found = 0
     try:
@@ -59,19 +59,19 @@ def _trust_folder(context: ssl.SSLContext, variable: str, folder: Path) -> None:
             try:
                 context.load_verify_locations(cafile=path)
                 found += 1
-            except OSError:  # an SSLError is one, too
+            except OSError:  # including SSLError
                 continue
     except OSError as error:
         raise _unreadable(variable, folder, error) from error
     if not found:
         raise OrderflowError(
-            f"{variable} names {folder}, which holds no certificate in PEM form: put the "
-            "certificate of the authority there, or unset it"
+            f"{variable} names {folder}, which contains no PEM certificate: put the authority's "
+            "certificate there, or unset it"
         )
 
 
 def _unreadable(variable: str, path: Path, error: OSError) -> OrderflowError:
     return OrderflowError(
-        f"{variable} names {path}, which cannot be read ({error.strerror}): name the file with the "
-        "certificate of the authority, or unset it"
+        f"{variable} names {path}, which cannot be read ({error.strerror}): set it to the file "
+        "with the authority's certificate, or unset it"
     )

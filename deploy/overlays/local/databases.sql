@@ -1,15 +1,12 @@
--- A database for each service, and a role that owns it and may enter no other. PostgreSQL's image
--- runs this once, when it has made an empty cluster; the passwords are in its environment.
-\getenv orders_password ORDERS_PASSWORD
-\getenv inventory_password INVENTORY_PASSWORD
-\getenv approvals_password APPROVALS_PASSWORD
+-- Creates a database for each service that needs one, and a role that owns it and may enter no other.
+-- PostgreSQL's image runs this once, in an empty cluster. Each role has a file with its password.
+CREATE TEMPORARY TABLE roles AS
+    SELECT left(file, -length('-password')) AS name,
+           pg_read_file('/etc/orderflow/postgres/' || file) AS password
+      FROM pg_ls_dir('/etc/orderflow/postgres') AS file
+     WHERE file LIKE '%-password' AND file <> 'superuser-password';
 
-CREATE ROLE orders LOGIN PASSWORD :'orders_password';
-CREATE ROLE inventory LOGIN PASSWORD :'inventory_password';
-CREATE ROLE approvals LOGIN PASSWORD :'approvals_password';
-
-CREATE DATABASE orders OWNER orders;
-CREATE DATABASE inventory OWNER inventory;
-CREATE DATABASE approvals OWNER approvals;
-
-REVOKE ALL ON DATABASE orders, inventory, approvals, postgres FROM PUBLIC;
+SELECT format('CREATE ROLE %I LOGIN PASSWORD %L', name, password) FROM roles \gexec
+SELECT format('CREATE DATABASE %I OWNER %I', name, name) FROM roles \gexec
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', datname)
+  FROM pg_database WHERE NOT datistemplate \gexec

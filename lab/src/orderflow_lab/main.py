@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from orderflow_cli.terminal import fitted
+from orderflow_cli.terminal import safe_streams
 from orderflow_lab.bench.main import add_options, bench
 from orderflow_lab.browser import find_browser
 from orderflow_lab.cluster.commands import add_commands as add_cluster
@@ -16,7 +16,7 @@ from orderflow_tools.containers.engines import KINDS, open_engine
 from orderflow_tools.settings import Settings
 
 
-@fitted(output_is_incidental=True)
+@safe_streams(output_is_optional=True)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = argparse.ArgumentParser(prog="orderflow-lab", description=__doc__)

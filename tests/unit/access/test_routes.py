@@ -5,7 +5,7 @@ from typing import Annotated, Any, cast
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Response
 
-import approvals.api
+import approvals.decisions.api
 import inventory.api
 import orders.http
 import orders.ordering.api
@@ -47,8 +47,8 @@ def of_orders() -> FastAPI:
 
 
 def of_approvals() -> FastAPI:
-    return approvals.api.http_app(
-        approvals.api.approval_router(NOT_USED),
+    return approvals.decisions.api.http_app(
+        approvals.decisions.api.approval_router(NOT_USED),
         dead_letter_router(NOT_USED),
         health_router({}),
         audit_router(NOT_USED),

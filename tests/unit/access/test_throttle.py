@@ -29,7 +29,7 @@ async def test_after_five_wrong_passwords_there_is_a_pause_that_grows(opened: Gu
     for pause in (30, 60, 120, 240):
         refused = await try_once(opened, password=PASSWORD)
         assert (refused.status_code, refused.headers["Retry-After"]) == (429, str(pause))
-        assert "There were too many tries" in refused.text
+        assert "Too many attempts" in refused.text
         opened.clock.pass_by(seconds=pause)
         assert await statuses(opened, 1) == [401]
 

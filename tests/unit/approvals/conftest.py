@@ -1,4 +1,4 @@
-"""A database of its own for each test, and the site on it."""
+"""A separate database for each test, and the website on it."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from approvals.store import SqlApprovalStore
+from approvals.decisions.store import SqlApprovalStore
 from approvals.tables import TABLES
 from fakes.approval_site import ApprovalSite, Clock, Person
 from fakes.schemas import FromModels
@@ -51,13 +51,13 @@ async def bob(site: ApprovalSite) -> AsyncIterator[Person]:
 
 @pytest.fixture
 async def vera(site: ApprovalSite) -> AsyncIterator[Person]:
-    """Sign in somebody who may only look."""
+    """Sign in a viewer, who may not decide."""
     async with site.signed_in("vera") as person:
         yield person
 
 
 @pytest.fixture
 async def otto(site: ApprovalSite) -> AsyncIterator[Person]:
-    """Sign in an operator, who decides nothing."""
+    """Sign in an operator, who may not decide."""
     async with site.signed_in("otto") as person:
         yield person

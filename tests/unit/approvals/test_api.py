@@ -5,9 +5,9 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from approvals.api import approval_router, http_app
-from approvals.inbox import Inbox
-from approvals.store import SqlApprovalStore
+from approvals.decisions.api import approval_router, http_app
+from approvals.decisions.service import ApprovalService
+from approvals.decisions.store import SqlApprovalStore
 from fakes.access import opened
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn, DecisionMade
 from orderflow_contracts.orders import OrderLine
@@ -25,19 +25,19 @@ class Clock:
         self.time = NOON
 
     def __call__(self) -> datetime:
-        """Tell the time that it was set to."""
+        """Return the time that was set."""
         return self.time
 
 
-class FakeCarrier:
-    """Notes whose decisions are to be handed over."""
+class FakeSender:
+    """Records the orders whose decisions were sent."""
 
     def __init__(self) -> None:
-        self.offered: list[str] = []
+        self.sent: list[str] = []
 
-    def offer(self, order_id: str) -> None:
-        """Note the order."""
-        self.offered.append(order_id)
+    def send(self, order_id: str) -> None:
+        """Record the order."""
+        self.sent.append(order_id)
 
 
 @pytest.fixture
@@ -46,18 +46,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def carrier() -> FakeCarrier:
-    return FakeCarrier()
+def sender() -> FakeSender:
+    return FakeSender()
 
 
 @pytest.fixture
-def inbox(store: SqlApprovalStore, carrier: FakeCarrier, clock: Clock) -> Inbox:
-    return Inbox(store, carrier, clock)
+def service(store: SqlApprovalStore, sender: FakeSender, clock: Clock) -> ApprovalService:
+    return ApprovalService(store, sender, clock)
 
 
 @pytest.fixture
-async def people(inbox: Inbox) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(opened(http_app(approval_router(inbox))))
+async def people(service: ApprovalService) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(opened(http_app(approval_router(service))))
     async with httpx.AsyncClient(transport=transport, base_url="http://approvals") as client:
         yield client
 
@@ -79,9 +79,11 @@ def problem(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, document["code"]
 
 
-async def test_a_request_reads_as_promised(people: httpx.AsyncClient, inbox: Inbox) -> None:
-    """An approval has all its fields, null where nothing was decided yet."""
-    await inbox.ask(request())
+async def test_a_request_has_the_documented_fields(
+    people: httpx.AsyncClient, service: ApprovalService
+) -> None:
+    """An approval has all fields; those of the decision are null while it is pending."""
+    await service.add_request(request())
 
     response = await people.get("/approvals/o-1")
 
@@ -102,17 +104,17 @@ async def test_a_request_reads_as_promised(people: httpx.AsyncClient, inbox: Inb
     }
 
 
-async def test_two_people_approve(
-    people: httpx.AsyncClient, inbox: Inbox, carrier: FakeCarrier
+async def test_two_approvals_are_needed(
+    people: httpx.AsyncClient, service: ApprovalService, sender: FakeSender
 ) -> None:
-    """The first approval leaves it pending; the same person again changes nothing."""
-    await inbox.ask(request().model_copy(update={"levels": 2}))
+    """The first approval leaves it pending; repeating it changes nothing."""
+    await service.add_request(request().model_copy(update={"levels": 2}))
     path = "/approvals/o-1/decision"
 
     first = await people.post(path, json=YES)
     again = await people.post(path, json={**YES, "approver": " ADA"})
-    other_mind = await people.post(path, json=NO)
-    offered_before = list(carrier.offered)
+    changed_mind = await people.post(path, json=NO)
+    sent_before = list(sender.sent)
     second = await people.post(path, json={**YES, "approver": "bob", "comment": ""})
 
     assert (first.status_code, first.json()["status"], first.json()["approver"]) == (
@@ -121,22 +123,22 @@ async def test_two_people_approve(
         None,
     )
     assert (again.status_code, again.json()) == (200, first.json())
-    assert problem(other_mind) == (409, "DECISION_STANDS")
-    assert offered_before == []
-    assert carrier.offered == ["o-1"]
+    assert problem(changed_mind) == (409, "DECISION_STANDS")
+    assert sent_before == []
+    assert sender.sent == ["o-1"]
     assert (second.json()["status"], second.json()["approver"]) == ("approved", "bob")
-    told = {"approved": True, "decided_at": "2026-03-01T12:00:00Z"}
+    common = {"approved": True, "decided_at": "2026-03-01T12:00:00Z"}
     assert second.json()["decisions"] == [
-        {"level": 1, "approver": "ada", "comment": "fine", **told},
-        {"level": 2, "approver": "bob", "comment": "", **told},
+        {"level": 1, "approver": "ada", "comment": "fine", **common},
+        {"level": 2, "approver": "bob", "comment": "", **common},
     ]
 
 
 async def test_the_same_approval_after_the_deadline_has_expired(
-    people: httpx.AsyncClient, inbox: Inbox, clock: Clock
+    people: httpx.AsyncClient, service: ApprovalService, clock: Clock
 ) -> None:
-    """The first of two approvals is not fine again once the time is over."""
-    await inbox.ask(request().model_copy(update={"levels": 2}))
+    """Repeating the first of two approvals is rejected after the deadline."""
+    await service.add_request(request().model_copy(update={"levels": 2}))
     await people.post("/approvals/o-1/decision", json=YES)
     clock.time = NOON + timedelta(hours=1)
 
@@ -145,11 +147,11 @@ async def test_the_same_approval_after_the_deadline_has_expired(
     assert problem(again) == (409, "APPROVAL_EXPIRED")
 
 
-async def test_a_decision_is_kept_and_offered_to_orders(
-    people: httpx.AsyncClient, inbox: Inbox, carrier: FakeCarrier
+async def test_a_decision_is_stored_and_sent_to_orders(
+    people: httpx.AsyncClient, service: ApprovalService, sender: FakeSender
 ) -> None:
-    """A decision answers with the approval as it is now, and goes on its way."""
-    await inbox.ask(request())
+    """The response is the updated approval, and the decision is sent to orders."""
+    await service.add_request(request())
 
     response = await people.post("/approvals/o-1/decision", json=YES)
 
@@ -161,14 +163,14 @@ async def test_a_decision_is_kept_and_offered_to_orders(
         "fine",
     )
     assert decided["decided_at"] == "2026-03-01T12:00:00Z"
-    assert carrier.offered == ["o-1"]
+    assert sender.sent == ["o-1"]
 
 
-async def test_the_same_decision_again_is_fine_and_another_is_not(
-    people: httpx.AsyncClient, inbox: Inbox
+async def test_repeating_a_decision_is_accepted_and_a_different_one_is_not(
+    people: httpx.AsyncClient, service: ApprovalService
 ) -> None:
     """The first decision stands."""
-    await inbox.ask(request())
+    await service.add_request(request())
     first = await people.post("/approvals/o-1/decision", json=YES)
 
     again = await people.post("/approvals/o-1/decision", json=YES)
@@ -178,12 +180,12 @@ async def test_the_same_decision_again_is_fine_and_another_is_not(
     assert problem(other) == (409, "DECISION_STANDS")
 
 
-async def test_an_unknown_order_is_not_found_and_not_remembered(
-    people: httpx.AsyncClient, inbox: Inbox
+async def test_a_decision_about_an_unknown_order_is_not_stored(
+    people: httpx.AsyncClient, service: ApprovalService
 ) -> None:
-    """A decision by HTTP about an order that nobody asked about leaves no trace."""
+    """A decision over HTTP without a request is rejected and has no later effect."""
     decision = await people.post("/approvals/o-1/decision", json=YES)
-    await inbox.ask(request())
+    await service.add_request(request())
 
     assert problem(decision) == (404, "APPROVAL_NOT_FOUND")
     assert problem(await people.get("/approvals/o-2")) == (404, "APPROVAL_NOT_FOUND")
@@ -191,26 +193,26 @@ async def test_an_unknown_order_is_not_found_and_not_remembered(
 
 
 @pytest.mark.parametrize("path", ["/approvals/no.such", "/approvals/%00", "/approvals/" + "x" * 65])
-async def test_what_cannot_be_an_order_is_not_found(people: httpx.AsyncClient, path: str) -> None:
-    """An impossible id is just unknown, and never reaches the database."""
+async def test_an_invalid_order_id_is_not_found(people: httpx.AsyncClient, path: str) -> None:
+    """An invalid ID is answered like an unknown one, and never reaches the database."""
     assert problem(await people.get(path)) == (404, "APPROVAL_NOT_FOUND")
 
 
-async def test_a_kept_decision_is_not_a_known_request(
-    people: httpx.AsyncClient, inbox: Inbox
+async def test_an_early_decision_is_not_listed(
+    people: httpx.AsyncClient, service: ApprovalService
 ) -> None:
-    """A decision that came by topic before its request does not make the order known."""
-    await inbox.decide(DecisionMade(order_id="o-1", approved=True, approver="ada"))
+    """A decision that arrives by topic before its request creates no visible approval."""
+    await service.decide(DecisionMade(order_id="o-1", approved=True, approver="ada"))
 
     assert problem(await people.get("/approvals/o-1")) == (404, "APPROVAL_NOT_FOUND")
     assert (await people.get("/approvals")).json() == {"items": [], "next": None}
 
 
-async def test_an_expired_request_takes_no_decision(
-    people: httpx.AsyncClient, inbox: Inbox, clock: Clock
+async def test_an_expired_request_rejects_decisions(
+    people: httpx.AsyncClient, service: ApprovalService, clock: Clock
 ) -> None:
-    """From its deadline on a request reads as expired and refuses decisions."""
-    await inbox.ask(request())
+    """From its deadline on, a request is expired and rejects decisions."""
+    await service.add_request(request())
     clock.time = NOON + timedelta(hours=1)
 
     response = await people.post("/approvals/o-1/decision", json=YES)
@@ -219,12 +221,12 @@ async def test_an_expired_request_takes_no_decision(
     assert (await people.get("/approvals/o-1")).json()["status"] == "expired"
 
 
-async def test_a_withdrawn_request_takes_no_decision(
-    people: httpx.AsyncClient, inbox: Inbox
+async def test_a_withdrawn_request_rejects_decisions(
+    people: httpx.AsyncClient, service: ApprovalService
 ) -> None:
-    """An order that no longer waits takes no decision."""
-    await inbox.ask(request())
-    await inbox.withdraw(ApprovalWithdrawn(order_id="o-1", reason="cancelled_on_request"))
+    """A withdrawn request rejects decisions and gives the reason."""
+    await service.add_request(request())
+    await service.withdraw(ApprovalWithdrawn(order_id="o-1", reason="cancelled_on_request"))
 
     response = await people.post("/approvals/o-1/decision", json=YES)
 
@@ -232,13 +234,13 @@ async def test_a_withdrawn_request_takes_no_decision(
     assert "cancelled_on_request" in response.json()["detail"]
 
 
-async def test_a_decision_that_came_too_late_is_not_confirmed(
-    people: httpx.AsyncClient, inbox: Inbox
+async def test_repeating_a_late_decision_is_rejected(
+    people: httpx.AsyncClient, service: ApprovalService
 ) -> None:
-    """Repeating a decision that lost against a withdrawal tells that it did not count."""
-    await inbox.ask(request())
+    """Repeating a decision that a withdrawal overruled reports that it was too late."""
+    await service.add_request(request())
     await people.post("/approvals/o-1/decision", json=YES)
-    await inbox.withdraw(ApprovalWithdrawn(order_id="o-1", reason="approval_expired"))
+    await service.withdraw(ApprovalWithdrawn(order_id="o-1", reason="approval_expired"))
 
     again = await people.post("/approvals/o-1/decision", json=YES)
 
@@ -261,10 +263,10 @@ async def test_a_decision_that_came_too_late_is_not_confirmed(
     ],
 )
 async def test_an_invalid_decision_names_its_field(
-    people: httpx.AsyncClient, inbox: Inbox, body: object, field: str
+    people: httpx.AsyncClient, service: ApprovalService, body: object, field: str
 ) -> None:
-    """What is wrong with the body is told by field, and nothing is decided."""
-    await inbox.ask(request())
+    """The error names the invalid field of the body, and nothing is decided."""
+    await service.add_request(request())
 
     response = await people.post("/approvals/o-1/decision", json=body)
 
@@ -273,12 +275,10 @@ async def test_an_invalid_decision_names_its_field(
     assert (await people.get("/approvals/o-1")).json()["status"] == "pending"
 
 
-async def test_pages_follow_each_other_without_gaps(
-    people: httpx.AsyncClient, inbox: Inbox
-) -> None:
-    """Pending ones are read nearest deadline first, page by page, while some are decided."""
+async def test_pages_have_no_gaps(people: httpx.AsyncClient, service: ApprovalService) -> None:
+    """Pending approvals are listed by earliest deadline, even while some are decided."""
     for number, minutes in enumerate([50, 10, 30, 20, 40]):
-        await inbox.ask(request(f"o-{number}", minutes))
+        await service.add_request(request(f"o-{number}", minutes))
 
     first = (await people.get("/approvals?status=pending&limit=2")).json()
     await people.post("/approvals/o-3/decision", json=YES)
@@ -302,24 +302,24 @@ async def test_pages_follow_each_other_without_gaps(
     "query", ["status=maybe", "limit=0", "limit=501", "after=%21%21", "after=eHl6", "after=%C3%A4"]
 )
 async def test_an_invalid_query_names_its_field(people: httpx.AsyncClient, query: str) -> None:
-    """A list explains what is wrong with the question."""
+    """The error names the invalid parameter."""
     response = await people.get(f"/approvals?{query}")
 
     assert problem(response) == (422, "INVALID_INPUT")
     assert response.json()["errors"][0]["field"] == query.partition("=")[0]
 
 
-async def test_a_database_that_is_away_is_a_503(
+async def test_an_unavailable_database_is_a_503(
     people: httpx.AsyncClient, database: Database
 ) -> None:
-    """People are told to come again, and get no traceback."""
+    """The response is a 503 problem document, not a traceback."""
     await database.write(lambda connection: connection.execute(text("DROP TABLE approvals")))
 
     assert problem(await people.get("/approvals")) == (503, "STORE_UNAVAILABLE")
 
 
-async def test_the_api_is_described(people: httpx.AsyncClient) -> None:
-    """Every operation has a summary and its problems in OpenAPI."""
+async def test_the_api_is_documented(people: httpx.AsyncClient) -> None:
+    """Every operation has a summary and its errors in OpenAPI."""
     document = (await people.get("/openapi.json")).json()
 
     operations = [operation for path in document["paths"].values() for operation in path.values()]

@@ -1,4 +1,4 @@
-"""Who decided, as the audit trail tells it, and under which name one may decide."""
+"""Decisions in the audit trail, and the name in which a caller may decide."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from approvals.api import approval_router, http_app
-from approvals.domain import DecisionStands
-from approvals.inbox import Inbox
-from approvals.store import SqlApprovalStore
+from approvals.decisions.api import approval_router, http_app
+from approvals.decisions.service import ApprovalService
+from approvals.decisions.store import SqlApprovalStore
+from approvals.domain import AlreadyDecided
 from approvals.tables import ACCESS
 from fakes.access import settings
 from fakes.guarded_app import NOON, Clock, People
@@ -22,18 +22,18 @@ from orderflow_hosting.database import Database
 YES = {"approved": True, "approver": "ann", "comment": "fine"}
 
 
-class NoCarrier:
-    def offer(self, order_id: str) -> None:
+class NullSender:
+    def send(self, order_id: str) -> None:
         pass
 
 
 @pytest.fixture
-def inbox(store: SqlApprovalStore) -> Inbox:
-    return Inbox(store, NoCarrier(), Clock())
+def service(store: SqlApprovalStore) -> ApprovalService:
+    return ApprovalService(store, NullSender(), Clock())
 
 
-async def ask(inbox: Inbox, order_id: str, levels: int = 1) -> None:
-    await inbox.ask(
+async def add_request(service: ApprovalService, order_id: str, levels: int = 1) -> None:
+    await service.add_request(
         ApprovalRequested(
             order_id=order_id,
             customer_id="carol",
@@ -53,15 +53,15 @@ async def trail(database: Database) -> list[tuple[str, ...]]:
     ]
 
 
-async def test_each_decision_is_in_the_trail(inbox: Inbox, database: Database) -> None:
-    """However it came, with what it was about; a first approval of two is one, too."""
+async def test_each_decision_is_in_the_trail(service: ApprovalService, database: Database) -> None:
+    """Every decision is recorded with its channel, including the first of two approvals."""
     for order_id, levels in (("o-1", 1), ("o-2", 2), ("o-3", 1)):
-        await ask(inbox, order_id, levels)
+        await add_request(service, order_id, levels)
 
-    await inbox.decide_known("o-1", Decision(approved=False, approver="ann"), via="session")
-    await inbox.decide_known("o-2", Decision(approved=True, approver="ann"), via="token")
-    await inbox.decide_known("o-2", Decision(approved=True, approver="bob"))
-    await inbox.decide(DecisionMade(order_id="o-3", approved=True, approver="carl"))
+    await service.decide_existing("o-1", Decision(approved=False, approver="ann"), via="session")
+    await service.decide_existing("o-2", Decision(approved=True, approver="ann"), via="token")
+    await service.decide_existing("o-2", Decision(approved=True, approver="bob"))
+    await service.decide(DecisionMade(order_id="o-3", approved=True, approver="carl"))
 
     assert await trail(database) == [
         ("o-1", "approval.deny", "ann", "session", "done"),
@@ -71,46 +71,46 @@ async def test_each_decision_is_in_the_trail(inbox: Inbox, database: Database) -
     ]
 
 
-async def test_what_changes_nothing_is_not_in_the_trail(inbox: Inbox, database: Database) -> None:
-    """The same decision again is no other one, and one that was refused is none."""
-    await ask(inbox, "o-1")
+async def test_only_changes_are_in_the_trail(service: ApprovalService, database: Database) -> None:
+    """Repeated and rejected decisions are not recorded."""
+    await add_request(service, "o-1")
     decision = Decision(approved=True, approver="ann")
-    await inbox.decide_known("o-1", decision)
+    await service.decide_existing("o-1", decision)
 
-    await inbox.decide_known("o-1", decision)
-    with pytest.raises(DecisionStands):
-        await inbox.decide_known("o-1", Decision(approved=False, approver="bob"))
+    await service.decide_existing("o-1", decision)
+    with pytest.raises(AlreadyDecided):
+        await service.decide_existing("o-1", Decision(approved=False, approver="bob"))
 
     assert len(await trail(database)) == 1
 
 
-async def test_a_decision_that_cannot_be_written_down_is_not_taken(
-    inbox: Inbox, store: SqlApprovalStore, monkeypatch: pytest.MonkeyPatch
+async def test_a_decision_without_an_audit_entry_is_not_stored(
+    service: ApprovalService, store: SqlApprovalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Decision and entry are one transaction."""
-    await ask(inbox, "o-1")
+    """The decision and its entry are written in one transaction."""
+    await add_request(service, "o-1")
 
-    def cannot(*_: object, **__: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ValueError("no trail")
 
-    monkeypatch.setattr(store._audit, "entry_within", cannot)
+    monkeypatch.setattr(store._audit, "entry_within", fail)
     with pytest.raises(ValueError, match="no trail"):
-        await inbox.decide_known("o-1", Decision(approved=True, approver="ann"))
+        await service.decide_existing("o-1", Decision(approved=True, approver="ann"))
 
-    assert (await store.find("o-1")).made is None
+    assert (await store.find("o-1")).final is None
 
 
-async def test_a_token_decides_under_its_own_name_alone(
-    inbox: Inbox, database: Database, tmp_path: Path
+async def test_a_token_can_decide_only_in_its_own_name(
+    service: ApprovalService, database: Database, tmp_path: Path
 ) -> None:
-    """Nobody is two approvers; without a token the body's word counts."""
+    """One token cannot act as two approvers; without a token the given name is used."""
     people = People(tmp_path / "access.json")
     headers = {"Authorization": f"Bearer {people.give_token('ann', Role.APPROVER)}"}
-    app = http_app(approval_router(inbox))
+    app = http_app(approval_router(service))
     Access(settings(people.path), "approvals", database, ACCESS).install(app)
     transport = httpx.ASGITransport(app)
-    await ask(inbox, "o-1")
-    await ask(inbox, "o-2")
+    await add_request(service, "o-1")
+    await add_request(service, "o-2")
 
     async with httpx.AsyncClient(transport=transport, base_url="http://approvals") as client:
         path = "/approvals/o-1/decision"

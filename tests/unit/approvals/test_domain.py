@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from approvals.domain import (
+    AlreadyDecided,
     ApprovalExpired,
-    ApprovalNotWanted,
+    ApprovalNoLongerNeeded,
     Case,
-    DecisionStands,
-    OtherRequest,
-    RefusedByRule,
+    ConflictingRequest,
+    RuleViolation,
 )
 from orderflow_contracts.approvals import (
     ApprovalRequested,
@@ -30,7 +30,7 @@ YES = Decision(approved=True, approver="ada", comment="fine")
 NO = Decision(approved=False, approver="bob")
 CANCELLED = ApprovalWithdrawn(order_id="o-1", reason="cancelled_on_request")
 EXPIRED = ApprovalWithdrawn(order_id="o-1", reason="approval_expired")
-NOTHING = Case("o-1")
+EMPTY = Case("o-1")
 
 Step = Callable[[Case], Case]
 
@@ -45,8 +45,8 @@ def request(total_cents: int = 60_000_00, expires_at: datetime = DEADLINE) -> Ap
     )
 
 
-def asked(case: Case) -> Case:
-    return case.ask(request(), NOON)
+def requested(case: Case) -> Case:
+    return case.add_request(request(), NOON)
 
 
 def approved(case: Case) -> Case:
@@ -58,19 +58,19 @@ def cancelled(case: Case) -> Case:
 
 
 def after(*steps: Step) -> Case:
-    """Apply steps in turn; one that the rules refuse changes nothing."""
-    case = NOTHING
+    """Apply steps in sequence; one that violates a rule changes nothing."""
+    case = EMPTY
     for step in steps:
         try:
             case = step(case)
-        except RefusedByRule:
+        except RuleViolation:
             continue
     return case
 
 
 def test_a_request_is_pending_until_its_deadline() -> None:
     """A request without a decision is pending, and expired from its deadline on."""
-    case = asked(NOTHING)
+    case = requested(EMPTY)
 
     assert case.status(NOON) is ApprovalStatus.PENDING
     assert case.status(DEADLINE - timedelta(microseconds=1)) is ApprovalStatus.PENDING
@@ -80,100 +80,102 @@ def test_a_request_is_pending_until_its_deadline() -> None:
 @pytest.mark.parametrize(
     ("decision", "status"), [(YES, ApprovalStatus.APPROVED), (NO, ApprovalStatus.DENIED)]
 )
-def test_a_decision_stands_beyond_the_deadline(decision: Decision, status: ApprovalStatus) -> None:
-    """A decision in time keeps its meaning however late it is read."""
-    case = asked(NOTHING).decide(decision, NOON)
+def test_a_decision_remains_valid_after_the_deadline(
+    decision: Decision, status: ApprovalStatus
+) -> None:
+    """A decision made in time remains valid however late it is read."""
+    case = requested(EMPTY).decide(decision, NOON)
 
     assert case.status(LATER) is status
     assert case.undelivered == decision
 
 
 def test_a_decision_may_come_before_its_request() -> None:
-    """A decision is kept, and neither shown nor delivered until the request has come."""
-    kept = approved(NOTHING)
+    """An early decision is neither shown nor delivered until its request arrives."""
+    early = approved(EMPTY)
 
-    assert kept.status(NOON) is None
-    assert kept.describe(NOON) is None
-    assert kept.undelivered is None
-    assert asked(kept).status(NOON) is ApprovalStatus.APPROVED
-    assert asked(kept).undelivered == YES
+    assert early.status(NOON) is None
+    assert early.describe(NOON) is None
+    assert early.undelivered is None
+    assert requested(early).status(NOON) is ApprovalStatus.APPROVED
+    assert requested(early).undelivered == YES
 
 
-@pytest.mark.parametrize("steps", list(permutations([asked, approved, cancelled])))
-def test_every_order_of_arrival_ends_as_withdrawn(steps: tuple[Step, ...]) -> None:
-    """Whatever comes first, a withdrawn order reads as withdrawn and has nothing to deliver."""
+@pytest.mark.parametrize("steps", list(permutations([requested, approved, cancelled])))
+def test_every_sequence_of_arrival_ends_as_withdrawn(steps: tuple[Step, ...]) -> None:
+    """Whatever arrives first, a withdrawn request is withdrawn and has nothing to deliver."""
     case = after(*steps)
 
     assert case.status(LATER) is ApprovalStatus.WITHDRAWN
     assert case.undelivered is None
 
 
-@pytest.mark.parametrize("steps", list(permutations([asked, asked, approved, approved])))
-def test_what_comes_twice_counts_once(steps: tuple[Step, ...]) -> None:
-    """Repeated messages change nothing, whatever their order."""
-    assert after(*steps).describe(NOON) == after(asked, approved).describe(NOON)
+@pytest.mark.parametrize("steps", list(permutations([requested, requested, approved, approved])))
+def test_repeated_messages_change_nothing(steps: tuple[Step, ...]) -> None:
+    """Repeated messages change nothing, whatever their sequence."""
+    assert after(*steps).describe(NOON) == after(requested, approved).describe(NOON)
 
 
 def test_a_withdrawal_may_come_before_its_request() -> None:
     """A request that was withdrawn before it arrived is never pending."""
-    case = asked(cancelled(NOTHING))
+    case = requested(cancelled(EMPTY))
 
     assert case.status(NOON) is ApprovalStatus.WITHDRAWN
-    with pytest.raises(ApprovalNotWanted):
+    with pytest.raises(ApprovalNoLongerNeeded):
         approved(case)
 
 
 def test_the_first_decision_stands() -> None:
-    """Another answer, another person or another comment is another decision."""
-    case = approved(asked(NOTHING))
+    """A different answer, approver or comment is a different decision."""
+    case = approved(requested(EMPTY))
 
     for other in (
         NO,
         YES.model_copy(update={"approver": "eve"}),
         YES.model_copy(update={"comment": "well"}),
     ):
-        with pytest.raises(DecisionStands, match="approved by ada"):
+        with pytest.raises(AlreadyDecided, match="approved by ada"):
             case.decide(other, NOON)
     assert case.decide(YES, LATER) == case
 
 
-def test_a_kept_decision_stands_too() -> None:
-    """The first decision stands also while its request has not come."""
-    with pytest.raises(DecisionStands):
-        approved(NOTHING).decide(NO, NOON)
+def test_the_first_early_decision_stands() -> None:
+    """The first decision stands even before its request arrives."""
+    with pytest.raises(AlreadyDecided):
+        approved(EMPTY).decide(NO, NOON)
 
 
 def test_a_decision_by_topic_is_the_same_as_one_by_http() -> None:
-    """Which way a decision came makes no difference to what it says."""
-    case = approved(asked(NOTHING))
+    """The channel of a decision makes no difference."""
+    case = approved(requested(EMPTY))
     by_topic = DecisionMade(order_id="o-1", **YES.model_dump())
 
     assert case.decide(by_topic, NOON) == case
 
 
-def test_a_decision_after_the_deadline_is_refused() -> None:
-    """By this service's own clock, a decision at the deadline or later has expired."""
+def test_a_decision_after_the_deadline_is_rejected() -> None:
+    """By this service's clock, a decision at or after the deadline is too late."""
     with pytest.raises(ApprovalExpired):
-        asked(NOTHING).decide(YES, DEADLINE)
+        requested(EMPTY).decide(YES, DEADLINE)
 
 
-def test_a_decision_on_an_expired_request_is_refused() -> None:
-    """When orders says that the time is over, it is, whatever the clock here says."""
+def test_a_decision_on_an_expired_request_is_rejected() -> None:
+    """If orders reports the request as expired, the clock here does not matter."""
     with pytest.raises(ApprovalExpired):
-        asked(NOTHING).withdraw(EXPIRED, NOON).decide(YES, NOON)
+        requested(EMPTY).withdraw(EXPIRED, NOON).decide(YES, NOON)
 
 
-def test_a_kept_decision_of_after_the_deadline_does_not_count() -> None:
-    """A decision that was kept, but made after the deadline, came too late."""
-    case = NOTHING.decide(YES, LATER).ask(request(), LATER + timedelta(minutes=1))
+def test_an_early_decision_made_after_the_deadline_is_too_late() -> None:
+    """A decision that arrived before its request, but after the deadline, is too late."""
+    case = EMPTY.decide(YES, LATER).add_request(request(), LATER + timedelta(minutes=1))
 
     assert case.status(LATER) is ApprovalStatus.EXPIRED
     assert case.undelivered is None
 
 
-def test_a_kept_decision_in_time_counts_though_its_request_came_late() -> None:
-    """What counts is when the decision was made, not when its request arrived."""
-    case = NOTHING.decide(YES, NOON).ask(request(), LATER)
+def test_an_early_decision_in_time_is_valid_though_its_request_came_late() -> None:
+    """The time of the decision matters, not the arrival of its request."""
+    case = EMPTY.decide(YES, NOON).add_request(request(), LATER)
 
     assert case.status(LATER) is ApprovalStatus.APPROVED
     assert case.undelivered == YES
@@ -186,19 +188,19 @@ def test_a_kept_decision_in_time_counts_though_its_request_came_late() -> None:
 def test_a_withdrawal_overrules_a_decision(
     withdrawal: ApprovalWithdrawn, status: ApprovalStatus
 ) -> None:
-    """Orders knows how the wait ended; a decision that lost is still shown with who made it."""
-    case = approved(asked(NOTHING)).withdraw(withdrawal, LATER)
+    """The withdrawal prevails, and the overruled decision is still shown with its approver."""
+    case = approved(requested(EMPTY)).withdraw(withdrawal, LATER)
     shown = case.describe(LATER)
 
     assert shown is not None
     assert (shown.status, shown.approver, shown.comment) == (status, "ada", "fine")
-    assert case.made is not None
-    assert case.made.outcome == "too_late"
+    assert case.final is not None
+    assert case.final.outcome == "too_late"
 
 
 def test_the_first_withdrawal_stands() -> None:
     """A second reason does not replace the first."""
-    case = asked(NOTHING).withdraw(EXPIRED, LATER)
+    case = requested(EMPTY).withdraw(EXPIRED, LATER)
 
     assert case.withdraw(CANCELLED, LATER) == case
 
@@ -208,42 +210,42 @@ def test_the_first_withdrawal_stands() -> None:
     [(NOON, ApprovalStatus.WITHDRAWN), (LATER, ApprovalStatus.EXPIRED)],
 )
 def test_too_late_ends_the_approval(answered_at: datetime, status: ApprovalStatus) -> None:
-    """Orders' answer `too_late` ends the approval, by its deadline if that has passed."""
-    case = approved(asked(NOTHING)).handed_over("too_late", answered_at)
+    """The outcome `too_late` ends the approval, as expired if the deadline has passed."""
+    case = approved(requested(EMPTY)).record_handover("too_late", answered_at)
 
     assert case.status(LATER) is status
     assert case.undelivered is None
 
 
-def test_a_withdrawal_says_better_why_it_was_too_late() -> None:
-    """The reason that orders publishes replaces the one gathered from its answer."""
-    case = approved(asked(NOTHING)).handed_over("too_late", NOON).withdraw(EXPIRED, NOON)
+def test_a_withdrawal_replaces_the_inferred_reason() -> None:
+    """The published reason replaces the one inferred from the handover."""
+    case = approved(requested(EMPTY)).record_handover("too_late", NOON).withdraw(EXPIRED, NOON)
 
     assert case.status(NOON) is ApprovalStatus.EXPIRED
 
 
-def test_taken_ends_the_handover() -> None:
-    """A decision that orders took is not delivered again, and a second answer changes nothing."""
-    case = approved(asked(NOTHING)).handed_over("taken", NOON)
+def test_an_accepted_decision_ends_the_handover() -> None:
+    """An accepted decision is not delivered again, and a second answer changes nothing."""
+    case = approved(requested(EMPTY)).record_handover("taken", NOON)
 
     assert case.undelivered is None
     assert case.status(LATER) is ApprovalStatus.APPROVED
-    assert case.handed_over("too_late", LATER) == case
+    assert case.record_handover("too_late", LATER) == case
 
 
-def test_another_request_for_the_same_order_is_refused() -> None:
-    """Another total is another request; another order of lines is not."""
-    case = asked(NOTHING)
-    turned = request().model_copy(update={"lines": request().lines[::-1]})
+def test_a_conflicting_request_is_rejected() -> None:
+    """A different total is a conflict; a different sequence of lines is not."""
+    case = requested(EMPTY)
+    reordered = request().model_copy(update={"lines": request().lines[::-1]})
 
-    with pytest.raises(OtherRequest):
-        case.ask(request(total_cents=1), NOON)
-    assert case.ask(turned, LATER) == case
+    with pytest.raises(ConflictingRequest):
+        case.add_request(request(total_cents=1), NOON)
+    assert case.add_request(reordered, LATER) == case
 
 
-def test_an_approval_reads_in_full() -> None:
-    """People read the request, its status and who decided what and when."""
-    shown = approved(asked(NOTHING)).describe(LATER)
+def test_an_approval_is_described_in_full() -> None:
+    """The description has the request, the status and the decisions."""
+    shown = approved(requested(EMPTY)).describe(LATER)
 
     assert shown is not None
     assert shown.model_dump(mode="json") == {
@@ -271,71 +273,71 @@ def test_an_approval_reads_in_full() -> None:
 
 
 def test_a_reminder_changes_nothing() -> None:
-    """The same request said again is known, also when all is decided."""
+    """A reminder of a known request changes nothing, even after a decision."""
     reminder = request().model_copy(update={"reminder": True})
 
-    for case in (asked(NOTHING), approved(asked(NOTHING)), cancelled(asked(NOTHING))):
-        assert case.ask(reminder, NOON) == case
+    for case in (requested(EMPTY), approved(requested(EMPTY)), cancelled(requested(EMPTY))):
+        assert case.add_request(reminder, NOON) == case
 
 
-def test_a_reminder_serves_as_the_request_that_never_came() -> None:
-    """Were the request lost, its reminder is as good."""
-    case = NOTHING.ask(request().model_copy(update={"reminder": True}), NOON)
+def test_a_reminder_replaces_a_lost_request() -> None:
+    """If the request was lost, its reminder has the same effect."""
+    case = EMPTY.add_request(request().model_copy(update={"reminder": True}), NOON)
 
-    assert case == asked(NOTHING)
+    assert case == requested(EMPTY)
 
 
 def test_another_run_waits_until_its_own_deadline() -> None:
-    """A later deadline, which a run begun again has, counts; the older request is no way back."""
-    again = asked(NOTHING).ask(request(expires_at=LATER), NOON)
+    """A restarted run's later deadline applies, and the older request does not undo it."""
+    again = requested(EMPTY).add_request(request(expires_at=LATER), NOON)
 
     assert again.status(DEADLINE) is ApprovalStatus.PENDING
     assert again.status(LATER) is ApprovalStatus.EXPIRED
-    assert asked(again) == again
+    assert requested(again) == again
 
 
-def test_another_run_is_told_the_decision_that_the_lost_one_took() -> None:
-    """The engine may lose a run with the decision in it; the next run gets the same decision."""
-    taken = approved(asked(NOTHING)).handed_over("taken", NOON)
+def test_another_run_receives_the_decision_of_the_lost_run() -> None:
+    """If the engine lost a run with its decision, the next run gets the same decision."""
+    taken = approved(requested(EMPTY)).record_handover("taken", NOON)
 
-    again = taken.ask(request(expires_at=LATER), NOON)
+    again = taken.add_request(request(expires_at=LATER), NOON)
 
     assert again.undelivered == YES
     assert again.status(NOON) is ApprovalStatus.APPROVED
-    assert asked(taken).undelivered is None
+    assert requested(taken).undelivered is None
 
 
-def test_what_has_ended_stays_ended_for_another_run() -> None:
-    """A withdrawn request is not opened again."""
-    ended = cancelled(asked(NOTHING))
+def test_an_ended_request_stays_ended_for_another_run() -> None:
+    """A withdrawn request is not reopened."""
+    ended = cancelled(requested(EMPTY))
 
-    assert ended.ask(request(expires_at=LATER), NOON) == ended
+    assert ended.add_request(request(expires_at=LATER), NOON) == ended
 
 
 MESSAGES: dict[str, Callable[[Case, datetime], Case]] = {
-    "asked": lambda case, now: case.ask(request(), now),
+    "requested": lambda case, now: case.add_request(request(), now),
     "approved": lambda case, now: case.decide(YES, now),
     "denied": lambda case, now: case.decide(NO, now),
     "cancelled": lambda case, now: case.withdraw(CANCELLED, now),
     "expired": lambda case, now: case.withdraw(EXPIRED, now),
-    "taken": lambda case, now: case.handed_over("taken", now),
-    "too late": lambda case, now: case.handed_over("too_late", now),
+    "taken": lambda case, now: case.record_handover("taken", now),
+    "too late": lambda case, now: case.record_handover("too_late", now),
 }
 
 
 @given(st.lists(st.sampled_from(sorted(MESSAGES)), max_size=12), st.integers(0, 20))
-def test_no_history_breaks_the_rules(history: list[str], minutes: int) -> None:
-    """In any history the first decision stays, and what has ended never reads as decided."""
-    case = NOTHING
+def test_no_sequence_breaks_the_rules(history: list[str], minutes: int) -> None:
+    """In any sequence the first decision stands, and an ended request is never decided."""
+    case = EMPTY
     for step, name in enumerate(history):
         before = case
         try:
             case = MESSAGES[name](case, NOON + timedelta(minutes=minutes * step))
-        except RefusedByRule:
+        except RuleViolation:
             continue
-        assert before.made is None or case.made is not None
-        if before.made is not None and case.made is not None:
-            assert case.made.decision == before.made.decision
+        assert before.final is None or case.final is not None
+        if before.final is not None and case.final is not None:
+            assert case.final.decision == before.final.decision
         if before.ended is not None:
             assert case.ended is not None
             assert case.undelivered is None

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from approvals.domain import DecisionStands
+from approvals.decisions.store import SqlApprovalStore
+from approvals.domain import AlreadyDecided
 from approvals.migrations import SCHEMA
-from approvals.store import SqlApprovalStore
 from fakes.migrated_services import EARLIER, earlier_database
 from fakes.schemas import migrated
 from orderflow_contracts.approvals import ApprovalStatus, Decision
@@ -27,10 +27,10 @@ async def test_a_request_of_an_earlier_version_is_decided(version: str, tmp_path
     database = Database(migrated(f"sqlite:///{path}", SCHEMA), SCHEMA)
     store, decision = SqlApprovalStore(database), Decision(approved=True, approver="bob")
     pending = await store.list(ApprovalStatus.PENDING, NOW, 10, None)
-    await store.complete(10)
+    await store.backfill(10)
 
     await store.change("waits-1", lambda case: case.decide(decision, NOW))
-    with pytest.raises(DecisionStands):
+    with pytest.raises(AlreadyDecided):
         await store.change("decided-1", lambda case: case.decide(decision, NOW))
 
     approved = await store.list(ApprovalStatus.APPROVED, NOW, 10, None)

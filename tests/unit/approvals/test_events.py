@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from approvals.api import Handler, handlers
-from approvals.inbox import Inbox
-from approvals.store import SqlApprovalStore
+from approvals.decisions.service import ApprovalService
+from approvals.decisions.store import SqlApprovalStore
+from approvals.decisions.topics import Handler, handlers
 from approvals.tables import DEAD_LETTERS
 from fakes.odd_json import FEW, odd
 from orderflow_contracts import names
@@ -35,66 +35,66 @@ DECISION = {"order_id": "o-1", "approved": True, "approver": "ada", "comment": "
 WITHDRAWAL = {"order_id": "o-1", "reason": "cancelled_on_request"}
 
 
-class FakeCarrier:
-    """Notes whose decisions are to be handed over."""
+class FakeSender:
+    """Records the orders whose decisions were sent."""
 
     def __init__(self) -> None:
-        self.offered: list[str] = []
+        self.sent: list[str] = []
 
-    def offer(self, order_id: str) -> None:
-        """Note the order."""
-        self.offered.append(order_id)
+    def send(self, order_id: str) -> None:
+        """Record the order."""
+        self.sent.append(order_id)
 
 
 class Edge:
-    """The service as its topics see it."""
+    """The topic handlers of the service."""
 
-    def __init__(self, inbox: Inbox, letters: DeadLetters, carrier: FakeCarrier) -> None:
-        self.inbox = inbox
-        self.carrier = carrier
-        self._handlers: dict[str, Handler] = handlers(inbox, letters)
+    def __init__(self, service: ApprovalService, letters: DeadLetters, sender: FakeSender) -> None:
+        self.service = service
+        self.sender = sender
+        self._handlers: dict[str, Handler] = handlers(service, letters)
         self._letters = letters
 
     async def deliver(self, topic: str, data: object, event_id: str = "e-1") -> None:
-        """Have the handler of the topic take an event."""
+        """Pass an event to the handler of its topic."""
         attributes = {"id": event_id, "type": "t", "source": "s"}
         await self._handlers[topic](CloudEvent(attributes, data))
 
     async def dead(self) -> list[DeadLetter]:
-        """Read what was refused."""
+        """Return the dead letters."""
         return (await self._letters.page(100, None)).items
 
 
 @pytest.fixture
 def edge(database: Database, store: SqlApprovalStore) -> Edge:
-    carrier = FakeCarrier()
+    sender = FakeSender()
 
     class NoSidecar(Sidecar):
         def __init__(self) -> None:
-            """Connect to nothing: nothing is published here."""
+            """Connect to nothing, because nothing is published here."""
 
     letters = DeadLetters(database, DEAD_LETTERS, NoSidecar(), subject_of=readable_order_id)
-    return Edge(Inbox(store, carrier, lambda: NOON), letters, carrier)
+    return Edge(ApprovalService(store, sender, lambda: NOON), letters, sender)
 
 
 async def test_every_subscribed_topic_has_a_handler(edge: Edge) -> None:
-    """The topics that are handled are those that the contract names."""
+    """The handled topics are those in the contract."""
     assert set(edge._handlers) == set(names.SUBSCRIPTIONS[names.APPROVALS])
 
 
-async def test_a_decision_that_came_first_is_applied_to_its_request(edge: Edge) -> None:
-    """A decision waits for its request, and sets out for orders when that has come."""
+async def test_an_early_decision_is_applied_to_its_request(edge: Edge) -> None:
+    """A decision is sent to orders once its request has arrived."""
     await edge.deliver(names.APPROVALS_DECISIONS, DECISION)
-    assert edge.carrier.offered == []
+    assert edge.sender.sent == []
 
     await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
 
-    assert edge.carrier.offered == ["o-1"]
-    assert (await edge.inbox.read("o-1")).status == "approved"
+    assert edge.sender.sent == ["o-1"]
+    assert (await edge.service.read("o-1")).status == "approved"
 
 
-async def test_the_same_events_again_are_fine(edge: Edge) -> None:
-    """Events that come twice are acknowledged twice and leave no dead letter."""
+async def test_repeated_events_are_accepted(edge: Edge) -> None:
+    """Repeated events are acknowledged and create no dead letter."""
     for _ in range(2):
         await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
         await edge.deliver(names.APPROVALS_DECISIONS, DECISION)
@@ -103,37 +103,37 @@ async def test_the_same_events_again_are_fine(edge: Edge) -> None:
         await edge.deliver(names.APPROVALS_DECISIONS, DECISION)
 
     assert await edge.dead() == []
-    assert (await edge.inbox.read("o-1")).status == "withdrawn"
+    assert (await edge.service.read("o-1")).status == "withdrawn"
 
 
-async def test_a_reminder_is_known_and_logged(edge: Edge) -> None:
-    """A request said again changes nothing, leaves no dead letter, and can be seen in the log."""
+async def test_a_reminder_is_logged(edge: Edge) -> None:
+    """A reminder changes nothing, creates no dead letter, and appears in the log."""
     with capture_logs() as logs:
         await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
-        before = await edge.inbox.read("o-1")
+        before = await edge.service.read("o-1")
         await edge.deliver(names.APPROVALS_REQUESTED, {**REQUEST, "reminder": True}, "e-2")
         await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
 
     assert [entry["event"] for entry in logs] == [
         "approval_requested",
         "approval_reminded",
-        "known_already",
+        "duplicate_message",
     ]
-    assert await edge.inbox.read("o-1") == before
+    assert await edge.service.read("o-1") == before
     assert await edge.dead() == []
 
 
-async def test_a_reminder_is_a_request_where_none_came(edge: Edge) -> None:
-    """An order whose request was lost is decided all the same."""
+async def test_a_reminder_replaces_a_lost_request(edge: Edge) -> None:
+    """An order whose request was lost can still be decided."""
     await edge.deliver(names.APPROVALS_REQUESTED, {**REQUEST, "reminder": True})
     await edge.deliver(names.APPROVALS_DECISIONS, DECISION)
 
-    assert (await edge.inbox.read("o-1")).status == "approved"
+    assert (await edge.service.read("o-1")).status == "approved"
 
 
 @pytest.mark.parametrize("is_early", [False, True])
 async def test_the_first_of_two_approvals_escalates(edge: Edge, *, is_early: bool) -> None:
-    """Whether the approval or its request came first, the second person is called for once."""
+    """Whichever arrives first, the escalation is logged once."""
     events = [
         (names.APPROVALS_REQUESTED, {**REQUEST, "levels": 2}),
         (names.APPROVALS_DECISIONS, DECISION),
@@ -142,12 +142,12 @@ async def test_the_first_of_two_approvals_escalates(edge: Edge, *, is_early: boo
         for topic, data in [*(reversed(events) if is_early else events), *events]:
             await edge.deliver(topic, data)
     assert [entry["event"] for entry in logs].count("approval_escalated") == 1
-    assert edge.carrier.offered == []
+    assert edge.sender.sent == []
 
     await edge.deliver(names.APPROVALS_DECISIONS, {**DECISION, "approver": "bob"})
 
-    assert edge.carrier.offered == ["o-1"]
-    assert (await edge.inbox.read("o-1")).status == "approved"
+    assert edge.sender.sent == ["o-1"]
+    assert (await edge.service.read("o-1")).status == "approved"
     assert await edge.dead() == []
 
 
@@ -169,10 +169,10 @@ async def test_the_first_of_two_approvals_escalates(edge: Edge, *, is_early: boo
         {**REQUEST, "reason": "x\0", "expires_at": "9999-12-31T23:59:59-23:59"},
     ],
 )
-async def test_garbage_is_refused_and_shown_with_the_reason(
+async def test_invalid_events_become_dead_letters_with_the_reason(
     edge: Edge, topic: str, data: object
 ) -> None:
-    """What is not valid goes to the dead letters at once, on each of the topics."""
+    """Invalid events on any topic become dead letters immediately."""
     with pytest.raises(Refused, match="invalid"):
         await edge.deliver(topic, data)
 
@@ -183,57 +183,57 @@ async def test_garbage_is_refused_and_shown_with_the_reason(
     assert letter.subject == ("o-1" if readable else None)
 
 
-async def test_another_request_is_refused_and_shown(edge: Edge) -> None:
-    """A second request with other content is never merged with the first."""
+async def test_a_conflicting_request_becomes_a_dead_letter(edge: Edge) -> None:
+    """A second request with different content is never merged with the first."""
     await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
 
     with pytest.raises(Refused) as refusal:
         await edge.deliver(names.APPROVALS_REQUESTED, {**REQUEST, "total_cents": 1}, "e-2")
 
     assert refusal.value.fields == {"order_id": "o-1"}
-    assert "other content" in (await edge.dead())[0].reason
-    assert (await edge.inbox.read("o-1")).total_cents == 60_000_00
+    assert "different content" in (await edge.dead())[0].reason
+    assert (await edge.service.read("o-1")).total_cents == 60_000_00
 
 
-async def test_another_decision_is_refused_and_shown(edge: Edge) -> None:
-    """A second decision that differs goes to the dead letters, and the first stands."""
+async def test_a_different_decision_becomes_a_dead_letter(edge: Edge) -> None:
+    """A different second decision becomes a dead letter, and the first stands."""
     await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
     await edge.deliver(names.APPROVALS_DECISIONS, DECISION)
 
     with pytest.raises(Refused):
         await edge.deliver(names.APPROVALS_DECISIONS, {**DECISION, "approved": False}, "e-2")
 
-    assert "approved by ada before" in (await edge.dead())[0].reason
-    assert (await edge.inbox.read("o-1")).status == "approved"
+    assert "already approved by ada" in (await edge.dead())[0].reason
+    assert (await edge.service.read("o-1")).status == "approved"
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"), [("approval_expired", "is over"), ("failed", "no longer waits")]
+    ("reason", "message"), [("approval_expired", "has passed"), ("failed", "no longer needs")]
 )
-async def test_a_decision_after_the_end_is_refused_and_shown(
-    edge: Edge, reason: str, told: str
+async def test_a_decision_after_the_end_becomes_a_dead_letter(
+    edge: Edge, reason: str, message: str
 ) -> None:
-    """A decision about an expired or withdrawn request goes to the dead letters."""
+    """A decision about an expired or withdrawn request becomes a dead letter."""
     await edge.deliver(names.APPROVALS_WITHDRAWN, {**WITHDRAWAL, "reason": reason})
     await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
 
-    with pytest.raises(Refused, match=told):
+    with pytest.raises(Refused, match=message):
         await edge.deliver(names.APPROVALS_DECISIONS, DECISION)
 
-    assert told in (await edge.dead())[0].reason
+    assert message in (await edge.dead())[0].reason
 
 
-async def test_a_request_that_comes_after_its_deadline_is_expired(edge: Edge) -> None:
-    """A request that was long on its way is kept, but never pending."""
+async def test_a_request_that_arrives_after_its_deadline_is_expired(edge: Edge) -> None:
+    """A delayed request is stored, but never pending."""
     long_ago = (NOON - timedelta(days=1)).isoformat()
 
     await edge.deliver(names.APPROVALS_REQUESTED, {**REQUEST, "expires_at": long_ago})
 
-    assert (await edge.inbox.read("o-1")).status == "expired"
+    assert (await edge.service.read("o-1")).status == "expired"
 
 
-async def test_a_database_that_is_away_means_again_later(edge: Edge, database: Database) -> None:
-    """A failure that may pass is no refusal: the event is retried, and is no dead letter."""
+async def test_an_unavailable_database_means_a_retry(edge: Edge, database: Database) -> None:
+    """After a temporary failure the event is retried and does not become a dead letter."""
     await database.write(lambda connection: connection.execute(text("DROP TABLE approvals")))
 
     with pytest.raises(DatabaseUnavailable):
@@ -251,7 +251,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
 
 @FEW
 @given(st.one_of([st.tuples(st.just(topic), odd(valid)) for topic, valid in MESSAGES.items()]))
-async def test_no_data_fails_for_an_unknown_reason(edge: Edge, event: tuple[str, object]) -> None:
-    """Whatever an event says, it is handled or refused at once."""
+async def test_no_data_raises_an_unexpected_error(edge: Edge, event: tuple[str, object]) -> None:
+    """Every event is either handled or rejected, whatever its data."""
     with suppress(Refused):
         await edge.deliver(*event)

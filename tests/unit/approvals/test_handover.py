@@ -3,9 +3,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from approvals.decisions.store import SqlApprovalStore
 from approvals.domain import Outcome
-from approvals.handover import AT_ONCE, Handover, NotAnswered
-from approvals.store import SqlApprovalStore
+from approvals.handover.ports import DecisionNotAccepted
+from approvals.handover.service import MAX_CONCURRENT, Handover
 from fakes.pauses import short_pause
 from orderflow_contracts.approvals import (
     ApprovalRequested,
@@ -20,32 +21,32 @@ from orderflow_hosting.database import DatabaseUnavailable
 
 NOW = now()
 YES = Decision(approved=True, approver="ada", comment="fine")
-PATIENCE_SECONDS = 10
+DEADLINE_SECONDS = 10
 
 
 class FakeOrders:
-    """Orders that does not answer the first so many times, and then always the same."""
+    """An orders service that fails a number of times, and then always gives the same answer."""
 
     def __init__(self, failures: int = 0, outcome: Outcome = "taken") -> None:
         self.calls: list[tuple[str, Decision]] = []
-        self.most_at_once = 0
-        self._at_once = 0
+        self.max_concurrent = 0
+        self._concurrent = 0
         self._failures = failures
         self._outcome = outcome
 
     async def hand_over(self, order_id: str, decision: Decision) -> Outcome:
-        """Fail so many times, then answer."""
+        """Fail as often as configured, then answer."""
         self.calls.append((order_id, decision))
-        self._at_once += 1
-        self.most_at_once = max(self.most_at_once, self._at_once)
+        self._concurrent += 1
+        self.max_concurrent = max(self.max_concurrent, self._concurrent)
         await asyncio.sleep(0)
-        self._at_once -= 1
+        self._concurrent -= 1
         if len(self.calls) <= self._failures:
-            raise NotAnswered("orders is away")
+            raise DecisionNotAccepted("orders is unavailable")
         return self._outcome
 
 
-async def ask_and_decide(store: SqlApprovalStore, order_id: str) -> None:
+async def request_and_decide(store: SqlApprovalStore, order_id: str) -> None:
     request = ApprovalRequested(
         order_id=order_id,
         customer_id="carol",
@@ -53,13 +54,13 @@ async def ask_and_decide(store: SqlApprovalStore, order_id: str) -> None:
         total_cents=60_000_00,
         expires_at=NOW + timedelta(hours=1),
     )
-    await store.change(order_id, lambda case: case.ask(request, NOW))
+    await store.change(order_id, lambda case: case.add_request(request, NOW))
     await store.change(order_id, lambda case: case.decide(YES, NOW))
 
 
 async def until(happened: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not await happened():  # the database tells nobody when it changes
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not await happened():  # the database sends no notifications
             await asyncio.sleep(0.002)
 
 
@@ -79,51 +80,51 @@ async def running(store: SqlApprovalStore, orders: FakeOrders) -> AsyncIterator[
 
 
 async def test_a_decision_is_handed_over_once(store: SqlApprovalStore) -> None:
-    """Orders is told the decision, and what it answered is remembered."""
+    """Orders gets the decision once, and its answer is stored."""
     orders = FakeOrders()
     async with running(store, orders) as handover:
-        await ask_and_decide(store, "o-1")
-        handover.offer("o-1")
-        handover.offer("o-1")
+        await request_and_decide(store, "o-1")
+        handover.send("o-1")
+        handover.send("o-1")
         await until_delivered(store)
 
     case = await store.find("o-1")
     assert orders.calls == [("o-1", YES)]
-    assert case.made is not None
-    assert case.made.outcome == "taken"
-    assert case.made.handed_over_at is not None
+    assert case.final is not None
+    assert case.final.outcome == "taken"
+    assert case.final.handed_over_at is not None
 
 
-async def test_what_fails_is_tried_until_it_is_taken(store: SqlApprovalStore) -> None:
-    """However often orders is away, the decision reaches it in the end."""
+async def test_a_failed_handover_is_retried_until_it_succeeds(store: SqlApprovalStore) -> None:
+    """The decision reaches orders, however often orders is unavailable."""
     orders = FakeOrders(failures=25)
     async with running(store, orders) as handover:
-        await ask_and_decide(store, "o-1")
-        handover.offer("o-1")
+        await request_and_decide(store, "o-1")
+        handover.send("o-1")
         await until_delivered(store)
 
     assert len(orders.calls) == 26
 
 
-async def test_what_another_replica_left_is_taken_up(store: SqlApprovalStore) -> None:
-    """A decision whose replica has gone for good is delivered by one that was there before."""
+async def test_decisions_of_a_lost_replica_are_delivered(store: SqlApprovalStore) -> None:
+    """A decision whose replica is gone is delivered by another one."""
     orders = FakeOrders()
     async with running(store, orders):
-        await ask_and_decide(store, "o-1")  # and nobody offers it
+        await request_and_decide(store, "o-1")  # and nobody sends it
         await until_delivered(store)
 
     assert ("o-1", YES) in orders.calls
 
 
-async def test_a_restart_takes_up_what_was_left(store: SqlApprovalStore) -> None:
+async def test_a_restart_resumes_undelivered_decisions(store: SqlApprovalStore) -> None:
     """A decision that one process could not deliver is delivered by the next."""
     for order_id in ("o-1", "o-2"):
-        await ask_and_decide(store, order_id)
-    away = FakeOrders(failures=1_000_000)
-    async with running(store, away):
+        await request_and_decide(store, order_id)
+    unavailable = FakeOrders(failures=1_000_000)
+    async with running(store, unavailable):
 
         async def tried() -> bool:
-            return len(away.calls) > 5
+            return len(unavailable.calls) > 5
 
         await until(tried)
     orders = FakeOrders()
@@ -135,9 +136,9 @@ async def test_a_restart_takes_up_what_was_left(store: SqlApprovalStore) -> None
 
 
 async def test_too_late_ends_the_handover(store: SqlApprovalStore) -> None:
-    """An order that ended without the decision is not told again, and no longer reads approved."""
+    """A late decision is not delivered again, and its request is no longer approved."""
     orders = FakeOrders(outcome="too_late")
-    await ask_and_decide(store, "o-1")
+    await request_and_decide(store, "o-1")
 
     async with running(store, orders):
         await until_delivered(store)
@@ -146,11 +147,11 @@ async def test_too_late_ends_the_handover(store: SqlApprovalStore) -> None:
     assert (await store.find("o-1")).status(now()) is ApprovalStatus.WITHDRAWN
 
 
-async def test_a_withdrawn_order_is_not_tried_any_more(store: SqlApprovalStore) -> None:
-    """Once orders has said that it no longer waits, the handover gives up."""
+async def test_the_handover_stops_when_the_request_is_withdrawn(store: SqlApprovalStore) -> None:
+    """The handover gives up once the request is withdrawn."""
     orders = FakeOrders(failures=1_000_000)
     withdrawal = ApprovalWithdrawn(order_id="o-1", reason="cancelled_on_request")
-    await ask_and_decide(store, "o-1")
+    await request_and_decide(store, "o-1")
     async with running(store, orders) as handover:
 
         async def tried() -> bool:
@@ -164,19 +165,19 @@ async def test_a_withdrawn_order_is_not_tried_any_more(store: SqlApprovalStore) 
         await until(idle)
 
 
-async def test_one_that_fails_holds_up_no_other(store: SqlApprovalStore) -> None:
-    """Orders that does not know one order yet still gets all other decisions."""
+async def test_a_failing_handover_does_not_delay_others(store: SqlApprovalStore) -> None:
+    """If orders does not know one order yet, it still gets all other decisions."""
 
-    class Picky(FakeOrders):
+    class OrdersWithoutOne(FakeOrders):
         async def hand_over(self, order_id: str, decision: Decision) -> Outcome:
             if order_id == "o-0":
-                raise NotAnswered("no such order")
+                raise DecisionNotAccepted("no such order")
             return await super().hand_over(order_id, decision)
 
-    orders = Picky()
+    orders = OrdersWithoutOne()
     names = [f"o-{number}" for number in range(40)]
     for order_id in names:
-        await ask_and_decide(store, order_id)
+        await request_and_decide(store, order_id)
 
     async def others_are_delivered() -> bool:
         return list(await store.undelivered()) == ["o-0"]
@@ -184,13 +185,13 @@ async def test_one_that_fails_holds_up_no_other(store: SqlApprovalStore) -> None
     async with running(store, orders):
         await until(others_are_delivered)
 
-    assert orders.most_at_once <= AT_ONCE
+    assert orders.max_concurrent <= MAX_CONCURRENT
 
 
-async def test_a_database_that_is_away_at_the_start_delays_only(store: SqlApprovalStore) -> None:
-    """What was left is taken up as soon as the database answers."""
+async def test_an_unavailable_database_at_the_start_only_delays(store: SqlApprovalStore) -> None:
+    """Undelivered decisions are resumed as soon as the database answers."""
 
-    class Reluctant(SqlApprovalStore):
+    class UnavailableAtFirst(SqlApprovalStore):
         def __init__(self, real: SqlApprovalStore) -> None:
             super().__init__(real._database)
             self.failures = 3
@@ -202,9 +203,9 @@ async def test_a_database_that_is_away_at_the_start_delays_only(store: SqlApprov
             return list(await super().undelivered())
 
     orders = FakeOrders()
-    await ask_and_decide(store, "o-1")
+    await request_and_decide(store, "o-1")
 
-    async with running(Reluctant(store), orders):
+    async with running(UnavailableAtFirst(store), orders):
         await until_delivered(store)
 
     assert orders.calls == [("o-1", YES)]

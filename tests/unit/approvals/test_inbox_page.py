@@ -1,4 +1,4 @@
-"""The inbox and a request's own page, as people read them."""
+"""The inbox and the page of a request."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from fastapi.routing import APIRoute
 
-from approvals.pages.shown import IN_SIGHT_SECONDS
+from approvals.pages.displayed import DISPLAY_SECONDS
 from fakes.approval_site import BOARD, ApprovalSite, Person
 from orderflow_contracts.approvals import DecisionMade
 from orderflow_contracts.orders import OrderLine
@@ -18,7 +18,7 @@ EVIL = "<script>alert('x')</script>&\"><b>"
 
 
 def text_of(page: str) -> str:
-    """Leave out the markup."""
+    """Return the text of a page without markup."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
 
 
@@ -26,14 +26,12 @@ def orders_on(page: str) -> list[str]:
     return re.findall(r'<article id="request-([^"]+)"', page)
 
 
-async def test_what_waits_is_shown_with_what_a_decision_needs(
-    site: ApprovalSite, ada: Person
-) -> None:
-    """The most urgent comes first, with order, customer, lines, amount, time left and a form."""
-    await site.ask("later", minutes=600)
-    await site.ask("soon", minutes=20, lines=[OrderLine(item="cars", quantity=11)])
+async def test_pending_requests_are_shown_with_all_details(site: ApprovalSite, ada: Person) -> None:
+    """Each request has its details and a form, and the most urgent comes first."""
+    await site.add_request("later", minutes=600)
+    await site.add_request("soon", minutes=20, lines=[OrderLine(item="cars", quantity=11)])
 
-    page = await ada.look("/")
+    page = await ada.get("/")
 
     assert orders_on(page) == ["soon", "later"]
     assert f"11 {TIMES} cars" in page
@@ -41,32 +39,34 @@ async def test_what_waits_is_shown_with_what_a_decision_needs(
     assert "carol" in page
     assert '<span class="countdown urgent" data-until="2026-03-01T12:20:00+00:00">20 min' in page
     assert '<span class="countdown" data-until="2026-03-01T22:00:00+00:00">10 h' in page
-    assert "2 orders wait for a decision" in page
+    assert "2 orders are waiting for a decision" in page
     assert 'action="/inbox/requests/soon/decision" method="post"' in page
     assert 'href="/inbox/requests/soon"' in page
 
 
 async def test_an_empty_inbox_says_so(site: ApprovalSite, ada: Person) -> None:
-    """Nothing to do is told kindly, also when something is on its way."""
-    await site.inbox.decide(DecisionMade(order_id="early", approved=True, approver="bob"))
+    """An empty inbox says so, even if an early decision is stored."""
+    await site.service.decide(DecisionMade(order_id="early", approved=True, approver="bob"))
 
-    assert "Nothing waits for you." in await ada.look("/")
+    assert "No pending approvals." in await ada.get("/")
 
 
 async def test_markup_is_text_in_every_field(site: ApprovalSite, ada: Person, bob: Person) -> None:
-    """Whatever names, items, comments and reasons hold is shown, and never obeyed."""
+    """Markup in names, items, comments and reasons is escaped."""
     lines = [OrderLine(item=EVIL, quantity=1)]
-    for order_id in ("waits", "decided", "two", "gone"):
+    for order_id in ("pending", "decided", "two", "withdrawn"):
         levels = 2 if order_id == "two" else 1
-        await site.ask(order_id, customer_id=EVIL, lines=lines, levels=levels)
+        await site.add_request(order_id, customer_id=EVIL, lines=lines, levels=levels)
     await bob.decide("decided", "deny", EVIL)
     await bob.decide("two", "approve", EVIL)
-    await site.withdraw("gone", EVIL)
+    await site.withdraw("withdrawn", EVIL)
 
-    paths = ["/?done=decided&shown=decided&shown=gone", "/inbox/decided"]
-    paths += [f"/inbox/requests/{order_id}" for order_id in ("waits", "decided", "two", "gone")]
+    paths = ["/?done=decided&shown=decided&shown=withdrawn", "/inbox/decided"]
+    paths += [
+        f"/inbox/requests/{order_id}" for order_id in ("pending", "decided", "two", "withdrawn")
+    ]
     paths += [f"/inbox/decided?{field}=%3Cb%3E%22" for field in ("text", "order_id", "since")]
-    pages = [await ada.look(path) if "since" not in path else "" for path in paths]
+    pages = [await ada.get(path) if "since" not in path else "" for path in paths]
 
     for page in pages:
         assert "<script>alert" not in page
@@ -74,105 +74,107 @@ async def test_markup_is_text_in_every_field(site: ApprovalSite, ada: Person, bo
     assert pages[0].count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;") > 6
 
 
-async def test_who_may_only_look_sees_no_buttons(site: ApprovalSite, vera: Person) -> None:
-    """A viewer is told that approvers decide, and has no form, on no page."""
-    await site.ask("o-1")
+async def test_a_viewer_sees_no_buttons(site: ApprovalSite, vera: Person) -> None:
+    """A viewer sees a note that only approvers can decide, and no form on any page."""
+    await site.add_request("o-1")
 
     for path in ("/", "/inbox/requests/o-1"):
-        page = await vera.look(path)
+        page = await vera.get(path)
         assert "o-1" in page
         assert 'name="decision"' not in page
-    assert "approvers decide" in await vera.look("/")
+    assert "approvers can decide" in await vera.get("/")
 
 
-async def test_two_people_are_needed(site: ApprovalSite, ada: Person, bob: Person) -> None:
-    """Who approved first is named; that person is told to wait, the other one has the buttons."""
-    await site.ask("o-1", levels=2)
-    assert "Two people must approve this one." in await ada.look("/")
+async def test_a_request_may_need_two_approvals(
+    site: ApprovalSite, ada: Person, bob: Person
+) -> None:
+    """The first approver is named and sees no buttons; the second one does."""
+    await site.add_request("o-1", levels=2)
+    assert "Two approvals are needed." in await ada.get("/")
 
     answer = await ada.decide("o-1", "approve", "good customer")
 
-    told = await ada.look(answer.headers["location"])
-    assert "Your approval is kept. A second person must approve" in text_of(told)
-    assert 'name="decision"' not in told
-    assert "somebody else must decide now" in told
-    for_bob = await bob.look("/")
-    assert "<strong>ada</strong> approved first" in for_bob
+    for_ada = await ada.get(answer.headers["location"])
+    assert "Your approval is recorded. A second approver is needed." in text_of(for_ada)
+    assert 'name="decision"' not in for_ada
+    assert "A second approver must decide." in for_ada
+    for_bob = await bob.get("/")
+    assert "First approval by <strong>ada</strong>" in for_bob
     assert "good customer" in for_bob
     assert 'name="decision"' in for_bob
     await bob.decide("o-1", "approve")
-    assert "ada and bob approved it." in await ada.look("/?shown=o-1")
+    assert "Approved by ada and bob." in await ada.get("/?shown=o-1")
 
 
-async def test_what_ends_stays_in_sight_where_it_was_shown(site: ApprovalSite, ada: Person) -> None:
-    """A page that showed a request as waiting is told how it ended, and forgets it in the end."""
-    for order_id in ("denied", "expired", "withdrawn", "waits"):
-        await site.ask(order_id, minutes=30 if order_id == "expired" else 600)
+async def test_ended_requests_stay_visible_for_a_while(site: ApprovalSite, ada: Person) -> None:
+    """A request that a page displayed stays visible with its outcome for a limited time."""
+    for order_id in ("denied", "expired", "withdrawn", "pending"):
+        await site.add_request(order_id, minutes=30 if order_id == "expired" else 600)
     await site.decide("denied", "bob", "too much", approved=False)
     await site.withdraw("withdrawn", "cancelled_on_request")
-    site.clock.pass_by(minutes=30)
+    site.clock.advance(minutes=30)
     shown = "&".join(f"shown={order_id}" for order_id in ("denied", "expired", "withdrawn"))
 
-    page = await ada.look(f"/?{shown}&shown=un.known&settled=x.y&settled=denied.99999999999999")
+    page = await ada.get(f"/?{shown}&shown=un.known&settled=x.y&settled=denied.99999999999999")
     settled = re.findall(r'name="settled" value="([^"]+)"', page)
-    later = await ada.look("/?" + "&".join(f"settled={entry}" for entry in settled))
-    site.clock.pass_by(seconds=IN_SIGHT_SECONDS)
-    much_later = await ada.look("/?" + "&".join(f"settled={entry}" for entry in settled))
+    later = await ada.get("/?" + "&".join(f"settled={entry}" for entry in settled))
+    site.clock.advance(seconds=DISPLAY_SECONDS)
+    much_later = await ada.get("/?" + "&".join(f"settled={entry}" for entry in settled))
 
-    assert sorted(orders_on(page)) == ["denied", "expired", "waits", "withdrawn"]
+    assert sorted(orders_on(page)) == ["denied", "expired", "pending", "withdrawn"]
     words = text_of(page)
-    assert "bob denied it." in words
+    assert "Denied by bob." in words
     assert "“too much”" in words
-    assert "Its time was over before it was decided." in words
-    assert "The order no longer waits for approval: cancelled on request." in words
+    assert "Expired before a decision was made." in words
+    assert "Withdrawn: cancelled on request." in words
     assert page.count('name="decision" value="approve"') == 1
     assert orders_on(later) == orders_on(page)
     assert re.findall(r'name="settled" value="([^"]+)"', later) == settled
-    assert orders_on(much_later) == ["waits"]
+    assert orders_on(much_later) == ["pending"]
 
 
-async def test_a_long_inbox_comes_page_by_page(site: ApprovalSite, ada: Person) -> None:
-    """Pages follow each other without a gap, and the count is of all."""
+async def test_a_long_inbox_has_pages(site: ApprovalSite, ada: Person) -> None:
+    """The pages have no gaps, and the count includes all requests."""
     for number in range(55):
-        await site.ask(f"o-{number:02}", minutes=60 + number)
+        await site.add_request(f"o-{number:02}", minutes=60 + number)
 
-    first = await ada.look("/")
-    onward = re.search(r'<a href="([^"]+)" rel="next"', first)
-    assert onward is not None
-    second = await ada.look(onward[1])
+    first = await ada.get("/")
+    next_link = re.search(r'<a href="([^"]+)" rel="next"', first)
+    assert next_link is not None
+    second = await ada.get(next_link[1])
 
     assert orders_on(first) + orders_on(second) == [f"o-{number:02}" for number in range(55)]
-    assert "55 orders wait" in first
+    assert "55 orders are waiting" in first
     assert 'rel="next"' not in second
     assert "First page" in second
 
 
-async def test_a_request_has_a_page_of_its_own(site: ApprovalSite, ada: Person) -> None:
-    """It tells all facts, every line, and leads to the order on the board."""
+async def test_a_request_has_its_own_page(site: ApprovalSite, ada: Person) -> None:
+    """The page shows all details and lines, and links to the order on the board."""
     lines = [OrderLine(item=f"item {number}", quantity=1000) for number in range(9)]
-    await site.ask("o-1", lines=lines)
+    await site.add_request("o-1", lines=lines)
 
-    page = await ada.look("/inbox/requests/o-1")
-    card = await ada.look("/")
+    page = await ada.get("/inbox/requests/o-1")
+    card = await ada.get("/")
 
     assert all(f"1,000 {TIMES} item {number}" in page for number in range(9))
     assert "and 3 more" in card
     assert f'href="{BOARD}/board/orders/o-1"' in page
     assert "2026-03-01 12:00:00 UTC" in page
     await site.decide("o-1", "bob", "fine")
-    assert "bob approved it." in await ada.look("/inbox/requests/o-1")
+    assert "Approved by bob." in await ada.get("/inbox/requests/o-1")
 
 
-@pytest.mark.parametrize("order_id", ["nobody-asked", "no.such", "x" * 65])
+@pytest.mark.parametrize("order_id", ["not-requested", "no.such", "x" * 65])
 async def test_an_unknown_request_is_not_found(ada: Person, order_id: str) -> None:
-    """There is a page for that, too."""
-    page = await ada.look(f"/inbox/requests/{order_id}", 404)
+    """The error is a page as well."""
+    page = await ada.get(f"/inbox/requests/{order_id}", 404)
 
-    assert "nobody has asked for an approval of this order" in page.lower()
+    assert "no approval was requested for this order" in page.lower()
 
 
-async def test_nobody_looks_without_signing_in(site: ApprovalSite) -> None:
-    """Whoever has not signed in is led to where that is done, and back afterwards."""
+async def test_pages_require_signing_in(site: ApprovalSite) -> None:
+    """Visitors who have not signed in are redirected to the sign-in page."""
     async with site.browser() as client:
         for path in ("/", "/inbox/decided", "/inbox/requests/o-1", "/inbox/audit"):
             answer = await client.get(path)
@@ -181,7 +183,7 @@ async def test_nobody_looks_without_signing_in(site: ApprovalSite) -> None:
 
 
 async def test_every_route_has_one_guard_or_is_public(site: ApprovalSite) -> None:
-    """No page and no form is left open by mistake."""
+    """No page or form is left unprotected by mistake."""
     for route in site.app.routes:
         if isinstance(route, APIRoute) and not is_public(route.path):
             guards = [
@@ -192,8 +194,8 @@ async def test_every_route_has_one_guard_or_is_public(site: ApprovalSite) -> Non
             assert len(guards) == 1, route.path
 
 
-async def test_pages_are_strict(ada: Person) -> None:
-    """Nothing is loaded from elsewhere, framed, or kept by a cache."""
+async def test_pages_have_strict_security_headers(ada: Person) -> None:
+    """Pages cannot load from other hosts, be framed, or be cached."""
     answer = await ada.client.get("/")
 
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
@@ -202,29 +204,29 @@ async def test_pages_are_strict(ada: Person) -> None:
     assert not re.search(r"<(script|style)>|\sstyle=|\son[a-z]+=", answer.text)
 
 
-async def test_an_open_page_hears_of_changes(
+async def test_an_open_page_is_notified_of_changes(
     site: ApprovalSite, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stream tells at once of what came after the page, and ends with the service."""
+    """The stream reports changes since the page was loaded, and ends with the session."""
     monkeypatch.setattr("orderflow_hosting.web.changes.LEAST_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr("orderflow_hosting.web.changes.STILL_HERE_SECONDS", 0.2)
-    page = await ada.look("/")
+    page = await ada.get("/")
     address = re.search(r'sse-connect="([^"]+)"', page)
     assert address is not None
-    await site.ask("o-1")
-    told = site.feed.follow(None)
-    await anext(told)
-    monkeypatch.setattr(site.access, "session_is_current", _until_told())
+    await site.add_request("o-1")
+    follower = site.feed.follow(None)
+    await anext(follower)
+    monkeypatch.setattr(site.access, "session_is_current", _current_once())
 
     answer = await ada.client.get(address[1])
 
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.text.count("event: changed") == 1
-    await told.aclose()
+    await follower.aclose()
 
 
-def _until_told() -> Callable[[object], Awaitable[bool]]:
-    """Let a session end after the first word."""
+def _current_once() -> Callable[[object], Awaitable[bool]]:
+    """Return a check by which the session ends after the first event."""
     answers = iter([True, False])
 
     async def is_current(_: object) -> bool:

@@ -1,4 +1,4 @@
-"""What an approver typed is never lost by a refusal, and never sent by itself."""
+"""A typed comment is never lost when a form is rejected, and never resubmitted by itself."""
 
 import html
 import re
@@ -6,7 +6,7 @@ import re
 import httpx
 import pytest
 
-from approvals.inbox import Inbox
+from approvals.decisions.service import ApprovalService
 from fakes.approval_site import PASSWORD, ApprovalSite, Person
 from orderflow_contracts.approvals import ApprovalStatus
 from orderflow_hosting.database import DatabaseUnavailable
@@ -16,30 +16,30 @@ DECISION = "/inbox/requests/o-1/decision"
 LARGE = 165_000_00
 
 
-async def send_after_the_end(site: ApprovalSite, **fields: str) -> httpx.Response:
-    """Send the form of a page that was open when its session ended."""
+async def submit_after_the_session(site: ApprovalSite, **fields: str) -> httpx.Response:
+    """Submit a form from a page whose session has ended."""
     async with site.browser() as client:
         return await client.post(DECISION, data={"csrf": "of-before", **fields})
 
 
 def hidden(page: str) -> dict[str, str]:
-    """Read the hidden fields of the sign-in page."""
+    """Return the hidden fields of the sign-in page."""
     found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page)
     return {name: html.unescape(value) for name, value in found}
 
 
 def typed_comment(page: str) -> str:
-    """Read what stands in the field of a comment."""
+    """Return the content of the comment field."""
     found = re.search(r'<textarea [^>]*name="comment"[^>]*>\n(.*?)</textarea>', page, re.DOTALL)
     assert found is not None, page
     return html.unescape(found[1])
 
 
-async def test_a_comment_outlives_its_session(site: ApprovalSite) -> None:
-    """After signing in, it stands in its field on the request's page, and nothing was decided."""
-    await site.ask("o-1")
+async def test_a_comment_survives_the_end_of_its_session(site: ApprovalSite) -> None:
+    """After signing in, the comment is in its field again, and nothing was decided."""
+    await site.add_request("o-1")
 
-    refused = await send_after_the_end(site, decision="approve", comment=COMMENT)
+    refused = await submit_after_the_session(site, decision="approve", comment=COMMENT)
     fields = hidden(refused.text)
     async with site.browser() as client:
         sign_in = {"name": "ada", "password": PASSWORD, **fields}
@@ -51,7 +51,7 @@ async def test_a_comment_outlives_its_session(site: ApprovalSite) -> None:
         assert "you had been signed out" in page.text
         assert "First <b>" not in page.text
         assert typed_comment(page.text) == COMMENT
-        assert (await site.inbox.read("o-1")).status is ApprovalStatus.PENDING
+        assert (await site.service.read("o-1")).status is ApprovalStatus.PENDING
         assert "of-before" not in refused.text + page.text
         assert len(page.headers.get_list("set-cookie")) == 1
 
@@ -60,12 +60,12 @@ async def test_a_comment_outlives_its_session(site: ApprovalSite) -> None:
         decided = await client.post(DECISION, data=sent)
 
     assert decided.status_code == 303
-    assert (await site.inbox.read("o-1")).comment == COMMENT.replace("\r\n", "\n")
+    assert (await site.service.read("o-1")).comment == COMMENT.replace("\r\n", "\n")
 
 
-async def test_a_part_is_replaced_by_the_sign_in_page(site: ApprovalSite) -> None:
-    """A form that a script sends loses its text as little."""
-    await site.ask("o-1")
+async def test_an_htmx_response_is_replaced_by_the_sign_in_page(site: ApprovalSite) -> None:
+    """A form submitted by htmx keeps its text as well."""
+    await site.add_request("o-1")
     async with site.browser() as client:
         headers = {"HX-Request": "true", "HX-Current-URL": "http://approvals/"}
         refused = await client.post(DECISION, data={"comment": COMMENT}, headers=headers)
@@ -76,11 +76,11 @@ async def test_a_part_is_replaced_by_the_sign_in_page(site: ApprovalSite) -> Non
 
 
 @pytest.mark.parametrize("part", [False, True])
-async def test_a_form_of_the_session_before_keeps_its_text(
+async def test_a_form_of_an_earlier_session_keeps_its_text(
     site: ApprovalSite, ada: Person, *, part: bool
 ) -> None:
-    """Whoever signed in again in another tab finds the text, and can send it from there."""
-    await site.ask("o-1")
+    """After signing in again in another tab, the text can be submitted from there."""
+    await site.add_request("o-1")
     headers = {"HX-Request": "true"} if part else {}
     data = {"csrf": "of-before", "decision": "deny", "comment": COMMENT}
 
@@ -93,8 +93,8 @@ async def test_a_form_of_the_session_before_keeps_its_text(
 
 
 async def test_a_comment_that_is_too_long_keeps_its_text(site: ApprovalSite, ada: Person) -> None:
-    """It can be shortened, instead of written again."""
-    await site.ask("o-1")
+    """It can be shortened instead of being typed again."""
+    await site.add_request("o-1")
     comment = "x" * 2001
 
     page = await ada.decide("o-1", "approve", comment)
@@ -105,17 +105,17 @@ async def test_a_comment_that_is_too_long_keeps_its_text(site: ApprovalSite, ada
 
 
 @pytest.mark.parametrize("end", ["decided", "withdrawn", "expired"])
-async def test_a_refused_decision_shows_its_comment(
+async def test_a_rejected_decision_shows_its_comment(
     site: ApprovalSite, ada: Person, end: str
 ) -> None:
-    """Whoever came second reads what was not recorded."""
-    await site.ask("o-1")
+    """The page shows the comment that was not recorded."""
+    await site.add_request("o-1")
     if end == "decided":
         await site.decide("o-1", "bob")
     elif end == "withdrawn":
         await site.withdraw("o-1", "cancelled")
     else:
-        site.clock.pass_by(days=2)
+        site.clock.advance(days=2)
 
     page = await ada.decide("o-1", "deny", COMMENT)
 
@@ -124,16 +124,16 @@ async def test_a_refused_decision_shows_its_comment(
     assert "second ünïcode line" in page.text
 
 
-async def test_a_comment_outlives_a_database_that_is_away(
+async def test_a_comment_survives_an_unavailable_database(
     site: ApprovalSite, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page says so, shows the text, and can send it again."""
-    await site.ask("o-1")
+    """The error page shows the text, and can submit it again."""
+    await site.add_request("o-1")
 
     async def fail(*_: object, **__: object) -> None:
-        raise DatabaseUnavailable("away")
+        raise DatabaseUnavailable("unavailable")
 
-    monkeypatch.setattr(Inbox, "decide_known", fail)
+    monkeypatch.setattr(ApprovalService, "decide_existing", fail)
 
     page = await ada.decide("o-1", "approve", COMMENT)
 
@@ -142,11 +142,9 @@ async def test_a_comment_outlives_a_database_that_is_away(
     assert f'action="{DECISION}"' in page.text
 
 
-async def test_a_comment_outlives_a_role_that_was_taken_away(
-    site: ApprovalSite, vera: Person
-) -> None:
-    """It is shown to be copied, and cannot be sent."""
-    await site.ask("o-1")
+async def test_a_comment_survives_a_removed_role(site: ApprovalSite, vera: Person) -> None:
+    """It is shown so that it can be copied, and cannot be submitted."""
+    await site.add_request("o-1")
 
     page = await vera.decide("o-1", "approve", COMMENT)
 
@@ -155,9 +153,9 @@ async def test_a_comment_outlives_a_role_that_was_taken_away(
     assert "Send it again" not in page.text
 
 
-async def test_a_large_sum_is_asked_about_again(site: ApprovalSite, ada: Person) -> None:
-    """The page to confirm comes again with the choice and the comment, but not the tick."""
-    await site.ask("o-1", total_cents=LARGE)
+async def test_a_large_amount_is_confirmed_again(site: ApprovalSite, ada: Person) -> None:
+    """The confirmation page keeps the choice and the comment, but not the tick."""
+    await site.add_request("o-1", total_cents=LARGE)
     confirm = "/inbox/requests/o-1/confirm"
     sent = {"decision": "deny", "comment": COMMENT, "sure": "yes", "total_cents": str(LARGE)}
     async with site.browser() as client:
@@ -168,12 +166,12 @@ async def test_a_large_sum_is_asked_about_again(site: ApprovalSite, ada: Person)
     assert "Deny $165,000.00?" in page.text
     assert hidden(page.text)["comment"] == COMMENT
     assert 'value="yes" required checked' not in page.text
-    assert (await site.inbox.read("o-1")).status is ApprovalStatus.PENDING
+    assert (await site.service.read("o-1")).status is ApprovalStatus.PENDING
 
 
-async def test_a_long_comment_of_a_large_sum_outlives_its_session(site: ApprovalSite) -> None:
-    """It is carried by the page, for it would not fit into every link."""
-    await site.ask("o-1", total_cents=LARGE)
+async def test_a_long_comment_on_a_large_amount_survives_its_session(site: ApprovalSite) -> None:
+    """The page carries the comment, because it may be too long for a link."""
+    await site.add_request("o-1", total_cents=LARGE)
     wanted = httpx.URL(
         "/inbox/requests/o-1/confirm", params={"decision": "deny", "comment": "字" * 2000}
     )
@@ -186,9 +184,9 @@ async def test_a_long_comment_of_a_large_sum_outlives_its_session(site: Approval
     assert answer.headers["location"] == str(wanted)
 
 
-async def test_what_another_site_sends_is_not_carried_on(site: ApprovalSite, ada: Person) -> None:
-    """No page is filled with what somebody else wrote."""
-    await site.ask("o-1")
+async def test_text_from_another_site_is_not_kept(site: ApprovalSite, ada: Person) -> None:
+    """No page is filled with text that another site submitted."""
+    await site.add_request("o-1")
     headers = {"Origin": "http://evil.example"}
 
     page = await ada.client.post(DECISION, data={"comment": "mischief"}, headers=headers)

@@ -1,4 +1,4 @@
-"""The fake services, and a way to run the command against them."""
+"""Fake services, and a fixture that runs the command against them."""
 
 import io
 import sys
@@ -18,7 +18,7 @@ from orderflow_cli.settings import Settings
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give each test a run's folder of its own."""
+    """Give each test its own folder for a run's files."""
     home = tmp_path / "home"
     monkeypatch.setenv("ORDERFLOW_HOME", str(home))
     return home
@@ -38,7 +38,7 @@ def workflows() -> ManagedWorkflows:
 def settings(
     shop: Shop, workflows: ManagedWorkflows, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Settings]:
-    """Serve the fake services, and say in the environment where."""
+    """Serve the fake services, and put their addresses in the environment."""
     with serving(shop, workflows) as settings:
         for field in fields(settings):
             if not field.name.endswith("_url"):
@@ -54,7 +54,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(sys, "stdin", stdin)
         with pytest.raises(SystemExit) as ending:
             main(arguments)
-        said = capsys.readouterr()
-        return Outcome(int(ending.value.code or 0), said.out, said.err)
+        printed = capsys.readouterr()
+        return Outcome(int(ending.value.code or 0), printed.out, printed.err)
 
     return run_command

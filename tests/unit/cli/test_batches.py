@@ -1,4 +1,4 @@
-"""Batches: published from a file, shown, and waited for."""
+"""Commands about batches: publishing, showing and watching."""
 
 import json
 
@@ -13,8 +13,8 @@ pytestmark = pytest.mark.usefixtures("settings")
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look again soon."""
-    monkeypatch.setattr(batch_commands, "LOOK_AGAIN_SECONDS", 0.001)
+    """Poll without delay."""
+    monkeypatch.setattr(batch_commands, "POLL_SECONDS", 0.001)
 
 
 def small(order_id: str, quantity: object = 1) -> dict[str, object]:
@@ -22,7 +22,7 @@ def small(order_id: str, quantity: object = 1) -> dict[str, object]:
 
 
 def test_a_file_is_published_as_one_batch(run: Run, shop: Shop) -> None:
-    """The batch's id is printed; an order without an id gets one that is always the same."""
+    """The batch ID is printed; an order without an ID gets a reproducible one."""
     typed = json.dumps([small("a"), {"item": "cars", "quantity": 1}])
 
     outcome = run("publish", "-", "--batch", "b1", typed=typed)
@@ -32,7 +32,7 @@ def test_a_file_is_published_as_one_batch(run: Run, shop: Shop) -> None:
 
 
 def test_a_batch_is_checked_first(run: Run, shop: Shop) -> None:
-    """Nothing is published when an order is not valid, there are too many, or the id is none."""
+    """Nothing is published if an order is invalid, there are too many, or the ID is invalid."""
     wrong = run("publish", "-", "--batch", "b1", typed=json.dumps([small("a", 0)]))
     many = run(
         "publish", "-", "--batch", "b1", typed=json.dumps([small(f"a{n}") for n in range(501)])
@@ -42,12 +42,12 @@ def test_a_batch_is_checked_first(run: Run, shop: Shop) -> None:
     assert [outcome.code for outcome in (wrong, many, unnamed)] == [1, 1, 1]
     assert "quantity" in wrong.err
     assert "at most 500 orders" in many.err
-    assert "cannot be the id of a batch" in unnamed.err
+    assert "is not a valid batch ID" in unnamed.err
     assert not shop.batches
 
 
 def test_a_batch_is_shown(run: Run) -> None:
-    """Status, counts, the total and each order; and the same as JSON."""
+    """Status, counts, total and orders are shown, and also available as JSON."""
     run("publish", "-", "--batch", "b1", typed=json.dumps([small("a"), small("b", 101)]))
 
     shown = run("batch", "b1")
@@ -61,11 +61,11 @@ def test_a_batch_is_shown(run: Run) -> None:
 
 
 def test_watching_waits_for_the_end(run: Run, shop: Shop) -> None:
-    """The exit code is 0 when all were completed, and 3 otherwise."""
-    shop.batch_takes_looks = 3
+    """The exit code is 0 if all orders completed, and 3 otherwise."""
+    shop.batch_reads_until_end = 3
     good = run("publish", "-", "--batch", "b1", "--watch", typed=json.dumps([small("a")]))
     run("publish", "-", "--batch", "b2", typed=json.dumps([small("b", 101)]))
-    shop.batch_takes_looks = 2
+    shop.batch_reads_until_end = 2
     bad = run("batch", "b2", "--watch", "--json")
 
     assert good.code == 0
@@ -74,8 +74,8 @@ def test_watching_waits_for_the_end(run: Run, shop: Shop) -> None:
     assert json.loads(bad.out)["counts"] == {"rejected": 1}
 
 
-def test_a_batch_that_is_not_there(run: Run) -> None:
-    """It is told in a sentence."""
+def test_an_unknown_batch(run: Run) -> None:
+    """The error says so in one sentence."""
     outcome = run("batch", "b9")
 
     assert outcome.code == 1

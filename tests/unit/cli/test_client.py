@@ -1,4 +1,4 @@
-"""The client that others use: following orders through whatever happens to the feed."""
+"""The client library: tracking orders despite problems with the feed."""
 
 import itertools
 
@@ -6,37 +6,37 @@ import pytest
 
 from fakes.shop import Shop
 from orderflow_cli.client import Orderflow
-from orderflow_cli.errors import NotInTime, ServiceUnreachable
+from orderflow_cli.errors import ServiceUnreachable, WaitTimedOut
 from orderflow_cli.settings import Settings
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 
 CARS = OrderSubmitted(order_id="a", customer_id="ada", lines=(OrderLine(item="cars", quantity=11),))
 SMALL = OrderSubmitted(order_id="b", customer_id="ada", lines=(OrderLine(item="cars", quantity=1),))
-WAY_OF_SMALL = ["received", "reserved", "paid", "completed"]
+SMALL_STATUSES = ["received", "reserved", "paid", "completed"]
 
 
 def test_a_published_order_is_followed_to_its_end(settings: Settings) -> None:
-    """Every change comes once and in turn, with the total as soon as it is known."""
+    """Every change arrives once and in sequence, with the total as soon as it is known."""
     with Orderflow(settings) as flow:
         flow.publish(SMALL)
         changes = list(flow.follow("b"))
 
-    assert [change.status for change in changes] == WAY_OF_SMALL
+    assert [change.status for change in changes] == SMALL_STATUSES
     assert [change.sequence for change in changes] == [1, 2, 3, 4]
     assert [change.total_cents for change in changes] == [None, *[15_000_00] * 3]
 
 
-def test_a_feed_that_was_open_before_tells_the_same(settings: Settings) -> None:
-    """Opened before publishing, the feed alone is enough."""
+def test_a_feed_opened_before_publishing_yields_the_same_changes(settings: Settings) -> None:
+    """The feed alone is enough if it was opened before publishing."""
     with Orderflow(settings) as flow, flow.statuses() as feed:
         flow.publish(SMALL)
         changes = list(flow.follow("b", feed=feed))
 
-    assert [change.status for change in changes] == WAY_OF_SMALL
+    assert [change.status for change in changes] == SMALL_STATUSES
 
 
-def test_following_stops_at_a_status_and_goes_on_after_it(settings: Settings, shop: Shop) -> None:
-    """`until` and `after` cut the way in two without a gap."""
+def test_following_stops_at_a_status_and_continues_after_it(settings: Settings, shop: Shop) -> None:
+    """`until` and `after` split the changes in two without a gap."""
     with Orderflow(settings) as flow:
         flow.publish(CARS)
         first = list(flow.follow("a", until={OrderStatus.AWAITING_APPROVAL}))
@@ -47,31 +47,29 @@ def test_following_stops_at_a_status_and_goes_on_after_it(settings: Settings, sh
     assert [change.status for change in rest] == ["approved", "paid", "completed"]
 
 
-def test_a_feed_that_breaks_is_opened_again_where_it_was(settings: Settings, shop: Shop) -> None:
-    """Nothing is lost or told twice when the connection ends on the way."""
+def test_a_broken_feed_is_reopened_where_it_stopped(settings: Settings, shop: Shop) -> None:
+    """No change is lost or repeated when the connection breaks."""
     shop.feed_breaks_after = frozenset({"received", "paid"})
 
     with Orderflow(settings) as flow, flow.statuses() as feed:
         flow.publish(SMALL)
         changes = list(flow.follow("b", feed=feed))
 
-    assert [change.status for change in changes] == WAY_OF_SMALL
+    assert [change.status for change in changes] == SMALL_STATUSES
 
 
-def test_a_feed_that_tells_nothing_is_made_up_for_by_the_order(
-    settings: Settings, shop: Shop
-) -> None:
-    """After a while without news the order itself is read."""
-    shop.hidden = frozenset(WAY_OF_SMALL)
+def test_a_silent_feed_is_replaced_by_reading_the_order(settings: Settings, shop: Shop) -> None:
+    """The order itself is read after a while without changes."""
+    shop.hidden = frozenset(SMALL_STATUSES)
 
     with Orderflow(settings) as flow, flow.statuses() as feed:
         flow.publish(SMALL)
         changes = list(flow.follow("b", feed=feed))
 
-    assert [change.status for change in changes] == WAY_OF_SMALL
+    assert [change.status for change in changes] == SMALL_STATUSES
 
 
-def test_changes_that_come_twice_are_told_once(settings: Settings, shop: Shop) -> None:
+def test_duplicate_changes_are_yielded_once(settings: Settings, shop: Shop) -> None:
     """A status event may be delivered twice."""
     with Orderflow(settings) as flow, flow.statuses() as feed:
         flow.publish(CARS)
@@ -83,15 +81,15 @@ def test_changes_that_come_twice_are_told_once(settings: Settings, shop: Shop) -
 
 
 def test_a_time_limit_ends_the_wait(settings: Settings) -> None:
-    """The error says which order was waited for."""
+    """The error names the order."""
     with Orderflow(settings) as flow:
         flow.publish(CARS)
-        with pytest.raises(NotInTime, match=r"order a did not come as far within 0\.2 seconds"):
+        with pytest.raises(WaitTimedOut, match=r"order a did not finish within 0\.2 seconds"):
             list(flow.follow("a", timeout=0.2))
 
 
-def test_a_caller_may_leave_at_any_change(settings: Settings) -> None:
-    """Whoever has seen enough stops, and the feed is closed."""
+def test_a_caller_may_stop_at_any_change(settings: Settings) -> None:
+    """Closing the generator closes the feed."""
     with Orderflow(settings) as flow:
         flow.publish(CARS)
         changes = flow.follow("a")
@@ -101,8 +99,8 @@ def test_a_caller_may_leave_at_any_change(settings: Settings) -> None:
     assert seen == ["received", "reserved"]
 
 
-def test_a_feed_of_nobody_fails_at_once() -> None:
-    """Where orders is not there, there is nothing to be patient about."""
+def test_an_unreachable_feed_fails_immediately() -> None:
+    """There are no retries if orders never answered."""
     nowhere = "http://127.0.0.1:1"
     flow = Orderflow(Settings(nowhere, nowhere, nowhere, nowhere))
 

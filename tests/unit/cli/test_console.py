@@ -1,4 +1,4 @@
-"""The console of the order processor."""
+"""The interactive console."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ import pytest
 from fakes.command import Run
 from fakes.shop import Shop
 from fakes.waiting import until
-from orderflow_cli.narrator import Narrator, Purchase
+from orderflow_cli.purchase_progress import Purchase, PurchaseProgress
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderStatus, OrderStatusChanged
 
@@ -44,18 +44,16 @@ Workflow completed! Result: COMPLETED
 )
 
 
-def test_a_large_purchase_by_arguments_prints_the_lines_of_the_order_processor(
-    run: Run, shop: Shop
-) -> None:
-    """`cars 11 y exit` asks for approval, takes 11 cars from the shelf and says so line by line."""
+def test_a_large_order_from_arguments_prints_every_step(run: Run, shop: Shop) -> None:
+    """`cars 11 y exit` asks for approval, ships 11 cars and prints each step."""
     outcome = run("console", "cars", "11", "y", "exit")
 
     [order_id] = shop.orders
     assert (outcome.out, outcome.err, outcome.code) == (LARGE.format(id=order_id), "", 0)
 
 
-def test_typed_answers_give_the_same_purchase(run: Run, shop: Shop) -> None:
-    """What is typed counts like what was given as arguments, and the end of input is an exit."""
+def test_typed_answers_place_the_same_order(run: Run, shop: Shop) -> None:
+    """Typed answers work like arguments, and the end of the input exits."""
     outcome = run("console", typed="cars\n11\nY\n")
 
     [order_id] = shop.orders
@@ -64,16 +62,16 @@ def test_typed_answers_give_the_same_purchase(run: Run, shop: Shop) -> None:
     assert outcome.code == 0
 
 
-def test_typing_goes_on_where_the_arguments_end(run: Run, shop: Shop) -> None:
-    """Answers may come half from the arguments and half from the keyboard."""
+def test_typed_answers_continue_where_the_arguments_end(run: Run, shop: Shop) -> None:
+    """Answers may come partly from the arguments and partly from the keyboard."""
     outcome = run("console", "cars", "11", typed="yes\nexit\n")
 
     assert "There are now 89 cars left in stock" in outcome.out
     assert shop.stock["cars"] == 89
 
 
-def test_a_purchase_that_needs_another_approver_says_so_and_waits(run: Run, shop: Shop) -> None:
-    """One answer is not enough where two must approve; the purchase goes on with the second."""
+def test_an_order_that_needs_another_approver_waits(run: Run, shop: Shop) -> None:
+    """The console says that a second approval is needed, and continues when it arrives."""
     shop.levels = 2
 
     def approve_second() -> None:
@@ -87,12 +85,12 @@ def test_a_purchase_that_needs_another_approver_says_so_and_waits(run: Run, shop
     second.join()
 
     [order_id] = shop.orders
-    assert f"Order {order_id} goes on waiting for one more approver" in outcome.out
+    assert f"Order {order_id} is still waiting for one more approver" in outcome.out
     assert outcome.lines[-1] == "  Purchase of item is COMPLETED"
 
 
-def test_a_small_purchase_asks_nobody(run: Run, shop: Shop) -> None:
-    """An order below the threshold is paid at once, and an answer given in vain is passed over."""
+def test_a_small_order_needs_no_approval(run: Run, shop: Shop) -> None:
+    """An order below the threshold is paid immediately, and a superfluous answer is ignored."""
     outcome = run("console", "paperclip", "2", "y", "exit")
 
     assert "approval" not in outcome.out
@@ -102,8 +100,8 @@ def test_a_small_purchase_asks_nobody(run: Run, shop: Shop) -> None:
     assert shop.stock["paperclip"] == 98
 
 
-def test_the_order_is_published_as_an_event_of_its_own(run: Run, shop: Shop) -> None:
-    """The event is a CloudEvent whose id and subject are the order's id."""
+def test_the_order_is_published_as_an_event(run: Run, shop: Shop) -> None:
+    """The event is a CloudEvent with the order ID as its ID and subject."""
     run("console", "paperclip", "2", "exit")
 
     [event] = shop.published
@@ -117,8 +115,8 @@ def test_the_order_is_published_as_an_event_of_its_own(run: Run, shop: Shop) -> 
     assert event["data"]["lines"] == [{"item": "paperclip", "quantity": 2}]
 
 
-def test_a_refusal_ends_the_order_and_comes_back_to_the_prompt(run: Run, shop: Shop) -> None:
-    """After `n` the order is rejected, nothing leaves the shelf, and the next order can follow."""
+def test_a_denial_ends_the_order_and_returns_to_the_prompt(run: Run, shop: Shop) -> None:
+    """After `n` the order is rejected, its stock is released, and another order can be placed."""
     outcome = run("console", "cars", "11", "n", "computers", "1", "exit", "--approver", "ada")
 
     assert "has ended as rejected: the payment was not approved" in outcome.out
@@ -129,7 +127,7 @@ def test_a_refusal_ends_the_order_and_comes_back_to_the_prompt(run: Run, shop: S
 
 
 def test_a_decision_waits_for_its_request(run: Run, shop: Shop) -> None:
-    """The request may reach approvals a moment after the status reached the console."""
+    """The approval request may arrive later than the order's status."""
     shop.unknown_decisions = 3
 
     outcome = run("console", "cars", "11", "y", "exit")
@@ -137,19 +135,19 @@ def test_a_decision_waits_for_its_request(run: Run, shop: Shop) -> None:
     assert outcome.lines[-1] == "  Purchase of item is COMPLETED"
 
 
-def test_a_decision_that_comes_too_late_is_told(run: Run, shop: Shop) -> None:
-    """When the time is over, the console says so and shows how the order ended."""
+def test_a_late_decision_is_reported(run: Run, shop: Shop) -> None:
+    """After the deadline the console says so and shows how the order ended."""
     shop.expires = True
 
     outcome = run("console", "cars", "11", "y", "exit")
 
-    assert "The answer was not taken: the time to decide is over" in outcome.lines
-    assert "has ended as rejected: nobody approved the payment in time" in outcome.out
+    assert "The decision was not recorded: the time to decide is over" in outcome.lines
+    assert "has ended as rejected: the payment was not approved in time" in outcome.out
     assert outcome.code == 0
 
 
-def test_a_declined_payment_is_told(run: Run, shop: Shop) -> None:
-    """A payment that is declined ends the purchase with a clear line."""
+def test_a_declined_payment_is_reported(run: Run, shop: Shop) -> None:
+    """A declined payment ends the order with a clear message."""
     shop.declines = True
 
     outcome = run("console", "cars", "1", "exit")
@@ -161,8 +159,8 @@ def test_a_declined_payment_is_told(run: Run, shop: Shop) -> None:
     ]
 
 
-def test_more_than_there_is_ends_as_rejected(run: Run, shop: Shop) -> None:
-    """An order for more than is in stock is placed all the same, and turned away."""
+def test_an_order_above_the_stock_is_rejected(run: Run, shop: Shop) -> None:
+    """An order for more than is in stock is still placed, and then rejected."""
     outcome = run("console", "cars", "101", "y", "exit")
 
     assert len(shop.published) == 1
@@ -173,34 +171,34 @@ def test_more_than_there_is_ends_as_rejected(run: Run, shop: Shop) -> None:
 @pytest.mark.parametrize(
     "quantity", ["many", "0", "-3", "1.5", "1,5", "1,000", "1_000", "1000001", "٣", "9" * 5000, ""]
 )
-def test_what_is_no_quantity_is_told_and_nothing_is_placed(
+def test_an_invalid_quantity_is_reported_and_nothing_is_ordered(
     run: Run, shop: Shop, quantity: str
 ) -> None:
-    """A quantity is a whole number in plain digits; after anything else the prompt is back."""
+    """A quantity is a whole number in plain digits; anything else returns to the prompt."""
     outcome = run("console", "cars", quantity, "exit")
 
     assert "is not a quantity: type a whole number from 1 to 1000000 in plain digits" in outcome.out
     assert (shop.published, outcome.code) == ([], 0)
 
 
-def test_an_unknown_item_is_told_with_what_there_is(run: Run, shop: Shop) -> None:
-    """An item that nobody sells places nothing, and the prompt is back."""
+def test_an_unknown_item_is_reported_with_the_available_ones(run: Run, shop: Shop) -> None:
+    """An unknown item orders nothing and returns to the prompt."""
     outcome = run("console", "boats", "exit")
 
-    assert "There is no item 'boats'. There are: paperclip, cars, computers." in outcome.lines
+    assert "There is no item 'boats'. Available items: paperclip, cars, computers." in outcome.lines
     assert (shop.published, outcome.code) == ([], 0)
 
 
 def test_an_answer_that_is_neither_yes_nor_no_is_asked_again(run: Run) -> None:
-    """Only y and n decide."""
+    """Only y or n is accepted."""
     outcome = run("console", "cars", "11", typed="perhaps\ny\nexit\n")
 
     assert "Please answer y or n." in outcome.lines
     assert "  Purchase of item is COMPLETED" in outcome.lines
 
 
-def test_leaving_at_the_approval_says_how_to_decide_later(run: Run, shop: Shop) -> None:
-    """The order goes on waiting when the input ends, and the console says what decides it."""
+def test_exiting_at_the_approval_says_how_to_decide_later(run: Run, shop: Shop) -> None:
+    """When the input ends the order keeps waiting, and the console names the commands."""
     outcome = run("console", "cars", "11")
 
     [order_id] = shop.orders
@@ -208,8 +206,8 @@ def test_leaving_at_the_approval_says_how_to_decide_later(run: Run, shop: Shop) 
     assert (shop.decisions, outcome.code) == ([], 0)
 
 
-def test_restock_fills_the_shelf(run: Run, shop: Shop) -> None:
-    """`restock` brings everything back to the opening stock, by way of the sidecar."""
+def test_restock_resets_the_stock(run: Run, shop: Shop) -> None:
+    """`restock` resets all items to the opening stock through the sidecar."""
     shop.stock["cars"] = 3
 
     outcome = run("console", "restock", "exit")
@@ -221,15 +219,15 @@ def test_restock_fills_the_shelf(run: Run, shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("typed", ["", "exit\n", "cars\nexit\n", "cars\n"])
-def test_leaving_is_always_possible(run: Run, shop: Shop, typed: str) -> None:
-    """`exit` and the end of input leave at any prompt, with nothing placed."""
+def test_exit_is_always_possible(run: Run, shop: Shop, typed: str) -> None:
+    """`exit` and the end of the input leave at any prompt without placing an order."""
     outcome = run("console", typed=typed)
 
     assert (outcome.code, outcome.err, shop.published) == (0, "", [])
 
 
-def test_ctrl_c_ends_politely(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C leaves with a sentence and the exit code that shells expect."""
+def test_ctrl_c_ends_with_a_message(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C prints a sentence and exits with the code that shells expect."""
 
     def interrupt(_: str) -> str:
         raise KeyboardInterrupt
@@ -238,12 +236,12 @@ def test_ctrl_c_ends_politely(run: Run, monkeypatch: pytest.MonkeyPatch) -> None
 
     outcome = run("console")
 
-    assert outcome.lines[-1] == "Stopped. Orders that were placed go on without this console."
+    assert outcome.lines[-1] == "Stopped. Orders already placed continue without this console."
     assert (outcome.code, outcome.err) == (130, "")
 
 
-def test_what_the_feed_does_not_tell_is_read_from_the_order(run: Run, shop: Shop) -> None:
-    """A status that is missing in the feed is not missing in the console."""
+def test_changes_missing_from_the_feed_are_read_from_the_order(run: Run, shop: Shop) -> None:
+    """A status missing from the feed still appears in the console."""
     shop.hidden = frozenset({"received", "paid"})
 
     outcome = run("console", "cars", "11", "y", "exit")
@@ -253,7 +251,7 @@ def test_what_the_feed_does_not_tell_is_read_from_the_order(run: Run, shop: Shop
 
 
 class LaterStatus(StrEnum):
-    """A status that orders may have one day."""
+    """A status that a later version of orders may have."""
 
     SCREENED = "screened"
 
@@ -266,13 +264,14 @@ class LaterStatus(StrEnum):
 @pytest.mark.parametrize(
     "status", [*(status for status in OrderStatus if not status.is_final), LaterStatus.SCREENED]
 )
-def test_no_status_on_the_way_is_taken_for_the_end(status: OrderStatus) -> None:
-    """A status of a step that is declared later is named, and does not end the purchase."""
-    said: list[str] = []
-    narrator = Narrator(Purchase("o1", "cars", 1, 15_000_00, 100), said.append, lambda: 99)
+def test_only_a_final_status_ends_the_purchase(status: OrderStatus) -> None:
+    """Any other status, even one that the command does not know, is printed as progress."""
+    lines: list[str] = []
+    purchase = Purchase("o1", "cars", 1, 15_000_00, 100)
+    progress = PurchaseProgress(purchase, lines.append, lambda: 99)
     change = OrderStatusChanged(order_id="o1", sequence=2, status=OrderStatus.RESERVED, at=now())
 
-    narrator.tell(change.model_copy(update={"status": status}))
+    progress.report(change.model_copy(update={"status": status}))
 
-    assert said
-    assert not any("ended" in line or "Result" in line for line in said)
+    assert lines
+    assert not any("ended" in line or "Result" in line for line in lines)

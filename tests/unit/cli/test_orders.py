@@ -1,4 +1,4 @@
-"""Commands about orders that exist."""
+"""Commands about existing orders."""
 
 import json
 import re
@@ -19,7 +19,7 @@ def submit(shop: Shop, order_id: str, item: str = "paperclip", quantity: int = 1
 
 
 def test_an_order_shows_its_history_with_the_time_of_each_step(run: Run, shop: Shop) -> None:
-    """Money is in dollars, and each step says how long after the one before it came."""
+    """Money is in dollars, and each step shows the time since the previous one."""
     submit(shop, "a", "cars", 2)
 
     outcome = run("order", "a")
@@ -45,7 +45,7 @@ def test_an_order_as_json_is_the_document_of_orders(run: Run, shop: Shop) -> Non
 
 
 def test_watching_a_completed_order_ends_with_success(run: Run, shop: Shop) -> None:
-    """What has happened already is told first."""
+    """Earlier changes are printed first."""
     submit(shop, "a")
 
     outcome = run("order", "a", "--watch")
@@ -59,8 +59,10 @@ def test_watching_a_completed_order_ends_with_success(run: Run, shop: Shop) -> N
     assert outcome.code == 0
 
 
-def test_watching_an_order_that_ends_otherwise_has_its_own_exit_code(run: Run, shop: Shop) -> None:
-    """3 says that the order has ended, and is not completed."""
+def test_watching_an_order_that_does_not_complete_has_its_own_exit_code(
+    run: Run, shop: Shop
+) -> None:
+    """Exit code 3 means that the order has ended without completing."""
     submit(shop, "a", "cars", 101)
 
     outcome = run("order", "a", "--watch", "--json")
@@ -68,8 +70,8 @@ def test_watching_an_order_that_ends_otherwise_has_its_own_exit_code(run: Run, s
     assert (json.loads(outcome.out)["status"], outcome.code) == ("rejected", 3)
 
 
-def test_an_unknown_order_is_told(run: Run) -> None:
-    """What orders says of it is shown, with exit code 1."""
+def test_an_unknown_order_is_reported(run: Run) -> None:
+    """The service's error is printed, with exit code 1."""
     outcome = run("order", "nobody", "--watch")
 
     assert (outcome.err, outcome.code) == (
@@ -79,16 +81,16 @@ def test_an_unknown_order_is_told(run: Run) -> None:
 
 
 @pytest.mark.parametrize("order_id", ["../stock", "a b", "", "x" * 65])
-def test_what_cannot_be_an_id_is_not_asked_for(run: Run, order_id: str) -> None:
-    """An id never leads to another path of the service."""
+def test_an_invalid_id_is_rejected_without_a_request(run: Run, order_id: str) -> None:
+    """An ID never leads to another path of the service."""
     outcome = run("order", order_id)
 
     assert outcome.code == 1
-    assert "cannot be the id of an order" in outcome.err
+    assert "is not a valid order ID" in outcome.err
 
 
 def test_orders_are_listed(run: Run, shop: Shop) -> None:
-    """The list says what each order is about and where it is."""
+    """The list shows each order's status and lines."""
     submit(shop, "a")
     submit(shop, "b", "cars", 101)
 
@@ -100,7 +102,7 @@ def test_orders_are_listed(run: Run, shop: Shop) -> None:
 
 
 def test_an_order_is_cancelled(run: Run, shop: Shop) -> None:
-    """Cancelling asks orders, and says how to see what came of it."""
+    """The cancellation is requested, and the output says how to follow it."""
     submit(shop, "a", "cars", 11)
 
     outcome = run("cancel", "a")
@@ -115,28 +117,28 @@ def needing_attention(shop: Shop) -> None:
 
 
 def test_an_order_that_needs_attention_is_retried(run: Run, shop: Shop) -> None:
-    """With --watch the command tells how it came out."""
+    """With --watch the command waits for the result."""
     needing_attention(shop)
 
     outcome = run("retry", "a", "--watch")
 
     assert shop.retried == ["a"]
-    assert (outcome.code, outcome.out) == (0, "Order a is settled: everything is undone.\n")
+    assert (outcome.code, outcome.out) == (0, "Order a: rollback complete.\n")
 
 
-def test_a_retry_that_fails_again_names_what_is_left(run: Run, shop: Shop) -> None:
-    """3 says that it ended otherwise."""
+def test_a_failed_retry_names_the_missing_compensations(run: Run, shop: Shop) -> None:
+    """The exit code is 3."""
     needing_attention(shop)
     shop.retry_leaves = ("refund_payment_activity",)
 
     outcome = run("retry", "a", "--watch")
 
     assert outcome.code == 3
-    assert "not undone: refund_payment_activity" in outcome.out
+    assert "not rolled back: refund_payment_activity" in outcome.out
 
 
 def test_an_order_that_needs_no_attention_is_not_retried(run: Run, shop: Shop) -> None:
-    """The refusal of orders is told."""
+    """The service's rejection is reported."""
     submit(shop, "a")
 
     outcome = run("retry", "a")
@@ -149,7 +151,7 @@ def test_an_order_that_needs_no_attention_is_not_retried(run: Run, shop: Shop) -
     "arguments", [["orders", "--status", "lost"], ["publish"], ["nonsense"], ["order"]]
 )
 def test_wrong_usage_has_its_own_exit_code(run: Run, arguments: list[str]) -> None:
-    """2 says that the command was not understood."""
+    """Exit code 2 means that the command was not understood."""
     assert run(*arguments).code == 2
 
 
@@ -166,10 +168,10 @@ def test_wrong_usage_has_its_own_exit_code(run: Run, arguments: list[str]) -> No
         (["dead-letters"], "orders"),
     ],
 )
-def test_a_service_that_is_not_there_is_named_with_the_remedy(
+def test_an_unreachable_service_is_named_with_the_remedy(
     run: Run, monkeypatch: pytest.MonkeyPatch, arguments: list[str], name: str
 ) -> None:
-    """Nothing listens: the sentence says who, where, and what to do."""
+    """The error names the service, its address, and what to do."""
     for variable in ("ORDERS", "INVENTORY", "APPROVALS", "SIDECAR"):
         monkeypatch.setenv(f"ORDERFLOW_{variable}_URL", "http://127.0.0.1:1")
 
@@ -178,17 +180,17 @@ def test_a_service_that_is_not_there_is_named_with_the_remedy(
     assert outcome.code == 1
     assert outcome.err == (
         f"orderflow: {name} does not answer at http://127.0.0.1:1 - is it running? "
-        "`make run` starts it, `make status` tells\n"
+        "Start it with `make run`, or check it with `make status`\n"
     )
 
 
-def test_a_stranger_on_the_port_is_recognized(
+def test_another_program_on_the_port_is_recognized(
     run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What answers but is not Orderflow is told as such."""
+    """The error says that the answer is not from Orderflow."""
     monkeypatch.setenv("ORDERFLOW_INVENTORY_URL", f"{settings.inventory_url}/elsewhere")
 
     outcome = run("stock")
 
     assert outcome.code == 1
-    assert "does another program listen there" in outcome.err
+    assert "is another program or version listening there" in outcome.err

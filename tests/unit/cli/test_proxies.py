@@ -1,4 +1,4 @@
-"""The command where the environment names a proxy: for the network, and not for this machine."""
+"""The proxy in the environment is used for remote services, and not for this machine."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +19,7 @@ TIMEOUT = httpx.Timeout(5)
 
 
 def set_proxies(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
-    """Name a proxy for everything."""
+    """Set a proxy for all protocols."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, proxy)
         monkeypatch.setenv(name.upper(), proxy)
@@ -29,16 +29,16 @@ def set_proxies(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
 
 @pytest.fixture
 def proxy() -> Iterator[str]:
-    """Serve a shop, which as a proxy answers for any host."""
+    """Serve a shop that, used as a proxy, answers for any host."""
     with serving(Shop(), ManagedWorkflows()) as behind:
         yield behind.orders_url.removesuffix("/orders")
 
 
 @pytest.mark.parametrize("dead", [NOWHERE, "socks5://127.0.0.1:9", "no proxy at all"])
-def test_this_machine_is_asked_without_the_proxy(
+def test_local_services_are_called_without_the_proxy(
     settings: Settings, dead: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The services, and the feed of what happens, whatever the proxy is."""
+    """Requests and the feed ignore the proxy, whatever it is."""
     set_proxies(monkeypatch, dead)
 
     with Orderflow(settings) as flow, flow.statuses():
@@ -46,10 +46,10 @@ def test_this_machine_is_asked_without_the_proxy(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_local_service_beside_a_distant_one_is_asked_without_the_proxy(
+def test_a_local_service_beside_a_remote_one_is_called_without_the_proxy(
     settings: Settings, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each address is looked at by itself."""
+    """The proxy is chosen for each address."""
     set_proxies(monkeypatch, NOWHERE)
     near = httpx.URL(settings.orders_url).copy_with(host=host)
     mixed = replace(settings, orders_url=str(near), approvals_url="http://approvals.example.com")
@@ -58,20 +58,20 @@ def test_a_local_service_beside_a_distant_one_is_asked_without_the_proxy(
         assert flow.orders() == []
 
 
-def test_a_distant_service_is_asked_by_the_proxy(
+def test_a_remote_service_is_called_through_the_proxy(
     proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a company lets nothing out but by its proxy, the command gets out."""
+    """The command works in networks where only the proxy has access."""
     set_proxies(monkeypatch, proxy)
 
     with open_client(TIMEOUT, "http://orders.example.com") as http:
         answer = http.get("http://orders.example.com/orders/orders")
 
-    assert answer.status_code == 404  # the fake has no such host, and was asked for it
+    assert answer.status_code == 404  # the fake received the request, and has no such host
 
 
-def test_a_proxy_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One sentence says which variables to look at."""
+def test_an_unusable_proxy_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the variables to check."""
     set_proxies(monkeypatch, "socks5://127.0.0.1:9")
 
     with pytest.raises(OrderflowError, match=r"HTTP_PROXY.*ALL_PROXY.*NO_PROXY"):

@@ -1,4 +1,4 @@
-"""Publishing very many orders: what it costs grows as the file does."""
+"""Publishing very many orders: the cost grows linearly with the file."""
 
 import json
 import re
@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from fakes.command import Run
 from fakes.shop import Shop
-from orderflow_cli import reading
+from orderflow_cli import submissions as submission_reader
 from orderflow_cli.client import Orderflow
 from orderflow_cli.publishing import publish_all
-from orderflow_cli.reading import LineNumbers, Submission, read_orders
 from orderflow_cli.settings import Settings
+from orderflow_cli.submissions import LineNumbers, Submission, read_orders
 
 
 def order(number: int) -> str:
@@ -23,7 +23,7 @@ def order(number: int) -> str:
 
 
 class CountedText(str):
-    """A text that counts how many of its characters were searched."""
+    """A string that counts how many of its characters were searched."""
 
     __slots__ = ("searched",)
     searched: int
@@ -39,29 +39,29 @@ class CountedText(str):
 def test_each_character_is_searched_for_its_line_once(
     monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    """The steps grow with the length of the text, not with its square."""
+    """The number of steps is linear in the length of the text, not quadratic."""
     counted = []
 
     class Counting(LineNumbers):
         def __init__(self, text: str) -> None:
-            own = CountedText(text)
-            own.searched = 0
-            counted.append(own)
-            super().__init__(own)
+            counted_text = CountedText(text)
+            counted_text.searched = 0
+            counted.append(counted_text)
+            super().__init__(counted_text)
 
-    monkeypatch.setattr(reading, "LineNumbers", Counting)
+    monkeypatch.setattr(submission_reader, "LineNumbers", Counting)
     separator = ",\n" if form == "[{}]" else "\n"
     text = form.replace("{}", separator.join(map(order, range(3_000))))
 
     assert len(read_orders(text, "orders")) == 3_000
 
-    [own] = counted
-    assert 0 < own.searched <= len(own)
+    [counted_text] = counted
+    assert 0 < counted_text.searched <= len(counted_text)
 
 
 @given(st.lists(st.text("ab\n", max_size=6), max_size=20))
 def test_lines_are_numbered_as_if_counted_from_the_start(parts: list[str]) -> None:
-    """At every position that is asked for in turn, the number is that of a whole count."""
+    """At increasing positions, the line number equals a count from the start."""
     text, position = "".join(parts), 0
     lines = LineNumbers(text)
 
@@ -70,8 +70,8 @@ def test_lines_are_numbered_as_if_counted_from_the_start(parts: list[str]) -> No
         assert lines.at(position) == text.count("\n", 0, position) + 1
 
 
-class Watched(Sequence[Submission]):
-    """Submissions that are made when they are taken, and count how many were."""
+class CountedSubmissions(Sequence[Submission]):
+    """Submissions that are created on demand, and counted."""
 
     def __init__(self, length: int) -> None:
         self._length = length
@@ -94,8 +94,8 @@ class Watched(Sequence[Submission]):
 
 
 def test_only_a_few_orders_wait_to_be_published(settings: Settings, shop: Shop) -> None:
-    """However many there are, those that have begun and not ended stay few; each comes once."""
-    submissions, most = Watched(200), 0
+    """Only a few publications are in progress at any time, and each order is published once."""
+    submissions, most = CountedSubmissions(200), 0
     done: list[str] = []
 
     def published(entry: Submission) -> None:
@@ -113,7 +113,7 @@ def test_only_a_few_orders_wait_to_be_published(settings: Settings, shop: Shop) 
 
 @pytest.mark.usefixtures("settings")
 def test_the_last_line_is_checked_before_the_first_is_published(run: Run, shop: Shop) -> None:
-    """Of many orders none is published when only the last one is wrong."""
+    """No order is published if only the last of many is invalid."""
     bad = json.dumps({"order_id": "bad", "item": "cars", "quantity": 0})
 
     outcome = run("publish", "-", typed="\n".join([*map(order, range(500)), bad]))
@@ -123,8 +123,8 @@ def test_the_last_line_is_checked_before_the_first_is_published(run: Run, shop: 
 
 
 @pytest.mark.usefixtures("settings")
-def test_many_faults_are_counted_and_the_first_told(run: Run) -> None:
-    """Of thousands of faults ten are written, and the number of the others."""
+def test_many_faults_are_counted_and_the_first_reported(run: Run) -> None:
+    """Ten of thousands of faults are listed, with the number of the rest."""
     outcome = run("publish", "-", typed="7\n" * 3_000)
 
     assert outcome.err.count("\n  line ") == 10
@@ -132,9 +132,9 @@ def test_many_faults_are_counted_and_the_first_told(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("settings")
-def test_an_id_twice_on_one_line_is_a_mistake(run: Run, shop: Shop) -> None:
-    """A second order of an id is found wherever it stands."""
+def test_a_duplicate_id_on_one_line_is_a_fault(run: Run, shop: Shop) -> None:
+    """A duplicate ID is found even on the same line."""
     outcome = run("publish", "-", typed=f"[{order(1)}, {order(1)}]")
 
-    assert "line 1, order_id: o-1 stands on line 1 already" in outcome.err
+    assert "line 1, order_id: o-1 is already used on line 1" in outcome.err
     assert (outcome.code, shop.published) == (1, [])

@@ -1,4 +1,4 @@
-"""Where the command looks for the services."""
+"""Where the command expects the services."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from orderflow_contracts.variables import PREFIX
 
 
 def test_the_defaults_are_the_ports_of_the_local_run(home: Path) -> None:
-    """Without variables the services are where `make run` puts them."""
+    """Without variables the services are expected where `make run` starts them."""
     assert load({"ORDERFLOW_HOME": str(home)}) == Settings(
         orders_url="http://127.0.0.1:8001",
         inventory_url="http://127.0.0.1:8002",
@@ -20,8 +20,8 @@ def test_the_defaults_are_the_ports_of_the_local_run(home: Path) -> None:
     )
 
 
-def test_a_url_wins_over_a_port_and_a_port_over_the_offset(home: Path) -> None:
-    """The nearer a variable is to the address, the more it counts."""
+def test_a_url_overrides_a_port_and_a_port_overrides_the_offset(home: Path) -> None:
+    """The most specific variable takes precedence."""
     settings = load(
         {
             "ORDERFLOW_PORT_OFFSET": "100",
@@ -41,14 +41,14 @@ def test_a_url_wins_over_a_port_and_a_port_over_the_offset(home: Path) -> None:
 
 
 def test_a_misspelt_variable_is_named(home: Path) -> None:
-    """What nobody reads is refused, and what was meant is offered."""
+    """An unknown variable is rejected, with a suggestion."""
     with pytest.raises(OrderflowError, match=r"_URL: .*did you mean ORDERFLOW_\w+_URL\?"):
         load({"ORDERFLOW_HOME": str(home), f"{PREFIX}URL": "http://127.0.0.1:8001"})
 
 
 @pytest.mark.parametrize("name", ["ORDERFLOW_HOME", "ORDERFLOW_ACCESS_FILE"])
-def test_a_home_of_nobody_is_named(home: Path, name: str) -> None:
-    """A path that begins with a user who does not exist is one sentence."""
+def test_a_home_of_an_unknown_user_is_named(home: Path, name: str) -> None:
+    """A path that begins with an unknown user is reported in one sentence."""
     environment = {"ORDERFLOW_HOME": str(home), name: "~no-such-user/file"}
 
     with pytest.raises(OrderflowError, match=f"{name}: there is no user"):
@@ -71,7 +71,7 @@ def test_a_home_of_nobody_is_named(home: Path, name: str) -> None:
         ("ORDERFLOW_ORDERS_URL", "http://orders.example/#top"),
     ],
 )
-def test_what_makes_no_address_is_named(name: str, value: str) -> None:
-    """The error names the variable that is wrong."""
+def test_an_invalid_address_is_named(name: str, value: str) -> None:
+    """The error names the invalid variable."""
     with pytest.raises(OrderflowError, match=name):
         load({name: value})

@@ -1,4 +1,4 @@
-"""Tasks on the command line."""
+"""Commands about tasks."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def two_tasks(shop: Shop) -> None:
 
 
 def test_tasks_are_listed(run: Run) -> None:
-    """The list says who has to do what."""
+    """The list shows assignees and titles."""
     outcome = run("tasks", "--status", "assigned")
 
     assert re.search(r"pick-a +assigned +ann +Pick 2 cars", outcome.out)
@@ -39,15 +39,15 @@ def test_tasks_are_listed(run: Run) -> None:
     ]
 
 
-def test_no_tasks_are_told(run: Run, shop: Shop) -> None:
-    """An empty list is a sentence."""
+def test_an_empty_list_says_so(run: Run, shop: Shop) -> None:
+    """An empty list prints a sentence."""
     shop.tasks.clear()
 
-    assert run("tasks").out == "There is no such task.\n"
+    assert run("tasks").out == "No matching tasks.\n"
 
 
 def test_a_task_is_shown(run: Run) -> None:
-    """With its order and its workflow, which can be looked at."""
+    """The output includes the task's order and workflow."""
     outcome = run("tasks", "show", "pick-a")
 
     assert re.search(r"workflow +pick\.a", outcome.out)
@@ -55,7 +55,7 @@ def test_a_task_is_shown(run: Run) -> None:
 
 
 def test_tasks_are_completed(run: Run, shop: Shop) -> None:
-    """Several at once, and each is shown as done afterwards."""
+    """Several tasks can be completed with one command."""
     outcome = run("tasks", "complete", "pick-a", "pick-b")
 
     assert (outcome.code, len(outcome.lines)) == (0, 2)
@@ -64,8 +64,8 @@ def test_tasks_are_completed(run: Run, shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("command", ["show", "complete"])
-def test_an_unknown_task_is_told(run: Run, command: str) -> None:
-    """The services' own words, and exit code 1."""
+def test_an_unknown_task_is_reported(run: Run, command: str) -> None:
+    """The service's error is printed, with exit code 1."""
     outcome = run("tasks", command, "nobody")
 
     assert outcome.err == "orderflow: orders: there is no task nobody (TASK_NOT_FOUND)\n"
@@ -73,6 +73,6 @@ def test_an_unknown_task_is_told(run: Run, command: str) -> None:
 
 
 @pytest.mark.parametrize("task_id", ["../orders", "a b", "x" * 81])
-def test_what_cannot_be_a_task_is_not_asked_for(run: Run, task_id: str) -> None:
-    """It could lead to another path."""
-    assert "cannot be the id of a task" in run("tasks", "show", task_id).err
+def test_an_invalid_task_id_is_rejected(run: Run, task_id: str) -> None:
+    """It could lead to another path of the service."""
+    assert "is not a valid task ID" in run("tasks", "show", task_id).err

@@ -1,4 +1,4 @@
-"""What the command writes, on terminals, pipes and files of all kinds."""
+"""The command's output on terminals, pipes and files of all kinds."""
 
 import contextlib
 import io
@@ -21,15 +21,15 @@ from hypothesis import settings as searching
 from hypothesis import strategies as st
 
 from orderflow_cli import batch_commands, order_commands, show
-from orderflow_cli.console import Answers, _say
+from orderflow_cli.console import Answers, _print_line
 from orderflow_cli.main import main
 from orderflow_cli.models import DeadLetter, Page
-from orderflow_cli.narrator import Narrator, Purchase
-from orderflow_cli.terminal import CANNOT_WRITE, CLOSED_PIPE, clean, clean_lines, fitted
-from orderflow_cli.workflows.listing import show_workflow, show_workflows
+from orderflow_cli.purchase_progress import Purchase, PurchaseProgress
+from orderflow_cli.terminal import CANNOT_WRITE, CLOSED_PIPE, clean, clean_lines, safe_streams
+from orderflow_cli.workflows.history_view import show_history
+from orderflow_cli.workflows.instance_view import show_workflow, show_workflows
 from orderflow_cli.workflows.models import Failure, HistoryEvent, Workflow
 from orderflow_cli.workflows.replay_commands import escaped
-from orderflow_cli.workflows.story import show_history
 from orderflow_contracts.approvals import Approval, ApprovalStatus
 from orderflow_contracts.batches import Batch, BatchedOrder, BatchStatus
 from orderflow_contracts.inventory import Stock, StockItem
@@ -47,7 +47,7 @@ FULL = Path("/dev/full")
 
 
 class Terminal:
-    """A terminal of an encoding and a width, in place of standard output and error."""
+    """A terminal with an encoding, in place of standard output and error."""
 
     def __init__(self, encoding: str) -> None:
         self.encoding = encoding
@@ -56,14 +56,14 @@ class Terminal:
         self.code: object = None
 
     def run(self, *arguments: str) -> None:
-        """Run the command on it."""
+        """Run the command on this terminal."""
         with self.connected(), pytest.raises(SystemExit) as ending:
             main(arguments)
         self.code = ending.value.code
 
     @contextmanager
     def connected(self) -> Iterator[None]:
-        """Be standard output and error."""
+        """Replace standard output and error."""
         with pytest.MonkeyPatch.context() as patch:
             streams = [
                 io.TextIOWrapper(content, self.encoding, write_through=True, newline="")
@@ -83,12 +83,12 @@ class Terminal:
 
 @given(text=st.text(st.characters(categories=None)), encoding=st.sampled_from(ENCODINGS))
 def test_any_text_can_be_written_to_any_terminal(text: str, encoding: str) -> None:
-    """No character fails, what the encoding has is as it was, and the rest stays readable."""
+    """Supported characters are unchanged, and all others are replaced without an error."""
     content = io.BytesIO()
     with pytest.MonkeyPatch.context() as patch:
         stream = io.TextIOWrapper(content, encoding, newline="")
         patch.setattr(sys, "stdout", stream)
-        with fitted():
+        with safe_streams():
             sys.stdout.write(text)
         stream.detach()
 
@@ -100,15 +100,15 @@ def test_any_text_can_be_written_to_any_terminal(text: str, encoding: str) -> No
 
 
 @given(st.text(st.characters(categories=None)))
-def test_cleaned_text_does_nothing_to_a_terminal(text: str) -> None:
-    """No control character, no escape, nothing that turns the direction of writing is left."""
+def test_cleaned_text_cannot_control_a_terminal(text: str) -> None:
+    """Control characters, escapes and direction marks are removed."""
     for cleaned in (clean(text), *clean_lines(text).split("\n")):
         assert not {unicodedata.category(letter) for letter in cleaned} & {"Cc", "Cf", "Cs", "Co"}
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_a_printed_document_is_the_same_and_plain(text: str) -> None:
-    """JSON for a file is written in ASCII, without control characters, and reads the same."""
+def test_an_escaped_document_is_equal_and_ascii(text: str) -> None:
+    """Escaped JSON is printable ASCII, and parses to the same value."""
     written = escaped(json.dumps({"a": text}, ensure_ascii=False))
 
     assert json.loads(written) == {"a": text}
@@ -121,7 +121,7 @@ def test_a_printed_document_is_the_same_and_plain(text: str) -> None:
 def test_help_is_shown_on_any_terminal(
     monkeypatch: pytest.MonkeyPatch, encoding: str, columns: str
 ) -> None:
-    """The frames of the help are drawn with what there is, however narrow."""
+    """The help is drawn with the available characters, however narrow the terminal."""
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("TERM", "dumb")
     terminal = Terminal(encoding)
@@ -133,7 +133,7 @@ def test_help_is_shown_on_any_terminal(
 
 
 def test_wrong_usage_is_shown_on_any_terminal() -> None:
-    """An argument that is no text of this terminal is an error in words."""
+    """An argument outside the terminal's encoding is reported as a usage error."""
     terminal = Terminal("ascii")
 
     terminal.run("no-such-command-\udcff-Ł")
@@ -144,30 +144,30 @@ def test_wrong_usage_is_shown_on_any_terminal() -> None:
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SGR = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\?25[lh]|\r|\x1b\[2?[AK]")
-"""What colours the output, and renews a bar: that comes from the command itself."""
+"""The colour and progress bar sequences that the command itself writes."""
 
 
-def _shows(text: str) -> dict[str, Callable[[], None]]:
-    """Return everything that prints what came from a service, with this text in every place."""
-    made: dict[str, Any] = {
+def _outputs(text: str) -> dict[str, Callable[[], None]]:
+    """Return all functions that print data from a service, with this text in every field."""
+    fields: dict[str, Any] = {
         "order_id": text, "customer_id": text, "reason": text, "created_at": AT, "updated_at": AT,
         "total_cents": 5, "sequence": 1, "item": text, "quantity": 1, "at": AT, "task_id": text,
         "title": text, "assignee": text, "instance_id": text, "completed_at": AT, "expires_at": AT,
         "batch_id": text, "total": 1, "approver": text, "requested_at": AT, "levels": 1,
         "on_hand": 1, "reserved": 1, "available": 1, "unit_price_cents": 1, "ended_at": AT,
     }  # fmt: skip
-    made["lines"] = (OrderLine.model_construct(**made),)
+    fields["lines"] = (OrderLine.model_construct(**fields),)
     status = OrderStatus.FAILED
-    entry = HistoryEntry.model_construct(**made, status=status)
-    order = Order.model_construct(**made, status=status, history=(entry, entry))
-    change = OrderStatusChanged.model_construct(**made, status=status)
-    approval = Approval.model_construct(**made, status=ApprovalStatus.PENDING)
-    batched = BatchedOrder.model_construct(**made, status=status)
+    entry = HistoryEntry.model_construct(**fields, status=status)
+    order = Order.model_construct(**fields, status=status, history=(entry, entry))
+    change = OrderStatusChanged.model_construct(**fields, status=status)
+    approval = Approval.model_construct(**fields, status=ApprovalStatus.PENDING)
+    batched = BatchedOrder.model_construct(**fields, status=status)
     batch = Batch.model_construct(
-        **made, status=BatchStatus.COMPLETED, orders=(batched,), counts={status: 1}
+        **fields, status=BatchStatus.COMPLETED, orders=(batched,), counts={status: 1}
     )
-    task = Task.model_construct(**made, status=TaskStatus.COMPLETED)
-    item = StockItem.model_construct(**made)
+    task = Task.model_construct(**fields, status=TaskStatus.COMPLETED)
+    item = StockItem.model_construct(**fields)
     letter = DeadLetter.model_construct(
         id=1, topic=text, event_id=text, reason=text, received_at=AT, service=text
     )
@@ -184,9 +184,9 @@ def _shows(text: str) -> dict[str, Callable[[], None]]:
     return {
         "orders": lambda: show.show_orders([order]),
         "order": lambda: show.show_order(order),
-        "change": lambda: order_commands._tell(change),
-        "endings": lambda: order_commands._tell_endings([change], 1, as_json=False),
-        "batch": lambda: batch_commands.tell(batch, as_json=False, watched=False),
+        "change": lambda: order_commands._print_change(change),
+        "final_changes": lambda: order_commands._print_outcomes([change], 1, as_json=False),
+        "batch": lambda: batch_commands.print_batch(batch, as_json=False, watched=False),
         "approvals": lambda: show.show_approvals([approval]),
         "stock": lambda: show.show_stock(Stock.model_construct(items=(item,))),
         "tasks": lambda: show.show_tasks([task]),
@@ -195,14 +195,14 @@ def _shows(text: str) -> dict[str, Callable[[], None]]:
         "workflows": lambda: show_workflows(page, status=None, name=text, limit=1),
         "workflow": lambda: show_workflow(workflow),
         "history": lambda: show_history([event], full=True),
-        "console": lambda: Narrator(purchase, _say, lambda: 1).tell(change),
-        "answers": lambda: _say(Answers([text]).ask(text)),
+        "console": lambda: PurchaseProgress(purchase, _print_line, lambda: 1).report(change),
+        "answers": lambda: _print_line(Answers([text]).ask(text)),
         "json": lambda: show.as_json({"text": text, text: text}),
-        "explanation": lambda: show.explain(text),
+        "explanation": lambda: show.note(text),
     }
 
 
-@pytest.mark.parametrize("name", list(_shows("")))
+@pytest.mark.parametrize("name", list(_outputs("")))
 @given(
     text=st.text(
         st.one_of(st.characters(), st.sampled_from("\x1b\x9b\x07\r\n\x7fŁ…日\u202e\udcff"))
@@ -211,16 +211,16 @@ def _shows(text: str) -> dict[str, Callable[[], None]]:
     columns=st.sampled_from([1, 7, 20, 80, 300]),
 )
 @searching(max_examples=25, deadline=None)
-def test_what_anyone_wrote_is_shown_on_every_terminal_and_does_nothing(
+def test_untrusted_text_is_shown_on_every_terminal_without_control(
     name: str, text: str, encoding: str, columns: int
 ) -> None:
-    """Whatever a customer, an item or a workflow is called: it is shown, and controls nothing."""
+    """Names of customers, items or workflows are printed, and cannot control the terminal."""
     terminal = Terminal(encoding)
 
-    with terminal.connected(), pytest.MonkeyPatch.context() as patch, fitted():
+    with terminal.connected(), pytest.MonkeyPatch.context() as patch, safe_streams():
         patch.setenv("COLUMNS", str(columns))
         with contextlib.suppress(typer.Exit):
-            _shows(text)[name]()
+            _outputs(text)[name]()
 
     shown = SGR.sub("", terminal.shown)
     assert not {unicodedata.category(each) for each in shown if each != "\n"} & {"Cc", "Cf", "Cs"}
@@ -251,8 +251,8 @@ def test_what_anyone_wrote_is_shown_on_every_terminal_and_does_nothing(
     ],
     ids=" ".join,
 )
-def test_an_argument_that_is_no_text_is_an_error_in_words(arguments: Sequence[str]) -> None:
-    """What a shell hands over in another encoding ends with a sentence."""
+def test_an_undecodable_argument_is_reported(arguments: Sequence[str]) -> None:
+    """An argument in another encoding ends with an error message."""
     terminal = Terminal("latin-1")
 
     terminal.run(*arguments)
@@ -264,7 +264,7 @@ def test_an_argument_that_is_no_text_is_an_error_in_words(arguments: Sequence[st
 def command(
     *arguments: str, stdout: Any, environment: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[bytes]":
-    """Run the command in a process of its own."""
+    """Run the command in a separate process."""
     return subprocess.run(
         [sys.executable, "-m", "orderflow_cli", *arguments],
         stdout=stdout,
@@ -275,7 +275,7 @@ def command(
 
 
 def test_a_closed_pipe_ends_the_command_quietly() -> None:
-    """Whoever reads no more knows why; the exit code is that of SIGPIPE."""
+    """There is no error message, and the exit code is that of SIGPIPE."""
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -286,8 +286,8 @@ def test_a_closed_pipe_ends_the_command_quietly() -> None:
     assert (done.returncode, done.stderr) == (CLOSED_PIPE, b"")
 
 
-def test_a_full_disk_is_one_sentence() -> None:
-    """What could not be written is said, and the exit code is not that of success."""
+def test_a_full_disk_is_reported() -> None:
+    """The error is one sentence, and the exit code is not 0."""
     with FULL.open("wb") as full:
         done = command("--help", stdout=full)
 
@@ -295,14 +295,14 @@ def test_a_full_disk_is_one_sentence() -> None:
     assert done.stderr == b"standard output cannot be written: No space left on device\n"
 
 
-def test_a_plain_terminal_in_a_process_of_its_own() -> None:
-    """The variables by which Python is told its encoding are followed."""
+def test_a_limited_terminal_in_a_separate_process() -> None:
+    """Python's encoding variables are respected."""
     plain = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONIOENCODING": "latin-1"}
 
     done = command("order", "Łukasz", stdout=subprocess.PIPE, environment=plain)
 
     assert done.returncode == 1
-    assert b"cannot be the id of an order" in done.stderr
+    assert b"is not a valid order ID" in done.stderr
     assert b"Traceback" not in done.stderr
 
 
@@ -312,7 +312,7 @@ def descriptors() -> Iterator[Sequence[str]]:
 
 @pytest.mark.parametrize("closed", list(descriptors()))
 def test_closed_descriptors_are_no_failure(closed: Sequence[str]) -> None:
-    """Without standard input, output or error the command does what it can."""
+    """The command works without standard input, output or error."""
     script = " ".join(f"{number}>&-" for number in closed)
     done = subprocess.run(
         ["/bin/sh", "-c", f'"$0" -m orderflow_cli users list {script}', sys.executable],
@@ -323,20 +323,20 @@ def test_closed_descriptors_are_no_failure(closed: Sequence[str]) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_what_is_lost_is_lost_once() -> None:
-    """After the reader has gone, what still has to be said on the way out does no more harm."""
+def test_a_broken_pipe_is_handled_once() -> None:
+    """Output during clean-up causes no second error after the pipe has closed."""
     reader, writer = os.pipe()
     os.close(reader)
-    said = []
+    finished = []
     stream = io.TextIOWrapper(io.BufferedWriter(io.FileIO(writer, "w")), "utf-8")
 
-    @fitted()
+    @safe_streams()
     def program() -> None:
         try:
-            _say("first")
+            _print_line("first")
         finally:
-            _say("last")
-            said.append("last")
+            _print_line("last")
+            finished.append("last")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", stream)
@@ -344,4 +344,4 @@ def test_what_is_lost_is_lost_once() -> None:
             program()
     stream.close()
 
-    assert (ending.value.code, said) == (CLOSED_PIPE, ["last"])
+    assert (ending.value.code, finished) == (CLOSED_PIPE, ["last"])

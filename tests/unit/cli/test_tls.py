@@ -1,4 +1,4 @@
-"""Services behind TLS: whom the command trusts, and what it says about each failure."""
+"""TLS: which authorities the command trusts, and the message for each failure."""
 
 import re
 import socket
@@ -15,16 +15,16 @@ import pytest
 import trustme
 
 from orderflow_cli.client import Orderflow
+from orderflow_cli.connection_errors import explain
 from orderflow_cli.errors import OrderflowError, ServiceUnreachable
-from orderflow_cli.failures import explain
 from orderflow_cli.settings import Settings
-from orderflow_cli.trust import trusted
+from orderflow_cli.trust import tls_context
 
-TRUSTING = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-class Shelf(BaseHTTPRequestHandler):
-    """Answers every question with an empty shelf, or with an order's feed that has ended."""
+class StockHandler(BaseHTTPRequestHandler):
+    """Answers every request with an empty stock, or with a feed that has ended."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -34,20 +34,20 @@ class Shelf(BaseHTTPRequestHandler):
             self.wfile.write(b'{"items": []}')
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """Keep quiet about clients that do not trust it."""
+        """Ignore clients that do not trust the certificate."""
 
 
 @contextmanager
 def serving(certificate: trustme.LeafCert | None = None) -> Iterator[int]:
     """Serve on a free port, with TLS if there is a certificate."""
-    server = Server(("127.0.0.1", 0), Shelf)
+    server = Server(("127.0.0.1", 0), StockHandler)
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         certificate.configure_cert(context)
@@ -75,9 +75,9 @@ def certificate(authority: trustme.CA) -> trustme.LeafCert:
 
 
 @pytest.fixture(autouse=True)
-def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep away what the machine that runs the tests is told about authorities and proxies."""
-    for variable in (*TRUSTING, "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove the variables for authorities and proxies that the test machine has."""
+    for variable in (*CA_VARIABLES, "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(variable, raising=False)
         monkeypatch.delenv(variable.lower(), raising=False)
 
@@ -87,12 +87,12 @@ def at(url: str) -> Settings:
 
 
 def without_cause(failure: ServiceUnreachable, service: str = "orders") -> str:
-    """Leave out how the system names the cause: a connection may break off in several ways."""
+    """Remove the system's name for the cause, which differs between ways to break off."""
     return re.sub(r"\(.*?\)", "()", str(failure).replace(service, "orders"))
 
 
 def failure(url: str) -> str:
-    """Ask a service at a URL; return the sentence, which the feed must say as well."""
+    """Call a service at a URL; return the error message, which must be the same for the feed."""
     with pytest.raises(ServiceUnreachable) as of_request, Orderflow(at(url)) as flow:
         flow.stock()
     with pytest.raises(ServiceUnreachable) as of_feed, Orderflow(at(url)) as flow, flow.statuses():
@@ -107,7 +107,7 @@ def as_file(path: Path, authority: trustme.CA) -> Path:
     return path
 
 
-@pytest.mark.parametrize("variable", TRUSTING)
+@pytest.mark.parametrize("variable", CA_VARIABLES)
 def test_an_authority_that_the_environment_names_is_trusted(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -115,7 +115,7 @@ def test_an_authority_that_the_environment_names_is_trusted(
     certificate: trustme.LeafCert,
     variable: str,
 ) -> None:
-    """A company's own authority is named by the customary variables, as a file or a folder."""
+    """The usual variables can name a company's authority, as a file or a folder."""
     path = as_file(tmp_path / "company.pem", authority)
     (tmp_path / "README").write_text("not a certificate")
     monkeypatch.setenv(variable, str(tmp_path if variable == "SSL_CERT_DIR" else path))
@@ -124,16 +124,16 @@ def test_an_authority_that_the_environment_names_is_trusted(
         assert flow.stock().items == ()
 
 
-def test_an_unknown_authority_is_said(certificate: trustme.LeafCert) -> None:
-    """The sentence says who is not trusted, and which variable would change that."""
+def test_an_unknown_authority_is_reported(certificate: trustme.LeafCert) -> None:
+    """The message names the variable that would make the authority trusted."""
     with serving(certificate) as port:
-        said = failure(f"https://127.0.0.1:{port}")
+        message = failure(f"https://127.0.0.1:{port}")
 
-    assert "is signed by an authority that is not trusted here" in said
-    assert "SSL_CERT_FILE" in said
+    assert "is signed by an untrusted authority" in message
+    assert "SSL_CERT_FILE" in message
 
 
-def test_another_host_is_said(
+def test_a_certificate_for_another_host_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
 ) -> None:
     """A certificate for another name is not accepted."""
@@ -145,11 +145,11 @@ def test_another_host_is_said(
             assert "is for another host" in failure(f"https://{host}:{port}")
 
 
-@pytest.mark.parametrize(("days", "said"), [(-1, "has expired"), (1, "is not valid yet")])
-def test_a_certificate_out_of_its_time_is_said(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA, days: int, said: str
+@pytest.mark.parametrize(("days", "message"), [(-1, "has expired"), (1, "is not valid yet")])
+def test_an_expired_or_future_certificate_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA, days: int, message: str
 ) -> None:
-    """The clock may be what is wrong."""
+    """The message mentions the validity period."""
     monkeypatch.setenv("SSL_CERT_FILE", str(as_file(tmp_path / "ca.pem", authority)))
     day = datetime.now(UTC) + timedelta(days=days)
     begin, end = (day - timedelta(days=9), day) if days < 0 else (day, day + timedelta(days=9))
@@ -158,45 +158,47 @@ def test_a_certificate_out_of_its_time_is_said(
     )
 
     with serving(certificate) as port:
-        assert said in failure(f"https://127.0.0.1:{port}")
+        assert message in failure(f"https://127.0.0.1:{port}")
 
 
-def test_tls_to_a_plain_port_is_said() -> None:
-    """https:// where http:// is served."""
+def test_tls_to_a_plain_port_is_reported() -> None:
+    """An https:// address for a service without TLS is reported."""
     with serving() as port:
-        assert "does not speak TLS: its address begins with http://" in failure(
+        assert "does not use TLS: its address must begin with http://" in failure(
             f"https://127.0.0.1:{port}"
         )
 
 
-def test_plain_http_to_a_tls_port_is_said(certificate: trustme.LeafCert) -> None:
-    """http:// where https:// is served."""
+def test_plain_http_to_a_tls_port_is_reported(certificate: trustme.LeafCert) -> None:
+    """An http:// address for a service with TLS is reported."""
     with serving(certificate) as port:
-        assert "speaks TLS: its address begins with https://" in failure(f"http://127.0.0.1:{port}")
+        assert "uses TLS: its address must begin with https://" in failure(
+            f"http://127.0.0.1:{port}"
+        )
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_refusal_is_said(scheme: str) -> None:
-    """Where nothing listens, the service is not running."""
-    said = failure(f"{scheme}://127.0.0.1:1")
+def test_a_refused_connection_is_reported(scheme: str) -> None:
+    """The message asks whether the service is running."""
+    message = failure(f"{scheme}://127.0.0.1:1")
 
-    assert f"does not answer at {scheme}://127.0.0.1:1 - is it running?" in said
+    assert f"does not answer at {scheme}://127.0.0.1:1 - is it running?" in message
 
 
-def test_a_name_that_nobody_knows_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence names the host, and not the service as if that were down."""
+def test_an_unresolvable_host_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message blames the host name, not the service."""
 
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
 
-    assert "the name shop.invalid of inventory" in failure("http://shop.invalid:8001")
+    assert "the host shop.invalid of inventory" in failure("http://shop.invalid:8001")
 
 
 @contextmanager
 def listening(answer: Callable[[socket.socket], object]) -> Iterator[int]:
-    """Accept connections and deal with each in this way."""
+    """Accept connections and pass each to a function."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def accept() -> None:
@@ -217,45 +219,48 @@ def listening(answer: Callable[[socket.socket], object]) -> Iterator[int]:
             thread.join()
 
 
-def test_a_connection_that_breaks_off_is_said() -> None:
-    """A server that closes at once is neither down nor slow."""
-    # What was sent is read first: the kernel resets a connection that is closed over unread data.
+def test_a_connection_that_breaks_off_is_reported() -> None:
+    """The message distinguishes a closed connection from an unreachable or slow server."""
+    # Read the request first: the kernel resets a connection that is closed with unread data.
     with listening(lambda connection: connection.recv(65_536)) as port:
         assert "broke off" in failure(f"http://127.0.0.1:{port}")
-        assert "broke off before a TLS connection was made" in failure(f"https://127.0.0.1:{port}")
+        assert "broke off during the TLS handshake" in failure(f"https://127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
-        (httpx.ConnectTimeout("timed out"), "nothing answers at https://shop.example"),
+        (
+            httpx.ConnectTimeout("timed out"),
+            "connecting to orders at https://shop.example timed out",
+        ),
         (httpx.ReadTimeout("timed out"), "did not answer in time"),
         (httpx.ProxyError("403 Forbidden"), "(403 Forbidden): correct"),
     ],
 )
-def test_what_takes_too_long_or_is_refused_on_the_way_is_said(error: Exception, said: str) -> None:
-    """Each has a sentence of its own."""
-    assert said in str(explain("orders", "https://shop.example", error))
+def test_timeouts_and_proxy_errors_are_reported(error: Exception, message: str) -> None:
+    """Each kind of failure has its own message."""
+    assert message in str(explain("orders", "https://shop.example", error))
 
 
 def test_a_proxy_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not the service that is down; its password is not shown."""
+    """The message blames the proxy, not the service, and hides the proxy's password."""
     monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@127.0.0.1:1")
 
-    said = str(explain("orders", "https://shop.example", httpx.ConnectError("refused")))
+    message = str(explain("orders", "https://shop.example", httpx.ConnectError("refused")))
     own = str(explain("orders", "https://127.0.0.1:8001", httpx.ConnectError("refused")))
 
-    assert "the proxy http://127.0.0.1:1, by which orders at https://shop.example is asked" in said
-    assert "HTTPS_PROXY" in said
+    assert "the proxy http://127.0.0.1:1, used for orders at https://shop.example" in message
+    assert "HTTPS_PROXY" in message
     assert "proxy" not in own
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"])
 @pytest.mark.parametrize("kind", ["missing", "empty", "text"])
-def test_a_file_of_authorities_that_is_none_is_named(
+def test_an_unusable_ca_file_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, kind: str
 ) -> None:
-    """Whether it is missing, empty or something else, the variable and the path are named."""
+    """The error names the variable and the path if the file is missing, empty or invalid."""
     path = tmp_path / "ca"
     if variable == "SSL_CERT_DIR":
         if kind != "missing":
@@ -266,22 +271,22 @@ def test_a_file_of_authorities_that_is_none_is_named(
         path.write_text("hello" * (kind == "text"))
     monkeypatch.setenv(variable, str(path))
 
-    with pytest.raises(OrderflowError, match=f"{variable} names {path}, which ") as refusal:
+    with pytest.raises(OrderflowError, match=f"{variable} names {path}, which ") as error:
         Orderflow(at("https://shop.example"))
 
-    assert ("cannot be read" in str(refusal.value)) == (kind == "missing")
+    assert ("cannot be read" in str(error.value)) == (kind == "missing")
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE"])
-def test_an_authority_in_the_home_of_nobody_is_named(variable: str) -> None:
-    """A path that cannot be followed is a sentence, too."""
+def test_a_ca_file_of_an_unknown_user_is_named(variable: str) -> None:
+    """A path that cannot be expanded is reported in a sentence."""
     with pytest.raises(OrderflowError, match=f"{variable}: there is no user"):
-        trusted(["https://shop.example"], {variable: "~no-such-user/ca.pem"})
+        tls_context(["https://shop.example"], {variable: "~no-such-user/ca.pem"})
 
 
-def test_without_tls_no_authority_is_looked_for(tmp_path: Path) -> None:
-    """A wrong variable is no obstacle to services on this machine, and nobody is trusted."""
-    context = trusted(["http://127.0.0.1:8001"], {"SSL_CERT_FILE": str(tmp_path / "missing")})
+def test_without_tls_no_authority_is_read(tmp_path: Path) -> None:
+    """A wrong variable does not matter without TLS, and no authority is trusted."""
+    context = tls_context(["http://127.0.0.1:8001"], {"SSL_CERT_FILE": str(tmp_path / "missing")})
 
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.get_ca_certs() == []

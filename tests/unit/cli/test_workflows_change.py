@@ -1,4 +1,4 @@
-"""Commands that start, steer and forget workflows."""
+"""Commands that start, control and purge workflows."""
 
 import json
 from pathlib import Path
@@ -14,18 +14,18 @@ PRECISE = '{"ä": 1.000000000000000000001}'
 
 
 def test_a_workflow_is_started(run: Run, workflows: ManagedWorkflows) -> None:
-    """The id is told with the command that waits for the end, and the input arrives as it is."""
+    """The output has the ID and the command to wait, and the input is sent unchanged."""
     outcome = run("workflows", "start", HELLO, "--id", "a", "--input", '"Ada"')
 
     assert outcome.out == (
-        f"{HELLO} is started as a. `orderflow workflows wait a` tells how it ends.\n"
+        f"Started {HELLO} as a. Wait for the result with `orderflow workflows wait a`.\n"
     )
     assert workflows.instances["a"]["input"] == "Ada"
     assert outcome.code == 0
 
 
-def test_a_start_as_json_tells_the_id_that_was_made(run: Run) -> None:
-    """A program reads the id from what orders answers."""
+def test_a_start_as_json_includes_the_generated_id(run: Run) -> None:
+    """A program can read the ID from the service's response."""
     document = json.loads(run("workflows", "start", HELLO, "--json").out)
 
     assert document == {"message": "Workflow scheduled successfully", "instance_id": "made"}
@@ -38,7 +38,7 @@ def test_a_start_as_json_tells_the_id_that_was_made(run: Run) -> None:
 def test_json_is_sent_as_it_was_given(
     run: Run, workflows: ManagedWorkflows, options: list[str], body: str
 ) -> None:
-    """No input is not the same as null, and numbers are not rounded on the way."""
+    """A missing input differs from null, and numbers are not rounded."""
     run("workflows", "start", HELLO, *options)
 
     [request] = workflows.requests
@@ -48,7 +48,7 @@ def test_json_is_sent_as_it_was_given(
 def test_json_may_come_from_a_file_or_standard_input(
     run: Run, workflows: ManagedWorkflows, tmp_path: Path
 ) -> None:
-    """@FILE reads a file, and @- what is typed or piped in."""
+    """@FILE reads a file, and @- reads standard input."""
     file = tmp_path / "input.json"
     file.write_text('\ufeff{"name": "Ada"}\n', encoding="utf-8")
 
@@ -59,8 +59,10 @@ def test_json_may_come_from_a_file_or_standard_input(
     assert inputs == [{"name": "Ada"}, [1]]
 
 
-def test_a_finished_one_gives_way_only_when_told_to(run: Run, workflows: ManagedWorkflows) -> None:
-    """Nobody overwrites a history by accident."""
+def test_a_finished_workflow_is_replaced_only_with_the_option(
+    run: Run, workflows: ManagedWorkflows
+) -> None:
+    """A history is not overwritten by accident."""
     workflows.put("a", "COMPLETED")
 
     refused = run("workflows", "start", HELLO, "--id", "a")
@@ -74,10 +76,10 @@ def test_a_finished_one_gives_way_only_when_told_to(run: Run, workflows: Managed
 @pytest.mark.parametrize(
     ("verb", "status"), [("pause", "SUSPENDED"), ("resume", "RUNNING"), ("terminate", "TERMINATED")]
 )
-def test_a_workflow_is_steered(
+def test_a_workflow_is_paused_resumed_and_terminated(
     run: Run, workflows: ManagedWorkflows, verb: str, status: str
 ) -> None:
-    """What orders answers is told."""
+    """The service's response is printed."""
     workflows.put("a")
 
     outcome = run("workflows", verb, "a", *(["--yes"] if verb == "terminate" else []))
@@ -88,7 +90,7 @@ def test_a_workflow_is_steered(
 
 
 def test_an_event_is_raised_with_its_data(run: Run, workflows: ManagedWorkflows) -> None:
-    """Name and payload arrive as they were given, whatever letters they have."""
+    """Name and data are sent unchanged, whatever characters they contain."""
     workflows.put("a")
 
     outcome = run("workflows", "raise", "a", "über 100%?", "--data", '{"approved": true}')
@@ -97,8 +99,8 @@ def test_an_event_is_raised_with_its_data(run: Run, workflows: ManagedWorkflows)
     assert outcome.code == 0
 
 
-def test_a_workflow_is_run_again(run: Run, workflows: ManagedWorkflows) -> None:
-    """The event, the new id and the new input are sent, and the new id is told."""
+def test_a_workflow_is_rerun(run: Run, workflows: ManagedWorkflows) -> None:
+    """The event, the new ID and the new input are sent, and the new ID is printed."""
     workflows.put("a", "FAILED")
 
     outcome = run("workflows", "rerun", "a", "--from", "0", "--id", "b", "--input", "null")
@@ -107,12 +109,12 @@ def test_a_workflow_is_run_again(run: Run, workflows: ManagedWorkflows) -> None:
         Request("POST", "/a/rerun", {"from_event": "0", "new_instance_id": "b"}, b"null")
     ]
     assert outcome.out == (
-        "a runs again from event 0 as b. `orderflow workflows wait b` tells how it ends.\n"
+        "Rerunning a from event 0 as b. Wait for the result with `orderflow workflows wait b`.\n"
     )
 
 
-def test_a_finished_workflow_is_forgotten(run: Run, workflows: ManagedWorkflows) -> None:
-    """One is named, and only that one goes."""
+def test_a_finished_workflow_is_purged(run: Run, workflows: ManagedWorkflows) -> None:
+    """Only the named workflow is purged."""
     workflows.put("a", "COMPLETED")
     workflows.put("b", "COMPLETED")
 
@@ -121,8 +123,8 @@ def test_a_finished_workflow_is_forgotten(run: Run, workflows: ManagedWorkflows)
     assert (list(workflows.instances), outcome.code) == (["b"], 0)
 
 
-def test_old_ones_are_forgotten_at_once(run: Run, workflows: ManagedWorkflows) -> None:
-    """The age is sent as it was written, and the number is told."""
+def test_old_workflows_are_purged_together(run: Run, workflows: ManagedWorkflows) -> None:
+    """The age is sent unchanged, and the number of purged workflows is printed."""
     workflows.put("a", "COMPLETED")
     workflows.put("b")
 
@@ -132,8 +134,8 @@ def test_old_ones_are_forgotten_at_once(run: Run, workflows: ManagedWorkflows) -
     assert [request.query for request in workflows.requests] == [{"older_than": "1h30m"}]
 
 
-def test_an_order_is_terminated_by_force_alone(run: Run, workflows: ManagedWorkflows) -> None:
-    """Without --force it is protected; with it the question says what follows."""
+def test_an_order_is_terminated_only_with_force(run: Run, workflows: ManagedWorkflows) -> None:
+    """Without --force it is protected; with it the question names the consequence."""
     workflows.put("a", name=ORDER)
 
     refused = run("workflows", "terminate", "a", "--yes")
@@ -141,17 +143,17 @@ def test_an_order_is_terminated_by_force_alone(run: Run, workflows: ManagedWorkf
 
     assert (refused.code, forced.code) == (1, 0)
     assert "(WORKFLOW_PROTECTED)" in refused.err
-    assert "If it carries an order, that is undone. [y/N]" in forced.err
+    assert "If it is an order, the order is rolled back. [y/N]" in forced.err
 
 
 QUESTIONS = pytest.mark.parametrize(
     ("arguments", "question"),
     [
-        (["terminate", "a"], "Terminate a for good? [y/N] "),
-        (["purge", "a"], "Forget a and its history? [y/N] "),
+        (["terminate", "a"], "Terminate a permanently? [y/N] "),
+        (["purge", "a"], "Purge a and its history? [y/N] "),
         (
             ["purge", "--older-than", "720h"],
-            "Forget every workflow that finished more than 720h ago? [y/N] ",
+            "Purge every workflow that finished more than 720h ago? [y/N] ",
         ),
     ],
 )
@@ -159,23 +161,23 @@ QUESTIONS = pytest.mark.parametrize(
 
 @QUESTIONS
 @pytest.mark.parametrize("typed", ["n\n", "\n", "", "maybe\n"])
-def test_what_is_lost_for_good_is_asked_about(
+def test_permanent_deletion_asks_for_confirmation(
     run: Run, workflows: ManagedWorkflows, arguments: list[str], question: str, typed: str
 ) -> None:
-    """Anything but yes, and no answer at all, leaves everything as it is."""
+    """Any answer except yes, or none, changes nothing."""
     outcome = run("workflows", *arguments, typed=typed)
 
     assert (outcome.code, outcome.out, workflows.requests) == (1, "", [])
     assert outcome.err.startswith(question)
-    assert outcome.err.endswith("orderflow: nothing was done: the answer was not yes\n")
+    assert outcome.err.endswith("orderflow: not confirmed, so nothing was changed\n")
 
 
 @QUESTIONS
 @pytest.mark.parametrize("typed", ["y\n", "YES\n", "y"])
-def test_a_yes_goes_ahead(
+def test_a_confirmed_change_is_made(
     run: Run, workflows: ManagedWorkflows, arguments: list[str], question: str, typed: str
 ) -> None:
-    """The question is no part of the output, so that a program can read what follows."""
+    """The question is not part of standard output, so that a program can read the result."""
     workflows.put("a", "RUNNING" if arguments[0] == "terminate" else "COMPLETED")
 
     outcome = run("workflows", *arguments, "--json", typed=typed)
@@ -184,8 +186,8 @@ def test_a_yes_goes_ahead(
     assert "message" in json.loads(outcome.out)
 
 
-def test_ids_of_every_other_kind_arrive(run: Run, workflows: ManagedWorkflows) -> None:
-    """The engine makes ids of its own for children, and takes most letters."""
+def test_ids_of_other_kinds_are_accepted(run: Run, workflows: ManagedWorkflows) -> None:
+    """The engine generates IDs for children, and accepts most characters."""
     instance_id = "a:0001 b?c#d%2Fé"
     workflows.put(instance_id)
 

@@ -1,4 +1,4 @@
-"""The history of a workflow, told as a story."""
+"""The `workflows history` command."""
 
 import json
 import re
@@ -10,13 +10,8 @@ from fakes.command import Run
 from fakes.workflow_server import HELLO, ManagedWorkflows
 from orderflow_contracts.fields import now
 from orderflow_workflow_runtime.instances import HistoryEvent
-from orders.ordering.actions import (
-    Step,
-)
-from orders.ordering.steps import (
-    STEPS,
-    describe,
-)
+from orders.ordering.actions import Step
+from orders.ordering.steps import STEPS, describe
 
 pytestmark = pytest.mark.usefixtures("settings")
 
@@ -39,36 +34,38 @@ HISTORY: list[dict[str, Any]] = [
 ]
 
 
-def test_a_history_reads_as_a_story(run: Run, workflows: ManagedWorkflows) -> None:
-    """Each line says when, what, how long it took and with what; bookkeeping is left out."""
+def test_a_history_shows_time_event_duration_and_details(
+    run: Run, workflows: ManagedWorkflows
+) -> None:
+    """Each line shows an event with its time, duration and details; engine events are omitted."""
     workflows.put("a")
     workflows.histories["a"] = HISTORY
 
     outcome = run("workflows", "history", "a")
 
-    told = [re.sub(" {2,}", "|", line.strip()) for line in outcome.lines[1:]]
+    rows = [re.sub(" {2,}", "|", line.strip()) for line in outcome.lines[1:]]
     assert re.fullmatch(
-        rf'2026-01-0\d \d\d:\d4:01\.250\|workflow {HELLO} started\|-\|input: "Ada"\|-', told[0]
+        rf'2026-01-0\d \d\d:\d4:01\.250\|workflow {HELLO} started\|-\|input: "Ada"\|-', rows[0]
     )
-    cut = "x" * told[2].count("x")
+    cut = "x" * rows[2].count("x")
     assert 30 < len(cut) < 120
-    assert [line.partition("|")[2] for line in told[1:]] == [
-        'activity greet asked for|-|input: "Ada"|0',
-        f'activity greet done|3.0 s|output: "{cut}…|-',
-        'event approvalEvent came in|-|input: {"ok": true}|-',
+    assert [line.partition("|")[2] for line in rows[1:]] == [
+        'activity greet scheduled|-|input: "Ada"|0',
+        f'activity greet completed|3.0 s|output: "{cut}…|-',
+        'event approvalEvent received|-|input: {"ok": true}|-',
         "workflow paused|-|-|-",
         "activity print failed|250 ms|error: OSError: no paper|-",
         "something new odd|-|-|-",
         "workflow failed|6.0 s|error: TaskFailedError: print|-",
-        'workflow ended|-|output: "done"|-',
+        'workflow completed|-|output: "done"|-',
     ]
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
-def test_every_step_of_an_order_is_shown_in_the_words_of_orders(
+def test_every_step_of_an_order_is_described_as_orders_does(
     run: Run, workflows: ManagedWorkflows, step: Step
 ) -> None:
-    """Found by reflection: the command line shows the descriptions that come with the history."""
+    """The command line shows the descriptions that come with the history, for every step."""
     workflows.put("a")
     kinds = ("task_scheduled", "task_failed", "task_completed")
     events = [
@@ -84,8 +81,8 @@ def test_every_step_of_an_order_is_shown_in_the_words_of_orders(
         assert words in line
 
 
-def test_a_history_tells_the_date_once_a_day(run: Run, workflows: ManagedWorkflows) -> None:
-    """The date stands where it changes."""
+def test_a_history_shows_the_date_once_a_day(run: Run, workflows: ManagedWorkflows) -> None:
+    """The date is shown where it changes."""
     workflows.put("a")
     workflows.histories["a"] = HISTORY
 
@@ -95,8 +92,8 @@ def test_a_history_tells_the_date_once_a_day(run: Run, workflows: ManagedWorkflo
     assert dated == [True, *[False] * 7, True]
 
 
-def test_a_full_history_leaves_nothing_out(run: Run, workflows: ManagedWorkflows) -> None:
-    """With --full values are whole, and the engine's own steps are told."""
+def test_a_full_history_omits_nothing(run: Run, workflows: ManagedWorkflows) -> None:
+    """With --full values are complete, and engine events are included."""
     workflows.put("a")
     workflows.histories["a"] = HISTORY
 
@@ -108,7 +105,7 @@ def test_a_full_history_leaves_nothing_out(run: Run, workflows: ManagedWorkflows
 
 
 def test_a_history_as_json_is_the_document_of_orders(run: Run, workflows: ManagedWorkflows) -> None:
-    """Nothing is cut or left out for a program."""
+    """JSON output is complete."""
     workflows.put("a")
     workflows.histories["a"] = HISTORY
 
@@ -119,8 +116,8 @@ def test_a_history_as_json_is_the_document_of_orders(run: Run, workflows: Manage
     assert document["next"] is None
 
 
-def test_a_history_of_nothing_says_so(run: Run, workflows: ManagedWorkflows) -> None:
-    """An instance that waits for its worker has no history."""
+def test_an_empty_history_says_so(run: Run, workflows: ManagedWorkflows) -> None:
+    """An instance that waits for its worker has no history yet."""
     workflows.put("a", "PENDING")
 
-    assert run("workflows", "history", "a").out == "Nothing has happened yet.\n"
+    assert run("workflows", "history", "a").out == "No history yet.\n"

@@ -122,9 +122,9 @@ async def test_one_is_sent_again_and_leaves_the_list(
 
     assert answer.status_code == 303
     after = (await olga.get(answer.headers["Location"])).text
-    assert "1 letter was sent again" in after
-    assert "Letter 1 " not in after
-    assert "Letter 1 " in (await olga.get(f"{PATH}?show=resent")).text
+    assert "1 dead letter was resent" in after
+    assert "Dead letter 1 " not in after
+    assert "Dead letter 1 " in (await olga.get(f"{PATH}?show=resent")).text
     assert len(broker.published) == 1
     (entry,) = await visited.audit.page(10, None)
     assert (entry.actor, entry.action, entry.subject) == ("olga", "dead-letter.resend", "1")
@@ -156,10 +156,10 @@ async def test_a_partial_failure_says_which(
     answer = await olga.post(f"{PATH}/resend", letter=["1", "2", "3"])
 
     assert answer.status_code == 503
-    assert "1 letter was sent again" in answer.text
-    assert "2 letters were not sent" in answer.text
-    assert "Letter 2: could not be sent: no broker" in answer.text
-    assert "Letter 3: not tried any more" in answer.text
+    assert "1 dead letter was resent" in answer.text
+    assert "2 dead letters were not resent" in answer.text
+    assert "Dead letter 2: could not be sent: no broker" in answer.text
+    assert "Dead letter 3: not tried, because the broker is unavailable" in answer.text
     outcomes = {e.subject: e.outcome for e in await visited.audit.page(10, None)}
     assert outcomes == {"1": "done", "2": "SIDECAR_UNAVAILABLE"}
 
@@ -173,7 +173,7 @@ async def test_a_letter_that_is_not_there_does_not_stop_the_others(
     answer = await olga.post(f"{PATH}/resend", letter=["77", "1"])
 
     assert answer.status_code == 404
-    assert "Letter 77: there is no dead letter 77" in answer.text
+    assert "Dead letter 77: there is no dead letter 77" in answer.text
     assert len(broker.published) == 1
 
 
@@ -184,7 +184,7 @@ async def test_nothing_ticked_is_said(letters: DeadLetters, olga: Visitor) -> No
     answer = await olga.post(f"{PATH}/resend")
 
     assert answer.status_code == 422
-    assert "Tick the letters" in answer.text
+    assert "Select the dead letters" in answer.text
 
 
 async def test_the_list_is_read_page_by_page(letters: DeadLetters, olga: Visitor) -> None:

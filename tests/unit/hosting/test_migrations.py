@@ -260,7 +260,7 @@ def test_a_new_revision_follows_the_newest_and_makes_what_the_models_say(
     from orderflow_hosting.migrations.first_tables import add_hosting_tables  # noqa: PLC0415
 
     models = sa.MetaData()
-    add_hosting_tables(models)
+    add_hosting_tables(models, "order_id")
     sa.Table(
         "words",
         models,

@@ -13,13 +13,15 @@ DOMAIN = {
     *("order", "approval", "approver", "batch", "batches", "customer", "stock", "reservation"),
     *("payment", "refund", "warehouse", "shipment", "out_of_stock", "awaiting_approval"),
 }
+OTHERS_NAMES = re.compile("order_by|render_as_batch")
+"""Names of SQLAlchemy and Alembic."""
 WORD = re.compile(r"[a-z]+(?:_[a-z]+)*")
 
 
 def words_of(line: str) -> set[str]:
     """Return the words of a line: names whole, and their parts."""
     spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", line).lower()
-    names = set(WORD.findall(spaced.replace("order_by", "")))
+    names = set(WORD.findall(OTHERS_NAMES.sub("", spaced)))
     return names | {part for name in names for part in name.split("_")}
 
 

@@ -7,10 +7,10 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 
-import approvals.api
+import approvals.decisions.api
 import inventory.api
 import orders.http
-from inventory.stock import StockRoom
+from inventory.service import StockService
 from orderflow_hosting import problems
 from orderflow_hosting.web import Site
 
@@ -85,7 +85,7 @@ def test_no_service_redirects_for_a_slash() -> None:
     """The framework's own redirect names scheme and host."""
     services = [
         orders.http.http_app(),
-        inventory.api.http_app(cast("StockRoom", None), APIRouter()),
-        approvals.api.http_app(),
+        inventory.api.http_app(cast("StockService", None), APIRouter()),
+        approvals.decisions.api.http_app(),
     ]
     assert [app.router.redirect_slashes for app in services] == [False, False, False]

@@ -1,9 +1,9 @@
 import pytest
 
-from inventory import keeper
+from inventory import batching
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the keeper read again at once."""
-    monkeypatch.setattr(keeper, "FIRST_PAUSE_SECONDS", 0.0)
+    """Retry failed transactions without delay."""
+    monkeypatch.setattr(batching, "FIRST_PAUSE_SECONDS", 0.0)

@@ -6,12 +6,12 @@ import pytest
 from fastapi import APIRouter
 
 from fakes.access import opened
-from fakes.memory_store import MemoryStore, Trouble
+from fakes.memory_store import Failure, MemoryStore
 from fakes.recorded_app import RecordedApp
 from inventory.api import http_app, offer_methods
+from inventory.batching import ATTEMPTS
 from inventory.config import OPENING_STOCK
-from inventory.keeper import ATTEMPTS
-from inventory.stock import StockRoom
+from inventory.service import StockService
 from orderflow_hosting.problems import Problem
 
 TWO_CARS = {"order_id": "o1", "lines": [{"item": "cars", "quantity": 2}]}
@@ -23,28 +23,30 @@ def store() -> MemoryStore:
 
 
 @pytest.fixture
-async def room(store: MemoryStore) -> StockRoom:
-    room = StockRoom(store)
-    await room.open(OPENING_STOCK)
-    return room
+async def service(store: MemoryStore) -> StockService:
+    service = StockService(store)
+    await service.load_opening_stock(OPENING_STOCK)
+    return service
 
 
 @pytest.fixture
-async def app(room: StockRoom) -> RecordedApp:
+async def app(service: StockService) -> RecordedApp:
     app = RecordedApp()
-    offer_methods(app, room)
+    offer_methods(app, service)
     return app
 
 
 @pytest.fixture
-async def http(room: StockRoom) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(opened(http_app(room, APIRouter())), raise_app_exceptions=False)
+async def http(service: StockService) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(
+        opened(http_app(service, APIRouter())), raise_app_exceptions=False
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://inventory") as client:
         yield client
 
 
 def test_only_orders_may_change_the_ledger(app: RecordedApp) -> None:
-    """Every changing method is for orders alone; the stock is for anyone."""
+    """Only orders may call methods that change stock; any application may read it."""
     callers = {name: method.callers for name, method in app.methods.items()}
 
     assert callers == {
@@ -56,8 +58,8 @@ def test_only_orders_may_change_the_ledger(app: RecordedApp) -> None:
     }
 
 
-async def test_the_methods_answer_as_the_contract_says(app: RecordedApp) -> None:
-    """Reserve, commit, release, restock and stock read and write the JSON of the contract."""
+async def test_methods_follow_the_contract(app: RecordedApp) -> None:
+    """All methods accept and return the JSON of the contract."""
     assert await app.invoke("reserve", json.dumps(TWO_CARS)) == {
         "outcome": "reserved",
         "total_cents": 30_000_00,
@@ -85,10 +87,10 @@ async def test_the_methods_answer_as_the_contract_says(app: RecordedApp) -> None
         ("restock", {"item": "boats", "quantity": 1}, 404, "UNKNOWN_ITEM"),
     ],
 )
-async def test_a_refusal_is_told_as_a_problem_that_will_not_pass(
+async def test_a_rejection_is_a_permanent_problem(
     app: RecordedApp, method: str, body: dict[str, object], status: int, code: str
 ) -> None:
-    """The caller can tell what it must not try again."""
+    """The code shows that the caller must not retry."""
     await app.invoke("reserve", json.dumps(TWO_CARS))
 
     with pytest.raises(Problem) as problem:
@@ -97,11 +99,11 @@ async def test_a_refusal_is_told_as_a_problem_that_will_not_pass(
     assert (problem.value.status, problem.value.code) == (status, code)
 
 
-async def test_a_store_that_is_away_is_told_as_a_problem_that_may_pass(
+async def test_an_unavailable_store_is_a_temporary_problem(
     app: RecordedApp, store: MemoryStore
 ) -> None:
-    """The caller may try again."""
-    store.trouble_reading.extend([Trouble.UNAVAILABLE] * ATTEMPTS)
+    """The code shows that the caller may retry."""
+    store.read_failures.extend([Failure.UNAVAILABLE] * ATTEMPTS)
 
     with pytest.raises(Problem) as problem:
         await app.invoke("reserve", json.dumps(TWO_CARS))
@@ -109,8 +111,8 @@ async def test_a_store_that_is_away_is_told_as_a_problem_that_may_pass(
     assert (problem.value.status, problem.value.code) == (503, "STORE_UNAVAILABLE")
 
 
-async def test_people_read_the_stock(http: httpx.AsyncClient) -> None:
-    """GET /stock lists every item in the shape of the contract."""
+async def test_the_stock_is_readable_over_http(http: httpx.AsyncClient) -> None:
+    """GET /stock lists every item as in the contract."""
     response = await http.get("/stock")
 
     assert response.status_code == 200
@@ -123,8 +125,10 @@ async def test_people_read_the_stock(http: httpx.AsyncClient) -> None:
     }
 
 
-async def test_people_cannot_change_the_stock(http: httpx.AsyncClient, app: RecordedApp) -> None:
-    """No method that changes the ledger is reachable over HTTP."""
+async def test_the_stock_cannot_be_changed_over_http(
+    http: httpx.AsyncClient, app: RecordedApp
+) -> None:
+    """No method that changes the ledger is available over HTTP."""
     for name in app.methods:
         response = await http.post(f"/{name}", json=TWO_CARS)
 
@@ -132,11 +136,9 @@ async def test_people_cannot_change_the_stock(http: httpx.AsyncClient, app: Reco
         assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_people_are_told_when_the_store_is_away(
-    http: httpx.AsyncClient, store: MemoryStore
-) -> None:
-    """A failing store is a problem document with a stable code."""
-    store.trouble_reading.append(Trouble.UNAVAILABLE)
+async def test_an_unavailable_store_is_a_503(http: httpx.AsyncClient, store: MemoryStore) -> None:
+    """A store failure gives a problem document with a stable code."""
+    store.read_failures.append(Failure.UNAVAILABLE)
 
     response = await http.get("/stock")
 

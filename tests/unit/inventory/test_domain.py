@@ -1,12 +1,12 @@
 import pytest
 
 from inventory.domain import (
-    RESTOCKS_REMEMBERED,
-    BrokenLedger,
+    MAX_RESTOCK_IDS,
+    ConflictingLines,
+    InvalidLedgerChange,
     Item,
     Ledger,
     NothingReserved,
-    OtherLines,
     Reservation,
     ReservationState,
     UnknownItem,
@@ -26,11 +26,11 @@ def item(name: str, on_hand: int, price: int = 500) -> Item:
     return Item(name=name, on_hand=on_hand, unit_price_cents=price, opening=on_hand)
 
 
-def lines(**quantities: int) -> tuple[OrderLine, ...]:
-    return tuple(OrderLine(item=name, quantity=count) for name, count in quantities.items())
+def lines(**counts: int) -> tuple[OrderLine, ...]:
+    return tuple(OrderLine(item=name, quantity=count) for name, count in counts.items())
 
 
-def held(ledger: Ledger, name: str = "cars") -> tuple[int, int]:
+def quantities(ledger: Ledger, name: str = "cars") -> tuple[int, int]:
     return ledger.items[name].on_hand, ledger.items[name].reserved
 
 
@@ -39,8 +39,8 @@ def ledger() -> Ledger:
     return Ledger({"cars": item("cars", 100, 15_000_00), "clips": item("clips", 3)}, {})
 
 
-def test_reserve_sets_all_lines_aside_and_tells_their_price(ledger: Ledger) -> None:
-    """What is reserved stays on the shelf, is no longer available, and has a total."""
+def test_reserve_reserves_all_lines_and_returns_prices(ledger: Ledger) -> None:
+    """Reserved stock stays on hand, is no longer available, and the reply has the total."""
     reply = ledger.reserve("o1", lines(cars=11, clips=3))
 
     assert reply == Reserved(
@@ -50,23 +50,23 @@ def test_reserve_sets_all_lines_aside_and_tells_their_price(ledger: Ledger) -> N
             ReservedLine(item="clips", quantity=3, unit_price_cents=500),
         ),
     )
-    assert held(ledger) == (100, 11)
+    assert quantities(ledger) == (100, 11)
     assert ledger.items["cars"].available == 89
     assert ledger.items["clips"].available == 0
 
 
-def test_reserve_of_too_much_sets_nothing_aside(ledger: Ledger) -> None:
-    """One short line rejects the whole order and names what there is of it."""
+def test_reserving_too_much_reserves_nothing(ledger: Ledger) -> None:
+    """One line with a shortage rejects the order and reports the available quantity."""
     reply = ledger.reserve("o1", lines(cars=1, clips=4))
 
     assert reply == ReservationRejected(
         reason="out_of_stock", shortages=(Shortage(item="clips", requested=4, available=3),)
     )
-    assert held(ledger) == (100, 0)
+    assert quantities(ledger) == (100, 0)
 
 
-def test_reserve_of_an_unknown_item_says_so_before_any_shortage(ledger: Ledger) -> None:
-    """An item that does not exist outweighs one of which there is too little."""
+def test_an_unknown_item_takes_precedence_over_a_shortage(ledger: Ledger) -> None:
+    """If one item is unknown and another is short, the reason is the unknown item."""
     reply = ledger.reserve("o1", lines(clips=4, boats=1))
 
     assert isinstance(reply, ReservationRejected)
@@ -77,61 +77,61 @@ def test_reserve_of_an_unknown_item_says_so_before_any_shortage(ledger: Ledger) 
     ]
 
 
-def test_reserve_of_the_last_piece_succeeds(ledger: Ledger) -> None:
-    """All that is available can be reserved, and not one piece more."""
+def test_the_last_unit_can_be_reserved(ledger: Ledger) -> None:
+    """Everything available can be reserved, and no more."""
     assert ledger.reserve("o1", lines(cars=100)).outcome == "reserved"
     assert ledger.reserve("o2", lines(cars=1)).outcome == "rejected"
 
 
-def test_reserve_again_gives_the_first_answer_and_takes_nothing(ledger: Ledger) -> None:
-    """A repeated reserve is told what the first was told, in whatever order its lines come."""
+def test_repeating_a_reserve_returns_the_first_answer(ledger: Ledger) -> None:
+    """A repeated reserve has no effect, whatever the sequence of its lines."""
     first = ledger.reserve("o1", lines(cars=2, clips=1))
 
     again = ledger.reserve("o1", lines(clips=1, cars=2))
 
     assert again == first
-    assert held(ledger) == (100, 2)
+    assert quantities(ledger) == (100, 2)
 
 
-def test_a_rejection_stands_when_stock_comes_back(ledger: Ledger) -> None:
-    """A rejected order stays rejected, for its customer has been told."""
+def test_a_rejection_stands_after_a_restock(ledger: Ledger) -> None:
+    """A rejected order stays rejected, because the rejection has been published."""
     first = ledger.reserve("o1", lines(clips=4))
     ledger.add("clips", 10, "r1")
 
     assert ledger.reserve("o1", lines(clips=4)) == first
-    assert held(ledger, "clips") == (13, 0)
+    assert quantities(ledger, "clips") == (13, 0)
 
 
-def test_reserve_again_with_other_lines_is_refused(ledger: Ledger) -> None:
-    """One order cannot hold two different reservations."""
+def test_reserving_again_with_different_lines_is_rejected(ledger: Ledger) -> None:
+    """One order cannot have two different reservations."""
     ledger.reserve("o1", lines(cars=2))
 
-    with pytest.raises(OtherLines, match="o1"):
+    with pytest.raises(ConflictingLines, match="o1"):
         ledger.reserve("o1", lines(cars=3))
-    assert held(ledger) == (100, 2)
+    assert quantities(ledger) == (100, 2)
 
 
-def test_commit_lets_the_goods_leave_once(ledger: Ledger) -> None:
-    """Committed pieces are gone from the shelf; a repetition takes no more."""
+def test_commit_removes_the_stock_once(ledger: Ledger) -> None:
+    """Committed stock is removed, and a repetition removes nothing more."""
     ledger.reserve("o1", lines(cars=11))
 
     assert ledger.commit("o1") == Committed(remaining={"cars": 89})
     assert ledger.commit("o1") == Committed(remaining={"cars": 89})
-    assert held(ledger) == (89, 0)
+    assert quantities(ledger) == (89, 0)
 
 
-def test_reserve_after_commit_takes_nothing_more(ledger: Ledger) -> None:
-    """A late duplicate of a reserve is answered as before, without effect."""
+def test_a_duplicate_reserve_after_commit_has_no_effect(ledger: Ledger) -> None:
+    """A late duplicate of a reserve returns the first answer."""
     first = ledger.reserve("o1", lines(cars=11))
     ledger.commit("o1")
 
     assert ledger.reserve("o1", lines(cars=11)) == first
-    assert held(ledger) == (89, 0)
+    assert quantities(ledger) == (89, 0)
 
 
 @pytest.mark.parametrize("before", ["nothing", "rejected", "released"])
 def test_commit_without_a_reservation_is_an_error(ledger: Ledger, before: str) -> None:
-    """Goods leave only for an order that holds them."""
+    """Only an order with a reservation can be committed."""
     if before == "rejected":
         ledger.reserve("o1", lines(cars=101))
     if before == "released":
@@ -140,98 +140,98 @@ def test_commit_without_a_reservation_is_an_error(ledger: Ledger, before: str) -
 
     with pytest.raises(NothingReserved, match="o1"):
         ledger.commit("o1")
-    assert held(ledger) == (100, 0)
+    assert quantities(ledger) == (100, 0)
 
 
-def test_release_gives_reserved_goods_back_once(ledger: Ledger) -> None:
-    """After a release the pieces are available; a repetition gives back nothing more."""
+def test_release_returns_reserved_stock_once(ledger: Ledger) -> None:
+    """Released stock is available again, and a repetition releases nothing more."""
     ledger.reserve("o1", lines(cars=11))
 
     assert ledger.release("o1") == Released()
     assert ledger.release("o1") == Released()
-    assert held(ledger) == (100, 0)
+    assert quantities(ledger) == (100, 0)
 
 
-def test_release_brings_committed_goods_back(ledger: Ledger) -> None:
-    """What an order took is put back on the shelf when the order is undone."""
+def test_release_returns_committed_stock(ledger: Ledger) -> None:
+    """Committed stock is returned when the order is rolled back."""
     ledger.reserve("o1", lines(cars=11))
     ledger.commit("o1")
 
     ledger.release("o1")
     ledger.release("o1")
 
-    assert held(ledger) == (100, 0)
+    assert quantities(ledger) == (100, 0)
 
 
-def test_release_before_reserve_bars_the_reserve(ledger: Ledger) -> None:
-    """A reserve that comes after its own undoing has no effect."""
+def test_release_before_reserve_rejects_the_reserve(ledger: Ledger) -> None:
+    """A reserve that arrives after its release has no effect."""
     ledger.release("o1")
 
     reply = ledger.reserve("o1", lines(cars=1))
 
     assert reply == ReservationRejected(reason="released")
-    assert held(ledger) == (100, 0)
+    assert quantities(ledger) == (100, 0)
 
 
 def test_release_after_a_rejection_keeps_the_rejection(ledger: Ledger) -> None:
-    """A rejected order that is released is still told why it was rejected."""
+    """A reserve after a rejection and a release still returns the rejection."""
     rejection = ledger.reserve("o1", lines(cars=101))
     ledger.release("o1")
 
     assert ledger.reserve("o1", lines(cars=101)) == rejection
 
 
-def test_add_puts_pieces_on_the_shelf_once_for_each_restock(ledger: Ledger) -> None:
-    """A restock counts once, also when it comes again after others."""
+def test_each_restock_adds_stock_once(ledger: Ledger) -> None:
+    """A repeated restock has no effect, even after other restocks."""
     ledger.add("clips", 5, "r1")
     ledger.add("clips", 2, "r2")
     ledger.add("clips", 5, "r1")
 
-    assert held(ledger, "clips") == (10, 0)
+    assert quantities(ledger, "clips") == (10, 0)
 
 
-def test_restocks_that_are_remembered_do_not_grow_without_end(ledger: Ledger) -> None:
-    """An item is read and written with every order, so it stays small."""
-    for number in range(RESTOCKS_REMEMBERED + 5):
+def test_the_number_of_restock_ids_is_limited(ledger: Ledger) -> None:
+    """An item is read and written with every order, so it must stay small."""
+    for number in range(MAX_RESTOCK_IDS + 5):
         ledger.add("clips", 1, f"r{number}")
 
-    assert len(ledger.items["clips"].restocks) == RESTOCKS_REMEMBERED
-    assert held(ledger, "clips") == (3 + RESTOCKS_REMEMBERED + 5, 0)
+    assert len(ledger.items["clips"].restocks) == MAX_RESTOCK_IDS
+    assert quantities(ledger, "clips") == (3 + MAX_RESTOCK_IDS + 5, 0)
 
 
 @pytest.mark.parametrize(("reserved", "after"), [(0, 100), (30, 100)])
 def test_reset_brings_back_the_opening_stock(ledger: Ledger, reserved: int, after: int) -> None:
-    """What was sold is put back, and reservations stay."""
+    """Sold stock is replaced, and reservations remain."""
     ledger.reserve("sold", lines(cars=40))
     ledger.commit("sold")
     if reserved:
-        ledger.reserve("held", lines(cars=reserved))
+        ledger.reserve("reserved", lines(cars=reserved))
 
     ledger.reset("cars")
 
-    assert held(ledger) == (after, reserved)
+    assert quantities(ledger) == (after, reserved)
 
 
-def test_reset_never_takes_what_is_set_aside(ledger: Ledger) -> None:
-    """Where more is reserved than the opening stock, the shelf keeps that much."""
+def test_reset_keeps_reserved_stock(ledger: Ledger) -> None:
+    """If more is reserved than the opening stock, the reserved quantity stays on hand."""
     ledger.add("cars", 50, "r1")
     ledger.reserve("o1", lines(cars=120))
 
     ledger.reset("cars")
 
-    assert held(ledger) == (120, 120)
+    assert quantities(ledger) == (120, 120)
 
 
 def test_restock_of_an_unknown_item_is_an_error(ledger: Ledger) -> None:
-    """An item cannot come into being by a restock, for it has no price."""
+    """A restock cannot create an item, because it has no price."""
     with pytest.raises(UnknownItem, match="boats"):
         ledger.add("boats", 1, "r1")
     with pytest.raises(UnknownItem, match="boats"):
         ledger.reset("boats")
 
 
-def test_a_change_that_would_break_the_rules_is_an_error() -> None:
-    """A ledger that does not add up is never made worse."""
+def test_a_change_that_violates_the_rules_is_an_error() -> None:
+    """An inconsistent ledger is not changed any further."""
     broken = Ledger(
         {"cars": item("cars", 1)},
         {
@@ -242,6 +242,6 @@ def test_a_change_that_would_break_the_rules_is_an_error() -> None:
         },
     )
 
-    with pytest.raises(BrokenLedger, match="cars"):
+    with pytest.raises(InvalidLedgerChange, match="cars"):
         broken.commit("o1")
-    assert held(broken) == (1, 0)
+    assert quantities(broken) == (1, 0)

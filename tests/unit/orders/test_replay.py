@@ -344,7 +344,7 @@ def named(event: dict[str, Any]) -> str | None:
 @pytest.mark.parametrize("text", [b"", b"{}", b"no", b'{"instance_id": 1}', b"\xff"])
 def test_what_is_no_recording_is_refused(text: bytes) -> None:
     """The sentence names the file."""
-    with pytest.raises(HistoryUnavailable, match="story is no recorded history"):
+    with pytest.raises(HistoryUnavailable, match="story is not a recorded history"):
         Recording.read(text, "story")
 
 

@@ -49,7 +49,7 @@ def test_the_first_users_secret_matches_the_access_file(tmp_path: Path) -> None:
     file = AccessFile.model_validate_json(stored["stringData"]["access.json"])
     (user,), (token,) = file.users, file.tokens
     assert user.name == token.name == used["stringData"]["name"]
-    assert passwords.fits(user.password_hash, used["stringData"]["password"])
+    assert passwords.matches(user.password_hash, used["stringData"]["password"])
     assert token.sha256 == token_digest(used["stringData"]["token"])
     assert token.roles == tuple(Role)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orderflow_cli import passwords, people
+from orderflow_cli import accounts, passwords
 from orderflow_cli.access_file import AccessStore, write_private
 from orderflow_cli.settings import load
 from orderflow_contracts.access import AccessFile, Role, token_digest
@@ -31,7 +31,7 @@ def test_the_first_start_creates_a_user_and_a_token(settings: Settings) -> None:
     assert password is not None
     (user,), (token,) = held(settings).users, held(settings).tokens
     assert (user.name, user.roles) == ("rene", (Role.APPROVER, Role.OPERATOR))
-    assert passwords.fits(user.password_hash, password)
+    assert passwords.matches(user.password_hash, password)
     assert (token.name, token.roles) == ("rene", tuple(Role))
     assert token.sha256 == token_digest(settings.token_file.read_text().strip())
     for path in (settings.access_file, settings.token_file, settings.first_user_file):
@@ -69,9 +69,9 @@ def test_later_starts_create_nothing_and_show_no_password(settings: Settings) ->
 def test_a_changed_password_is_not_said_to_be_in_the_file(settings: Settings) -> None:
     """An outdated file would mislead."""
     first_user.prepare(settings)
-    other = passwords.hashed("another password")
+    other = passwords.hash_password("another password")
     AccessStore(settings.access_file).change(
-        lambda file: people.with_changed_user(file, "rene", password_hash=other)
+        lambda file: accounts.with_changed_user(file, "rene", password_hash=other)
     )
 
     lines = "\n".join(first_user.sign_in(settings))
@@ -82,9 +82,9 @@ def test_a_changed_password_is_not_said_to_be_in_the_file(settings: Settings) ->
 
 def test_existing_users_are_enough(settings: Settings) -> None:
     """If users were added before the first run, no other one is created."""
-    hashed = passwords.hashed("alice's password")
+    hashed = passwords.hash_password("alice's password")
     AccessStore(settings.access_file).change(
-        lambda file: people.with_user(file, "alice", [Role.VIEWER], hashed)
+        lambda file: accounts.with_user(file, "alice", [Role.VIEWER], hashed)
     )
 
     assert first_user.prepare(settings) is None
@@ -128,7 +128,7 @@ def test_an_unusable_access_file_stops_the_start_with_a_sentence(settings: Setti
         first_user.prepare(settings)
 
     write_private(settings.access_file, "{")
-    with pytest.raises(PlatformError, match=r"access\.json: the whole: Invalid JSON"):
+    with pytest.raises(PlatformError, match=r"access\.json: the file: Invalid JSON"):
         first_user.prepare(settings)
     assert "nobody can: " in "\n".join(first_user.sign_in(settings))
 

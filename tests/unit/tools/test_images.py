@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 from fakes.container_engine import FakeEngine
+from orderflow_contracts.names import LOCAL_PORTS
 from orderflow_tools.containers import images
 from orderflow_tools.settings import APPS, find_checkout
 
@@ -18,8 +19,13 @@ def test_each_image_gets_its_tags_and_its_revision() -> None:
     assert [tags for tags, _ in engine.built] == [
         [f"docker.io/orderflow/{app}:dev", f"docker.io/orderflow/{app}:0.1.0"] for app in APPS
     ]
-    for _, arguments in engine.built:
-        assert arguments["VERSION"] == "0.1.0"
+    for app, (_, arguments) in zip(APPS, engine.built, strict=True):
+        ports = LOCAL_PORTS[app]
+        assert (arguments["SERVICE"], arguments["VERSION"]) == (app, "0.1.0")
+        assert (arguments["HTTP_PORT"], arguments["GRPC_PORT"]) == (
+            str(ports.http),
+            str(ports.grpc),
+        )
         assert arguments["REVISION"] == images.revision_of(find_checkout())
 
 

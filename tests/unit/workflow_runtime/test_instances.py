@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from orderflow_workflow_runtime.instances import Failure, RuntimeStatus, parse_duration
+from orderflow_workflow_runtime.durations import parse_duration
+from orderflow_workflow_runtime.instances import Failure, RuntimeStatus
 
 
 @pytest.mark.parametrize(

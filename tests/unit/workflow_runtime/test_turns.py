@@ -6,7 +6,7 @@ import pytest
 from dapr.ext.workflow._durabletask.internal import protos
 
 from fakes.turn_engine import ID, work_item
-from orderflow_workflow_runtime.upstream.turns import (
+from orderflow_workflow_runtime.upstream.torn_histories.turns import (
     FOLLOWED_SECONDS,
     HELD_SECONDS,
     LATE_SECONDS,

@@ -12,10 +12,10 @@ import pytest
 from dapr.ext.workflow._durabletask.internal import orchestrator_service_pb2_grpc, protos
 
 from fakes.turn_engine import work_item
-from orderflow_workflow_runtime.upstream import restarts
-from orderflow_workflow_runtime.upstream.restarts import WAKING_EVENT, Restarts
-from orderflow_workflow_runtime.upstream.turns import Turns
-from orderflow_workflow_runtime.upstream.work_items import SafeTurns
+from orderflow_workflow_runtime.upstream.torn_histories import restarts
+from orderflow_workflow_runtime.upstream.torn_histories.restarts import WAKING_EVENT, Restarts
+from orderflow_workflow_runtime.upstream.torn_histories.turns import Turns
+from orderflow_workflow_runtime.upstream.torn_histories.work_items import SafeTurns
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -94,9 +94,15 @@ def channel(hub: Hub) -> Iterator[grpc.Channel]:
 
 @pytest.fixture
 def turns(monkeypatch: pytest.MonkeyPatch) -> Turns:
-    monkeypatch.setattr("orderflow_workflow_runtime.upstream.turns.HELD_SECONDS", 0.05)
-    monkeypatch.setattr("orderflow_workflow_runtime.upstream.turns.FOLLOWED_SECONDS", 0.1)
-    monkeypatch.setattr("orderflow_workflow_runtime.upstream.turns.REPEATED_SECONDS", 0.1)
+    monkeypatch.setattr(
+        "orderflow_workflow_runtime.upstream.torn_histories.turns.HELD_SECONDS", 0.05
+    )
+    monkeypatch.setattr(
+        "orderflow_workflow_runtime.upstream.torn_histories.turns.FOLLOWED_SECONDS", 0.1
+    )
+    monkeypatch.setattr(
+        "orderflow_workflow_runtime.upstream.torn_histories.turns.REPEATED_SECONDS", 0.1
+    )
     return Turns()
 
 
@@ -197,8 +203,12 @@ def test_a_lost_answer_is_noticed_though_no_work_item_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The engine waits for it, and the turn is restarted."""
-    monkeypatch.setattr("orderflow_workflow_runtime.upstream.turns.LATE_SECONDS", 0.05)
-    monkeypatch.setattr("orderflow_workflow_runtime.upstream.work_items.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(
+        "orderflow_workflow_runtime.upstream.torn_histories.turns.LATE_SECONDS", 0.05
+    )
+    monkeypatch.setattr(
+        "orderflow_workflow_runtime.upstream.torn_histories.work_items.LOOK_SECONDS", 0.05
+    )
     request = item(4e9)
     interceptor, passed = open_stream(request)
     assert passed.get(timeout=10) is request

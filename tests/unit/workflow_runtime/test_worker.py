@@ -11,8 +11,9 @@ from dapr.ext.workflow._durabletask import worker as sdk_worker
 from dapr.ext.workflow._durabletask.internal import helpers, protos
 
 from fakes.turn_engine import ID, work_item
-from orderflow_workflow_runtime.upstream.turns import Turns
-from orderflow_workflow_runtime.worker import _skip_replaced
+from orderflow_workflow_runtime.upstream.pausing import repair_pausing
+from orderflow_workflow_runtime.upstream.torn_histories.guard import skip_replaced
+from orderflow_workflow_runtime.upstream.torn_histories.turns import Turns
 
 
 def waiting_workflow(ctx: Any, _: Any) -> Generator[Any, Any, Any]:
@@ -24,6 +25,7 @@ def waiting_workflow(ctx: Any, _: Any) -> Generator[Any, Any, Any]:
 
 def result_of(happened: list[Any], new: list[Any]) -> str | None:
     """Replay what happened, take in what is new, and return the result if there is one."""
+    repair_pausing()
     registry = sdk_worker._Registry()
     registry.add_named_orchestrator("waiting", waiting_workflow)
     executor = sdk_worker._OrchestrationExecutor(registry, logging.getLogger("test"))
@@ -81,7 +83,7 @@ def test_a_turn_that_was_replaced_is_not_run(monkeypatch: pytest.MonkeyPatch) ->
         lambda _, request, token, teardown: run.append(f"{request.instanceId} {token} {teardown}"),
     )
     turns, runtime = Turns(), WorkflowRuntime("127.0.0.1", "1")
-    _skip_replaced(runtime, turns)
+    skip_replaced(runtime, turns)
     execute = vars(runtime)["_WorkflowRuntime__worker"]._execute_orchestrator
     old, new = work_item(1.0, 0.5, 5, [1]), work_item(2.0, 0.5, 5, [1])
     assert turns.take(old, 1.0)

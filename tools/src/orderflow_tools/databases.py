@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from orderflow_contracts.names import APPROVALS, INVENTORY, INVENTORY_STORE, ORDERS
+from orderflow_contracts.names import INVENTORY, INVENTORY_STORE, SERVICES
 from orderflow_tools.errors import PlatformError
 
 VARIABLE: Final = "ORDERFLOW_POSTGRES_URL"
@@ -17,6 +17,8 @@ INVENTORY_VARIABLE: Final = "ORDERFLOW_INVENTORY_STORE"
 DEFAULT_PREFIX: Final = "orderflow"
 MAINTENANCE: Final = "postgres"
 CONNECT_SECONDS: Final = 5
+WITH_TABLES: Final = tuple(app for app, service in SERVICES.items() if service.has_tables)
+"""The services that have a database for tables of their own."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Databases:
             f"{app.upper()}_DATABASE_URL": self.url(app).replace(
                 "postgresql://", "postgresql+psycopg://", 1
             )
-            for app in (ORDERS, APPROVALS)
+            for app in WITH_TABLES
         }
         return {**services, INVENTORY_VARIABLE: self.url(INVENTORY)}
 
@@ -68,7 +70,7 @@ class Databases:
         try:
             with connect(self.server) as connection:
                 known = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
-                for app in (ORDERS, APPROVALS, INVENTORY):
+                for app in (*WITH_TABLES, INVENTORY):
                     if self.name(app) not in known:
                         name = sql.Identifier(self.name(app))
                         connection.execute(sql.SQL("CREATE DATABASE {}").format(name))

@@ -4,7 +4,7 @@ import getpass
 from collections.abc import Iterator
 from typing import Final
 
-from orderflow_cli import passwords, people
+from orderflow_cli import accounts, passwords
 from orderflow_cli.access_file import AccessStore, write_private
 from orderflow_cli.credentials import load_credential
 from orderflow_cli.errors import OrderflowError
@@ -48,7 +48,7 @@ def sign_in(settings: Settings, made: str | None = None) -> Iterator[str]:
     user = next((each for each in users if each.name == first), None)
     if made is not None:
         yield f"  as {first} with the password {made} (saved in {settings.first_user_file})"
-    elif user is not None and passwords.fits(user.password_hash, password):
+    elif user is not None and passwords.matches(user.password_hash, password):
         yield f"  as {first}; the password is in {settings.first_user_file}"
     elif users:
         yield f"  as {_listed(users)}; `orderflow users password NAME` sets a new password"
@@ -60,16 +60,16 @@ def sign_in(settings: Settings, made: str | None = None) -> Iterator[str]:
 def machine_user() -> str:
     """Return this machine's name for its user, if it is valid as a name here."""
     try:
-        return people.possible_name(getpass.getuser())
+        return accounts.valid_name(getpass.getuser())
     except (KeyError, OSError, OrderflowError):  # a container's user may have no name
         return NAMELESS
 
 
 def _make_user(settings: Settings, store: AccessStore) -> str:
-    name, password = machine_user(), passwords.made()
+    name, password = machine_user(), passwords.generate()
     write_private(settings.first_user_file, f"{name}\n{password}\n")
-    hashed = passwords.hashed(password)
-    store.change(lambda file: people.with_user(file, name, ROLES, hashed))
+    hashed = passwords.hash_password(password)
+    store.change(lambda file: accounts.with_user(file, name, ROLES, hashed))
     return password
 
 
@@ -78,7 +78,7 @@ def _make_token(settings: Settings, store: AccessStore) -> None:
     write_private(settings.token_file, f"{secret}\n")
 
     def rule(file: AccessFile) -> AccessFile:
-        return people.with_token(file, name, Role, secret)
+        return accounts.with_token(file, name, Role, secret)
 
     store.change(rule)
 

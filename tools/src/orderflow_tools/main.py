@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from orderflow_cli.terminal import fitted
+from orderflow_cli.terminal import safe_streams
 from orderflow_tools.commands.command_line import add_command, execute
 from orderflow_tools.commands.control import reset, status, stop
 from orderflow_tools.commands.run import run
@@ -16,7 +16,7 @@ from orderflow_tools.settings import Settings
 from orderflow_tools.toolchain.dapr import find_runtime
 
 
-@fitted(output_is_incidental=True)
+@safe_streams(output_is_optional=True)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     return execute(_parser(), arguments)

@@ -42,7 +42,6 @@ class Platform:
 
     def __init__(self, settings: Settings, *, step: Step = silent) -> None:
         self.settings = settings
-        self._step = step
         self._start_up = StartUp(settings, step)
         self._started: list[subprocess.Popen[bytes]] = []
         self._reported = 0

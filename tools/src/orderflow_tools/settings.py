@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Final, Self
 
 from orderflow_contracts import variables
-from orderflow_contracts.names import APPROVALS, INVENTORY, ORDERS
-from orderflow_tools.databases import VARIABLE, Databases
+from orderflow_contracts.names import APPROVALS, ORDERS, SERVICES
+from orderflow_tools.databases import VARIABLE, WITH_TABLES, Databases
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.free_ports import free_block
 from orderflow_tools.ports import LOOPBACK, Ports
 
-APPS: Final = (ORDERS, INVENTORY, APPROVALS)
+APPS: Final = tuple(SERVICES)
 ACCESS_FILE: Final = "ORDERFLOW_ACCESS_FILE"
 FOR_CLIENTS: Final = ("ORDERFLOW_TOKEN", "ORDERFLOW_TOKEN_FILE")
 """The user's credentials for services, which no process of a run needs."""
@@ -136,8 +136,7 @@ class Settings:
         """Return the variables that say where the services listen and store their data."""
         ports = {variable: str(port) for variable, port in self.ports.by_variable()}
         databases: Mapping[str, str] = {
-            f"{app.upper()}_DATABASE_URL": f"sqlite:///{self.data / app}.db"
-            for app in (ORDERS, APPROVALS)
+            f"{app}_DATABASE_URL".upper(): f"sqlite:///{self.data / app}.db" for app in WITH_TABLES
         }
         if self.databases is not None:
             databases = self.databases.environment()

@@ -1,1 +1,1 @@
-"""Workflow instances: what can be asked of them and done to them, and how it looks."""
+"""Commands that manage workflow instances."""

@@ -1,4 +1,4 @@
-"""Commands that start, steer and forget workflows."""
+"""Commands that start, control and purge workflows."""
 
 from typing import Annotated
 
@@ -15,86 +15,87 @@ from orderflow_cli.workflows.app import (
     json_text,
     workflows,
 )
-from orderflow_cli.workflows.models import Done, Started
+from orderflow_cli.workflows.models import Accepted, Started
 
 
 @workflows.command(short_help="Start a workflow.")
 def start(
     *,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The workflow's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The workflow name.")],
     instance_id: Annotated[
-        str | None, typer.Option("--id", metavar="ID", help="Its id; without: one is made.")
+        str | None,
+        typer.Option("--id", metavar="ID", help="The instance ID; generated if omitted."),
     ] = None,
     payload: Annotated[
         bytes | None,
-        typer.Option("--input", parser=json_text, metavar=JSON_OR_FILE, help="Its input."),
+        typer.Option("--input", parser=json_text, metavar=JSON_OR_FILE, help="The workflow input."),
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="In place of one of that id that has finished.")
+        bool, typer.Option("--replace", help="Replace a finished workflow with the same ID.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Start a workflow by its name, and print its id.
+    """Start a workflow by name, and print its ID.
 
-    Orders are not started here, but by `orderflow publish`.
+    To place an order, use `orderflow publish` instead.
     """
     with services() as flow:
         started = flow.workflows.start(name, payload, instance_id=instance_id, replace=replace)
-    _tell_start(started, f"{name} is started", as_json=as_json)
+    _print_start(started, f"Started {name}", as_json=as_json)
 
 
 @workflows.command(short_help="Suspend a workflow.")
 def pause(*, instance_id: InstanceId, as_json: AsJson = False) -> None:
-    """Suspend a workflow; an activity that is at work goes on to its end."""
+    """Suspend a workflow; a running activity is completed."""
     with services() as flow:
-        done = flow.workflows.pause(instance_id)
-    _tell(done, as_json=as_json)
+        accepted = flow.workflows.pause(instance_id)
+    _print_accepted(accepted, as_json=as_json)
 
 
-@workflows.command(short_help="Let a suspended workflow go on.")
+@workflows.command(short_help="Resume a suspended workflow.")
 def resume(*, instance_id: InstanceId, as_json: AsJson = False) -> None:
-    """Let a suspended workflow go on."""
+    """Resume a suspended workflow."""
     with services() as flow:
-        done = flow.workflows.resume(instance_id)
-    _tell(done, as_json=as_json)
+        accepted = flow.workflows.resume(instance_id)
+    _print_accepted(accepted, as_json=as_json)
 
 
-@workflows.command(short_help="End a workflow.")
+@workflows.command(short_help="Terminate a workflow.")
 def terminate(
     *,
     instance_id: InstanceId,
     force: Annotated[
-        bool, typer.Option("--force", help="Also if it carries an order, which is then undone.")
+        bool, typer.Option("--force", help="Also terminate an order, which is then rolled back.")
     ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """End a workflow and its children where they are. An order is better cancelled."""
-    what_of_order = " If it carries an order, that is undone." if force else ""
-    confirm(f"Terminate {clean(instance_id)} for good?{what_of_order}", yes=yes)
+    """Terminate a workflow and its children immediately. Prefer `orderflow cancel` for an order."""
+    consequence = " If it is an order, the order is rolled back." if force else ""
+    confirm(f"Terminate {clean(instance_id)} permanently?{consequence}", yes=yes)
     with services() as flow:
-        done = flow.workflows.terminate(instance_id, force=force)
-    _tell(done, as_json=as_json)
+        accepted = flow.workflows.terminate(instance_id, force=force)
+    _print_accepted(accepted, as_json=as_json)
 
 
-@workflows.command("raise", short_help="Hand an event to a workflow.")
+@workflows.command("raise", short_help="Send an event to a workflow.")
 def raise_event(
     *,
     instance_id: InstanceId,
-    event: Annotated[str, typer.Argument(metavar="EVENT", help="The event's name.")],
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="The event name.")],
     payload: Annotated[
         bytes | None,
-        typer.Option("--data", parser=json_text, metavar=JSON_OR_FILE, help="What it carries."),
+        typer.Option("--data", parser=json_text, metavar=JSON_OR_FILE, help="The event data."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hand an event to a workflow; it is kept until the workflow waits for it."""
+    """Send an event to a workflow; the event is stored until the workflow waits for it."""
     with services() as flow:
-        done = flow.workflows.raise_event(instance_id, event, payload)
-    _tell(done, as_json=as_json)
+        accepted = flow.workflows.raise_event(instance_id, event, payload)
+    _print_accepted(accepted, as_json=as_json)
 
 
-@workflows.command(short_help="Run a finished workflow again from an event.")
+@workflows.command(short_help="Rerun a finished workflow from an event.")
 def rerun(
     *,
     instance_id: InstanceId,
@@ -104,12 +105,12 @@ def rerun(
             "--from",
             metavar="EVENT_ID",
             parser=whole_number(0),
-            help="An event that `history` numbers.",
+            help="An event ID from `history`.",
         ),
     ],
     new_instance_id: Annotated[
         str | None,
-        typer.Option("--id", metavar="NEW", help="The id of the new one; without: one is made."),
+        typer.Option("--id", metavar="NEW", help="The new instance ID; generated if omitted."),
     ] = None,
     payload: Annotated[
         bytes | None,
@@ -117,63 +118,63 @@ def rerun(
             "--input",
             parser=json_text,
             metavar=JSON_OR_FILE,
-            help="The event's input in place of the recorded one.",
+            help="Replaces the recorded input of the event.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a finished workflow again as a new one, from an event of its history on.
+    """Rerun a finished workflow as a new one, from an event in its history.
 
-    What came before the event is taken from the history, and not done again.
+    Earlier events are copied from the history, and their work is not repeated.
     """
     with services() as flow:
         started = flow.workflows.rerun(
             instance_id, from_event, payload, new_instance_id=new_instance_id
         )
-    _tell_start(started, f"{instance_id} runs again from event {from_event}", as_json=as_json)
+    _print_start(started, f"Rerunning {instance_id} from event {from_event}", as_json=as_json)
 
 
-@workflows.command(short_help="Forget finished workflows.")
+@workflows.command(short_help="Purge finished workflows.")
 def purge(
     *,
     instance_id: Annotated[
-        str | None, typer.Argument(metavar="ID", help="The id of a finished workflow.")
+        str | None, typer.Argument(metavar="ID", help="The ID of a finished workflow.")
     ] = None,
     older_than: Annotated[
         str | None,
-        typer.Option(metavar="AGE", help="All that finished longer ago: 720h, 30m, 7d."),
+        typer.Option(metavar="AGE", help="All that finished longer ago than this: 720h, 30m, 7d."),
     ] = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Forget a finished workflow and its history, or all that finished long ago."""
+    """Delete a finished workflow and its history, or all that finished before a given age."""
     if instance_id is not None and older_than is None:
-        confirm(f"Forget {clean(instance_id)} and its history?", yes=yes)
+        confirm(f"Purge {clean(instance_id)} and its history?", yes=yes)
         with services() as flow:
-            done = flow.workflows.purge(instance_id)
+            accepted = flow.workflows.purge(instance_id)
     elif older_than is not None and instance_id is None:
         age = clean(older_than)
-        confirm(f"Forget every workflow that finished more than {age} ago?", yes=yes)
+        confirm(f"Purge every workflow that finished more than {age} ago?", yes=yes)
         with services() as flow:
-            done = flow.workflows.purge_older_than(older_than)
+            accepted = flow.workflows.purge_older_than(older_than)
     else:
-        raise typer.BadParameter("name either an ID, or an age with --older-than")
-    _tell(done, as_json=as_json)
+        raise typer.BadParameter("give either an ID or --older-than")
+    _print_accepted(accepted, as_json=as_json)
 
 
-def _tell_start(started: Started, what: str, *, as_json: bool) -> None:
+def _print_start(started: Started, what: str, *, as_json: bool) -> None:
     if as_json:
         show.as_json(started)
     else:
         instance_id = clean(started.instance_id)
         print(
             f"{clean(what)} as {instance_id}. "
-            f"`orderflow workflows wait {instance_id}` tells how it ends."
+            f"Wait for the result with `orderflow workflows wait {instance_id}`."
         )
 
 
-def _tell(done: Done, *, as_json: bool) -> None:
+def _print_accepted(accepted: Accepted, *, as_json: bool) -> None:
     if as_json:
-        show.as_json(done)
+        show.as_json(accepted)
     else:
-        print(f"{clean(done.message)}.")
+        print(f"{clean(accepted.message)}.")

@@ -1,4 +1,4 @@
-"""Workflow instances and their histories, as orders tells them."""
+"""Workflow instances and their histories, as returned by orders."""
 
 from enum import StrEnum
 from typing import Any, Final
@@ -7,7 +7,7 @@ from orderflow_contracts.fields import Message, Moment
 
 
 class RuntimeStatus(StrEnum):
-    """Where an instance is, in the engine's names."""
+    """The state of an instance, by the engine's names."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -24,7 +24,7 @@ FINISHED: Final = frozenset(
 
 
 class Failure(Message):
-    """Why an instance failed, under a stable code, and in which activity if it was in one."""
+    """Why an instance failed: a stable code, and the activity if one failed."""
 
     code: str
     type: str | None = None
@@ -33,7 +33,7 @@ class Failure(Message):
 
 
 class Workflow(Message):
-    """An instance; its status is text, for the engine may have one that is not known here."""
+    """An instance; its status is text because a newer engine may have unknown states."""
 
     instance_id: str
     name: str
@@ -47,15 +47,15 @@ class Workflow(Message):
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether it has finished."""
         return self.runtime_status in FINISHED
 
 
 class HistoryEvent(Message):
-    """Something that happened to an instance.
+    """An event in an instance's history.
 
-    `duration_seconds` is the time since that was begun which this ends. `event_id` is what a
-    rerun starts from, where the event can be rerun.
+    `duration_seconds` is how long the work took that this event ends. `event_id` is where a rerun
+    can start, if the event can be rerun.
     """
 
     event_id: int | None = None
@@ -70,19 +70,19 @@ class HistoryEvent(Message):
     description: str | None = None
 
 
-class Done(Message):
-    """What was asked is done or under way."""
+class Accepted(Message):
+    """The request was accepted."""
 
     message: str
 
 
-class Started(Done):
+class Started(Accepted):
     """An instance was started."""
 
     instance_id: str
 
 
-class Purged(Done):
-    """So many instances were forgotten."""
+class Purged(Accepted):
+    """The number of instances that were purged."""
 
     purged: int

@@ -1,7 +1,7 @@
-"""Commands that hold histories against the workflows' code as it is installed here.
+"""Commands that replay histories against the workflow code that is installed here.
 
-A replay runs that code, and this package imports no service: each that has workflows offers its
-replays as an entry point, which is looked up when a command needs it.
+This package imports no service, so a service with workflows registers its replays as an entry
+point, which is loaded when a command needs it.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Protocol
 import typer
 
 from orderflow_cli import show
-from orderflow_cli.app import ENDED_OTHERWISE, AsJson
+from orderflow_cli.app import NOT_COMPLETED, AsJson
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.settings import sidecar_grpc
 from orderflow_cli.terminal import clean
@@ -24,51 +24,51 @@ from orderflow_cli.workflows.app import InstanceId, workflows
 from orderflow_contracts.names import ORDERS
 
 ENTRY_POINTS: Final = "orderflow.workflows"
-DOES_NOT_FIT: Final = ENDED_OTHERWISE
+MISFIT: Final = NOT_COMPLETED
 _NOT_PLAIN: Final = re.compile(r"[^\n\r\t -~]")
 
 
 class Replays(Protocol):
-    """What a service offers; each outcome has `instance_id`, `workflow`, `fits` and `where`."""
+    """Replays of a service; each outcome has `instance_id`, `workflow`, `fits` and `where`."""
 
     Unavailable: type[Exception]
 
     def record(self, instance_id: str) -> str:
-        """Return the history of a live instance, as the text of a file."""
+        """Return the history of a live instance as the text of a history file."""
 
     def file(self, text: bytes, source: str) -> dict[str, Any]:
-        """Replay what a file holds."""
+        """Replay a history file."""
 
     def instance(self, instance_id: str) -> dict[str, Any]:
         """Replay a live instance."""
 
     def unfinished(self) -> Iterator[dict[str, Any]]:
-        """Replay every instance that has begun and not ended."""
+        """Replay every instance that has started and not finished."""
 
 
-@workflows.command(short_help="Hold histories against the present code.")
+@workflows.command(short_help="Check histories against the installed code.")
 def replay(
     *,
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE]...", help="Histories that `record` wrote; - reads one."),
+        typer.Argument(
+            metavar="[FILE]...", help="History files written by `record`; - reads standard input."
+        ),
     ] = None,
     instances: Annotated[
         list[str] | None,
-        typer.Option("--instance", metavar="ID", help="A workflow that is there now; repeatable."),
+        typer.Option("--instance", metavar="ID", help="An existing workflow; repeatable."),
     ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Every workflow that has not ended.")
-    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every unfinished workflow.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell whether workflows could go on with the code that is installed here.
+    """Check whether workflows can continue with the code that is installed here.
 
-    Nothing is done, and nothing changed: their histories are replayed. Exit code 3 if one does not
-    fit; then its first event is told that the code does not lead to, and what it does instead.
+    Histories are replayed without running activities or changing anything. If the code no longer
+    fits a history, the first event that differs is shown, and the exit code is 3.
     """
     if not (files or instances or everything):
-        raise typer.BadParameter("name a FILE or an --instance, or say --all")
+        raise typer.BadParameter("give a FILE, --instance or --all")
     outcomes = []
     with _replays() as replays:
         for outcome in _outcomes(replays, files or [], instances or [], everything=everything):
@@ -79,9 +79,9 @@ def replay(
     if as_json:
         show.as_json({"items": outcomes, "misfits": misfits})
     elif not outcomes:
-        print("There is no workflow that has not ended.")
+        print("There are no unfinished workflows.")
     if misfits:
-        raise typer.Exit(DOES_NOT_FIT)
+        raise typer.Exit(MISFIT)
 
 
 @workflows.command(short_help="Write a workflow's history to a file.")
@@ -89,10 +89,13 @@ def record(
     *,
     instance_id: InstanceId,
     file: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="Without, it is printed.")
+        str | None,
+        typer.Argument(
+            metavar="[FILE]", help="The output file; prints to standard output if omitted."
+        ),
     ] = None,
 ) -> None:
-    """Write the whole history of a workflow to a file, for `replay`. It holds what it was given."""
+    """Write a workflow's history to a file for `replay`. The file includes the workflow's data."""
     with _replays() as replays:
         text = replays.record(instance_id)
     if file is None or file == "-":
@@ -105,7 +108,7 @@ def record(
 
 
 def escaped(text: str) -> str:
-    """Write JSON text in characters that every terminal has; it remains the same document."""
+    """Escape JSON text to ASCII; it remains the same document."""
     return _NOT_PLAIN.sub(_escape, text)
 
 
@@ -115,15 +118,15 @@ def _escape(letter: re.Match[str]) -> str:
 
 @contextmanager
 def _replays() -> Iterator[Replays]:
-    """Load what orders offers, and tell its failures as this command's own."""
+    """Load the replays of orders, and convert their errors."""
     found = entry_points(group=ENTRY_POINTS, name=ORDERS)
     if not found:
         raise OrderflowError(
-            "the code of the workflows is not installed beside this command: install the package "
-            f"of {ORDERS} into the same environment (in a checkout: make env)"
+            "the workflow code is not installed: install the package "
+            f"{ORDERS} into the same environment as this command (in a checkout: make env)"
         )
-    (offered, *_) = found
-    opened: AbstractContextManager[Replays] = offered.load()(sidecar_grpc())
+    (entry_point, *_) = found
+    opened: AbstractContextManager[Replays] = entry_point.load()(sidecar_grpc())
     with opened as replays:
         try:
             yield replays
@@ -150,7 +153,7 @@ def _read(file: str) -> bytes:
 
 
 def _line(outcome: dict[str, Any]) -> str:
-    who = f"{outcome['instance_id']} ({outcome['workflow']})"
+    subject = f"{outcome['instance_id']} ({outcome['workflow']})"
     if outcome["fits"]:
-        return f"{who} fits"
-    return f"{who} DOES NOT FIT: {outcome['where']}"
+        return f"{subject} fits"
+    return f"{subject} DOES NOT FIT: {outcome['where']}"

@@ -12,8 +12,8 @@ from typing import Any, Final
 import httpx
 from httpx_sse import aconnect_sse
 
+from orderflow_cli.service import STRUCTURED_EVENT, auth_headers
 from orderflow_cli.settings import load
-from orderflow_cli.wire import STRUCTURED_EVENT, shown
 from orderflow_contracts import names
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderStatus
@@ -56,7 +56,9 @@ class OrderLoad:
             f"/v1.0/publish/{names.PUBSUB}/{names.ORDERS_SUBMITTED}"
         )
         self._stream_url = f"{settings.url(names.ORDERS)}/orders/stream"
-        self._shown = shown(load(settings.client_environment()).credential, self._stream_url)
+        self._auth_headers = auth_headers(
+            load(settings.client_environment()).credential, self._stream_url
+        )
         self._position = 0
         self.done = 0
 
@@ -109,7 +111,7 @@ class OrderLoad:
             async with (
                 asyncio.timeout(PATIENCE) as limit,
                 aconnect_sse(
-                    client, "GET", self._stream_url, params=query, headers=self._shown
+                    client, "GET", self._stream_url, params=query, headers=self._auth_headers
                 ) as stream,
             ):
                 async for event in stream.aiter_sse():

@@ -1,1 +1,1 @@
-"""What Orderflow's services say to each other."""
+"""The messages, names and ports that Orderflow's services share."""

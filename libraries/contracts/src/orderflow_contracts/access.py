@@ -9,13 +9,13 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from orderflow_contracts.fields import Message, Moment, Name
 
-TOKEN_PREFIX: Final = "ofl_"  # noqa: S105 # how every token begins, and none of them
+TOKEN_PREFIX: Final = "ofl_"  # noqa: S105 # a prefix, not a token
 TOKEN_BYTES: Final = 32
 TOKEN_PATTERN: Final = r"^ofl_[A-Za-z0-9_-]{43}$"  # noqa: S105 # likewise
 
 
 class Role(StrEnum):
-    """What somebody is there for; whoever has any role may look."""
+    """What a person or program may do; any role includes viewing."""
 
     VIEWER = "viewer"
     APPROVER = "approver"
@@ -27,23 +27,23 @@ def _each_once(roles: tuple[Role, ...]) -> tuple[Role, ...]:
 
 
 Roles = Annotated[tuple[Role, ...], Field(min_length=1), AfterValidator(_each_once)]
-"""One role or more; kept in one order, each once."""
+"""One or more roles, sorted and without duplicates."""
 
 WORDS: Final = r"^[^\s\x00-\x1f\x7f]+( [^\s\x00-\x1f\x7f]+)*$"
-"""Printable words with single blanks between them; a later pattern takes an earlier one's place."""
+"""Printable words separated by single spaces; this pattern replaces the one of `Name`."""
 
 UserName = Annotated[Name, StringConstraints(pattern=WORDS)]
-"""A name to sign in with, and to be the approver of a decision; no blanks around it."""
+"""A name to sign in with, which is also the approver of a decision; no spaces around it."""
 
 PasswordHash = Annotated[str, StringConstraints(pattern=r"^\$argon2id\$\S+$", max_length=500)]
-"""A password as Argon2id keeps it."""
+"""The Argon2id hash of a password."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """The SHA-256 of a token, in hexadecimal digits."""
 
 
 class User(Message):
-    """Somebody who signs in with a password."""
+    """A person who signs in with a password."""
 
     name: UserName
     roles: Roles
@@ -51,9 +51,9 @@ class User(Message):
 
 
 class Token(Message):
-    """Something that somebody's program shows to an API; the name is who acts.
+    """A secret that a program sends to an API; the name is who acts.
 
-    One name may have several, so that a new one can come into use before the old one goes.
+    One name may have several, so that a new one can be introduced before the old one is removed.
     """
 
     name: UserName
@@ -63,13 +63,13 @@ class Token(Message):
 
 
 class AccessFile(Message):
-    """All users and tokens, as `orderflow users` and `orderflow tokens` write them."""
+    """All users and tokens, as written by `orderflow users` and `orderflow tokens`."""
 
     users: tuple[User, ...] = ()
     tokens: tuple[Token, ...] = ()
 
     @model_validator(mode="after")
-    def _nobody_twice(self) -> Self:
+    def _no_duplicates(self) -> Self:
         names = [user.name for user in self.users]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -80,10 +80,10 @@ class AccessFile(Message):
 
 
 def new_token() -> str:
-    """Make a token that nobody can guess; it is shown once, and kept as its digest."""
+    """Make a token that nobody can guess; it is shown once, and only its digest is stored."""
     return TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def token_digest(token: str) -> str:
-    """Tell what a token is kept as."""
+    """Return the digest that is stored for a token."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Events about approvals, and how a request for approval reads."""
+"""Events about approvals, and the request for approval as the API shows it."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -9,14 +9,14 @@ from orderflow_contracts.fields import Cents, Message, Moment, Name, OrderId, Te
 from orderflow_contracts.orders import Lines, OrderLine
 
 Levels = Annotated[int, Field(strict=True, ge=1, le=2)]
-"""How many people must approve one after the other, each another one: 1 or 2."""
+"""How many different people must approve, one after the other: 1 or 2."""
 
 
 class ApprovalRequested(Message):
     """Topic `approvals.requested`: an order waits for a person until `expires_at`.
 
-    `levels` says how many people must approve. `reminder` marks the same request said again,
-    while the order still waits.
+    `levels` says how many people must approve. `reminder` marks a repetition of the same
+    request while the order still waits.
     """
 
     order_id: OrderId
@@ -50,7 +50,7 @@ class ApprovalWithdrawn(Message):
 
 
 class ApprovalStatus(StrEnum):
-    """Where a request for approval is."""
+    """The status of a request for approval."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -60,7 +60,7 @@ class ApprovalStatus(StrEnum):
 
 
 class DecisionTaken(Message):
-    """One person's decision about a request, and at which level it was taken."""
+    """One person's decision about a request, and the level at which it was made."""
 
     level: Levels
     approved: bool
@@ -70,10 +70,10 @@ class DecisionTaken(Message):
 
 
 class Approval(Message):
-    """A request for approval as approvals answers it over HTTP.
+    """A request for approval as the API of approvals shows it.
 
-    `decisions` are all that were taken, `levels` is how many approvals are needed; `approver`,
-    `comment` and `decided_at` tell of the decision that concluded the request.
+    `decisions` lists all that were made, `levels` is how many approvals are needed; `approver`,
+    `comment` and `decided_at` are those of the decision that concluded the request.
     """
 
     order_id: OrderId
@@ -96,7 +96,7 @@ class Approval(Message):
 
 
 class RaiseRequest(Message):
-    """What approvals asks of orders: hand this decision to the workflow that waits for it."""
+    """The request of approvals to orders: hand this decision to the workflow that waits for it."""
 
     order_id: OrderId
     event_name: Literal["approval_decided"] = "approval_decided"

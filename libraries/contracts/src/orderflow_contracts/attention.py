@@ -1,10 +1,10 @@
-"""How an order that needs attention stands: what is left undone, and what was tried since."""
+"""An order that needs attention: which compensations are left, and what was retried since."""
 
 from orderflow_contracts.fields import Message, Moment, OrderId
 
 
 class OrderAttention(Message):
-    """What is known beside an order that ended as `needs_attention`; its status stays for ever.
+    """What is recorded besides an order that ended as `needs_attention`; its status never changes.
 
     `not_undone` names the steps that could not be undone when last tried, and is null where that
     is known no more. `retrying_since` is null unless it is being tried, and `settled_at` until

@@ -1,4 +1,4 @@
-"""Batches: many orders at once, and how they fared."""
+"""Batches: many orders at once, and their results."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from orderflow_contracts.orders import OrderStatus
 
 
 class BatchSubmitted(Message):
-    """Topic `orders.batch-submitted`: somebody wants 1 to 500 orders carried out together.
+    """Topic `orders.batch-submitted`: 1 to 500 orders to process together.
 
     Each entry is what `orders.submitted` takes. One that is not valid is refused by itself, so
     they are read one by one. An entry without an `order_id` gets `<batch_id>-<n>`, n from 1.
@@ -21,7 +21,7 @@ class BatchSubmitted(Message):
 
 
 class BatchStatus(StrEnum):
-    """Where a batch is; `rejected` when none of its entries could be taken as an order."""
+    """The status of a batch; `rejected` if none of its entries became an order."""
 
     RECEIVED = "received"
     RUNNING = "running"
@@ -35,9 +35,9 @@ class BatchStatus(StrEnum):
 
 
 class BatchStatusChanged(Message):
-    """Topic `orders.batch-status`: a batch has ended, and this came of it.
+    """Topic `orders.batch-status`: a batch has ended, with these results.
 
-    `counts` tells how many orders have which status, `total_cents` what the completed ones cost.
+    `counts` has the number of orders by status, `total_cents` the total of the completed ones.
     """
 
     batch_id: OrderId
@@ -51,12 +51,12 @@ class BatchStatusChanged(Message):
 
     @property
     def event_id(self) -> str:
-        """The id of the CloudEvent that carries this."""
+        """The id of the CloudEvent with this status."""
         return f"{self.batch_id}.ended"
 
 
 class BatchedOrder(Message):
-    """An entry of a batch: the order that it made, or the refusal; then the id may be missing."""
+    """An entry of a batch: its order, or why it was refused; then the id may be missing."""
 
     order_id: str | None = None
     status: OrderStatus
@@ -65,6 +65,6 @@ class BatchedOrder(Message):
 
 
 class Batch(BatchStatusChanged):
-    """A batch as orders answers it over HTTP."""
+    """A batch as the API of orders shows it."""
 
     orders: tuple[BatchedOrder, ...] = ()

@@ -46,7 +46,7 @@ def _to_utc(moment: datetime) -> datetime:
 PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 
 OrderId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-"""1 to 64 letters, digits, `-` and `_`: what a workflow instance id may hold too."""
+"""1 to 64 letters, digits, `-` and `_`: a valid workflow instance id, too."""
 
 _ORDER_ID: Final = TypeAdapter(OrderId)
 
@@ -63,18 +63,18 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=PR
 """A customer, an item or an approver: printable, 1 to 128 characters."""
 
 Text = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
-"""What a person wrote, up to 2,000 characters; without NUL, which PostgreSQL cannot keep."""
+"""What a person wrote, up to 2,000 characters; without NUL, which PostgreSQL cannot store."""
 
 Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 """A number of pieces, 1 to 1,000,000."""
 
 Cents = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
-"""An amount of money in cents of US dollars, as much as a column of 64 bits can hold."""
+"""An amount of money in cents of US dollars, at most what a 64-bit column can hold."""
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_no_bare_number), AfterValidator(_to_utc)]
 """A point in time; written as RFC 3339 in UTC."""
 
 
 def now() -> datetime:
-    """Tell the present time in UTC."""
+    """Return the present time in UTC."""
     return datetime.now(UTC)

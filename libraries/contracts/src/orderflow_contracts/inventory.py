@@ -1,4 +1,4 @@
-"""What orders asks of inventory, and what inventory answers."""
+"""The requests of orders to inventory, and the replies."""
 
 from typing import Annotated, Literal
 
@@ -9,14 +9,14 @@ from orderflow_contracts.orders import Lines
 
 
 class ReserveRequest(Message):
-    """Set these lines aside for the order: all of them or none."""
+    """Reserve these lines for the order: all of them or none."""
 
     order_id: OrderId
     lines: Lines
 
 
 class ReservedLine(Message):
-    """One line that was set aside, with the price of a piece."""
+    """One reserved line, with the price of one piece."""
 
     item: str
     quantity: int
@@ -24,7 +24,7 @@ class ReservedLine(Message):
 
 
 class Reserved(Message):
-    """All lines are set aside; `total_cents` is what they cost together."""
+    """All lines are reserved; `total_cents` is their total price."""
 
     outcome: Literal["reserved"] = "reserved"
     total_cents: Cents
@@ -32,7 +32,7 @@ class Reserved(Message):
 
 
 class Shortage(Message):
-    """An item of which too little is available, or which does not exist (available 0)."""
+    """An item that is short, or that does not exist (then `available` is 0)."""
 
     item: str
     requested: int
@@ -40,7 +40,7 @@ class Shortage(Message):
 
 
 class ReservationRejected(Message):
-    """Nothing was set aside, and nothing ever will be for this order."""
+    """Nothing was reserved, and nothing ever will be for this order."""
 
     outcome: Literal["rejected"] = "rejected"
     reason: Literal["out_of_stock", "unknown_item", "released"]
@@ -52,32 +52,32 @@ RESERVE_REPLY: TypeAdapter[Reserved | ReservationRejected] = TypeAdapter(Reserve
 
 
 class CommitRequest(Message):
-    """The order is paid: its reserved goods leave the shelf."""
+    """Ship the reserved stock: the order is paid."""
 
     order_id: OrderId
 
 
 class Committed(Message):
-    """The goods left the shelf; `remaining` is what lies there now, by item."""
+    """The stock was shipped; `remaining` is what is on hand now, by item."""
 
     outcome: Literal["committed"] = "committed"
     remaining: dict[str, int]
 
 
 class ReleaseRequest(Message):
-    """Give back whatever was set aside or taken for the order."""
+    """Return whatever was reserved or shipped for the order."""
 
     order_id: OrderId
 
 
 class Released(Message):
-    """The order holds nothing, and a later reserve for it will be rejected."""
+    """The order has no stock reserved, and a later reserve for it will be rejected."""
 
     outcome: Literal["released"] = "released"
 
 
 class RestockRequest(Message):
-    """Put goods on the shelf.
+    """Add stock.
 
     With `item` and `quantity`: so many pieces more. With `item` alone: that item back to its
     opening stock. With neither: everything back to the opening stock. A restock that comes again
@@ -96,7 +96,7 @@ class RestockRequest(Message):
 
 
 class StockItem(Message):
-    """One item on the shelf: `available` is `on_hand` less `reserved`, in pieces."""
+    """The stock of one item, in pieces: `available` is `on_hand` less `reserved`."""
 
     item: str
     on_hand: int

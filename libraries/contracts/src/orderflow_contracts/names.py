@@ -1,7 +1,11 @@
-"""The fixed names of the system: applications, components, topics, methods and ports."""
+"""The fixed names of the system, and the declaration of each service.
 
-from dataclasses import dataclass
+Whatever starts, deploys, secures or tests services goes through `SERVICES`.
+"""
+
 from typing import Final
+
+from orderflow_contracts.service import Ports, Service
 
 ORDERS: Final = "orders"
 INVENTORY: Final = "inventory"
@@ -30,12 +34,49 @@ RAISE: Final = "raise"
 
 APPROVAL_DECIDED: Final = "approval_decided"
 
-SUBSCRIPTIONS: Final[dict[str, tuple[str, ...]]] = {
-    ORDERS: (ORDERS_SUBMITTED, ORDERS_BATCH_SUBMITTED, TASKS_COMPLETED),
-    INVENTORY: (),
-    APPROVALS: (APPROVALS_REQUESTED, APPROVALS_DECISIONS, APPROVALS_WITHDRAWN),
-}
-"""The topics that each application subscribes to, by application id."""
+_DECLARED: Final = (
+    Service(
+        app_id=ORDERS,
+        ports=Ports(http=8001, grpc=7001, dapr_http=3501, dapr_grpc=50101),
+        publishes=frozenset(
+            {
+                ORDERS_STATUS,
+                ORDERS_BATCH_STATUS,
+                APPROVALS_REQUESTED,
+                APPROVALS_WITHDRAWN,
+                INVENTORY_LOW_STOCK,
+            }
+        ),
+        subscribes=(ORDERS_SUBMITTED, ORDERS_BATCH_SUBMITTED, TASKS_COMPLETED),
+        scales_on=(ORDERS_SUBMITTED, ORDERS_BATCH_SUBMITTED),
+        methods={RAISE: frozenset({APPROVALS})},
+        components=frozenset({PUBSUB, WORKFLOW_STORE}),
+        has_tables=True,
+    ),
+    Service(
+        app_id=INVENTORY,
+        ports=Ports(http=8002, grpc=7002, dapr_http=3502, dapr_grpc=50102),
+        methods=dict.fromkeys((RESERVE, COMMIT, RELEASE, RESTOCK, STOCK), frozenset({ORDERS})),
+        components=frozenset({INVENTORY_STORE}),
+    ),
+    Service(
+        app_id=APPROVALS,
+        ports=Ports(http=8003, grpc=7003, dapr_http=3503, dapr_grpc=50103),
+        subscribes=(APPROVALS_REQUESTED, APPROVALS_DECISIONS, APPROVALS_WITHDRAWN),
+        scales_on=(APPROVALS_REQUESTED, APPROVALS_DECISIONS),
+        components=frozenset({PUBSUB}),
+        has_tables=True,
+    ),
+)
+
+SERVICES: Final = {service.app_id: service for service in _DECLARED}
+"""Every service of the system, by app id, in the order in which they start and are listed."""
+
+SUBSCRIPTIONS: Final = {app_id: service.subscribes for app_id, service in SERVICES.items()}
+"""The topics to which each service subscribes, by app id."""
+
+LOCAL_PORTS: Final = {app_id: service.ports for app_id, service in SERVICES.items()}
+"""The default ports of the local run, by app id."""
 
 _SINGULAR: Final = {
     "orders": "order",
@@ -46,12 +87,12 @@ _SINGULAR: Final = {
 
 
 def dead_letter_topic(topic: str) -> str:
-    """Name the topic to which a consumer's sidecar moves what could not be handled."""
+    """Return the topic to which a consumer's sidecar moves events that could not be handled."""
     return f"{topic}.dead"
 
 
 def event_type(topic: str) -> str:
-    """Name the CloudEvents type of a topic's events: the topic in singular words.
+    """Return the CloudEvents type of a topic's events: the topic in singular words.
 
     >>> event_type("approvals.decisions")
     'com.orderflow.approval.decision.v1'
@@ -61,23 +102,5 @@ def event_type(topic: str) -> str:
 
 
 def event_source(app_id: str) -> str:
-    """Name the CloudEvents source of what an application publishes."""
+    """Return the CloudEvents source of the events that an application publishes."""
     return f"/orderflow/{app_id}"
-
-
-@dataclass(frozen=True)
-class Ports:
-    """The TCP ports of one application and its sidecar in the local run."""
-
-    http: int
-    grpc: int
-    dapr_http: int
-    dapr_grpc: int
-
-
-LOCAL_PORTS: Final[dict[str, Ports]] = {
-    ORDERS: Ports(http=8001, grpc=7001, dapr_http=3501, dapr_grpc=50101),
-    INVENTORY: Ports(http=8002, grpc=7002, dapr_http=3502, dapr_grpc=50102),
-    APPROVALS: Ports(http=8003, grpc=7003, dapr_http=3503, dapr_grpc=50103),
-}
-"""The default ports of the local run, by application id."""

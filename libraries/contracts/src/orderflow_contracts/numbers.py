@@ -1,4 +1,4 @@
-"""Numbers as people type them: read only where they cannot mean anything else."""
+"""Numbers as people type them: read only if they cannot mean anything else."""
 
 import re
 from typing import Annotated, Final
@@ -13,17 +13,17 @@ IN_DIGITS: Final = "a whole number in plain digits, without commas, points, sign
 
 
 def read_whole_number(text: str) -> int | None:
-    """Read a number that is written in the digits 0 to 9; return None for any other text.
+    """Read a number written in the digits 0 to 9; return None for any other text.
 
     Separators are refused, because "1,500" and "1.500" are different numbers in different
-    countries. Blanks around the number are allowed.
+    countries. Spaces around the number are allowed.
     """
     plain = text.strip()
     return int(plain) if _DIGITS.fullmatch(plain) else None
 
 
 def _only_digits(value: object) -> object:
-    """Stop pydantic from reading texts such as "1_000", "+5" and "5.0" as numbers."""
+    """Keep pydantic from reading texts such as "1_000", "+5" and "5.0" as numbers."""
     if not isinstance(value, str):
         return value
     number = read_whole_number(value)

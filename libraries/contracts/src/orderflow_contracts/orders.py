@@ -1,4 +1,4 @@
-"""Events about orders, and how an order reads."""
+"""Events about orders, and the order as the API shows it."""
 
 from enum import StrEnum
 from typing import Annotated, Final
@@ -8,11 +8,11 @@ from pydantic import AfterValidator, Field, model_validator
 from orderflow_contracts.fields import Cents, Message, Moment, Name, OrderId, Quantity
 
 ANONYMOUS: Final = "anonymous"
-"""The customer of an order in the short form, which names none."""
+"""The customer of an order in the short form, which does not name one."""
 
 
 class OrderStatus(StrEnum):
-    """Where an order is on its way."""
+    """The status of an order."""
 
     RECEIVED = "received"
     RESERVED = "reserved"
@@ -43,7 +43,7 @@ FINAL_STATUSES: Final = frozenset(
 
 
 class Reason(StrEnum):
-    """Why an order has the status that it has."""
+    """Why an order has its status."""
 
     INVALID = "invalid"
     UNKNOWN_ITEM = "unknown_item"
@@ -64,7 +64,7 @@ class Reason(StrEnum):
 
 
 class OrderLine(Message):
-    """So many pieces of one item."""
+    """A number of pieces of one item."""
 
     item: Name
     quantity: Quantity
@@ -131,7 +131,7 @@ class OrderSubmitted(OrderDetails):
         return data
 
     def same_content_as(self, other: OrderDetails) -> bool:
-        """Whether both orders have the same content; the sequence of their lines does not count."""
+        """Whether both orders have the same content; the sequence of lines does not matter."""
         return set(self.lines) == set(other.lines) and all(
             getattr(self, name) == getattr(other, name)
             for name in OrderDetails.model_fields
@@ -140,10 +140,10 @@ class OrderSubmitted(OrderDetails):
 
 
 class OrderStatusChanged(Message):
-    """Topic `orders.status`: an order went one step on.
+    """Topic `orders.status`: the status of an order changed.
 
     `sequence` counts 1, 2, … for each order; the CloudEvent's id is `<order_id>.<sequence>`,
-    so that a consumer can tell a second delivery.
+    so that a consumer can recognise a second delivery.
     """
 
     order_id: OrderId
@@ -155,12 +155,12 @@ class OrderStatusChanged(Message):
 
     @property
     def event_id(self) -> str:
-        """The id of the CloudEvent that carries this change."""
+        """The id of the CloudEvent with this change."""
         return f"{self.order_id}.{self.sequence}"
 
 
 class HistoryEntry(Message):
-    """One status that an order had, as the order reads."""
+    """One status that an order had."""
 
     sequence: int
     status: OrderStatus
@@ -169,7 +169,7 @@ class HistoryEntry(Message):
 
 
 class Order(OrderDetails):
-    """An order as orders answers it over HTTP. One refused as invalid may have no lines."""
+    """An order as the API of orders shows it. One refused as invalid may have no lines."""
 
     customer_id: str
     lines: tuple[OrderLine, ...]

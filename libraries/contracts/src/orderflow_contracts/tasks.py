@@ -1,4 +1,4 @@
-"""Tasks for people: how one reads, and the event that one is done."""
+"""Tasks for people: the task as the API shows it, and the event that completes one."""
 
 from enum import StrEnum
 from typing import Annotated, Final
@@ -8,11 +8,11 @@ from pydantic import StringConstraints
 from orderflow_contracts.fields import Message, Moment
 
 TaskId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
-"""The letters of an order's id, and more of them: an order's task has a name made of that id."""
+"""Like an order's id, but longer: the id of an order's task is made of the order's id."""
 
 
 class TaskStatus(StrEnum):
-    """Where a task is."""
+    """The status of a task."""
 
     RECEIVED = "received"
     ASSIGNED = "assigned"
@@ -32,14 +32,14 @@ OPEN_STATUSES: Final = frozenset({TaskStatus.RECEIVED, TaskStatus.ASSIGNED})
 
 
 class TaskCompleted(Message):
-    """Topic `tasks.completed`: somebody has done a task, at this time, or just now if none."""
+    """Topic `tasks.completed`: a task was completed, at this time, or now if none is given."""
 
     task_id: TaskId
     completed_at: Moment | None = None
 
 
 class Task(Message):
-    """A task as orders answers it over HTTP."""
+    """A task as the API of orders shows it."""
 
     task_id: TaskId
     instance_id: str

@@ -1,11 +1,11 @@
-"""The environment variables of Orderflow: which there are, and which names are mistakes."""
+"""The environment variables of Orderflow, and how to find mistyped ones."""
 
 import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from orderflow_contracts.names import LOCAL_PORTS
+from orderflow_contracts.names import SERVICES
 
 PREFIX: Final = "ORDERFLOW_"
 
@@ -22,19 +22,17 @@ FOR_SERVICES: Final = frozenset(
         "ORDERFLOW_SESSION_HOURS",
     }
 )
-"""What every service reads beside the variables of its own prefix."""
+"""Variables that every service reads, besides those of its own prefix."""
 
 FOR_CLIENTS: Final = frozenset(
     {
-        "ORDERFLOW_APPROVALS_URL",
-        "ORDERFLOW_INVENTORY_URL",
-        "ORDERFLOW_ORDERS_URL",
+        *(f"ORDERFLOW_{app_id.upper()}_URL" for app_id in SERVICES),
         "ORDERFLOW_SIDECAR_URL",
         "ORDERFLOW_TOKEN",
         "ORDERFLOW_TOKEN_FILE",
     }
 )
-"""What the `orderflow` command reads."""
+"""Variables that the `orderflow` command reads."""
 
 FOR_TOOLS: Final = frozenset(
     {
@@ -45,7 +43,7 @@ FOR_TOOLS: Final = frozenset(
         "ORDERFLOW_PORT_OFFSET",
         "ORDERFLOW_POSTGRES_URL",
         "ORDERFLOW_SCREENSHOTS",
-        # The ports of what serves all sidecars.
+        # The ports of the servers that all sidecars share.
         "ORDERFLOW_BROKER_PORT",
         "ORDERFLOW_PLACEMENT_HEALTH_PORT",
         "ORDERFLOW_PLACEMENT_METRICS_PORT",
@@ -58,14 +56,14 @@ FOR_TOOLS: Final = frozenset(
         "ORDERFLOW_SCHEDULER_PORT",
     }
 )
-"""What the tools and the tests read, or hand to what they start."""
+"""Variables that the tools and the tests read, or set for the processes they start."""
 
 SHARED: Final = FOR_SERVICES | FOR_CLIENTS | FOR_TOOLS
-"""All variables with the common prefix; each program accepts those of the others."""
+"""All variables with the common prefix; every program accepts those of the others."""
 
 PORTS: Final = frozenset(
-    f"{app.upper()}_{port}_PORT"
-    for app in LOCAL_PORTS
+    f"{app_id.upper()}_{port}_PORT"
+    for app_id in SERVICES
     for port in ("HTTP", "GRPC", "DAPR_HTTP", "DAPR_GRPC", "DAPR_INTERNAL_GRPC", "DAPR_METRICS")
 )
 """The ports of the services and their sidecars on one machine."""
@@ -80,10 +78,10 @@ _LEAST_LIKENESS: Final = 0.6
 def mistakes(
     environment: Mapping[str, str], prefixes: Collection[str], known: Collection[str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield each variable with one of the prefixes that nobody reads, and what is wrong with it.
+    """Yield each variable that has one of the prefixes but that nobody reads, with the error.
 
     Case does not count, and what is empty is not set. Kubernetes sets variables of its own for
-    every Service, such as ORDERS_SERVICE_HOST for one called orders: those are let through.
+    every Service, such as ORDERS_SERVICE_HOST for one called orders: those are accepted.
     """
     for name, value in sorted(environment.items()):
         upper = name.upper()

@@ -1,1 +1,1 @@
-"""What each service process is made of: its edges to Dapr, to people and to its database."""
+"""The chassis of every service process: Dapr, HTTP, database, access, pages and health."""

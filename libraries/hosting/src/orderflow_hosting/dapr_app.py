@@ -1,7 +1,7 @@
 """The edge that the sidecar calls: subscriptions, invoked methods and the health check.
 
-Dapr's gRPC application runs its handlers in threads. Each hands its work to the service's one
-event loop and waits for it, so that everything behind the edge is plain asyncio.
+Dapr's gRPC application runs its handlers in threads. Each passes its work to the event loop of the
+service and waits for it, so that everything behind the edge is plain asyncio.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ Reply = TypeVar("Reply")
 
 TOKEN_HEADER = "dapr-api-token"  # noqa: S105 # the name of a header
 CALLER_HEADERS = ("dapr-caller-app-id", "dapr-caller-namespace")
-"""What the caller's sidecar adds to a call, each once, and no other sidecar takes away."""
-TOLD_TO_ANYONE = frozenset({"HealthCheck", "ListTopicSubscriptions", "ListInputBindings"})
-"""What the sidecar asks without showing the token; the answers change and reveal nothing."""
+"""Headers that the caller's sidecar adds, once each, and that no other sidecar removes."""
+OPEN_TO_ALL = frozenset({"HealthCheck", "ListTopicSubscriptions", "ListInputBindings"})
+"""Calls that the sidecar makes without the token; they change and reveal nothing."""
 
 HANDLER_THREADS = 64
 DRAIN_SECONDS = 10.0
@@ -57,17 +57,17 @@ class DaprApp:
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
-        self._in_hand = _InHand()
+        self._calls = _Calls()
         self._suspects = Suspects()
         make: Any = App  # the SDK is typed in part only
         self._app = make(
             thread_pool=ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="dapr-handler"),
-            interceptors=[_Gate(settings.app_api_token.get_secret_value(), self._in_hand)],
+            interceptors=[_Gate(settings.app_api_token.get_secret_value(), self._calls)],
             # gRPC would share a port that is in use with whoever holds it, without a word.
             options=[("grpc.so_reuseport", 0)],
         )
-        self._app.register_health_check(self._tell_health)
-        self._unwell: str | None = None
+        self._app.register_health_check(self._check_health)
+        self._unhealthy: str | None = None
         self._stopped = self._loop.create_future()
 
     def on_method(
@@ -78,12 +78,12 @@ class DaprApp:
         *,
         callers: Collection[str] | None = None,
     ) -> None:
-        """Answer a method for the applications named in `callers`, or for all when None."""
+        """Answer a method for the applications named in `callers`, or for all if None."""
 
         def invoked(request: InvokeMethodRequest) -> str:
             caller = _caller(request)
             if callers is not None and caller not in callers:
-                who = caller or "a caller that names no application"
+                who = caller or "an unknown application"
                 raise Problem(403, "FORBIDDEN", f"{who} may not call {name}")
             try:
                 body = model.model_validate_json(request.data or b"{}")
@@ -96,19 +96,19 @@ class DaprApp:
     def on_topic(self, topic: str, handle: Callable[[CloudEvent], Awaitable[None]]) -> None:
         """Handle a topic's events one by one.
 
-        `handle` returns when the event is dealt with for good. It raises `Refused` for one that
-        can never be, which moves it to the dead letters. After any other exception the event comes
-        again, for as long as it takes; only one that keeps failing for an unknown reason while
-        others of its topic are handled goes to the dead letters too (see `Suspects`).
+        `handle` returns once the event is handled for good. It raises `Refused` for one that can
+        never be handled, which moves it to the dead letters. After any other exception the event
+        is delivered again until it succeeds; only an event that keeps failing for an unknown reason
+        while others of its topic are handled becomes a dead letter too (see `Suspects`).
         """
         self._subscribe(topic, handle, dead_letter_topic(topic))
 
-    def on_dead_letters(self, topic: str, keep: Callable[[CloudEvent], Awaitable[None]]) -> None:
+    def on_dead_letters(self, topic: str, record: Callable[[CloudEvent], Awaitable[None]]) -> None:
         """Record what arrives on the topic's dead-letter topic.
 
-        Whatever `keep` raises, the event comes again: behind this topic there is no other.
+        Whatever `record` raises, the event is delivered again: no other topic is behind this one.
         """
-        self._subscribe(dead_letter_topic(topic), keep, None)
+        self._subscribe(dead_letter_topic(topic), record, None)
 
     def _subscribe(
         self,
@@ -132,7 +132,7 @@ class DaprApp:
     def _answer_failure(
         self, topic: str, event_id: str, error: Exception, *, may_be_dropped: bool
     ) -> TopicEventResponse:
-        """Have an event that failed delivered again, or dropped to the dead letters."""
+        """Have a failed event delivered again, or moved to the dead letters."""
         if may_be_dropped and isinstance(error, Refused):
             log.warning(
                 "event_refused",
@@ -149,15 +149,15 @@ class DaprApp:
         if self._suspects.failed(topic, event_id) and may_be_dropped:
             log.error("event_given_up", topic=topic, event_id=event_id, exc_info=error)
             return TopicEventResponse("drop")
-        trace = None if is_known else error  # once is enough: the same comes every two seconds
+        trace = None if is_known else error  # once is enough: the event returns every two seconds
         log.error(
             "event_failed", topic=topic, event_id=event_id, reason=repr(error), exc_info=trace
         )
         return TopicEventResponse("retry")
 
-    def report(self, unwell: str | None) -> None:
-        """Have the sidecar's health check fail for this reason from now on; None: it is well."""
-        self._unwell = unwell
+    def report(self, unhealthy: str | None) -> None:
+        """Let the health check of the sidecar fail for this reason, or succeed again if None."""
+        self._unhealthy = unhealthy
 
     def start(self) -> None:
         """Begin to listen; the sidecar finds the port and asks for the subscriptions."""
@@ -168,14 +168,14 @@ class DaprApp:
         await asyncio.shield(self._stopped)
 
     async def stop(self) -> None:
-        """Take nothing new, finish what is in hand, then close."""
-        self._in_hand.refuse_new()
-        await asyncio.to_thread(self._in_hand.wait_until_none, DRAIN_SECONDS)
+        """Refuse new calls, finish those that are running, then close."""
+        self._calls.refuse_new()
+        await asyncio.to_thread(self._calls.wait_until_none, DRAIN_SECONDS)
         self._app.stop()
 
-    def _tell_health(self) -> None:
-        if self._unwell is not None:
-            raise Problem(503, "UNWELL", self._unwell)
+    def _check_health(self) -> None:
+        if self._unhealthy is not None:
+            raise Problem(503, "UNWELL", self._unhealthy)
 
     def _listen(self) -> None:
         try:
@@ -210,17 +210,17 @@ def _event_id(message: SubscriptionMessage) -> str:
 
 
 def _caller(request: InvokeMethodRequest) -> str | None:
-    """Name the application that calls, or None when no sidecar but the own one vouches for it.
+    """Return the calling application, or None if no sidecar of another one vouches for it.
 
-    A caller can send these headers itself. Then they come twice, or, through the called
-    application's own sidecar, without the one that it did not think of.
+    A caller can send these headers itself. Then they arrive twice or, through the sidecar of the
+    called application, one of them may be missing.
     """
     app_id, namespace = (request.metadata.get(header, []) for header in CALLER_HEADERS)
     return str(app_id[0]) if len(app_id) == len(namespace) == 1 else None
 
 
-class _InHand:
-    """Counts the calls that are being handled, so that a stop can wait for them."""
+class _Calls:
+    """Counts the running calls, so that a stop can wait for them."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -248,11 +248,11 @@ class _InHand:
 
 
 class _Gate(grpc.ServerInterceptor):  # type: ignore[misc] # grpcio has no types
-    """Lets in only who knows the application's token, and tells problems as gRPC codes."""
+    """Lets in only callers with the application's token, and maps problems to gRPC codes."""
 
-    def __init__(self, token: str, in_hand: _InHand) -> None:
+    def __init__(self, token: str, calls: _Calls) -> None:
         self._token = token.encode()
-        self._in_hand = in_hand
+        self._calls = calls
 
     def intercept_service(
         self,
@@ -262,25 +262,25 @@ class _Gate(grpc.ServerInterceptor):  # type: ignore[misc] # grpcio has no types
         handler = continuation(details)
         if handler is None or handler.unary_unary is None:
             return handler
-        if details.method.rpartition("/")[2] in TOLD_TO_ANYONE:
-            return _handler_like(handler, partial(_tell_problems, handler))
+        if details.method.rpartition("/")[2] in OPEN_TO_ALL:
+            return _handler_like(handler, partial(_map_problems, handler))
         presented = dict(details.invocation_metadata).get(TOKEN_HEADER, "")
         known = hmac.compare_digest(str(presented).encode(), self._token)
 
         def handle(request: object, context: grpc.ServicerContext) -> object:
             if not known:
                 context.abort(grpc.StatusCode.UNAUTHENTICATED, "the application token is missing")
-            if not self._in_hand.begin():
+            if not self._calls.begin():
                 context.abort(grpc.StatusCode.UNAVAILABLE, "the application is stopping")
             try:
-                return _tell_problems(handler, request, context)
+                return _map_problems(handler, request, context)
             finally:
-                self._in_hand.end()
+                self._calls.end()
 
         return _handler_like(handler, handle)
 
 
-def _tell_problems(
+def _map_problems(
     handler: grpc.RpcMethodHandler, request: object, context: grpc.ServicerContext
 ) -> object:
     try:

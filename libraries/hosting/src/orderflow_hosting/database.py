@@ -1,4 +1,4 @@
-"""A service's own tables: many readers, one writer that commits waiting work together."""
+"""A service's own tables: many readers, and one writer that commits waiting work together."""
 
 import asyncio
 import contextlib
@@ -47,17 +47,17 @@ PROVEN_SECONDS = 5.0
 
 
 class Utc(TypeDecorator[datetime]):
-    """A point in time that is read back in UTC, also from SQLite, which keeps no time zone."""
+    """A point in time that is read back in UTC, also from SQLite, which stores no time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _: Dialect) -> datetime | None:
-        """Turn to UTC before the database leaves the time zone out."""
+        """Convert to UTC before the database drops the time zone."""
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, _: Dialect) -> datetime | None:
-        """Put back the time zone that the database left out."""
+        """Restore the time zone that the database dropped."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -102,14 +102,14 @@ _CAUSED_BY_THE_WORK: Final = (
     psycopg.IntegrityError,
     psycopg.errors.RaiseException,  # what a trigger of ours refuses
 )
-"""Refusals of the values or the rows. Every other error of a database is about its own state.
+"""Refusals of values or rows. Every other error is about the state of the database.
 
-Among these are a failover (read only), a full disk, limits, lost rights and tables not there yet.
+For example: a failover (read only), a full disk, limits, lost rights, or tables not yet created.
 """
 
 
 class _Job(Generic[T]):
-    """One piece of work on its way to the writer, with the future of its result."""
+    """One piece of work for the writer, with the future of its result."""
 
     def __init__(self, work: Callable[[Connection], T]) -> None:
         self.future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -131,7 +131,7 @@ class _Job(Generic[T]):
             except DBAPIError as error:
                 if not error.connection_invalidated:
                     raise
-                self._commit(engine)  # a connection is lost, perhaps not the database
+                self._commit(engine)  # the connection is lost, but perhaps not the database
         except Exception as error:  # noqa: BLE001 # it is raised where the result is awaited
             self._error = error
 
@@ -152,9 +152,9 @@ class Database:
     """Tables by URL, used from one event loop.
 
     All writes go through one thread: SQLite takes one writer at a time anyway, and work that
-    waits meanwhile shares the next commit, which is what a commit costs most for. A piece of
-    work that fails does so alone; it may run twice, so it must touch nothing but its connection,
-    and must be safe to commit twice: after a lost connection the outcome is unknown.
+    waits meanwhile shares the next commit, whose cost hardly depends on its size. Work that fails
+    does so alone. Work may run twice, so it must touch nothing but its connection, and must be
+    safe to commit twice: after a lost connection the outcome is unknown.
 
     Where several processes share a database, only one of them writes at a time, on PostgreSQL
     too. So work that reads, decides and writes needs no locks of its own, and numbers that count
@@ -203,12 +203,12 @@ class Database:
 
     async def ready(self) -> None:
         """Wait until the tables can be used."""
-        while not self._ready.is_set():  # noqa: ASYNC110 # a thread of its own makes it so
+        while not self._ready.is_set():  # noqa: ASYNC110 # the writer's thread sets it
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def refusal(self) -> NoReturn:
         """Raise `UnsuitableSchema` once the database turns out to have an unsuitable schema."""
-        while self._unsuitable is None:  # noqa: ASYNC110 # a thread of its own makes it so
+        while self._unsuitable is None:  # noqa: ASYNC110 # the writer's thread sets it
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
         raise self._unsuitable
 
@@ -278,7 +278,7 @@ class Database:
                 self._why_not = str(error)
                 self._unsuitable = error
                 return
-            except Exception as error:  # noqa: BLE001 # whatever it is, somebody may mend it
+            except Exception as error:  # noqa: BLE001 # whatever it is, it may be fixed meanwhile
                 self._why_not = reason(error)
                 log.warning("database_waits", why=self._why_not)
                 if self._closed.wait(pause):
@@ -294,7 +294,7 @@ class Database:
                 self._deliver(wanted)
 
     def _next_jobs(self) -> list[_Job[Any]] | None:
-        """Wait for a job, and take along what else is waiting; None when the end is reached."""
+        """Wait for a job, and take the other waiting ones with it; None at the end."""
         first = self._jobs.get()
         if first is None:
             return None
@@ -315,7 +315,7 @@ class Database:
             self._committed_at = time.monotonic()
 
     def _commit_as_one(self, jobs: Sequence[_Job[Any]]) -> bool:
-        """Run all in one transaction; return False when that failed, because of whichever."""
+        """Run all in one transaction; return False if any of them fails."""
         try:
             with self._writing.begin() as connection:
                 for job in jobs:
@@ -325,13 +325,13 @@ class Database:
         return True
 
     def _deliver(self, jobs: Sequence[_Job[Any]]) -> None:
-        """Wake the event loop once for all; it costs more than the results themselves."""
+        """Wake the event loop once for all results: waking costs more than delivering."""
 
         def deliver() -> None:
             for job in jobs:
                 job.deliver()
 
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
             jobs[0].future.get_loop().call_soon_threadsafe(deliver)
 
 

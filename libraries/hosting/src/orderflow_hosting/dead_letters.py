@@ -1,4 +1,4 @@
-"""Dead letters: what could not be handled, kept with the reason, to be looked at and sent again."""
+"""Dead letters: events that could not be handled, recorded to be inspected and resent."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ from orderflow_hosting.problems import Problem, documented
 from orderflow_hosting.sidecar import Sidecar
 
 MOST_NESTED = 50
-RETRIES_EXHAUSTED = "could not be handled, however often it was tried"
+RETRIES_EXHAUSTED = "could not be handled: all retries failed"
 
 
 LetterId = Annotated[TypedNumber, Path(ge=1, le=2**31 - 1, examples=[1])]
@@ -85,7 +85,7 @@ class DeadLetters:
         self._clock = clock
 
     def listen(self, app: DaprApp, topics: Sequence[str]) -> None:
-        """Keep what the sidecar moves to the dead-letter topics of these topics."""
+        """Record what the sidecar moves to the dead-letter topics of these topics."""
         for topic in topics:
             app.on_dead_letters(topic, self._arrived(topic))
 
@@ -120,7 +120,7 @@ class DeadLetters:
     async def page(
         self, limit: int, after: str | None, *, waiting: bool | None = None
     ) -> Page[DeadLetter]:
-        """Read the newest first: all, those that wait for someone, or those sent again."""
+        """Read a page, newest first: all, only those waiting, or only those resent."""
         query = select(self._table).order_by(self._table.c.id.desc()).limit(limit + 1)
         if waiting is not None:
             is_waiting = self._table.c.resent_at.is_(None)
@@ -132,13 +132,13 @@ class DeadLetters:
         return numbered_page([(row.id, _read(row)) for row in rows], limit)
 
     async def waiting(self, most: int) -> int:
-        """Count those that wait for someone, up to so many."""
+        """Count those waiting, up to `most`."""
         some = select(self._table.c.id).where(self._table.c.resent_at.is_(None)).limit(most)
         query = select(func.count()).select_from(some.subquery())
         return await self._database.read(lambda connection: connection.scalar(query)) or 0
 
     async def resend(self, letter_id: int) -> None:
-        """Publish the event again on its topic, under its own id."""
+        """Publish the event once more on its topic, under its own id."""
         query = select(self._table).where(self._table.c.id == letter_id)
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         if row is None:
@@ -156,7 +156,7 @@ class DeadLetters:
         except grpc.aio.AioRpcError as error:
             reason = error.details() or error.code().name
             raise Problem(503, "SIDECAR_UNAVAILABLE", f"could not be sent: {reason}") from error
-        # The event may have been refused again by now; then it waits for someone, as before.
+        # By now the event may have been refused again: then it stays waiting.
         unchanged = self._table.c.received_at == row.received_at
         mark = update(self._table).where(self._table.c.id == letter_id, unchanged)
         mark = mark.values(resent_at=self._clock())
@@ -178,7 +178,7 @@ class DeadLetters:
         reason: str,
         subject: str | None,
     ) -> bool:
-        """Insert the event unless it is there; tell whether it was new."""
+        """Insert the event unless it is recorded; return whether it was new."""
         known = select(self._table.c.id).where(*self._is(topic, event))
         if connection.execute(known).one_or_none() is not None:
             return False
@@ -197,7 +197,7 @@ class DeadLetters:
 
 
 def dead_letter_router(letters: DeadLetters) -> APIRouter:
-    """Serve the dead letters to people."""
+    """Serve the dead letters over HTTP."""
     router = APIRouter(prefix="/dead-letters", tags=["dead letters"])
 
     @router.get(
@@ -210,12 +210,14 @@ def dead_letter_router(letters: DeadLetters) -> APIRouter:
         "/{letter_id}/resend",
         status_code=202,
         summary="Publish an event once more on its topic, under its own id",
-        responses=documented({404: "There is no such dead letter", 503: "The broker is away"}),
+        responses=documented(
+            {404: "There is no such dead letter", 503: "The broker is unavailable"}
+        ),
         dependencies=[changes(Role.OPERATOR, "dead-letter.resend")],
     )
     async def resend_dead_letter(letter_id: LetterId) -> dict[str, str]:
         await letters.resend(letter_id)
-        return {"message": f"dead letter {letter_id} was sent again"}
+        return {"message": f"dead letter {letter_id} was resent"}
 
     return router
 
@@ -225,18 +227,18 @@ def _event_id(event: CloudEvent) -> str:
 
 
 def _storable(text: str) -> str:
-    """Remove NUL and escape lone surrogates, which databases refuse: every letter is recorded."""
+    """Remove NUL and escape lone surrogates, which databases would refuse."""
     return text.replace("\0", "").encode("utf-8", "backslashreplace").decode()
 
 
 def _dump(event: CloudEvent) -> str:
-    """Write the data as JSON; what could not be shown or sent again as it is becomes a text."""
+    """Write the data as JSON; data that cannot be shown or resent as it is becomes a text."""
     written = json.dumps(event.data, sort_keys=True)
     return written if _can_be_shown(event.data) else json.dumps(written)
 
 
 def _can_be_shown(data: object) -> bool:
-    """Tell whether data is not nested too deep, is Unicode, and has no number that JSON lacks."""
+    """Return whether data is Unicode, not nested too deep, and has only numbers that JSON knows."""
     if _depth_exceeds(data, MOST_NESTED):
         return False
     try:

@@ -1,4 +1,4 @@
-"""CloudEvents: how a message is written for the broker and read from it."""
+"""CloudEvents: writing messages for the broker, and reading them."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ STRUCTURED = "application/cloudevents+json"
 def write_event(
     topic: str, data: BaseModel, *, app_id: str, subject: str, event_id: str | None = None
 ) -> bytes:
-    """Write a structured CloudEvent; a given id lets consumers tell a second delivery."""
+    """Write a structured CloudEvent; with an id, consumers can recognise a second delivery."""
     attributes = {
         "type": event_type(topic),
         "source": event_source(app_id),
@@ -29,7 +29,7 @@ def write_event(
 
 
 def read_event(message: SubscriptionMessage) -> CloudEvent:
-    """Read what the sidecar delivered; data that is no JSON, or nested too deep, stays text."""
+    """Read a delivered event; data that is not JSON, or nested too deep, stays text."""
     untyped: Any = message
     attributes = {
         "id": untyped.id(),

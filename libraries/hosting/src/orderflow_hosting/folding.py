@@ -1,10 +1,10 @@
-"""Text as searches compare it: however it is accented, capitalised or encoded. Pure."""
+"""Folds text for searches, which ignore accents, capitals and encoding. Pure."""
 
 import unicodedata
 from typing import Final
 
 _LEFT_OUT: Final = frozenset({"Mn", "Me", "Cf"})
-"""Marks on other characters, and what is not seen."""
+"""Categories of combining marks and invisible characters."""
 MOST_ROUNDS: Final = 4
 
 
@@ -29,7 +29,7 @@ def contains(text: str, part: str) -> bool:
 
 
 def _fold(text: str) -> str:
-    # Capitals first: some letters, as the Turkish i without a dot, differ in small ones alone.
+    # Upper case first: some letters, such as the Turkish dotless i, differ only in lower case.
     plain = unicodedata.normalize("NFKD", text).upper().casefold()
     plain = unicodedata.normalize("NFKD", plain)
     kept = "".join(char for char in plain if unicodedata.category(char) not in _LEFT_OUT)

@@ -1,4 +1,4 @@
-"""Whether a service lives and whether it can take work."""
+"""Liveness and readiness of a service."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 CHECK_SECONDS = 2.0
 
 Check = Callable[[], Awaitable[None]]
-"""Raises, with a message for people, when what it looks at is not ready."""
+"""Raises an error with a message for people if what it checks is not ready."""
 
 
 class Alive(BaseModel):
@@ -19,7 +19,7 @@ class Alive(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether work can be taken, and for each check `ok` or what is wrong."""
+    """Whether the service is ready, and for each check `ok` or what is wrong."""
 
     ready: bool
     checks: dict[str, str]
@@ -29,13 +29,13 @@ def health_router(checks: Mapping[str, Check]) -> APIRouter:
     """Serve `/healthz` and `/readyz`, the latter by running all checks at once."""
     router = APIRouter(tags=["health"])
 
-    @router.get("/healthz", summary="Tell that the process lives")
+    @router.get("/healthz", summary="Check that the process is alive")
     async def healthz() -> Alive:
         return Alive()
 
     @router.get(
         "/readyz",
-        summary="Tell whether work can be taken",
+        summary="Check that the service is ready",
         responses={503: {"model": Readiness, "description": "Something is not ready"}},
     )
     async def readyz(response: Response) -> Readiness:

@@ -1,4 +1,4 @@
-"""Logs: one event name a line with its fields, as JSON for programs or plain for people."""
+"""Logs: one line per event with its name and fields, as JSON or as plain text."""
 
 import io
 import logging
@@ -37,7 +37,7 @@ def configure(service: str, settings: ProcessSettings) -> None:
     )
     if isinstance(sys.stdout, io.TextIOWrapper):  # whatever characters it can show
         sys.stdout.reconfigure(errors="backslashreplace")
-    logging.raiseExceptions = False  # a log that nobody reads any more is no reason to complain
+    logging.raiseExceptions = False  # if nobody reads the log any more, that is not an error
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -61,7 +61,7 @@ def _console_renderer() -> structlog.dev.ConsoleRenderer:
 def _cleaned(
     _logger: Any, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Leave out of texts what would make a terminal do things: they came from anyone."""
+    """Remove characters that would control a terminal: the texts come from anyone."""
     return {
         key: printable(value) if isinstance(value, str) else value for key, value in event.items()
     }

@@ -19,19 +19,19 @@ After = Annotated[str | None, Query(description="The cursor `next` of the page b
 
 
 class Page(BaseModel, Generic[Item]):
-    """Some items of a list, and the cursor for `after=` to read on, or null at the end."""
+    """Some items of a list, and the cursor for `after=` to continue, or null at the end."""
 
     items: list[Item]
     next: str | None = None
 
 
 def encode_cursor(position: str) -> str:
-    """Make a cursor of a place in a list."""
+    """Encode a position in a list as a cursor."""
     return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str) -> str:
-    """Find the place that a cursor stands for; raise `INVALID_INPUT` for one that is none."""
+    """Decode the position in a cursor; raise `INVALID_INPUT` if it is not valid."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
@@ -40,12 +40,12 @@ def decode_cursor(cursor: str) -> str:
 
 
 def read_number(text: str) -> int | None:
-    """Read a number that a database can hold, if the text is one."""
+    """Read a number of at most 18 digits; None for any other text."""
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 def decode_number(cursor: str) -> int:
-    """Find the numbered place that a cursor stands for; raise `INVALID_INPUT` if it is none."""
+    """Decode the number in a cursor; raise `INVALID_INPUT` if it is not valid."""
     number = read_number(decode_cursor(cursor))
     if number is None:
         raise not_a_cursor()
@@ -53,17 +53,17 @@ def decode_number(cursor: str) -> int:
 
 
 def number_after(cursor: str | None) -> int | None:
-    """Find the numbered place to read on from; None at the beginning of a list."""
+    """Decode the number to continue after; None at the beginning of a list."""
     return None if cursor is None else decode_number(cursor)
 
 
 def numbered_page(found: Sequence[tuple[int, Item]], limit: int) -> Page[Item]:
-    """Make a page of numbered items of which one more was looked for than there may be on it."""
+    """Make a page of numbered items; one more in `found` shows that another page follows."""
     more = encode_cursor(str(found[limit - 1][0])) if len(found) > limit else None
     return Page(items=[item for _, item in found[:limit]], next=more)
 
 
 def not_a_cursor() -> Problem:
-    """Make the problem of a cursor that this list has never given out."""
+    """Return the problem of a cursor that this list did not issue."""
     error = FieldError(field="after", message="is not a cursor of this list")
     return Problem(422, "INVALID_INPUT", f"after: {error.message}", [error])

@@ -72,7 +72,7 @@ class PageAgain(Response):
 
 
 class _Answer:
-    """Passes a page on with the status of the refusal; notes where a redirect leads.
+    """Sends a page with the status of the refusal, and records the target of a redirect.
 
     The last redirect is passed on as well: there is always an answer.
     """

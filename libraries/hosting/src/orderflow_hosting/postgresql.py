@@ -1,4 +1,4 @@
-"""PostgreSQL: how it is reached, and how several processes write to it one at a time."""
+"""PostgreSQL: the connection, and how several processes write to it one at a time."""
 
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ WAIT_FOR_CONNECTION_SECONDS: Final = 10
 
 REACHING: Final[dict[str, Any]] = {
     "connect_timeout": 5,
-    # A server that has vanished without a word is noticed within some 20 seconds.
+    # A server that has vanished silently is noticed within about 20 seconds.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 2,
@@ -22,7 +22,7 @@ REACHING: Final[dict[str, Any]] = {
     "prepare_threshold": None,
 }
 
-WRITERS: Final = 0x6F72646572  # any number that no other program takes for its lock
+WRITERS: Final = 0x6F72646572  # any number that no other program uses for a lock
 BEGIN_WRITING: Final = (
     "SELECT set_config('lock_timeout', '15s', true),"
     " set_config('idle_in_transaction_session_timeout', '10s', true),"
@@ -38,7 +38,7 @@ too long.
 
 
 def postgresql_engine(url: URL) -> Engine:
-    """Make the engine; transactions of connections with the option `writes` go one by one."""
+    """Make the engine; transactions with the option `writes` run one at a time."""
     if url.drivername in {"postgresql", "postgres"}:
         url = url.set(drivername="postgresql+psycopg")
     engine = create_engine(
@@ -60,7 +60,7 @@ def postgresql_engine(url: URL) -> Engine:
 
     @event.listens_for(engine, "handle_error")
     def _leave_former_primary(context: ExceptionContext) -> None:
-        """Connect anew after a failover: the former primary answers on, and refuses to write."""
+        """Reconnect after a failover: the former primary still answers, but refuses to write."""
         if isinstance(context.original_exception, psycopg.errors.ReadOnlySqlTransaction):
             context.is_disconnect = True
 

@@ -1,4 +1,4 @@
-"""Problems: expected failures with a stable code, told as RFC 9457 documents or gRPC codes."""
+"""Problems: expected failures with a stable code, as RFC 9457 documents or gRPC codes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast
@@ -33,7 +33,7 @@ _CHALLENGES: Mapping[int, Mapping[str, str]] = {401: {"WWW-Authenticate": "Beare
 
 _TITLES = {
     "INVALID_INPUT": "The input is not valid",
-    "NOT_FOUND": "There is no such thing",
+    "NOT_FOUND": "Not found",
 }
 
 
@@ -69,7 +69,7 @@ class Problem(Exception):
 
     @property
     def grpc_code(self) -> grpc.StatusCode:
-        """The gRPC status that says the same."""
+        """The gRPC status of the same meaning."""
         return _GRPC_CODES.get(self.status, grpc.StatusCode.UNKNOWN)
 
     def document(self) -> dict[str, Any]:
@@ -84,9 +84,9 @@ class Problem(Exception):
 
 
 class Unavailable(Exception):
-    """Something that the service needs does not answer at the moment; the same may succeed later.
+    """Something that the service needs does not answer at the moment; a retry may succeed.
 
-    `code` and `detail` are what an HTTP client is given; the message may name hosts and is logged.
+    `code` and `detail` are sent to HTTP clients; the message may name hosts and is only logged.
     """
 
     code: ClassVar = "UNAVAILABLE"
@@ -110,7 +110,7 @@ def _field(error: Mapping[str, Any] | ErrorDetails, skip: int) -> str:
 
 
 def describe(error: ValidationError) -> str:
-    """Say in one line which fields are wrong and why."""
+    """Return in one line which fields are wrong, and why."""
     return invalid_input(error.errors(include_url=False, include_input=False)).detail
 
 
@@ -126,11 +126,11 @@ def common() -> dict[int | str, dict[str, Any]]:
     """Describe the problems that any route of a service may answer with."""
     return documented(
         {
-            401: "Nobody has signed in, and no token that is known here was shown",
-            403: "Whoever asks may not do that",
-            421: "This service is not known under the name that was used",
+            401: "The caller has neither signed in nor sent a valid token",
+            403: "The caller is not allowed to do this",
+            421: "The service does not know the host name of the request",
             422: "The input is not valid",
-            503: "Not able to work right now",
+            503: "Temporarily unavailable",
         }
     )
 
@@ -204,7 +204,7 @@ def _wants_page(request: Request) -> bool:
 async def _response(
     request: Request, problem: Problem, headers: Mapping[str, str] | None = None
 ) -> Response:
-    request.state.problem_code = problem.code  # the audit trail tells it
+    request.state.problem_code = problem.code  # for the audit trail
     as_page = getattr(request.app.state, "problem_page", None)
     page: Response | None = await as_page(request, problem) if as_page else None
     if page is not None:

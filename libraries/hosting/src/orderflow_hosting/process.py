@@ -27,7 +27,7 @@ _ABOUT_THE_PORT = {errno.EADDRINUSE, errno.EACCES}
 
 
 class _HttpServer(uvicorn.Server):
-    """A server that leaves signals to the process, which has more to stop than HTTP."""
+    """A server that leaves signals to the process, which has more than HTTP to stop."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -67,16 +67,16 @@ async def serve(
     on_stop: Callable[[], None] = lambda: None,
     refusal: Refusal | None = None,
 ) -> None:
-    """Serve until SIGTERM, SIGINT or SIGHUP; then finish what is in hand and return.
+    """Serve until SIGTERM, SIGINT or SIGHUP; then finish the running calls and return.
 
     `on_stop` is called when stopping begins, to end answers that would last for ever. `refusal`
     is awaited meanwhile, and raises what makes it pointless to serve. Raises that, or what stopped
-    one of the two edges if it was not a signal, `Unusable` for an address to listen on that cannot
-    be had, and `Unguarded` for a route that somebody could use who may not.
+    one of the two edges if it was not a signal, `Unusable` for an address that it cannot listen
+    on, and `Unguarded` for a route without a fitting guard.
     """
     if hasattr(http.state, "access"):
         must_be_guarded(http)
-    # Both before anything begins: uvicorn would end the process by itself, and gRPC raise a trace.
+    # Both before anything starts: uvicorn would exit by itself, and gRPC print a traceback.
     _listen("grpc", settings.grpc_host, settings.grpc_port).close()
     with _listen("http", settings.http_host, settings.http_port) as listener:
         server = _http_server(settings, http)
@@ -130,7 +130,7 @@ def _listen(edge: str, host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        # A second sentence of Python's repeats the address.
+        # Python adds a second sentence, which repeats the address.
         why = str(error.strerror).partition(" (while attempting")[0]
         field = f"{edge}_port" if error.errno in _ABOUT_THE_PORT else f"{edge}_host"
         raise Unusable(field, f"cannot listen on {host}, port {port}: {why}") from None
@@ -148,8 +148,8 @@ def _signalled() -> "asyncio.Future[None]":
             signalled.set_result(None)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # What was ignored at the start stays so: nohup ignores SIGHUP, a shell script SIGINT for
-        # what it starts in the background. SIGTERM is how whoever runs a service stops it.
+        # A signal that was ignored at the start stays ignored: nohup ignores SIGHUP, and shell
+        # scripts ignore SIGINT for background jobs. SIGTERM must always stop a service.
         if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, end)
     return signalled

@@ -1,4 +1,4 @@
-"""The proxies that the environment names are for the network, and not for the sidecar."""
+"""Keeps the proxies of the environment, which are for the network, away from the sidecar."""
 
 import os
 from typing import Final

@@ -31,7 +31,7 @@ class RefusedForm:
 
     @classmethod
     async def of(cls, request: Request) -> "RefusedForm | None":
-        """Read what a browser's form sent; None for anything else."""
+        """Read the form that a browser sent; None for any other body."""
         if request.method != "POST" or "form" not in request.headers.get("content-type", ""):
             return None
         try:
@@ -70,7 +70,7 @@ class RefusedForm:
         return next(iter(self.values(action, name)), "")
 
     def values(self, action: str, name: str) -> list[str]:
-        """Return all values of a field, such as ticked boxes."""
+        """Return all values of a field, such as selected boxes."""
         return self.by_name.get(name, []) if action == self.action else []
 
     @property

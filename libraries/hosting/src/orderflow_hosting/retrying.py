@@ -1,6 +1,6 @@
-"""Which failures of an event are its own, and which are of what the service needs.
+"""Tells failures of an event itself from failures of what the service depends on.
 
-What failed around an event never makes it a dead letter: it is retried for as long as it takes.
+A failing dependency never makes an event a dead letter: the event is retried until it succeeds.
 """
 
 import threading
@@ -24,11 +24,11 @@ _PERHAPS_OWN = (
     grpc.StatusCode.OUT_OF_RANGE,
     grpc.StatusCode.RESOURCE_EXHAUSTED,  # also for a message that is too large
 )
-"""How a called service refuses what an event says, although others may be refused likewise."""
+"""Statuses by which a called service may refuse the content of an event."""
 
 
 def is_around(error: Exception) -> bool:
-    """Return whether a failure is known to be of what the service needs, not of the event."""
+    """Return whether a failure is known to be one of a dependency, not of the event."""
     if isinstance(error, Problem):
         return error.status == UNAVAILABLE_STATUS
     if isinstance(error, grpc.RpcError):
@@ -38,12 +38,12 @@ def is_around(error: Exception) -> bool:
 
 
 class Suspects:
-    """Events that fail for an unknown reason, with the evidence that they are at fault themselves.
+    """Events that fail for an unknown reason, with the evidence that they are the cause.
 
     An attempt counts only if, since the one before, another event of the same topic was handled:
-    the service can work, and this event still fails. After some such attempts it is given up.
-    While nothing else succeeds there is no such evidence, however long that lasts. The counts are
-    of this process alone: after a restart they begin again. Called from several threads.
+    the service can work, and this event still fails. After several such attempts it is given up.
+    While nothing else succeeds there is no such evidence, however long that lasts. After a restart
+    the counts begin again. Called from several threads.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Suspects:
             return (topic, event_id) in self._suspects
 
     def handled(self, topic: str, event_id: str) -> None:
-        """Note that an event was handled; the same one delivered again proves nothing more."""
+        """Record that an event was handled; a repeated delivery of it proves nothing more."""
         with self._lock:
             self._suspects.pop((topic, event_id), None)
             if self._last_handled.get(topic) != event_id:
@@ -66,7 +66,7 @@ class Suspects:
                 self._handled[topic] += 1
 
     def failed(self, topic: str, event_id: str) -> bool:
-        """Note that an event failed for an unknown reason; return whether to give it up."""
+        """Record that an event failed for an unknown reason; return whether to give it up."""
         with self._lock:
             handled = self._handled[topic]
             count, handled_before = self._suspects.pop((topic, event_id), (0, handled))

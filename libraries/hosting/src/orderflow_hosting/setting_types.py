@@ -1,4 +1,4 @@
-"""What the value of a setting can be, and how it is written in a variable."""
+"""The types of settings, and how their values are written in environment variables."""
 
 import json
 import re
@@ -40,7 +40,7 @@ _TIMEDELTA: Final = TypeAdapter(timedelta)
 
 
 class Unusable(Exception):
-    """What a setting names cannot be used on this machine, at least not now."""
+    """A setting names something that cannot be used on this machine, at least not now."""
 
     def __init__(self, field: str, why: str) -> None:
         super().__init__(why)
@@ -71,7 +71,7 @@ def decoded(value: Any, annotation: Any) -> Any:
 
 
 def _in_units_of(unit: float, value: Any) -> Any:
-    """Read a length of time in a unit of so many seconds, which a number alone is in."""
+    """Read a length of time in seconds; a bare number is in the given unit."""
     if not isinstance(value, str):
         return value
     text = value.strip().lower()
@@ -98,7 +98,7 @@ def _database_url(text: str) -> str:
     except (ArgumentError, ValueError, psycopg.ProgrammingError):
         is_usable = False
     if not is_usable:
-        raise ValueError(  # without the text, which may hold a password
+        raise ValueError(  # without the value, which may contain a password
             "must be a URL such as sqlite:////var/lib/service.db or "
             "postgresql+psycopg://user:password@host/database"
         )
@@ -106,7 +106,7 @@ def _database_url(text: str) -> str:
 
 
 def _is_understood(url: URL) -> bool:
-    """Tell whether the port is one; the drivers raise for the options that they do not have."""
+    """Return whether the port is valid; drivers raise errors for options they do not know."""
     is_sqlite = url.get_backend_name() == "sqlite"
     dialect = url if is_sqlite else url.set(drivername="postgresql+psycopg")
     _, options = dialect.get_dialect()().create_connect_args(url)

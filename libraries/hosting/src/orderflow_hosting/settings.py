@@ -1,4 +1,4 @@
-"""What every service reads from its environment, once, when it starts."""
+"""The settings of every service, read from its environment once, at the start."""
 
 import os
 import sys
@@ -35,7 +35,7 @@ NOT_CONFIGURED: Final = os.EX_CONFIG
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a name or an address is this machine's own, which no other can reach."""
+    """Return whether a host name or address is loopback, which no other machine can reach."""
     try:
         return Host.read(host).is_loopback
     except NotAHost:
@@ -43,7 +43,7 @@ def is_loopback(host: str) -> bool:
 
 
 def in_address(host: str) -> str:
-    """Return a host as it stands before a port: IPv6 in brackets."""
+    """Return a host as it is written before a port: IPv6 in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
@@ -149,17 +149,17 @@ class ServiceSettings(ProcessSettings):
 
     @property
     def is_local(self) -> bool:
-        """Whether people's HTTP is served to this machine alone."""
+        """Whether HTTP is served only to this machine."""
         return is_loopback(self.http_host)
 
     @property
     def are_apis_closed(self) -> bool:
-        """Whether the APIs want a token; beyond loopback nothing turns that off."""
+        """Whether the APIs require a token; beyond loopback they always do."""
         return self.apis_closed or not self.is_local
 
     @property
     def are_cookies_secure(self) -> bool:
-        """Whether browsers may send cookies over TLS alone."""
+        """Whether browsers may send cookies only over TLS."""
         return not self.is_local if self.cookies_secure is None else self.cookies_secure
 
     @property
@@ -187,7 +187,7 @@ def load(
     *,
     service: type[ServiceSettings] | None = None,
 ) -> Settings:
-    """Read the settings, or end the process with a line for each that is missing or wrong.
+    """Read the settings, or exit with a line for each that is missing or wrong.
 
     Where these are only a part of a service's, `service` has all: those are not misspelt.
     """
@@ -221,7 +221,7 @@ def _misspelt(
 def variable_of(
     settings: type[ProcessSettings], name: str, environment: Mapping[str, str] = os.environ
 ) -> str:
-    """Return the variable that a field, or its alias, was read from, or else would be."""
+    """Return the variable that a field, or its alias, was or would be read from."""
     given = {variable.upper() for variable, value in environment.items() if value}
     fields = settings.model_fields
     names = next(names for field in fields if name in (field, *(names := _names(settings, field))))
@@ -238,5 +238,5 @@ def _names(settings: type[ProcessSettings], field: str) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """Replace what would make a terminal do things."""
+    """Replace characters that would control a terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)

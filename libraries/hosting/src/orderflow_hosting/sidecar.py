@@ -1,8 +1,8 @@
-"""The service's own sidecar: one kept connection, used from asyncio.
+"""The service's own sidecar: one lasting connection, used from asyncio.
 
 The generated stubs of Dapr's API are called directly. The SDK's client over the same stubs
-blocks for up to a minute when it is made, and takes every invocation through a second, HTTP
-connection or through a deprecated wrapper; see docs/adr.
+blocks for up to a minute when it is created, and sends every invocation through a second, HTTP
+connection or a deprecated wrapper; see docs/adr.
 """
 
 from collections.abc import Sequence
@@ -28,14 +28,14 @@ LASTING = {
     grpc.StatusCode.FAILED_PRECONDITION: 409,
     grpc.StatusCode.UNIMPLEMENTED: 501,
 }
-"""Answers of a called service that asking again will not change, as HTTP statuses."""
+"""Answers of a called service that a retry will not change, as HTTP statuses."""
 
 WORKFLOW_ACTORS = ".workflow"
-"""How the actors' type for workflows ends: `dapr.internal.<namespace>.<app>.workflow`."""
+"""The end of the type of workflow actors: `dapr.internal.<namespace>.<app>.workflow`."""
 
 
 class InvocationRefused(Problem):
-    """The called service refused for good: asking again would bring the same answer."""
+    """The called service refused for good: a retry would bring the same answer."""
 
     def __init__(self, app_id: str, method: str, status: int, detail: str) -> None:
         super().__init__(status, "INVOCATION_REFUSED", f"{app_id} refused {method}: {detail}")
@@ -92,7 +92,7 @@ class Sidecar:
     async def invoke(self, app_id: str, method: str, request: BaseModel) -> bytes:
         """Call a method of another application and return its JSON answer.
 
-        Raises `InvocationRefused` for an answer that will not change, and the gRPC error for
+        Raises `InvocationRefused` for a refusal that will not change, and the gRPC error for
         one that may.
         """
         message = common_v1.InvokeRequest(method=method, content_type="application/json")
@@ -127,13 +127,13 @@ class Sidecar:
         return StateEntry(reply.data, reply.etag or None)
 
     async def write_one(self, store: str, key: str, data: bytes) -> None:
-        """Write one key of a state store, whatever it holds."""
+        """Write one key of a state store, whatever its present value."""
         item = common_v1.StateItem(key=key, value=data)
         request = api_v1.SaveStateRequest(store_name=store, states=[item])
         await self._api.SaveState(request, timeout=TIMEOUT_SECONDS)
 
     async def transact(self, store: str, upserts: dict[str, StateEntry]) -> None:
-        """Write all keys or none; each must still have its entry's ETag, or be absent still."""
+        """Write all keys or none; each must still have its entry's ETag, or still be absent."""
         operations = []
         for key, entry in upserts.items():
             item = common_v1.StateItem(key=key, value=entry.data)
@@ -149,15 +149,15 @@ class Sidecar:
         )
 
     async def check(self) -> None:
-        """Raise if the sidecar is not there or its components are not ready."""
+        """Raise if the sidecar does not answer or its components are not ready."""
         response = await self._http.get("/v1.0/healthz/outbound")
         response.raise_for_status()
 
     async def check_workflows(self) -> None:
-        """Raise if the sidecar runs no workflows, which its own health does not tell.
+        """Raise if the sidecar runs no workflows, which its own health check does not show.
 
-        Without a scheduler or placement no workflow moves. And where the sidecar's actors stand
-        still (see `stands_still`), none does either.
+        Workflows need a scheduler, placement and actors that are not stalled (see
+        `stands_still`).
         """
         metadata = await self._metadata()
         if not metadata.get("scheduler", {}).get("connected_addresses"):
@@ -168,16 +168,16 @@ class Sidecar:
             raise Problem(503, "SIDECAR_UNAVAILABLE", "the sidecar hosts no workflows")
 
     async def stands_still(self) -> bool:
-        """Tell whether the sidecar's actors are up, and hosts no workflows among them.
+        """Return whether the sidecar's actors are running without workflows among them.
 
-        It hosts them as soon as a worker connects. Raises `httpx.HTTPError` where it is away.
+        It hosts workflows as soon as a worker connects. Raises `httpx.HTTPError` if it is away.
         """
         metadata = await self._metadata()
         is_up = metadata.get("actorRuntime", {}).get("runtimeStatus") == "RUNNING"
         return is_up and not _hosts_workflows(metadata)
 
     async def shut_down(self) -> None:
-        """Have the sidecar end; whoever keeps it alive starts it again."""
+        """Shut the sidecar down; its supervisor starts it again."""
         (await self._http.post("/v1.0/shutdown")).raise_for_status()
 
     async def _metadata(self) -> dict[str, Any]:
@@ -195,6 +195,6 @@ class Sidecar:
 
 
 def _hosts_workflows(metadata: dict[str, Any]) -> bool:
-    """Tell whether the type of actor that runs workflows is among those that are hosted."""
+    """Return whether the actor type that runs workflows is hosted."""
     hosted = metadata.get("actorRuntime", {}).get("activeActors", [])
     return any(str(actor.get("type", "")).endswith(WORKFLOW_ACTORS) for actor in hosted)

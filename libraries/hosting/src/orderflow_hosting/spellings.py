@@ -1,7 +1,7 @@
-"""Finds names however they are typed: all spellings that there are, by what they have in common.
+"""Finds names in any spelling, by the folded text that all spellings have in common.
 
-A table names each spelling once with its folded text. So what is searched keeps its rows and its
-indexes as they are, and an audit trail, which cannot be changed, is searched like everything else.
+A table has each spelling once, with its folded text. So the searched tables stay as they are, and
+an audit trail, which cannot be changed, is searched like everything else.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ SELECT name FROM known WHERE name IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM spellings WHERE spellings.kind = :kind AND spellings.name = known.name
 ) LIMIT :most
 """
-"""Goes from one name to the next along the column's index, and skips all rows between them."""
+"""Steps from one name to the next by the column's index, and skips all rows between them."""
 
 
 def spelling_table(tables: MetaData) -> Table:
@@ -72,14 +72,14 @@ def spelling_table(tables: MetaData) -> Table:
 
 
 def note(connection: Connection, kind: str, *names: str) -> None:
-    """Write down how names are spelled, as a part of the transaction that writes them."""
+    """Store the spellings of names, in the transaction that stores the names."""
     rows = [{"kind": kind, "name": name, "folded": _start(name)} for name in dict.fromkeys(names)]
     if rows:
         connection.execute(_NOTE, rows)
 
 
 def spellings(connection: Connection, table: Table, kind: str, typed: str) -> list[str]:
-    """Return all spellings of a name that are stored, and what was typed in any case."""
+    """Return the text as typed, and all stored spellings of it."""
     columns, folded = table.c, fold(typed)
     query = select(columns.name).where(columns.kind == kind, columns.folded == _start(typed))
     found = connection.scalars(query.limit(MOST_SPELLINGS)).all()
@@ -109,7 +109,7 @@ async def keep_noted(
 ) -> None:
     """Store the spellings that earlier versions did not store, again and again until cancelled.
 
-    Several replicas may do so at once: a spelling that is stored already stays as it is.
+    Several replicas may do so at once: a stored spelling stays as it is.
     """
 
     async def note_all() -> None:
@@ -123,7 +123,7 @@ async def keep_noted(
 
 
 async def note_missing(database: Database, source: Source) -> None:
-    """Write down all spellings in a column that are not yet, some at once."""
+    """Store all missing spellings of a column, some at a time."""
     kind, column = source
     query = text(_UNKNOWN.format(column=column.name, table=column.table.name))
     after = ""

@@ -1,1 +1,36 @@
-"""Runs a service's Dapr workflows: see the README beside this package."""
+"""Runs a service's Dapr workflows: a worker, a client, and replays. The README has an example.
+
+The code of workflows imports `orderflow_workflow_runtime.authoring` alone. Recordings and replays
+are apart, in `histories`, `recorder` and `replay`: a running service does not need them.
+"""
+
+from orderflow_workflow_runtime.client import DaprEngine
+from orderflow_workflow_runtime.instances import Failure, HistoryEvent, Instance, RuntimeStatus
+from orderflow_workflow_runtime.ports import (
+    AlreadyRunning,
+    CannotRerun,
+    Engine,
+    EngineUnavailable,
+    ManagedEngine,
+    NoSuchInstance,
+)
+from orderflow_workflow_runtime.starting import start_once
+from orderflow_workflow_runtime.worker import Activity, NonRetryableError, Worker
+
+__all__ = [
+    "Activity",
+    "AlreadyRunning",
+    "CannotRerun",
+    "DaprEngine",
+    "Engine",
+    "EngineUnavailable",
+    "Failure",
+    "HistoryEvent",
+    "Instance",
+    "ManagedEngine",
+    "NoSuchInstance",
+    "NonRetryableError",
+    "RuntimeStatus",
+    "Worker",
+    "start_once",
+]

@@ -1,7 +1,5 @@
-"""How workflow instances and their histories read, and what can be asked of them. Pure."""
+"""Workflow instances and the events of their histories."""
 
-import re
-from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -11,7 +9,7 @@ from orderflow_contracts.fields import Moment
 
 
 class RuntimeStatus(StrEnum):
-    """Where an instance is, in Dapr's names."""
+    """The status of an instance, in Dapr's names."""
 
     UNKNOWN = "UNKNOWN"
     PENDING = "PENDING"
@@ -24,7 +22,7 @@ class RuntimeStatus(StrEnum):
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing will happen to such an instance any more."""
+        """Whether such an instance has come to its end."""
         return self in FINISHED
 
 
@@ -34,7 +32,7 @@ FINISHED: Final = frozenset(
 
 
 class Failure(BaseModel):
-    """Why an instance failed, under a stable code, and in which activity if in one."""
+    """Why an instance failed: a stable code, the engine's message, the activity if one failed."""
 
     code: str
     type: str
@@ -43,7 +41,7 @@ class Failure(BaseModel):
 
     @classmethod
     def of(cls, error_type: str, message: str) -> "Failure":
-        """Read the engine's words."""
+        """Classify an error of the engine's."""
         if error_type == "NonDeterminismError" or "non-determin" in message.lower():
             return cls(code="NON_DETERMINISTIC", type=error_type, message=message)
         if error_type == "TaskFailedError":
@@ -52,7 +50,7 @@ class Failure(BaseModel):
 
 
 class Instance(BaseModel):
-    """One run of a workflow, as the engine has it."""
+    """One run of a workflow, as the engine knows it."""
 
     instance_id: str
     name: str
@@ -68,9 +66,9 @@ class Instance(BaseModel):
 class HistoryEvent(BaseModel):
     """Something that happened to an instance.
 
-    `duration_seconds` is the time since what the event ends was begun. `event_id` is what
-    `rerun` takes, where the event is one to run again from. `description` says in words what
-    happened; the engine gives none, a service may.
+    `duration_seconds` is the time between the beginning of something, such as an activity, and the
+    event that ends it. `event_id` is what `rerun` takes, if `is_rerunnable`. `description` says in
+    words what happened; the engine gives none, a service may.
     """
 
     event_id: int | None
@@ -103,18 +101,3 @@ class HistoryEvent(BaseModel):
 _CALLS: Final = frozenset({"task_scheduled", "child_workflow_instance_created"})
 _SUCCESSES: Final = frozenset({"task_completed", "child_workflow_instance_completed"})
 _FAILURES: Final = frozenset({"task_failed", "child_workflow_instance_failed"})
-
-_UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
-_DURATION: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?[dhms])+")
-_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([dhms])")
-LONGEST: Final = timedelta(days=36500)
-
-
-def parse_duration(text: str) -> timedelta:
-    """Read a duration such as `720h`, `1h30m` or `7d`; raise ValueError for anything else."""
-    if len(text) > 40 or not _DURATION.fullmatch(text):  # noqa: PLR2004 # no duration is longer
-        raise ValueError("is not a duration such as 720h, 30m or 7d")
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-    if seconds > LONGEST.total_seconds():
-        raise ValueError("is longer than a hundred years")
-    return timedelta(seconds=seconds)

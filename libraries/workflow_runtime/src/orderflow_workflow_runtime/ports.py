@@ -1,4 +1,4 @@
-"""The workflow engine as a service uses it, and how it fails."""
+"""The workflow engine as a service uses it, and the errors it raises."""
 
 from typing import Any, ClassVar, Protocol
 
@@ -7,29 +7,32 @@ from orderflow_workflow_runtime.instances import HistoryEvent, Instance
 
 
 class AlreadyRunning(Exception):
-    """A workflow with this id is active."""
+    """An instance with this id is active."""
 
 
 class NoSuchInstance(Exception):
-    """The engine knows no workflow with this id."""
+    """The engine knows no instance with this id."""
 
 
 class EngineUnavailable(Unavailable):
-    """The engine did not answer; whether it did what was asked is not known."""
+    """The engine did not answer; it may have done what was asked, or not."""
 
     code: ClassVar = "SIDECAR_UNAVAILABLE"
     detail: ClassVar = "the workflow engine does not answer at the moment"
 
 
 class CannotRerun(Exception):
-    """The engine cannot run an instance again from the event that was named."""
+    """The engine cannot run the instance again from this event, or under this id."""
 
 
 class Engine(Protocol):
-    """What taking orders in needs of the workflow engine."""
+    """What a service needs to start workflows and to send them events."""
 
     async def start(self, workflow: str, instance_id: str, payload: Any) -> None:
-        """Start a workflow. Raises `AlreadyRunning` or `EngineUnavailable`."""
+        """Start a workflow; it replaces a finished instance with the same id.
+
+        Raises `AlreadyRunning` or `EngineUnavailable`.
+        """
         ...
 
     async def instance(self, instance_id: str, *, payloads: bool = True) -> Instance | None:
@@ -37,18 +40,21 @@ class Engine(Protocol):
         ...
 
     async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
-        """Hand an event to an instance, which keeps it until it waits for it.
+        """Send an event to an instance, which buffers it until it waits for it.
 
-        Raises `NoSuchInstance` or `EngineUnavailable`.
+        A finished instance ignores it. Raises `NoSuchInstance` or `EngineUnavailable`.
         """
         ...
 
 
 class ManagedEngine(Engine, Protocol):
-    """What managing workflows needs besides. All raise `EngineUnavailable` and `NoSuchInstance`."""
+    """What an operator needs besides.
+
+    All methods raise `EngineUnavailable`; all but `ids` raise `NoSuchInstance`.
+    """
 
     async def pause(self, instance_id: str) -> None:
-        """Suspend an instance."""
+        """Suspend an instance; a finished one ignores it, as it does the next two."""
         ...
 
     async def resume(self, instance_id: str) -> None:
@@ -60,24 +66,27 @@ class ManagedEngine(Engine, Protocol):
         ...
 
     async def purge(self, instance_id: str) -> None:
-        """Forget a finished instance and its children."""
+        """Delete a finished instance and its children.
+
+        Raises `EngineUnavailable` for an active one.
+        """
         ...
 
     async def rerun(
         self, instance_id: str, event_id: int, new_instance_id: str | None, payload: Any = ...
     ) -> str:
-        """Run a finished instance again from an event on; return the new id.
+        """Run a finished instance again from an event on, as a new instance; return its id.
 
         Raises `CannotRerun` and `AlreadyRunning`.
         """
         ...
 
     async def finished(self, instance_id: str) -> Instance | None:
-        """Wait until an instance has finished."""
+        """Wait until an instance has finished; one that is unknown may be started yet."""
         ...
 
     async def ids(self, limit: int, token: str | None) -> tuple[list[str], str | None]:
-        """List instance ids page by page."""
+        """List up to `limit` instance ids, and the token for the next page if there is one."""
         ...
 
     async def history(self, instance_id: str) -> list[HistoryEvent]:

@@ -1,128 +1,106 @@
-"""The workflow worker: registers workflows and activities with the engine and keeps connected."""
+"""The workflow worker: runs workflows and activities for the engine in the sidecar."""
 
 import asyncio
 import inspect
-import logging
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
-import grpc
 import httpx
 import structlog
 from dapr.ext.workflow import WorkflowRuntime
-from dapr.ext.workflow._durabletask import worker as sdk_worker
-from dapr.ext.workflow.logger import LoggerOptions
 
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.settings import ServiceSettings
 from orderflow_hosting.sidecar import InvocationRefused, Sidecar
 from orderflow_workflow_runtime.authoring.tasks import Workflow
-from orderflow_workflow_runtime.upstream.restarts import Restarts
-from orderflow_workflow_runtime.upstream.turns import Turns
-from orderflow_workflow_runtime.upstream.work_items import SafeTurns
+from orderflow_workflow_runtime.upstream.doubled_logs import logged_once
+from orderflow_workflow_runtime.upstream.pausing import repair_pausing
+from orderflow_workflow_runtime.upstream.stalled_sidecar import StalledSidecar
+from orderflow_workflow_runtime.upstream.torn_histories.guard import TurnGuard
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-SIDECAR_PAUSE_SECONDS = 0.2
-READY_SECONDS = 0.1
+SIDECAR_PAUSE_SECONDS: Final = 0.2
+READY_SECONDS: Final = 0.1
 
 Activity = Callable[..., Coroutine[Any, Any, Any]]
 
 
 class NonRetryableError(Exception):
-    """A step failed, and trying again would bring the same; the engine knows it by this name."""
-
-
-def _repair_pausing() -> None:
-    """Let a paused instance be paused again, and a running one resumed, to no effect.
-
-    In SDK 1.19.0 the first makes the worker loop for ever and eat all memory once the instance is
-    resumed: the second pause is put by with the events that wait, and when these are gone through
-    it pauses again, so that each further one is appended to the very list. The second fails the
-    instance. Neither can be kept away: the sidecar takes such calls from anyone.
-    """
-    executor = sdk_worker._OrchestrationExecutor  # noqa: SLF001 # there is no other way in
-    process = executor.process_event
-
-    def process_event(self: Any, ctx: Any, event: Any) -> None:
-        idle = "executionSuspended" if self._is_suspended else "executionResumed"
-        if event.WhichOneof("eventType") != idle:
-            process(self, ctx, event)
-
-    executor.process_event = process_event  # type: ignore[method-assign]
-
-
-_repair_pausing()
+    """An activity failed in a way that retries cannot change; the SDK knows it by this name."""
 
 
 class Worker:
-    """Runs workflows and activities for the engine in the sidecar.
+    """Runs workflows and activities, and recovers from the faults of Dapr that `upstream` lists.
 
-    The SDK runs its worker in threads with an event loop of its own; activities are handed to the
-    service's loop, where their connections live.
+    `report` makes the application's health check fail for a reason, or succeed again for None. The
+    SDK runs its worker in threads with an event loop of its own; activities run on the service's
+    loop, which their connections belong to.
     """
 
     def __init__(
         self,
         settings: ServiceSettings,
         sidecar: Sidecar,
+        report: Callable[[str | None], None],
+        *,
         workflows: Mapping[str, Workflow],
         activities: Mapping[str, Activity],
     ) -> None:
+        repair_pausing()
         self._sidecar = sidecar
         self._loop = asyncio.get_running_loop()
-        # The SDK's loggers write by themselves, and then hand on to the service's: once is enough.
-        logged_once = LoggerOptions("WARNING", logging.NullHandler())
-        turns = Turns()
-        self._channel = grpc.insecure_channel(settings.sidecar_grpc)
+        self._guard = TurnGuard(settings.sidecar_grpc)
+        self._stalled = StalledSidecar(self._is_sidecar_stalled, report, sidecar.shut_down)
+        self._watch: asyncio.Task[None] | None = None
         self._runtime = WorkflowRuntime(
             settings.sidecar_host,
             str(settings.dapr_grpc_port),
-            logger_options=logged_once,
-            interceptors=[SafeTurns(turns, Restarts(turns, self._channel))],
+            logger_options=logged_once(),
+            interceptors=[self._guard.interceptor],
         )
-        _skip_replaced(self._runtime, turns)
+        self._guard.install(self._runtime)
         for name, workflow in workflows.items():
             self._runtime.register_workflow(workflow, name=name)
         for name, activity in activities.items():
             self._runtime.register_activity(self._on_loop(activity), name=name)
-        self._started = False
 
     async def start(self) -> None:
-        """Connect as soon as the sidecar is there; it may come up after this process.
+        """Connect as soon as the sidecar answers; it may start after this process.
 
-        The SDK would wait longer after each attempt that fails, so it begins when one can succeed.
+        The SDK pauses longer after each attempt that fails, so it starts when one can succeed.
         """
-        while not await self._sidecar_is_up():  # noqa: ASYNC110 # nothing tells when it is
+        while not await self._is_sidecar_up():  # noqa: ASYNC110 # there is no event to wait for
             await asyncio.sleep(SIDECAR_PAUSE_SECONDS)
         await asyncio.to_thread(self._runtime.start)
-        self._started = True
+        self._watch = asyncio.create_task(self._stalled.watch())
         log.info("workflow_worker_ready")
 
     async def check(self) -> None:
-        """Raise if the worker takes no work."""
+        """Raise `Problem` if the worker receives no work."""
         if not await self._is_connected():
             raise Problem(503, "WORKER_UNAVAILABLE", "the workflow worker is not connected")
         await self._sidecar.check_workflows()
 
-    async def is_shut_out(self) -> bool:
-        """Tell whether the worker is connected, and the sidecar has not taken note of it.
+    async def stop(self) -> None:
+        """Send the answers that are ready, then disconnect; the next worker gets the rest."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watch
+        await asyncio.to_thread(self._runtime.shutdown)
+        self._guard.close()
 
-        Raises `httpx.HTTPError` where the sidecar is away.
-        """
+    async def _is_sidecar_stalled(self) -> bool:
         return await self._sidecar.stands_still() and await self._is_connected()
 
-    async def stop(self) -> None:
-        """Send off what is ready, then disconnect; the engine gives the rest to the next worker."""
-        await asyncio.to_thread(self._runtime.shutdown)
-        self._channel.close()
-
     async def _is_connected(self) -> bool:
-        return self._started and await asyncio.to_thread(
+        return self._watch is not None and await asyncio.to_thread(
             self._runtime.wait_for_worker_ready, READY_SECONDS
         )
 
-    async def _sidecar_is_up(self) -> bool:
+    async def _is_sidecar_up(self) -> bool:
         try:
             await self._sidecar.check()
         except httpx.HTTPError:
@@ -131,29 +109,17 @@ class Worker:
 
     def _on_loop(self, activity: Activity) -> Activity:
         async def run(ctx: Any, payload: Any) -> Any:
-            handed = asyncio.run_coroutine_threadsafe(_told(activity(ctx, payload)), self._loop)
-            return await asyncio.wrap_future(handed)
+            work = asyncio.run_coroutine_threadsafe(_run(activity(ctx, payload)), self._loop)
+            return await asyncio.wrap_future(work)
 
         _, model = list(inspect.signature(activity).parameters.values())
-        run.__annotations__["payload"] = model.annotation  # by which the SDK reads the payload
+        run.__annotations__["payload"] = model.annotation  # from which the SDK makes the payload
         run.__name__ = activity.__name__
         return run
 
 
-def _skip_replaced(runtime: WorkflowRuntime, turns: Turns) -> None:
-    """Let turns whose answers would be dropped not run: they would hold up others in the queue."""
-    sdk = vars(runtime)["_WorkflowRuntime__worker"]  # there is no other way in
-    execute = sdk._execute_orchestrator  # noqa: SLF001 # likewise
-
-    def execute_newest(request: Any, token: str, *rest: Any) -> None:
-        if turns.is_newest(request.instanceId, token):
-            execute(request, token, *rest)
-
-    sdk._execute_orchestrator = execute_newest  # noqa: SLF001 # likewise
-
-
-async def _told(work: Coroutine[Any, Any, Any]) -> Any:
-    """Tell the engine which failures will not pass."""
+async def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run an activity; a refusal by another service is not retried."""
     try:
         return await work
     except InvocationRefused as error:

@@ -1,1 +1,1 @@
-"""Approvals: the service that owns requests for approval and the decisions about them."""
+"""Approvals: the service that owns approval requests and the decisions about them."""

@@ -22,7 +22,7 @@ class ApprovalsDatabaseSettings(DatabaseSettings):
 
 
 class ApprovalsSettings(ApprovalsDatabaseSettings, ServiceSettings):
-    """Settings of approvals, from `APPROVALS_…` and the variables that all services share."""
+    """Settings of approvals, from `APPROVALS_…` variables and those that all services share."""
 
     model_config = SettingsConfigDict(env_prefix="APPROVALS_", populate_by_name=True)
 

@@ -1,4 +1,4 @@
-"""Cursors of lists that are sorted by a time and the order."""
+"""Cursors of lists that are sorted by time and order."""
 
 from datetime import datetime
 from typing import Final
@@ -13,12 +13,12 @@ _MOMENT: Final[TypeAdapter[datetime]] = TypeAdapter(Moment)
 
 
 def cursor_of(at: datetime, order_id: str) -> str:
-    """Make a cursor of a place."""
+    """Encode a position as a cursor."""
     return encode_cursor(f"{at.isoformat()} {order_id}")
 
 
 def read_cursor(cursor: str) -> tuple[datetime, str]:
-    """Find the place; raise `INVALID_INPUT` for what is no cursor of such a list."""
+    """Decode a cursor; raise `INVALID_INPUT` if it is not valid for such a list."""
     at, _, order_id = decode_cursor(cursor).partition(" ")
     try:
         return _MOMENT.validate_python(at), _ORDER_ID.validate_python(order_id)

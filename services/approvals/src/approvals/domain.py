@@ -1,10 +1,10 @@
-"""The rules of approval: what requests, decisions and withdrawals do to one order. Pure.
+"""The rules of approval: how requests, decisions and withdrawals affect one order. Pure.
 
-The three reach this service in any order and any number of times. Whatever the order, the first
-decision stands, and a decision that came too late never reads as if it had counted.
+These messages arrive in any sequence and any number of times. Whatever the sequence, the first
+decision stands, and a decision that came too late is never shown as valid.
 
-A request may want two approvals. The first is then kept as an endorsement, and the request goes on
-waiting for somebody else's decision; a denial concludes at any level.
+A request may need two approvals. The first one then leaves the request pending until a second
+person decides. A single denial is always final.
 """
 
 from dataclasses import dataclass, replace
@@ -24,54 +24,54 @@ from orderflow_contracts.orders import Reason
 Outcome = Literal["taken", "too_late"]
 
 TOO_LATE: Final = "too_late"
-"""Why a request ended of which it is only known that its decision came after the end."""
+"""The reason recorded if all that is known is that the decision arrived after the end."""
 
 
-class RefusedByRule(Exception):
-    """Something that the rules of approval will never allow."""
+class RuleViolation(Exception):
+    """A change that the rules of approval do not allow."""
 
 
-class OtherRequest(RefusedByRule):
-    """A second request for the same order with other content."""
+class ConflictingRequest(RuleViolation):
+    """A second request for the same order with different content."""
 
 
-class DecisionStands(RefusedByRule):
-    """Another decision than the first."""
+class AlreadyDecided(RuleViolation):
+    """A decision that differs from the first one."""
 
 
-class ApprovalExpired(RefusedByRule):
-    """A decision after the request's time was over."""
+class ApprovalExpired(RuleViolation):
+    """A decision after the deadline of the request."""
 
 
-class ApprovalNotWanted(RefusedByRule):
-    """A decision about an order that no longer waits for one."""
+class ApprovalNoLongerNeeded(RuleViolation):
+    """A decision about an order that no longer needs one."""
 
 
 @dataclass(frozen=True)
-class Made:
-    """A decision, when it reached this service, and what orders answered when it was told."""
+class FinalDecision:
+    """The final decision, when it arrived, and what orders answered at the handover."""
 
     decision: Decision
     decided_at: datetime
     handed_over_at: datetime | None = None
     outcome: Outcome | None = None
 
-    def answered(self, outcome: Outcome, now: datetime) -> "Made":
-        """Return the same decision after orders was told, or need not be told any more."""
+    def with_outcome(self, outcome: Outcome, now: datetime) -> "FinalDecision":
+        """Return the decision after its handover, or when a handover is no longer needed."""
         return replace(self, outcome=outcome, handed_over_at=now)
 
 
 @dataclass(frozen=True)
-class Endorsed:
-    """The first approval of a request that wants another one, and when it reached this service."""
+class FirstApproval:
+    """The first of two approvals, and when it arrived."""
 
     decision: Decision
     decided_at: datetime
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request for approval and when it reached this service."""
+class ReceivedRequest:
+    """An approval request, and when it arrived."""
 
     request: ApprovalRequested
     requested_at: datetime
@@ -79,7 +79,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Ended:
-    """The order no longer waits for a decision: why, and when this service learned of it."""
+    """Why the order no longer needs a decision, and when this service learned of it."""
 
     reason: str
     at: datetime
@@ -87,195 +87,197 @@ class Ended:
 
 @dataclass(frozen=True)
 class Case:
-    """All that is known about the approval of one order; each part may come first.
+    """Everything known about the approval of one order; any part may arrive first.
 
-    `made` is the decision that concludes, or one that came before its request.
+    `final` is the final decision, or a decision that arrived before its request.
     """
 
     order_id: str
-    asked: Asked | None = None
-    made: Made | None = None
+    received: ReceivedRequest | None = None
+    final: FinalDecision | None = None
     ended: Ended | None = None
-    endorsed: Endorsed | None = None
+    first_approval: FirstApproval | None = None
 
     def status(self, now: datetime) -> ApprovalStatus | None:
-        """Where the approval is, or None while nobody has asked for one."""
-        if self.asked is None:
+        """Return the status, or None if no approval was requested."""
+        if self.received is None:
             return None
         return self._conclusion() or (
             ApprovalStatus.EXPIRED if self._is_over(now) else ApprovalStatus.PENDING
         )
 
     def recorded_status(self) -> ApprovalStatus | None:
-        """Tell the status as it is without a clock: a pending one may have expired meanwhile."""
-        return None if self.asked is None else self._conclusion() or ApprovalStatus.PENDING
+        """Return the status as stored, without regard to the time: `pending` may have expired."""
+        return None if self.received is None else self._conclusion() or ApprovalStatus.PENDING
 
     def concluded_at(self) -> datetime | None:
-        """When the approval ended, as it is without a clock: None while it is pending.
+        """Return when the approval ended, without regard to the current time; None if pending.
 
-        What expired did so at its deadline, however late this service was told.
+        An expired approval ended at its deadline, even if this service learned of it later.
         """
-        if self.asked is None:
+        if self.received is None:
             return None
         if self.ended is not None:
             expired = self._conclusion() is ApprovalStatus.EXPIRED
-            return min(self.ended.at, self.asked.request.expires_at) if expired else self.ended.at
-        return self.made.decided_at if self.made is not None else None
+            return (
+                min(self.ended.at, self.received.request.expires_at) if expired else self.ended.at
+            )
+        return self.final.decided_at if self.final is not None else None
 
     @property
     def is_escalated(self) -> bool:
-        """Whether one person has approved, and a second one must decide."""
-        return self.endorsed is not None and self._conclusion() is None
+        """Whether the first of two approvers has approved, and a second one must decide."""
+        return self.first_approval is not None and self._conclusion() is None
 
     @property
     def undelivered(self) -> Decision | None:
-        """The decision that orders has still to be told, if there is one."""
-        if self.asked is None or self.made is None or self.made.outcome is not None:
+        """The decision that must still be handed over to orders, if there is one."""
+        if self.received is None or self.final is None or self.final.outcome is not None:
             return None
-        return self.made.decision
+        return self.final.decision
 
-    def ask(self, request: ApprovalRequested, now: datetime) -> "Case":
-        """Take in the request; the same again, as a reminder is, changes nothing.
+    def add_request(self, request: ApprovalRequested, now: datetime) -> "Case":
+        """Record the request; a repetition, such as a reminder, changes nothing.
 
-        Raises `OtherRequest`.
+        Raises `ConflictingRequest`.
         """
-        if self.asked is not None:
-            return self._ask_again(self.asked, request)
-        first = request.model_copy(update={"reminder": False})
-        asked = replace(self, asked=Asked(first, now))
-        if self.made is None:
-            return asked
-        if self.ended is None and self.made.decided_at >= request.expires_at:
-            late = self._end(TOO_LATE, self.made.decided_at, now)
-            asked = replace(asked, made=late.made, ended=late.ended)
-        if request.levels > 1 and self.made.decision.approved:
-            endorsed = Endorsed(self.made.decision, self.made.decided_at)
-            return replace(asked, made=None, endorsed=endorsed)
-        return asked
+        if self.received is not None:
+            return self._add_later_request(self.received, request)
+        original = request.model_copy(update={"reminder": False})
+        case = replace(self, received=ReceivedRequest(original, now))
+        if self.final is None:
+            return case
+        if self.ended is None and self.final.decided_at >= request.expires_at:
+            late = self._end(TOO_LATE, self.final.decided_at, now)
+            case = replace(case, final=late.final, ended=late.ended)
+        if request.levels > 1 and self.final.decision.approved:
+            first = FirstApproval(self.final.decision, self.final.decided_at)
+            return replace(case, final=None, first_approval=first)
+        return case
 
     def decide(self, decision: Decision, now: datetime) -> "Case":
-        """Take in a decision; the same again changes nothing.
+        """Record a decision; repeating it changes nothing.
 
-        Where two must approve, the first approval leaves the request open for another person.
-        Raises `DecisionStands`, `ApprovalExpired` or `ApprovalNotWanted`.
+        If two approvals are needed, the first leaves the request pending for a second person.
+        Raises `AlreadyDecided`, `ApprovalExpired` or `ApprovalNoLongerNeeded`.
         """
         given = Decision.model_validate(decision.model_dump(include=set(Decision.model_fields)))
-        if self._has(given):
+        if self._is_repetition(given):
             return self
-        self.must_be_wanted(now)
-        if self.made is not None:
-            raise self._stands(self.made.decision)
-        if self.endorsed is not None:
-            if _same_person(self.endorsed.decision, given):
-                raise self._stands(self.endorsed.decision)
-        elif given.approved and self.asked is not None and self.asked.request.levels > 1:
-            return replace(self, endorsed=Endorsed(given, now))
-        return replace(self, made=Made(given, now))
+        self.require_open(now)
+        if self.final is not None:
+            raise self._already_decided(self.final.decision)
+        if self.first_approval is not None:
+            if _same_person(self.first_approval.decision, given):
+                raise self._already_decided(self.first_approval.decision)
+        elif given.approved and self.received is not None and self.received.request.levels > 1:
+            return replace(self, first_approval=FirstApproval(given, now))
+        return replace(self, final=FinalDecision(given, now))
 
-    def must_be_wanted(self, now: datetime) -> None:
-        """Raise `ApprovalExpired` or `ApprovalNotWanted` if no decision can count any more."""
+    def require_open(self, now: datetime) -> None:
+        """Raise `ApprovalExpired` or `ApprovalNoLongerNeeded` if it is too late for a decision."""
         if self.ended is not None and self._conclusion() is not ApprovalStatus.EXPIRED:
-            raise ApprovalNotWanted(
-                f"order {self.order_id} no longer waits for approval: {self.ended.reason}"
+            raise ApprovalNoLongerNeeded(
+                f"order {self.order_id} no longer needs approval: {self.ended.reason}"
             )
         if self.ended is not None or self.status(now) is ApprovalStatus.EXPIRED:
-            raise ApprovalExpired(f"the time for approving order {self.order_id} is over")
+            raise ApprovalExpired(f"the deadline for approving order {self.order_id} has passed")
 
     def withdraw(self, withdrawal: ApprovalWithdrawn, now: datetime) -> "Case":
-        """Take in that the order no longer waits; a decision that was made came too late then.
+        """Record that the order no longer needs a decision; one not yet handed over is too late.
 
-        The first reason stands, unless it was only gathered from orders' answer to a decision.
+        The first reason stands, unless it was only inferred from the outcome of the handover.
         """
         if self.ended is not None and self.ended.reason != TOO_LATE:
             return self
         return self._end(withdrawal.reason, now, now)
 
-    def handed_over(self, outcome: Outcome, now: datetime) -> "Case":
-        """Take in what orders answered when it was told the decision."""
-        if self.made is None or self.made.outcome is not None:
+    def record_handover(self, outcome: Outcome, now: datetime) -> "Case":
+        """Record what orders answered at the handover of the decision."""
+        if self.final is None or self.final.outcome is not None:
             return self
         if outcome == "too_late" and self.ended is None:
             return self._end(TOO_LATE, now, now)
-        return replace(self, made=self.made.answered(outcome, now))
+        return replace(self, final=self.final.with_outcome(outcome, now))
 
     def describe(self, now: datetime) -> Approval | None:
-        """Write the approval as people read it, or None while nobody has asked for one."""
+        """Return the approval as published by the API, or None if none was requested."""
         status = self.status(now)
-        if self.asked is None or status is None:
+        if self.received is None or status is None:
             return None
-        request, made = self.asked.request, self.made
+        request, final = self.received.request, self.final
         return Approval(
             order_id=self.order_id,
             customer_id=request.customer_id,
             lines=request.lines,
             total_cents=request.total_cents,
             status=status,
-            requested_at=self.asked.requested_at,
+            requested_at=self.received.requested_at,
             expires_at=request.expires_at,
-            approver=made.decision.approver if made else None,
-            comment=made.decision.comment if made else None,
-            decided_at=made.decided_at if made else None,
+            approver=final.decision.approver if final else None,
+            comment=final.decision.comment if final else None,
+            decided_at=final.decided_at if final else None,
             levels=request.levels,
             decisions=tuple(
-                DecisionTaken(
-                    level=level, decided_at=taken.decided_at, **taken.decision.model_dump()
-                )
-                for level, taken in enumerate(self.taken(), start=1)
+                DecisionTaken(level=level, decided_at=each.decided_at, **each.decision.model_dump())
+                for level, each in enumerate(self.decisions(), start=1)
             ),
         )
 
-    def _ask_again(self, asked: Asked, request: ApprovalRequested) -> "Case":
-        """Take in a request after the first one.
+    def _add_later_request(self, first: ReceivedRequest, request: ApprovalRequested) -> "Case":
+        """Record another request for the order.
 
-        One with a later deadline comes from another run of the order: the engine had lost the
-        first, perhaps with the decision in it. The new run waits until its own deadline, and is
-        told a decision that the lost one had taken.
+        A later deadline means that the order's workflow was started again because the engine lost
+        the first run, perhaps after it had received the decision. The new run waits until its own
+        deadline, and an earlier decision is handed over again.
         """
-        if _content(asked.request) != _content(request):
-            raise OtherRequest(f"order {self.order_id} was requested with other content before")
-        if request.expires_at <= asked.request.expires_at or self.ended is not None:
+        if _content(first.request) != _content(request):
+            raise ConflictingRequest(
+                f"order {self.order_id} was already requested with different content"
+            )
+        if request.expires_at <= first.request.expires_at or self.ended is not None:
             return self
-        later = asked.request.model_copy(update={"expires_at": request.expires_at})
-        made = self.made
-        if made is not None:
-            made = replace(made, outcome=None, handed_over_at=None)
-        return replace(self, asked=replace(asked, request=later), made=made)
+        later = first.request.model_copy(update={"expires_at": request.expires_at})
+        final = self.final
+        if final is not None:
+            final = replace(final, outcome=None, handed_over_at=None)
+        return replace(self, received=replace(first, request=later), final=final)
 
-    def taken(self) -> list[Endorsed | Made]:
-        """All decisions that were taken, the first one first."""
-        return [taken for taken in (self.endorsed, self.made) if taken is not None]
+    def decisions(self) -> list[FirstApproval | FinalDecision]:
+        """Return all decisions, oldest first."""
+        return [each for each in (self.first_approval, self.final) if each is not None]
 
-    def _has(self, given: Decision) -> bool:
-        """Tell whether this very decision was taken in before."""
-        if self.made is not None and self.made.decision == given:
+    def _is_repetition(self, given: Decision) -> bool:
+        """Return whether this decision was already recorded."""
+        if self.final is not None and self.final.decision == given:
             return True
-        endorsed = self.endorsed
-        return endorsed is not None and given.approved and _same_person(endorsed.decision, given)
+        first = self.first_approval
+        return first is not None and given.approved and _same_person(first.decision, given)
 
-    def _stands(self, decision: Decision) -> DecisionStands:
+    def _already_decided(self, decision: Decision) -> AlreadyDecided:
         earlier = "approved" if decision.approved else "denied"
-        return DecisionStands(f"order {self.order_id} was {earlier} by {decision.approver} before")
+        return AlreadyDecided(f"order {self.order_id} was already {earlier} by {decision.approver}")
 
     def _conclusion(self) -> ApprovalStatus | None:
-        """How the approval ended, or None while it has not."""
+        """Return the final status, or None if there is none yet."""
         if self.ended is not None:
             expired = self.ended.reason == Reason.APPROVAL_EXPIRED or (
                 self.ended.reason == TOO_LATE and self._is_over(self.ended.at)
             )
             return ApprovalStatus.EXPIRED if expired else ApprovalStatus.WITHDRAWN
-        if self.made is not None:
-            approved = self.made.decision.approved
+        if self.final is not None:
+            approved = self.final.decision.approved
             return ApprovalStatus.APPROVED if approved else ApprovalStatus.DENIED
         return None
 
     def _is_over(self, moment: datetime) -> bool:
-        return self.asked is not None and moment >= self.asked.request.expires_at
+        return self.received is not None and moment >= self.received.request.expires_at
 
     def _end(self, reason: str, at: datetime, now: datetime) -> "Case":
-        made = self.made
-        if made is not None and made.outcome is None:
-            made = made.answered("too_late", now)
-        return replace(self, ended=Ended(reason, at), made=made)
+        final = self.final
+        if final is not None and final.outcome is None:
+            final = final.with_outcome("too_late", now)
+        return replace(self, ended=Ended(reason, at), final=final)
 
 
 def _content(request: ApprovalRequested) -> tuple[object, ...]:
@@ -284,5 +286,5 @@ def _content(request: ApprovalRequested) -> tuple[object, ...]:
 
 
 def _same_person(one: Decision, other: Decision) -> bool:
-    """Tell whether two decisions are one person's, however the name is written."""
+    """Return whether two decisions have the same approver, ignoring case and blanks."""
     return one.approver.strip().casefold() == other.approver.strip().casefold()

@@ -1,28 +1,29 @@
-"""Approvals' composition root: wire, subscribe, serve."""
+"""The composition root of approvals: wires its parts, subscribes and serves."""
 
 from contextlib import AsyncExitStack
 from functools import partial
 
 from fastapi import FastAPI
 
-from approvals.api import approval_router, http_app, subscribe
 from approvals.config import ApprovalsSettings
-from approvals.feed import ChangeFeed
-from approvals.filling import keep_completing
-from approvals.gateways import DaprOrders
-from approvals.handover import Handover
-from approvals.inbox import Inbox
+from approvals.decisions.api import approval_router, http_app
+from approvals.decisions.feed import ChangeFeed
+from approvals.decisions.service import ApprovalService
+from approvals.decisions.store import SqlApprovalStore
+from approvals.decisions.topics import subscribe
+from approvals.handover.gateways import DaprOrders
+from approvals.handover.service import Handover
+from approvals.history.backfill import repeat_backfill
+from approvals.history.store import DecisionHistory
 from approvals.migrations import SCHEMA
 from approvals.pages import (
     AUDIT_PATH,
     LETTERS_PATH,
     REQUESTS_PATH,
-    Desk,
+    ApprovalPages,
     approvals_site,
     page_router,
 )
-from approvals.past import Past
-from approvals.store import SqlApprovalStore
 from approvals.tables import ACCESS, DEAD_LETTERS, SOURCES
 from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.names import APPROVALS
@@ -48,14 +49,14 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     background = await resources.enter_async_context(BackgroundWork())
     store = SqlApprovalStore(database)
     handover = Handover(store, DaprOrders(sidecar), background)
-    inbox = Inbox(store, handover)
+    service = ApprovalService(store, handover)
     letters = DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id)
     app = DaprApp(settings)
-    subscribe(app, inbox, letters)
+    subscribe(app, service, letters)
     feed = ChangeFeed(store)
-    http = _http(settings, database, sidecar, store, inbox, letters, feed)
+    http = _http(settings, database, sidecar, store, service, letters, feed)
     handover.start()
-    keep_completing(store.complete, background)
+    repeat_backfill(store.backfill, background)
     background.start(partial(keep_noted, database, SOURCES))
     await serve(settings, http, app, feed.close, database.refusal)
 
@@ -65,25 +66,31 @@ def _http(
     database: Database,
     sidecar: Sidecar,
     store: SqlApprovalStore,
-    inbox: Inbox,
+    service: ApprovalService,
     letters: DeadLetters,
     feed: ChangeFeed,
 ) -> FastAPI:
-    """Put together what people and their programs reach."""
+    """Create the HTTP application with the API and the pages."""
     access = Access(settings, APPROVALS, database, ACCESS)
     site = approvals_site(settings.board_url)
-    desk = Desk(store, Past(database), site, settings.confirm_from_cents, settings.board_url)
+    pages = ApprovalPages(
+        store,
+        DecisionHistory(database),
+        site,
+        settings.confirm_from_cents,
+        settings.board_url,
+    )
     audit = Audit(database, ACCESS)
     letter_pages = DeadLetterPages(
         site, letters, audit, LETTERS_PATH, Subjects("Order", REQUESTS_PATH), Role.OPERATOR
     )
     http = http_app(
-        approval_router(inbox),
+        approval_router(service),
         dead_letter_router(letters),
         health_router({"store": database.check, "sidecar": sidecar.check}),
         access.sign_in_router(site.page),
         access.audit_router(),
-        page_router(desk, inbox, feed, access),
+        page_router(pages, service, feed, access),
         letter_pages.router(),
         audit_pages(site, audit, AUDIT_PATH),
     )
@@ -93,7 +100,7 @@ def _http(
 
 
 def main() -> None:
-    """Start the process."""
+    """Start the service process."""
     settings = load(ApprovalsSettings)
     logs.configure("approvals", settings)
     start(run, settings)

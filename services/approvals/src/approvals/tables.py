@@ -1,4 +1,4 @@
-"""The tables of approvals, and how a case is written as a row: one row an order."""
+"""The tables of approvals, and the mapping between a case and its row; one row per order."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -19,7 +19,7 @@ from sqlalchemy import (
     or_,
 )
 
-from approvals.domain import Asked, Case, Ended, Endorsed, Made
+from approvals.domain import Case, Ended, FinalDecision, FirstApproval, ReceivedRequest
 from orderflow_contracts.approvals import ApprovalRequested, Decision
 from orderflow_hosting.access import access_tables
 from orderflow_hosting.access.audit import SUBJECT
@@ -35,7 +35,7 @@ APPROVALS: Final = Table(
     "approvals",
     TABLES,
     Column("order_id", String(64), primary_key=True),
-    # As the status is without a clock; null until the request has come.
+    # The status without regard to the time; null until the request has arrived.
     Column("status", String(16)),
     Column("customer_id", String(128)),
     Column("lines", JSON(none_as_null=True)),
@@ -50,14 +50,14 @@ APPROVALS: Final = Table(
     Column("decided_at", Utc),
     Column("handed_over_at", Utc),
     Column("outcome", String(16)),
-    # Null in the rows of earlier versions, and where one approval is enough.
+    # Null in rows of earlier versions, and if one approval is enough.
     Column("levels", Integer),
     Column("endorser", String(128)),
     Column("endorsement", Text),
     Column("endorsed_at", Utc),
-    # When it came to an end; null in rows of earlier versions until `SqlApprovalStore.complete`.
+    # When the approval ended; null in rows of earlier versions until they are backfilled.
     Column("concluded_at", Utc),
-    # The number of the latest change, counted over all rows; null in rows of earlier versions.
+    # The number of its latest change, counted over all rows; null in rows of earlier versions.
     Column("change_number", BigInteger),
 )
 COLUMNS: Final = APPROVALS.c
@@ -69,7 +69,7 @@ SOURCES: Final[Sequence[Source]] = (
     (APPROVER, COLUMNS.endorser),
     (SUBJECT, ACCESS.audit.c.subject),
 )
-"""The names that are searched in any spelling."""
+"""Columns with names that can be searched in any spelling."""
 UNDELIVERED: Final = and_(
     COLUMNS.decided_at.is_not(None), COLUMNS.outcome.is_(None), COLUMNS.status.is_not(None)
 )
@@ -78,7 +78,7 @@ INCOMPLETE: Final = and_(
     COLUMNS.status.is_not(None),
     COLUMNS.concluded_at.is_(None),
 )
-"""What has come to an end and does not say when, for an earlier version has written it."""
+"""Ended approvals without the time of their end, written by an earlier version."""
 
 Index("approvals_by_deadline", COLUMNS.status, COLUMNS.expires_at, COLUMNS.order_id)
 Index(
@@ -110,45 +110,45 @@ Index(
 
 
 def write(case: Case) -> Mapping[str, Any]:
-    """Write a case as a row."""
-    request = case.asked.request if case.asked else None
-    made, endorsed = case.made, case.endorsed
+    """Convert a case to a row."""
+    request = case.received.request if case.received else None
+    final, first = case.final, case.first_approval
     return {
         "order_id": case.order_id,
         "status": case.recorded_status(),
         "customer_id": request.customer_id if request else None,
         "lines": [line.model_dump() for line in request.lines] if request else None,
         "total_cents": request.total_cents if request else None,
-        "requested_at": case.asked.requested_at if case.asked else None,
+        "requested_at": case.received.requested_at if case.received else None,
         "expires_at": request.expires_at if request else None,
         "ended_reason": case.ended.reason if case.ended else None,
         "ended_at": case.ended.at if case.ended else None,
-        "approved": made.decision.approved if made else None,
-        "approver": made.decision.approver if made else None,
-        "comment": made.decision.comment if made else None,
-        "decided_at": made.decided_at if made else None,
-        "handed_over_at": made.handed_over_at if made else None,
-        "outcome": made.outcome if made else None,
+        "approved": final.decision.approved if final else None,
+        "approver": final.decision.approver if final else None,
+        "comment": final.decision.comment if final else None,
+        "decided_at": final.decided_at if final else None,
+        "handed_over_at": final.handed_over_at if final else None,
+        "outcome": final.outcome if final else None,
         "levels": request.levels if request and request.levels > 1 else None,
-        "endorser": endorsed.decision.approver if endorsed else None,
-        "endorsement": endorsed.decision.comment if endorsed else None,
-        "endorsed_at": endorsed.decided_at if endorsed else None,
+        "endorser": first.decision.approver if first else None,
+        "endorsement": first.decision.comment if first else None,
+        "endorsed_at": first.decided_at if first else None,
         "concluded_at": case.concluded_at(),
     }
 
 
 def read(row: Row[Any]) -> Case:
-    """Read the case that a row tells of."""
+    """Convert a row to a case."""
     return Case(
         order_id=row.order_id,
-        asked=_asked(row) if row.requested_at is not None else None,
-        made=_made(row) if row.decided_at is not None else None,
+        received=_received_request(row) if row.requested_at is not None else None,
+        final=_final_decision(row) if row.decided_at is not None else None,
         ended=Ended(row.ended_reason, row.ended_at) if row.ended_at is not None else None,
-        endorsed=_endorsed(row) if row.endorsed_at is not None else None,
+        first_approval=_first_approval(row) if row.endorsed_at is not None else None,
     )
 
 
-def _asked(row: Row[Any]) -> Asked:
+def _received_request(row: Row[Any]) -> ReceivedRequest:
     request = ApprovalRequested(
         order_id=row.order_id,
         customer_id=row.customer_id,
@@ -157,14 +157,14 @@ def _asked(row: Row[Any]) -> Asked:
         expires_at=row.expires_at,
         levels=row.levels or 1,
     )
-    return Asked(request, row.requested_at)
+    return ReceivedRequest(request, row.requested_at)
 
 
-def _made(row: Row[Any]) -> Made:
+def _final_decision(row: Row[Any]) -> FinalDecision:
     decision = Decision(approved=row.approved, approver=row.approver, comment=row.comment)
-    return Made(decision, row.decided_at, row.handed_over_at, row.outcome)
+    return FinalDecision(decision, row.decided_at, row.handed_over_at, row.outcome)
 
 
-def _endorsed(row: Row[Any]) -> Endorsed:
+def _first_approval(row: Row[Any]) -> FirstApproval:
     decision = Decision(approved=True, approver=row.endorser, comment=row.endorsement)
-    return Endorsed(decision, row.endorsed_at)
+    return FirstApproval(decision, row.endorsed_at)

@@ -3,7 +3,7 @@
 import os
 import signal
 
-# Imports take a while, and PID 1 of a container does not get a signal that it has no handler for.
+# Imports take a while, and PID 1 of a container ignores signals without a handler.
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 from inventory.main import main  # noqa: E402

@@ -1,4 +1,4 @@
-"""Inventory's edges: methods that other applications invoke, and stock for people to read."""
+"""The edges of inventory: methods invoked through Dapr, and the HTTP API."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -6,9 +6,9 @@ from typing import TypeVar
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
-from inventory.domain import NothingReserved, OtherLines, UnknownItem
-from inventory.stock import StockRoom
-from inventory.store import StoreUnavailable
+from inventory.domain import ConflictingLines, NothingReserved, UnknownItem
+from inventory.ports import StoreUnavailable
+from inventory.service import StockService
 from orderflow_contracts import names
 from orderflow_contracts.inventory import (
     CommitRequest,
@@ -26,28 +26,36 @@ Request = TypeVar("Request", bound=BaseModel)
 Reply = TypeVar("Reply")
 
 
-class Nothing(BaseModel):
+class EmptyRequest(BaseModel):
     """A request without content."""
 
 
-def offer_methods(app: DaprApp, stock: StockRoom) -> None:
-    """Let orders change the ledger, and anyone read it."""
-    only_orders = {names.ORDERS}
-    app.on_method(names.RESERVE, ReserveRequest, _told(stock.reserve), callers=only_orders)
-    app.on_method(names.COMMIT, CommitRequest, _told(stock.commit), callers=only_orders)
-    app.on_method(names.RELEASE, ReleaseRequest, _told(stock.release), callers=only_orders)
-    app.on_method(names.RESTOCK, RestockRequest, _told(stock.restock), callers=only_orders)
+def offer_methods(app: DaprApp, stock: StockService) -> None:
+    """Offer the methods: only their declared callers may change the ledger; any may read it."""
+    callers = names.SERVICES[names.INVENTORY].methods
+    app.on_method(
+        names.RESERVE, ReserveRequest, _map_errors(stock.reserve), callers=callers[names.RESERVE]
+    )
+    app.on_method(
+        names.COMMIT, CommitRequest, _map_errors(stock.commit), callers=callers[names.COMMIT]
+    )
+    app.on_method(
+        names.RELEASE, ReleaseRequest, _map_errors(stock.release), callers=callers[names.RELEASE]
+    )
+    app.on_method(
+        names.RESTOCK, RestockRequest, _map_errors(stock.restock), callers=callers[names.RESTOCK]
+    )
 
-    app.on_method(names.STOCK, Nothing, _told(_reader(stock)))
+    app.on_method(names.STOCK, EmptyRequest, _map_errors(_reader(stock)))
 
 
-def http_app(stock: StockRoom, health: APIRouter) -> FastAPI:
-    """Build what people reach over HTTP; nothing here changes the ledger."""
-    read = _told(_reader(stock))
+def http_app(stock: StockService, health: APIRouter) -> FastAPI:
+    """Create the HTTP application, which only reads the ledger."""
+    read = _map_errors(_reader(stock))
     app = FastAPI(
         title="Orderflow inventory",
-        description="What lies on the shelf.",
-        openapi_url=None,  # the site serves it, and its documentation
+        description="The current stock.",
+        openapi_url=None,  # the site serves it, together with the documentation
         responses=problems.common(),
     )
     problems.install(app)
@@ -55,37 +63,37 @@ def http_app(stock: StockRoom, health: APIRouter) -> FastAPI:
 
     @app.get(
         "/stock",
-        summary="List all items with what is on hand, reserved and available",
+        summary="List all items with their quantities on hand, reserved and available",
         dependencies=[reads()],
     )
     async def read_stock() -> Stock:
-        return await read(Nothing())
+        return await read(EmptyRequest())
 
     return app
 
 
-def _reader(stock: StockRoom) -> Callable[[Nothing], Awaitable[Stock]]:
-    async def read(_: Nothing) -> Stock:
+def _reader(stock: StockService) -> Callable[[EmptyRequest], Awaitable[Stock]]:
+    async def read(_: EmptyRequest) -> Stock:
         return await stock.stock()
 
     return read
 
 
-def _told(
+def _map_errors(
     handle: Callable[[Request], Awaitable[Reply]],
 ) -> Callable[[Request], Awaitable[Reply]]:
-    """Tell the failures of the domain and the store as problems."""
+    """Convert errors of the domain and the store to problem documents."""
 
-    async def handled(request: Request) -> Reply:
+    async def wrapped(request: Request) -> Reply:
         try:
             return await handle(request)
         except NothingReserved as error:
             raise Problem(409, "NOTHING_RESERVED", str(error)) from error
-        except OtherLines as error:
+        except ConflictingLines as error:
             raise Problem(409, "OTHER_LINES", str(error)) from error
         except UnknownItem as error:
             raise Problem(404, "UNKNOWN_ITEM", str(error)) from error
         except StoreUnavailable as error:
             raise Problem(503, "STORE_UNAVAILABLE", str(error)) from error
 
-    return handled
+    return wrapped

@@ -14,7 +14,7 @@ _PORTS: Final = LOCAL_PORTS[INVENTORY]
 
 
 class OpeningItem(BaseModel):
-    """An item that is kept from the start: pieces and the price of one."""
+    """An item of the opening stock: its quantity and unit price."""
 
     item: Name
     quantity: int = Field(ge=0)
@@ -29,7 +29,7 @@ OPENING_STOCK: Final = (
 
 
 class InventorySettings(ServiceSettings):
-    """Settings of inventory, from `INVENTORY_…` and the variables that all services share."""
+    """Settings of inventory, from `INVENTORY_…` variables and those that all services share."""
 
     model_config = SettingsConfigDict(env_prefix="INVENTORY_", populate_by_name=True)
 

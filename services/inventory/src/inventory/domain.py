@@ -1,7 +1,7 @@
-"""The rules of stock: what reserve, commit, release and restock do to a ledger. Pure.
+"""The rules of stock: the effects of reserve, commit, release and restock on a ledger. Pure.
 
-At no moment is `reserved` over `on_hand`, and no piece is lost: what lies on the shelf plus what
-committed orders took is what was put there.
+`reserved` never exceeds `on_hand`, and no stock is lost: the stock on hand plus the committed
+quantities equals the stock that was added.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,12 +21,12 @@ from orderflow_contracts.inventory import (
 )
 from orderflow_contracts.orders import OrderLine
 
-RESTOCKS_REMEMBERED: Final = 16
-"""How many restocks of an item are known by their ids, newest last, so that each counts once."""
+MAX_RESTOCK_IDS: Final = 16
+"""How many restock IDs an item stores, newest last, so that a repeated restock has no effect."""
 
 
 class Item(BaseModel):
-    """One item: pieces on the shelf, pieces set aside of these, and the price of a piece."""
+    """An item: the quantity on hand, the part of it that is reserved, and the unit price."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,11 +39,11 @@ class Item(BaseModel):
 
     @property
     def available(self) -> int:
-        """Pieces that an order can still get."""
+        """The quantity that can still be reserved."""
         return self.on_hand - self.reserved
 
     def as_stock(self) -> StockItem:
-        """Describe the item to others."""
+        """Return the item as published by the API."""
         return StockItem(
             item=self.name,
             on_hand=self.on_hand,
@@ -53,17 +53,19 @@ class Item(BaseModel):
         )
 
     def change(self, *, on_hand: int = 0, reserved: int = 0) -> "Item":
-        """Add to the pieces on the shelf and to those set aside."""
+        """Add to the quantities on hand and reserved."""
         changed = self.model_copy(
             update={"on_hand": self.on_hand + on_hand, "reserved": self.reserved + reserved}
         )
         if not 0 <= changed.reserved <= changed.on_hand:
-            raise BrokenLedger(f"{self.name}: {changed.reserved} of {changed.on_hand} reserved")
+            raise InvalidLedgerChange(
+                f"{self.name}: {changed.reserved} of {changed.on_hand} reserved"
+            )
         return changed
 
 
 class ReservationState(StrEnum):
-    """What an order holds: goods set aside, goods taken, or nothing."""
+    """The state of an order's reservation."""
 
     RESERVED = "reserved"
     COMMITTED = "committed"
@@ -72,7 +74,7 @@ class ReservationState(StrEnum):
 
 
 class Reservation(BaseModel):
-    """What one order asked for and got; kept for ever, so that every call happens once."""
+    """The reservation of one order; stored for ever, so that repeated calls have no effect."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -80,25 +82,25 @@ class Reservation(BaseModel):
     lines: tuple[ReservedLine, ...] = ()
     rejection: ReservationRejected | None = None
 
-    def moved_to(self, state: ReservationState) -> "Reservation":
+    def with_state(self, state: ReservationState) -> "Reservation":
         """Return the same reservation in another state."""
         return self.model_copy(update={"state": state})
 
 
-class BrokenLedger(Exception):
-    """A change would break the rules of stock; nothing may be written."""
+class InvalidLedgerChange(Exception):
+    """A change would violate the rules of stock, and must not be written."""
 
 
 class NothingReserved(Exception):
-    """A commit for an order that holds no reservation."""
+    """A commit for an order without a reservation."""
 
 
-class OtherLines(Exception):
-    """A reserve for an order that asked for other lines before."""
+class ConflictingLines(Exception):
+    """A second reserve for an order, with different lines."""
 
 
 class UnknownItem(Exception):
-    """A restock of an item that is not kept."""
+    """A restock of an item that does not exist."""
 
 
 class Ledger:
@@ -109,12 +111,12 @@ class Ledger:
         self.reservations = dict(reservations)
 
     def reserve(self, order_id: str, lines: Iterable[OrderLine]) -> Reserved | ReservationRejected:
-        """Set all lines aside or none; the first answer to an order stands."""
-        asked = tuple(lines)
+        """Reserve all lines or none; the first answer to an order stands."""
+        requested = tuple(lines)
         earlier = self.reservations.get(order_id)
         if earlier is not None:
-            return _answer_again(order_id, earlier, asked)
-        rejection = self._why_not(asked)
+            return _repeat_answer(order_id, earlier, requested)
+        rejection = self._rejection(requested)
         if rejection is not None:
             self.reservations[order_id] = Reservation(
                 state=ReservationState.REJECTED, rejection=rejection
@@ -126,7 +128,7 @@ class Ledger:
                 quantity=line.quantity,
                 unit_price_cents=self.items[line.item].unit_price_cents,
             )
-            for line in asked
+            for line in requested
         )
         for line in reserved:
             self.items[line.item] = self.items[line.item].change(reserved=line.quantity)
@@ -134,7 +136,7 @@ class Ledger:
         return _reserved(reserved)
 
     def commit(self, order_id: str) -> Committed:
-        """Let the reserved goods leave the shelf; again is the same as once."""
+        """Remove the reserved quantities from the stock; repeating it has no effect."""
         reservation = self.reservations.get(order_id)
         if reservation is None:
             raise NothingReserved(f"order {order_id} has no reservation")
@@ -142,7 +144,7 @@ class Ledger:
             for line in reservation.lines:
                 item = self.items[line.item]
                 self.items[line.item] = item.change(on_hand=-line.quantity, reserved=-line.quantity)
-            self.reservations[order_id] = reservation.moved_to(ReservationState.COMMITTED)
+            self.reservations[order_id] = reservation.with_state(ReservationState.COMMITTED)
         elif reservation.state is not ReservationState.COMMITTED:
             raise NothingReserved(f"the reservation of order {order_id} is {reservation.state}")
         return Committed(
@@ -150,7 +152,7 @@ class Ledger:
         )
 
     def release(self, order_id: str) -> Released:
-        """Give back what the order holds, also goods that it took; a later reserve is rejected."""
+        """Release or return the order's stock, even if committed; a later reserve is rejected."""
         reservation = self.reservations.get(order_id, Reservation(state=ReservationState.REJECTED))
         for line in reservation.lines:
             item = self.items[line.item]
@@ -159,27 +161,27 @@ class Ledger:
             elif reservation.state is ReservationState.COMMITTED:
                 self.items[line.item] = item.change(on_hand=line.quantity)
         if reservation.state is not ReservationState.RELEASED:
-            self.reservations[order_id] = reservation.moved_to(ReservationState.RELEASED)
+            self.reservations[order_id] = reservation.with_state(ReservationState.RELEASED)
         return Released()
 
     def add(self, name: str, quantity: int, restock_id: str) -> None:
-        """Put so many pieces more on the shelf; the same restock twice counts once."""
-        item = self._kept(name)
+        """Add stock; a repeated restock ID has no effect."""
+        item = self._item(name)
         if restock_id not in item.restocks:
-            latest = (*item.restocks, restock_id)[-RESTOCKS_REMEMBERED:]
+            latest = (*item.restocks, restock_id)[-MAX_RESTOCK_IDS:]
             self.items[name] = item.change(on_hand=quantity).model_copy(update={"restocks": latest})
 
     def reset(self, name: str) -> None:
-        """Bring the shelf back to the opening stock, though never under what is set aside."""
-        item = self._kept(name)
+        """Reset to the opening stock, but never below the reserved quantity."""
+        item = self._item(name)
         self.items[name] = item.change(on_hand=max(item.opening, item.reserved) - item.on_hand)
 
-    def _kept(self, name: str) -> Item:
+    def _item(self, name: str) -> Item:
         if name not in self.items:
-            raise UnknownItem(f"item {name!r} is not kept")
+            raise UnknownItem(f"there is no item {name!r}")
         return self.items[name]
 
-    def _why_not(self, lines: tuple[OrderLine, ...]) -> ReservationRejected | None:
+    def _rejection(self, lines: tuple[OrderLine, ...]) -> ReservationRejected | None:
         shortages = tuple(
             Shortage(item=line.item, requested=line.quantity, available=self._available(line.item))
             for line in lines
@@ -196,16 +198,16 @@ class Ledger:
         return self.items[name].available if name in self.items else 0
 
 
-def _answer_again(
-    order_id: str, earlier: Reservation, asked: tuple[OrderLine, ...]
+def _repeat_answer(
+    order_id: str, earlier: Reservation, requested: tuple[OrderLine, ...]
 ) -> Reserved | ReservationRejected:
     if earlier.rejection is not None:
         return earlier.rejection
     if earlier.state is ReservationState.RELEASED:
         return ReservationRejected(reason="released")
     before = {(line.item, line.quantity) for line in earlier.lines}
-    if before != {(line.item, line.quantity) for line in asked}:
-        raise OtherLines(f"order {order_id} was reserved with other lines")
+    if before != {(line.item, line.quantity) for line in requested}:
+        raise ConflictingLines(f"order {order_id} was already reserved with different lines")
     return _reserved(earlier.lines)
 
 

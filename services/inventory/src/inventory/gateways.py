@@ -1,18 +1,19 @@
-"""Dapr's state API behind the store's port."""
+"""The store on Dapr's state API."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
 
 import grpc.aio
 
-from inventory.store import PROBE_KEY, StoreUnavailable, VersionConflict, Versioned
+from inventory.ports import StoreUnavailable, VersionConflict, Versioned
+from inventory.store import PROBE_KEY
 from orderflow_contracts.names import INVENTORY_STORE
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.sidecar import Sidecar, StateEntry
 
 
 class DaprStore:
-    """The component `inventory-store`, by way of the sidecar."""
+    """The component `inventory-store`, accessed through the sidecar."""
 
     def __init__(self, sidecar: Sidecar) -> None:
         self._sidecar = sidecar
@@ -26,10 +27,10 @@ class DaprStore:
         return {key: Versioned(entry.data or None, entry.etag) for key, entry in entries.items()}
 
     async def confirm_absent(self, keys: Iterable[str]) -> None:
-        """Read each key by itself.
+        """Read each key with a separate request.
 
-        `state.postgresql` answers a bulk reading whose connection breaks with what it has got, and
-        tells of no error (components-contrib 1.18.0, `BulkGet`). A reading of one key tells it.
+        If a connection breaks, a bulk read of `state.postgresql` returns an incomplete result
+        without an error (components-contrib 1.18.0, `BulkGet`). A read of one key fails.
         """
         try:
             entries = await asyncio.gather(
@@ -38,22 +39,22 @@ class DaprStore:
         except grpc.aio.AioRpcError as error:
             raise StoreUnavailable(str(error)) from error
         if any(entry.etag is not None for entry in entries):
-            raise StoreUnavailable("the store has left out keys that it holds")
+            raise StoreUnavailable("the store omitted existing keys from a read")
 
     async def write(self, changes: Mapping[str, Versioned]) -> None:
-        """Write in one transaction, with ETags, and create-if-absent where there was none."""
+        """Write in one transaction with ETags; a key without a version must be absent."""
         entries = {
             key: StateEntry(change.value or b"", change.version) for key, change in changes.items()
         }
         try:
             await self._sidecar.transact(INVENTORY_STORE, entries)
         except grpc.aio.AioRpcError as error:
-            # Stores tell a stale ETag in different words and codes, and a lost answer tells
-            # nothing at all: only the keys themselves say what happened.
+            # Stores report a stale ETag in different ways, and after a lost answer the outcome is
+            # unknown: only reading the keys again shows what happened.
             raise VersionConflict(error.details() or error.code().name) from error
 
     async def check(self) -> None:
-        """Write a key of its own, which a database that is read-only or full refuses."""
+        """Write a probe key, which fails if the database is read-only or full."""
         try:
             await self._sidecar.write_one(INVENTORY_STORE, PROBE_KEY, b"{}")
         except grpc.aio.AioRpcError as error:

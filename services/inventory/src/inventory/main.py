@@ -1,4 +1,4 @@
-"""Inventory's composition root: wire, offer, serve."""
+"""The composition root of inventory: wires its parts, offers its methods and serves."""
 
 from contextlib import AsyncExitStack
 
@@ -7,8 +7,8 @@ import structlog
 from inventory.api import http_app, offer_methods
 from inventory.config import InventorySettings
 from inventory.gateways import DaprStore
-from inventory.stock import StockRoom
-from inventory.store import StoreUnavailable
+from inventory.ports import StoreUnavailable
+from inventory.service import StockService
 from orderflow_contracts.names import INVENTORY
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, reads
@@ -26,24 +26,24 @@ OPENING_BACKOFF = Backoff(first=0.5, longest=0.5)
 """The sidecar usually comes up soon after the service."""
 
 
-class Opening:
-    """Creates the opening stock as soon as the store answers."""
+class OpeningStock:
+    """Loads the opening stock as soon as the store answers."""
 
-    def __init__(self, stock: StockRoom, settings: InventorySettings) -> None:
+    def __init__(self, stock: StockService, settings: InventorySettings) -> None:
         self._stock = stock
         self._settings = settings
         self._done = False
 
     async def run(self) -> None:
-        """Create it unless it is there."""
-        await self._stock.open(self._settings.opening_stock)
+        """Load it, unless it was loaded at an earlier start."""
+        await self._stock.load_opening_stock(self._settings.opening_stock)
         self._done = True
-        log.info("opening_stock_ready")
+        log.info("opening_stock_loaded")
 
     async def check(self) -> None:
-        """Raise until it has been created."""
+        """Raise `StoreUnavailable` until it is loaded."""
         if not self._done:
-            raise StoreUnavailable("the opening stock has not been created yet")
+            raise StoreUnavailable("the opening stock is not loaded yet")
 
 
 async def run(settings: InventorySettings, resources: AsyncExitStack) -> None:
@@ -51,8 +51,8 @@ async def run(settings: InventorySettings, resources: AsyncExitStack) -> None:
     sidecar = await resources.enter_async_context(Sidecar(INVENTORY, settings))
     background = await resources.enter_async_context(BackgroundWork())
     store = DaprStore(sidecar)
-    stock = StockRoom(store)
-    opening = Opening(stock, settings)
+    stock = StockService(store)
+    opening = OpeningStock(stock, settings)
     app = DaprApp(settings)
     offer_methods(app, stock)
 
@@ -66,12 +66,12 @@ async def run(settings: InventorySettings, resources: AsyncExitStack) -> None:
     http = http_app(stock, health)
     Access(settings, INVENTORY).install(http)
     Site("Inventory").install(http, [reads()])
-    background.retry(opening.run, "opening_stock_delayed", backoff=OPENING_BACKOFF)
+    background.retry(opening.run, "opening_stock_not_loaded", backoff=OPENING_BACKOFF)
     await serve(settings, http, app)
 
 
 def main() -> None:
-    """Start the process."""
+    """Start the service process."""
     settings = load(InventorySettings)
     logs.configure("inventory", settings)
     start(run, settings)

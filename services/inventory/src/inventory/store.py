@@ -1,82 +1,40 @@
-"""What inventory remembers, as keys of a store that changes several of them at once or none."""
+"""The stock ledger as keys of a transactional store."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import quote
 
 from pydantic import BaseModel
 
 from inventory.domain import Item, Ledger, Reservation
+from inventory.ports import Store, Versioned
 
 
 class Catalogue(BaseModel):
-    """The names of all items that are kept; a state store cannot list its keys."""
+    """The names of all items; a state store cannot list its keys."""
 
     items: tuple[str, ...] = ()
 
 
 CATALOGUE_KEY: Final = "catalogue"
 PROBE_KEY: Final = "write-probe"
-"""What `Store.check` writes, with nothing in it that anybody reads."""
-
-
-@dataclass(frozen=True)
-class Versioned:
-    """A stored value with its version; both None where the key is absent."""
-
-    value: bytes | None
-    version: str | None
-
-
-class StoreUnavailable(Exception):
-    """The store did not answer; whether a write happened is not known."""
-
-
-class VersionConflict(Exception):
-    """A key had changed since it was read, or the write failed: read again to know."""
-
-
-class Store(Protocol):
-    """A store of versioned keys."""
-
-    async def read(self, keys: Iterable[str]) -> dict[str, Versioned]:
-        """Read keys; an absent one has an empty entry. Raises `StoreUnavailable`.
-
-        A store may leave keys out of a reading that broke off: they look absent. A write tells,
-        since it expects them to be absent still; who decides without one asks `confirm_absent`.
-        """
-        ...
-
-    async def confirm_absent(self, keys: Iterable[str]) -> None:
-        """Raise `StoreUnavailable` unless all of these keys are absent indeed."""
-        ...
-
-    async def write(self, changes: Mapping[str, Versioned]) -> None:
-        """Write all, if each key still has the given version, or nothing.
-
-        Raises `VersionConflict`; the caller must read again to know what happened.
-        """
-        ...
-
-    async def check(self) -> None:
-        """Raise `StoreUnavailable` unless keys can be written."""
-        ...
+"""The key that `Store.check` writes; its value is never read."""
 
 
 def item_key(name: str) -> str:
-    """Name the key of an item; its name is quoted, for a key must not hold every character."""
+    """Return the key of an item; the name is quoted, because keys do not allow every character."""
     return f"item:{quote(name, safe='')}"
 
 
 def order_key(order_id: str) -> str:
-    """Name the key of an order's reservation."""
+    """Return the key of an order's reservation."""
     return f"order:{order_id}"
 
 
 @dataclass(frozen=True)
 class Scope:
-    """The items and orders that a piece of work touches."""
+    """The items and orders that a command reads or changes."""
 
     items: frozenset[str] = frozenset()
     orders: frozenset[str] = frozenset()
@@ -85,12 +43,12 @@ class Scope:
         return Scope(self.items | other.items, self.orders | other.orders)
 
     def keys(self) -> list[str]:
-        """Name the store's keys for all of them."""
+        """Return the store keys of all items and orders."""
         return [*map(item_key, self.items), *map(order_key, self.orders)]
 
 
 class Snapshot:
-    """A ledger as it was read, which knows what changed in it since."""
+    """A part of the ledger as it was read, and the changes made to it since."""
 
     def __init__(self, entries: Mapping[str, Versioned], scope: Scope) -> None:
         self._entries = dict(entries)
@@ -109,20 +67,20 @@ class Snapshot:
 
     @classmethod
     async def read(cls, store: Store, scope: Scope) -> "Snapshot":
-        """Read this part of the ledger, and the items that its reservations hold besides."""
+        """Read this part of the ledger, together with all items in its reservations."""
         snapshot = cls(await store.read(scope.keys()), scope)
-        missing = Scope(items=snapshot._held_items() - scope.items)
-        if missing.items:
-            more = await store.read(missing.keys())
-            snapshot = cls({**snapshot._entries, **more}, scope | missing)
+        others = Scope(items=snapshot._reserved_items() - scope.items)
+        if others.items:
+            more = await store.read(others.keys())
+            snapshot = cls({**snapshot._entries, **more}, scope | others)
         return snapshot
 
     def absent(self) -> set[str]:
-        """Name the keys that were not there, or were left out."""
+        """Return the keys that were absent, or missing from the result."""
         return {key for key, entry in self._entries.items() if entry.version is None}
 
     def changes(self) -> dict[str, Versioned]:
-        """Collect the keys to write, each with the version that it must still have."""
+        """Return the keys to write, each with the version that it must still have."""
         changed: dict[str, BaseModel] = {
             item_key(name): item
             for name, item in self.ledger.items.items()
@@ -140,7 +98,7 @@ class Snapshot:
             for key, model in changed.items()
         }
 
-    def _held_items(self) -> frozenset[str]:
+    def _reserved_items(self) -> frozenset[str]:
         return frozenset(
             line.item for reservation in self._reservations.values() for line in reservation.lines
         )

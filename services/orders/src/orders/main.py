@@ -16,7 +16,6 @@ from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_workflow_runtime.client import DaprEngine
-from orderflow_workflow_runtime.upstream.stalled_sidecar import Standstill
 from orderflow_workflow_runtime.worker import Worker
 from orders.attention import build as attention_part
 from orders.batches import build as batch_part
@@ -75,9 +74,9 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     parts = (ordering, attention, batches, payments, tasks, stock, management, board)
 
     activities = {name: step for part in parts for name, step in part.activities.items()}
-    worker = Worker(settings, sidecar, workflows=WORKFLOWS, activities=activities)
-    resources.push_async_callback(worker.stop)
     app = DaprApp(settings)
+    worker = Worker(settings, sidecar, app.report, workflows=WORKFLOWS, activities=activities)
+    resources.push_async_callback(worker.stop)
     for part in parts:
         part.subscribe(app)
     base.letters.listen(app, names.SUBSCRIPTIONS[names.ORDERS])
@@ -100,7 +99,6 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         background.start(
             partial(keep_resuming, ordering.intake, batches.batches, attention.attention)
         )
-        background.start(Standstill(worker.is_shut_out, app.report, sidecar.shut_down).watch)
 
     background.start(begin)
     await serve(settings, http, app, ordering.feed.close, database.refusal)

@@ -32,15 +32,10 @@ from orders.board.pages.stock_levels import Stocks
 from orders.board.pages.stock_pages import stock_router
 from orders.board.pulse import Pulse
 from orders.board.store import BoardStore
-from orders.ordering.actions import (
-    Action,
-    Step,
-)
+from orders.ordering.actions import Action, Step
 from orders.ordering.feed import StatusFeed
 from orders.ordering.service import Intake
-from orders.ordering.steps import (
-    ACTIONS,
-)
+from orders.ordering.steps import ACTIONS
 from orders.ordering.store import OrderStore
 from orders.payments.ledger import LedgerProvider
 from orders.tables import ACCESS
@@ -81,7 +76,7 @@ class Shelf(RoomInventory):
 
     async def restock(self, request: RestockRequest) -> Stock:
         self._fail()
-        return await self.room.restock(request)
+        return await self.service.restock(request)
 
 
 @pytest.fixture
@@ -722,7 +717,7 @@ async def test_pieces_with_an_unknown_outcome_are_sent_again_as_the_same(
     before, _ = shelf.shelf("cars")
 
     async def lose_the_answer(request: RestockRequest) -> Stock:
-        await shelf.room.restock(request)
+        await shelf.service.restock(request)
         raise Problem(503, "STORE_UNAVAILABLE", "away")
 
     with monkeypatch.context() as context:

@@ -6,9 +6,9 @@ from typing import Any
 
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import HistoryEntry, Order, OrderLine, OrderStatus
-from orderflow_workflow_runtime.client import story
 from orderflow_workflow_runtime.histories import Recording
 from orderflow_workflow_runtime.instances import HistoryEvent
+from orderflow_workflow_runtime.reading import read_history
 from orders.board.entries import Entry, Kind, State
 from orders.board.timeline import timeline
 
@@ -19,7 +19,7 @@ PAYMENT = "process_payment_activity"
 
 def recorded(name: str) -> list[HistoryEvent]:
     file = RECORDED / f"{name}.json"
-    return story(Recording.read(file.read_bytes(), file.name).history())
+    return read_history(Recording.read(file.read_bytes(), file.name).history())
 
 
 def order(*statuses: str, at: datetime = START, reason: str | None = None) -> Order:
@@ -179,7 +179,7 @@ def test_what_an_operator_did_is_told() -> None:
     assert stopped == ["Terminated by an operator"]
 
 
-def test_the_workflow_that_undoes_belongs_to_the_story() -> None:
+def test_the_workflow_that_undoes_belongs_to_the_history() -> None:
     """What it undid is marked in the first history; what was never done says so."""
     stopped = recorded("order_processing_workflow.terminated")
     undo = recorded("order_undo_workflow.undone")

@@ -175,7 +175,7 @@ async def test_an_instance_is_paused_and_resumed(
     engine.put("one")
 
     paused = await olga.post("/board/workflows/one/pause")
-    assert paused.headers["Location"] == "/board/workflows/one?told=paused"
+    assert paused.headers["Location"] == "/board/workflows/one?done=paused"
     assert engine.status_of("one") is RuntimeStatus.SUSPENDED
     assert "being paused" in (await olga.get(paused.headers["Location"])).text
     await olga.post("/board/workflows/one/resume")
@@ -237,7 +237,7 @@ async def test_a_finished_instance_is_forgotten_after_a_word(
 
     assert "removed from the engine for good" in (await olga.get("/board/workflows/one/purge")).text
     gone = await olga.post("/board/workflows/one/purge")
-    assert gone.headers["Location"] == "/board/workflows?told=purged"
+    assert gone.headers["Location"] == "/board/workflows?done=purged"
     assert engine.purged == ["one"]
     running = await olga.post("/board/workflows/two/purge")
     assert running.status_code == 409
@@ -260,7 +260,7 @@ async def test_an_event_is_raised_after_it_was_looked_at(
     assert engine.raised == []
     done = await olga.post("/board/workflows/one/raise", **typed)
 
-    assert done.headers["Location"] == "/board/workflows/one?told=raised"
+    assert done.headers["Location"] == "/board/workflows/one?done=raised"
     assert engine.raised == [("one", "approvalEvent", {"approved": False})]
 
 

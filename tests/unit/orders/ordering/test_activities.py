@@ -10,18 +10,8 @@ from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
 from orderflow_contracts.inventory import CommitRequest
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderStatusChanged, OrderSubmitted
 from orders.ordering.activities import OrderActivities
-from orders.ordering.messages import (
-    Notice,
-    Recorded,
-    Undoing,
-)
-from orders.ordering.steps import (
-    ApprovalWanted,
-    Charge,
-    Charged,
-    Verification,
-    Verified,
-)
+from orders.ordering.messages import Notice, Recorded, Undoing
+from orders.ordering.steps import ApprovalWanted, Charge, Charged, Verification, Verified
 from orders.ordering.store import OrderStore
 from orders.payments.ledger import LedgerProvider
 
@@ -334,6 +324,7 @@ async def test_an_order_that_waits_tells_its_batch(
     await activities.request_approval_activity(CONTEXT, asked)
     assert engine.raised == []
     engine.runs["batch-b1"] = []
+    engine.active.add("batch-b1")
 
     await activities.request_approval_activity(CONTEXT, asked)
 

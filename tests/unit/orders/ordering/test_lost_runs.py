@@ -3,8 +3,7 @@
 Every case is generated from the declared steps, so a new step is covered as it is declared.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,21 +17,13 @@ from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
 from orders.config import OrdersSettings, Picking
 from orders.ordering import steps
-from orders.ordering.actions import (
-    Step,
-)
+from orders.ordering.actions import Step
 from orders.ordering.build import Ordering, build
-from orders.ordering.messages import (
-    OrderRun,
-)
-from orders.ordering.steps import (
-    COMPENSATIONS,
-    STEPS,
-)
+from orders.ordering.messages import OrderRun
+from orders.ordering.steps import COMPENSATIONS, STEPS
 from orders.ordering.workflow import order_processing_workflow
 from orders.parts import Base
 from orders.payments.ledger import LedgerProvider
-from orders.tables import TABLES
 from orders.tasks.store import TaskStore
 
 APPROVED = Event("approval_decided", {"approved": True, "approver": "bob", "comment": ""})
@@ -133,12 +124,10 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    database = Database(f"sqlite:///{tmp_path}/orders.db", TABLES)
+async def shop(database: Database) -> Shop:
     shop = Shop(database)
     await shop.inventory.open()
-    yield shop
-    database.close()
+    return shop
 
 
 async def calls_of(shop: Shop, picking: Picking) -> list[str]:

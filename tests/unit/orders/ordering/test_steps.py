@@ -18,16 +18,9 @@ from orders.config import OrdersSettings
 from orders.management.service import Management
 from orders.ordering import steps
 from orders.ordering import workflow as order_workflow
-from orders.ordering.actions import (
-    Action,
-    Step,
-)
+from orders.ordering.actions import Action, Step
 from orders.ordering.build import Ordering, build
-from orders.ordering.steps import (
-    ACTIONS,
-    COMPENSATIONS,
-    STEPS,
-)
+from orders.ordering.steps import ACTIONS, COMPENSATIONS, STEPS
 from orders.parts import Base
 from orders.payments.ledger import LedgerProvider
 from orders.tasks.store import TaskStore

@@ -16,19 +16,13 @@ from orderflow_hosting.background import BackgroundWork
 from orderflow_workflow_runtime.instances import Instance, RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, EngineUnavailable
 from orders.config import OrdersSettings
-from orders.ordering.actions import (
-    Action,
-)
+from orders.ordering.actions import Action
 from orders.ordering.activities import OrderActivities
 from orders.ordering.feed import StatusFeed
-from orders.ordering.messages import (
-    Undone,
-)
+from orders.ordering.messages import Undone
 from orders.ordering.records import undoes
 from orders.ordering.service import Intake
-from orders.ordering.steps import (
-    COMPENSATIONS,
-)
+from orders.ordering.steps import COMPENSATIONS
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.ordering.undo_workflow import order_undo_workflow
@@ -270,7 +264,7 @@ async def test_an_undo_whose_id_another_holds_is_tried_again(store: OrderStore) 
     """It is not taken for under way."""
     await store.accept(ORDER)
 
-    with pytest.raises(EngineUnavailable, match="runs as undo-of-order-o1"):
+    with pytest.raises(EngineUnavailable, match="is active as undo-of-order-o1"):
         await OrderUndo(Busy("interactive_hello_workflow"), store).undo("o1", None)
 
 
@@ -304,13 +298,14 @@ def test_an_undoing_in_flight_knows_no_task() -> None:
         ({"picking": "awaited"}, True),
         ({"picking": "handed_over"}, True),
         ({"picking": "off"}, False),
+        ({"picking": "off", "begun_again": True}, True),
         ({}, False),
     ],
 )
 async def test_the_stopped_run_tells_whether_there_may_be_a_task(
     engine: MemoryEngine, store: OrderStore, given: dict[str, str], *, withdraws: bool
 ) -> None:
-    """By its input; what the settings are today does not matter."""
+    """By its input, unless it followed a lost run; what the settings are today does not matter."""
     await store.accept(ORDER)
     stopped = Instance(
         instance_id="o1",

@@ -9,14 +9,8 @@ from dapr.ext.workflow import TaskFailedError
 
 from fakes.workflow_run import STARTED_AT, ChildEnds, Event, Happening, TimerFires, WorkflowRun
 from orderflow_contracts.orders import OrderLine
-from orders.ordering.messages import (
-    OrderRun,
-    Recorded,
-)
-from orders.ordering.steps import (
-    Charged,
-    Verified,
-)
+from orders.ordering.messages import OrderRun, Recorded
+from orders.ordering.steps import Charged, Verified
 from orders.ordering.workflow import order_processing_workflow
 
 THRESHOLD = 50_000_00

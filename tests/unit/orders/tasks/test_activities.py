@@ -12,14 +12,9 @@ from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_contracts.tasks import TaskStatus
 from orderflow_hosting.database import Database
 from orderflow_workflow_runtime.ports import EngineUnavailable
-from orders.ordering.messages import (
-    Recorded,
-    Undoing,
-)
+from orders.ordering.messages import Recorded, Undoing
 from orders.ordering.picking import PickingActivities
-from orders.ordering.steps import (
-    Handover,
-)
+from orders.ordering.steps import Handover
 from orders.ordering.store import OrderStore
 from orders.tasks.activities import AssigneeUnavailable, TaskActivities
 from orders.tasks.messages import TaskEnd, TaskOrder

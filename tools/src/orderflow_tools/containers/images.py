@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from orderflow_contracts.names import LOCAL_PORTS
 from orderflow_tools.console import say
 from orderflow_tools.containers.engines import Engine
 from orderflow_tools.settings import APPS, find_checkout
@@ -30,15 +31,11 @@ def build_images(engine: Engine, apps: Sequence[str] = APPS) -> list[str]:
     root = find_checkout()
     say(f"Engine: {engine.origin}")
     begun = time.monotonic()
+    dockerfile = (root / "services" / "Dockerfile").read_text(encoding="utf-8")
     for app in apps:
-        folder = root / "services" / app
-        version = version_of(folder)
-        engine.build(
-            (folder / "Dockerfile").read_text(encoding="utf-8"),
-            root,
-            [image_name(app), image_name(app, version)],
-            {"VERSION": version, "REVISION": revision_of(root)},
-        )
+        arguments = build_arguments(root, app)
+        tags = [image_name(app), image_name(app, arguments["VERSION"])]
+        engine.build(dockerfile, root, tags, arguments)
     names = [image_name(app) for app in apps]
     say(f"Images after {time.monotonic() - begun:.0f} s: {', '.join(names)}")
     return names
@@ -55,10 +52,19 @@ def save_images(engine: Engine, images: Sequence[str], folder: Path) -> list[Pat
     return archives
 
 
-def version_of(service: Path) -> str:
-    """Return the version of a service."""
-    project = tomllib.loads((service / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return str(project["version"])
+def build_arguments(root: Path, app: str) -> dict[str, str]:
+    """Return what services/Dockerfile is told about a service."""
+    file = root / "services" / app / "pyproject.toml"
+    project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+    ports = LOCAL_PORTS[app]
+    return {
+        "SERVICE": app,
+        "HTTP_PORT": str(ports.http),
+        "GRPC_PORT": str(ports.grpc),
+        "DESCRIPTION": str(project["description"]),
+        "VERSION": str(project["version"]),
+        "REVISION": revision_of(root),
+    }
 
 
 def revision_of(root: Path) -> str:

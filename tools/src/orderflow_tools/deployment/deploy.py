@@ -35,7 +35,7 @@ def deploy(root: Path, client: Client, *, step: Step = silent) -> None:
     names = [f"deployment/{app}" for app in APPS]
     if set(before) & {f"deployment.apps/{app}" for app in APPS}:
         client.run("rollout", "restart", "-n", secrets.NAMESPACE, *names)
-    with step("orders, inventory and approvals"):
+    with step(f"services: {', '.join(APPS)}"):
         for name in names:
             _wait(client, name)
 

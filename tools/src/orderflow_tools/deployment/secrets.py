@@ -6,8 +6,10 @@ from typing import Any, Final
 
 import yaml
 
-from orderflow_cli import passwords, people
+from orderflow_cli import accounts, passwords
 from orderflow_contracts.access import AccessFile, Role, new_token
+from orderflow_contracts.names import INVENTORY, INVENTORY_STORE
+from orderflow_tools.databases import WITH_TABLES
 from orderflow_tools.deployment.client import Client
 
 NAMESPACE: Final = "orderflow"
@@ -32,15 +34,15 @@ def redis() -> dict[str, str]:
 def postgres() -> dict[str, str]:
     """Return a password for each database role, and the database URLs that contain them."""
     # They are part of URLs, so none of their characters may have a meaning there.
-    passwords = {role: token_urlsafe(24) for role in ("orders", "approvals", "inventory")}
+    passwords = {role: token_urlsafe(24) for role in (*WITH_TABLES, INVENTORY)}
     tables = {
         f"{role}-url": f"postgresql+psycopg://{role}:{passwords[role]}@{_POSTGRES}/{role}"
-        for role in ("orders", "approvals")
+        for role in WITH_TABLES
     }
-    ledger = f"postgresql://inventory:{passwords['inventory']}@{_POSTGRES}/inventory"
+    ledger = f"postgresql://{INVENTORY}:{passwords[INVENTORY]}@{_POSTGRES}/{INVENTORY}"
     return {
         **tables,
-        "inventory-store": ledger,
+        INVENTORY_STORE: ledger,
         **{f"{role}-password": password for role, password in passwords.items()},
         "superuser-password": token_urlsafe(24),
     }
@@ -55,11 +57,11 @@ SECRETS: Final[Mapping[str, Callable[[], dict[str, str]]]] = {
 
 def access() -> tuple[dict[str, str], dict[str, str]]:
     """Return a first user and a token: as the services' access file, and as people use them."""
-    password, token = passwords.made(), new_token()
-    file = people.with_user(
-        AccessFile(), NAME, (Role.APPROVER, Role.OPERATOR), passwords.hashed(password)
+    password, token = passwords.generate(), new_token()
+    file = accounts.with_user(
+        AccessFile(), NAME, (Role.APPROVER, Role.OPERATOR), passwords.hash_password(password)
     )
-    file = people.with_token(file, NAME, Role, token)
+    file = accounts.with_token(file, NAME, Role, token)
     used = {"name": NAME, "password": password, "token": token}
     return {ACCESS_KEY: file.model_dump_json(indent=2)}, used
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import psutil
 
+from orderflow_contracts.names import SUBSCRIPTIONS
 from orderflow_tools.dapr_files import keep_alive
 from orderflow_tools.settings import APPS, Settings
 from orderflow_tools.supervision import ownership
@@ -22,9 +23,9 @@ NAMES: Final = ("broker", "placement", "scheduler", "dapr", *SIDECARS, *SERVICES
 """Every supervised process; `dapr` is `dapr run`, which starts sidecars and services."""
 
 STOP_ORDER: Final = (
-    # Services finish their current work while everything that they need is still running.
-    ("orders", "approvals"),
-    ("inventory",),
+    # Events lead to calls: the services that handle events finish while those they call still run.
+    tuple(app for app in SERVICES if SUBSCRIPTIONS[app]),
+    tuple(app for app in SERVICES if not SUBSCRIPTIONS[app]),
     SIDECARS,
     ("dapr",),
     ("scheduler", "placement"),

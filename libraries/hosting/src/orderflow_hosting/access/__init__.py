@@ -1,4 +1,4 @@
-"""Who may do what: roles, tokens, sessions, the guards of routes, and the audit trail."""
+"""Access: roles, tokens, sessions, guards of routes, and the audit trail."""
 
 from orderflow_contracts.access import Role
 from orderflow_hosting.access.audit import Audit, AuditEntry

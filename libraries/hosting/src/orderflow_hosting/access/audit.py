@@ -1,4 +1,4 @@
-"""The audit trail: who did what, written before it is done, and how it ended, written after."""
+"""The audit trail: who did what, recorded before it is done, and the outcome, recorded after."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -20,14 +20,14 @@ DONE: Final = "done"
 MOST_DETAILS: Final = 4000
 LONGEST_SUBJECT: Final = 200
 SUBJECT: Final = "subject"
-"""The kind of name under which spellings of subjects are found."""
+"""The kind of name under which spellings of subjects are stored."""
 
 
 class AuditEntry(BaseModel):
-    """Something that somebody did, or tried.
+    """Something that somebody did or tried.
 
-    `outcome` is `done` or a problem's code; null while it goes on, or if the service stopped
-    meanwhile.
+    `outcome` is `done` or a problem's code; null while the action is running, or if the service
+    stopped meanwhile.
     """
 
     number: int
@@ -42,7 +42,7 @@ class AuditEntry(BaseModel):
 
 
 class Audit:
-    """One service's audit trail. Nothing in it can be changed or taken away."""
+    """The audit trail of one service. Nothing in it can be changed or deleted."""
 
     def __init__(self, database: Database, tables: AccessTables, clock: Clock = now) -> None:
         self._database = database
@@ -54,7 +54,7 @@ class Audit:
     async def begin(
         self, principal: Principal, action: str, subject: str, details: Mapping[str, Any]
     ) -> int:
-        """Write down what is about to be done; return the entry's number."""
+        """Record what is about to be done; return the number of the entry."""
         at = self._clock()
         return await self._database.write(
             lambda connection: self._enter(
@@ -63,7 +63,7 @@ class Audit:
         )
 
     async def end(self, number: int, outcome: str, subject: str | None = None) -> None:
-        """Write down how it ended, and what it turned out to be about."""
+        """Record the outcome, and the subject if it is known only now."""
         at = self._clock()
         await self._database.write(
             lambda connection: self._close(connection, at, number, outcome, subject)
@@ -79,7 +79,7 @@ class Audit:
         subject: str,
         details: Mapping[str, Any],
     ) -> None:
-        """Write down what is done in this very transaction."""
+        """Record what is done in this very transaction."""
         at = self._clock()
         number = self._enter(connection, at, actor, via, action, subject, details)
         self._close(connection, at, number, DONE, None)
@@ -87,7 +87,7 @@ class Audit:
     async def page(
         self, limit: int, before: int | None, subject: str | None = None
     ) -> list[AuditEntry]:
-        """Read the newest first, from before a number on, about a subject in any spelling."""
+        """Read a page, newest first, before a number, about a subject in any spelling."""
         entries, outcomes = self._entries, self._outcomes
         query = (
             select(
@@ -149,7 +149,7 @@ class Audit:
     def _close(
         self, connection: Connection, at: datetime, number: int, outcome: str, subject: str | None
     ) -> None:
-        """Write the outcome, unless that is done already: work may be committed twice."""
+        """Record the outcome unless it is recorded already: work may be committed twice."""
         columns = self._outcomes.c
         there = select(columns.number).where(columns.number == number)
         if connection.execute(there).one_or_none() is not None:
@@ -161,11 +161,11 @@ class Audit:
 
 
 def _plain(text: str) -> str:
-    """Leave out what a database cannot keep: too much, NUL, halves of characters."""
+    """Drop what a database cannot store: NUL, lone surrogates, and more than fits."""
     return text.replace("\0", "")[:LONGEST_SUBJECT].encode(errors="replace").decode()
 
 
 def _dump(details: Mapping[str, Any]) -> str:
-    """Write details as JSON in ASCII, or the beginning of it."""
+    """Write details as JSON in ASCII, cut off if it is too long."""
     written = json.dumps(details, default=str)
     return written if len(written) <= MOST_DETAILS else json.dumps({"cut": written[:MOST_DETAILS]})

@@ -1,4 +1,4 @@
-"""The audit trail over HTTP, to be read."""
+"""The audit trail over HTTP, read-only."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ def audit_router(audit: Audit) -> APIRouter:
         limit: Limit = 100,
         after: After = None,
         subject: Annotated[
-            str | None, Query(max_length=LONGEST_SUBJECT, description="About this alone")
+            str | None, Query(max_length=LONGEST_SUBJECT, description="Only entries about this")
         ] = None,
     ) -> Page[AuditEntry]:
         found = await audit.page(limit + 1, number_after(after), subject)

@@ -1,4 +1,4 @@
-"""The cookie of a session: its name, and what browsers may do with it."""
+"""The session cookie: its name, and what browsers may do with it."""
 
 from http.cookies import SimpleCookie
 
@@ -15,7 +15,7 @@ class SessionCookie:
     Browsers send a cookie to every port of a host. So its name contains the service and the port
     at which the browser reaches it; otherwise a sign-in at one run would end another's session.
 
-    It is `Lax`: a link in a mail leads to its page, and no other site's form or script carries it.
+    It is `Lax`: a link in an e-mail works, and the forms and scripts of other sites do not send it.
     """
 
     def __init__(self, settings: ServiceSettings, app_id: str) -> None:
@@ -25,7 +25,7 @@ class SessionCookie:
         self._hours = settings.session_hours
 
     def name(self, request: Request) -> str:
-        """Name the cookie by the port in `Host`; without one, by the port of this service."""
+        """Return the cookie's name, with the port in `Host`, or else the port of this service."""
         try:
             port = Host.read(request.headers.get("host", "")).port
         except NotAHost:
@@ -33,12 +33,12 @@ class SessionCookie:
         return f"orderflow_{self._app_id}_{port or self._port}_session"
 
     def read(self, request: Request) -> str | None:
-        """Read the cookie of a session that has just begun, or else the one that was sent."""
+        """Return the cookie of a session that has just begun, or else the one that was sent."""
         fresh: str | None = getattr(request.state, "new_session", None)
         return fresh or request.cookies.get(self.name(request))
 
     def write(self, request: Request, value: str) -> str:
-        """Write the header that sets the cookie, or removes it if empty."""
+        """Return the header that sets the cookie, or removes it if the value is empty."""
         name = self.name(request)
         morsel = SimpleCookie({name: value})[name]
         morsel["path"], morsel["httponly"], morsel["samesite"] = "/", True, "Lax"

@@ -1,4 +1,4 @@
-"""What a route asks of those who use it: every route has exactly one guard, or is public."""
+"""The guards of routes: every route has exactly one guard, or is public."""
 
 import hmac
 from typing import Any, Final, Literal, Protocol, cast
@@ -21,12 +21,12 @@ CSRF_FIELD: Final = "csrf"
 CSRF_HEADER: Final = "X-CSRF-Token"
 NEVER_KEPT: Final = frozenset({CSRF_FIELD, "password"})
 
-TOKEN_WANTED: Final = "show a token that is known here: Authorization: Bearer …"  # noqa: S105 # none
-SIGN_IN_WANTED: Final = "you must sign in"
+TOKEN_WANTED: Final = "send a valid token: Authorization: Bearer …"  # noqa: S105 # none
+SIGN_IN_WANTED: Final = "sign in first"
 
 
 class Guarding(Protocol):
-    """What guards need of the application's access."""
+    """What guards need from the application's access."""
 
     audit: Audit | None
 
@@ -36,7 +36,7 @@ class Guarding(Protocol):
 
 
 class Guard:
-    """Lets in those who have the role, and writes down what they do if it is an action."""
+    """Lets in whoever has the role, and records what they do if it is an action."""
 
     def __init__(
         self, kind: Kind, role: Role, action: str | None = None, *, open_is_audited: bool = True
@@ -48,12 +48,12 @@ class Guard:
 
     async def __call__(self, request: Request) -> Principal:
         """Return who is let in. Raises `SIGN_IN_NEEDED`, `NOT_ALLOWED` or `CSRF_FAILED`."""
-        if self.kind == "form":  # read while it can be: whatever refuses it may need it
+        if self.kind == "form":  # read now: a refusal needs it, and later it cannot be read
             request.state.sent_form = await RefusedForm.of(request)
         principal = self._who(request.state.identity)
         if not principal.may(self.role):
             log.info("access_refused", actor=principal.name, path=request.url.path)
-            raise Problem(403, "NOT_ALLOWED", f"{principal.name} is no {self.role}")
+            raise Problem(403, "NOT_ALLOWED", f"you need the {self.role} role")
         if self.kind == "page":
             await self._begin_session(request, principal)
         if self.kind == "form":
@@ -85,21 +85,21 @@ class Guard:
             raise RuntimeError(f"{action} is to be audited where there is no audit trail")
         body = await _body(request)
         details = {"path": request.path_params, "query": dict(request.query_params), "body": body}
-        told = {key: value for key, value in details.items() if value}
+        given = {key: value for key, value in details.items() if value}
         subject = str(next(iter(request.path_params.values()), ""))
-        request.state.audit_number = await audit.begin(principal, action, subject, told)
+        request.state.audit_number = await audit.begin(principal, action, subject, given)
 
 
 def reads(role: Role = Role.VIEWER) -> params.Depends:
-    """Guard what an API tells: for tokens, for those signed in, and for all if APIs are open."""
+    """Guard what an API returns: for tokens, for people signed in, and for all if APIs are open."""
     return cast("params.Depends", Depends(Guard("reads", role)))
 
 
 def changes(role: Role, action: str | None, *, open_is_audited: bool = True) -> params.Depends:
     """Guard what an API changes: for tokens, and for all if APIs are open; never by a cookie.
 
-    What is done is written to the audit trail as `action`. Where it is an everyday thing that
-    has a record of its own, callers of an open API, of whom nothing is known, can be left out.
+    The change is written to the audit trail as `action`. For an everyday change that has a record
+    of its own, anonymous callers of an open API can be left out.
     """
     guard = Guard("changes", role, action, open_is_audited=open_is_audited)
     return cast("params.Depends", Depends(guard))
@@ -111,17 +111,17 @@ def page(role: Role = Role.VIEWER) -> params.Depends:
 
 
 def form(role: Role, action: str | None) -> params.Depends:
-    """Guard what a page's form does; the form must come from a page of the same session."""
+    """Guard a page's form, which must come from a page of the same session."""
     return cast("params.Depends", Depends(Guard("form", role, action)))
 
 
 def name_subject(request: Request, subject: str) -> None:
-    """Tell the audit trail what an action turned out to be about, where its path does not."""
+    """Set the subject of the audit entry, where the path of the request does not name it."""
     request.state.audit_subject = subject
 
 
 def access_of(request: Request) -> Guarding:
-    """Find the access that was installed in the application of this request."""
+    """Return the access that is installed in the application of this request."""
     return cast("Guarding", request.app.state.access)
 
 
@@ -136,7 +136,7 @@ async def _check_csrf(request: Request) -> None:
 
 
 async def _body(request: Request) -> Any:
-    """Read what was sent, for the audit trail; the route reads it once more."""
+    """Read the body for the audit trail; the route reads it again."""
     if "form" in request.headers.get("content-type", ""):
         form = await request.form()
         return {key: str(value) for key, value in form.multi_items() if key not in NEVER_KEPT}

@@ -1,4 +1,4 @@
-"""Finds out who is asking: by a token, a session, a proxy, or nobody on an open API."""
+"""Identifies the caller: by token, session or proxy, or as anonymous on an open API."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,10 +18,10 @@ BEARER: Final = "bearer "
 
 @dataclass(frozen=True)
 class Identity:
-    """What is known about who asks; each part may be missing.
+    """What is known about the caller; each part may be missing.
 
-    `program` showed a token. `person` has signed in, here or at a proxy; `session` is theirs.
-    `is_open` says that this request may use the APIs without being known.
+    `program` sent a token. `person` has signed in, here or at a proxy; `session` is theirs.
+    `is_open` means that this request may use the APIs anonymously.
     """
 
     program: Principal | None = None
@@ -31,17 +31,17 @@ class Identity:
 
     @property
     def is_somebody(self) -> bool:
-        """Whether there is anybody who might be let in."""
+        """Whether this is a caller who might be let in."""
         return self.is_open or self.program is not None or self.person is not None
 
     @property
     def csrf(self) -> str:
-        """The text that the forms of this session send along."""
+        """The token against forged requests that the forms of this session send."""
         return self.session.csrf if self.session is not None else ""
 
 
 class Identities:
-    """Tells who is asking, by what a request brings along."""
+    """Identifies callers by their requests."""
 
     def __init__(
         self,
@@ -59,9 +59,9 @@ class Identities:
         self._apis_open = apis_open
 
     async def of(self, request: Request) -> Identity:
-        """Find out who is asking. Raises `SIGN_IN_NEEDED` for a token that stands for nobody.
+        """Identify the caller. Raises `SIGN_IN_NEEDED` for an unknown token.
 
-        What comes through a proxy that signs people in is never taken for a local program.
+        A request through a proxy that signs people in never counts as one of a local program.
         """
         address = request.client.host if request.client is not None else None
         is_proxied = self._proxy.is_peer(address)
@@ -71,7 +71,7 @@ class Identities:
         return replace(identity, program=program, is_open=self._apis_open and not is_proxied)
 
     async def is_current(self, identity: Identity) -> bool:
-        """Tell whether somebody who was let in would still be."""
+        """Return whether a caller who was let in would still be let in."""
         session = identity.session
         if session is None or self._sessions is None:
             return True
@@ -80,7 +80,7 @@ class Identities:
         return session.via == "proxy" or self._user(session) is not None
 
     def _user(self, session: Session) -> Principal | None:
-        """Find whose session it is; nobody's any more after another password was set."""
+        """Return whose session it is; None once the password has been changed."""
         user = self._reader.user(session.name)
         if user is None or not session.began_with(user.password_hash):
             return None
@@ -105,8 +105,8 @@ class Identities:
             return None
         text = header[len(BEARER) :].strip()
         if known_otherwise and not text.startswith(TOKEN_PREFIX):
-            return None  # the proxy's own token, which it passes on
+            return None  # the proxy's own token, passed on by it
         token = self._reader.token(text)
         if token is None:
-            raise Problem(401, "SIGN_IN_NEEDED", "this token is not known here")
+            raise Problem(401, "SIGN_IN_NEEDED", "unknown token")
         return Principal(token.name, frozenset(token.roles), "token")

@@ -1,4 +1,4 @@
-"""The access of one service: put together from its settings, and installed in its application."""
+"""The access of one service: built from its settings, and installed in its application."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -25,9 +25,9 @@ from orderflow_hosting.settings import ServiceSettings
 
 
 class Access:
-    """Who gets in, and what is written down about it.
+    """Who gets in, and what is recorded about it.
 
-    A service without a database has APIs alone: it knows tokens, and nobody signs in there.
+    A service without a database has only APIs: it accepts tokens, and nobody can sign in.
     Raises `AccessFileBroken`.
     """
 
@@ -62,11 +62,11 @@ class Access:
 
     @property
     def has_sign_in(self) -> bool:
-        """Whether somebody can sign in here."""
+        """Whether people can sign in here."""
         return self._signing is not None
 
     def install(self, app: FastAPI) -> None:
-        """Let nobody unknown into this application; call it before the site's `install`.
+        """Keep unknown callers out of this application; call this before the site's `install`.
 
         So the site's headers are on refusals too.
         """
@@ -81,7 +81,7 @@ class Access:
         )
 
     def sign_in_router(self, show: Show) -> APIRouter:
-        """Serve the page to sign in on."""
+        """Serve the sign-in page."""
         if self._signing is None:
             raise RuntimeError("nobody can sign in where there is no database")
         return sign_in_router(self._signing, show)
@@ -93,13 +93,13 @@ class Access:
         return audit_router(self.audit)
 
     async def new_session(self, request: Request, person: Principal) -> None:
-        """Begin a session for somebody whom a proxy has signed in."""
+        """Begin a session for a person whom a proxy has signed in."""
         if self._sessions is None:
             raise RuntimeError("there are no sessions where there is no database")
         cookie, csrf = await self._sessions.open(person.name, "proxy")
         request.state.new_session, request.state.csrf = cookie, csrf
 
     async def session_is_current(self, request: Request) -> bool:
-        """Tell whether who was let in still would be; long answers end when not."""
+        """Return whether the caller would still be let in; long answers end otherwise."""
         identity: Identity = request.state.identity
         return await self._identities.is_current(identity)

@@ -1,4 +1,4 @@
-"""What every request passes before a route is looked for."""
+"""The checks that every request passes before it is routed."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, cast
@@ -28,15 +28,15 @@ _Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
 def is_public(path: str) -> bool:
-    """Tell whether a path is there for everybody."""
+    """Return whether a path is open to everybody."""
     return path in HEALTH or path in SIGNING or path.startswith(STATIC)
 
 
 class AccessMiddleware:
-    """Checks host and site, finds out who is asking, and lets nobody unknown past it.
+    """Checks host and site, identifies the caller, and refuses unknown callers.
 
-    What a route asks for beyond that is for its own guard. On the way back, the cookie of a new
-    session is set, and the entry of the audit trail is closed that a guard has begun.
+    Anything else is for the guard of the route. On the response, it sets the cookie of a new
+    session and completes the audit entry that a guard began.
     """
 
     def __init__(
@@ -76,13 +76,13 @@ class AccessMiddleware:
             return
         identity = await self._identities.of(request)
         if not identity.is_somebody and not is_public(path):
-            raise Problem(401, "SIGN_IN_NEEDED", "you must sign in, or show a token")
+            raise Problem(401, "SIGN_IN_NEEDED", "sign in, or send a token")
         request.state.identity = identity
         request.state.principal = identity.person
         request.state.csrf = identity.csrf
 
     async def _pass_on(self, request: Request, send: Send) -> None:
-        async def on_the_way_back(message: Message) -> None:
+        async def send_response(message: Message) -> None:
             if message["type"] == "http.response.start":
                 await self._close_entry(request, message["status"])
                 cookie = getattr(request.state, "new_session", None)
@@ -93,7 +93,7 @@ class AccessMiddleware:
             await send(message)
 
         try:
-            await self._app(request.scope, request.receive, on_the_way_back)
+            await self._app(request.scope, request.receive, send_response)
         except Exception:
             request.state.problem_code = "INTERNAL_ERROR"
             await self._close_entry(request, SERVER_FAILURE)
@@ -110,12 +110,12 @@ class AccessMiddleware:
             outcome = DONE if status < FIRST_FAILURE else f"HTTP_{status}"
         try:
             await self._audit.end(number, outcome, getattr(state, "audit_subject", None))
-        except Exception:  # it is done; that the outcome is missing shows
+        except Exception:  # the action is done; the missing outcome shows this
             log.exception("audit_outcome_lost", number=number, outcome=outcome)
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    """Answer as the application does where a route fails."""
+    """Answer the way the application does when a route fails."""
     app = cast("FastAPI", request.app)
     for kind in type(error).__mro__:
         handler = app.exception_handlers.get(kind)

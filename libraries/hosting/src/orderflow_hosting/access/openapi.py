@@ -1,4 +1,4 @@
-"""Tells in an API's description which of its paths want a token."""
+"""Describes in an API's OpenAPI document which paths need a token."""
 
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ SCHEME: Final = {
 
 
 def describe_access(app: FastAPI, *, apis_open: bool) -> None:
-    """Add to the application's OpenAPI document that tokens are taken, or wanted."""
+    """Add to the application's OpenAPI document that tokens are accepted, or required."""
     write = app.openapi
 
     def openapi() -> dict[str, Any]:

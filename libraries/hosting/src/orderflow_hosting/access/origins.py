@@ -1,4 +1,4 @@
-"""Where a request comes from: the host that it names, and the site that made a browser send it."""
+"""The origin of a request: the host it names, and the site that made a browser send it."""
 
 from functools import lru_cache
 from typing import Final
@@ -16,9 +16,9 @@ OWN_SITES: Final = frozenset({"same-origin", "none"})
 class Origins:
     """The names under which people reach a service.
 
-    A page of another site may make a browser call a service that only listens on loopback: under
-    a name of its own that it lets point there, or by sending a form. The first shows in `Host`,
-    the second in `Origin` and `Sec-Fetch-Site`. Programs send neither of these two.
+    A page of another site can make a browser call a service that listens only on loopback: by a
+    host name of its own that resolves to it, or by submitting a form. The first shows in `Host`,
+    the second in `Origin` and `Sec-Fetch-Site`, which programs do not send.
 
     A public host with a port is known under that port, and without any: a gateway may leave it
     out. One without a port is known under every port, but its pages come from the default ones.
@@ -64,7 +64,7 @@ class Origins:
             raise Problem(403, "CROSS_SITE", "a page of another site must not change anything here")
 
     def _is_own(self, text: str, host: str) -> bool:
-        """Compare a page's origin with the host that was asked, and with the public hosts."""
+        """Compare a page's origin with the requested host and with the public hosts."""
         try:
             origin = Host.of_origin(text)
             asked = Host.read(host)

@@ -1,4 +1,4 @@
-"""Who a proxy says is asking: trusted from its own addresses alone."""
+"""The caller that a proxy names: trusted only from the proxy's own addresses."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ class Proxy:
         self._groups = settings.proxy_groups
 
     def is_peer(self, address: str | None) -> bool:
-        """Tell whether a TCP connection comes from one of the proxies."""
+        """Return whether a TCP connection comes from one of the proxies."""
         if not self._networks or address is None:
             return False
         try:
@@ -37,9 +37,9 @@ class Proxy:
         return any(peer in network for network in self._networks)
 
     def person(self, headers: Headers) -> Principal | None:
-        """Read who a proxy says that it is; None when it names nobody.
+        """Return the person whom a proxy names, or None if it names nobody.
 
-        A header that is there twice is refused: one of the two was not the proxy's.
+        A header that is sent twice is refused: one of the two is not the proxy's.
         """
         name = self._only(headers, self._user_header)
         if name is None:
@@ -47,7 +47,7 @@ class Proxy:
         try:
             _NAME.validate_python(name)
         except ValidationError:
-            raise _refused(self._user_header, "does not hold a name") from None
+            raise _refused(self._user_header, "does not contain a valid name") from None
         groups = (self._only(headers, self._groups_header) or "").split(",")
         return Principal(name, self._roles(group.strip() for group in groups), "proxy")
 
@@ -57,7 +57,7 @@ class Proxy:
     def _only(self, headers: Headers, name: str) -> str | None:
         values = headers.getlist(name)
         if len(values) > 1:
-            raise _refused(name, "is there more than once")
+            raise _refused(name, "was sent more than once")
         if not values or not values[0].strip():
             return None
         try:

@@ -1,4 +1,4 @@
-"""The access file as a service reads it: once at the start, and again whenever it changes."""
+"""The access file: read once at the start, and again whenever it changes."""
 
 import hmac
 from pathlib import Path
@@ -15,15 +15,15 @@ _Stamp = tuple[int, int, int]
 
 
 class AccessFileBroken(Exception):
-    """The access file cannot be read, or does not say what it should."""
+    """The access file cannot be read, or its content is not valid."""
 
 
 class AccessReader:
     """Users and tokens as the file names them at this moment.
 
-    A file that is broken when it changes is not taken over: those who could get in before still
-    can, and nobody else. Raises `AccessFileBroken` if it is broken at the start. Without a file
-    there is nobody.
+    A change that breaks the file is ignored: whoever could get in before still can, and nobody
+    else. Raises `AccessFileBroken` if the file is broken at the start. Without a file there are
+    no users and no tokens.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -39,7 +39,7 @@ class AccessReader:
         return next((user for user in self._current().users if user.name == name), None)
 
     def token(self, text: str) -> Token | None:
-        """Find what a token stands for; how long it takes tells nothing of the tokens there are."""
+        """Find a token; the time this takes reveals nothing about the tokens in the file."""
         digest = token_digest(text)
         found = None
         for token in self._current().tokens:
@@ -53,20 +53,20 @@ class AccessReader:
         stamp = _stamp(self._path)
         if stamp != self._stamp:
             self._stamp = stamp
-            self._take_over(self._path)
+            self._reload(self._path)
         return self._file
 
-    def _take_over(self, path: Path) -> None:
+    def _reload(self, path: Path) -> None:
         try:
             self._file = _read(path)
         except AccessFileBroken as error:
-            log.error("access_file_broken", why=str(error))  # noqa: TRY400 # the trace tells no more
+            log.error("access_file_broken", why=str(error))  # noqa: TRY400 # the traceback adds nothing
         else:
             log.info("access_file_read", users=len(self._file.users))
 
 
 def _stamp(path: Path) -> _Stamp | None:
-    """Tell one state of the file from another; it is replaced as a whole, so its inode changes."""
+    """Identify a state of the file; it is replaced as a whole, so its inode changes."""
     try:
         status = path.stat()
     except OSError:

@@ -17,15 +17,15 @@ Clock = Callable[[], datetime]
 
 IDLE: Final = timedelta(minutes=60)
 SEEN_EVERY: Final = timedelta(minutes=1)
-"""A request is noted no more often than this, so that most need no write."""
+"""A session's use is recorded no more often than this, so that most requests write nothing."""
 
 KEPT: Final = timedelta(days=7)
-"""How long ended sessions are kept, to be looked at."""
+"""How long ended sessions are stored, so that they can be inspected."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """A session as it is kept; the cookie itself is not."""
+    """A stored session; the cookie itself is not stored."""
 
     digest: str
     name: str
@@ -36,12 +36,12 @@ class Session:
     password: str | None
 
     def began_with(self, password_hash: str) -> bool:
-        """Tell whether this is still the password that the session began with, if with one."""
+        """Return whether the password is unchanged; a session from a proxy has none."""
         return self.password is None or self.password == _digest(password_hash)
 
 
 class Sessions:
-    """The sessions of one service. They end by signing out, by standing idle, and by age."""
+    """The sessions of one service. They end by signing out, after idle time, and by age."""
 
     def __init__(
         self, database: Database, tables: AccessTables, hours: float, clock: Clock = now
@@ -60,7 +60,7 @@ class Sessions:
         csrf: str,
         password_hash: str | None = None,
     ) -> None:
-        """Begin a session under a cookie that nobody has had before."""
+        """Begin a session under a new cookie."""
         at = self._clock()
         columns = self._table.c
         connection.execute(
@@ -79,7 +79,7 @@ class Sessions:
         )
 
     async def open(self, name: str, via: Literal["session", "proxy"]) -> tuple[str, str]:
-        """Begin a session; return its cookie and the text that its forms send along."""
+        """Begin a session; return its cookie, and the token that its forms send."""
         cookie, csrf = new_secret(), new_secret()
         await self._database.write(
             lambda connection: self.open_within(connection, cookie, name, via, csrf)
@@ -87,25 +87,25 @@ class Sessions:
         return cookie, csrf
 
     async def find(self, cookie: str) -> Session | None:
-        """Find the session of a cookie, if it goes on; note that it is in use."""
+        """Find the current session of a cookie, and record that it is in use."""
         session = await self.look(_digest(cookie))
         if session is not None and self._clock() - session.seen_at >= SEEN_EVERY:
             await self._see(session.digest)
         return session
 
     async def look(self, digest: str) -> Session | None:
-        """Find a session that goes on, and leave it as it is."""
+        """Find a current session without recording its use."""
         columns = self._table.c
         query = select(self._table).where(columns.digest == digest, columns.ended_at.is_(None))
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
-        if row is None or not self._goes_on(row):
+        if row is None or not self._is_current(row):
             return None
         return Session(
             row.digest, row.name, row.csrf, row.via, row.created_at, row.seen_at, row.password
         )
 
     def end_within(self, connection: Connection, digest: str) -> None:
-        """End a session; its cookie is worth nothing from now on."""
+        """End a session; its cookie is no longer valid."""
         columns = self._table.c
         connection.execute(
             update(self._table)
@@ -113,7 +113,7 @@ class Sessions:
             .values(ended_at=self._clock())
         )
 
-    def _goes_on(self, row: Row[Any]) -> bool:
+    def _is_current(self, row: Row[Any]) -> bool:
         created_at: datetime = row.created_at
         seen_at: datetime = row.seen_at
         return self._clock() < min(created_at + self._longest, seen_at + IDLE)
@@ -125,7 +125,7 @@ class Sessions:
 
 
 def new_secret() -> str:
-    """Make a text that nobody can guess."""
+    """Make a secret that nobody can guess."""
     return secrets.token_urlsafe(32)
 
 

@@ -45,12 +45,12 @@ class Show(Protocol):
         ...
 
 
-class TooManyTries(Exception):
-    """There were too many wrong passwords; there must be none for `seconds`."""
+class TooManyAttempts(Exception):
+    """There were too many wrong passwords; the next attempt is allowed after `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = math.ceil(seconds)
-        super().__init__(f"too many tries: wait {self.seconds} seconds")
+        super().__init__(f"too many attempts: wait {self.seconds} seconds")
 
 
 class Signing:
@@ -74,12 +74,12 @@ class Signing:
     async def sign_in(self, name: str, password: str, address: str) -> str | None:
         """Return the cookie of a new session, or None if name or password is wrong.
 
-        Raises `TooManyTries`.
+        Raises `TooManyAttempts`.
         """
         wait = await self._throttle.begin(name, address)
         if wait > 0:
-            log.warning("sign_in_refused", why="too many tries", address=address)
-            raise TooManyTries(wait)
+            log.warning("sign_in_refused", why="too many attempts", address=address)
+            raise TooManyAttempts(wait)
         user = self._reader.user(name)
         kept = user.password_hash if user is not None else None
         if not await self._passwords.is_right(kept, password):
@@ -123,7 +123,7 @@ class Signing:
 
 
 def sign_in_router(signing: Signing, show: Show) -> APIRouter:
-    """Serve the page to sign in on, and what its form and the one to sign out do."""
+    """Serve the sign-in page, and the forms to sign in and out."""
     router = APIRouter(include_in_schema=False)
 
     def page(
@@ -157,13 +157,13 @@ def sign_in_router(signing: Signing, show: Show) -> APIRouter:
         refused = RefusedForm.load(carried)
         try:
             cookie = await signing.sign_in(name, password, address_of(request))
-        except TooManyTries as refusal:
+        except TooManyAttempts as refusal:
             answer = page(request, 429, name, onward, _wait(refusal.seconds), refused)
             answer.headers["Retry-After"] = str(refusal.seconds)
             return answer
         if cookie is None:
             return page(request, 401, name, onward, WRONG, refused)
-        return _lead_on(request, cookie, onward, refused)
+        return _continue(request, cookie, onward, refused)
 
     @router.post("/sign-out")
     async def sign_out(
@@ -180,8 +180,8 @@ def sign_in_router(signing: Signing, show: Show) -> APIRouter:
     return router
 
 
-def _lead_on(request: Request, cookie: str, onward: str, refused: RefusedForm | None) -> Response:
-    """Lead to the page that was wanted, or show the page of the form that was refused."""
+def _continue(request: Request, cookie: str, onward: str, refused: RefusedForm | None) -> Response:
+    """Redirect to the requested page, or show the page of the refused form again."""
     if refused is not None:
         state = {"refused": refused, "new_session": cookie}
         return PageAgain(page_of_form(request.app, refused.action), state)
@@ -190,11 +190,11 @@ def _lead_on(request: Request, cookie: str, onward: str, refused: RefusedForm | 
 
 
 def address_of(request: Request) -> str:
-    """Tell the address at the other end of the connection."""
+    """Return the address at the other end of the connection."""
     return request.client.host[:64] if request.client is not None else "unknown"
 
 
 def _wait(seconds: int) -> str:
     is_long = seconds > LONGEST_IN_SECONDS
-    told = f"{math.ceil(seconds / 60)} minutes" if is_long else f"{seconds} seconds"
-    return f"There were too many tries. Wait {told}, then try again."
+    pause = f"{math.ceil(seconds / 60)} minutes" if is_long else f"{seconds} seconds"
+    return f"Too many attempts. Wait {pause}, then try again."

@@ -1,4 +1,4 @@
-"""What a service remembers about access, in its own database."""
+"""The tables about access in a service's own database."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -25,7 +25,7 @@ _NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
 
 @dataclass(frozen=True)
 class AccessTables:
-    """Sessions, wrong passwords and the audit trail, with the spellings of what it is about."""
+    """Sessions, wrong passwords and the audit trail, with the spellings of its subjects."""
 
     sessions: Table
     failed_sign_ins: Table
@@ -46,7 +46,9 @@ def access_tables(tables: MetaData) -> AccessTables:
         Column("created_at", Utc, nullable=False),
         Column("seen_at", Utc, nullable=False),
         Column("ended_at", Utc),
-        Column("password", String(64)),  # which one it began with; null where a proxy signs in
+        Column(
+            "password", String(64)
+        ),  # the digest of the password it began with; null behind a proxy
     )
     failed = Table(
         "failed_sign_ins",
@@ -87,7 +89,7 @@ def _audit_tables(tables: MetaData) -> tuple[Table, Table]:
 
 
 def _only_append(table: Table) -> None:
-    """Let the database itself refuse to change or delete what was written."""
+    """Make the database itself refuse to change or delete rows."""
     for statement in _SQLITE:
         sqlite = _ddl(statement, table)
         event.listen(table, "after_create", sqlite.execute_if(dialect="sqlite"))

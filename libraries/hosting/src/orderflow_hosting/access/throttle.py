@@ -1,4 +1,4 @@
-"""Slows down those who try passwords."""
+"""Slows down whoever guesses passwords."""
 
 import hashlib
 from collections.abc import Callable
@@ -23,11 +23,11 @@ FIRST_WAIT_SECONDS: Final = 30
 class Throttle:
     """Counts wrong passwords by name and by address, for all replicas of a service.
 
-    A name takes more from many addresses than from one, so that to lock out somebody takes more
-    than a few wrong passwords from elsewhere.
+    The limit for a name from many addresses is higher than from one, so that nobody can lock out
+    somebody else with a few wrong passwords.
 
-    A try counts as wrong from its beginning on, so that many at once are not checked before the
-    first has failed; the right password takes back what was counted for its name.
+    An attempt counts as wrong from the beginning, so that many at once are not checked before the
+    first has failed; the right password resets the count of its name.
     """
 
     def __init__(self, database: Database, tables: AccessTables, clock: Clock = now) -> None:
@@ -36,7 +36,7 @@ class Throttle:
         self._clock = clock
 
     async def begin(self, name: str, address: str) -> float:
-        """Count a try; or return for how many seconds there must be none."""
+        """Count an attempt; or return how many seconds to wait before the next one."""
         at, digest = self._clock(), _digest(name)
         columns = self._table.c
 
@@ -57,7 +57,7 @@ class Throttle:
         return await self._database.write(work)
 
     def forget_within(self, connection: Connection, name: str) -> None:
-        """Take back what was counted for a name: the right password came."""
+        """Reset the count of a name: the right password was given."""
         connection.execute(delete(self._table).where(self._table.c.name_digest == _digest(name)))
 
     def _wait(

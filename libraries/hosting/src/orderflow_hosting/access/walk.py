@@ -1,4 +1,4 @@
-"""Looks at an application's routes: each must have exactly one guard, or be public."""
+"""Checks an application's routes: each must have exactly one guard, or be public."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ class Unguarded(Exception):
 
 
 def routes_of(app: FastAPI) -> dict[str, Guard | None]:
-    """Tell each route's guard, by method and path; None where there is none, or more than one."""
+    """Return each route's guard by method and path; None if there is none, or more than one."""
     found: dict[str, Guard | None] = {}
     for route in iter_route_contexts(app.routes):
         guards = _guards(route)
@@ -44,7 +44,7 @@ def _is_right(route: RouteContext) -> bool:
 
 
 def _fits(guard: Guard, methods: set[str]) -> bool:
-    """Tell whether a guard of reading is on what only reads, and one of changing on the rest."""
+    """Return whether a route that only reads has a reading guard, and any other a changing one."""
     only_reads = bool(methods) and READING.issuperset(methods)
     return only_reads == (guard.kind in {"reads", "page"})
 

@@ -27,8 +27,8 @@ NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
 MOMENT: Final = DateTime(timezone=True)
 
 
-def add_hosting_tables(tables: MetaData) -> None:
-    """Add the tables that hosting brings to every service."""
+def add_hosting_tables(tables: MetaData, subject: str) -> None:
+    """Add the tables of hosting; `subject` names the column for what dead letters are about."""
     _add_access_tables(tables)
     Table(
         "dead_letters",
@@ -37,7 +37,7 @@ def add_hosting_tables(tables: MetaData) -> None:
         Column("topic", String(200), nullable=False),
         Column("event_id", String(300), nullable=False),
         Column("digest", String(64), nullable=False),
-        Column("order_id", String(64)),
+        Column(subject, String(64)),
         Column("reason", Text, nullable=False),
         Column("data", Text, nullable=False),
         Column("received_at", MOMENT, nullable=False),

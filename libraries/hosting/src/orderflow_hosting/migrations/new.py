@@ -1,4 +1,4 @@
-"""Writes a new revision: `python -m orderflow_hosting.migrations.new orders "add a delivery date"`.
+"""Writes a new revision: `python -m orderflow_hosting.migrations.new SERVICE "add a column"`.
 
 It compares the service's models with a fresh database of all revisions so far. What it writes is a
 draft, for Alembic takes a renamed column for two, and does not see triggers.
@@ -38,7 +38,7 @@ def write_revision(schema: Schema, models: list[MetaData], name: str) -> Path:
 def main() -> None:
     """Read what to write from the command line."""
     parser = argparse.ArgumentParser(prog="python -m orderflow_hosting.migrations.new")
-    parser.add_argument("service", help="the package of a service, such as orders")
+    parser.add_argument("service", help="the package of the service")
     parser.add_argument("name", help='what changes, such as "add a delivery date"')
     given = parser.parse_args()
     schema: Schema = import_module(f"{given.service}.migrations").SCHEMA

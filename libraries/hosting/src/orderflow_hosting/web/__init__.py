@@ -1,4 +1,4 @@
-"""What the sites of the services have in common: templates, static files, errors, headers."""
+"""What the services' sites share: templates, static files, error pages and headers."""
 
 from orderflow_hosting.web.changes import Change, change_events
 from orderflow_hosting.web.site import MenuItem, Site

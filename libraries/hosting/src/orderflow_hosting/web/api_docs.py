@@ -25,11 +25,11 @@ POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""Swagger UI writes style attributes; nothing of anyone's input is on this page."""
+"""Swagger UI writes style attributes; the page shows no input of users."""
 
 
 def api_docs_router(app: FastAPI) -> APIRouter:
-    """Serve `/docs`: what `/openapi.json` says, to be read and tried.
+    """Serve `/docs`, where people can read and try what `/openapi.json` describes.
 
     The application must be made without such routes of its own: FastAPI's load their script from
     another host.

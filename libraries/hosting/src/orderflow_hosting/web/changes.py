@@ -1,4 +1,4 @@
-"""Notifies open pages of changes, so that they fetch again what they show.
+"""Notifies open pages of changes, so that they refresh what they show.
 
 A browser follows one stream of a site for all of its tabs (`static/streams.js`), so each event says
 what it is about, and a page leaves out what does not concern it.
@@ -46,7 +46,7 @@ class Change:
 
 
 def session_key(csrf: str) -> str:
-    """Name a session in an address, so that its tabs share a stream with no other session."""
+    """Return a name of a session for addresses: its tabs share a stream with no other session."""
     return hashlib.sha256(csrf.encode()).hexdigest()[:16]
 
 
@@ -59,7 +59,7 @@ def change_events(
 
     `next_change` waits for the next change; it raises `StopAsyncIteration` when there are no more.
     It is not cancelled in between, so no change is missed. `is_current` returns whether the session
-    that asked has not ended. The stream ends if either is unavailable; the browser asks again.
+    that asked has not ended. The stream ends if either is unavailable; the browser reconnects.
     Raises `SESSION_CHANGED` if the stream is another session's.
     """
     wanted = request.query_params.get("session")
@@ -72,7 +72,7 @@ async def _events(
     next_change: Callable[[], Awaitable[Change]], is_current: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[ServerSentEvent]:
     yield FOLLOWING
-    pause = 0.0  # the first says how it stands: what comes right after it is news
+    pause = 0.0  # the first event is the present state: the next one may follow at once
     waiting = asyncio.ensure_future(_wait(next_change))
     try:
         while True:

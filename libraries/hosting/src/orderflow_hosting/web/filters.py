@@ -1,4 +1,4 @@
-"""How values read on a page. Pure."""
+"""Formats of values on pages. Pure."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 NOTHING: Final = "—"
-"""What stands where there is no value yet."""
+"""Shown in place of a missing value."""
 
 SECONDS_A_MINUTE: Final = 60
 SECONDS_AN_HOUR: Final = 3600
@@ -21,7 +21,7 @@ _UNSEEN: Final = re.compile(
 
 
 def dollars(cents: int | None) -> str:
-    """Write cents as dollars, such as `$1,234.50`; a dash where there is no sum yet."""
+    """Write cents as dollars, such as `$1,234.50`; a dash for None."""
     if cents is None:
         return NOTHING
     sign = "-" if cents < 0 else ""
@@ -61,9 +61,9 @@ def words(code: object) -> str:
 
 
 def pretty(value: Any) -> str:
-    """Write a JSON value over lines, the beginning of it where it is long.
+    """Format a JSON value over several lines, cut off if it is long.
 
-    Characters that cannot be seen, or turn the way of writing, are written as JSON escapes them.
+    Invisible characters, and those that reverse the direction of text, are written as JSON escapes.
     """
     written = json.dumps(value, indent=2, ensure_ascii=False, default=str)
     if len(written) > LONGEST_PRETTY:

@@ -1,4 +1,4 @@
-"""What a browser may do with an answer: strict for every page, a little less for the API's own."""
+"""Security headers: strict for every page, slightly less for the page of the API."""
 
 from typing import Final
 

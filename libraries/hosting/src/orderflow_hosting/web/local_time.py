@@ -1,4 +1,4 @@
-"""Reads a time as it is shown on a page, in the reader's time zone, for searches. Pure."""
+"""Reads times as pages show them, in the reader's time zone, for searches. Pure."""
 
 import re
 from collections.abc import MutableMapping
@@ -23,14 +23,14 @@ _SECOND: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Span:
-    """All points in time that are shown as some text: `start`, and up to `end`. Both in UTC."""
+    """All points in time that a text can mean: from `start` until before `end`. Both in UTC."""
 
     start: datetime
     end: datetime
 
 
 def read_zone(name: str) -> tzinfo:
-    """Find a time zone by its IANA name or its offset; nothing is UTC. Raises `ValueError`."""
+    """Find a time zone by its IANA name or offset; an empty name is UTC. Raises `ValueError`."""
     if name in {"", "UTC", "Z"}:
         return UTC
     offset = _OFFSET.fullmatch(name)
@@ -54,14 +54,14 @@ class Period:
 
     @property
     def last(self) -> datetime | None:
-        """The last second of it."""
+        """The last second of the period."""
         return self.before - _SECOND if self.before is not None else None
 
 
 def read_period(
     typed: MutableMapping[str, str], wrong: MutableMapping[str, str], like: str
 ) -> Period:
-    """Read the fields `since` and `until`, both inclusive, on the clocks of `zone`.
+    """Read the fields `since` and `until`, both inclusive, in the time zone `zone`.
 
     What is wrong with a field is added to `wrong`; `like` says how to write it. A zone without a
     time is emptied, so that links do not carry it on.
@@ -88,7 +88,7 @@ def read_period(
 
 
 def read_span(text: str, zone: tzinfo) -> Span:
-    """Read a day, a minute or a second on the clocks of a zone.
+    """Read a day, a minute or a second in a time zone.
 
     An hour that comes twice, when clocks are set back, is read as both; one that is left out is the
     moment when it was. Raises `ValueError`, and `OverflowError` for a time too far away.

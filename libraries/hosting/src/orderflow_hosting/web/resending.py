@@ -14,7 +14,7 @@ AWAY: Final = 503
 
 @dataclass
 class Resent:
-    """What came of it: which were sent, and of each other letter why not."""
+    """The outcome: which letters were resent, and why each of the others was not."""
 
     sent: list[int] = field(default_factory=list)
     failed: list[tuple[int, str]] = field(default_factory=list)
@@ -24,7 +24,7 @@ class Resent:
 async def resend(
     letters: DeadLetters, audit: Audit, principal: Principal, letter_ids: Sequence[int]
 ) -> Resent:
-    """Send each again, until the broker is away: then the others are not even tried."""
+    """Resend each; once the broker is unavailable, the rest are not tried."""
     outcome = Resent()
     for place, letter_id in enumerate(letter_ids):
         entry = await audit.begin(principal, ACTION, str(letter_id), {})
@@ -36,7 +36,9 @@ async def resend(
             outcome.failed.append((letter_id, problem.detail))
             if problem.status == AWAY:
                 left = letter_ids[place + 1 :]
-                outcome.failed += [(each, "not tried any more") for each in left]
+                outcome.failed += [
+                    (each, "not tried, because the broker is unavailable") for each in left
+                ]
                 break
         except Exception:
             await audit.end(entry, "INTERNAL_ERROR")

@@ -1,4 +1,4 @@
-"""A service's site: its templates and menu, what its pages load, and how failures look."""
+"""A service's site: templates, menu, static files, and the pages of failures."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ WHOLE_PAGE: Final = {
     "HX-Reswap": "innerHTML",
     "HX-Reselect": ".skip-link, .site-header, #connection, #content",
 }
-"""What lets the page's script show a whole page in place of the present one."""
+"""The headers that make the page's script replace the present page with the whole answer."""
 
 TONES: Final[Mapping[str, str]] = {"resent": "good", "done": "good", "waiting": "wait"}
 """The colours of the statuses that every site shows, as classes of `.badge`."""
@@ -48,15 +48,15 @@ A_YEAR_SECONDS: Final = 365 * 24 * 3600
 
 
 class _Missing(StrictUndefined):
-    """What a template names and nobody gave: it can be asked for, and fails where it is shown."""
+    """A value that was not passed to a template: it can be tested, and fails where it is shown."""
 
-    def __bool__(self) -> bool:  # type: ignore[override] # it answers, instead of failing
+    def __bool__(self) -> bool:  # type: ignore[override] # it must not fail here
         return False
 
 
 @dataclass(frozen=True)
 class MenuItem:
-    """An entry of a site's menu, for those who have the role."""
+    """An entry of a site's menu, for people with the role."""
 
     label: str
     path: str
@@ -136,7 +136,7 @@ class Site:
         return HTMLResponse(text, status_code=status_code)
 
     async def problem_page(self, request: Request, problem: Problem) -> Response | None:
-        """Show a problem to someone with a browser; None for programs, which read JSON."""
+        """Return the page of a problem for browsers; None for programs, which read JSON."""
         is_part = request.headers.get("HX-Request") == "true"
         if not is_part and "text/html" not in request.headers.get("Accept", ""):
             return None
@@ -167,7 +167,7 @@ class Site:
         return response
 
     def visible_menu(self, user: Any) -> list[MenuItem]:
-        """Tell which entries someone may use."""
+        """Return the entries of the menu that a user may use."""
         return [item for item in self.menu if user is not None and user.may(item.role)]
 
     def _to_sign_in(self, request: Request, sent: RefusedForm | None, *, is_part: bool) -> Response:
@@ -198,7 +198,7 @@ class Site:
         return self.page(request, "sign-in.html", status, **context)
 
     async def _sign_in_again(self, request: Request, problem: Problem) -> Response:
-        """Show a failed sign-in with what it was to lead to."""
+        """Show the sign-in page again after a failure, with the page it leads to."""
         try:
             form = await request.form()
         except HTTPException:  # it cannot be read, which is the problem
@@ -212,7 +212,7 @@ class Site:
 
 
 async def _sent_form(request: Request, problem: Problem) -> RefusedForm | None:
-    """Read what a form of this site sent; what another site sent is not carried on."""
+    """Read the form that this site's page sent; a form of another site is dropped."""
     if problem.code in FROM_ELSEWHERE or request.url.path.startswith("/sign-"):
         return None
     sent: RefusedForm | None = getattr(request.state, "sent_form", None)
@@ -240,6 +240,6 @@ def _sign_in_url(back: str) -> str:
 
 @cache
 def static_url(name: str) -> str:
-    """Name where a browser gets a static file, under an address that changes with its content."""
+    """Return the address of a static file, which changes with its content."""
     digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
     return f"/static/{name}?v={digest}"

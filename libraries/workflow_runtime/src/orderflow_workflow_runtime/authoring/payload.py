@@ -1,9 +1,9 @@
-"""The base of everything that workflows and activities hand to each other."""
+"""The base class of everything that workflows and activities pass to each other."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Payload(BaseModel):
-    """A frozen payload of the workflow engine."""
+    """An immutable input or result; unknown fields, of a newer version, are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -1,25 +1,29 @@
-"""How often steps are tried again: with pauses that grow, for as long as it makes sense."""
+"""How activities are retried: with growing pauses, until time is up."""
 
 from datetime import timedelta
 from typing import Final
 
 from dapr.ext.workflow import RetryPolicy
 
-FIRST_RETRY: Final = timedelta(milliseconds=500)
+FIRST_PAUSE: Final = timedelta(milliseconds=500)
 LONGEST_PAUSE: Final = timedelta(seconds=30)
-MOST_ATTEMPTS: Final = 1000
+MAX_ATTEMPTS: Final = 1000
+"""The SDK requires a number, and raises the coefficient to its power, which must not overflow."""
 
 
 def retry_for(timeout: timedelta) -> RetryPolicy:
-    """Try again after half a second, then ever later up to half a minute, until time is up."""
+    """Retry after half a second, doubling the pause up to half a minute, until time is up."""
     return RetryPolicy(
-        first_retry_interval=FIRST_RETRY,
-        max_number_of_attempts=MOST_ATTEMPTS,
+        first_retry_interval=FIRST_PAUSE,
+        max_number_of_attempts=MAX_ATTEMPTS,
         backoff_coefficient=2.0,
         max_retry_interval=LONGEST_PAUSE,
         retry_timeout=timeout,
     )
 
 
-TELLING_RETRY: Final = retry_for(timedelta(hours=24))
-"""For telling a status: nothing comes after it, so it may take a day."""
+RETRY_FOR_A_DAY: Final = retry_for(timedelta(hours=24))
+"""For activities that must not be lost and that delay nobody, such as publishing a status.
+
+A thousand attempts are used up after eight hours; the rest of the day is for attempts that hang.
+"""

@@ -1,4 +1,4 @@
-"""Undoing in reverse order: one small piece for any workflow that must take steps back."""
+"""Compensation: undoes the steps of a workflow, newest first."""
 
 import json
 from collections.abc import Generator
@@ -11,11 +11,11 @@ from orderflow_workflow_runtime.authoring.tasks import Task
 
 
 class Saga:
-    """The steps to take back if a workflow does not come to its good end.
+    """The activities that undo what a workflow has done, should it fail.
 
-    Register the activity that undoes a step before the step itself is done: a step that failed
-    half-way may have had its effect. Forget it where nothing is left to undo. `undo` runs the
-    registered activities newest first, each with retries, and goes on when one fails.
+    Register the activity that undoes a step before the step itself: a step that failed half-way may
+    have had its effect. Forget it where nothing is left to undo. `undo` runs the registered
+    activities newest first, each with retries, and continues when one fails.
     """
 
     def __init__(self, ctx: DaprWorkflowContext, retry: RetryPolicy) -> None:
@@ -24,18 +24,18 @@ class Saga:
         self._registered: list[str] = []
 
     def register(self, activity: str) -> None:
-        """Remember the activity, by name, that undoes the step about to be done; once is enough."""
+        """Add the activity, by name, that undoes the next step; a second time has no effect."""
         if activity not in self._registered:
             self._registered.append(activity)
 
     def forget(self, activity: str) -> None:
-        """There is nothing for this activity to undo any more."""
+        """Remove an activity that has nothing left to undo."""
         self._registered.remove(activity)
 
     def undo(self, why: BaseModel) -> Generator[Task[Any], Any, list[str]]:
-        """Undo everything, giving each activity `why`; return the names of those that failed.
+        """Undo everything, with `why` as the input; return the names of the activities that failed.
 
-        They are shown in the custom status too, so that a person sees where to look.
+        The custom status shows them too, so that a person knows where to look.
         """
         failed = []
         while self._registered:

@@ -1,4 +1,4 @@
-"""What a workflow is, and what it may yield: the tasks of its context, which mypy checks.
+"""Types for workflows: the tasks that they yield, so that mypy checks a whole workflow.
 
 A workflow, and each part of one, is a `Generator[Task[Any], Any, Result]`.
 """

@@ -1,44 +1,55 @@
-"""A sidecar that came to a standstill when its worker was lost: noticed, and freed.
+"""Notices that a sidecar runs no workflows although a worker is connected, and frees it.
 
-When the stream of the only worker breaks, Dapr 1.18 lets go of all workflow actors, and waits for
-each until its turn is over. A turn whose work item nobody has received yet waits for a worker, and
-the next worker is let in only after the actors are let go: none of the three goes on. What ends
-such a turn is the end of the call that began it. The sidecar ends those that it made itself when
-the application fails its health check, and all of them when it stops.
+Upstream: dapr/dapr#10408, with dapr/durabletask-go#129. dapr/dapr#10059 was another attempt.
+
+Versions: Dapr 1.18.1, with any SDK; the fix is merged for 1.19, and in no released version as of
+2026-11.
+
+How it shows: the stream of the only worker breaks while a turn waits for a worker to receive it.
+The sidecar stops all workflow actors and waits for their turns to end, that turn waits for a
+worker, and the next worker is let in only after the actors have stopped. No workflow of the
+application moves again. The metadata of the sidecar lists no actors of the type `…workflow`.
+
+What frees it: a turn also ends when the call that began it ends. The sidecar ends the calls that it
+made itself when the application fails its health check, and all calls when it stops.
+
+Delete when: the next worker is let in at once, so that
+`tests/system/upstream/test_stalled_sidecar.py` fails.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import httpx
 import structlog
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-LOOK_SECONDS = 1.0
-UNWELL_AFTER_SECONDS = 2.0
-"""A sidecar hosts workflows within some milliseconds of its worker's coming."""
-SHUT_DOWN_AFTER_SECONDS = 15.0
-"""The health check has failed often enough by then: after 3 s the sidecar knows."""
+CHECK_SECONDS: Final = 1.0
+UNWELL_AFTER_SECONDS: Final = 2.0
+"""A sidecar runs workflows within some milliseconds after its worker has connected."""
+SHUT_DOWN_AFTER_SECONDS: Final = 15.0
+"""By then the health check has failed often enough for the sidecar to notice, which takes 3 s."""
 
 
-class Standstill:
-    """Watches the sidecar, and frees it.
+class StalledSidecar:
+    """Watches the sidecar, and frees it when it has stalled.
 
-    `is_still` tells whether the worker is connected and the sidecar hosts no workflows; `report`
-    makes the sidecar's health check fail for a reason, or succeed again for None; `shut_down` ends
-    the sidecar, which is started again by whoever keeps it alive.
+    `is_stalled` returns whether the worker is connected and the sidecar runs no workflows; `report`
+    makes the application's health check fail for a reason, or succeed again for None; `shut_down`
+    ends the sidecar, which is restarted by whatever supervises it.
     """
 
     def __init__(
         self,
-        is_still: Callable[[], Awaitable[bool]],
+        is_stalled: Callable[[], Awaitable[bool]],
         report: Callable[[str | None], None],
         shut_down: Callable[[], Awaitable[None]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._is_still = is_still
+        self._is_stalled = is_stalled
         self._report = report
         self._shut_down = shut_down
         self._clock = clock
@@ -46,39 +57,39 @@ class Standstill:
         self._is_unwell = False
 
     async def watch(self) -> None:
-        """Look again and again, for as long as the process lives."""
+        """Check every second, until cancelled."""
         while True:
-            await self.look()
-            await asyncio.sleep(LOOK_SECONDS)
+            await self.check()
+            await asyncio.sleep(CHECK_SECONDS)
 
-    async def look(self) -> None:
-        """Look once, and do what is to be done now."""
+    async def check(self) -> None:
+        """Check once, and do what is due."""
         try:
-            is_still = await self._is_still()
+            is_stalled = await self._is_stalled()
         except (httpx.HTTPError, ValueError):
-            is_still = False  # it is away; it comes back without what held it up
-        if not is_still:
-            self._go_on()
+            is_stalled = False  # it does not answer; once it has restarted, it has not stalled
+        if not is_stalled:
+            self._recover()
             return
         if self._since is None:
             self._since = self._clock()
         seconds = self._clock() - self._since
         if seconds >= UNWELL_AFTER_SECONDS and not self._is_unwell:
             self._is_unwell = True
-            log.warning("sidecar_stands_still", seconds=round(seconds, 1))
-            self._report("the sidecar hosts no workflows although the worker is connected")
+            log.warning("sidecar_stalled", seconds=round(seconds, 1))
+            self._report("the sidecar runs no workflows although the worker is connected")
         if seconds >= SHUT_DOWN_AFTER_SECONDS:
-            await self._start_again()
+            await self._restart()
 
-    def _go_on(self) -> None:
+    def _recover(self) -> None:
         self._since = None
         if self._is_unwell:
             self._is_unwell = False
-            log.info("sidecar_goes_on")
+            log.info("sidecar_recovered")
             self._report(None)
 
-    async def _start_again(self) -> None:
-        log.error("sidecar_shut_down", why="it stands still, also for an unwell application")
+    async def _restart(self) -> None:
+        log.error("sidecar_shut_down", why="it stays stalled although the application is unwell")
         self._since = self._clock()
         try:
             await self._shut_down()

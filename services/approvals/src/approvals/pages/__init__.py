@@ -1,6 +1,6 @@
-"""The pages on which people see what waits, decide, and look back."""
+"""The web pages on which people see pending requests, decide, and search earlier decisions."""
 
-from approvals.pages.desk import Desk
+from approvals.pages.approval_pages import ApprovalPages
 from approvals.pages.router import page_router
 from approvals.pages.site import AUDIT_PATH, LETTERS_PATH, REQUESTS_PATH, approvals_site
 
@@ -8,7 +8,7 @@ __all__ = [
     "AUDIT_PATH",
     "LETTERS_PATH",
     "REQUESTS_PATH",
-    "Desk",
+    "ApprovalPages",
     "approvals_site",
     "page_router",
 ]

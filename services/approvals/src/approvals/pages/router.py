@@ -2,19 +2,21 @@
 
 from fastapi import APIRouter
 
-from approvals.feed import ChangeFeed
-from approvals.inbox import Inbox
-from approvals.pages.decided import add_decided
-from approvals.pages.deciding import add_deciding
-from approvals.pages.desk import Desk
-from approvals.pages.looking import add_looking
+from approvals.decisions.feed import ChangeFeed
+from approvals.decisions.service import ApprovalService
+from approvals.pages.approval_pages import ApprovalPages
+from approvals.pages.decision import add_decision
+from approvals.pages.history import add_history
+from approvals.pages.inbox import add_inbox
 from orderflow_hosting.access import Access
 
 
-def page_router(desk: Desk, inbox: Inbox, feed: ChangeFeed, access: Access) -> APIRouter:
-    """Serve the pages."""
+def page_router(
+    pages: ApprovalPages, service: ApprovalService, feed: ChangeFeed, access: Access
+) -> APIRouter:
+    """Return the router of all pages."""
     router = APIRouter(include_in_schema=False)
-    add_looking(router, desk, feed, access)
-    add_decided(router, desk)
-    add_deciding(router, desk, inbox)
+    add_inbox(router, pages, feed, access)
+    add_history(router, pages)
+    add_decision(router, pages, service)
     return router

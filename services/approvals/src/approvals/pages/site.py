@@ -1,4 +1,4 @@
-"""The site of approvals: its menu."""
+"""The website of approvals and its menu."""
 
 from typing import Final
 
@@ -14,9 +14,9 @@ TONES: Final = {"approved": "good", "pending": "wait", "denied": "bad"}
 
 
 def approvals_site(board_url: str | None) -> Site:
-    """Make the site; where the orders have a board, it leads there too."""
+    """Create the site; the menu links to the order board if there is one."""
     menu = [
-        MenuItem("Inbox", "/"),
+        MenuItem("ApprovalService", "/"),
         MenuItem("Decided", "/inbox/decided"),
         MenuItem("Dead letters", LETTERS_PATH, Role.OPERATOR),
         MenuItem("Audit", AUDIT_PATH, Role.OPERATOR),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from dapr.ext.workflow import DaprWorkflowContext, when_any
 
-from orderflow_workflow_runtime.authoring.policies import TELLING_RETRY
+from orderflow_workflow_runtime.authoring.policies import RETRY_FOR_A_DAY
 from orderflow_workflow_runtime.authoring.tasks import Task
 from orders import workflow_names as names
 from orders.batches.messages import BatchConcluded, BatchOpened, BatchOrderRun, BatchRef, BatchRun
@@ -25,13 +25,13 @@ def order_batch_workflow(
     An order that fails does not affect the others.
     """
     ref = BatchRef(batch_id=batch.batch_id)
-    opened = yield ctx.call_activity(names.OPEN_BATCH, input=ref, retry_policy=TELLING_RETRY)
+    opened = yield ctx.call_activity(names.OPEN_BATCH, input=ref, retry_policy=RETRY_FOR_A_DAY)
     orders = BatchOpened.model_validate(opened).orders
     yield from _Window(ctx, batch).run(orders)
     pause = FIRST_PAUSE
     while True:
         answer = yield ctx.call_activity(
-            names.CONCLUDE_BATCH, input=ref, retry_policy=TELLING_RETRY
+            names.CONCLUDE_BATCH, input=ref, retry_policy=RETRY_FOR_A_DAY
         )
         if BatchConcluded.model_validate(answer).has_ended:
             return {"batch_id": batch.batch_id, "orders_run": len(orders)}

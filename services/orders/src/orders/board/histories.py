@@ -9,16 +9,8 @@ from orderflow_contracts.orders import OrderStatus
 from orderflow_workflow_runtime.instances import HistoryEvent
 from orders.board.entries import Attempt, Entry, Kind, State
 from orders.board.waits import DecisionWait
-from orders.ordering.actions import (
-    Action,
-    Step,
-)
-from orders.ordering.steps import (
-    ACTIONS,
-    COMPENSATIONS,
-    PUBLISH,
-    REQUEST_APPROVAL,
-)
+from orders.ordering.actions import Action, Step
+from orders.ordering.steps import ACTIONS, COMPENSATIONS, PUBLISH, REQUEST_APPROVAL
 
 _MARKS: Final = {
     "workflow_suspended": "Paused by an operator",

@@ -10,11 +10,11 @@ from pydantic import AfterValidator, BaseModel
 from orderflow_contracts.numbers import TypedDecimal, TypedNumber
 from orderflow_hosting.access import Role, changes, reads
 from orderflow_hosting.pages import After, Limit, Page, decode_cursor, encode_cursor
+from orderflow_workflow_runtime.durations import parse_duration
 from orderflow_workflow_runtime.instances import (
     HistoryEvent,
     Instance,
     RuntimeStatus,
-    parse_duration,
 )
 from orders.management.problems import ProblemRoute, invalid, problems
 from orders.management.service import Management
@@ -171,7 +171,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
     ) -> Instance:
         return await management.wait(instance_id, timeout_seconds)
 
-    def offer(verb: str, summary: str, act: Callable[[str], Awaitable[None]], told: str) -> None:
+    def offer(verb: str, summary: str, act: Callable[[str], Awaitable[None]], noun: str) -> None:
         @router.post(
             f"/{{instance_id}}/{verb}",
             name=verb,
@@ -183,7 +183,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         )
         async def handle(instance_id: InstanceId) -> Done:
             await act(instance_id)
-            return Done(message=f"{told} requested for workflow instance {instance_id}")
+            return Done(message=f"{noun} requested for workflow instance {instance_id}")
 
     offer("pause", "Suspend an instance", management.pause, "Pause")
     offer("resume", "Let a suspended instance go on", management.resume, "Resume")

@@ -117,7 +117,7 @@ class Management:
         """Hand an event to an instance, now or for when it waits for it."""
         instance = await self._running(instance_id)
         if instance.name == names.ORDER_BATCH:
-            raise Protected(f"{instance_id} is a batch: its orders tell it how they fare")
+            raise Protected(f"{instance_id} is a batch: only its own orders raise events for it")
         if instance.name in names.ORDER_WORKFLOWS:
             raise Protected(
                 f"{instance_id} is an order: it is decided through approvals, "
@@ -243,7 +243,7 @@ class Management:
         return Count(value=start or 0, pause_seconds=self._pause_seconds)
 
     async def _is_to_be_undone(self, instance: Instance) -> bool:
-        """Tell whether this is the finished workflow of an order that has not ended."""
+        """Whether this is the finished workflow of an order that has not ended."""
         if instance.name == names.ORDER_BATCH:
             return self._batches is not None and await self._batches.is_open(_batch_id(instance))
         if instance.name != names.ORDER_PROCESSING:

@@ -25,7 +25,7 @@ from orderflow_hosting.migrations.first_tables import (
 )
 
 TABLES: Final = MetaData()
-add_hosting_tables(TABLES)
+add_hosting_tables(TABLES, "order_id")
 
 _ORDER_ID: Final = Table(
     "orders",

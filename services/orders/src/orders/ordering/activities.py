@@ -12,19 +12,9 @@ from orderflow_contracts.orders import Order, OrderStatus, OrderStatusChanged, R
 from orderflow_workflow_runtime.ports import Engine, NoSuchInstance
 from orders import workflow_names as names
 from orders.ordering.feed import StatusFeed
-from orders.ordering.messages import (
-    Notice,
-    Recorded,
-    Undoing,
-)
+from orders.ordering.messages import Notice, Recorded, Undoing
 from orders.ordering.records import Record
-from orders.ordering.steps import (
-    ApprovalWanted,
-    Charge,
-    Charged,
-    Verification,
-    Verified,
-)
+from orders.ordering.steps import ApprovalWanted, Charge, Charged, Verification, Verified
 from orders.ordering.store import OrderStore
 from orders.payments.provider import PaymentProvider
 from orders.ports import Announcer, Inventory

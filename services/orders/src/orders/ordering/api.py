@@ -81,7 +81,8 @@ def offer_methods(app: DaprApp, intake: Intake) -> None:
         except EngineUnavailable as error:
             raise Problem(503, "SIDECAR_UNAVAILABLE", str(error)) from error
 
-    app.on_method(names.RAISE, RaiseRequest, raise_event, callers={names.APPROVALS})
+    callers = names.SERVICES[names.ORDERS].methods[names.RAISE]
+    app.on_method(names.RAISE, RaiseRequest, raise_event, callers=callers)
 
 
 class NewOrder(OrderSubmitted):

@@ -40,7 +40,7 @@ class StatusFeed:
                 follower.put_nowait(None)
 
     async def follow(self, after: int | None) -> AsyncIterator[Kept | None]:
-        """Yield each change after a position (from now on when None), and None to keep alive."""
+        """Yield each change after a position (if None, from now on), and None as a keep-alive."""
         live: asyncio.Queue[Kept | None] = asyncio.Queue(MOST_AT_ONCE)
         self._followers.add(live)
         try:

@@ -1,4 +1,4 @@
-"""What workflows are started with, and what goes to and comes from their activities."""
+"""The inputs of the workflows, and the payloads of activities that belong to no single step."""
 
 from datetime import datetime
 
@@ -11,12 +11,11 @@ from orders.tasks.messages import TASK_TIMEOUT_SECONDS
 
 
 class OrderPolicy(Payload):
-    """The configuration that an order goes by, as it was when its workflow was started.
+    """The configuration that applies to an order, as it was when its workflow was started.
 
-    `approval_reminder_after` is the part of the approval's time after which the request is said
-    again, 0 for never; over `second_approval_threshold_cents` two people must approve; `picking`
-    tells whether a task for the warehouse belongs to its way. A run of an earlier version has none
-    of these.
+    `approval_reminder_after` is the fraction of the approval's time after which a reminder is
+    sent, 0 for never. Above `second_approval_threshold_cents` two people must approve. `picking`
+    says whether the warehouse gets a task. Runs of earlier versions have none of these fields.
     """
 
     approval_threshold_cents: int
@@ -30,21 +29,21 @@ class OrderPolicy(Payload):
 
     @classmethod
     def of(cls, settings: object) -> "OrderPolicy":
-        """Read the present configuration, of which this is a part."""
+        """Take the policy from the current settings."""
         return cls.model_validate(settings, from_attributes=True)
 
 
 class OrderRun(OrderPolicy):
-    """The input of one run of the order workflow: the order, and the configuration it goes by.
+    """The input of one run of the order workflow: the order, and the policy that applies to it.
 
     It carries every field of the order, also those that no workflow reads yet.
 
-    `run_id` names this very run: an order belongs to the first run that gets past its start, so
-    that a second one, started by whatever accident, has no effect. A run within a batch names the
-    batch and carries the id alone, so that the batch's history stays small: its activities read
-    customer, lines and time where the order is kept. `begun_again` says that the engine lost this
-    run once. `compensations` names the activities that undo what the lost run may have done, the
-    first step's first; runs that were started again by an earlier version name none.
+    `run_id` identifies the run: an order belongs to the first run that records a status, so that
+    a second one, started by accident, has no effect. A run within a batch names the batch and
+    carries only the order's id, so that the batch's history stays small: its activities read the
+    rest from the store. `begun_again` says that the engine lost this run once. `compensations`
+    names the activities that undo what the lost run may have done, the first step's first; runs
+    that were started again by an earlier version name none.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")

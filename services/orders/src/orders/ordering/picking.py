@@ -7,13 +7,8 @@ from orderflow_contracts.orders import OrderStatus
 from orderflow_contracts.tasks import TaskStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, Engine, NoSuchInstance
 from orders import workflow_names as names
-from orders.ordering.messages import (
-    Recorded,
-    Undoing,
-)
-from orders.ordering.steps import (
-    Handover,
-)
+from orders.ordering.messages import Recorded, Undoing
+from orders.ordering.steps import Handover
 from orders.ordering.store import OrderStore
 from orders.tasks.store import TaskStore
 

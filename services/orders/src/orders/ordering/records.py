@@ -69,5 +69,5 @@ def new_run_id() -> str:
 
 
 def undoes(run_id: str | None) -> bool:
-    """Tell whether a run is one that undoes its order."""
+    """Whether a run is one that undoes its order."""
     return run_id is not None and run_id.startswith(UNDO_RUN_PREFIX)

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from orderflow_contracts.orders import OrderLine, OrderStatus, Reason
 from orderflow_workflow_runtime.authoring.payload import Payload
-from orderflow_workflow_runtime.authoring.policies import TELLING_RETRY
+from orderflow_workflow_runtime.authoring.policies import RETRY_FOR_A_DAY
 from orderflow_workflow_runtime.instances import HistoryEvent
 from orders import workflow_names as names
 from orders.ordering.actions import Action, Step
@@ -96,7 +96,7 @@ PUBLISH: Final = Step(
     activity="notify_activity",
     name="Publish status",
     done="Status published",
-    retry=TELLING_RETRY,
+    retry=RETRY_FOR_A_DAY,
 )
 RESERVE: Final = Step(
     activity="verify_inventory_activity",

@@ -84,7 +84,7 @@ class OrderStore:
         )
 
     async def may_belong_to(self, order_id: str, run_id: str) -> bool:
-        """Tell whether this run owns the order, or none does yet."""
+        """Whether this run owns the order, or none does yet."""
         row = await self._database.read(
             lambda connection: connection.execute(
                 SELECT_ORDER, {"order_id": order_id}
@@ -148,7 +148,7 @@ class OrderStore:
         return [Pending(submitted(row), row.created_at, row.run_id) for row in rows]
 
     async def is_run_by_batch(self, order_id: str) -> bool:
-        """Tell whether a batch that has not ended runs this order."""
+        """Whether a batch that has not ended runs this order."""
         query = select(_is_run_by_batch(literal(order_id)))
         return bool(await self._database.read(lambda connection: connection.scalar(query)))
 
@@ -185,7 +185,7 @@ class OrderStore:
         return [kept_change(row) for row in rows]
 
     async def last_position(self) -> int:
-        """Tell the position of the newest status change, 0 when there is none."""
+        """Return the position of the newest status change, 0 if there is none."""
         query = select(func.max(STATUSES.c.position))
         position = await self._database.read(lambda connection: connection.scalar(query))
         return position or 0

@@ -91,7 +91,11 @@ class OrderUndo:
 
 
 def _policy(stopped: Instance | None) -> Mapping[str, Any] | None:
-    """Read the policy of the stopped run from its input; None if the engine has lost it."""
+    """Read the policy that the order went by from the stopped run's input; None if it is not known.
+
+    A run that was started again has the policy of that day: the engine has lost the first one's.
+    """
     if stopped is None:
         return None
-    return stopped.input if isinstance(stopped.input, dict) else {}
+    policy = stopped.input if isinstance(stopped.input, dict) else {}
+    return None if policy.get("begun_again") else policy

@@ -7,7 +7,7 @@ from typing import Any
 from dapr.ext.workflow import DaprWorkflowContext
 
 from orderflow_contracts.orders import OrderStatus, Reason
-from orderflow_workflow_runtime.authoring.policies import TELLING_RETRY, retry_for
+from orderflow_workflow_runtime.authoring.policies import RETRY_FOR_A_DAY, retry_for
 from orderflow_workflow_runtime.authoring.saga import Saga
 from orderflow_workflow_runtime.authoring.tasks import Task
 from orders.ordering import steps
@@ -61,5 +61,7 @@ def _conclude_retry(
 ) -> Generator[Task[Any], Any, dict[str, str]]:
     """Record the result of a retry; the order already has its one final status."""
     retried = Retried(order_id=undone.order_id, retry=undone.retry, not_undone=tuple(left_over))
-    yield ctx.call_activity(steps.RECORD_RETRY.activity, input=retried, retry_policy=TELLING_RETRY)
+    yield ctx.call_activity(
+        steps.RECORD_RETRY.activity, input=retried, retry_policy=RETRY_FOR_A_DAY
+    )
     return {"order_id": undone.order_id, "status": "not_undone" if left_over else "settled"}

@@ -30,23 +30,9 @@ from orders.domain import (
     rejected,
 )
 from orders.ordering import steps
-from orders.ordering.actions import (
-    Step,
-)
-from orders.ordering.messages import (
-    Notice,
-    OrderRun,
-    Recorded,
-    Undoing,
-)
-from orders.ordering.steps import (
-    ApprovalWanted,
-    Charge,
-    Charged,
-    Handover,
-    Verification,
-    Verified,
-)
+from orders.ordering.actions import Step
+from orders.ordering.messages import Notice, OrderRun, Recorded, Undoing
+from orders.ordering.steps import ApprovalWanted, Charge, Charged, Handover, Verification, Verified
 from orders.tasks.messages import LONGEST_TITLE, TaskOrder, TaskResult
 
 Steps = Generator[Task[Any], Any, Ending]

@@ -7,7 +7,7 @@ from typing import Any
 
 from dapr.ext.workflow import DaprWorkflowContext, TaskFailedError, when_any
 
-from orderflow_workflow_runtime.authoring.policies import TELLING_RETRY
+from orderflow_workflow_runtime.authoring.policies import RETRY_FOR_A_DAY
 from orderflow_workflow_runtime.authoring.tasks import Task
 from orders import workflow_names as names
 from orders.stock.messages import Monitored, StockLevel
@@ -32,7 +32,9 @@ def stock_monitor_workflow(
         if level.threshold is None:
             return
         if level.is_low and not is_low:
-            yield ctx.call_activity(names.REPORT_LOW_STOCK, input=level, retry_policy=TELLING_RETRY)
+            yield ctx.call_activity(
+                names.REPORT_LOW_STOCK, input=level, retry_policy=RETRY_FOR_A_DAY
+            )
         is_low = level.is_low
         pause = timedelta(seconds=level.low_pause_seconds if is_low else level.pause_seconds)
         ctx.set_custom_status(

@@ -9,7 +9,7 @@ from dapr.ext.workflow import DaprWorkflowContext, RetryPolicy, TaskFailedError,
 from pydantic import ValidationError
 
 from orderflow_contracts.tasks import TaskStatus
-from orderflow_workflow_runtime.authoring.policies import TELLING_RETRY
+from orderflow_workflow_runtime.authoring.policies import RETRY_FOR_A_DAY
 from orderflow_workflow_runtime.authoring.tasks import Task
 from orders import workflow_names as names
 from orders.tasks.messages import Completion, TaskChecked, TaskEnd, TaskOrder, TaskResult
@@ -36,7 +36,7 @@ def task_processing_workflow(
 
 
 def _carry_out(ctx: DaprWorkflowContext, task: TaskOrder) -> Generator[Task[Any], Any, Any]:
-    answer = yield ctx.call_activity(names.VALIDATE_TASK, input=task, retry_policy=TELLING_RETRY)
+    answer = yield ctx.call_activity(names.VALIDATE_TASK, input=task, retry_policy=RETRY_FOR_A_DAY)
     checked = TaskChecked.model_validate(answer)
     if not checked.valid:
         return checked.ended or TaskResult(task_id=task.task_id, status=TaskStatus.REJECTED)
@@ -74,4 +74,4 @@ def _outcome(ctx: DaprWorkflowContext, task: TaskOrder) -> Generator[Task[Any], 
 
 
 def _end(ctx: DaprWorkflowContext, activity: str, end: TaskEnd) -> Any:
-    return ctx.call_activity(activity, input=end, retry_policy=TELLING_RETRY)
+    return ctx.call_activity(activity, input=end, retry_policy=RETRY_FOR_A_DAY)

@@ -34,7 +34,7 @@ revision: Final = "0001"
 down_revision: Final = None
 
 _TABLES: Final = MetaData()
-add_hosting_tables(_TABLES)
+add_hosting_tables(_TABLES, "order_id")
 _COLUMNS: Final = Table(
     "approvals",
     _TABLES,

@@ -30,7 +30,7 @@ INSTANCES_ON_A_PAGE: Final = 25
 MOST_READ: Final = 400
 """The most instances that are read for one page; later pages may have more that match."""
 
-Told = Literal["paused", "resumed", "terminated", "raised", "purged"]
+Outcome = Literal["paused", "resumed", "terminated", "raised", "purged"]
 AsForm = Annotated[str, Form(max_length=MOST_PAYLOAD)]
 
 
@@ -67,7 +67,7 @@ class _Pages:
         status: RuntimeStatus | Literal[""] = "",
         after: str | None = None,
         find: str = "",
-        told: Told | None = None,
+        done: Outcome | None = None,
     ) -> Response:
         if find.strip():
             return RedirectResponse(url_of(find.strip()), status_code=303)
@@ -92,7 +92,7 @@ class _Pages:
             status=status,
             names=sorted(WORKFLOWS),
             statuses=list(RuntimeStatus),
-            told=told,
+            done=done,
             url_of=url_of,
         )
 
@@ -101,9 +101,9 @@ class _Pages:
         request: Request,
         instance_id: str,
         before: Annotated[TypedNumber | None, Query(ge=0)] = None,
-        told: Told | None = None,
+        done: Outcome | None = None,
     ) -> Response:
-        return await self._instance_page(request, instance_id, before=before, told=told)
+        return await self._instance_page(request, instance_id, before=before, done=done)
 
     async def pause(self, request: Request, instance_id: str) -> Response:
         act = self._management.pause(instance_id)
@@ -166,7 +166,7 @@ class _Pages:
         request: Request,
         instance_id: str,
         act: Awaitable[None],
-        told: Told,
+        done: Outcome,
         to: str | None = None,
     ) -> Response:
         """Act, then redirect; a failure is shown on the instance's page."""
@@ -178,7 +178,7 @@ class _Pages:
                 raise
             request.state.problem_code = problem.code
             return await self._instance_page(request, instance_id, problem=problem)
-        return RedirectResponse(f"{to or url_of(instance_id)}?told={told}", status_code=303)
+        return RedirectResponse(f"{to or url_of(instance_id)}?done={done}", status_code=303)
 
     async def _instance_page(
         self,
@@ -186,7 +186,7 @@ class _Pages:
         instance_id: str,
         *,
         before: int | None = None,
-        told: Told | None = None,
+        done: Outcome | None = None,
         problem: Problem | None = None,
     ) -> Response:
         instance = await self._known(instance_id)
@@ -198,7 +198,7 @@ class _Pages:
             problem.status if problem is not None else 200,
             instance,
             steps=steps,
-            told=told,
+            done=done,
             problem=problem,
             possible=possible(instance),
         )

@@ -1,0 +1,1 @@
+"""Approval requests and the decisions about them: rules applied, stored, listed and watched."""

@@ -1,0 +1,1 @@
+"""Delivery of decisions to orders, repeated until orders has answered."""

@@ -1,0 +1,1 @@
+"""The searchable history of approvals that were decided, have expired or were withdrawn."""

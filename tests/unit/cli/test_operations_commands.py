@@ -1,0 +1,188 @@
+"""Commands for approvals, stock and dead letters."""
+
+import json
+import re
+
+import pytest
+
+from fakes.command import Run
+from fakes.shop import NOW, Shop
+
+pytestmark = pytest.mark.usefixtures("settings")
+
+
+@pytest.fixture
+def letters(shop: Shop) -> None:
+    """Put a dead letter with the same number in both services, and a resent one."""
+
+    def letter(number: int, resent_at: str | None = None) -> dict[str, object]:
+        return {
+            "id": number,
+            "topic": "orders.submitted",
+            "event_id": f"event-{number}",
+            "order_id": None,
+            "reason": "invalid: \x1b[31mlines: Field required",
+            "data": {"oops": 1},
+            "received_at": NOW,
+            "resent_at": resent_at,
+        }
+
+    shop.letters["orders"] = [letter(2), letter(1, NOW)]
+    shop.letters["approvals"] = [letter(1)]
+
+
+def order_cars(shop: Shop) -> None:
+    shop.submit({"id": "a", "data": {"order_id": "a", "item": "cars", "quantity": 11}})
+
+
+def test_approvals_are_listed(run: Run, shop: Shop) -> None:
+    """The list shows what is pending and its amount."""
+    order_cars(shop)
+
+    outcome = run("approvals", "--status", "pending")
+
+    assert re.search(r"a +pending +anonymous +11 cars +\$165,000\.00", outcome.out)
+    assert json.loads(run("approvals", "--json").out)[0]["status"] == "pending"
+
+
+@pytest.mark.parametrize(("command", "approved"), [("approve", True), ("deny", False)])
+def test_a_decision_is_sent(run: Run, shop: Shop, command: str, *, approved: bool) -> None:
+    """The decision contains the approver and the comment."""
+    order_cars(shop)
+
+    outcome = run(command, "a", "--comment", "so be it", "--approver", "ada")
+
+    assert shop.decisions == [{"approved": approved, "approver": "ada", "comment": "so be it"}]
+    assert outcome.code == 0
+
+
+def test_two_level_approvals_show_their_progress(run: Run, shop: Shop) -> None:
+    """With two approvals needed, the list shows the progress, and the command the missing one."""
+    shop.levels = 2
+    order_cars(shop)
+    assert re.search(r"a +pending .* 0/2", run("approvals").out)
+
+    first = run("approve", "a", "--approver", "ada")
+    listed = run("approvals").out
+    second = run("approve", "a", "--approver", "bob")
+
+    assert first.lines == ["Order a approved by ada; one more approver is needed."]
+    assert re.search(r"a +pending .* 1/2 ada", listed)
+    assert second.lines == ["Order a approved by bob."]
+    assert re.search(r"a +approved .* 2/2 ada, bob", run("approvals").out)
+
+
+def test_a_decision_without_a_request_is_reported(run: Run) -> None:
+    """The command does not wait for a request that may never arrive."""
+    outcome = run("approve", "a")
+
+    assert outcome.err == "orderflow: approvals: nobody asked about order a (APPROVAL_NOT_FOUND)\n"
+    assert outcome.code == 1
+
+
+def test_an_empty_approver_is_rejected(run: Run) -> None:
+    """An invalid decision is rejected before it is sent."""
+    outcome = run("approve", "a", "--approver", "")
+
+    assert (outcome.code, outcome.err[:22]) == (1, "orderflow: --approver:")
+
+
+def test_stock_is_shown(run: Run) -> None:
+    """Prices are in dollars."""
+    assert re.search(r"cars +100 +0 +100 +\$15,000\.00", run("stock").out)
+    assert len(json.loads(run("stock", "--json").out)["items"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [((), (100, 100)), (("cars",), (100, 7)), (("cars", "5"), (12, 7))],
+)
+def test_restock_takes_an_item_and_a_quantity(
+    run: Run, shop: Shop, arguments: tuple[str, ...], expected: tuple[int, int]
+) -> None:
+    """It resets all items or one item, or adds a quantity to one."""
+    shop.stock |= {"cars": 7, "computers": 7}
+
+    outcome = run("restock", *arguments)
+
+    assert (shop.stock["cars"], shop.stock["computers"]) == expected
+    assert outcome.code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("restock", "cars", "2,50"),
+        ("restock", "cars", "1_000"),
+        ("restock", "cars", "٣"),
+        ("restock", "cars", "0"),
+        ("restock", "cars", "1000001"),
+        ("orders", "--limit", "1_0"),
+        ("workflows", "wait", "iwf-1", "--timeout", "+5"),
+    ],
+)
+def test_an_ambiguous_number_is_rejected(run: Run, shop: Shop, arguments: tuple[str, ...]) -> None:
+    """The error says what to type, and no request is sent."""
+    outcome = run(*arguments)
+
+    assert outcome.code == 2
+    assert "must be" in outcome.err
+    assert shop.credentials == []
+
+
+def test_an_error_through_the_sidecar_is_shown_without_its_wrapping(run: Run) -> None:
+    """The sidecar's gRPC prefix is removed."""
+    outcome = run("restock", "boats")
+
+    assert (
+        outcome.err
+        == "orderflow: the sidecar of orders: there is no item boats (ERR_DIRECT_INVOKE)\n"
+    )
+
+
+@pytest.mark.usefixtures("letters")
+def test_dead_letters_of_both_services_are_listed(run: Run) -> None:
+    """Names are unique across services, and control characters are removed."""
+    outcome = run("dead-letters")
+
+    assert re.findall(r"^(?:orders|approvals):\d", outcome.out, re.MULTILINE) == [
+        "orders:2",
+        "orders:1",
+        "approvals:1",
+    ]
+    assert "invalid: ?[31mlines: Field required" in outcome.out
+    assert len(json.loads(run("dead-letters", "--json").out)) == 3
+
+
+@pytest.mark.usefixtures("letters")
+@pytest.mark.parametrize(
+    ("arguments", "resent"),
+    [
+        (["--resend"], ["orders:2", "approvals:1"]),
+        (["--resend", "all"], ["orders:2", "approvals:1"]),
+        (["--resend", "approvals:1"], ["approvals:1"]),
+        (["--resend", "2"], ["orders:2"]),
+        (["--resend", "orders:1"], ["orders:1"]),
+    ],
+)
+def test_dead_letters_are_resent(
+    run: Run, shop: Shop, arguments: list[str], resent: list[str]
+) -> None:
+    """All that have not been resent, or the one that is named, are resent."""
+    outcome = run("dead-letters", *arguments)
+
+    assert (shop.resent, outcome.code) == (resent, 0)
+    assert outcome.lines[-1] == f"{len(resent)} resent."
+
+
+@pytest.mark.usefixtures("letters")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("1", "1 is ambiguous: use orders:1 or approvals:1"), ("9", "there is no dead letter 9")],
+)
+def test_an_ambiguous_dead_letter_is_reported(run: Run, name: str, message: str) -> None:
+    """Nothing is resent if the name matches none or several."""
+    outcome = run("dead-letters", "--resend", name)
+
+    assert outcome.code == 1
+    assert message in outcome.err

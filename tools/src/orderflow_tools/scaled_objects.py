@@ -1,0 +1,139 @@
+"""Writes KEDA's autoscalers, one file for each broker, from the declarations of the services.
+
+A service that uses the broker gets an autoscaler: by CPU, and by the backlog of the subscriptions
+that it scales on. `make scaled-objects` writes the files; a test compares them.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+from orderflow_contracts.names import PUBSUB, SERVICES
+from orderflow_tools.settings import find_checkout
+
+Document = dict[str, Any]
+
+FOLDER: Final = Path("deploy/components/keda")
+NAMESPACE: Final = "orderflow"
+AUTHENTICATION: Final = "broker"
+EVENTS_PER_POD: Final = "200"
+"""How many waiting events of one topic keep a pod busy."""
+
+
+class Broker(NamedTuple):
+    """How KEDA measures a backlog on a kind of broker."""
+
+    comment: str
+    trigger: str
+    secrets: dict[str, tuple[str, str]]
+    """Each parameter of the connection, with the name and the key of its secret."""
+    queue: Callable[[str, str], dict[str, str]]
+    """Describes the queue of an application for a topic."""
+
+
+BROKERS: Final = {
+    "redis": Broker(
+        "In Redis, the events that the application's group has not fetched yet. It takes Redis 7.",
+        "redis-streams",
+        {"address": ("orderflow-redis", "host"), "password": ("orderflow-redis", "password")},
+        lambda app_id, topic: {
+            "stream": topic,
+            "consumerGroup": app_id,
+            "enableTLS": "true",
+            "lagCount": EVENTS_PER_POD,
+        },
+    ),
+    "kafka": Broker(
+        "In Kafka, the events beyond those that the application's group has read.",
+        "kafka",
+        {
+            "username": ("orderflow-pubsub", "username"),
+            "password": ("orderflow-pubsub", "password"),
+        },
+        lambda app_id, topic: {
+            "bootstrapServers": "taken from pubsub",
+            "consumerGroup": app_id,
+            "topic": topic,
+            "offsetResetPolicy": "earliest",
+            "sasl": "scram_sha512",
+            "tls": "enable",
+            "lagThreshold": EVENTS_PER_POD,
+        },
+    ),
+    "rabbitmq": Broker(
+        "In RabbitMQ, the events in the queue that Dapr makes for the application and the topic.",
+        "rabbitmq",
+        {"host": ("orderflow-pubsub", "connection-string")},
+        lambda app_id, topic: {
+            "queueName": f"{app_id}-{topic}",
+            "mode": "QueueLength",
+            "value": EVENTS_PER_POD,
+        },
+    ),
+}
+
+
+def text_for(broker: Broker) -> str:
+    """Return the file for a broker."""
+    header = f"# Written by `make scaled-objects`.\n# {broker.comment}\n"
+    return header + yaml.safe_dump_all(_documents(broker), sort_keys=False)
+
+
+def _documents(broker: Broker) -> Iterator[Document]:
+    references = [
+        {"parameter": parameter, "name": name, "key": key}
+        for parameter, (name, key) in broker.secrets.items()
+    ]
+    yield {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "TriggerAuthentication",
+        "metadata": {"name": AUTHENTICATION, "namespace": NAMESPACE},
+        "spec": {"secretTargetRef": references},
+    }
+    for app_id, service in SERVICES.items():
+        if PUBSUB in service.components:
+            yield _scaled_object(app_id, [_backlog(broker, app_id, t) for t in service.scales_on])
+
+
+def _scaled_object(app_id: str, backlogs: list[Document]) -> Document:
+    cpu = {
+        "type": "cpu",
+        "metricType": "Utilization",
+        "metadata": {"value": "70", "containerName": "app"},
+    }
+    return {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": {
+            "name": app_id,
+            "namespace": NAMESPACE,
+            "labels": {"app.kubernetes.io/name": app_id},
+        },
+        "spec": {
+            "scaleTargetRef": {"name": app_id},
+            "minReplicaCount": 3,
+            "maxReplicaCount": 10,
+            "triggers": [cpu, *backlogs],
+        },
+    }
+
+
+def _backlog(broker: Broker, app_id: str, topic: str) -> Document:
+    return {
+        "type": broker.trigger,
+        "metadata": broker.queue(app_id, topic),
+        "authenticationRef": {"name": AUTHENTICATION},
+    }
+
+
+def main() -> None:
+    """Write the file of each broker."""
+    for name, broker in BROKERS.items():
+        path = find_checkout() / FOLDER / name / "scaled-objects.yaml"
+        path.write_text(text_for(broker), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
