@@ -34,7 +34,8 @@ class NotedPlatform:
 
     def stop(self) -> list[str]:
         self._note("stopping")
-        time.sleep(0.2)  # whoever interrupts it now would leave it half done
+        while not (self.settings.home / "may-stop").exists():  # an interruption leaves it half done
+            time.sleep(0.01)
         self._note("stopped")
         return ["orders"]
 

@@ -31,6 +31,7 @@ class Run:
 
     def __init__(self, home: Path, terminal: int) -> None:
         self._notes = home / "notes"
+        self._may_stop = home / "may-stop"
         self._terminal: int | None = terminal
         eventually(lambda: self.count("looked"), "the run did not start")
         self.pid = number_in(home / "pid") or 0
@@ -52,6 +53,8 @@ class Run:
 
     def has_ended_well(self) -> bool:
         """Wait for the end, and return whether the platform was stopped, once and to the end."""
+        eventually(lambda: self.count("stopping"), "the platform was not stopped")
+        self._may_stop.touch()
         eventually(lambda: gone(self.pid), "the run did not end")
         return (self.count("stopping"), self.count("stopped")) == (1, 1)
 
