@@ -8,7 +8,7 @@ ARGS ?=
 NAMED := $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env present run stop status reset console bench torn test lint format unit contracts docs reference manifests system postgresql browser containers migrate migration locks vendor scaled-objects images cluster-up cluster-down deploy-local test-cluster
+.PHONY: help env present run stop status reset console bench torn test check lint format unit contracts coverage docs reference manifests system postgresql browser containers migrate migration locks vendor scaled-objects images cluster-up cluster-down deploy-local test-cluster
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -42,7 +42,9 @@ torn: env ## search for workflow histories with an action twice, while orders is
 	@$(BIN)/orderflow-tools toolchain
 	@cd tests && ../$(BIN)/python -m torn $(ARGS)
 
-test: lint unit contracts docs manifests system postgresql browser containers ## lint and all tests on one machine
+test: lint coverage docs manifests system postgresql browser containers ## lint and all tests on one machine
+
+check: lint unit contracts ## the fast checks: lint, unit tests and contracts
 
 lint: env ## check style, formatting, types and import rules
 	@$(BIN)/ruff check .
@@ -54,11 +56,15 @@ format: env ## format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
+SIDE_BY_SIDE := -n 2 --dist worksteal
 unit: env ## unit tests, without Dapr
-	@$(BIN)/pytest tests/unit $(ARGS)
+	@$(BIN)/pytest tests/unit $(SIDE_BY_SIDE) $(ARGS)
 
 contracts: env ## tests of the messages between services
 	@$(BIN)/pytest tests/contracts $(ARGS)
+
+coverage: env ## both of these, and how much of the code they run; too little fails
+	@$(BIN)/pytest tests/unit tests/contracts $(SIDE_BY_SIDE) --cov $(ARGS)
 
 docs: env ## build the documents into build/site, and test them
 	@$(BIN)/pytest tests/documents $(ARGS)
