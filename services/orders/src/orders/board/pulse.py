@@ -9,9 +9,9 @@ from orderflow_hosting.web import Change
 from orders.ordering.feed import StatusFeed
 
 IDLE_SECONDS: Final = 60.0
-"""So long after the last page has asked, the feed is followed no more."""
+"""Seconds after the last request of a page until the feed is no longer followed."""
 MOST_NAMED: Final = 100
-"""An event names no more orders than these; beyond, it is about any order."""
+"""An event names at most this many orders; beyond that it may concern any order."""
 
 
 class Pulse:

@@ -17,7 +17,7 @@ from orders.board.tables import COUNTS, LINES, LINES_LEFT, SALES, fill_lines
 from orders.tables import ACCESS, BATCH_ORDERS, CUSTOMER, ITEM, ORDERS
 
 LOOKED_THROUGH: Final = 1000
-"""So many orders at most are looked at for one page, however few of them fit."""
+"""The most orders examined for one page, however few of them match."""
 FILLED_AT_ONCE: Final = 500
 CLOCKS_APART: Final = timedelta(minutes=1)
 """So far the clocks of those who accepted orders may be apart."""
