@@ -52,7 +52,8 @@ class Pods:
         containers again, and beside its successor: two stores would then write the same volume,
         and what the old one acknowledges is lost. Until it is marked, it is frozen.
         """
-        containers = [each["containerID"] for each in _containers(pod)]
+        running = [each for each in _containers(pod) if "running" in each["state"]]
+        containers = [each["containerID"] for each in running]
         for container in containers:
             _signal(container, signal.SIGSTOP)
         name = pod["metadata"]["name"]

@@ -185,7 +185,7 @@ class ManagedEngineTests(EngineTests):
     async def test_an_active_instance_is_not_purged(self, subject: ManagedSubject) -> None:
         """Whoever tries is told, though not by an error of its own."""
         async with running(subject) as instance_id:
-            with pytest.raises(EngineUnavailable, match="not yet completed"):
+            with pytest.raises(EngineUnavailable):
                 await subject.engine.purge(instance_id)
 
             await until_it_is(subject, instance_id, RuntimeStatus.RUNNING)

@@ -24,7 +24,7 @@ def test_the_example_of_the_workflow_runtime_runs(
     ended = subprocess.run(
         [sys.executable, str(example)],
         env={
-            "PATH": os.environ["PATH"],
+            **os.environ,
             "HTTP_PORT": str(ports.http),
             "GRPC_PORT": str(ports.http),
             "DAPR_HTTP_PORT": str(ports.dapr_http),

@@ -50,7 +50,7 @@ async def becomes(sidecar: Sidecar, seconds: float, *, stalled: bool) -> bool:
         async with asyncio.timeout(seconds):
             while True:
                 with suppress(httpx.HTTPError, ValueError):  # it may have been shut down
-                    if await sidecar.stands_still() == stalled:
+                    if await sidecar.is_stalled() == stalled:
                         return True
                 await asyncio.sleep(0.05)
     return False

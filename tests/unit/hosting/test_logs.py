@@ -6,6 +6,7 @@ import logging
 import sys
 import unicodedata
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -86,3 +87,31 @@ def test_a_console_that_nobody_reads_is_no_failure(capsys: pytest.CaptureFixture
         logging.getLogger("some.library").warning("something")
 
     assert capsys.readouterr().err == ""
+
+
+LIBRARIES = Path(__file__).parents[3] / "libraries"
+THAT_LOG = {
+    module.relative_to(LIBRARIES).parts[2]
+    for module in LIBRARIES.glob("*/src/*/**/*.py")
+    if "structlog.get_logger" in module.read_text(encoding="utf-8")
+}
+
+
+@pytest.mark.parametrize("library", sorted(THAT_LOG))
+def test_what_our_libraries_log_is_written(
+    library: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not their warnings alone, as of other libraries."""
+    logs.configure("orders", settings(LOG_FORMAT="json"))
+
+    structlog.stdlib.get_logger(f"{library}.module").info("something_happened")
+    logging.getLogger("some.library").info("nothing of interest")
+
+    assert [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()] == [
+        "something_happened"
+    ]
+
+
+def test_some_libraries_log() -> None:
+    """The search above finds them."""
+    assert len(THAT_LOG) >= 2

@@ -56,7 +56,7 @@ async def sidecar(dapr: Dapr) -> AsyncIterator[Sidecar]:
 async def test_a_sidecar_that_hosts_workflows_is_ready(sidecar: Sidecar) -> None:
     """It has its scheduler and its placement, and it goes on."""
     await sidecar.check_workflows()
-    assert not await sidecar.stands_still()
+    assert not await sidecar.is_stalled()
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ async def test_a_sidecar_without_workflows_stands_still(
 ) -> None:
     """Its actors are up, and those that run workflows are not among them."""
     dapr.metadata["actorRuntime"]["activeActors"] = actors
-    assert await sidecar.stands_still()
+    assert await sidecar.is_stalled()
 
 
 @pytest.mark.parametrize("runtime", [{}, {"runtimeStatus": "INITIALIZING"}])
@@ -92,7 +92,7 @@ async def test_a_sidecar_that_begins_does_not_stand_still(
 ) -> None:
     """It waits for the application, which must be well for that."""
     dapr.metadata["actorRuntime"] = runtime
-    assert not await sidecar.stands_still()
+    assert not await sidecar.is_stalled()
 
 
 async def test_a_sidecar_can_be_shut_down(sidecar: Sidecar, dapr: Dapr) -> None:

@@ -7,7 +7,7 @@ class OrderAttention(Message):
     """What is recorded besides an order that ended as `needs_attention`; its status never changes.
 
     `not_undone` names the steps that could not be undone when last tried, and is null where that
-    is known no more. `retrying_since` is null unless it is being tried, and `settled_at` until
+    is no longer known. `retrying_since` is null unless it is being tried, and `settled_at` until
     everything is undone.
     """
 

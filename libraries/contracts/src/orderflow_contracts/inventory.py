@@ -79,7 +79,7 @@ class Released(Message):
 class RestockRequest(Message):
     """Add stock.
 
-    With `item` and `quantity`: so many pieces more. With `item` alone: that item back to its
+    With `item` and `quantity`: that quantity is added. With `item` alone: that item back to its
     opening stock. With neither: everything back to the opening stock. A restock that comes again
     under the same `restock_id` is known, if that was one of the item's latest.
     """

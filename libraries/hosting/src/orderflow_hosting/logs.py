@@ -4,11 +4,14 @@ import io
 import logging
 import os
 import sys
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import structlog
 
 from orderflow_hosting.settings import ProcessSettings, printable
+
+LIBRARIES: Final = ("orderflow_hosting", "orderflow_workflow_runtime")
+"""What logs as much as the service itself; other packages only write warnings."""
 
 
 def configure(service: str, settings: ProcessSettings) -> None:
@@ -46,8 +49,8 @@ def configure(service: str, settings: ProcessSettings) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
-    logging.getLogger(service).setLevel(level)
-    logging.getLogger("orderflow_hosting").setLevel(level)
+    for package in (service, *LIBRARIES):
+        logging.getLogger(package).setLevel(level)
     structlog.contextvars.bind_contextvars(service=service)
 
 

@@ -96,7 +96,7 @@ class Unavailable(Exception):
 def invalid_input(errors: Sequence[ErrorDetails] | Sequence[Any], skip: int = 0) -> Problem:
     """Turn validation errors into one problem that names each field.
 
-    `skip` leaves out so many leading parts of a field's place, such as FastAPI's `body`.
+    `skip` is how many leading parts of a location to leave out, such as FastAPI's `body`.
     """
     fields = [FieldError(field=_field(error, skip), message=error["msg"]) for error in errors]
     detail = "; ".join(f"{field.field}: {field.message}" for field in fields)

@@ -157,7 +157,7 @@ class Sidecar:
         """Raise if the sidecar runs no workflows, which its own health check does not show.
 
         Workflows need a scheduler, placement and actors that are not stalled (see
-        `stands_still`).
+        `is_stalled`).
         """
         metadata = await self._metadata()
         if not metadata.get("scheduler", {}).get("connected_addresses"):
@@ -167,7 +167,7 @@ class Sidecar:
         if not _hosts_workflows(metadata):
             raise Problem(503, "SIDECAR_UNAVAILABLE", "the sidecar hosts no workflows")
 
-    async def stands_still(self) -> bool:
+    async def is_stalled(self) -> bool:
         """Return whether the sidecar's actors are running without workflows among them.
 
         It hosts workflows as soon as a worker connects. Raises `httpx.HTTPError` if it is away.

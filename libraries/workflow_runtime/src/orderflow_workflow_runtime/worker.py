@@ -93,7 +93,7 @@ class Worker:
         self._guard.close()
 
     async def _is_sidecar_stalled(self) -> bool:
-        return await self._sidecar.stands_still() and await self._is_connected()
+        return await self._sidecar.is_stalled() and await self._is_connected()
 
     async def _is_connected(self) -> bool:
         return self._watch is not None and await asyncio.to_thread(

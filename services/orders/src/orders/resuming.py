@@ -1,4 +1,4 @@
-"""Resuming what a process has left: all of it at the start, and later what other replicas leave."""
+"""Resumes unfinished work: all of it at the start, later that of other replicas."""
 
 import asyncio
 from itertools import chain, repeat
@@ -16,9 +16,9 @@ BACKOFF: Final = Backoff(first=1.0, longest=15.0)
 async def keep_resuming(
     intake: Intake, batches: Batches, attention: Attention, sleep: Sleep = asyncio.sleep
 ) -> None:
-    """Resume everything once, and then, as long as the process lives, what others leave.
+    """Resume all unfinished work once, then repeatedly what other replicas left unfinished.
 
-    A replica that goes for good leaves work to those that started before it.
+    A replica that does not come back leaves its work to the others.
     """
     for resume_orders in chain([intake.resume], repeat(intake.resume_left)):
         for resume in (resume_orders, batches.resume, attention.resume):

@@ -197,10 +197,10 @@ async def test_a_place_of_another_list_is_refused(database: Database, board: Boa
     await keep(database, 3)
 
     for place in ("", "x1", "n", "nx", "n1;", "o000001"):
-        with pytest.raises(ValueError, match="not a place"):
+        with pytest.raises(ValueError, match="not a position"):
             await board.search(Wanted(), 2, place)
     for place in ("n1", "io\0", ""):
-        with pytest.raises(ValueError, match="not a place"):
+        with pytest.raises(ValueError, match="not a position"):
             await board.search(Wanted(order_id="o"), 2, place)
 
 

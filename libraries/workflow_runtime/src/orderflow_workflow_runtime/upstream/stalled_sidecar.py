@@ -2,8 +2,8 @@
 
 Upstream: dapr/dapr#10408, with dapr/durabletask-go#129. dapr/dapr#10059 was another attempt.
 
-Versions: Dapr 1.18.1, with any SDK; the fix is merged for 1.19, and in no released version as of
-2026-11.
+Versions: Dapr 1.18.1, with any SDK; the fix is merged for 1.19, and no release is known to contain
+it as of 2026-11.
 
 How it shows: the stream of the only worker breaks while a turn waits for a worker to receive it.
 The sidecar stops all workflow actors and waits for their turns to end, that turn waits for a

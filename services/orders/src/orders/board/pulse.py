@@ -1,4 +1,4 @@
-"""Tells open pages that something has changed, with one follower of the feed for all of them."""
+"""Notifies open pages of changes, with one follower of the feed for all of them."""
 
 import asyncio
 from collections import deque
@@ -9,13 +9,13 @@ from orderflow_hosting.web import Change
 from orders.ordering.feed import StatusFeed
 
 IDLE_SECONDS: Final = 60.0
-"""So long after the last page has asked, the feed is followed no more."""
+"""Seconds after the last request of a page until the feed is no longer followed."""
 MOST_NAMED: Final = 100
-"""An event names no more orders than these; beyond, it is about any order."""
+"""An event names at most this many orders; beyond that it may concern any order."""
 
 
 class Pulse:
-    """Counts the changes of orders, for as long as some page wants to know of them."""
+    """Counts the changes of orders while at least one page is open."""
 
     def __init__(self, feed: StatusFeed) -> None:
         self._feed = feed
@@ -27,10 +27,10 @@ class Pulse:
         self._follower: asyncio.Task[None] | None = None
 
     def listener(self) -> Callable[[], Awaitable[Change]]:
-        """Return what waits for the next change since it returned last; the first is at once.
+        """Return a function that waits for the next change; its first call returns at once.
 
-        So a page learns of what changed between its making and its listening. Waiting raises
-        `StopAsyncIteration` when the service stops.
+        So a page does not miss what changed between its rendering and its first call. Waiting
+        raises `StopAsyncIteration` when the service stops.
         """
         seen = self._beats - 1 - MOST_NAMED
 
@@ -42,7 +42,7 @@ class Pulse:
         return next_change
 
     def _orders(self, changes: int) -> frozenset[str]:
-        """Name the orders of so many latest changes; nobody remembers more than `MOST_NAMED`."""
+        """Return the ids of the orders of the latest changes, of which `MOST_NAMED` are kept."""
         if changes > len(self._latest):
             return frozenset()
         return frozenset(list(self._latest)[-changes:])

@@ -1,4 +1,4 @@
-"""What the board reads: orders found, how many there are of each status, and what was sold."""
+"""The queries of the board: search, counts by status, and quantities sold."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from orders.board.tables import COUNTS, LINES, LINES_LEFT, SALES, fill_lines
 from orders.tables import ACCESS, BATCH_ORDERS, CUSTOMER, ITEM, ORDERS
 
 LOOKED_THROUGH: Final = 1000
-"""So many orders at most are looked at for one page, however few of them fit."""
+"""The most orders examined for one page, however few of them match."""
 FILLED_AT_ONCE: Final = 500
 CLOCKS_APART: Final = timedelta(minutes=1)
 """So far the clocks of those who accepted orders may be apart."""
@@ -27,7 +27,7 @@ _AFTER_ALL_IDS: Final = "~"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What orders are searched for: all that is not None must fit, in any spelling."""
+    """The filters of a search. Every filter that is not None must match, in any spelling."""
 
     order_id: str | None = None
     customer_id: str | None = None
@@ -38,13 +38,13 @@ class Wanted:
 
     @property
     def is_anything(self) -> bool:
-        """Whether every order fits."""
+        """Whether every order matches."""
         return self == Wanted()
 
 
 @dataclass(frozen=True)
 class Listed:
-    """An order as a list shows it."""
+    """An order in a list."""
 
     number: int
     order_id: str
@@ -60,20 +60,20 @@ class Listed:
 
 @dataclass(frozen=True)
 class Found:
-    """A page of orders, and the place to read on from, unless all was looked through."""
+    """A page of orders, and the position to continue from, unless all orders were searched."""
 
     orders: tuple[Listed, ...]
     next: str | None
 
 
 class BoardStore:
-    """The tables as the board reads them. What a reading costs does not grow with what is kept."""
+    """The tables of the board. The cost of a query does not grow with the number of orders."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def counts(self) -> dict[OrderStatus, int]:
-        """Tell how many orders have each status."""
+        """Return the number of orders in each status."""
         rows = await self._database.read(
             lambda connection: connection.execute(select(COUNTS)).all()
         )
@@ -81,27 +81,27 @@ class BoardStore:
         return {status: counts.get(status.value, 0) for status in OrderStatus}
 
     async def sold(self) -> dict[str, int]:
-        """Tell how many pieces of each item were sold."""
+        """Return the quantity sold of each item."""
         query = select(SALES)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return {str(row.item): int(row.pieces) for row in rows}
 
     async def search(self, wanted: Wanted, limit: int, after: str | None = None) -> Found:
-        """Find so many orders: the newest first, or by id where a part of it is searched for.
+        """Return up to `limit` matching orders: newest first, or by id if that is searched.
 
-        A page may have fewer orders, or none, and still be followed by another: no more than
-        `LOOKED_THROUGH` are looked at for one. `after` is the place where the page before ended;
-        raises ValueError for one that no search gave.
+        A page may have fewer orders, or none, and still be followed by another, because a query
+        examines at most `LOOKED_THROUGH` orders. `after` is the position where the previous page
+        ended. Raises ValueError for a position that no search returned.
         """
         return await self._database.read(partial(_search, wanted=wanted, limit=limit, after=after))
 
     async def newest(self) -> int:
-        """Tell the number of the newest order, 0 when there is none."""
+        """Return the number of the newest order, 0 if there is none."""
         query = select(ORDERS.c.number).order_by(ORDERS.c.number.desc()).limit(1)
         return await self._database.read(lambda connection: connection.scalar(query)) or 0
 
     async def batch_of(self, order_id: str) -> str | None:
-        """Name the batch that an order came with, if it came with one."""
+        """Return the id of the batch that an order belongs to, or None."""
         query = select(BATCH_ORDERS.c.batch_id).where(
             BATCH_ORDERS.c.order_id == order_id,
             BATCH_ORDERS.c.is_owner,
@@ -109,24 +109,24 @@ class BoardStore:
         return await self._database.read(lambda connection: connection.scalar(query))
 
     async def cancel_requested_at(self, order_id: str) -> datetime | None:
-        """Tell when it was asked to cancel an order, if it was."""
+        """Return when the cancellation of an order was requested, or None."""
         query = select(ORDERS.c.cancel_requested_at).where(ORDERS.c.order_id == order_id)
         return await self._database.read(lambda connection: connection.scalar(query))
 
     async def is_whole(self) -> bool:
-        """Tell whether a search by item finds the orders of an earlier version, too."""
+        """Whether a search by item also finds the orders of earlier versions."""
         query = select(LINES_LEFT.c.through)
         return (await self._database.read(lambda connection: connection.scalar(query)) or 0) <= 0
 
     async def fill(self) -> None:
-        """Write down the items of all orders of an earlier version, some at a time."""
+        """Index the items of all orders of earlier versions, a few at a time."""
         while await self._database.write(partial(fill_lines, most=FILLED_AT_ONCE)):
             pass
 
 
 @dataclass(frozen=True)
-class _Way:
-    """The index along which orders are looked through, and what must fit beside it."""
+class _IndexScan:
+    """The index by which orders are scanned, and the conditions beside it."""
 
     order: tuple[ColumnElement[Any], ...]
     candidates: Callable[[int], Select[Any]]
@@ -139,7 +139,7 @@ class _Way:
         return query.where(*self.rest).order_by(*self.order).limit(limit + 1)
 
     def window(self, limit: int) -> Select[Any]:
-        """Look at no more than are shown where all fit."""
+        """Examine no more orders than are shown where all match."""
         return self.candidates(LOOKED_THROUGH if self.rest else limit + 1)
 
     def place(self, row: Row[Any]) -> str:
@@ -159,12 +159,12 @@ def _search(connection: Connection, wanted: Wanted, limit: int, after: str | Non
     return Found(orders, None if is_last else way.place(looked_at[-1]))
 
 
-def _way(connection: Connection, wanted: Wanted, after: str | None) -> _Way:
+def _way(connection: Connection, wanted: Wanted, after: str | None) -> _IndexScan:
     names = _names(connection, wanted)
     rest = dict(_fits(wanted, names))
     if wanted.order_id is not None:
         return _by_id(connection, wanted.order_id, tuple(rest.values()), after)
-    by = _most_telling(connection, wanted)
+    by = _most_selective(connection, wanted)
     leads: list[ColumnElement[bool]] = []
     number = ORDERS.c.number
     if by == "item":
@@ -176,7 +176,7 @@ def _way(connection: Connection, wanted: Wanted, after: str | None) -> _Way:
     rest.pop(by or "", None)
     bounds = tuple(_between(connection, wanted, number, after))
     candidates = partial(_newest, number, leads, bounds)
-    return _Way((ORDERS.c.number.desc(),), candidates, tuple(rest.values()))
+    return _IndexScan((ORDERS.c.number.desc(),), candidates, tuple(rest.values()))
 
 
 def _newest(
@@ -185,7 +185,7 @@ def _newest(
     bounds: Sequence[ColumnElement[bool]],
     most: int,
 ) -> Select[Any]:
-    """Look along an index with one condition, or with each of several, the newest first."""
+    """Scan an index with one condition, or with each of several, newest first."""
     newest = select(number).where(*bounds).order_by(number.desc()).limit(most)
     if len(leads) <= 1:
         return newest.where(*leads)
@@ -195,7 +195,7 @@ def _newest(
 
 
 def _names(connection: Connection, wanted: Wanted) -> Mapping[str, Sequence[str]]:
-    """Find all spellings of the names that are searched for."""
+    """Return all spellings of the names in a search."""
     kinds = (("customer_id", CUSTOMER, wanted.customer_id), ("item", ITEM, wanted.item))
     return {
         field: spellings(connection, ACCESS.spellings, kind, name)
@@ -220,8 +220,8 @@ def _fits(
         yield "until", ORDERS.c.created_at < wanted.until
 
 
-def _most_telling(connection: Connection, wanted: Wanted) -> str | None:
-    """Choose the index that leads to the fewest orders that do not fit."""
+def _most_selective(connection: Connection, wanted: Wanted) -> str | None:
+    """Choose the most selective index."""
     if wanted.status is not None:
         query = select(COUNTS.c.orders).where(COUNTS.c.status == wanted.status.value)
         if (connection.scalar(query) or 0) <= LOOKED_THROUGH:
@@ -234,8 +234,8 @@ def _most_telling(connection: Connection, wanted: Wanted) -> str | None:
 
 def _by_id(
     connection: Connection, typed: str, rest: tuple[ColumnElement[bool], ...], after: str | None
-) -> _Way:
-    """Look along the ids, compared without capitals."""
+) -> _IndexScan:
+    """Scan the ids, ignoring case."""
     key, order_id, part = any_case(connection, ORDERS.c.order_id), ORDERS.c.order_id, fold(typed)
     candidates = select(ORDERS.c.number, order_id)
     candidates = candidates.where(key >= part, key < f"{part}{_AFTER_ALL_IDS}")
@@ -244,13 +244,13 @@ def _by_id(
         beyond = or_(key > fold(place), order_id > place)
         candidates = candidates.where(and_(key >= fold(place), beyond))
     candidates = candidates.order_by(key, order_id)
-    return _Way((key, order_id), candidates.limit, rest, is_by_id=True)
+    return _IndexScan((key, order_id), candidates.limit, rest, is_by_id=True)
 
 
 def _between(
     connection: Connection, wanted: Wanted, number: ColumnElement[int], after: str | None
 ) -> Iterable[ColumnElement[bool]]:
-    """Bound the numbers by the times: orders are numbered as they are accepted."""
+    """Bound the numbers by the times, since orders are numbered as they are accepted."""
     at = ORDERS.c.created_at
     if wanted.since is not None:
         first = select(ORDERS.c.number).where(at >= wanted.since - CLOCKS_APART).order_by(at)
@@ -265,7 +265,7 @@ def _between(
 def _read_place(kind: str, place: str) -> str:
     is_place = "\0" not in place if kind == "i" else read_number(place[1:]) is not None
     if not place.startswith(kind) or not is_place:
-        raise ValueError("is not a place in this list")
+        raise ValueError("is not a position in this list")
     return place[1:]
 
 

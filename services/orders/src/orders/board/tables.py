@@ -1,7 +1,7 @@
-"""What the board reads of orders, kept by the database itself with each change of an order.
+"""The board's own tables, which triggers update with each change of an order.
 
-Triggers keep it, so that it costs the way of an order next to nothing, and so that a replica of an
-earlier version, which knows nothing of it, keeps it too.
+Triggers cost an order almost nothing, and they also work for a replica of an earlier version,
+which does not know these tables.
 """
 # ruff: noqa: S608 # the statements are made of the constants here, and of nothing else
 
@@ -114,7 +114,7 @@ def _trigger(dialect: str, name: str, when: str, condition: str, *actions: str) 
 
 
 def _fill(dialect: str) -> Iterable[str]:
-    """Count what is there already; its lines, which are many, come later and bit by bit."""
+    """Count the existing orders. Their lines, which are many, are added later in small steps."""
     lines = _LINES_OF[dialect].format(order="orders", source="orders, ")
     yield (
         "INSERT INTO order_counts (status, orders)"
@@ -128,7 +128,7 @@ def _fill(dialect: str) -> Iterable[str]:
 
 
 def fill_lines(connection: Connection, most: int) -> bool:
-    """Write the lines of so many orders of an earlier version, the newest; False when none lack."""
+    """Add lines of some orders of earlier versions, newest first; return False if none is left."""
     through = int(connection.execute(text("SELECT through FROM order_lines_left")).scalar_one())
     if through <= 0:
         return False
@@ -149,7 +149,7 @@ def fill_lines(connection: Connection, most: int) -> bool:
 
 @event.listens_for(TABLES, "after_create")
 def _begin(_: MetaData, connection: Connection, *, tables: list[Table], **__: Any) -> None:
-    """Begin to keep the tables in the transaction that makes them, so that nothing is left out."""
+    """Create the triggers in the transaction that creates the tables, so that none is missed."""
     if COUNTS not in tables:
         return
     dialect = connection.dialect.name

@@ -11,7 +11,7 @@ PARTS = 10
 
 
 class HelloActivities:
-    """The step, which works in ten parts of so many seconds each."""
+    """The step, which works in ten parts of `part_seconds` each."""
 
     def __init__(self, *, part_seconds: float) -> None:
         self._part_seconds = part_seconds

@@ -58,7 +58,7 @@ class Done(BaseModel):
 
 
 class Purged(Done):
-    """So many instances were forgotten."""
+    """The number of instances that were purged."""
 
     purged: int
 

@@ -29,7 +29,7 @@ class Listing:
         most_read: int | None = None,
         payloads: bool = True,
     ) -> tuple[list[Instance], str | None]:
-        """Read up to so many instances that fit, by id, and the id after which to read on.
+        """Return up to `limit` matching instances by id, and the id after which to continue.
 
         Few may fit of many that are read; `most_read` ends the search there.
         """

@@ -1,4 +1,4 @@
-"""The live feed of status changes, for those who follow all orders."""
+"""The live feed of status changes of all orders."""
 
 import asyncio
 import contextlib
@@ -15,9 +15,9 @@ LOOK_AGAIN_SECONDS = 1.0
 class StatusFeed:
     """Follows the table of statuses from a position on.
 
-    What this process records reaches its followers at once and without another reading. A gap in
-    the positions, and silence where several replicas share a database, send a follower back to
-    the table, so that none misses a change.
+    What this process records reaches its followers at once, without a query. After a gap in the
+    positions, or after silence where several replicas share a database, a follower reads the
+    table, so that it misses no change.
     """
 
     def __init__(self, store: OrderStore, *, shared: bool) -> None:
@@ -27,7 +27,7 @@ class StatusFeed:
         self._closed = False
 
     def publish(self, kept: Kept) -> None:
-        """Hand a change to all followers; again is the same as once."""
+        """Send a change to all followers."""
         for follower in self._followers:
             with contextlib.suppress(asyncio.QueueFull):  # the gap will lead it to the table
                 follower.put_nowait(kept)

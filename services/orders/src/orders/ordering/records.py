@@ -23,7 +23,7 @@ WAITING: Final = frozenset({OrderStatus.AWAITING_APPROVAL, OrderStatus.PAID})
 
 
 class OtherContent(Exception):
-    """The id belongs to an order with other content; the two are never merged."""
+    """The id belongs to an order with different content. The two are never merged."""
 
     def __init__(self, order_id: str) -> None:
         super().__init__(f"order {order_id} exists with other content")
@@ -31,7 +31,7 @@ class OtherContent(Exception):
 
 @dataclass(frozen=True)
 class Kept:
-    """A status change as it is kept, and its position among all of them."""
+    """A stored status change, and its position among all status changes."""
 
     position: int
     change: OrderStatusChanged
@@ -39,7 +39,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Accepted:
-    """How a submission was taken: the order's first status, and the present one."""
+    """The result of storing an order: its first status and its present one."""
 
     is_new: bool
     first: Kept
@@ -48,7 +48,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Record:
-    """A status on record, and whether somebody asked to cancel the order."""
+    """A recorded status, and whether cancellation was requested."""
 
     kept: Kept
     cancelled: bool
@@ -56,7 +56,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Pending:
-    """An order that has not ended, and the run that owns it, if one has recorded a status."""
+    """An unfinished order, and the run that owns it, if a run has recorded a status."""
 
     order: OrderSubmitted
     received_at: datetime
@@ -64,7 +64,7 @@ class Pending:
 
 
 def new_run_id() -> str:
-    """Name a run of the order workflow."""
+    """Return an id for a new run of the order workflow."""
     return uuid.uuid4().hex
 
 

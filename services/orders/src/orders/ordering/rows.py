@@ -24,14 +24,14 @@ def lines_of(row: Row[Any]) -> tuple[OrderLine, ...]:
 
 
 def columns_of(order: OrderSubmitted) -> dict[str, Any]:
-    """Return the columns that hold what was ordered: further fields in one, as a JSON object."""
+    """Return the columns of an order; its further fields share one, as a JSON object."""
     columns = order.model_dump(mode="json", exclude_defaults=True)
     further = {name: columns.pop(name) for name in order.further_fields() if name in columns}
     return {**columns, "details": further or null()}
 
 
 def details_of(row: Row[Any]) -> dict[str, Any]:
-    """Return what was ordered, by the fields' names."""
+    """Return the order's own fields by name."""
     first = {"order_id": row.order_id, "customer_id": row.customer_id, "lines": lines_of(row)}
     return {**(row.details or {}), **first}
 

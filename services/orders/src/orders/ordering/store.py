@@ -1,4 +1,4 @@
-"""What orders remembers: every accepted order, each status it had, and nothing twice."""
+"""The tables of orders and of their statuses."""
 
 from collections import defaultdict
 from datetime import datetime
@@ -44,22 +44,22 @@ from orders.tables import BATCH_ORDERS, BATCHES, ORDERS, STATUSES
 
 
 class OrderStore:
-    """The tables of orders. Every method is one transaction and may be repeated."""
+    """Stores orders and statuses. Every method is one transaction and is idempotent."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def accept(self, order: OrderSubmitted) -> Accepted:
-        """Keep an order with its first status, unless it is known already.
+        """Store an order with its first status, unless it is known.
 
-        Raises `OtherContent` when its id is known with other content.
+        Raises `OtherContent` if its id is known with different content.
         """
         return await self._database.write(lambda connection: accept_within(connection, order))
 
     async def reject_invalid(self, order_id: str) -> Kept | None:
-        """Keep the rejection of an order that could not be read, unless its id is known.
+        """Store the rejection of an invalid order, unless its id is known.
 
-        Returns the rejection, also a second time; None when the id belongs to a real order.
+        Returns the rejection, also when repeated; None if the id belongs to a valid order.
         """
         return await self._database.write(lambda connection: reject_within(connection, order_id))
 
@@ -72,10 +72,10 @@ class OrderStore:
         reason: str | None = None,
         total_cents: int | None = None,
     ) -> Record | None:
-        """Record that the order has this status now; again is the same as once.
+        """Record the order's new status.
 
-        The first run that records something owns the order, and nothing follows a final status:
-        for another run, or after another end, the answer is None and nothing is recorded.
+        The first run that records a status owns the order, and nothing follows a final status: for
+        any other run, or after a final status, nothing is recorded and the result is None.
         """
         return await self._database.write(
             lambda connection: record_within(
@@ -93,13 +93,13 @@ class OrderStore:
         return row is not None and row.run_id in {None, run_id}
 
     async def request_cancel(self, order_id: str) -> OrderStatus | None:
-        """Note that the order shall be cancelled unless it has ended; return its status."""
+        """Record a cancellation request unless the order has ended; return the order's status."""
         return await self._database.write(
             lambda connection: request_cancel_within(connection, order_id)
         )
 
     async def order(self, order_id: str) -> Order | None:
-        """Read an order with its history."""
+        """Return an order with its history, or None."""
 
         def work(connection: Connection) -> Order | None:
             key = {"order_id": order_id}
@@ -113,7 +113,7 @@ class OrderStore:
     async def orders(
         self, status: OrderStatus | None, limit: int, before: int | None
     ) -> list[tuple[int, Order]]:
-        """Read orders with their histories, newest first, each with its number."""
+        """Return orders with their histories, newest first, each with its number."""
         query = select(ORDERS).order_by(ORDERS.c.number.desc()).limit(limit)
         if status is not None:
             query = query.where(ORDERS.c.status == status)
@@ -128,10 +128,10 @@ class OrderStore:
         return await self._database.read(work)
 
     async def unfinished(self, left_before: datetime | None = None) -> list[Pending]:
-        """Read the orders that have not ended: their workflow may have to be started (again).
+        """Return the unfinished orders, whose workflow may have to be started or restarted.
 
-        Those of a batch are left out: the batch starts them, and nobody else. With a time, only
-        those to be started or undone of which nothing was recorded since.
+        Orders of a batch are left out, because the batch starts them. With a time, the result has
+        only orders to be started or rolled back for which nothing was recorded since.
         """
         query = (
             select(ORDERS)
@@ -153,18 +153,19 @@ class OrderStore:
         return bool(await self._database.read(lambda connection: connection.scalar(query)))
 
     async def hand_to_undo(self, order_id: str) -> str | None:
-        """Take an order from its run, which can record nothing more, and name the run that undoes.
+        """Transfer an order from its run to a run that rolls it back, and return that run's id.
 
-        Again is the same as once. None when the order is unknown or has ended.
+        The former run can record nothing more. Returns None for an order that is unknown or has
+        ended.
         """
         return await self._database.write(
             lambda connection: hand_to_undo_within(connection, order_id)
         )
 
     async def cancels_to_hand_over(self, since: datetime | None = None) -> list[str]:
-        """Read the orders that may wait for somebody although they shall be cancelled.
+        """Return the orders that may be waiting for a person although cancellation was requested.
 
-        With a time, only those whose cancellation was asked for since then.
+        With a time, only those whose cancellation was requested since then.
         """
         query = select(ORDERS.c.order_id).where(
             ORDERS.c.status.in_([status.value for status in WAITING]),
@@ -176,7 +177,7 @@ class OrderStore:
         return [row.order_id for row in rows]
 
     async def changes(self, after: int, most: int) -> list[Kept]:
-        """Read status changes of all orders after a position, oldest first."""
+        """Return the status changes of all orders after a position, oldest first."""
         rows = await self._database.read(
             lambda connection: connection.execute(
                 _SELECT_CHANGES, {"after": after, "most": most}
@@ -200,7 +201,7 @@ def _is_run_by_batch(order_id: ColumnElement[str]) -> ColumnElement[bool]:
     )
 
 
-# The statements are made once: SQLAlchemy spends more on making a statement than on running it.
+# Built once: SQLAlchemy spends more time on building a statement than on running it.
 
 
 _SELECT_HISTORY = (

@@ -1,4 +1,4 @@
-"""The button of an order's page that undoes once more what could not be undone."""
+"""The button on an order's page that retries a failed rollback."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from orders.order_ids import PathOrderId
 
 
 def attention_pages(attention: Attention) -> APIRouter:
-    """Serve the button; the order's page shows what comes of it."""
+    """Serve the button; the order's page shows the result."""
     router = APIRouter(prefix="/board/orders", include_in_schema=False)
 
     @router.post("/{order_id}/retry")

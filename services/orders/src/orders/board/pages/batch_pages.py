@@ -1,4 +1,4 @@
-"""The pages of batches: how far each is, and how its orders fare."""
+"""The pages of batches: their progress and their orders."""
 
 from typing import Annotated, Final
 
@@ -18,7 +18,7 @@ BATCHES_ON_A_PAGE: Final = 20
 
 
 def batch_pages(site: Site, store: BatchStore) -> APIRouter:
-    """Serve the list of batches, and each of them."""
+    """Serve the list of batches and the page of each batch."""
     router = APIRouter(prefix="/board/batches", include_in_schema=False)
 
     @router.get("", dependencies=[page()])
@@ -46,5 +46,5 @@ def batch_pages(site: Site, store: BatchStore) -> APIRouter:
 
 
 def ended_orders(batch: BatchStatusChanged) -> int:
-    """Count the orders of a batch that have ended, well or not."""
+    """Count the orders of a batch that have ended, in any status."""
     return sum(count for status, count in batch.counts.items() if status in FINAL_STATUSES)

@@ -1,4 +1,4 @@
-"""The board: orders by status, searched, page by page, and live."""
+"""The board: orders by status, with search, pages and live updates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ _FIELDS: Final = ("id", "customer", "item", "status", "since", "until", "zone")
 
 @dataclass(frozen=True)
 class Searched:
-    """What somebody typed into the search, what it means, and what is wrong with it."""
+    """A search as it was typed, the filters it stands for, and its errors."""
 
     typed: Mapping[str, str]
     wanted: Wanted
@@ -34,16 +34,16 @@ class Searched:
 
     @property
     def is_search(self) -> bool:
-        """Whether anything is looked for."""
+        """Whether there is any filter."""
         return any(value for name, value in self.typed.items() if name != "zone")
 
     @property
     def is_filtered(self) -> bool:
-        """Whether more is looked for than a status."""
+        """Whether there is a filter besides the status."""
         return any(value for name, value in self.typed.items() if name not in ("status", "zone"))
 
     def url(self, **changes: str | None) -> str:
-        """Name the page with this search, with other fields where they are given."""
+        """Return the URL of this search, with the given fields replaced."""
         values = {key: value for key, value in {**self.typed, **changes}.items() if value}
         return f"/?{urlencode(values)}" if values else "/"
 
@@ -91,7 +91,7 @@ async def _find(board: BoardStore, searched: Searched, after: str | None) -> Fou
 
 
 def read_search(query: Mapping[str, str]) -> Searched:
-    """Read what was typed. Pure."""
+    """Parse a search. Pure."""
     typed = {name: query.get(name, "").strip() for name in _FIELDS}
     errors: dict[str, str] = {}
     values: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The form of a new order: what was typed, what it means, and what is wrong with it. Pure."""
+"""The form of a new order: the text typed, the order it stands for, and its errors. Pure."""
 
 import re
 import uuid
@@ -43,10 +43,10 @@ class TypedLine:
 
 @dataclass(frozen=True)
 class OrderForm:
-    """What was typed. `key` is the id of the order that names none, made with the form.
+    """A form as it was typed. `key` is the id of an order for which none was typed.
 
-    So the same form places one order, however often it is sent. `further` holds the fields beyond
-    id, customer and lines.
+    The key is made with the form, so a form that is submitted twice places one order. `further`
+    holds the fields beyond id, customer and lines.
     """
 
     key: str
@@ -57,17 +57,17 @@ class OrderForm:
     errors: Mapping[str, str] = field(default_factory=dict)
 
     def with_more_lines(self) -> "OrderForm":
-        """Give room for more lines."""
+        """Add empty lines."""
         room = min(MORE_LINES, MOST_LINES - len(self.lines))
         lines = (*self.lines, *[TypedLine()] * room)
         return replace(self, lines=lines, errors={})
 
     def with_errors(self, errors: Mapping[str, str]) -> "OrderForm":
-        """Say what is wrong, by field."""
+        """Return the form with errors, by field."""
         return replace(self, errors=errors)
 
     def read(self) -> "OrderSubmitted | OrderForm":
-        """Read the order, or return the form with what is wrong."""
+        """Return the order, or the form with its errors."""
         given = [(place, line) for place, line in enumerate(self.lines) if not line.is_blank]
         data = {
             "order_id": self.order_id or self.key,
@@ -80,7 +80,7 @@ class OrderForm:
         except ValidationError as error:
             places = [place for place, _ in given]
             return self.with_errors(
-                dict(_told(problem["loc"], places) for problem in error.errors())
+                dict(_field_error(problem["loc"], places) for problem in error.errors())
             )
 
 
@@ -90,7 +90,7 @@ def new_form() -> OrderForm:
 
 
 def read_form(fields: Mapping[str, Sequence[str]]) -> OrderForm:
-    """Read what was sent, by the names of the fields."""
+    """Parse a submitted form."""
 
     def first(name: str) -> str:
         return next(iter(fields.get(name, ())), "").strip()
@@ -117,8 +117,8 @@ def _number(line: TypedLine) -> int | str:
     return line.quantity if number is None else number
 
 
-def _told(place: tuple[int | str, ...], lines: Sequence[int]) -> tuple[str, str]:
-    """Name the field that an error is about, and say in plain words what it takes."""
+def _field_error(place: tuple[int | str, ...], lines: Sequence[int]) -> tuple[str, str]:
+    """Return the field that an error is about, and what that field accepts."""
     if place[0] == "lines" and len(place) > 2 and isinstance(place[1], int):  # noqa: PLR2004
         return f"{place[2]}-{lines[place[1]]}", _MESSAGES[str(place[2])]
     name = str(place[0]) if place else "lines"

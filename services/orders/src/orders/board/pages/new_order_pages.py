@@ -1,4 +1,4 @@
-"""Placing an order on a page, once however often its form is sent."""
+"""The page to place an order; submitting its form twice places one order."""
 
 from dataclasses import replace
 from typing import Final
@@ -23,7 +23,7 @@ SENT_BEFORE: Final = (
 
 
 def new_order_router(site: Site, intake: Intake, stocks: Stocks) -> APIRouter:
-    """Serve the form, and place what it says."""
+    """Serve the form, and place the order."""
     router = APIRouter(prefix="/board/new-order", include_in_schema=False)
 
     async def shown(request: Request, typed: OrderForm, status_code: int = 200) -> Response:

@@ -1,4 +1,4 @@
-"""The site of orders, with its whole menu."""
+"""The site of orders and its menu."""
 
 from typing import Final
 
@@ -27,6 +27,6 @@ TONES: Final = {
 
 
 def orders_site(inbox_url: str) -> Site:
-    """Make the site whose pages the modules beside this one serve; its menu leads to the inbox."""
+    """Make the site of these pages, whose menu also links to the inbox."""
     inbox = MenuItem("Inbox", f"{inbox_url.rstrip('/')}/")
     return Site("Orders", "orders", (*MENU, inbox), TONES)

@@ -1,4 +1,4 @@
-"""Stock levels for pages, which do without them while inventory is away."""
+"""Stock levels for pages, which work without them while inventory does not respond."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,25 +16,25 @@ WHOLE: Final = 100.0
 
 
 class Shelf(Protocol):
-    """Inventory, as pages use it."""
+    """The part of inventory that pages use."""
 
     async def stock(self) -> Stock:
-        """Tell what lies on the shelf."""
+        """Return the stock levels."""
         ...
 
     async def restock(self, request: RestockRequest) -> Stock:
-        """Put goods on the shelf."""
+        """Add stock."""
         ...
 
 
 class Stocks:
-    """Reads the stock, or tells that it is not known right now."""
+    """Reads and adds stock; the stock is unknown while inventory does not respond."""
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
 
     async def read(self) -> Stock | None:
-        """Read the stock; None while inventory does not answer."""
+        """Return the stock, or None while inventory does not respond."""
         try:
             return await self._shelf.stock()
         except (grpc.aio.AioRpcError, Problem) as error:
@@ -52,7 +52,7 @@ class Stocks:
 
 @dataclass(frozen=True)
 class Level:
-    """An item's pieces: those that are there, and those that were sold.
+    """The quantities of an item: available, reserved and sold.
 
     Every `…_part` is a share in percent of all of these.
     """
@@ -75,7 +75,7 @@ class Level:
 
     @property
     def reserved_part(self) -> float:
-        """The share that is set aside."""
+        """The share that is reserved."""
         return _part(self.reserved, self._all)
 
     @property
@@ -85,7 +85,7 @@ class Level:
 
 
 def levels(stock: Stock, sold: Mapping[str, int]) -> list[Level]:
-    """Put stock and sales together, by item. Pure."""
+    """Join stock and sales by item. Pure."""
     return [
         Level(
             item=each.item,

@@ -1,4 +1,4 @@
-"""The stock: what is on hand, reserved and sold of each item, and putting more on the shelf."""
+"""The stock page: quantities on hand, reserved and sold, and a form to add stock."""
 
 import re
 import uuid
@@ -28,7 +28,7 @@ NOT_PIECES: Final = (
 
 
 def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
-    """Serve the stock."""
+    """Serve the stock page."""
     router = APIRouter(prefix="/board/stock", include_in_schema=False)
 
     async def shown(
@@ -71,7 +71,7 @@ def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
             raise invalid_input(error.errors()) from error
         except Problem as problem:
             if problem.status >= FIRST_UNKNOWN:
-                raise  # it may have been done: only this very form may be sent again
+                raise  # the stock may have been added: only the same form may be submitted again
             request.state.problem_code = problem.code
             return await shown(request, problem.status, problem.detail, item, pieces)
         return RedirectResponse("/board/stock?restocked=1", status_code=303)

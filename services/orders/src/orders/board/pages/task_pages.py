@@ -1,4 +1,4 @@
-"""The page of tasks for people: what is to be done, and that it is done."""
+"""The page of tasks, on which people mark them as done."""
 
 from typing import Annotated, Final, Literal
 
@@ -19,7 +19,7 @@ Show = Literal["open", "all"]
 
 
 def task_pages(site: Site, tasks: Tasks) -> APIRouter:
-    """Serve the list of tasks, and the button that tells that one is done."""
+    """Serve the list of tasks, and the button that completes a task."""
     router = APIRouter(prefix="/board/tasks", include_in_schema=False)
 
     async def listed(
