@@ -1,6 +1,7 @@
 """Field types and the base model that all messages share."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -73,6 +74,10 @@ Cents = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_no_bare_number), AfterValidator(_to_utc)]
 """A point in time; written as RFC 3339 in UTC."""
+
+
+Clock = Callable[[], datetime]
+"""Returns the present time in UTC. What depends on time takes one, so that a test can set it."""
 
 
 def now() -> datetime:

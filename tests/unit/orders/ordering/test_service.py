@@ -10,6 +10,7 @@ from fakes.orders_ports import MemoryAnnouncer, MemoryEngine
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_contracts.approvals import Decision, RaiseRequest
+from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
 from orderflow_workflow_runtime.ports import EngineUnavailable
@@ -17,7 +18,7 @@ from orders.config import OrdersSettings
 from orders.domain import OrderEnded, UnknownOrder
 from orders.ordering.feed import StatusFeed
 from orders.ordering.records import OtherContent
-from orders.ordering.service import Intake
+from orders.ordering.service import LEFT_ALONE, Intake
 from orders.ordering.steps import COMPENSATIONS
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
@@ -36,11 +37,14 @@ def next_process(
     engine: MemoryEngine,
     announcer: MemoryAnnouncer,
     feed: StatusFeed,
-) -> Callable[[], Intake]:
+) -> Callable[..., Intake]:
     undo = OrderUndo(engine, store)
-    return lambda: Intake(
-        settings, store, engine, announcer, feed, undo, BackgroundWork(short_pause)
-    )
+
+    def start(clock: Clock = now) -> Intake:
+        background = BackgroundWork(short_pause)
+        return Intake(settings, store, engine, announcer, feed, undo, background, clock)
+
+    return start
 
 
 async def test_an_order_gets_one_run_with_its_configuration(
@@ -133,7 +137,7 @@ async def test_a_person_does_not_wait_for_the_engine(intake: Intake, engine: Mem
 
 
 async def test_the_next_process_starts_what_was_left(
-    intake: Intake, engine: MemoryEngine, next_process: Callable[[], Intake]
+    intake: Intake, engine: MemoryEngine, next_process: Callable[..., Intake]
 ) -> None:
     """An order kept by a process that died before the start is started by the next."""
     engine.is_down = True
@@ -151,7 +155,7 @@ async def test_the_next_process_starts_what_was_left(
 
 
 async def test_resuming_waits_for_the_engine(
-    intake: Intake, engine: MemoryEngine, next_process: Callable[[], Intake]
+    intake: Intake, engine: MemoryEngine, next_process: Callable[..., Intake]
 ) -> None:
     """A process that starts before its sidecar goes on trying."""
     engine.is_down = True
@@ -167,7 +171,7 @@ async def test_resuming_waits_for_the_engine(
 
 
 async def test_resuming_leaves_alone_what_is_under_way(
-    intake: Intake, engine: MemoryEngine, store: OrderStore, next_process: Callable[[], Intake]
+    intake: Intake, engine: MemoryEngine, store: OrderStore, next_process: Callable[..., Intake]
 ) -> None:
     """An order that a run has taken up is not started again."""
     await intake.submit(ORDER)
@@ -182,7 +186,7 @@ async def test_resuming_leaves_alone_what_is_under_way(
 
 
 async def test_resuming_starts_a_run_again_that_the_engine_lost(
-    intake: Intake, engine: MemoryEngine, store: OrderStore, next_process: Callable[[], Intake]
+    intake: Intake, engine: MemoryEngine, store: OrderStore, next_process: Callable[..., Intake]
 ) -> None:
     """An engine that lost its last writes with the machine gets the same run again."""
     await intake.submit(ORDER)
@@ -252,7 +256,7 @@ async def test_cancelling_an_order_that_does_not_wait_raises_nothing(
 
 
 async def test_the_next_process_hands_over_a_cancellation(
-    intake: Intake, engine: MemoryEngine, store: OrderStore, next_process: Callable[[], Intake]
+    intake: Intake, engine: MemoryEngine, store: OrderStore, next_process: Callable[..., Intake]
 ) -> None:
     """A request to cancel is not lost with the process that took it."""
     await intake.submit(ORDER)
@@ -373,11 +377,11 @@ async def test_picking_enters_as_input(
 async def test_what_another_replica_left_is_taken_up(
     intake: Intake,
     engine: MemoryEngine,
-    next_process: Callable[[], Intake],
-    monkeypatch: pytest.MonkeyPatch,
+    next_process: Callable[..., Intake],
 ) -> None:
     """A replica that began before another went starts what that one left, after a while."""
-    other = next_process()
+    clock = [now()]
+    other = next_process(lambda: clock[0])
     await other.resume()
     engine.is_down = True
     await intake.submit_and_return(ORDER)
@@ -387,7 +391,7 @@ async def test_what_another_replica_left_is_taken_up(
     await other.resume_left()
     assert not other._background  # it may be in good hands yet
 
-    monkeypatch.setattr("orders.ordering.service.LEFT_ALONE", timedelta(0))
+    clock[0] += LEFT_ALONE + timedelta(seconds=1)
     await other.resume_left()
     await other.resume_left()
 
@@ -396,16 +400,16 @@ async def test_what_another_replica_left_is_taken_up(
 
 
 async def test_looking_for_what_was_left_touches_nothing_that_waits(
-    intake: Intake, store: OrderStore, monkeypatch: pytest.MonkeyPatch
+    intake: Intake, store: OrderStore, next_process: Callable[..., Intake]
 ) -> None:
     """Orders that wait for a person, however many, cost the engine no question."""
-    monkeypatch.setattr("orders.ordering.service.LEFT_ALONE", timedelta(0))
+    later = next_process(lambda: now() + 2 * LEFT_ALONE)
     await intake.submit(ORDER)
     await store.record("o1", "run", OrderStatus.AWAITING_APPROVAL)
 
-    await intake.resume_left()
+    await later.resume_left()
 
-    assert not intake._background
+    assert not later._background
 
 
 async def test_a_cancellation_that_was_not_handed_over_is_so_by_another_replica(

@@ -1,20 +1,18 @@
 """The audit trail: who did what, recorded before it is done, and the outcome, recorded after."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, Row, insert, select
 
-from orderflow_contracts.fields import Moment, now
+from orderflow_contracts.fields import Clock, Moment, now
 from orderflow_hosting.access.principal import Principal
 from orderflow_hosting.access.tables import AccessTables
 from orderflow_hosting.database import Database
 from orderflow_hosting.spellings import is_any, note, spellings
-
-Clock = Callable[[], datetime]
 
 DONE: Final = "done"
 MOST_DETAILS: Final = 4000

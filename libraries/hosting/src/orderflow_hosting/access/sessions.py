@@ -2,18 +2,15 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from orderflow_contracts.fields import now
+from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.access.tables import AccessTables
 from orderflow_hosting.database import Database
-
-Clock = Callable[[], datetime]
 
 IDLE: Final = timedelta(minutes=60)
 SEEN_EVERY: Final = timedelta(minutes=1)

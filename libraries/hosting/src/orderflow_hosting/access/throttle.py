@@ -1,17 +1,14 @@
 """Slows down whoever guesses passwords."""
 
 import hashlib
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select
 
-from orderflow_contracts.fields import now
+from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.access.tables import AccessTables
 from orderflow_hosting.database import Database
-
-Clock = Callable[[], datetime]
 
 WINDOW: Final = timedelta(minutes=15)
 MOST_OF_A_NAME_FROM_AN_ADDRESS: Final = 5

@@ -9,8 +9,8 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from approvals.decisions.ports import Clock, Version, VersionedApprovals
-from orderflow_contracts.fields import now
+from approvals.decisions.ports import Version, VersionedApprovals
+from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.background import Backoff, retry_until_success
 
 POLL_SECONDS: Final = 0.5

@@ -8,8 +8,6 @@ from typing import Protocol
 from approvals.domain import Case
 from orderflow_contracts.approvals import ApprovalStatus, Decision
 
-Clock = Callable[[], datetime]
-
 Change = Callable[[Case], Case]
 """A rule applied to a case. It may run twice, and raises if nothing may be written."""
 

@@ -8,7 +8,6 @@ import structlog
 from approvals.decisions.ports import (
     ApprovalStore,
     AuditedDecision,
-    Clock,
     DecisionSender,
     ListPosition,
 )
@@ -21,7 +20,7 @@ from orderflow_contracts.approvals import (
     Decision,
     DecisionMade,
 )
-from orderflow_contracts.fields import now
+from orderflow_contracts.fields import Clock, now
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

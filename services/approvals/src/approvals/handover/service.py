@@ -13,7 +13,7 @@ import structlog
 
 from approvals.decisions.ports import ApprovalStore
 from approvals.handover.ports import OrdersGateway
-from orderflow_contracts.fields import now
+from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.background import BackgroundWork, Backoff
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -28,8 +28,13 @@ class Handover:
     """Delivers decisions to orders."""
 
     def __init__(
-        self, store: ApprovalStore, orders: OrdersGateway, background: BackgroundWork
+        self,
+        store: ApprovalStore,
+        orders: OrdersGateway,
+        background: BackgroundWork,
+        clock: Clock = now,
     ) -> None:
+        self._clock = clock
         self._store = store
         self._orders = orders
         self._background = background
@@ -64,7 +69,7 @@ class Handover:
             if decision is None:
                 return
             outcome = await self._orders.hand_over(order_id, decision)
-            moment = now()
+            moment = self._clock()
             await self._store.change(order_id, lambda case: case.record_handover(outcome, moment))
         log.info(
             "decision_handed_over", order_id=order_id, outcome=outcome, approved=decision.approved

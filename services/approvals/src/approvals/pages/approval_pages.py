@@ -9,7 +9,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from approvals.cursors import cursor_of, read_cursor
-from approvals.decisions.ports import Clock, ListPosition
+from approvals.decisions.ports import ListPosition
 from approvals.decisions.store import SqlApprovalStore
 from approvals.domain import Case
 from approvals.history.search import Search
@@ -17,7 +17,7 @@ from approvals.history.store import DecisionHistory, HistoryPosition, SearchPage
 from approvals.pages.displayed import DisplayedRequests
 from approvals.pages.views import Reader, View, view_of
 from orderflow_contracts.approvals import ApprovalStatus
-from orderflow_contracts.fields import now
+from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.access import Principal, Role
 from orderflow_hosting.web import Site
 

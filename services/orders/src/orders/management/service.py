@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import structlog
 
-from orderflow_contracts.fields import now
+from orderflow_contracts.fields import Clock, now
 from orderflow_workflow_runtime.instances import HistoryEvent, Instance
 from orderflow_workflow_runtime.ports import AlreadyRunning, ManagedEngine, NoSuchInstance
 from orders import workflow_names as names
@@ -52,7 +52,9 @@ class Management:
         batches: Batches | None = None,
         *,
         counter_pause_seconds: float,
+        clock: Clock = now,
     ) -> None:
+        self._clock = clock
         self.listing = Listing(engine)
         self._engine = engine
         self._order_undo = order_undo
@@ -176,7 +178,7 @@ class Management:
 
     async def purge_older_than(self, age: timedelta) -> int:
         """Forget all instances that finished longer ago than this; return how many."""
-        before = now() - age
+        before = self._clock() - age
         purged = 0
         async for _, instance, _ in self.listing.all():
             is_due = instance.runtime_status.is_finished and instance.last_updated_at < before

@@ -7,7 +7,7 @@ from functools import partial
 import structlog
 
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
-from orderflow_contracts.fields import now
+from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.orders import OrderStatus, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
 from orderflow_workflow_runtime.ports import Engine, EngineUnavailable, NoSuchInstance
@@ -43,8 +43,10 @@ class Intake:
         feed: StatusFeed,
         order_undo: OrderUndo,
         background: BackgroundWork,
+        clock: Clock = now,
     ) -> None:
         self._settings = settings
+        self._clock = clock
         self._store = store
         self._engine = engine
         self._announcer = announcer
@@ -127,7 +129,7 @@ class Intake:
         Waiting orders are left alone. Cancellations of the last minutes are handed over again
         each time, because it is not recorded whether they were.
         """
-        moment = now()
+        moment = self._clock()
         self._resume(await self._store.unfinished(moment - LEFT_ALONE))
         self._wake_all_to_cancel(await self._store.cancels_to_hand_over(moment - CANCEL_RETRIES))
 

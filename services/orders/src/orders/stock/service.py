@@ -7,7 +7,7 @@ from functools import partial
 import structlog
 from dapr.ext.workflow import WorkflowActivityContext
 
-from orderflow_contracts.fields import now
+from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.inventory import LowStock
 from orderflow_hosting.background import BackgroundWork
 from orderflow_workflow_runtime.ports import Engine
@@ -36,7 +36,9 @@ class StockMonitors:
         inventory: Inventory,
         announcer: Announcer,
         background: BackgroundWork,
+        clock: Clock = now,
     ) -> None:
+        self._clock = clock
         self._settings = settings
         self._engine = engine
         self._inventory = inventory
@@ -65,7 +67,7 @@ class StockMonitors:
             threshold=threshold,
             pause_seconds=self._settings.stock_check_seconds,
             low_pause_seconds=self._settings.low_stock_check_seconds,
-            checked_at=now(),
+            checked_at=self._clock(),
         )
 
     async def report_low_stock_activity(

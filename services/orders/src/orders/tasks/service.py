@@ -5,7 +5,7 @@ from datetime import datetime
 
 import structlog
 
-from orderflow_contracts.fields import now
+from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.tasks import Task, TaskStatus
 from orderflow_workflow_runtime.ports import Engine, NoSuchInstance
 from orders import workflow_names as names
@@ -32,7 +32,8 @@ class TaskEnded(Exception):
 class Tasks:
     """Lists, reads and completes tasks."""
 
-    def __init__(self, store: TaskStore, engine: Engine) -> None:
+    def __init__(self, store: TaskStore, engine: Engine, clock: Clock = now) -> None:
+        self._clock = clock
         self._store = store
         self._engine = engine
 
@@ -56,7 +57,7 @@ class Tasks:
         """
         task = await self.task(task_id)
         if not task.status.is_final and await self._is_awaited(task):
-            completion = Completion(completed_at=completed_at or now())
+            completion = Completion(completed_at=completed_at or self._clock())
             try:
                 await self._engine.raise_event(task.instance_id, names.TASK_COMPLETED, completion)
             except NoSuchInstance:
