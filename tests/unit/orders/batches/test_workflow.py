@@ -16,7 +16,13 @@ def child_ends(order_id: str, *, fails: bool = False) -> ChildEnds:
     return ChildEnds(instance_id=order_id, error="it failed" if fails else None)
 
 
-def start(count: int, parallelism: int, happenings: Iterable[Happening], looks: int = 1) -> Any:
+def start(
+    count: int,
+    parallelism: int,
+    happenings: Iterable[Happening],
+    looks: int = 1,
+    starts_at_once: int = 0,
+) -> Any:
     """Run a batch that has ended at so many-th look; note how many orders are under way."""
     left = looks
 
@@ -31,6 +37,7 @@ def start(count: int, parallelism: int, happenings: Iterable[Happening], looks: 
     batch = BatchRun(
         batch_id="b1",
         parallelism=parallelism,
+        starts_at_once=starts_at_once,
         approval_threshold_cents=1,
         approval_timeout_seconds=2,
         retry_timeout_seconds=3,
@@ -92,3 +99,20 @@ async def test_the_end_waits_for_orders_that_others_run() -> None:
     pauses = [pause.total_seconds() for pause in run.timers]
     assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 300]
     assert max(run.timers) == timedelta(minutes=5)
+
+
+async def test_a_limit_of_starts_fills_the_window_step_by_step() -> None:
+    """Each event starts two orders until the window is full, then one for each that ended."""
+    run = start(8, 4, [child_ends(f"o{n}") for n in range(8)], starts_at_once=2)
+    most: list[int] = []
+    happen = run._happen
+
+    def noting(happening: Any) -> None:
+        most.append(len(run.children_under_way))
+        happen(happening)
+
+    run._happen = noting
+    result = await run.to_the_end()
+
+    assert most == [2, 3, 4, 4, 4, 3, 2, 1]
+    assert result == {"batch_id": "b1", "orders_run": 8}

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 from functools import partial
+from typing import Final
 
 import structlog
 from cloudevents.http import CloudEvent
@@ -28,6 +29,14 @@ from orders.ordering.undo import OrderUndo
 from orders.ports import Announcer
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+STARTS_AT_ONCE: Final = 2
+"""A batch starts at most this many orders after each event, and so up to its limit by doubling.
+
+Dapr 1.18 creates all children of a turn before it saves the turn, and each waits with its report
+until then. If the worker is lost meanwhile, the turn creates again a child that wants to report:
+the two wait for each other for ever. A turn that starts two is saved before either can report.
+"""
 
 
 class Batches:
@@ -152,6 +161,7 @@ class Batches:
         run = BatchRun(
             batch_id=batch_id,
             parallelism=self._settings.batch_parallelism,
+            starts_at_once=STARTS_AT_ONCE,
             **OrderPolicy.of(self._settings).model_dump(),
         )
         await start_once(self._engine, names.ORDER_BATCH, instance_of(batch_id), run)

@@ -53,7 +53,9 @@ class _Window:
         """Start an order whenever a slot is free; return when all are done."""
         ahead = deque(orders)
         while ahead or self._under_way:
-            while ahead and self._has_place():
+            for _ in range(self._batch.starts_at_once or len(ahead)):
+                if not (ahead and self._has_place()):
+                    break
                 order = ahead.popleft()
                 self._under_way[order.order_id] = self._start(order)
             yield when_any([*self._under_way.values(), self._next_waits])
