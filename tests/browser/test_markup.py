@@ -103,9 +103,9 @@ def test_markup_in_a_workflow_is_text(reader: Visitor, shop: Shop) -> None:
     reader.go(ORDERS, f"/board/workflows/iwf-{suffix}")
     _assert_is_text(reader, MARKUP[:30])
     reader.go(ORDERS, f"/board/workflows/iwf-{suffix}/raise")
-    reader.page.get_by_label("Name of the event").fill("answer")
+    reader.page.get_by_label("Event name").fill("answer")
     reader.page.get_by_label("Payload").fill(f'["{MARKUP[:30]}"]')
-    reader.page.get_by_role("button", name="Look at it once more").click()
+    reader.page.get_by_role("button", name="Review …").click()
     _assert_is_text(reader, MARKUP[:30])
 
 
