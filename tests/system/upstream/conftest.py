@@ -13,7 +13,10 @@ from system.upstream.scripted import ScriptedWorker
 
 @pytest.fixture
 def new_worker(engine_platform: EnginePlatform) -> Iterator[Callable[..., ScriptedWorker]]:
-    """Make scripted workers, and disconnect them at the end."""
+    """Make scripted workers; at the end disconnect them, and remove what they leave unfinished.
+
+    The next worker would receive the turns of the workflows that a test has not ended.
+    """
     made: list[ScriptedWorker] = []
 
     def make(*interceptors: Any, **options: Any) -> ScriptedWorker:
@@ -24,6 +27,7 @@ def new_worker(engine_platform: EnginePlatform) -> Iterator[Callable[..., Script
     for worker in made:
         worker.close()
     wait_for("the sidecar to stop workflows", lambda: not engine_platform.runs_workflows())
+    engine_platform.store.flushdb()
 
 
 @pytest.fixture

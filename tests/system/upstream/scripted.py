@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import grpc
@@ -20,6 +20,8 @@ from dapr.ext.workflow._durabletask.internal import (
 
 PATIENCE_SECONDS = 30.0
 COMPLETED: Any = protos.ORCHESTRATION_STATUS_COMPLETED
+QUIET_SECONDS = 2.5
+"""No other attempt follows one after which none has come for this time."""
 FAULT_SECONDS = 10.0
 """A fault shows within this time, or does not show."""
 
@@ -78,6 +80,21 @@ class ScriptedWorker:
     def turn(self, seconds: float = PATIENCE_SECONDS) -> Any:
         """Receive the next attempt at a turn; raise `queue.Empty` if none comes."""
         return self._items["workflowRequest"].get(timeout=seconds)
+
+    def newest_turn(self, instance_id: str) -> Any:
+        """Receive attempts at a turn of an instance until no other follows; return the newest.
+
+        The engine makes another attempt a second after one that it has given up, which it may do
+        more than once while workers come and go.
+        """
+        newest = None
+        with suppress(queue.Empty):
+            while True:
+                turn = self.turn(PATIENCE_SECONDS if newest is None else QUIET_SECONDS)
+                if turn.workflowRequest.instanceId == instance_id:
+                    newest = turn
+        assert newest is not None, f"no turn of {instance_id}"
+        return newest
 
     def activity(self, seconds: float = PATIENCE_SECONDS) -> Any:
         """Receive the next activity to run; raise `queue.Empty` if none comes."""

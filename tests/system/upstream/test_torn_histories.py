@@ -33,15 +33,15 @@ def test_a_late_answer_tears_the_history(new_worker: NewWorker, recorder: Record
     worker = new_worker()
     worker.connect()
     instance_id = worker.start("torn")
-    first = worker.turn()
+    first = worker.newest_turn(instance_id)
     worker.disconnect()
     worker.connect()
-    second = worker.turn()
+    second = worker.newest_turn(instance_id)
 
     with fault_of("torn_histories"):
         worker.answer(first, schedule(0, "step"))
         worker.complete(worker.activity())
-        worker.turn()
+        worker.newest_turn(instance_id)
         worker.answer(second, schedule(0, "step"))
         wait_for(
             "an action twice",
@@ -57,15 +57,15 @@ def test_the_guard_keeps_the_history_whole(
     worker = new_worker(guard.interceptor)
     worker.connect()
     instance_id = worker.start("torn")
-    first = worker.turn()
+    first = worker.newest_turn(instance_id)
     worker.disconnect()
     worker.connect()
-    second = worker.turn()
+    second = worker.newest_turn(instance_id)
 
     worker.answer(first, schedule(0, "step"))
     worker.answer(second, schedule(0, "step"))
     worker.complete(worker.activity())
-    worker.answer(worker.turn(), end(1))
+    worker.answer(worker.newest_turn(instance_id), end(1))
 
     worker.wait_until_finished(instance_id)
     assert not has_repeated_action(recorder.record(instance_id).events)
