@@ -35,7 +35,8 @@ STARTS_AT_ONCE: Final = 2
 
 Dapr 1.18 creates all children of a turn before it saves the turn, and each waits with its report
 until then. If the worker is lost meanwhile, the turn creates again a child that wants to report:
-the two wait for each other for ever. A turn that starts two is saved before either can report.
+the two wait for each other for ever. A turn that starts two is saved before either can report;
+one that starts more, because several orders have ended together, may still hang.
 """
 
 
