@@ -70,7 +70,7 @@ docs: env ## build the documents into build/site, and test them
 	@$(BIN)/pytest tests/documents $(ARGS)
 	@echo "The site is build/site/index.html"
 
-reference: env ## write docs/reference anew from the code
+reference: env ## update docs/reference from the code
 	@cd docs && ../$(BIN)/python -m reference_pages
 
 manifests: env ## tests of the Kubernetes manifests

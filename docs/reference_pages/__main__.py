@@ -1,4 +1,4 @@
-"""Write the pages of `docs/reference` anew."""
+"""Update the pages of `docs/reference` from the code."""
 
 from reference_pages.pages import FOLDER, PAGES
 

@@ -87,6 +87,6 @@ def _bounds(schema: Schema) -> list[str]:
     known = ((key, schema[key], text) for key, text in _BOUNDS if key in schema)
     bounds = [text.format(value) for key, value, text in known if (key, value) not in _UNREMARKABLE]
     pattern = str(schema.get("pattern", ""))
-    if pattern and "\\x00" not in pattern:  # the pattern of printable text tells nobody anything
+    if pattern and "\\x00" not in pattern:  # the pattern of printable text would not help a reader
         bounds.append(f"matches {code(pattern)}")
     return bounds

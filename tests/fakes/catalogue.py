@@ -38,6 +38,9 @@ WHERE pronamespace = CAST('public' AS regnamespace)
 """
 _OF_ALEMBIC: Final = "alembic_version"
 
+Contents = dict[str, list[dict[str, object]]]
+"""The rows of tables by name."""
+
 
 def catalogue(connection: Connection) -> list[str]:
     """Describe all tables, indexes, constraints, triggers and functions but Alembic's, a line each.
@@ -50,10 +53,18 @@ def catalogue(connection: Connection) -> list[str]:
     return sorted(line for line in lines if _OF_ALEMBIC not in line)
 
 
-def contents(connection: Connection, tables: list[str]) -> dict[str, list[dict[str, object]]]:
+def contents(connection: Connection, tables: list[str]) -> Contents:
     """Read all rows of some tables."""
     everything = {table: select(text("*")).select_from(sql_table(table)) for table in tables}
     return {
         table: [dict(row) for row in connection.execute(query).mappings()]
         for table, query in everything.items()
     }
+
+
+def assert_rows_kept(before: Contents, after: Contents) -> None:
+    """Check that a migration left all rows as they were; new columns may have been added."""
+    assert sum(map(len, before.values())) > 2
+    for table, rows in before.items():
+        columns = rows[0].keys() if rows else ()
+        assert [{key: row[key] for key in columns} for row in after[table]] == rows

@@ -1,7 +1,6 @@
 """On PostgreSQL, too, revisions make what the models say, and adopt what earlier versions made."""
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
-from fakes.catalogue import catalogue, contents
+from fakes.catalogue import assert_rows_kept, catalogue, contents
+from fakes.killed_migration import killed_migration
 from fakes.migrated_services import EARLIER, SERVICES, earlier_database, models_of, schema_of
 from fakes.revisions import Revisions
 from fakes.schemas import FromModels, migrated
@@ -113,10 +113,7 @@ def test_what_earlier_versions_made_is_adopted(
         assert differences(connection, service) == []
     engine.dispose()
     assert described(url) == from_models(postgres, service)
-    assert sum(map(len, before.values())) > 2
-    for table, rows in before.items():
-        columns = rows[0].keys() if rows else ()
-        assert [{key: row[key] for key in columns} for row in after[table]] == rows
+    assert_rows_kept(before, after)
 
 
 async def test_a_service_that_finds_an_older_schema_says_so(postgres: PostgresServer) -> None:
@@ -158,30 +155,12 @@ async def test_the_next_one_goes_on_when_the_one_that_migrates_is_killed(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
     """The server rolls back what a process that is gone had done, and gives the lock on."""
-    revisions, url, mark = Revisions(tmp_path), new_database(postgres), tmp_path / "in-the-middle"
+    revisions, url = Revisions(tmp_path), new_database(postgres)
     engine = open_engine(url)
     migrate(engine, revisions.newest)
-    change = 'op.add_column("words", sa.Column("meaning", sa.Text))'
-    stuck = revisions.add(f'{change}\nPath("{mark}").touch()\ntime.sleep(600)')
-    program = (
-        "import sys; from pathlib import Path; from orderflow_hosting.engines import open_engine;"
-        "from orderflow_hosting.migrations.schema import Schema;"
-        "from orderflow_hosting.migrations.runner import migrate;"
-        "migrate(open_engine(sys.argv[1]), Schema('shop', Path(sys.argv[2])))"
-    )
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", program, url, str(stuck.versions))
-    )
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not mark.exists():
-                await asyncio.sleep(0.01)
-        (file,) = stuck.versions.glob("r0002*")
-        file.write_text(file.read_text().replace("time.sleep(600)", ""))
-        waiting = asyncio.create_task(asyncio.to_thread(migrate, engine, stuck))
-    finally:
-        process.kill()
-        await process.wait()
+
+    async with killed_migration(url, engine, revisions, tmp_path / "in-the-middle") as waiting:
+        pass
 
     async with asyncio.timeout(PATIENCE_SECONDS):
         await waiting

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, inspect, text
 
+from fakes.killed_migration import ADD_MEANING, killed_migration
 from fakes.revisions import Revisions
 from orderflow_hosting.database import Database, Utc
 from orderflow_hosting.engines import open_engine
@@ -20,7 +21,6 @@ from orderflow_hosting.migrations.runner import migrate, wait_until_migrated
 from orderflow_hosting.migrations.schema import Schema, UnsuitableSchema, applied_revision
 from orderflow_hosting.setting_types import Unusable
 
-ADD_MEANING = 'op.add_column("words", sa.Column("meaning", sa.Text))'
 PATIENCE_SECONDS = 60
 EXCLUDE_OLDER = """
 with op.batch_alter_table("words") as words:
@@ -197,28 +197,10 @@ async def test_the_next_one_goes_on_when_the_one_that_migrates_is_killed(
 ) -> None:
     """Its lock goes with it, and so does what it had done."""
     migrate(engine, revisions.newest)
+
     mark = tmp_path / "in-the-middle"
-    stuck = revisions.add(f'{ADD_MEANING}\nPath("{mark}").touch()\ntime.sleep(600)')
-    program = (
-        "import sys; from pathlib import Path; from orderflow_hosting.engines import open_engine;"
-        "from orderflow_hosting.migrations.schema import Schema;"
-        "from orderflow_hosting.migrations.runner import migrate;"
-        "migrate(open_engine(sys.argv[1]), Schema('shop', Path(sys.argv[2])))"
-    )
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", program, url, str(stuck.versions))
-    )
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not mark.exists():
-                await asyncio.sleep(0.01)
-        (file,) = stuck.versions.glob("r0002*")
-        file.write_text(file.read_text().replace("time.sleep(600)", ""))
-        waiting = asyncio.create_task(asyncio.to_thread(migrate, engine, stuck))
+    async with killed_migration(url, engine, revisions, mark) as waiting:
         assert columns(engine) == {"number", "word"}
-    finally:
-        process.kill()
-        await process.wait()
 
     await waiting
 

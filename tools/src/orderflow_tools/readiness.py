@@ -10,7 +10,6 @@ from orderflow_contracts.names import PUBSUB, SUBSCRIPTIONS
 from orderflow_tools import broker
 from orderflow_tools.ports import LOOPBACK
 from orderflow_tools.settings import APPS, Settings
-from orderflow_tools.supervision import processes
 
 TIMEOUT: Final = 2.0
 """Seconds to wait for one answer."""
@@ -65,11 +64,6 @@ def all_checks(settings: Settings, client: httpx.Client) -> list[Check]:
 def client() -> httpx.Client:
     """Return a client for loopback, which ignores the proxies of the user's environment."""
     return httpx.Client(timeout=TIMEOUT, trust_env=False)
-
-
-def missing_processes(settings: Settings) -> list[str]:
-    """Return the names of the supervised processes that do not run at this moment."""
-    return [name for name in processes.NAMES if processes.pid_of(settings, name) is None]
 
 
 def _answering(client: httpx.Client, url: str) -> Callable[[], str | None]:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 from typing import Annotated, Any
 
 import grpc.aio
@@ -27,7 +26,7 @@ from sqlalchemy import (
 )
 
 from orderflow_contracts.dead_letters import DeadLetter
-from orderflow_contracts.fields import now
+from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.numbers import TypedNumber
 from orderflow_hosting.access import Role, changes, reads
 from orderflow_hosting.dapr_app import DaprApp
@@ -76,7 +75,7 @@ class DeadLetters:
         sidecar: Sidecar,
         *,
         subject_of: Callable[[object], str | None],
-        clock: Callable[[], datetime] = now,
+        clock: Clock = now,
     ) -> None:
         self._database = database
         self._table = table

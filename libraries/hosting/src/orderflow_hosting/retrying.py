@@ -1,4 +1,4 @@
-"""Tells failures of an event itself from failures of what the service depends on.
+"""Distinguishes failures of an event itself from failures of what the service depends on.
 
 A failing dependency never makes an event a dead letter: the event is retried until it succeeds.
 """

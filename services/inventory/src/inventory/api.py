@@ -17,8 +17,8 @@ from orderflow_contracts.inventory import (
     RestockRequest,
     Stock,
 )
-from orderflow_hosting import problems
 from orderflow_hosting.access import reads
+from orderflow_hosting.application import http_application
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.problems import Problem
 
@@ -52,14 +52,7 @@ def offer_methods(app: DaprApp, stock: StockService) -> None:
 def http_app(stock: StockService, health: APIRouter) -> FastAPI:
     """Create the HTTP application, which only reads the ledger."""
     read = _map_errors(_reader(stock))
-    app = FastAPI(
-        title="Orderflow inventory",
-        description="The current stock.",
-        openapi_url=None,  # the site serves it, together with the documentation
-        responses=problems.common(),
-    )
-    problems.install(app)
-    app.include_router(health)
+    app = http_application("Orderflow inventory", "The current stock.", health)
 
     @app.get(
         "/stock",

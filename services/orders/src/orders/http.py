@@ -1,19 +1,10 @@
-"""The application that people reach over HTTP."""
+"""The HTTP application of orders."""
 
 from fastapi import APIRouter, FastAPI
 
-from orderflow_hosting import problems
+from orderflow_hosting.application import http_application
 
 
 def http_app(*routers: APIRouter) -> FastAPI:
-    """Build what people reach over HTTP."""
-    app = FastAPI(
-        title="Orderflow orders",
-        description="Place orders and see them through.",
-        openapi_url=None,  # the site serves it, and its documentation
-        responses=problems.common(),
-    )
-    problems.install(app)
-    for router in routers:
-        app.include_router(router)
-    return app
+    """Create the HTTP application."""
+    return http_application("Orderflow orders", "Place orders and see them through.", *routers)

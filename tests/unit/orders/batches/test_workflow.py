@@ -45,17 +45,23 @@ def start(
     return WorkflowRun(order_batch_workflow, batch, answer, happenings=happenings)
 
 
+def children_before_each_event(run: Any) -> list[int]:
+    """Return a list that grows by the number of children in progress with each event to come."""
+    counts: list[int] = []
+    happen = run._happen
+
+    def count(happening: Any) -> None:
+        counts.append(len(run.children_under_way))
+        happen(happening)
+
+    run._happen = count
+    return counts
+
+
 async def test_never_more_orders_are_under_way_than_allowed() -> None:
     """The next begins when one has ended, well or not."""
     run = start(7, 3, [child_ends(f"o{n}", fails=n % 2 == 0) for n in (2, 0, 1, 3, 5, 4, 6)])
-    most: list[int] = []
-    happen = run._happen
-
-    def noting(happening: Any) -> None:
-        most.append(len(run.children_under_way))
-        happen(happening)
-
-    run._happen = noting
+    most = children_before_each_event(run)
     result = await run.to_the_end()
 
     assert most == [3, 3, 3, 3, 3, 2, 1]
@@ -104,14 +110,7 @@ async def test_the_end_waits_for_orders_that_others_run() -> None:
 async def test_a_limit_of_starts_fills_the_window_step_by_step() -> None:
     """Each event starts two orders until the window is full, then one for each that ended."""
     run = start(8, 4, [child_ends(f"o{n}") for n in range(8)], starts_at_once=2)
-    most: list[int] = []
-    happen = run._happen
-
-    def noting(happening: Any) -> None:
-        most.append(len(run.children_under_way))
-        happen(happening)
-
-    run._happen = noting
+    most = children_before_each_event(run)
     result = await run.to_the_end()
 
     assert most == [2, 3, 4, 4, 4, 3, 2, 1]

@@ -1,11 +1,8 @@
 """The access of one service: built from its settings, and installed in its application."""
 
-from collections.abc import Callable
-from datetime import datetime
-
 from fastapi import APIRouter, FastAPI, Request
 
-from orderflow_contracts.fields import now
+from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.access.audit import Audit
 from orderflow_hosting.access.audit_api import audit_router
 from orderflow_hosting.access.cookies import SessionCookie
@@ -37,7 +34,7 @@ class Access:
         app_id: str,
         database: Database | None = None,
         tables: AccessTables | None = None,
-        clock: Callable[[], datetime] = now,
+        clock: Clock = now,
     ) -> None:
         self.audit: Audit | None = None
         self._cookie = SessionCookie(settings, app_id)

@@ -64,5 +64,5 @@ def _end(command: str, why: str, code: int) -> None:
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
-    """End at once: what was begun is rolled back. The code tells a job that it is not done."""
+    """Exit at once. The database rolls back the transaction; the exit code makes a job retry."""
     os._exit(128 + number)

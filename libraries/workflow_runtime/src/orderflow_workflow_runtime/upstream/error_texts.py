@@ -1,4 +1,4 @@
-"""Tells from the text of an error that an instance is unknown, or that its id is in use.
+"""Recognises by the text of an error that an instance is unknown, or that its id is in use.
 
 Upstream: dapr/dapr#7824 (an unknown instance), dapr/python-sdk#874 (an id in use).
 

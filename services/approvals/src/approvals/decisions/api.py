@@ -21,8 +21,8 @@ from orderflow_contracts.approvals import (
     Decision,
 )
 from orderflow_contracts.fields import OrderId
-from orderflow_hosting import problems
 from orderflow_hosting.access import Principal, Role, changes, reads
+from orderflow_hosting.application import http_application
 from orderflow_hosting.pages import After, Limit, Page
 from orderflow_hosting.problems import FieldError, Problem, documented
 
@@ -52,16 +52,8 @@ Status = Annotated[ApprovalStatus | None, Query(description="Only approvals with
 
 def http_app(*routers: APIRouter) -> FastAPI:
     """Create the HTTP application."""
-    app = FastAPI(
-        title="Orderflow approvals",
-        description="Approval requests for orders, and the decisions about them.",
-        openapi_url=None,  # the site serves it, together with the documentation
-        responses=problems.common(),
-    )
-    problems.install(app)
-    for router in routers:
-        app.include_router(router)
-    return app
+    description = "Approval requests for orders, and the decisions about them."
+    return http_application("Orderflow approvals", description, *routers)
 
 
 def approval_router(service: ApprovalService) -> APIRouter:

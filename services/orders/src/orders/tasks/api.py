@@ -88,7 +88,7 @@ def task_router(tasks: Tasks) -> APIRouter:
     @router.post(
         "/{task_id}/complete",
         status_code=202,
-        summary="Tell that a task is done",
+        summary="Complete a task",
         responses={
             **missing,
             **documented({409: "The task has ended otherwise", 503: "The engine is away"}),

@@ -25,10 +25,8 @@ class TaskOrder(Payload):
     """
 
     task_id: TaskId
-    title: Annotated[
-        str, StringConstraints(max_length=LONGEST_TITLE, pattern=r"^[^\x00-\x1f\x7f]*$")
-    ]
-    assignee: Annotated[str, StringConstraints(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    title: Annotated[str, StringConstraints(max_length=LONGEST_TITLE, pattern=PRINTABLE_OR_NONE)]
+    assignee: Annotated[str, StringConstraints(max_length=128, pattern=PRINTABLE_OR_NONE)] = ""
     order_id: OrderId | None = None
     timeout_seconds: Annotated[float, Field(gt=0, le=LONGEST_PATIENCE_SECONDS)] = (
         TASK_TIMEOUT_SECONDS
