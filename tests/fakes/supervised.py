@@ -41,7 +41,11 @@ def eventually(ask: Callable[[], T | None], what: str) -> T:
 
 
 def number_in(path: Path) -> int | None:
-    return int(path.read_text() or 0) or None if path.exists() else None
+    """Return the number in a file, or None if there is none; a supervisor may just remove it."""
+    try:
+        return int(path.read_text() or 0) or None
+    except FileNotFoundError:
+        return None
 
 
 def child_of(home: Path, *, other_than: int | None = None) -> int:
