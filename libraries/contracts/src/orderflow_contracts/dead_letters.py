@@ -1,22 +1,41 @@
 """Dead letters: events that a service could not handle, as its API shows them."""
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from orderflow_contracts.fields import Moment
 
 
 class DeadLetter(BaseModel):
-    """An event that could not be handled. `resent_at` is null while it waits for someone."""
+    """An event that could not be handled, without its payload.
+
+    `event_id` is the CloudEvent's id or, without one, a digest of the event. `resent_at` and
+    `discarded_at` are null while it waits for someone; `resent_as` is the id that it was resent
+    under.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 
     id: int
     topic: str
     event_id: str
+    source: str | None = None
     subject: str | None = Field(alias="order_id")
     reason: str
-    data: Any
+    attempts: int
     received_at: Moment
-    resent_at: Moment | None
+    resent_at: Moment | None = None
+    resent_as: str | None = None
+    discarded_at: Moment | None = None
+    discard_reason: str | None = None
+
+
+class DeadLetterWithData(DeadLetter):
+    """An event that could not be handled, with what was sent.
+
+    `data` is the event's data if it is text, `data_base64` always; `event_base64` is the whole
+    event as it lay in the broker.
+    """
+
+    data: str | None
+    data_base64: str
+    event_base64: str

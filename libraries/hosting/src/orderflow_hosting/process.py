@@ -106,7 +106,7 @@ async def _serve_both(
     refusal: Refusal | None,
 ) -> None:
     signalled = _signalled()
-    dapr.start()
+    await dapr.start()
     http_edge = asyncio.create_task(server.serve(sockets=[listener]))
     dapr_edge = asyncio.create_task(dapr.wait())
     log.info("serving", http_port=settings.http_port, grpc_port=settings.grpc_port)

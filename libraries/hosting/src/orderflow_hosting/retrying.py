@@ -3,15 +3,10 @@
 A failing dependency never makes an event a dead letter: the event is retried until it succeeds.
 """
 
-import threading
-from collections import OrderedDict, defaultdict
-
 import grpc
 
 from orderflow_hosting.problems import Problem, Unavailable
 
-CONTRADICTED_ATTEMPTS = 5
-EVENTS_REMEMBERED = 10_000
 UNAVAILABLE_STATUS = 503
 
 _AROUND = (
@@ -35,45 +30,3 @@ def is_around(error: Exception) -> bool:
         code = getattr(error, "code", None)  # some clients' errors have none
         return code is None or code() not in _PERHAPS_OWN
     return isinstance(error, _AROUND)
-
-
-class Suspects:
-    """Events that fail for an unknown reason, with the evidence that they are the cause.
-
-    An attempt counts only if, since the one before, another event of the same topic was handled:
-    the service can work, and this event still fails. After several such attempts it is given up.
-    While nothing else succeeds there is no such evidence, however long that lasts. After a restart
-    the counts begin again. Called from several threads.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._handled: defaultdict[str, int] = defaultdict(int)
-        self._last_handled: dict[str, str] = {}
-        self._suspects: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
-
-    def knows(self, topic: str, event_id: str) -> bool:
-        """Return whether an event has failed before and is not given up."""
-        with self._lock:
-            return (topic, event_id) in self._suspects
-
-    def handled(self, topic: str, event_id: str) -> None:
-        """Record that an event was handled; a repeated delivery of it proves nothing more."""
-        with self._lock:
-            self._suspects.pop((topic, event_id), None)
-            if self._last_handled.get(topic) != event_id:
-                self._last_handled[topic] = event_id
-                self._handled[topic] += 1
-
-    def failed(self, topic: str, event_id: str) -> bool:
-        """Record that an event failed for an unknown reason; return whether to give it up."""
-        with self._lock:
-            handled = self._handled[topic]
-            count, handled_before = self._suspects.pop((topic, event_id), (0, handled))
-            count += handled > handled_before
-            if count >= CONTRADICTED_ATTEMPTS:
-                return True
-            self._suspects[topic, event_id] = (count, handled)
-            if len(self._suspects) > EVENTS_REMEMBERED:
-                self._suspects.popitem(last=False)
-            return False

@@ -78,16 +78,21 @@ class Sidecar:
     ) -> None:
         """Publish a message on a topic as a CloudEvent about `subject`."""
         event = write_event(topic, data, app_id=self._app_id, subject=subject, event_id=event_id)
-        await self.publish_raw(topic, event, STRUCTURED)
+        await self._publish(topic, event, {})
 
-    async def publish_raw(self, topic: str, data: bytes, content_type: str) -> None:
-        """Publish bytes as they are."""
-        await self._api.PublishEvent(
-            api_v1.PublishEventRequest(
-                pubsub_name=PUBSUB, topic=topic, data=data, data_content_type=content_type
-            ),
-            timeout=TIMEOUT_SECONDS,
+    async def publish_raw(self, topic: str, event: bytes) -> None:
+        """Publish an event that is written already: the sidecar neither wraps nor changes it."""
+        await self._publish(topic, event, {"rawPayload": "true"})
+
+    async def _publish(self, topic: str, event: bytes, metadata: dict[str, str]) -> None:
+        request = api_v1.PublishEventRequest(
+            pubsub_name=PUBSUB,
+            topic=topic,
+            data=event,
+            data_content_type=STRUCTURED,
+            metadata=metadata,
         )
+        await self._api.PublishEvent(request, timeout=TIMEOUT_SECONDS)
 
     async def invoke(self, app_id: str, method: str, request: BaseModel) -> bytes:
         """Call a method of another application and return its JSON answer.

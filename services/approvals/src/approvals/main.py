@@ -24,7 +24,7 @@ from approvals.pages import (
     approvals_site,
     page_router,
 )
-from approvals.tables import ACCESS, DEAD_LETTERS, SOURCES
+from approvals.tables import ACCESS, DEAD_LETTERS, PARKED_EVENTS, SOURCES
 from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs
@@ -34,10 +34,12 @@ from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
 from orderflow_hosting.health import health_router
+from orderflow_hosting.parked_events import ParkedEvents
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.spellings import keep_noted
+from orderflow_hosting.topics import Topics
 from orderflow_hosting.web.audit_pages import audit_pages
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 
@@ -52,10 +54,12 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     service = ApprovalService(store, handover)
     letters = DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id)
     app = DaprApp(settings)
-    subscribe(app, service, letters)
+    topics = Topics(app, sidecar, letters, ParkedEvents(database, PARKED_EVENTS))
+    subscribe(topics, service)
     feed = ChangeFeed(store)
     http = _http(settings, database, sidecar, store, service, letters, feed)
     handover.start()
+    topics.keep_retrying(background)
     repeat_backfill(store.backfill, background)
     background.start(partial(keep_noted, database, SOURCES))
     await serve(settings, http, app, feed.close, database.refusal)

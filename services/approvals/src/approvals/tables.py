@@ -25,10 +25,12 @@ from orderflow_hosting.access import access_tables
 from orderflow_hosting.access.audit import SUBJECT
 from orderflow_hosting.database import Utc
 from orderflow_hosting.dead_letters import dead_letter_table
+from orderflow_hosting.parked_events import parked_event_table
 from orderflow_hosting.spellings import Source, index_any_case
 
 TABLES: Final = MetaData()
 DEAD_LETTERS: Final = dead_letter_table(TABLES, "order_id")
+PARKED_EVENTS: Final = parked_event_table(TABLES)
 ACCESS: Final = access_tables(TABLES)
 
 APPROVALS: Final = Table(

@@ -12,9 +12,11 @@ from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
 from orderflow_hosting.health import health_router
+from orderflow_hosting.parked_events import ParkedEvents
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
+from orderflow_hosting.topics import Topics
 from orderflow_workflow_runtime.client import DaprEngine
 from orderflow_workflow_runtime.worker import Worker
 from orders.attention import build as attention_part
@@ -31,7 +33,7 @@ from orders.parts import Base
 from orders.payments import build as payment_part
 from orders.resuming import keep_resuming
 from orders.stock import build as stock_part
-from orders.tables import ACCESS, DEAD_LETTERS
+from orders.tables import ACCESS, DEAD_LETTERS, PARKED_EVENTS
 from orders.tasks import build as task_part
 from orders.workflows import WORKFLOWS
 
@@ -43,13 +45,18 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     engine = DaprEngine(settings)
     resources.push_async_callback(engine.close)
     background = await resources.enter_async_context(BackgroundWork())
+    app = DaprApp(settings)
+    letters = DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id)
+    topics = Topics(app, sidecar, letters, ParkedEvents(database, PARKED_EVENTS))
     base = Base(
         settings=settings,
         database=database,
         engine=engine,
         inventory=DaprInventory(sidecar),
         announcer=DaprAnnouncer(sidecar),
-        letters=DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id),
+        app=app,
+        topics=topics,
+        letters=letters,
         background=background,
     )
     access = Access(settings, names.ORDERS, database, ACCESS)
@@ -74,16 +81,12 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     parts = (ordering, attention, batches, payments, tasks, stock, management, board)
 
     activities = {name: step for part in parts for name, step in part.activities.items()}
-    app = DaprApp(settings)
     worker = Worker(settings, sidecar, app.report, workflows=WORKFLOWS, activities=activities)
     resources.push_async_callback(worker.stop)
-    for part in parts:
-        part.subscribe(app)
-    base.letters.listen(app, names.SUBSCRIPTIONS[names.ORDERS])
     checks = {"store": database.check, "sidecar": sidecar.check, "workflow_worker": worker.check}
     http = http_app(
         *(router for part in parts for router in part.routers),
-        dead_letter_router(base.letters),
+        dead_letter_router(letters),
         health_router(checks),
         access.sign_in_router(site.page),
         access.audit_router(),
@@ -94,6 +97,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     async def begin() -> None:
         await database.ready()
         await worker.start()
+        topics.keep_retrying(background)
         for job in (job for part in parts for job in part.jobs):
             background.start(job)
         background.start(

@@ -10,6 +10,7 @@ from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.topics import Topics
 from orderflow_workflow_runtime.client import DaprEngine
 from orderflow_workflow_runtime.worker import Activity
 from orders.config import OrdersSettings
@@ -25,6 +26,8 @@ class Base:
     engine: DaprEngine
     inventory: DaprInventory
     announcer: DaprAnnouncer
+    app: DaprApp
+    topics: Topics
     letters: DeadLetters
     background: BackgroundWork
 
@@ -38,7 +41,6 @@ class Part:
 
     activities: Mapping[str, Activity] = field(default_factory=dict)
     routers: tuple[APIRouter, ...] = ()
-    subscribe: Callable[[DaprApp], None] = lambda _: None
     jobs: tuple[Callable[[], Awaitable[None]], ...] = ()
 
 

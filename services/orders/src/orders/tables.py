@@ -20,12 +20,14 @@ from sqlalchemy import (
 from orderflow_hosting.access import access_tables
 from orderflow_hosting.database import Utc
 from orderflow_hosting.dead_letters import dead_letter_table
+from orderflow_hosting.parked_events import parked_event_table
 from orderflow_hosting.spellings import index_any_case
 
 TABLES = MetaData()
 
 
 DEAD_LETTERS = dead_letter_table(TABLES, "order_id")
+PARKED_EVENTS = parked_event_table(TABLES)
 
 
 ACCESS = access_tables(TABLES)

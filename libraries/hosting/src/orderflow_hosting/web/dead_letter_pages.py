@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from orderflow_contracts.numbers import TypedNumber
 from orderflow_hosting.access import Audit, Principal, Role, form, page
 from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.dead_letters.store import Wanted
 from orderflow_hosting.web.resending import Resent, resend
 from orderflow_hosting.web.site import Site
 
@@ -86,8 +87,8 @@ class DeadLetterPages:
         *,
         chosen: bool = False,
     ) -> Response:
-        waiting = None if show == "all" else show == "waiting"
-        found = await self.letters.page(LETTERS_ON_A_PAGE, after, waiting=waiting)
+        wanted = Wanted(state=None if show == "all" else show)
+        found = await self.letters.page(LETTERS_ON_A_PAGE, after, wanted)
         nothing_chosen = chosen and not outcome.sent and not outcome.failed
         context: dict[str, Any] = {
             "where": self.path,

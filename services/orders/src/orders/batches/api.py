@@ -2,45 +2,30 @@
 
 from typing import Annotated
 
-from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Depends, Path
-from pydantic import ValidationError
 
 from orderflow_contracts import names
 from orderflow_contracts.batches import Batch, BatchStatusChanged, BatchSubmitted
 from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.access import reads
-from orderflow_hosting.dapr_app import DaprApp, Refused
-from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.events import Event
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
-from orderflow_hosting.problems import Problem, describe, documented
+from orderflow_hosting.problems import Problem, documented
+from orderflow_hosting.topics import Refused, Topics, parse
 from orders.batches.service import Batches
 from orders.batches.store import BatchStore, OtherBatchContent
 
 
-def subscribe_to_batches(app: DaprApp, batches: Batches, letters: DeadLetters) -> None:
+def subscribe_to_batches(topics: Topics, batches: Batches) -> None:
     """Accept batches from the topic."""
 
-    async def submitted(event: CloudEvent) -> None:
-        reason = await _take_in(batches, event.data)
-        if reason is not None:
-            await letters.refuse(names.ORDERS_BATCH_SUBMITTED, event, reason, None)
-            raise Refused(reason)
+    async def submitted(event: Event) -> None:
+        try:
+            await batches.submit(parse(BatchSubmitted, event))
+        except OtherBatchContent as error:
+            raise Refused(str(error)) from error
 
-    app.on_topic(names.ORDERS_BATCH_SUBMITTED, submitted)
-
-
-async def _take_in(batches: Batches, data: object) -> str | None:
-    """Submit a published batch, or return the reason why it is invalid."""
-    try:
-        batch = BatchSubmitted.model_validate(data)
-    except ValidationError as error:
-        return f"invalid: {describe(error)}"
-    try:
-        await batches.submit(batch)
-    except OtherBatchContent as error:
-        return str(error)
-    return None
+    topics.subscribe(names.ORDERS_BATCH_SUBMITTED, submitted)
 
 
 def possible_batch_id(

@@ -26,10 +26,10 @@ def build(base: Base, ordering: Ordering) -> BatchPart:
         *(base.settings, store, base.engine, base.announcer),
         *(ordering.feed, ordering.undo, base.letters, base.background),
     )
+    subscribe_to_batches(base.topics, batches)
     return BatchPart(
         batches=batches,
         store=store,
         activities=named(BatchActivities(batches), workflow_names.BATCH_ACTIVITIES),
         routers=(batch_router(store),),
-        subscribe=lambda app: subscribe_to_batches(app, batches, base.letters),
     )

@@ -2,11 +2,11 @@
 
 import contextlib
 import hashlib
+import json
 from functools import partial
 from typing import Final
 
 import structlog
-from cloudevents.http import CloudEvent
 from pydantic import ValidationError
 
 from orderflow_contracts.batches import BatchStatus, BatchSubmitted
@@ -15,6 +15,7 @@ from orderflow_contracts.names import ORDERS_SUBMITTED
 from orderflow_contracts.orders import OrderSubmitted, Reason
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.events import Event, read_event
 from orderflow_hosting.problems import describe
 from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, Engine, EngineUnavailable
@@ -150,13 +151,7 @@ class Batches:
         if entry.order is not None:
             reason = f"order {entry.order_id} exists with other content"
         log.warning("batch_entry_refused", batch_id=batch_id, order_id=entry.order_id, why=reason)
-        attributes = {
-            "id": f"{batch_id}.{entry.number}",
-            "type": "com.orderflow.batch-entry.v1",
-            "source": "/orderflow/orders",
-        }
-        event = CloudEvent(attributes, entry.data)
-        await self._letters.refuse(ORDERS_SUBMITTED, event, reason, entry.order_id)
+        await self._letters.record(ORDERS_SUBMITTED, _event_of(batch_id, entry), reason)
 
     async def _start(self, batch_id: str) -> None:
         run = BatchRun(
@@ -214,6 +209,19 @@ def run_id_of(batch_id: str, order_id: str) -> str:
 def entries_of(batch: BatchSubmitted) -> list[Entry]:
     """Parse a batch's entries: each becomes an order, or carries the error found in it."""
     return [_entry(batch.batch_id, number, data) for number, data in enumerate(batch.orders, 1)]
+
+
+def _event_of(batch_id: str, entry: Entry) -> Event:
+    """Return the event by which an entry of a batch could be submitted alone."""
+    envelope = {
+        "specversion": "1.0",
+        "id": f"{batch_id}.{entry.number}",
+        "type": "com.orderflow.batch-entry.v1",
+        "source": "/orderflow/orders",
+        "datacontenttype": "application/json",
+        "data": entry.data,
+    }
+    return read_event(json.dumps(envelope).encode())
 
 
 def _entry(batch_id: str, number: int, data: object) -> Entry:

@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
 import structlog
-from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from orderflow_contracts import names
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
@@ -15,8 +14,7 @@ from orderflow_contracts.fields import OrderId, readable_order_id
 from orderflow_contracts.numbers import TypedNumber
 from orderflow_contracts.orders import Order, OrderStatus, OrderSubmitted
 from orderflow_hosting.access import Role, changes, name_subject, reads
-from orderflow_hosting.dapr_app import DaprApp, Refused
-from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.event_stream import (
     FOLLOWING,
     STILL_HERE,
@@ -24,8 +22,10 @@ from orderflow_hosting.event_stream import (
     event_stream,
     server_sent,
 )
+from orderflow_hosting.events import Event
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page, read_number
-from orderflow_hosting.problems import Problem, ProblemDocument, Unavailable, describe
+from orderflow_hosting.problems import Problem, ProblemDocument, Unavailable
+from orderflow_hosting.topics import Refused, Topics, parse
 from orderflow_workflow_runtime.ports import EngineUnavailable
 from orders.domain import OrderEnded, UnknownOrder
 from orders.order_ids import PathOrderId
@@ -39,35 +39,31 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 MOST_POSITION: Final = 2**63 - 1
 
 
-def subscribe(app: DaprApp, intake: Intake, letters: DeadLetters) -> None:
-    """Take in orders from the topic."""
+def subscribe(topics: Topics, intake: Intake) -> None:
+    """Accept orders from the topic."""
 
-    async def submitted(event: CloudEvent) -> None:
-        data = event.data
-        if isinstance(data, dict) and data.get("order_id") is None:
-            data = {**data, "order_id": event["id"]}
-        order_id = readable_order_id(data)
-        reason = await _take_in(intake, data, order_id)
-        if reason is not None:
-            await letters.refuse(names.ORDERS_SUBMITTED, event, reason, order_id)
-            raise Refused(reason, order_id=order_id)
+    async def submitted(event: Event) -> None:
+        try:
+            order = parse(OrderSubmitted, event, order_id=event.id)
+        except Refused:
+            order_id = _order_id_in(event)
+            if order_id is not None:
+                await intake.reject_invalid(order_id)
+            raise
+        try:
+            await intake.submit(order)
+        except OtherContent as error:
+            raise Refused(str(error)) from error
 
-    app.on_topic(names.ORDERS_SUBMITTED, submitted)
+    topics.subscribe(names.ORDERS_SUBMITTED, submitted)
 
 
-async def _take_in(intake: Intake, data: object, order_id: str | None) -> str | None:
-    """Submit what was published, or return why it never can be."""
-    try:
-        order = OrderSubmitted.model_validate(data)
-    except ValidationError as error:
-        if order_id is not None:
-            await intake.reject_invalid(order_id)
-        return f"invalid: {describe(error)}"
-    try:
-        await intake.submit(order)
-    except OtherContent as error:
-        return str(error)
-    return None
+def _order_id_in(event: Event) -> str | None:
+    """Return the id of the order that an event is about, even if it is not valid otherwise."""
+    if not isinstance(event.content, dict):
+        return None
+    given = event.content.get("order_id")
+    return readable_order_id({"order_id": event.id if given is None else given})
 
 
 def offer_methods(app: DaprApp, intake: Intake) -> None:

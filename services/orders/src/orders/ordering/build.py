@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import cast
 
-from orderflow_hosting.dapr_app import DaprApp
 from orderflow_workflow_runtime.worker import Activity
 from orders.ordering import steps
 from orders.ordering.activities import OrderActivities
@@ -38,11 +37,8 @@ def build(base: Base, payments: PaymentProvider, tasks: TaskStore) -> Ordering:
         OrderActivities(store, base.inventory, payments, base.announcer, feed, base.engine),
         PickingActivities(store, tasks, base.engine),
     )
-
-    def offer(app: DaprApp) -> None:
-        subscribe(app, intake, base.letters)
-        offer_methods(app, intake)
-
+    subscribe(base.topics, intake)
+    offer_methods(base.app, intake)
     return Ordering(
         store=store,
         feed=feed,
@@ -50,7 +46,6 @@ def build(base: Base, payments: PaymentProvider, tasks: TaskStore) -> Ordering:
         intake=intake,
         activities={name: _implementation(name, *owners) for name in steps.ACTIVITIES},
         routers=(order_router(intake, store, feed),),
-        subscribe=offer,
     )
 
 

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Body, Depends, Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -10,10 +9,10 @@ from orderflow_contracts import names
 from orderflow_contracts.fields import Moment
 from orderflow_contracts.tasks import Task, TaskCompleted, TaskId, TaskStatus
 from orderflow_hosting.access import Role, changes, reads
-from orderflow_hosting.dapr_app import DaprApp, Refused
-from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.events import Event
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
-from orderflow_hosting.problems import Problem, describe, documented
+from orderflow_hosting.problems import Problem, documented
+from orderflow_hosting.topics import Refused, Topics, parse
 from orderflow_workflow_runtime.ports import EngineUnavailable
 from orders.tasks.service import TaskEnded, Tasks, UnknownTask
 
@@ -30,28 +29,17 @@ class CompletionBody(BaseModel):
     completed_at: Moment | None = None
 
 
-def subscribe_tasks(app: DaprApp, tasks: Tasks, letters: DeadLetters) -> None:
+def subscribe_tasks(topics: Topics, tasks: Tasks) -> None:
     """Accept completions of tasks from the topic."""
 
-    async def completed(event: CloudEvent) -> None:
-        reason = await _take_in(tasks, event.data)
-        if reason is not None:
-            await letters.refuse(names.TASKS_COMPLETED, event, reason, None)
-            raise Refused(reason)
+    async def completed(event: Event) -> None:
+        message = parse(TaskCompleted, event)
+        try:
+            await tasks.complete(message.task_id, message.completed_at)
+        except (UnknownTask, TaskEnded) as error:
+            raise Refused(str(error)) from error
 
-    app.on_topic(names.TASKS_COMPLETED, completed)
-
-
-async def _take_in(tasks: Tasks, data: object) -> str | None:
-    """Complete the published task, or return the reason why the event is invalid."""
-    try:
-        message = TaskCompleted.model_validate(data)
-        await tasks.complete(message.task_id, message.completed_at)
-    except ValidationError as error:
-        return f"invalid: {describe(error)}"
-    except (UnknownTask, TaskEnded) as error:
-        return str(error)
-    return None
+    topics.subscribe(names.TASKS_COMPLETED, completed)
 
 
 def possible_task_id(

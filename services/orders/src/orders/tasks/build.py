@@ -22,6 +22,7 @@ def build(base: Base) -> TaskPart:
     """Wire tasks."""
     store = TaskStore(base.database)
     tasks = Tasks(store, base.engine)
+    subscribe_tasks(base.topics, tasks)
     return TaskPart(
         tasks=tasks,
         store=store,
@@ -29,5 +30,4 @@ def build(base: Base) -> TaskPart:
             TaskActivities(store, base.settings.pickers), workflow_names.TASK_ACTIVITIES
         ),
         routers=(task_router(tasks),),
-        subscribe=lambda app: subscribe_tasks(app, tasks, base.letters),
     )

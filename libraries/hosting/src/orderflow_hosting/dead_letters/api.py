@@ -1,0 +1,91 @@
+"""The HTTP API of dead letters."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path, Query
+from pydantic import BaseModel, Field
+
+from orderflow_contracts.dead_letters import DeadLetter, DeadLetterWithData
+from orderflow_contracts.fields import Moment, Text
+from orderflow_contracts.numbers import TypedNumber
+from orderflow_hosting.access import Role, changes, reads
+from orderflow_hosting.dead_letters.store import DeadLetters, State, Wanted
+from orderflow_hosting.pages import After, Limit, Page
+from orderflow_hosting.problems import documented
+
+LetterId = Annotated[TypedNumber, Path(ge=1, le=2**31 - 1, examples=[1])]
+Part = Annotated[str | None, Query(min_length=1, max_length=200)]
+
+
+class Discarding(BaseModel):
+    """Why a dead letter needs nothing more."""
+
+    reason: Annotated[Text, Field(min_length=1)]
+
+
+def dead_letter_router(letters: DeadLetters) -> APIRouter:
+    """Serve the dead letters over HTTP."""
+    router = APIRouter(prefix="/dead-letters", tags=["dead letters"])
+    missing = documented({404: "There is no such dead letter"})
+
+    @router.get(
+        "",
+        summary="List events that could not be handled, newest first, without their payloads",
+        dependencies=[reads()],
+    )
+    async def list_dead_letters(
+        limit: Limit = 100,
+        after: After = None,
+        state: State | None = None,
+        topic: Part = None,
+        reason: Part = None,
+        q: Part = None,
+        received_from: Moment | None = None,
+        received_before: Moment | None = None,
+    ) -> Page[DeadLetter]:
+        wanted = Wanted(
+            state=state,
+            topic=topic,
+            reason=reason,
+            text=q,
+            received_from=received_from,
+            received_before=received_before,
+        )
+        return await letters.page(limit, after, wanted)
+
+    @router.get(
+        "/{letter_id}",
+        summary="Read an event that could not be handled, with its payload",
+        responses=missing,
+        dependencies=[reads()],
+    )
+    async def read_dead_letter(letter_id: LetterId) -> DeadLetterWithData:
+        return await letters.letter(letter_id)
+
+    @router.post(
+        "/{letter_id}/resend",
+        status_code=202,
+        summary="Publish an event once more on its topic, as it was or corrected",
+        description="Without a body the event is published as it was, under its own id. A body is "
+        "the corrected event: a CloudEvent, or the data of one. It gets an id of its own.",
+        responses={**missing, **documented({503: "The broker is unavailable"})},
+        dependencies=[changes(Role.OPERATOR, "dead-letter.resend")],
+    )
+    async def resend_dead_letter(
+        letter_id: LetterId, corrected: Annotated[Any, Body()] = None
+    ) -> dict[str, str]:
+        event_id = await letters.resend(letter_id, corrected)
+        return {"message": f"dead letter {letter_id} was resent", "event_id": event_id}
+
+    @router.post(
+        "/{letter_id}/discard",
+        status_code=202,
+        summary="Record that an event needs nothing more, and why",
+        responses=missing,
+        dependencies=[changes(Role.OPERATOR, "dead-letter.discard")],
+    )
+    async def discard_dead_letter(letter_id: LetterId, body: Discarding) -> dict[str, str]:
+        await letters.discard(letter_id, body.reason)
+        return {"message": f"dead letter {letter_id} was discarded"}
+
+    return router

@@ -1,0 +1,134 @@
+"""The table of dead letters, and how events become values of its columns."""
+
+import base64
+import hashlib
+import json
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from orderflow_contracts.dead_letters import DeadLetter, DeadLetterWithData
+from orderflow_hosting.database import Utc
+from orderflow_hosting.events import Event, read_event
+
+EVENT_ID_LENGTH: Final = 300
+_SHOWN_CHARACTERS: Final = 10_000
+
+
+def dead_letter_table(tables: MetaData, subject: str) -> Table:
+    """Add the table of dead letters to a service's own; `subject` names one of its columns.
+
+    `event` has the bytes of the event as it lay in the broker. Letters from before there was this
+    column have only `data`, a JSON text; for later ones it is the beginning of the data, for
+    replicas of that version.
+    """
+    return Table(
+        "dead_letters",
+        tables,
+        Column("id", Integer, primary_key=True),
+        Column("topic", String(200), nullable=False),
+        Column("event_id", String(EVENT_ID_LENGTH), nullable=False),
+        Column("digest", String(64), nullable=False),
+        Column(subject, String(64), key="subject"),
+        Column("reason", Text, nullable=False),
+        Column("data", Text, nullable=False),
+        Column("received_at", Utc, nullable=False),
+        Column("resent_at", Utc),
+        Column("event", LargeBinary),
+        Column("source", Text),
+        Column("attempts", Integer),
+        Column("resent_as", String(EVENT_ID_LENGTH)),
+        Column("discarded_at", Utc),
+        Column("discard_reason", Text),
+        UniqueConstraint("topic", "event_id", "digest"),
+        Index("dead_letters_by_resent", "resent_at", "id"),
+    )
+
+
+def identity(topic: str, event: Event) -> dict[str, str]:
+    """Return what makes two deliveries of one event the same, by column."""
+    return {
+        "topic": topic,
+        "event_id": storable(event.key)[:EVENT_ID_LENGTH],
+        "digest": hashlib.sha256(event.data).hexdigest(),
+    }
+
+
+def content_columns(event: Event) -> dict[str, Any]:
+    """Return what is stored of an event besides its identity, by column."""
+    shown = event.data[:_SHOWN_CHARACTERS].decode("utf-8", "replace")
+    return {
+        "event": event.raw,
+        "source": None if event.source is None else storable(event.source),
+        "data": json.dumps(storable(shown)),
+    }
+
+
+def storable(text: str) -> str:
+    """Remove NUL and escape lone surrogates, which databases would refuse."""
+    return text.replace("\0", "").encode("utf-8", "backslashreplace").decode()
+
+
+def event_of(row: Any) -> Event:
+    """Return the event of a row."""
+    if row.event is not None:
+        return read_event(row.event)
+    envelope = {
+        "specversion": "1.0",
+        "id": row.event_id,
+        "type": "com.orderflow.dead-letter.resent.v1",
+        "source": "/orderflow/dead-letters",
+        "datacontenttype": "application/json",
+        "data": json.loads(row.data),
+    }
+    return read_event(json.dumps(envelope).encode())
+
+
+def letter_of(row: Any) -> DeadLetter:
+    """Return a row as it is listed."""
+    return DeadLetter.model_validate(_shown(row))
+
+
+def letter_with_data_of(row: Any) -> DeadLetterWithData:
+    """Return a row with its whole payload."""
+    event = event_of(row)
+    return DeadLetterWithData(
+        **_shown(row),
+        data=_text_of(event.data),
+        data_base64=base64.b64encode(event.data).decode(),
+        event_base64=base64.b64encode(event.raw).decode(),
+    )
+
+
+def _text_of(data: bytes) -> str | None:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "topic": row.topic,
+        "event_id": row.event_id,
+        "source": row.source,
+        "order_id": row.subject,
+        "reason": row.reason,
+        "attempts": row.attempts or 1,
+        "received_at": row.received_at,
+        "resent_at": row.resent_at,
+        "resent_as": row.resent_as,
+        "discarded_at": row.discarded_at,
+        "discard_reason": row.discard_reason,
+    }

@@ -1,0 +1,177 @@
+"""Reads JSON strictly: what two readers could understand differently is refused.
+
+Python's own reader keeps the last of two equal keys, reads `1e400` as infinity, accepts `NaN`, and
+guesses the encoding. RFC 8259 leaves most of this to the reader; RFC 7493 (I-JSON) does not.
+"""
+
+import json
+import math
+import re
+from collections import Counter
+from typing import Any, Final
+
+MOST_NESTED: Final = 50
+"""How many objects and arrays may lie inside each other."""
+_LONGEST_INTEGER: Final = 310
+"""The digits of the largest double, and a sign."""
+_LARGEST_DOUBLE: Final = 2**1024 - 2**970
+
+_SPACE: Final = re.compile(r"[ \t\n\r]*")
+_HTML_ESCAPE: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u(003[ce]|0026|202[89])")
+
+
+class NotJson(ValueError):
+    """A text that is not JSON, or is ambiguous; the message says why, and where.
+
+    `rest` is the value without its flaws, as far as it could be read, for finding out what the text
+    is about.
+    """
+
+    def __init__(self, reason: str, rest: Any = None) -> None:
+        super().__init__(reason)
+        self.rest = rest
+
+
+class _Flaw:
+    """Takes the place of a value that must be refused."""
+
+    def __init__(self, reason: str, rest: Any = None) -> None:
+        self.reason = reason
+        self.rest = rest
+
+
+def read_json(text: str | bytes, *, most_nested: int = MOST_NESTED) -> Any:  # JSON may be anything
+    """Read a JSON text in UTF-8; integers stay exact.
+
+    Raises `NotJson` for what is not JSON, and for keys that occur twice in an object, numbers
+    beyond a double, lone surrogates, and values nested deeper than `most_nested`.
+    """
+    reader = _Reader()
+    try:
+        decoded = text.decode() if isinstance(text, bytes) else text
+        value = reader.decode(decoded)
+    except UnicodeDecodeError as error:
+        raise NotJson(f"not UTF-8 (byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise NotJson(f"not JSON: {error.msg} (character {error.pos})") from None
+    except RecursionError:
+        raise NotJson(_too_deep(most_nested)) from None
+    if reader.found_flaw or _may_hide_flaws(decoded, most_nested):
+        root = [value]
+        reason = _remove_flaws(root, most_nested)
+        if reason is not None:
+            raise NotJson(reason, root[0])
+    return value
+
+
+class _Reader(json.JSONDecoder):
+    """The standard reader, which marks flaws so that their places can be named afterwards."""
+
+    def __init__(self) -> None:
+        self.found_flaw = False
+        super().__init__(
+            object_pairs_hook=self._read_object,
+            parse_int=self._read_integer,
+            parse_float=self._read_float,
+            parse_constant=lambda name: self._mark(f"{name} is not a number in JSON"),
+        )
+
+    def _read_object(self, pairs: list[tuple[str, Any]]) -> Any:
+        read = dict(pairs)
+        if len(read) == len(pairs):
+            return read
+        [(key, _)] = Counter(key for key, _ in pairs).most_common(1)
+        return self._mark(f"the key {key!r} occurs more than once", read)
+
+    def _read_integer(self, digits: str) -> Any:
+        if len(digits) <= _LONGEST_INTEGER and abs(number := int(digits)) <= _LARGEST_DOUBLE:
+            return number
+        return self._mark("the number is beyond the range of a double")
+
+    def _read_float(self, digits: str) -> Any:
+        if math.isfinite(number := float(digits)):
+            return number
+        return self._mark("the number is beyond the range of a double")
+
+    def _mark(self, reason: str, rest: Any = None) -> _Flaw:
+        self.found_flaw = True
+        return _Flaw(reason, rest)
+
+
+def _may_hide_flaws(text: str, most_nested: int) -> bool:
+    """Return whether the text could hold a lone surrogate, or too many levels."""
+    return (
+        "\\u" in text
+        or text.count("[") + text.count("{") > most_nested
+        or not (text.isascii() or is_unicode(text))
+    )
+
+
+def _remove_flaws(root: list[Any], most_nested: int) -> str | None:
+    """Replace each flaw in the one value of `root`; return the first one's place and reason."""
+    reasons: list[str] = []
+    waiting: list[tuple[str, int, Any, Any]] = [("", 0, root, 0)]
+    while waiting:  # without recursion, because the value may be nested deeply
+        place, depth, parent, key = waiting.pop()
+        prefix = f"{place}: " if place else ""
+        node = parent[key]
+        if isinstance(node, _Flaw):
+            reasons.append(f"{prefix}{node.reason}")
+            node = parent[key] = node.rest
+        if isinstance(node, str) and not is_unicode(node):
+            reasons.append(f"{prefix}the text contains a lone surrogate")
+            parent[key] = None
+        if isinstance(node, dict) and not all(map(is_unicode, node)):
+            reasons.append(f"{prefix}a key contains a lone surrogate")
+            node = parent[key] = {name: node[name] for name in node if is_unicode(name)}
+        if not isinstance(node, dict | list):
+            continue
+        if depth == most_nested:
+            reasons.append(_too_deep(most_nested))
+            parent[key] = None
+            continue
+        names = list(node) if isinstance(node, dict) else range(len(node))
+        base = f"{place}." if place else ""
+        waiting += [(f"{base}{name}", depth + 1, node, name) for name in reversed(names)]
+    return reasons[0] if reasons else None
+
+
+def member_text(text: bytes, name: str) -> bytes:
+    """Return a member of an object as it is written there, or nothing if it has no such member.
+
+    Sidecars escape characters that mean something in HTML; these are restored.
+    """
+    decoded = text.decode()
+    reader = _Reader()
+    position = _skip(decoded, 0) + 1
+    while decoded[position : position + 1] not in ("}", ""):
+        key, position = reader.raw_decode(decoded, _skip(decoded, position))
+        start = _skip(decoded, _skip(decoded, position) + 1)
+        _, position = reader.raw_decode(decoded, start)
+        if key == name:
+            return _HTML_ESCAPE.sub(_restored, decoded[start:position]).encode()
+        position = _skip(decoded, _skip(decoded, position) + 1)
+    return b""
+
+
+def _skip(text: str, position: int) -> int:
+    """Return where the white space that begins here ends."""
+    end = _SPACE.match(text, position)
+    return end.end() if end else position
+
+
+def _restored(escape: re.Match[str]) -> str:
+    return f"{escape[1]}{chr(int(escape[2], 16))}"
+
+
+def _too_deep(most_nested: int) -> str:
+    return f"nested deeper than {most_nested} levels"
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether the text can be written in UTF-8, so has no lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

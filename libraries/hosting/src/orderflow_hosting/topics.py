@@ -1,0 +1,192 @@
+"""Events of a service's topics: each ends handled, parked for another attempt, or a dead letter.
+
+An event is acknowledged once it is in one of these places. So none is lost, and one that cannot be
+handled takes no place in the sidecar from the others.
+"""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+import structlog
+from pydantic import BaseModel, ValidationError
+
+from orderflow_contracts.fields import Clock, now
+from orderflow_contracts.names import dead_letter_topic
+from orderflow_hosting.background import BackgroundWork
+from orderflow_hosting.dapr_app import Answer, DaprApp
+from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.events import Event, read_event
+from orderflow_hosting.parked_events import ParkedEvent, ParkedEvents
+from orderflow_hosting.problems import describe
+from orderflow_hosting.retrying import is_around
+from orderflow_hosting.sidecar import Sidecar
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+HANDLING_SECONDS: Final = 10.0
+"""How long handling an event may take: less than the time after which it is delivered again."""
+MOST_OWN_FAILURES: Final = 10
+LARGE_BYTES: Final = 100_000
+"""The size from which an event is read in a thread, because that takes milliseconds."""
+RETRIES_AT_ONCE: Final = 16
+LOOK_AGAIN_SECONDS: Final = 1.0
+
+Handle = Callable[[Event], Awaitable[None]]
+Message = TypeVar("Message", bound=BaseModel)
+
+
+class Refused(Exception):
+    """An event that can never be handled, with the reason; it becomes a dead letter."""
+
+
+def parse(model: type[Message], event: Event, **defaults: object) -> Message:
+    """Read an event's content; raise `Refused` naming what is wrong.
+
+    `defaults` are the values of fields that it does not name.
+    """
+    if event.flaw is not None:
+        raise Refused(f"invalid: {event.flaw}")
+    content = event.content
+    if isinstance(content, dict):
+        content = {**content, **{k: v for k, v in defaults.items() if content.get(k) is None}}
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise Refused(f"invalid: {describe(error)}") from None
+
+
+class Topics:
+    """The topics that one service subscribes to."""
+
+    def __init__(
+        self,
+        app: DaprApp,
+        sidecar: Sidecar,
+        letters: DeadLetters,
+        parked: ParkedEvents,
+        *,
+        clock: Clock = now,
+    ) -> None:
+        self._app = app
+        self._sidecar = sidecar
+        self._letters = letters
+        self._parked = parked
+        self._clock = clock
+        self._handlers: dict[str, Handle] = {}
+        self._handled: Counter[str] = Counter()
+        self._handled_at_failure: dict[int, int] = {}
+
+    def subscribe(self, topic: str, handle: Handle) -> None:
+        """Handle a topic's events one by one, and record its dead letters.
+
+        `handle` returns once the event is handled for good, and raises `Refused` for one that can
+        never be. After any other exception, and after `HANDLING_SECONDS`, the event is parked and
+        handled again later.
+        """
+        self._handlers[topic] = handle
+        behind = dead_letter_topic(topic)
+
+        async def deliver(raw: bytes) -> Answer:
+            return await self._deliver(topic, await self._read(raw))
+
+        async def arrive(raw: bytes) -> Answer:
+            event = await self._read(raw)
+            record = self._letters.arrived(topic, event)
+            return await self._or_redeliver(record, Answer.ACKNOWLEDGE, behind, event)
+
+        self._app.on_event(topic, deliver, dead_letter_topic=behind)
+        self._app.on_event(behind, arrive, dead_letter_topic=None)
+
+    def keep_retrying(self, background: BackgroundWork) -> None:
+        """Handle parked events again when they are due, for as long as the process runs."""
+        pauses = itertools.repeat(LOOK_AGAIN_SECONDS)
+        background.repeat(self.retry_due, "parked_events_delayed", pauses=pauses)
+
+    async def retry_due(self) -> None:
+        """Handle the parked events that are due, some at a time."""
+        while due := await self._parked.claim(RETRIES_AT_ONCE):
+            await asyncio.gather(*(self._retry(parked) for parked in due))
+
+    async def _deliver(self, topic: str, event: Event) -> Answer:
+        try:
+            await self._handle(topic, event)
+        except Refused as refused:
+            log.warning("event_refused", topic=topic, event_id=event.key, reason=str(refused))
+            record = self._letters.record(topic, event, str(refused))
+            return await self._or_redeliver(record, Answer.DEAD_LETTER, topic, event)
+        except Exception as error:  # noqa: BLE001 # whatever it is, the event is not lost
+            _log_failure("event_parked", topic, event, error)
+            park = self._parked.park(topic, event, _text(error))
+            return await self._or_redeliver(park, Answer.ACKNOWLEDGE, topic, event)
+        return Answer.ACKNOWLEDGE
+
+    async def _or_redeliver(
+        self, work: Awaitable[None], answer: Answer, topic: str, event: Event
+    ) -> Answer:
+        """Do the work and give the answer; if it fails, leave the event with the broker."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 # whatever it is, the event is not lost
+            _log_failure("event_waits", topic, event, error)
+            return Answer.REDELIVER
+        return answer
+
+    async def _retry(self, parked: ParkedEvent) -> None:
+        """Handle a parked event again. If this fails too, its next attempt follows later."""
+        topic, event = parked.topic, await self._read(parked.raw)
+        try:
+            await self._handle(topic, event)
+        except Refused as refused:
+            await self._give_up(parked, event, str(refused))
+        except Exception as error:  # noqa: BLE001 # whatever it is, the event is not lost
+            _log_failure("event_failed_again", topic, event, error, attempts=parked.attempts + 1)
+            own = self._is_own_fault(parked, error)
+            if own and parked.own_failures + 1 >= MOST_OWN_FAILURES:
+                reason = f"failed {parked.attempts + 1} times: {_text(error)}"
+                await self._give_up(parked, event, reason)
+            else:
+                await self._parked.failed(parked, _text(error), is_own_fault=own)
+        else:
+            self._handled_at_failure.pop(parked.id, None)
+            await self._parked.remove(parked)
+
+    async def _give_up(self, parked: ParkedEvent, event: Event, reason: str) -> None:
+        """Turn a parked event into a dead letter."""
+        log.error("event_given_up", topic=parked.topic, event_id=event.key, reason=reason)
+        await self._letters.record(parked.topic, event, reason, attempts=parked.attempts + 1)
+        await self._sidecar.publish_raw(dead_letter_topic(parked.topic), event.raw)
+        self._handled_at_failure.pop(parked.id, None)
+        await self._parked.remove(parked)
+
+    def _is_own_fault(self, parked: ParkedEvent, error: Exception) -> bool:
+        """Return whether there is evidence that the event itself makes its handling fail.
+
+        That is if nothing that the service depends on has failed, and other events of its topic
+        were handled since its last failure. While nothing else succeeds, an event is not given up.
+        """
+        handled = self._handled[parked.topic]
+        before = self._handled_at_failure.get(parked.id, handled)
+        self._handled_at_failure[parked.id] = handled
+        return handled > before and not is_around(error)
+
+    async def _handle(self, topic: str, event: Event) -> None:
+        async with asyncio.timeout(HANDLING_SECONDS):
+            await self._handlers[topic](event)
+        self._handled[topic] += 1
+
+    async def _read(self, raw: bytes) -> Event:
+        if len(raw) < LARGE_BYTES:
+            return read_event(raw, at=self._clock())
+        return await asyncio.to_thread(read_event, raw, at=self._clock())
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _log_failure(name: str, topic: str, event: Event, error: Exception, **fields: Any) -> None:
+    trace = None if is_around(error) else error
+    log.warning(name, topic=topic, event_id=event.key, why=_text(error), exc_info=trace, **fields)
