@@ -1,5 +1,7 @@
 """Dead letters: events that a service could not handle, as its API shows them."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from orderflow_contracts.fields import Moment
@@ -32,10 +34,10 @@ class DeadLetter(BaseModel):
 class DeadLetterWithData(DeadLetter):
     """An event that could not be handled, with what was sent.
 
-    `data` is the event's data if it is text, `data_base64` always; `event_base64` is the whole
-    event as it lay in the broker.
+    `data` is the event's data if it is text, and `data_base64` the same always. `attributes` are the
+    CloudEvent's, as they lay in the broker; bare data has none.
     """
 
     data: str | None
     data_base64: str
-    event_base64: str
+    attributes: dict[str, Any]

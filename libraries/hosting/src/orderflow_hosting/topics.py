@@ -8,6 +8,7 @@ import asyncio
 import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -51,7 +52,12 @@ def parse(model: type[Message], event: Event, **defaults: object) -> Message:
         raise Refused(f"invalid: {event.flaw}")
     content = event.content
     if isinstance(content, dict):
-        content = {**content, **{k: v for k, v in defaults.items() if content.get(k) is None}}
+        missing = {
+            name: value
+            for name, value in defaults.items()
+            if value is not None and content.get(name) is None
+        }
+        content = {**content, **missing}
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -180,7 +186,13 @@ class Topics:
     async def _read(self, raw: bytes) -> Event:
         if len(raw) < LARGE_BYTES:
             return read_event(raw, at=self._clock())
-        return await asyncio.to_thread(read_event, raw, at=self._clock())
+        return await asyncio.to_thread(_read_large, raw, self._clock())
+
+
+def _read_large(raw: bytes, at: datetime) -> Event:
+    event = read_event(raw, at=at)
+    _ = event.data  # it is kept, once found
+    return event
 
 
 def _text(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """The dead letters of a service: recording, reading, resending and discarding them."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import Callable
@@ -183,7 +184,8 @@ class DeadLetters:
 
     async def letter(self, letter_id: int) -> DeadLetterWithData:
         """Read one with its payload; raise the problem `DEAD_LETTER_NOT_FOUND` without it."""
-        return letter_with_data_of(await self._row(letter_id))
+        row = await self._row(letter_id)
+        return await asyncio.to_thread(letter_with_data_of, row)  # a large one takes its time
 
     async def resend(self, letter_id: int, corrected: object = None) -> str:
         """Publish an event once more on its topic, and return its id.

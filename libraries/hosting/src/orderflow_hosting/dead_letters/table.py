@@ -106,7 +106,7 @@ def letter_with_data_of(row: Any) -> DeadLetterWithData:
         **_shown(row),
         data=_text_of(event.data),
         data_base64=base64.b64encode(event.data).decode(),
-        event_base64=base64.b64encode(event.raw).decode(),
+        attributes=dict(event.attributes),
     )
 
 

@@ -8,8 +8,10 @@ it. So subscriptions ask for the bytes.
 
 import base64
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -24,16 +26,19 @@ MOST_BYTES_IN_BROKER: Final = 8 * MOST_BYTES
 
 _MOMENT: Final[TypeAdapter[datetime]] = TypeAdapter(Moment)
 _SPEC_VERSION: Final = "1.0"
-_REQUIRED: Final = ("id", "source", "type")
+_JSON: Final = "application/json"
+_DATA: Final = ("data", "data_base64")
+_TEXTS: Final = ("id", "source", "type")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Event:
     """An event, as far as it could be read.
 
     `raw` holds the bytes that were delivered, and `content` the JSON value in the data. `flaw` says
     why the event cannot be handled; `content` is then what could be read, or None. Bare data has no
-    envelope, hence no id, source and so on.
+    envelope, hence no id, source and so on; an envelope may lack them, too. `attributes` are all of
+    the envelope but the data.
     """
 
     raw: bytes
@@ -48,14 +53,15 @@ class Event:
     expiration: datetime | None = None
     traceparent: str | None = None
     tracestate: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
     flaw: str | None = None
 
-    @property
+    @cached_property
     def data(self) -> bytes:
         """The bytes that the publisher sent as data, as far as they are known."""
         return member_text(self.raw, "data") if self.unwrapped is None else self.unwrapped
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The id or, without one, a digest of the bytes: the same at each delivery."""
         return self.id or f"sha256:{hashlib.sha256(self.raw).hexdigest()}"
@@ -77,13 +83,13 @@ def read_event(raw: bytes, *, at: datetime | None = None) -> Event:
     if len(raw) > MOST_BYTES and (size := len(event.data)) > MOST_BYTES:
         flaw = _too_large(size)
     if event.expiration is not None and event.expiration <= (at or datetime.now(UTC)):
-        flaw = flaw or f"expired at {event.expiration:%Y-%m-%d %H:%M:%S} UTC"
-    return replace(event, flaw=flaw or event.flaw)
+        flaw = f"expired at {event.expiration:%Y-%m-%d %H:%M:%S} UTC"
+    return event if flaw is None else replace(event, flaw=flaw)
 
 
 def _read_envelope(raw: bytes, envelope: dict[str, Any]) -> Event:
     content_type = _text(envelope, "datacontenttype")
-    unwrapped, content, flaw = _read_data(envelope, content_type)
+    unwrapped, content, flaw = _read_data(raw, envelope, content_type)
     return Event(
         raw=raw,
         content=content,
@@ -97,6 +103,7 @@ def _read_envelope(raw: bytes, envelope: dict[str, Any]) -> Event:
         expiration=_moment(envelope.get("expiration")),
         traceparent=_text(envelope, "traceparent"),
         tracestate=_text(envelope, "tracestate"),
+        attributes={name: envelope[name] for name in envelope if name not in _DATA},
         flaw=_flaw_of_envelope(envelope) or flaw,
     )
 
@@ -104,26 +111,29 @@ def _read_envelope(raw: bytes, envelope: dict[str, Any]) -> Event:
 def _flaw_of_envelope(envelope: dict[str, Any]) -> str | None:
     if envelope["specversion"] != _SPEC_VERSION:
         return f"specversion: must be {_SPEC_VERSION!r}"
-    missing = next((name for name in _REQUIRED if _text(envelope, name) is None), None)
-    if missing is not None:
-        return f"{missing}: must be a text that is not empty"
+    for name in _TEXTS:
+        if name in envelope and _text(envelope, name) is None:
+            return f"{name}: must be a text that is not empty"
     if "data" in envelope and "data_base64" in envelope:
         return "data_base64: must not stand beside data"
     return None
 
 
 def _read_data(
-    envelope: dict[str, Any], content_type: str | None
+    raw: bytes, envelope: dict[str, Any], content_type: str | None
 ) -> tuple[bytes | None, Any, str | None]:
-    """Return the data's bytes unless they stand in the envelope, its value, and its flaw."""
+    """Return the data's bytes unless they stand in the envelope, its value, and its flaw.
+
+    Sidecars write data of every other content type as a text, even if it is JSON.
+    """
     if "data_base64" in envelope:
         try:
             data = base64.b64decode(envelope["data_base64"], validate=True)
         except (TypeError, ValueError):
-            return None, None, "data_base64: is not base64"
+            return raw, None, "data_base64: is not base64"
         return data, *_read_text(data)
     value = envelope.get("data")
-    if isinstance(value, str) and not is_json(content_type):
+    if isinstance(value, str) and not (content_type or _JSON).startswith(_JSON):
         return value.encode(), *_read_text(value)
     return None, value, None
 
@@ -134,12 +144,6 @@ def _read_text(text: str | bytes) -> tuple[Any, str | None]:
         return read_json(text), None
     except NotJson as error:
         return error.rest, f"data: {error}"
-
-
-def is_json(content_type: str | None) -> bool:
-    """Return whether a content type means JSON; an event without one has JSON data."""
-    media_type = (content_type or "application/json").partition(";")[0].strip().lower()
-    return media_type in ("application/json", "text/json") or media_type.endswith("+json")
 
 
 def _text(envelope: dict[str, Any], name: str) -> str | None:

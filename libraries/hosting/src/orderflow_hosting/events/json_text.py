@@ -80,8 +80,10 @@ class _Reader(json.JSONDecoder):
         read = dict(pairs)
         if len(read) == len(pairs):
             return read
-        [(key, _)] = Counter(key for key, _ in pairs).most_common(1)
-        return self._mark(f"the key {key!r} occurs more than once", read)
+        counts = Counter(key for key, _ in pairs)
+        ambiguous = [key for key, count in counts.items() if count > 1]
+        rest = {key: value for key, value in read.items() if key not in ambiguous}
+        return self._mark(f"the key {ambiguous[0]!r} occurs more than once", rest)
 
     def _read_integer(self, digits: str) -> Any:
         if len(digits) <= _LONGEST_INTEGER and abs(number := int(digits)) <= _LARGEST_DOUBLE:
