@@ -34,8 +34,8 @@ class DeadLetter(BaseModel):
 class DeadLetterWithData(DeadLetter):
     """An event that could not be handled, with what was sent.
 
-    `data` is the event's data if it is text, and `data_base64` the same always. `attributes` are the
-    CloudEvent's, as they lay in the broker; bare data has none.
+    `data` is the event's data if it is text, and `data_base64` the same always. `attributes` are
+    the CloudEvent's, as they lay in the broker; bare data has none.
     """
 
     data: str | None

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, FastAPI
 
 from orderflow_hosting import problems
+from orderflow_hosting.bodies import BodyCheck
 
 
 def http_application(title: str, description: str, *routers: APIRouter) -> FastAPI:
@@ -14,6 +15,7 @@ def http_application(title: str, description: str, *routers: APIRouter) -> FastA
         responses=problems.common(),
     )
     problems.install(app)
+    app.add_middleware(BodyCheck)
     for router in routers:
         app.include_router(router)
     return app

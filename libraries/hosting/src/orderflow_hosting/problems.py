@@ -133,6 +133,7 @@ def common() -> dict[int | str, dict[str, Any]]:
         {
             401: "The caller has neither signed in nor sent a valid token",
             403: "The caller is not allowed to do this",
+            413: "The body is too large",
             421: "The service does not know the host name of the request",
             422: "The input is not valid",
             503: "Temporarily unavailable",
@@ -148,35 +149,35 @@ def install(app: FastAPI) -> None:
 
     async def answer(request: Request, error: Exception) -> Response:
         problem = cast("Problem", error)
-        return await _response(request, problem)
+        return await problem_response(request, problem)
 
     async def answer_invalid(request: Request, error: Exception) -> Response:
         problem = invalid_input(cast("RequestValidationError", error).errors(), skip=1)
-        return await _response(request, problem)
+        return await problem_response(request, problem)
 
     async def answer_http(request: Request, error: Exception) -> Response:
         failure = cast("HTTPException", error)
         if failure.status_code == HTTP_BAD_REQUEST:  # the framework's word for an unreadable body
             unreadable = FieldError(field="body", message="cannot be read")
             unread = Problem(422, "INVALID_INPUT", "body: cannot be read", [unreadable])
-            return await _response(request, unread)
+            return await problem_response(request, unread)
         code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(failure.status_code, "HTTP_ERROR")
         problem = Problem(failure.status_code, code, str(failure.detail))
         if failure.status_code == HTTP_NOT_FOUND and (path := path_without_slash(request)):
             if request.method in {"GET", "HEAD"} and _wants_page(request):
                 return RedirectResponse(path, status_code=307)
             problem = Problem(404, code, f"the path has no slash at its end: use {path}")
-        return await _response(request, problem, failure.headers)
+        return await problem_response(request, problem, failure.headers)
 
     async def answer_unexpected(request: Request, error: Exception) -> Response:
         log.error("http_request_failed", path=request.url.path, exc_info=error)
         problem = Problem(500, "INTERNAL_ERROR", "something went wrong; the log says what")
-        return await _response(request, problem)
+        return await problem_response(request, problem)
 
     async def answer_unavailable(request: Request, error: Exception) -> Response:
         unavailable = cast("Unavailable", error)
         log.warning("http_request_unavailable", path=request.url.path, reason=str(unavailable))
-        return await _response(request, Problem(503, unavailable.code, unavailable.detail))
+        return await problem_response(request, Problem(503, unavailable.code, unavailable.detail))
 
     app.router.redirect_slashes = False  # it redirects to http:// behind a gateway with TLS
     app.add_exception_handler(Problem, answer)
@@ -206,9 +207,10 @@ def _wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("Accept", "")
 
 
-async def _response(
+async def problem_response(
     request: Request, problem: Problem, headers: Mapping[str, str] | None = None
 ) -> Response:
+    """Answer a request with a problem, as a page if the application has pages and one is wanted."""
     request.state.problem_code = problem.code  # for the audit trail
     as_page = getattr(request.app.state, "problem_page", None)
     page: Response | None = await as_page(request, problem) if as_page else None

@@ -21,14 +21,16 @@ _HTML_ESCAPE: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u(003[ce]|0026|202[89])")
 
 
 class NotJson(ValueError):
-    """A text that is not JSON, or is ambiguous; the message says why, and where.
+    """A text that is not JSON, or is ambiguous: the reason, and its place in the value if it has one.
 
     `rest` is the value without its flaws, as far as it could be read, for finding out what the text
     is about.
     """
 
-    def __init__(self, reason: str, rest: Any = None) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str, place: str = "", rest: Any = None) -> None:
+        super().__init__(f"{place}: {reason}" if place else reason)
+        self.reason = reason
+        self.place = place
         self.rest = rest
 
 
@@ -58,9 +60,8 @@ def read_json(text: str | bytes, *, most_nested: int = MOST_NESTED) -> Any:  # J
         raise NotJson(_too_deep(most_nested)) from None
     if reader.found_flaw or _may_hide_flaws(decoded, most_nested):
         root = [value]
-        reason = _remove_flaws(root, most_nested)
-        if reason is not None:
-            raise NotJson(reason, root[0])
+        for place, reason in _remove_flaws(root, most_nested)[:1]:
+            raise NotJson(reason, place, root[0])
     return value
 
 
@@ -109,33 +110,32 @@ def _may_hide_flaws(text: str, most_nested: int) -> bool:
     )
 
 
-def _remove_flaws(root: list[Any], most_nested: int) -> str | None:
-    """Replace each flaw in the one value of `root`; return the first one's place and reason."""
-    reasons: list[str] = []
+def _remove_flaws(root: list[Any], most_nested: int) -> list[tuple[str, str]]:
+    """Replace each flaw in the one value of `root`; return their places and reasons, in order."""
+    flaws: list[tuple[str, str]] = []
     waiting: list[tuple[str, int, Any, Any]] = [("", 0, root, 0)]
     while waiting:  # without recursion, because the value may be nested deeply
         place, depth, parent, key = waiting.pop()
-        prefix = f"{place}: " if place else ""
         node = parent[key]
         if isinstance(node, _Flaw):
-            reasons.append(f"{prefix}{node.reason}")
+            flaws.append((place, node.reason))
             node = parent[key] = node.rest
         if isinstance(node, str) and not is_unicode(node):
-            reasons.append(f"{prefix}the text contains a lone surrogate")
+            flaws.append((place, "the text contains a lone surrogate"))
             parent[key] = None
         if isinstance(node, dict) and not all(map(is_unicode, node)):
-            reasons.append(f"{prefix}a key contains a lone surrogate")
+            flaws.append((place, "a key contains a lone surrogate"))
             node = parent[key] = {name: node[name] for name in node if is_unicode(name)}
         if not isinstance(node, dict | list):
             continue
         if depth == most_nested:
-            reasons.append(_too_deep(most_nested))
+            flaws.append(("", _too_deep(most_nested)))
             parent[key] = None
             continue
         names = list(node) if isinstance(node, dict) else range(len(node))
         base = f"{place}." if place else ""
         waiting += [(f"{base}{name}", depth + 1, node, name) for name in reversed(names)]
-    return reasons[0] if reasons else None
+    return flaws
 
 
 def member_text(text: bytes, name: str) -> bytes:
