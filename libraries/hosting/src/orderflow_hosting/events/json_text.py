@@ -17,11 +17,12 @@ _LONGEST_INTEGER: Final = 310
 _LARGEST_DOUBLE: Final = 2**1024 - 2**970
 
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
-_HTML_ESCAPE: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u(003[ce]|0026|202[89])")
+_HTML_ESCAPES: Final = {rf"\u{ord(sign):04x}": sign for sign in "<>&\u2028\u2029"}
+_HTML_ESCAPE: Final = re.compile(r"\\(\\|u(?:003[ce]|0026|202[89]))")
 
 
 class NotJson(ValueError):
-    """A text that is not JSON, or is ambiguous: the reason, and its place in the value if it has one.
+    """A text that is not JSON, or is ambiguous: the reason, and where in the value, if known.
 
     `rest` is the value without its flaws, as far as it could be read, for finding out what the text
     is about.
@@ -151,7 +152,7 @@ def member_text(text: bytes, name: str) -> bytes:
         start = _skip(decoded, _skip(decoded, position) + 1)
         _, position = reader.raw_decode(decoded, start)
         if key == name:
-            return _HTML_ESCAPE.sub(_restored, decoded[start:position]).encode()
+            return _without_html_escapes(decoded[start:position]).encode()
         position = _skip(decoded, _skip(decoded, position) + 1)
     return b""
 
@@ -162,8 +163,12 @@ def _skip(text: str, position: int) -> int:
     return end.end() if end else position
 
 
-def _restored(escape: re.Match[str]) -> str:
-    return f"{escape[1]}{chr(int(escape[2], 16))}"
+def _without_html_escapes(text: str) -> str:
+    if r"\\" in text:  # then not everything that looks like an escape is one
+        return _HTML_ESCAPE.sub(lambda found: _HTML_ESCAPES.get(found[0], found[0]), text)
+    for escape, sign in _HTML_ESCAPES.items():
+        text = text.replace(escape, sign)
+    return text
 
 
 def _too_deep(most_nested: int) -> str:
