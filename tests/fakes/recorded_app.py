@@ -3,10 +3,9 @@
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, NamedTuple, TypeVar
 
-from cloudevents.http import CloudEvent
 from pydantic import BaseModel
 
-from orderflow_hosting.dapr_app import DaprApp
+from orderflow_hosting.dapr_app import DaprApp, Deliver
 
 Request = TypeVar("Request", bound=BaseModel)
 
@@ -24,8 +23,8 @@ class RecordedApp(DaprApp):
 
     def __init__(self) -> None:
         self.methods: dict[str, Method] = {}
-        self.topics: dict[str, Callable[[CloudEvent], Awaitable[None]]] = {}
-        self.dead_letters: dict[str, Callable[[CloudEvent], Awaitable[None]]] = {}
+        self.events: dict[str, Deliver] = {}
+        self.dead_letter_topics: dict[str, str | None] = {}
 
     def on_method(
         self,
@@ -39,13 +38,10 @@ class RecordedApp(DaprApp):
         allowed = frozenset(callers) if callers is not None else None
         self.methods[name] = Method(model, handle, allowed)
 
-    def on_topic(self, topic: str, handle: Callable[[CloudEvent], Awaitable[None]]) -> None:
+    def on_event(self, topic: str, deliver: Deliver, *, dead_letter_topic: str | None) -> None:
         """Record a topic's handler."""
-        self.topics[topic] = handle
-
-    def on_dead_letters(self, topic: str, record: Callable[[CloudEvent], Awaitable[None]]) -> None:
-        """Record a dead-letter topic's handler."""
-        self.dead_letters[topic] = record
+        self.events[topic] = deliver
+        self.dead_letter_topics[topic] = dead_letter_topic
 
     async def invoke(self, name: str, body: str = "{}") -> dict[str, Any]:
         """Call a method with JSON, as the sidecar would for an allowed caller."""

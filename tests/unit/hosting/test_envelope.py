@@ -165,10 +165,10 @@ def test_an_event_that_has_not_expired_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "is_flawed"),
-    [(MOST_BYTES, False), (MOST_BYTES + 1, True), (MOST_BYTES * 6 // 5, True)],
+    ("size", "flaws"),
+    [(MOST_BYTES, 0), (MOST_BYTES + 1, 1), (MOST_BYTES * 6 // 5, 1)],
 )
-def test_the_limit_is_that_of_the_data(size: int, is_flawed: bool) -> None:
+def test_the_limit_is_that_of_the_data(size: int, flaws: int) -> None:
     """What sidecars add and escape does not count: a publisher knows what it may send."""
     data = json.dumps("<" * (size - 2))
     escaped = data.replace("<", "\\u003c").encode()
@@ -176,7 +176,7 @@ def test_the_limit_is_that_of_the_data(size: int, is_flawed: bool) -> None:
     event = read_event(envelope()[:-1] + b', "data": ' + escaped + b"}")
 
     assert event.data == data.encode()
-    assert (event.flaw or "").startswith(f"{size:,} bytes are too many") == is_flawed
+    assert (event.flaw or "").count(f"{size:,} bytes are too many") == flaws
 
 
 def test_what_is_far_too_large_is_not_read() -> None:

@@ -1,6 +1,7 @@
 """Strict reading of JSON."""
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -120,10 +121,8 @@ def test_whatever_is_written_strictly_is_read_back(value: object) -> None:
 @given(st.binary() | st.text())
 def test_reading_raises_nothing_else(text: bytes | str) -> None:
     """No input makes the reader fail in another way."""
-    try:
+    with suppress(NotJson):
         read_json(text)
-    except NotJson as refusal:
-        assert refusal.reason
 
 
 @pytest.mark.parametrize(

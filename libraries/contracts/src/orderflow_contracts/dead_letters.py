@@ -1,4 +1,4 @@
-"""Dead letters: events that a service could not handle, as its API shows them."""
+"""Events that a service could not handle, as its API shows them."""
 
 from typing import Any
 
@@ -41,3 +41,15 @@ class DeadLetterWithData(DeadLetter):
     data: str | None
     data_base64: str
     attributes: dict[str, Any]
+
+
+class ParkedEvent(BaseModel):
+    """An event that failed, and that the service will try again."""
+
+    id: int
+    topic: str
+    event_id: str
+    error: str
+    attempts: int
+    parked_at: Moment
+    next_attempt_at: Moment

@@ -18,9 +18,8 @@ from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.names import dead_letter_topic
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import Answer, DaprApp
-from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.dead_letters import DeadLetters, Parked, ParkedEvents
 from orderflow_hosting.events import Event, read_event
-from orderflow_hosting.parked_events import ParkedEvent, ParkedEvents
 from orderflow_hosting.problems import describe
 from orderflow_hosting.retrying import is_around
 from orderflow_hosting.sidecar import Sidecar
@@ -114,7 +113,7 @@ class Topics:
     async def retry_due(self) -> None:
         """Handle the parked events that are due, some at a time."""
         while due := await self._parked.claim(RETRIES_AT_ONCE):
-            await asyncio.gather(*(self._retry(parked) for parked in due))
+            await asyncio.gather(*(self._retry_or_leave(parked) for parked in due))
 
     async def _deliver(self, topic: str, event: Event) -> Answer:
         try:
@@ -140,7 +139,13 @@ class Topics:
             return Answer.REDELIVER
         return answer
 
-    async def _retry(self, parked: ParkedEvent) -> None:
+    async def _retry_or_leave(self, parked: Parked) -> None:
+        try:
+            await self._retry(parked)
+        except Exception as error:  # noqa: BLE001 # it stays parked, and will be claimed again
+            log.warning("event_stays_parked", topic=parked.topic, why=_text(error))
+
+    async def _retry(self, parked: Parked) -> None:
         """Handle a parked event again. If this fails too, its next attempt follows later."""
         topic, event = parked.topic, await self._read(parked.raw)
         try:
@@ -159,7 +164,7 @@ class Topics:
             self._handled_at_failure.pop(parked.id, None)
             await self._parked.remove(parked)
 
-    async def _give_up(self, parked: ParkedEvent, event: Event, reason: str) -> None:
+    async def _give_up(self, parked: Parked, event: Event, reason: str) -> None:
         """Turn a parked event into a dead letter."""
         log.error("event_given_up", topic=parked.topic, event_id=event.key, reason=reason)
         await self._letters.record(parked.topic, event, reason, attempts=parked.attempts + 1)
@@ -167,7 +172,7 @@ class Topics:
         self._handled_at_failure.pop(parked.id, None)
         await self._parked.remove(parked)
 
-    def _is_own_fault(self, parked: ParkedEvent, error: Exception) -> bool:
+    def _is_own_fault(self, parked: Parked, error: Exception) -> bool:
         """Return whether there is evidence that the event itself makes its handling fail.
 
         That is if nothing that the service depends on has failed, and other events of its topic

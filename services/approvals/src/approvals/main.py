@@ -32,9 +32,13 @@ from orderflow_hosting.access import Access, Audit, Role, reads
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
-from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
+from orderflow_hosting.dead_letters import (
+    DeadLetters,
+    ParkedEvents,
+    dead_letter_router,
+    parked_event_router,
+)
 from orderflow_hosting.health import health_router
-from orderflow_hosting.parked_events import ParkedEvents
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
@@ -54,10 +58,11 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     service = ApprovalService(store, handover)
     letters = DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id)
     app = DaprApp(settings)
-    topics = Topics(app, sidecar, letters, ParkedEvents(database, PARKED_EVENTS))
+    parked = ParkedEvents(database, PARKED_EVENTS)
+    topics = Topics(app, sidecar, letters, parked)
     subscribe(topics, service)
     feed = ChangeFeed(store)
-    http = _http(settings, database, sidecar, store, service, letters, feed)
+    http = _http(settings, database, sidecar, store, service, letters, parked, feed)
     handover.start()
     topics.keep_retrying(background)
     repeat_backfill(store.backfill, background)
@@ -72,6 +77,7 @@ def _http(
     store: SqlApprovalStore,
     service: ApprovalService,
     letters: DeadLetters,
+    parked: ParkedEvents,
     feed: ChangeFeed,
 ) -> FastAPI:
     """Create the HTTP application with the API and the pages."""
@@ -91,6 +97,7 @@ def _http(
     http = http_app(
         approval_router(service),
         dead_letter_router(letters),
+        parked_event_router(parked),
         health_router({"store": database.check, "sidecar": sidecar.check}),
         access.sign_in_router(site.page),
         access.audit_router(),

@@ -24,8 +24,7 @@ from orderflow_contracts.approvals import ApprovalRequested, Decision
 from orderflow_hosting.access import access_tables
 from orderflow_hosting.access.audit import SUBJECT
 from orderflow_hosting.database import Utc
-from orderflow_hosting.dead_letters import dead_letter_table
-from orderflow_hosting.parked_events import parked_event_table
+from orderflow_hosting.dead_letters import dead_letter_table, parked_event_table
 from orderflow_hosting.spellings import Source, index_any_case
 
 TABLES: Final = MetaData()

@@ -10,9 +10,13 @@ from orderflow_hosting.access import Access, reads
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
-from orderflow_hosting.dead_letters import DeadLetters, dead_letter_router
+from orderflow_hosting.dead_letters import (
+    DeadLetters,
+    ParkedEvents,
+    dead_letter_router,
+    parked_event_router,
+)
 from orderflow_hosting.health import health_router
-from orderflow_hosting.parked_events import ParkedEvents
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
@@ -47,7 +51,8 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     background = await resources.enter_async_context(BackgroundWork())
     app = DaprApp(settings)
     letters = DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id)
-    topics = Topics(app, sidecar, letters, ParkedEvents(database, PARKED_EVENTS))
+    parked = ParkedEvents(database, PARKED_EVENTS)
+    topics = Topics(app, sidecar, letters, parked)
     base = Base(
         settings=settings,
         database=database,
@@ -87,6 +92,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     http = http_app(
         *(router for part in parts for router in part.routers),
         dead_letter_router(letters),
+        parked_event_router(parked),
         health_router(checks),
         access.sign_in_router(site.page),
         access.audit_router(),

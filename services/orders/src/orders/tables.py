@@ -19,8 +19,7 @@ from sqlalchemy import (
 
 from orderflow_hosting.access import access_tables
 from orderflow_hosting.database import Utc
-from orderflow_hosting.dead_letters import dead_letter_table
-from orderflow_hosting.parked_events import parked_event_table
+from orderflow_hosting.dead_letters import dead_letter_table, parked_event_table
 from orderflow_hosting.spellings import index_any_case
 
 TABLES = MetaData()

@@ -1,14 +1,15 @@
-"""The HTTP API of dead letters."""
+"""The HTTP API of events that could not be handled."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query
 from pydantic import BaseModel, Field
 
-from orderflow_contracts.dead_letters import DeadLetter, DeadLetterWithData
+from orderflow_contracts.dead_letters import DeadLetter, DeadLetterWithData, ParkedEvent
 from orderflow_contracts.fields import Moment, Text
 from orderflow_contracts.numbers import TypedNumber
 from orderflow_hosting.access import Role, changes, reads
+from orderflow_hosting.dead_letters.parked import ParkedEvents
 from orderflow_hosting.dead_letters.store import DeadLetters, State, Wanted
 from orderflow_hosting.pages import After, Limit, Page
 from orderflow_hosting.problems import documented
@@ -87,5 +88,20 @@ def dead_letter_router(letters: DeadLetters) -> APIRouter:
     async def discard_dead_letter(letter_id: LetterId, body: Discarding) -> dict[str, str]:
         await letters.discard(letter_id, body.reason)
         return {"message": f"dead letter {letter_id} was discarded"}
+
+    return router
+
+
+def parked_event_router(parked: ParkedEvents) -> APIRouter:
+    """Serve the parked events over HTTP, read-only."""
+    router = APIRouter(prefix="/parked-events", tags=["dead letters"])
+
+    @router.get(
+        "",
+        summary="List events that failed and will be tried again, newest first",
+        dependencies=[reads()],
+    )
+    async def list_parked_events(limit: Limit = 100, after: After = None) -> Page[ParkedEvent]:
+        return await parked.page(limit, after)
 
     return router

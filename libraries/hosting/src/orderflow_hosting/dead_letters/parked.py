@@ -21,17 +21,18 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     delete,
-    func,
     insert,
     select,
     update,
 )
 
+from orderflow_contracts.dead_letters import ParkedEvent
 from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.background import Backoff
 from orderflow_hosting.database import Database, Utc
 from orderflow_hosting.dead_letters.table import EVENT_ID_LENGTH, identity, storable
 from orderflow_hosting.events import Event
+from orderflow_hosting.pages import Page, number_after, numbered_page
 
 BACKOFF: Final = Backoff(first=1.0, longest=60.0)
 CLAIMED: Final = timedelta(seconds=30)
@@ -62,8 +63,8 @@ def parked_event_table(tables: MetaData) -> Table:
 
 
 @dataclass(frozen=True)
-class ParkedEvent:
-    """A parked event, with the times that it has failed."""
+class Parked:
+    """A parked event that is claimed for an attempt, with the number of its failures so far."""
 
     id: int
     topic: str
@@ -104,7 +105,7 @@ class ParkedEvents:
 
         await self._database.write(work)
 
-    async def claim(self, most: int) -> Sequence[ParkedEvent]:
+    async def claim(self, most: int) -> Sequence[Parked]:
         """Take events that are due, so that no other replica retries them meanwhile."""
         columns = self._table.c
         at = self._clock()
@@ -114,7 +115,7 @@ class ParkedEvents:
         ):
             return []
 
-        def work(connection: Connection) -> Sequence[ParkedEvent]:
+        def work(connection: Connection) -> Sequence[Parked]:
             ids = connection.scalars(self._due(at, most)).all()
             claimed = columns.id.in_(ids)
             connection.execute(
@@ -123,11 +124,11 @@ class ParkedEvents:
             query = select(
                 columns.id, columns.topic, columns.event, columns.attempts, columns.own_failures
             )
-            return [ParkedEvent(*row) for row in connection.execute(query.where(claimed))]
+            return [Parked(*row) for row in connection.execute(query.where(claimed))]
 
         return await self._database.write(work)
 
-    async def failed(self, parked: ParkedEvent, error: str, *, is_own_fault: bool) -> None:
+    async def failed(self, parked: Parked, error: str, *, is_own_fault: bool) -> None:
         """Record a failed attempt, and when the next one is due."""
         attempts = parked.attempts + 1
         change = (
@@ -142,15 +143,22 @@ class ParkedEvents:
         )
         await self._database.write(lambda connection: connection.execute(change))
 
-    async def remove(self, parked: ParkedEvent) -> None:
+    async def remove(self, parked: Parked) -> None:
         """Forget an event that was handled, or has become a dead letter."""
         removal = delete(self._table).where(self._table.c.id == parked.id)
         await self._database.write(lambda connection: connection.execute(removal))
 
-    async def count(self) -> int:
-        """Count the parked events."""
-        query = select(func.count()).select_from(self._table)
-        return await self._database.read(lambda connection: connection.scalar(query)) or 0
+    async def page(self, limit: int, after: str | None = None) -> Page[ParkedEvent]:
+        """Read a page, newest first."""
+        columns = self._table.c
+        shown = [columns[name] for name in ParkedEvent.model_fields]
+        query = select(*shown).order_by(columns.id.desc()).limit(limit + 1)
+        before = number_after(after)
+        if before is not None:
+            query = query.where(columns.id < before)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        found = [ParkedEvent.model_validate(row, from_attributes=True) for row in rows]
+        return numbered_page([(event.id, event) for event in found], limit)
 
     def _due(self, at: datetime, most: int) -> Select[tuple[int]]:
         columns = self._table.c

@@ -1,0 +1,298 @@
+"""What becomes of an event: handled, parked for another attempt, or a dead letter."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from sqlalchemy import MetaData
+
+from fakes.recorded_app import RecordedApp
+from fakes.schemas import FromModels
+from orderflow_contracts.dead_letters import DeadLetter
+from orderflow_hosting import topics
+from orderflow_hosting.dapr_app import Answer
+from orderflow_hosting.database import Database, DatabaseUnavailable
+from orderflow_hosting.dead_letters import (
+    DeadLetters,
+    ParkedEvents,
+    dead_letter_table,
+    parked_event_table,
+)
+from orderflow_hosting.events import Event
+from orderflow_hosting.problems import Unavailable
+from orderflow_hosting.sidecar import Sidecar
+from orderflow_hosting.topics import MOST_OWN_FAILURES, Refused, Topics, parse
+
+TABLES = MetaData()
+LETTERS = dead_letter_table(TABLES, "subject")
+PARKED = parked_event_table(TABLES)
+TOPIC = "things"
+
+
+class Thing(BaseModel):
+    """What the topic is about."""
+
+    name: str
+    size: int = 1
+
+
+class FakeSidecar(Sidecar):
+    """Records what is published, and fails while `failure` is set."""
+
+    def __init__(self) -> None:
+        """Connect to nothing."""
+        self.published: list[tuple[str, bytes]] = []
+        self.failure: Exception | None = None
+
+    async def publish_raw(self, topic: str, event: bytes) -> None:
+        """Record the event."""
+        if self.failure is not None:
+            raise self.failure
+        self.published.append((topic, event))
+
+
+class Service:
+    """A service with one topic, whose handler fails for the names in `failures`."""
+
+    def __init__(self, database: Database) -> None:
+        self.moment = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+        self.failures: dict[str, Exception] = {}
+        self.handled: list[str] = []
+        self.sidecar = FakeSidecar()
+        self.app = RecordedApp()
+        self.letters = DeadLetters(
+            database, LETTERS, self.sidecar, subject_of=lambda _: None, clock=self.clock
+        )
+        self.parked = ParkedEvents(database, PARKED, clock=self.clock)
+        self.topics = self.replica()
+
+    def clock(self) -> datetime:
+        """Return the present time, which only `pass_time` moves on."""
+        return self.moment
+
+    def replica(self) -> Topics:
+        """Start another process of the service, which has the same tables."""
+        subscribed = Topics(self.app, self.sidecar, self.letters, self.parked, clock=self.clock)
+        subscribed.subscribe(TOPIC, self.handle)
+        return subscribed
+
+    async def handle(self, event: Event) -> None:
+        """Handle an event, or fail as it is set."""
+        name = parse(Thing, event, name=event.id).name
+        if name in self.failures:
+            raise self.failures[name]
+        self.handled.append(name)
+
+    async def deliver(self, name: str, topic: str = TOPIC) -> Answer:
+        """Deliver an event with this name."""
+        return await self.app.events[topic](event_of(name))
+
+    async def pass_time(self, seconds: float = 60.0) -> None:
+        """Retry what is due after this time."""
+        self.moment += timedelta(seconds=seconds)
+        await self.topics.retry_due()
+
+    async def waiting(self) -> int:
+        """Count the parked events."""
+        return len((await self.parked.page(100)).items)
+
+    async def dead(self) -> list[DeadLetter]:
+        """Return the dead letters."""
+        return (await self.letters.page(100, None)).items
+
+
+def event_of(name: str) -> bytes:
+    return json.dumps(
+        {
+            "specversion": "1.0",
+            "id": f"e-{name}",
+            "source": "s",
+            "type": "t",
+            "data": {"name": name},
+        }
+    ).encode()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path}/things.db", FromModels(TABLES))
+    yield database
+    database.close()
+
+
+@pytest.fixture
+async def service(database: Database) -> Service:
+    await database.ready()
+    return Service(database)
+
+
+async def test_an_event_that_is_handled_is_acknowledged(service: Service) -> None:
+    """Nothing of it stays behind."""
+    assert await service.deliver("a") is Answer.ACKNOWLEDGE
+
+    assert service.handled == ["a"]
+    assert await service.waiting() == 0
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"{", "invalid: not JSON: Expecting property name"),
+        (b"[]", "invalid: body: must be an object"),
+        (b'{"name": "a", "size": 1e400}', "invalid: size: the number is beyond the range"),
+        (b'{"size": 2}', "invalid: name: Field required"),
+        (b'{"name": "refused"}', "never"),
+    ],
+)
+async def test_an_event_that_can_never_be_handled_is_a_dead_letter(
+    service: Service, raw: bytes, reason: str
+) -> None:
+    """The reason is recorded, and every byte; its arrival on the dead-letter topic adds nothing."""
+    service.failures["refused"] = Refused("never")
+
+    assert await service.app.events[TOPIC](raw) is Answer.DEAD_LETTER
+    assert await service.app.events[f"{TOPIC}.dead"](raw) is Answer.ACKNOWLEDGE
+
+    (letter,) = await service.dead()
+    assert letter.reason.startswith(reason)
+    assert (await service.letters.letter(letter.id)).data == raw.decode()
+
+
+async def test_the_id_of_an_event_serves_where_it_names_none(service: Service) -> None:
+    """Defaults fill in for fields that are absent or null."""
+    await service.app.events[TOPIC](
+        b'{"specversion":"1.0","id":"e-7","source":"s","type":"t","data":{"name":null}}'
+    )
+
+    assert service.handled == ["e-7"]
+
+
+@pytest.mark.parametrize(
+    "failure", [RuntimeError("a bug"), Unavailable("away"), DatabaseUnavailable("read only")]
+)
+async def test_an_event_that_fails_is_acknowledged_and_handled_later(
+    service: Service, failure: Exception
+) -> None:
+    """It takes no place in the sidecar, and is handled as soon as it can be."""
+    service.failures["a"] = failure
+
+    assert [await service.deliver("a") for _ in range(3)] == [Answer.ACKNOWLEDGE] * 3
+    assert await service.waiting() == 1
+    await service.pass_time()
+    del service.failures["a"]
+    assert service.handled == []
+    await service.pass_time()
+
+    assert service.handled == ["a"]
+    assert (await service.waiting(), await service.dead()) == (0, [])
+
+
+async def test_an_event_that_takes_too_long_is_parked(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Handling has a deadline."""
+    monkeypatch.setattr(topics, "HANDLING_SECONDS", 0.01)
+    monkeypatch.setitem(service.topics._handlers, TOPIC, lambda _: asyncio.Event().wait())
+
+    assert await service.deliver("slow") is Answer.ACKNOWLEDGE
+    assert await service.waiting() == 1
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("a bug"), Refused("never")])
+async def test_an_event_that_cannot_be_stored_is_delivered_again(
+    service: Service, database: Database, failure: Exception
+) -> None:
+    """Without its own tables, the service leaves every event with the broker."""
+    service.failures["a"] = failure
+    database.close()
+
+    assert await service.deliver("a") is Answer.REDELIVER
+    assert await service.deliver("a", f"{TOPIC}.dead") is Answer.REDELIVER
+
+
+async def test_an_event_that_fails_while_others_succeed_is_given_up(service: Service) -> None:
+    """After so many failures that are its own, it is a dead letter, also for other subscribers."""
+    service.failures["a"] = RuntimeError("a bug")
+    await service.deliver("a")
+    attempts = 1
+    while await service.waiting():
+        await service.deliver(f"good-{attempts}")
+        await service.pass_time()
+        attempts += 1
+
+    (letter,) = await service.dead()
+    assert letter.attempts == attempts == MOST_OWN_FAILURES + 2
+    assert letter.reason == f"failed {attempts} times: RuntimeError: a bug"
+    assert service.sidecar.published == [(f"{TOPIC}.dead", event_of("a"))]
+
+
+@pytest.mark.parametrize("failure", [Unavailable("away"), OSError("disk"), TimeoutError()])
+async def test_no_outage_makes_an_event_a_dead_letter(service: Service, failure: Exception) -> None:
+    """What the service needs may fail for some events and for as long as it likes."""
+    service.failures["a"] = failure
+    await service.deliver("a")
+    for number in range(3 * MOST_OWN_FAILURES):
+        await service.deliver(f"good-{number}")
+        await service.pass_time()
+
+    assert await service.dead() == []
+    del service.failures["a"]
+    await service.pass_time()
+    assert service.handled[-1] == "a"
+
+
+async def test_an_event_that_fails_alone_is_not_given_up(service: Service) -> None:
+    """Where nothing else succeeds, nothing shows that the event itself is at fault."""
+    service.failures["a"] = RuntimeError("perhaps a bug, perhaps not")
+    await service.deliver("a")
+    for _ in range(3 * MOST_OWN_FAILURES):
+        await service.pass_time()
+
+    assert (await service.waiting(), await service.dead()) == (1, [])
+
+
+async def test_an_event_is_given_up_only_once_all_know(service: Service) -> None:
+    """While the broker is away it stays parked, and is tried again."""
+    service.failures["a"] = RuntimeError("not now")
+    await service.deliver("a")
+    service.failures["a"] = Refused("no longer valid")
+    service.sidecar.failure = OSError("the broker is away")
+    await service.pass_time()
+    assert await service.waiting() == 1
+
+    service.sidecar.failure = None
+    await service.pass_time()
+
+    assert await service.waiting() == 0
+    assert [letter.reason for letter in await service.dead()] == ["no longer valid"]
+
+
+async def test_replicas_do_not_handle_a_parked_event_at_the_same_time(service: Service) -> None:
+    """One claims it; if that one dies, another takes over after a while."""
+    service.failures["a"] = RuntimeError("not now")
+    await service.deliver("a")
+    service.moment += timedelta(seconds=5)
+
+    assert len(await service.parked.claim(10)) == 1
+    assert await service.parked.claim(10) == []
+    service.moment += timedelta(seconds=31)
+    assert len(await service.parked.claim(10)) == 1
+
+
+async def test_the_pauses_between_attempts_grow_up_to_a_minute(service: Service) -> None:
+    """A fault that passes costs seconds, one that lasts costs little work."""
+    service.failures["a"] = RuntimeError("not now")
+    await service.deliver("a")
+    pauses = []
+    for _ in range(9):
+        (parked,) = (await service.parked.page(1)).items
+        pauses.append((parked.next_attempt_at - service.moment).total_seconds())
+        await service.pass_time(pauses[-1])
+
+    assert pauses[0] <= 1
+    assert pauses[:6] == sorted(pauses[:6])
+    assert all(45 <= pause <= 60 for pause in pauses[6:])
