@@ -39,7 +39,9 @@ from orders.ordering.changes import accept_within
 from orders.ordering.feed import StatusFeed
 from orders.ordering.records import OtherContent, new_run_id
 from orders.ordering.store import OrderStore
-from orders.payments.ledger import LedgerProvider
+from orders.payments.built_in import BuiltInProvider
+from orders.payments.service import RecordedPayments
+from orders.payments.store import PaymentStore
 from orders.tables import ACCESS, TABLES
 from orders.tasks.store import TaskStore
 from system.stores import postgres_programs
@@ -271,11 +273,11 @@ def test_money_is_taken_and_given_back_once(url: str) -> None:
     ids = [f"o{number}" for number in range(ORDERS)]
 
     async def work(database: Database) -> list[list[tuple[str, int]]]:
-        ledger = LedgerProvider(database)
+        payments = RecordedPayments(BuiltInProvider(), PaymentStore(database))
         for order_id in ids:  # each a race
-            await ledger.charge(order_id, "alice", 500)
-        await asyncio.gather(*(ledger.refund(order_id) for order_id in ids[::2]))
-        entries = [await ledger.entries(order_id) for order_id in ids]
+            await payments.charge(order_id, "alice", 500)
+        await asyncio.gather(*(payments.refund(order_id) for order_id in ids[::2]))
+        entries = [await payments.store.entries(order_id) for order_id in ids]
         return [[(entry.kind, entry.amount_cents) for entry in each] for each in entries]
 
     for books in on_replicas(url, SCHEMA, work):

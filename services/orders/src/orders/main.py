@@ -58,7 +58,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     payments = payment_part.build(base)
     tasks = task_part.build(base)
     stock = stock_part.build(base)
-    ordering = ordering_part.build(base, payments.provider, tasks.store)
+    ordering = ordering_part.build(base, payments.payments, tasks.store)
     attention = attention_part.build(base, ordering)
     batches = batch_part.build(base, ordering)
     management = management_part.build(base, ordering, batches.batches)

@@ -37,7 +37,8 @@ from orders.ordering.feed import StatusFeed
 from orders.ordering.service import Intake
 from orders.ordering.steps import ACTIONS
 from orders.ordering.store import OrderStore
-from orders.payments.ledger import LedgerProvider
+from orders.payments.service import RecordedPayments
+from orders.payments.store import PaymentStore
 from orders.tables import ACCESS
 from orders.tasks.store import TaskStore
 
@@ -117,7 +118,7 @@ async def visited(
         site=site,
         store=OrderStore(database),
         board=board,
-        payments=LedgerProvider(database),
+        payments=PaymentStore(database),
         tasks=TaskStore(database),
         intake=intake,
         histories=histories,
@@ -442,7 +443,7 @@ async def test_an_order_that_is_not_there(olga: Visitor, path: str) -> None:
 
 
 async def test_an_order_tells_its_money_and_stock(
-    vera: Visitor, store: OrderStore, payments: LedgerProvider
+    vera: Visitor, store: OrderStore, payments: RecordedPayments
 ) -> None:
     """Charges and refunds are listed with the net amount, and the reserved stock is described."""
     await store.accept(order("o1"))

@@ -28,7 +28,7 @@ from orders.board.tables import SOURCES
 from orders.management.build import ManagementPart
 from orders.ordering.build import Ordering
 from orders.parts import Base, Part
-from orders.payments.build import Payments
+from orders.payments.build import PaymentPart
 from orders.tables import ACCESS
 from orders.tasks.build import TaskPart
 
@@ -39,7 +39,7 @@ def build(
     access: Access,
     *,
     ordering: Ordering,
-    payments: Payments,
+    payments: PaymentPart,
     tasks: TaskPart,
     attention: AttentionPart,
     batches: BatchPart,
@@ -55,7 +55,7 @@ def build(
             site=site,
             store=ordering.store,
             board=board,
-            payments=payments.provider,
+            payments=payments.store,
             tasks=tasks.store,
             intake=ordering.intake,
             histories=base.engine,

@@ -16,7 +16,7 @@ from orders.ordering.messages import Notice, Recorded, Undoing
 from orders.ordering.records import Record
 from orders.ordering.steps import ApprovalWanted, Charge, Charged, Verification, Verified
 from orders.ordering.store import OrderStore
-from orders.payments.provider import PaymentProvider
+from orders.payments.service import RecordedPayments
 from orders.ports import Announcer, Inventory
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -36,7 +36,7 @@ class OrderActivities:
         self,
         store: OrderStore,
         inventory: Inventory,
-        payments: PaymentProvider,
+        payments: RecordedPayments,
         announcer: Announcer,
         feed: StatusFeed,
         engine: Engine,

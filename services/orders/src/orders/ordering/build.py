@@ -14,7 +14,7 @@ from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.parts import Base, Part
-from orders.payments.provider import PaymentProvider
+from orders.payments.service import RecordedPayments
 from orders.tasks.store import TaskStore
 
 
@@ -28,7 +28,7 @@ class Ordering(Part):
     intake: Intake
 
 
-def build(base: Base, payments: PaymentProvider, tasks: TaskStore) -> Ordering:
+def build(base: Base, payments: RecordedPayments, tasks: TaskStore) -> Ordering:
     """Wire the ordering of goods."""
     store = OrderStore(base.database)
     feed = StatusFeed(store, shared=base.database.is_shared)

@@ -25,7 +25,7 @@ from orders.order_ids import PathOrderId
 from orders.ordering.service import Intake
 from orders.ordering.steps import ACTIONS
 from orders.ordering.store import OrderStore
-from orders.payments.ledger import LedgerProvider
+from orders.payments.store import PaymentStore
 from orders.tasks.store import TaskStore
 
 HISTORY_SECONDS: Final = 3.0
@@ -62,7 +62,7 @@ class OrderPages:
     site: Site
     store: OrderStore
     board: BoardStore
-    payments: LedgerProvider
+    payments: PaymentStore
     tasks: TaskStore
     intake: Intake
     histories: Histories
