@@ -83,12 +83,12 @@ class Supervisor:
                 return 0
             lived, ending = time.monotonic() - begun, describe_end(code)
             if code == NOT_CONFIGURED and not self._settled:
-                text = "does not start as it is configured"
+                text = "does not start because its configuration is wrong"
                 self._reports.report("gave_up", text, self._log.tail())
                 return GAVE_UP
             self._settled = self._settled or lived >= SETTLED
             deaths = 1 if lived >= SETTLED else deaths + 1
-            # A kill from outside says nothing about whether the command can start.
+            # If somebody killed it, that does not show whether the command can start.
             outside = -code in (signal.SIGKILL, signal.SIGTERM)
             quick_deaths = quick_deaths + 1 if lived < QUICK_DEATH and not outside else 0
             is_failing = quick_deaths and quick_deaths % MOST_FAILURES == 0
@@ -111,7 +111,7 @@ class Supervisor:
     def _give_up(self, ending: str, quick_deaths: int) -> bool:
         """Report that the command keeps dying; return whether to give it up.
 
-        It is tried further if it has ever settled, or if the disk is full, which is not its fault.
+        It is tried again if it has ever settled, or if the disk is full, which is not its fault.
         """
         text = f"{ending}, {quick_deaths} times in a row within {QUICK_DEATH:.0f} s of its start"
         tail = self._log.tail()
