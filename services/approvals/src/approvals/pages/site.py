@@ -16,7 +16,7 @@ TONES: Final = {"approved": "good", "pending": "wait", "denied": "bad"}
 def approvals_site(board_url: str | None) -> Site:
     """Create the site; the menu links to the order board if there is one."""
     menu = [
-        MenuItem("ApprovalService", "/"),
+        MenuItem("Inbox", "/"),
         MenuItem("Decided", "/inbox/decided"),
         MenuItem("Dead letters", LETTERS_PATH, Role.OPERATOR),
         MenuItem("Audit", AUDIT_PATH, Role.OPERATOR),
