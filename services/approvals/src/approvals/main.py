@@ -37,7 +37,7 @@ from orderflow_hosting.health import health_router
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
-from orderflow_hosting.spellings import keep_noted
+from orderflow_hosting.spellings import backfill_repeatedly
 from orderflow_hosting.web.audit_pages import audit_pages
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 
@@ -57,7 +57,7 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     http = _http(settings, database, sidecar, store, service, letters, feed)
     handover.start()
     repeat_backfill(store.backfill, background)
-    background.start(partial(keep_noted, database, SOURCES))
+    background.start(partial(backfill_repeatedly, database, SOURCES))
     await serve(settings, http, app, feed.close, database.refusal)
 
 

@@ -788,7 +788,7 @@ async def test_a_change_names_its_orders(
     store: OrderStore, feed: StatusFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that an order's page leaves out others; the first, and too many at once, are of any."""
-    monkeypatch.setattr("orders.board.pulse.MOST_NAMED", 2)
+    monkeypatch.setattr("orders.board.pulse.MAX_NAMED", 2)
     pulse = Pulse(feed)
     next_change = pulse.listener()
     assert (await next_change()).subjects == frozenset()

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from orderflow_hosting.access import Access, Audit
 from orderflow_hosting.background import retry_until_success
-from orderflow_hosting.spellings import keep_noted
+from orderflow_hosting.spellings import backfill_repeatedly
 from orderflow_hosting.web import Site
 from orderflow_hosting.web.audit_pages import audit_pages
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
@@ -77,6 +77,6 @@ def build(
         routers=tuple(routers()),
         jobs=(
             partial(retry_until_success, board.fill, "board_fill_delayed"),
-            partial(keep_noted, base.database, SOURCES),
+            partial(backfill_repeatedly, base.database, SOURCES),
         ),
     )

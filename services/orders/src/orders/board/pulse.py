@@ -10,7 +10,7 @@ from orders.ordering.feed import StatusFeed
 
 IDLE_SECONDS: Final = 60.0
 """Seconds after the last request of a page until the feed is no longer followed."""
-MOST_NAMED: Final = 100
+MAX_NAMED: Final = 100
 """An event names at most this many orders; beyond that it may concern any order."""
 
 
@@ -20,7 +20,7 @@ class Pulse:
     def __init__(self, feed: StatusFeed) -> None:
         self._feed = feed
         self._beats = 0
-        self._latest: deque[str] = deque(maxlen=MOST_NAMED)
+        self._latest: deque[str] = deque(maxlen=MAX_NAMED)
         self._next = asyncio.Event()
         self._waiting = 0
         self._wanted_at = 0.0
@@ -32,7 +32,7 @@ class Pulse:
         So a page does not miss what changed between its rendering and its first call. Waiting
         raises `StopAsyncIteration` when the service stops.
         """
-        seen = self._beats - 1 - MOST_NAMED
+        seen = self._beats - 1 - MAX_NAMED
 
         async def next_change() -> Change:
             nonlocal seen
@@ -42,7 +42,7 @@ class Pulse:
         return next_change
 
     def _orders(self, changes: int) -> frozenset[str]:
-        """Return the ids of the orders of the latest changes, of which `MOST_NAMED` are kept."""
+        """Return the ids of the orders of the latest changes, of which `MAX_NAMED` are kept."""
         if changes > len(self._latest):
             return frozenset()
         return frozenset(list(self._latest)[-changes:])

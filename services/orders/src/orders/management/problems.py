@@ -20,7 +20,7 @@ from orders.management.errors import (
     UnknownWorkflow,
 )
 
-MOST_BODY_BYTES: Final = 64 * 1024
+MAX_BODY_BYTES: Final = 64 * 1024
 """The engine sends a history whole, in a message of at most 4 MiB. One that does not fit is retried
 for ever, and each time breaks the worker's connection and with it all other workflows."""
 
@@ -70,9 +70,9 @@ def as_problems() -> Iterator[None]:
 
 async def _check_size(request: Request) -> None:
     length = request.headers.get("content-length", "")
-    is_large = length.isdecimal() and int(length) > MOST_BODY_BYTES
-    if is_large or len(await request.body()) > MOST_BODY_BYTES:
-        raise invalid("body", f"is larger than {MOST_BODY_BYTES} bytes")
+    is_large = length.isdecimal() and int(length) > MAX_BODY_BYTES
+    if is_large or len(await request.body()) > MAX_BODY_BYTES:
+        raise invalid("body", f"is larger than {MAX_BODY_BYTES} bytes")
 
 
 def problems(**answers: str) -> dict[int | str, dict[str, Any]]:

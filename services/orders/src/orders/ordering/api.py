@@ -36,7 +36,7 @@ from orders.ordering.store import OrderStore
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-MOST_POSITION: Final = 2**63 - 1
+MAX_POSITION: Final = 2**63 - 1
 
 
 def subscribe(app: DaprApp, intake: Intake, letters: DeadLetters) -> None:
@@ -145,7 +145,7 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
     async def stream(
         after: Annotated[
             TypedNumber | None,
-            Query(ge=0, le=MOST_POSITION, description="The position to go on from"),
+            Query(ge=0, le=MAX_POSITION, description="The position to go on from"),
         ] = None,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> Response:

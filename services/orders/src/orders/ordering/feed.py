@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from orders.ordering.records import Kept
 from orders.ordering.store import OrderStore
 
-MOST_AT_ONCE = 500
+MAX_AT_ONCE = 500
 KEEP_ALIVE_SECONDS = 15.0
 LOOK_AGAIN_SECONDS = 1.0
 
@@ -41,7 +41,7 @@ class StatusFeed:
 
     async def follow(self, after: int | None) -> AsyncIterator[Kept | None]:
         """Yield each change after a position (if None, from now on), and None as a keep-alive."""
-        live: asyncio.Queue[Kept | None] = asyncio.Queue(MOST_AT_ONCE)
+        live: asyncio.Queue[Kept | None] = asyncio.Queue(MAX_AT_ONCE)
         self._followers.add(live)
         try:
             position = after if after is not None else await self._store.last_position()
@@ -73,7 +73,7 @@ class StatusFeed:
             return None
 
     async def _catch_up(self, position: int) -> AsyncIterator[Kept]:
-        while changes := await self._store.changes(position, MOST_AT_ONCE):
+        while changes := await self._store.changes(position, MAX_AT_ONCE):
             for kept in changes:
                 yield kept
             position = changes[-1].position

@@ -13,7 +13,7 @@ from orderflow_contracts.orders import OrderSubmitted
 
 FIRST_LINES: Final = 3
 MORE_LINES: Final = 3
-MOST_LINES: Final = 100
+MAX_LINES: Final = 100
 
 _A_NAME: Final = "1 to 128 printable characters."
 _MESSAGES: Final = {
@@ -58,7 +58,7 @@ class OrderForm:
 
     def with_more_lines(self) -> "OrderForm":
         """Add empty lines."""
-        room = min(MORE_LINES, MOST_LINES - len(self.lines))
+        room = min(MORE_LINES, MAX_LINES - len(self.lines))
         lines = (*self.lines, *[TypedLine()] * room)
         return replace(self, lines=lines, errors={})
 
@@ -96,7 +96,7 @@ def read_form(fields: Mapping[str, Sequence[str]]) -> OrderForm:
         return next(iter(fields.get(name, ())), "").strip()
 
     items, quantities = fields.get("item", ()), fields.get("quantity", ())
-    count = min(max(len(items), len(quantities), 1), MOST_LINES)
+    count = min(max(len(items), len(quantities), 1), MAX_LINES)
     lines = tuple(TypedLine(_at(items, place), _at(quantities, place)) for place in range(count))
     key = first("key")
     return OrderForm(

@@ -18,7 +18,7 @@ from orders.board.pages.stock_levels import Stocks, levels
 from orders.board.store import BoardStore
 
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
-MOST_PIECES: Final = 1_000_000
+MAX_PIECES: Final = 1_000_000
 FIRST_UNKNOWN: Final = 500
 """From this HTTP status on, a refusal does not say whether something was done."""
 NOT_PIECES: Final = (
@@ -62,7 +62,7 @@ def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
         )
         name_subject(request, item)
         quantity = read_whole_number(pieces) or 0
-        if not 1 <= quantity <= MOST_PIECES or not _KEY.fullmatch(key):
+        if not 1 <= quantity <= MAX_PIECES or not _KEY.fullmatch(key):
             request.state.problem_code = "INVALID_INPUT"
             return await shown(request, 422, NOT_PIECES, item, pieces)
         try:

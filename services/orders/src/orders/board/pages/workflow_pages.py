@@ -15,7 +15,7 @@ from orderflow_hosting.web import Site
 from orderflow_workflow_runtime.instances import Instance, RuntimeStatus
 from orders.board.pages.workflow_steps import (
     EVENTS,
-    MOST_PAYLOAD,
+    MAX_PAYLOAD,
     RaiseForm,
     StepsOnAPage,
     force_of,
@@ -27,11 +27,11 @@ from orders.management.service import Management
 from orders.workflows import WORKFLOWS
 
 INSTANCES_ON_A_PAGE: Final = 25
-MOST_READ: Final = 400
+MAX_READ: Final = 400
 """The most instances that are read for one page; later pages may have more that match."""
 
 Outcome = Literal["paused", "resumed", "terminated", "raised", "purged"]
-AsForm = Annotated[str, Form(max_length=MOST_PAYLOAD)]
+AsForm = Annotated[str, Form(max_length=MAX_PAYLOAD)]
 
 
 def workflow_pages(site: Site, management: Management) -> APIRouter:
@@ -79,7 +79,7 @@ class _Pages:
                 name or None,
                 INSTANCES_ON_A_PAGE,
                 known,
-                most_read=MOST_READ,
+                most_read=MAX_READ,
                 payloads=False,
             )
         return self._site.page(
