@@ -43,7 +43,7 @@ class Origins:
         hosts = headers.getlist("host")
         if len(hosts) == 1 and self._is_known(hosts[0]):
             return
-        raise Problem(421, "HOST_NOT_KNOWN", "this service does not have the host name in Host")
+        raise Problem(421, "HOST_NOT_KNOWN", "the host name in Host is not known to this service")
 
     def _find(self, text: str) -> bool:
         try:
