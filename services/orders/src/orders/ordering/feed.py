@@ -15,9 +15,9 @@ LOOK_AGAIN_SECONDS = 1.0
 class StatusFeed:
     """Follows the table of statuses from a position on.
 
-    What this process records reaches its followers at once, without a query. After a gap in the
-    positions, or after silence where several replicas share a database, a follower reads the
-    table, so that it misses no change.
+    A change that this process records reaches its followers at once, without a query. A follower
+    reads the table after a gap in the positions and, if several replicas share the database, after
+    a pause, so that it misses no change.
     """
 
     def __init__(self, store: OrderStore, *, shared: bool) -> None:
@@ -29,7 +29,7 @@ class StatusFeed:
     def publish(self, kept: Kept) -> None:
         """Send a change to all followers."""
         for follower in self._followers:
-            with contextlib.suppress(asyncio.QueueFull):  # the gap will lead it to the table
+            with contextlib.suppress(asyncio.QueueFull):  # it will notice the gap
                 follower.put_nowait(kept)
 
     def close(self) -> None:

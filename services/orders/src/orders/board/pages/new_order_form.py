@@ -1,4 +1,4 @@
-"""The form of a new order: the text typed, the order it stands for, and its errors. Pure."""
+"""The form of a new order: the text as it was typed, and the order or the errors in it."""
 
 import re
 import uuid
@@ -43,10 +43,10 @@ class TypedLine:
 
 @dataclass(frozen=True)
 class OrderForm:
-    """A form as it was typed. `key` is the id of an order for which none was typed.
+    """A form as it was typed. `key` becomes the order's id if none was typed.
 
-    The key is made with the form, so a form that is submitted twice places one order. `further`
-    holds the fields beyond id, customer and lines.
+    The key is generated with the form, so a form that is submitted twice places one order.
+    `further` has the fields beyond id, customer and lines.
     """
 
     key: str
@@ -85,7 +85,7 @@ class OrderForm:
 
 
 def new_form() -> OrderForm:
-    """Make an empty form."""
+    """Return an empty form."""
     return OrderForm(key=uuid.uuid4().hex)
 
 

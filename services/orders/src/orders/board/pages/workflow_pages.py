@@ -28,7 +28,7 @@ from orders.workflows import WORKFLOWS
 
 INSTANCES_ON_A_PAGE: Final = 25
 MAX_READ: Final = 400
-"""The most instances that are read for one page; later pages may have more that match."""
+"""How many instances are read at most for one page; later pages may have more matches."""
 
 Outcome = Literal["paused", "resumed", "terminated", "raised", "purged"]
 AsForm = Annotated[str, Form(max_length=MAX_PAYLOAD)]
@@ -79,7 +79,7 @@ class _Pages:
                 name or None,
                 INSTANCES_ON_A_PAGE,
                 known,
-                most_read=MAX_READ,
+                max_read=MAX_READ,
                 payloads=False,
             )
         return self._site.page(
@@ -174,7 +174,7 @@ class _Pages:
             with as_problems():
                 await act
         except Problem as problem:
-            if problem.status != 409:  # noqa: PLR2004 # as a page of its own: there may be no other
+            if problem.status != 409:  # noqa: PLR2004 # shown as an error page: the instance's page may not exist
                 raise
             request.state.problem_code = problem.code
             return await self._instance_page(request, instance_id, problem=problem)

@@ -1,4 +1,4 @@
-"""The contents of a workflow's pages: possible actions, pages of its history, an event. Pure."""
+"""The contents of a workflow's pages: possible actions, pages of its history, and events."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ def possible(instance: Instance) -> frozenset[str]:
 
 
 def force_of(instance: Instance) -> bool:
-    """Whether terminating an instance rolls back orders, so that the page must say so."""
+    """Whether terminating an instance rolls back orders, which its page must then say."""
     return instance.name in {names.ORDER_PROCESSING, names.ORDER_BATCH}
 
 
