@@ -32,5 +32,5 @@ def _fold(text: str) -> str:
     # Upper case first: some letters, such as the Turkish dotless i, differ only in lower case.
     plain = unicodedata.normalize("NFKD", text).upper().casefold()
     plain = unicodedata.normalize("NFKD", plain)
-    kept = "".join(char for char in plain if unicodedata.category(char) not in _REMOVED)
-    return kept or plain
+    remaining = "".join(char for char in plain if unicodedata.category(char) not in _REMOVED)
+    return remaining or plain

@@ -10,11 +10,11 @@ _LOCAL: Final = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 _SIGNING: Final = re.compile(r"/sign-(?:in|out)(?![a-z-])")
 
 
-def local_path(wanted: str | None) -> str:
+def local_path(path: str | None) -> str:
     """Return the path if it is a page of this site; otherwise `/`, the home page."""
-    if wanted is None or _LOCAL.fullmatch(wanted) is None or _SIGNING.match(wanted):
+    if path is None or _LOCAL.fullmatch(path) is None or _SIGNING.match(path):
         return "/"
-    return wanted
+    return path
 
 
 def quoted(path: str) -> str:

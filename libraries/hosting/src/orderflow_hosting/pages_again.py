@@ -49,18 +49,18 @@ class PageAgain(Response):
         path = self._path
         for left in reversed(range(MAX_REDIRECTS)):
             answer = _Answer(send, self._status, self._more, follows=left > 0)
-            await scope["app"](self._asked(scope, path), _nothing, answer.send)
+            await scope["app"](self._page_request(scope, path), _empty_body, answer.send)
             if answer.location is None:
                 return
             path = local_path(answer.location)
 
-    def _asked(self, scope: Scope, path: str) -> Scope:
+    def _page_request(self, scope: Scope, path: str) -> Scope:
         plain, _, query = path.partition("?")
         dropped = {b"content-length", b"content-type", b"hx-request", b"accept"}
         headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
-        kept = ("type", "asgi", "http_version", "scheme", "server", "client")
+        copied = ("type", "asgi", "http_version", "scheme", "server", "client")
         return {
-            **{key: scope[key] for key in kept if key in scope},
+            **{key: scope[key] for key in copied if key in scope},
             "method": "GET",
             "path": unquote(plain),
             "raw_path": plain.encode(),
@@ -98,5 +98,5 @@ class _Answer:
             await self._send(message)
 
 
-async def _nothing() -> Message:
+async def _empty_body() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}

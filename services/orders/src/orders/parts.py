@@ -25,7 +25,7 @@ class Base:
     engine: DaprEngine
     inventory: DaprInventory
     announcer: DaprAnnouncer
-    letters: DeadLetters
+    dead_letters: DeadLetters
     background: BackgroundWork
 
 

@@ -31,7 +31,7 @@ class Guarding(Protocol):
     audit: Audit | None
 
     async def new_session(self, request: Request, person: Principal) -> None:
-        """Begin a session for somebody whom a proxy has signed in."""
+        """Begin a session for a person whom a proxy has signed in."""
         ...
 
 

@@ -21,7 +21,7 @@ class Throttle:
     """Counts wrong passwords by name and by address, for all replicas of a service.
 
     The limit for a name from many addresses is higher than from one, so that nobody can lock out
-    somebody else with a few wrong passwords.
+    another person with a few wrong passwords.
 
     An attempt counts as wrong as soon as it begins, so that parallel attempts cannot exceed a
     limit; the right password resets the count of its name.

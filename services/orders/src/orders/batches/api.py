@@ -18,13 +18,13 @@ from orders.batches.service import Batches
 from orders.batches.store import BatchStore, OtherBatchContent
 
 
-def subscribe_to_batches(app: DaprApp, batches: Batches, letters: DeadLetters) -> None:
+def subscribe_to_batches(app: DaprApp, batches: Batches, dead_letters: DeadLetters) -> None:
     """Accept batches from the topic."""
 
     async def submitted(event: CloudEvent) -> None:
         reason = await _submit(batches, event.data)
         if reason is not None:
-            await letters.refuse(names.ORDERS_BATCH_SUBMITTED, event, reason, None)
+            await dead_letters.refuse(names.ORDERS_BATCH_SUBMITTED, event, reason, None)
             raise Refused(reason)
 
     app.on_topic(names.ORDERS_BATCH_SUBMITTED, submitted)

@@ -52,7 +52,7 @@ class Batches:
         announcer: Announcer,
         feed: StatusFeed,
         order_undo: OrderUndo,
-        letters: DeadLetters,
+        dead_letters: DeadLetters,
         background: BackgroundWork,
     ) -> None:
         self._settings = settings
@@ -61,7 +61,7 @@ class Batches:
         self._announcer = announcer
         self._feed = feed
         self._order_undo = order_undo
-        self._letters = letters
+        self._dead_letters = dead_letters
         self._background = background
 
     async def submit(self, batch: BatchSubmitted) -> None:
@@ -157,7 +157,7 @@ class Batches:
             "source": "/orderflow/orders",
         }
         event = CloudEvent(attributes, entry.data)
-        await self._letters.refuse(ORDERS_SUBMITTED, event, reason, entry.order_id)
+        await self._dead_letters.refuse(ORDERS_SUBMITTED, event, reason, entry.order_id)
 
     async def _start(self, batch_id: str) -> None:
         run = BatchRun(

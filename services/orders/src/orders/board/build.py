@@ -69,7 +69,11 @@ def build(
         yield task_pages(site, tasks.tasks)
         yield workflow_pages(site, management.management)
         yield DeadLetterPages(
-            site, base.letters, audit, "/board/dead-letters", Subjects("Order", "/board/orders")
+            site,
+            base.dead_letters,
+            audit,
+            "/board/dead-letters",
+            Subjects("Order", "/board/orders"),
         ).router()
         yield audit_pages(site, audit, "/board/audit")
 

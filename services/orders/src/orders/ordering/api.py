@@ -39,7 +39,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 MAX_POSITION: Final = 2**63 - 1
 
 
-def subscribe(app: DaprApp, intake: Intake, letters: DeadLetters) -> None:
+def subscribe(app: DaprApp, intake: Intake, dead_letters: DeadLetters) -> None:
     """Accept orders from the topic."""
 
     async def submitted(event: CloudEvent) -> None:
@@ -49,7 +49,7 @@ def subscribe(app: DaprApp, intake: Intake, letters: DeadLetters) -> None:
         order_id = readable_order_id(data)
         reason = await _submit(intake, data, order_id)
         if reason is not None:
-            await letters.refuse(names.ORDERS_SUBMITTED, event, reason, order_id)
+            await dead_letters.refuse(names.ORDERS_SUBMITTED, event, reason, order_id)
             raise Refused(reason, order_id=order_id)
 
     app.on_topic(names.ORDERS_SUBMITTED, submitted)

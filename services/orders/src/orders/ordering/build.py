@@ -40,7 +40,7 @@ def build(base: Base, payments: PaymentProvider, tasks: TaskStore) -> Ordering:
     )
 
     def offer(app: DaprApp) -> None:
-        subscribe(app, intake, base.letters)
+        subscribe(app, intake, base.dead_letters)
         offer_methods(app, intake)
 
     return Ordering(

@@ -30,13 +30,13 @@ class CompletionBody(BaseModel):
     completed_at: Moment | None = None
 
 
-def subscribe_tasks(app: DaprApp, tasks: Tasks, letters: DeadLetters) -> None:
+def subscribe_tasks(app: DaprApp, tasks: Tasks, dead_letters: DeadLetters) -> None:
     """Accept completions of tasks from the topic."""
 
     async def completed(event: CloudEvent) -> None:
         reason = await _complete(tasks, event.data)
         if reason is not None:
-            await letters.refuse(names.TASKS_COMPLETED, event, reason, None)
+            await dead_letters.refuse(names.TASKS_COMPLETED, event, reason, None)
             raise Refused(reason)
 
     app.on_topic(names.TASKS_COMPLETED, completed)

@@ -113,7 +113,7 @@ class OrderPages:
         is_settled = attention is not None and attention.settled_at is not None
         needs_retry = attention is not None and not is_settled
         is_retrying = attention is not None and attention.retrying_since is not None
-        asked = await self.board.cancel_requested_at(order_id)
+        cancel_requested_at = await self.board.cancel_requested_at(order_id)
         signs = {"charge": 1, "refund": -1}
         return {
             "order": order,
@@ -128,8 +128,8 @@ class OrderPages:
             "batch_id": await self.board.batch_of(order_id),
             "attention": attention,
             "not_undone": _names(attention.not_undone or ()) if attention else [],
-            "cancel_requested_at": asked,
-            "can_cancel": not status.is_final and asked is None,
+            "cancel_requested_at": cancel_requested_at,
+            "can_cancel": not status.is_final and cancel_requested_at is None,
             "can_retry": needs_retry and not is_retrying,
             "approval_url": self._approval_url(order),
             "is_live": not status.is_final or is_retrying,
@@ -163,8 +163,10 @@ class OrderPages:
             return ()
 
     def _approval_url(self, order: Order) -> str | None:
-        asked = any(entry.status is OrderStatus.AWAITING_APPROVAL for entry in order.history)
-        if not asked:
+        was_requested = any(
+            entry.status is OrderStatus.AWAITING_APPROVAL for entry in order.history
+        )
+        if not was_requested:
             return None
         return f"{self.inbox_url.rstrip('/')}/inbox/requests/{quote(order.order_id, safe='')}"
 

@@ -72,10 +72,10 @@ class _Pages:
         if find.strip():
             return RedirectResponse(url_of(find.strip()), status_code=303)
         known = decode_cursor(after) if after is not None else None
-        wanted = RuntimeStatus(status) if status else None
+        runtime_status = RuntimeStatus(status) if status else None
         with as_problems():
             found, last = await self._management.listing.page(
-                wanted,
+                runtime_status,
                 name or None,
                 INSTANCES_ON_A_PAGE,
                 known,
