@@ -18,7 +18,7 @@ def approvals_site(board_url: str | None) -> Site:
     menu = [
         MenuItem("Inbox", "/"),
         MenuItem("Decided", "/inbox/decided"),
-        MenuItem("Dead dead_letters", DEAD_LETTERS_PATH, Role.OPERATOR),
+        MenuItem("Dead letters", DEAD_LETTERS_PATH, Role.OPERATOR),
         MenuItem("Audit", AUDIT_PATH, Role.OPERATOR),
     ]
     if board_url is not None:
