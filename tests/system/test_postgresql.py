@@ -30,7 +30,7 @@ from orderflow_hosting.access.throttle import Throttle
 from orderflow_hosting.database import Database, DatabaseNotReady, DatabaseUnavailable
 from orderflow_hosting.migrations.schema import Schema
 from orderflow_hosting.retrying import is_around
-from orderflow_hosting.spellings import note_missing
+from orderflow_hosting.spellings import backfill_spellings
 from orderflow_lab.postgres_server import PostgresServer
 from orders.board.store import BoardStore, Wanted
 from orders.board.tables import SOURCES
@@ -607,7 +607,7 @@ async def test_names_and_ids_are_found_in_any_spelling(url: str) -> None:
         board = BoardStore(two)
         before = (await board.search(Wanted(customer_id="José"), 5)).orders
         sources = [(database, source) for database in (one, two) for source in SOURCES]
-        await asyncio.gather(*(note_missing(*each) for each in sources))
+        await asyncio.gather(*(backfill_spellings(*each) for each in sources))
 
         found = (await board.search(Wanted(customer_id="jose"), 5)).orders
         by_id = await board.search(Wanted(order_id="ID-"), 2)

@@ -8,7 +8,7 @@ from orderflow_contracts.fields import Moment
 
 
 class DeadLetter(BaseModel):
-    """An event that could not be handled. `resent_at` is null while it waits for someone."""
+    """An event that could not be handled. `resent_at` is null until it is resent."""
 
     model_config = ConfigDict(populate_by_name=True)
 

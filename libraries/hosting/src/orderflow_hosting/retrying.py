@@ -14,12 +14,12 @@ CONTRADICTED_ATTEMPTS = 5
 EVENTS_REMEMBERED = 10_000
 UNAVAILABLE_STATUS = 503
 
-_AROUND = (
+_DEPENDENCY_ERRORS = (
     Unavailable,
-    OSError,  # and with it TimeoutError
+    OSError,  # includes TimeoutError
     MemoryError,
 )
-_PERHAPS_OWN = (
+_PERHAPS_ABOUT_THE_EVENT = (
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.OUT_OF_RANGE,
     grpc.StatusCode.RESOURCE_EXHAUSTED,  # also for a message that is too large
@@ -28,22 +28,22 @@ _PERHAPS_OWN = (
 
 
 def is_around(error: Exception) -> bool:
-    """Return whether a failure is known to be one of a dependency, not of the event."""
+    """Return whether a dependency, not the event itself, is known to have caused a failure."""
     if isinstance(error, Problem):
         return error.status == UNAVAILABLE_STATUS
     if isinstance(error, grpc.RpcError):
         code = getattr(error, "code", None)  # some clients' errors have none
-        return code is None or code() not in _PERHAPS_OWN
-    return isinstance(error, _AROUND)
+        return code is None or code() not in _PERHAPS_ABOUT_THE_EVENT
+    return isinstance(error, _DEPENDENCY_ERRORS)
 
 
 class Suspects:
     """Events that fail for an unknown reason, with the evidence that they are the cause.
 
-    An attempt counts only if, since the one before, another event of the same topic was handled:
-    the service can work, and this event still fails. After several such attempts it is given up.
-    While nothing else succeeds there is no such evidence, however long that lasts. After a restart
-    the counts begin again. Called from several threads.
+    An attempt counts only if another event of the same topic was handled since the previous one:
+    the service works, and this event still fails. After several such attempts it is given up.
+    While nothing else succeeds there is no such evidence, however long that lasts. Counts start
+    from zero after a restart. Thread-safe.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Suspects:
             return (topic, event_id) in self._suspects
 
     def handled(self, topic: str, event_id: str) -> None:
-        """Record that an event was handled; a repeated delivery of it proves nothing more."""
+        """Record that an event was handled; a repeated delivery of it is no further evidence."""
         with self._lock:
             self._suspects.pop((topic, event_id), None)
             if self._last_handled.get(topic) != event_id:

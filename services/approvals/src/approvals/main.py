@@ -18,7 +18,7 @@ from approvals.history.store import DecisionHistory
 from approvals.migrations import SCHEMA
 from approvals.pages import (
     AUDIT_PATH,
-    LETTERS_PATH,
+    DEAD_LETTERS_PATH,
     REQUESTS_PATH,
     ApprovalPages,
     approvals_site,
@@ -37,7 +37,7 @@ from orderflow_hosting.health import health_router
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
-from orderflow_hosting.spellings import keep_noted
+from orderflow_hosting.spellings import backfill_repeatedly
 from orderflow_hosting.web.audit_pages import audit_pages
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 
@@ -50,14 +50,14 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     store = SqlApprovalStore(database)
     handover = Handover(store, DaprOrders(sidecar), background)
     service = ApprovalService(store, handover)
-    letters = DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id)
+    dead_letters = DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id)
     app = DaprApp(settings)
-    subscribe(app, service, letters)
+    subscribe(app, service, dead_letters)
     feed = ChangeFeed(store)
-    http = _http(settings, database, sidecar, store, service, letters, feed)
+    http = _http(settings, database, sidecar, store, service, dead_letters, feed)
     handover.start()
     repeat_backfill(store.backfill, background)
-    background.start(partial(keep_noted, database, SOURCES))
+    background.start(partial(backfill_repeatedly, database, SOURCES))
     await serve(settings, http, app, feed.close, database.refusal)
 
 
@@ -67,7 +67,7 @@ def _http(
     sidecar: Sidecar,
     store: SqlApprovalStore,
     service: ApprovalService,
-    letters: DeadLetters,
+    dead_letters: DeadLetters,
     feed: ChangeFeed,
 ) -> FastAPI:
     """Create the HTTP application with the API and the pages."""
@@ -81,17 +81,22 @@ def _http(
         settings.board_url,
     )
     audit = Audit(database, ACCESS)
-    letter_pages = DeadLetterPages(
-        site, letters, audit, LETTERS_PATH, Subjects("Order", REQUESTS_PATH), Role.OPERATOR
+    dead_letter_pages = DeadLetterPages(
+        site,
+        dead_letters,
+        audit,
+        DEAD_LETTERS_PATH,
+        Subjects("Order", REQUESTS_PATH),
+        Role.OPERATOR,
     )
     http = http_app(
         approval_router(service),
-        dead_letter_router(letters),
+        dead_letter_router(dead_letters),
         health_router({"store": database.check, "sidecar": sidecar.check}),
         access.sign_in_router(site.page),
         access.audit_router(),
         page_router(pages, service, feed, access),
-        letter_pages.router(),
+        dead_letter_pages.router(),
         audit_pages(site, audit, AUDIT_PATH),
     )
     access.install(http)

@@ -49,7 +49,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         engine=engine,
         inventory=DaprInventory(sidecar),
         announcer=DaprAnnouncer(sidecar),
-        letters=DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id),
+        dead_letters=DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id),
         background=background,
     )
     access = Access(settings, names.ORDERS, database, ACCESS)
@@ -79,11 +79,11 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     resources.push_async_callback(worker.stop)
     for part in parts:
         part.subscribe(app)
-    base.letters.listen(app, names.SUBSCRIPTIONS[names.ORDERS])
+    base.dead_letters.listen(app, names.SUBSCRIPTIONS[names.ORDERS])
     checks = {"store": database.check, "sidecar": sidecar.check, "workflow_worker": worker.check}
     http = http_app(
         *(router for part in parts for router in part.routers),
-        dead_letter_router(base.letters),
+        dead_letter_router(base.dead_letters),
         health_router(checks),
         access.sign_in_router(site.page),
         access.audit_router(),

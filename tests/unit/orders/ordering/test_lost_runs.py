@@ -55,7 +55,7 @@ class Shop:
             engine=cast(Any, MemoryEngine()),
             inventory=cast(Any, self.inventory),
             announcer=cast(Any, MemoryAnnouncer()),
-            letters=cast(Any, None),
+            dead_letters=cast(Any, None),
             background=BackgroundWork(),
         )
         self.ordering: Ordering = build(base, self.payments, self.tasks)

@@ -48,7 +48,7 @@ def ordering(
         engine=cast(Any, engine),
         inventory=cast(Any, inventory),
         announcer=cast(Any, announcer),
-        letters=cast(Any, None),
+        dead_letters=cast(Any, None),
         background=BackgroundWork(),
     )
     return build(base, payments, TaskStore(database))

@@ -30,14 +30,14 @@ def _parse(model: type[Message], event: CloudEvent) -> Message:
         raise InvalidEvent(f"invalid: {describe(error)}") from error
 
 
-def subscribe(app: DaprApp, service: ApprovalService, letters: DeadLetters) -> None:
+def subscribe(app: DaprApp, service: ApprovalService, dead_letters: DeadLetters) -> None:
     """Subscribe to the topics of approvals and to their dead letters."""
-    for topic, handle in handlers(service, letters).items():
+    for topic, handle in handlers(service, dead_letters).items():
         app.on_topic(topic, handle)
-    letters.listen(app, names.SUBSCRIPTIONS[names.APPROVALS])
+    dead_letters.listen(app, names.SUBSCRIPTIONS[names.APPROVALS])
 
 
-def handlers(service: ApprovalService, letters: DeadLetters) -> dict[str, Handler]:
+def handlers(service: ApprovalService, dead_letters: DeadLetters) -> dict[str, Handler]:
     """Return the handler of each topic."""
 
     def handler(
@@ -48,7 +48,7 @@ def handlers(service: ApprovalService, letters: DeadLetters) -> dict[str, Handle
             try:
                 await use_case(_parse(model, event))
             except RuleViolation as violation:
-                await letters.refuse(topic, event, str(violation), order_id)
+                await dead_letters.refuse(topic, event, str(violation), order_id)
                 raise Refused(str(violation), order_id=order_id) from violation
 
         return handle

@@ -18,19 +18,19 @@ from orders.batches.service import Batches
 from orders.batches.store import BatchStore, OtherBatchContent
 
 
-def subscribe_to_batches(app: DaprApp, batches: Batches, letters: DeadLetters) -> None:
+def subscribe_to_batches(app: DaprApp, batches: Batches, dead_letters: DeadLetters) -> None:
     """Accept batches from the topic."""
 
     async def submitted(event: CloudEvent) -> None:
-        reason = await _take_in(batches, event.data)
+        reason = await _submit(batches, event.data)
         if reason is not None:
-            await letters.refuse(names.ORDERS_BATCH_SUBMITTED, event, reason, None)
+            await dead_letters.refuse(names.ORDERS_BATCH_SUBMITTED, event, reason, None)
             raise Refused(reason)
 
     app.on_topic(names.ORDERS_BATCH_SUBMITTED, submitted)
 
 
-async def _take_in(batches: Batches, data: object) -> str | None:
+async def _submit(batches: Batches, data: object) -> str | None:
     """Submit a published batch, or return the reason why it is invalid."""
     try:
         batch = BatchSubmitted.model_validate(data)
@@ -46,7 +46,7 @@ async def _take_in(batches: Batches, data: object) -> str | None:
 def possible_batch_id(
     batch_id: Annotated[str, Path(description="The batch's id", examples=["monday-1"])],
 ) -> str:
-    """Return the id if it has the form of a batch id; else answer 404."""
+    """Return the id if it has the form of a batch id; otherwise raise a 404 problem."""
     if readable_order_id({"order_id": batch_id}) is None:
         raise _missing(batch_id)
     return batch_id

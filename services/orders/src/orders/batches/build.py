@@ -24,12 +24,12 @@ def build(base: Base, ordering: Ordering) -> BatchPart:
     store = BatchStore(base.database)
     batches = Batches(
         *(base.settings, store, base.engine, base.announcer),
-        *(ordering.feed, ordering.undo, base.letters, base.background),
+        *(ordering.feed, ordering.undo, base.dead_letters, base.background),
     )
     return BatchPart(
         batches=batches,
         store=store,
         activities=named(BatchActivities(batches), workflow_names.BATCH_ACTIVITIES),
         routers=(batch_router(store),),
-        subscribe=lambda app: subscribe_to_batches(app, batches, base.letters),
+        subscribe=lambda app: subscribe_to_batches(app, batches, base.dead_letters),
     )

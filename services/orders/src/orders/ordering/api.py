@@ -36,27 +36,27 @@ from orders.ordering.store import OrderStore
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-MOST_POSITION: Final = 2**63 - 1
+MAX_POSITION: Final = 2**63 - 1
 
 
-def subscribe(app: DaprApp, intake: Intake, letters: DeadLetters) -> None:
-    """Take in orders from the topic."""
+def subscribe(app: DaprApp, intake: Intake, dead_letters: DeadLetters) -> None:
+    """Accept orders from the topic."""
 
     async def submitted(event: CloudEvent) -> None:
         data = event.data
         if isinstance(data, dict) and data.get("order_id") is None:
             data = {**data, "order_id": event["id"]}
         order_id = readable_order_id(data)
-        reason = await _take_in(intake, data, order_id)
+        reason = await _submit(intake, data, order_id)
         if reason is not None:
-            await letters.refuse(names.ORDERS_SUBMITTED, event, reason, order_id)
+            await dead_letters.refuse(names.ORDERS_SUBMITTED, event, reason, order_id)
             raise Refused(reason, order_id=order_id)
 
     app.on_topic(names.ORDERS_SUBMITTED, submitted)
 
 
-async def _take_in(intake: Intake, data: object, order_id: str | None) -> str | None:
-    """Submit what was published, or return why it never can be."""
+async def _submit(intake: Intake, data: object, order_id: str | None) -> str | None:
+    """Submit a published order, or return the reason why it is invalid."""
     try:
         order = OrderSubmitted.model_validate(data)
     except ValidationError as error:
@@ -71,7 +71,7 @@ async def _take_in(intake: Intake, data: object, order_id: str | None) -> str | 
 
 
 def offer_methods(app: DaprApp, intake: Intake) -> None:
-    """Let approvals hand back decisions."""
+    """Offer the method by which approvals hands over decisions."""
 
     async def raise_event(request: RaiseRequest) -> RaiseReply:
         try:
@@ -86,7 +86,7 @@ def offer_methods(app: DaprApp, intake: Intake) -> None:
 
 
 class NewOrder(OrderSubmitted):
-    """An order as it is placed over HTTP, where one that names no id is given one."""
+    """An order as it is placed over HTTP, where the id is optional."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -145,7 +145,7 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
     async def stream(
         after: Annotated[
             TypedNumber | None,
-            Query(ge=0, le=MOST_POSITION, description="The position to go on from"),
+            Query(ge=0, le=MAX_POSITION, description="The position after which to start"),
         ] = None,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> Response:
@@ -164,7 +164,7 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
     @router.post(
         "/{order_id}/cancel",
         status_code=202,
-        summary="Ask for an order to be cancelled; too late once its goods have left the shelf",
+        summary="Request an order's cancellation; too late once its stock has been shipped",
         responses={
             **missing,
             409: {"model": ProblemDocument, "description": "The order has ended"},
@@ -199,5 +199,5 @@ async def _status_events(feed: StatusFeed, position: int | None) -> AsyncIterato
             else:
                 data = entry.change.model_dump_json()
                 yield server_sent(names.ORDERS_STATUS, data, str(entry.position))
-    except Unavailable as error:  # the client goes on from the last position
+    except Unavailable as error:  # the client reconnects and continues from its last position
         log.warning("changes_unavailable", why=str(error))

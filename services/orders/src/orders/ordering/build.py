@@ -1,4 +1,4 @@
-"""Builds the ordering of goods: intake, workflow steps, live feed and edges."""
+"""Builds ordering: intake, workflow steps, live feed and edges."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -29,7 +29,7 @@ class Ordering(Part):
 
 
 def build(base: Base, payments: RecordedPayments, tasks: TaskStore) -> Ordering:
-    """Wire the ordering of goods."""
+    """Wire ordering."""
     store = OrderStore(base.database)
     feed = StatusFeed(store, shared=base.database.is_shared)
     undo = OrderUndo(base.engine, store, base.settings.undo_timeout_seconds)
@@ -40,7 +40,7 @@ def build(base: Base, payments: RecordedPayments, tasks: TaskStore) -> Ordering:
     )
 
     def offer(app: DaprApp) -> None:
-        subscribe(app, intake, base.letters)
+        subscribe(app, intake, base.dead_letters)
         offer_methods(app, intake)
 
     return Ordering(

@@ -21,7 +21,7 @@ _TASK_ID: TypeAdapter[str] = TypeAdapter(TaskId)
 
 
 class CompletionBody(BaseModel):
-    """When the task was completed; the present time by default."""
+    """When the task was completed; the current time by default."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"completed_at": "2026-03-01T12:30:00Z"}]}
@@ -30,19 +30,19 @@ class CompletionBody(BaseModel):
     completed_at: Moment | None = None
 
 
-def subscribe_tasks(app: DaprApp, tasks: Tasks, letters: DeadLetters) -> None:
+def subscribe_tasks(app: DaprApp, tasks: Tasks, dead_letters: DeadLetters) -> None:
     """Accept completions of tasks from the topic."""
 
     async def completed(event: CloudEvent) -> None:
-        reason = await _take_in(tasks, event.data)
+        reason = await _complete(tasks, event.data)
         if reason is not None:
-            await letters.refuse(names.TASKS_COMPLETED, event, reason, None)
+            await dead_letters.refuse(names.TASKS_COMPLETED, event, reason, None)
             raise Refused(reason)
 
     app.on_topic(names.TASKS_COMPLETED, completed)
 
 
-async def _take_in(tasks: Tasks, data: object) -> str | None:
+async def _complete(tasks: Tasks, data: object) -> str | None:
     """Complete the published task, or return the reason why the event is invalid."""
     try:
         message = TaskCompleted.model_validate(data)
@@ -57,7 +57,7 @@ async def _take_in(tasks: Tasks, data: object) -> str | None:
 def possible_task_id(
     task_id: Annotated[str, Path(description="The task's id", examples=["task-1"])],
 ) -> str:
-    """Return the id if it has the form of a task id; else answer 404."""
+    """Return the id if it has the form of a task id; otherwise raise a 404 problem."""
     try:
         return _TASK_ID.validate_python(task_id)
     except ValidationError:
@@ -91,7 +91,7 @@ def task_router(tasks: Tasks) -> APIRouter:
         summary="Complete a task",
         responses={
             **missing,
-            **documented({409: "The task has ended otherwise", 503: "The engine is away"}),
+            **documented({409: "The task has ended", 503: "The workflow engine is unavailable"}),
         },
         dependencies=[changes(Role.OPERATOR, "task.complete")],
     )

@@ -29,5 +29,5 @@ def build(base: Base) -> TaskPart:
             TaskActivities(store, base.settings.pickers), workflow_names.TASK_ACTIVITIES
         ),
         routers=(task_router(tasks),),
-        subscribe=lambda app: subscribe_tasks(app, tasks, base.letters),
+        subscribe=lambda app: subscribe_tasks(app, tasks, base.dead_letters),
     )
