@@ -1,10 +1,10 @@
 # Orderflow on one machine. `make help` lists the targets.
-# It needs Python 3.11 or newer with pip, make and git; everything else is fetched or built.
+# It needs Python 3.11 or newer with pip, make and git; everything else is downloaded or built.
 
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
-# .venv keeps its Python, unless another one is named here.
+# .venv keeps its Python, unless you set another one: make PYTHON=...
 NAMED := $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 .DEFAULT_GOAL := help
@@ -13,32 +13,32 @@ NAMED := $(if $(filter file,$(origin PYTHON)),,--this-python)
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-env: ## make the Python environment (.venv), if it is not up to date
+env: ## create or update the Python environment (.venv)
 	@$(PYTHON) tools/bootstrap $(NAMED)
 
-# Makes .venv if none works in this checkout, but does not update it: a run may be using it.
+# Creates .venv if there is none that works, but does not update it: a run may be using it.
 present:
 	@$(PYTHON) tools/bootstrap present
 
-run: env ## start everything, process two orders, and keep running until Ctrl-C
+run: env ## start everything, place two orders, and keep running until Ctrl-C
 	@$(BIN)/orderflow-tools run $(ARGS)
 
 stop: present ## stop what `make run` started, from another terminal
 	@$(BIN)/orderflow-tools stop
 
-status: present ## show what runs, where it listens and whether it is ready
+status: present ## show what is running, where it listens and whether it is ready
 	@$(BIN)/orderflow-tools status
 
-reset: env ## remove the data of the local run, after asking (YES=1: without)
+reset: env ## remove the data of the local run, after asking (YES=1: without asking)
 	@$(BIN)/orderflow-tools reset $(if $(YES),--yes)
 
-console: env ## place orders by hand, as a client of the running services
+console: env ## place orders interactively, as a client of the running services
 	@$(BIN)/orderflow console $(ARGS)
 
-bench: env ## measure what an order costs, on a platform of its own
+bench: env ## measure what an order costs, on a separate platform
 	@$(BIN)/orderflow-lab bench $(ARGS)
 
-torn: env ## search for workflow histories with an action twice, while orders is disturbed
+torn: env ## search for damaged workflow histories while orders is disturbed
 	@$(BIN)/orderflow-tools toolchain
 	@cd tests && ../$(BIN)/python -m torn $(ARGS)
 
@@ -63,10 +63,10 @@ unit: env ## unit tests, without Dapr
 contracts: env ## tests of the messages between services
 	@$(BIN)/pytest tests/contracts $(ARGS)
 
-coverage: env ## both of these, and how much of the code they run; too little fails
+coverage: env ## unit tests and contracts, with coverage; fails if it is too low
 	@$(BIN)/pytest tests/unit tests/contracts $(SIDE_BY_SIDE) --cov $(ARGS)
 
-docs: env ## build the documents into build/site, and test them
+docs: env ## build the documents into build/site and test them
 	@$(BIN)/pytest tests/documents $(ARGS)
 	@echo "The site is build/site/index.html"
 
@@ -98,29 +98,29 @@ containers: env ## tests of the images, in containers
 images: env ## build the images of the services
 	@$(BIN)/orderflow-lab images $(ARGS)
 
-migrate: env ## migrate the databases of a run that `dapr run -f .` starts
+migrate: env ## migrate the databases, before `dapr run -f .`
 	@$(BIN)/python -m orders migrate
 	@$(BIN)/python -m approvals migrate
 
-migration: env ## draft a revision of a schema (SERVICE=orders NAME="add a delivery date")
+migration: env ## draft a schema revision (SERVICE=orders NAME="add a delivery date")
 	@$(BIN)/python -m orderflow_hosting.migrations.new $(SERVICE) "$(NAME)"
 
-locks: ## resolve the dependencies again and rewrite the locks
+locks: ## resolve the dependencies again and rewrite the lock files
 	@$(PYTHON) tools/bootstrap locks $(ARGS)
 
-vendor: env ## copy the npm packages that the pages load into the project, as locked
+vendor: env ## copy the npm files that the pages load into the project
 	@$(BIN)/orderflow-lab vendor
 
-scaled-objects: env ## write KEDA's autoscalers from the declarations of the services
+scaled-objects: env ## generate KEDA's autoscalers from the declarations of the services
 	@$(BIN)/python -m orderflow_tools.scaled_objects
 
-cluster-up: env ## bring up Kubernetes with Dapr on this machine, as root
+cluster-up: env ## start Kubernetes with Dapr on this machine, as root
 	@$(BIN)/orderflow-lab cluster up $(ARGS)
 
-cluster-down: present ## take it down and remove everything in it
+cluster-down: present ## stop that cluster and remove everything in it
 	@$(BIN)/orderflow-lab cluster down
 
-deploy-local: env ## deploy the services to it, or to the cluster that kubectl points to
+deploy-local: env ## deploy the services to that cluster, or to the one that kubectl points to
 	@$(BIN)/orderflow-lab cluster deploy $(if $(YES),--yes)
 
 test-cluster: env ## tests on a real Kubernetes cluster on this machine, as root

@@ -21,8 +21,8 @@ INTRODUCTION: Final = """\
 | 0 | done |
 | 1 | failed, or refused by a service; the message says why |
 | 2 | wrong arguments |
-| 3 | an order or a workflow ended, but not well; a replay does not fit |
-| 4 | a workflow did not end in time |"""
+| 3 | an order or a workflow did not complete, or a history does not fit the code |
+| 4 | timeout: the workflow has not ended yet |"""
 
 
 def commands_page() -> str:
@@ -36,7 +36,7 @@ def commands_page() -> str:
         INTRODUCTION,
         *_commands(root, "orderflow"),
         "## make",
-        "`ARGS=…` passes arguments on, where a target has any.",
+        "`ARGS=…` passes arguments to the target, if it takes any.",
         table(("Target", "What it does"), targets),
     )
 

@@ -19,7 +19,7 @@ COMMON: Final = frozenset({"401", "403", "421", "422", "503"})
 """The statuses that every path can answer with; the introduction explains them once."""
 
 INTRODUCTION: Final = """\
-The running service shows the same at <http://127.0.0.1:{port}/docs>, and lets you try it.
+The running service shows this API at <http://127.0.0.1:{port}/docs>, where you can try it.
 
 Lists answer `{{"items": […], "next": cursor}}`; `limit` and `after` page through them. Errors are
 problem documents (RFC 9457) with a stable [code](problem-codes.md). Every path can answer 401, 403,

@@ -1,4 +1,4 @@
-"""The few pieces of Markdown that reference pages consist of."""
+"""The Markdown elements that the reference pages consist of."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ CODE: Final = re.compile(r"(`[^`]*`)")
 
 
 def page(title: str, *blocks: str) -> str:
-    """Return a whole page: a heading, and blocks that are apart by an empty line."""
+    """Return a whole page: a heading, and blocks separated by empty lines."""
     note = "<!-- Written by `make reference` from the code. Change the code, not this page. -->"
     return "\n\n".join(block for block in (note, f"# {title}", *blocks) if block) + "\n"
 

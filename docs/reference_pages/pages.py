@@ -1,4 +1,4 @@
-"""Which pages there are, and who writes each."""
+"""The list of pages, each with the function that writes it."""
 
 from collections.abc import Callable
 from functools import partial

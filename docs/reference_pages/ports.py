@@ -7,11 +7,12 @@ from reference_pages.markdown import code, page, table
 
 INTRODUCTION: Final = """\
 A local run listens on loopback only. `ORDERFLOW_PORT_OFFSET` is added to every default port, and
-each variable sets one port. [Run two platforms](../how-to/run-locally.md#run-two-platforms-at-once)
-shows both. On Kubernetes the services keep the HTTP and gRPC ports, and Dapr uses its own."""
+each variable sets one port, as [run two
+platforms](../how-to/run-locally.md#run-two-platforms-at-once) shows. On Kubernetes the services use
+the same HTTP and gRPC ports, and Dapr uses its own defaults."""
 
 USES: Final = {
-    "HTTP": "pages and HTTP API",
+    "HTTP": "HTTP API, and pages if the service has any",
     "GRPC": "calls and events from the sidecar",
     "DAPR_HTTP": "HTTP API of the sidecar",
     "DAPR_GRPC": "gRPC API of the sidecar",
@@ -25,7 +26,7 @@ USES: Final = {
     "SCHEDULER": "Dapr scheduler, for sidecars",
     "SCHEDULER_HEALTH": "health of the scheduler",
     "SCHEDULER_METRICS": "metrics of the scheduler",
-    "SCHEDULER_ETCD_CLIENT": "store of the scheduler, which `dapr workflow purge` looks for here",
+    "SCHEDULER_ETCD_CLIENT": "store of the scheduler; `dapr workflow purge` expects it on 2379",
     "SCHEDULER_ETCD_PEER": "internal to the scheduler",
 }
 

@@ -16,35 +16,35 @@ UNAVAILABLE: Final = 503
 ERRORS: Final = range(400, 600)
 
 INTRODUCTION: Final = """\
-A refused request is answered with a problem document (RFC 9457). Its `code` never changes, and
+A refused request is answered with a problem document (RFC 9457). Its `code` never changes, so
 programs may rely on it. Its `detail` is a sentence for people. For `INVALID_INPUT`, `errors` names
-each wrong field. The `orderflow` command prints the sentence and the code."""
+each invalid field. The `orderflow` command prints the sentence and the code."""
 
 MEANINGS: Final = {
     "APPROVAL_EXPIRED": "the time for a decision is over",
-    "APPROVAL_NOT_FOUND": "nobody has requested an approval of this order",
-    "APPROVAL_WITHDRAWN": "the order no longer waits for a decision",
+    "APPROVAL_NOT_FOUND": "no approval was requested for this order",
+    "APPROVAL_WITHDRAWN": "the order is no longer waiting for a decision",
     "BATCH_NOT_FOUND": "no such batch",
     "CROSS_SITE": "a page of another site sent the request",
     "CSRF_FAILED": "the form belongs to another session",
     "DEAD_LETTER_NOT_FOUND": "no such dead letter",
-    "DECISION_STANDS": "another decision was recorded before",
-    "FORBIDDEN": "this service may not invoke this method",
-    "HOST_NOT_KNOWN": "the name in `Host` is not one of the service's",
+    "DECISION_STANDS": "a different decision has already been recorded",
+    "FORBIDDEN": "the caller may not invoke this method",
+    "HOST_NOT_KNOWN": "the service does not accept the name in `Host`",
     "INTERNAL_ERROR": "an unexpected error; the log has the cause",
-    "INVALID_INPUT": "a value is not valid; `errors` names it",
+    "INVALID_INPUT": "a value is invalid; `errors` names the field",
     "INVENTORY_UNAVAILABLE": "inventory does not answer",
     "INVOCATION_REFUSED": "another service refused the call; the status is its answer",
-    "METHOD_NOT_ALLOWED": "the path does not take this method",
+    "METHOD_NOT_ALLOWED": "the path does not support this method",
     "NOTHING_RESERVED": "a commit without a reservation",
-    "NOTHING_TO_RETRY": "the order has nothing left to undo, or a retry is running",
+    "NOTHING_TO_RETRY": "nothing is left to roll back, or a retry is already running",
     "NOT_ALLOWED": "the user, the token or the proxy lacks the right",
     "NOT_FOUND": "no such path",
     "NO_ATTENTION_NEEDED": "the order does not need attention",
     "ORDER_ENDED": "the order has a final status, or its stock is shipped",
-    "ORDER_EXISTS": "the id belongs to an order with other content",
+    "ORDER_EXISTS": "the ID belongs to an order with different content",
     "ORDER_NOT_FOUND": "no such order",
-    "OTHER_LINES": "the order has a reservation of other lines",
+    "OTHER_LINES": "the order has a reservation with different lines",
     "SESSION_CHANGED": "the page belongs to another session",
     "SIDECAR_UNAVAILABLE": "the sidecar does not answer; the outcome is unknown",
     "SIGN_IN_NEEDED": "a sign-in or a valid token is required",
@@ -55,15 +55,15 @@ MEANINGS: Final = {
     "UNKNOWN_ITEM": "inventory does not know the item",
     "WORKER_UNAVAILABLE": "the workflow worker has no connection to the engine",
     "UNWELL": "the service asked its sidecar to restart",
-    "WORKFLOW_ALREADY_EXISTS": "the id is taken, and `replace` was not set or is not possible",
-    "WORKFLOW_NOT_FOUND": "no such instance, or no workflow of that name",
+    "WORKFLOW_ALREADY_EXISTS": "the ID is in use, and `replace` was not set or is not allowed",
+    "WORKFLOW_NOT_FOUND": "no such instance, or no workflow with that name",
     "WORKFLOW_NOT_RUNNING": "the instance has ended",
-    "WORKFLOW_PROTECTED": "the operation would break what is promised for an order or a batch",
+    "WORKFLOW_PROTECTED": "the operation would break a guarantee for an order or a batch",
     "WORKFLOW_STILL_RUNNING": "the instance has not ended",
-    "WORKFLOW_TIMEOUT": "the instance did not end in that time, and continues",
+    "WORKFLOW_TIMEOUT": "the instance has not ended in time, and continues to run",
 }
 FAILURES: Final = {
-    "ACTIVITY_EXECUTION_FAILED": "an activity failed after its retries; the failure names it",
+    "ACTIVITY_EXECUTION_FAILED": "an activity failed after all retries; the failure names it",
     "NON_DETERMINISTIC": "the code no longer fits the instance's history",
     "WORKFLOW_FAILED": "the workflow's own code failed",
 }
@@ -94,7 +94,7 @@ def problems_page() -> str:
         INTRODUCTION,
         table(("Code", "HTTP status", "Service", "Meaning"), [*rows, OTHERS]),
         "## Failures of workflows",
-        "The status of a failed workflow has a `failure` with one of these codes.",
+        "If a workflow failed, its status has a `failure` with one of these codes.",
         table(("Code", "Meaning"), failures),
     )
 

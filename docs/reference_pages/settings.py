@@ -29,42 +29,42 @@ def _settings_of(service: str) -> type[ServiceSettings]:
 SERVICES: Final = {service: _settings_of(service) for service in LOCAL_PORTS}
 
 INTRODUCTION: Final = """\
-Every program reads its environment once, when it starts. A service ends with exit code 78 and one
-line for each variable that is missing, wrong or unknown.
+Every program reads its environment once, when it starts. If a variable is missing, wrong or
+unknown, a service exits with code 78 and prints one line for each such variable.
 
-A list is written with commas or as JSON, an object as JSON. A length of time is a number of seconds
-(of hours, if the variable ends in `_HOURS`) or has a unit: `90s`, `24h`, `1 day`.
+Write a list with commas or as JSON, and an object as JSON. Write a duration as a number of seconds
+(of hours, if the variable ends in `_HOURS`) or with a unit: `90s`, `24h`, `1 day`.
 [Configure](../how-to/configure.md) shows how to set variables."""
 
 KINDS: Final = {
-    "_SECONDS": "length of time",
-    "_HOURS": "length of time",
+    "_SECONDS": "duration",
+    "_HOURS": "duration",
     "_HOST": "host or address",
     "_HEADER": "name of a header",
     "_URL": "URL",
 }
 
 CLIENTS: Final = {
-    "ORDERFLOW_ORDERS_URL": "The address of orders; otherwise loopback and the port of orders.",
-    "ORDERFLOW_INVENTORY_URL": "The address of inventory, likewise.",
-    "ORDERFLOW_APPROVALS_URL": "The address of approvals, likewise.",
-    "ORDERFLOW_SIDECAR_URL": "The sidecar of orders, through which the command publishes.",
+    "ORDERFLOW_ORDERS_URL": "The URL of orders. Default: its port on loopback.",
+    "ORDERFLOW_INVENTORY_URL": "The URL of inventory. Default: its port on loopback.",
+    "ORDERFLOW_APPROVALS_URL": "The URL of approvals. Default: its port on loopback.",
+    "ORDERFLOW_SIDECAR_URL": "The URL of the orders sidecar, through which events are published.",
     "ORDERFLOW_TOKEN": "The token that the command sends.",
-    "ORDERFLOW_TOKEN_FILE": "The file with that token; otherwise `.orderflow/token`.",
+    "ORDERFLOW_TOKEN_FILE": "The file that contains the token. Default: `.orderflow/token`.",
     "SSL_CERT_FILE": "A file of additional certificate authorities to trust.",
     "SSL_CERT_DIR": "A folder of additional certificate authorities to trust.",
 }
 
 TOOLS: Final = {
-    "ORDERFLOW_HOME": "The folder of a run; otherwise `.orderflow` in the checkout.",
+    "ORDERFLOW_HOME": "The folder of a run. Default: `.orderflow` in the checkout.",
     "ORDERFLOW_PORT_OFFSET": "A number that is added to every default port.",
     "ORDERFLOW_POSTGRES_URL": "A PostgreSQL server for tables and stock, instead of SQLite.",
     "ORDERFLOW_INVENTORY_STORE": "Set by `make run` for Dapr: the connection of the stock ledger.",
-    "ORDERFLOW_BROWSER": "The Chromium that tests of the pages use.",
-    "ORDERFLOW_KUBECTL": "The kubectl that tests of the manifests use.",
+    "ORDERFLOW_BROWSER": "The Chromium that the browser tests use.",
+    "ORDERFLOW_KUBECTL": "The kubectl that the tests of the manifests use.",
     "ORDERFLOW_SCREENSHOTS": "The folder for the screenshots that a browser test takes.",
-    "DAPR_RUNTIME_PATH": "The folder whose `.dapr/bin` holds an installed Dapr; otherwise home.",
-    "XDG_CACHE_HOME": "The folder of caches, in which `orderflow/` holds the built Dapr.",
+    "DAPR_RUNTIME_PATH": "The folder whose `.dapr/bin` holds an installed Dapr. Default: home.",
+    "XDG_CACHE_HOME": "The folder for caches; the built Dapr is in its folder `orderflow`.",
 }
 
 
@@ -81,7 +81,7 @@ def settings_page() -> str:
         table(("Variable", "Meaning"), ((code(name), text) for name, text in CLIENTS.items())),
         "## `make` and the local platform",
         table(("Variable", "Meaning"), ((code(name), text) for name, text in TOOLS.items())),
-        "[Ports](ports.md) lists the variables that move a single port.",
+        "[Ports](ports.md) lists the variables that each set one port.",
     )
 
 

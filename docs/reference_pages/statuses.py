@@ -1,4 +1,4 @@
-"""The page of statuses: where an order, a batch, a request or a task can be, and why."""
+"""The page of statuses: those of orders, batches, approval requests and tasks, and the reasons."""
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
@@ -14,41 +14,41 @@ ORDER: Final = {
     "received": "accepted and stored; the workflow starts or has started",
     "reserved": "the stock of all lines is reserved",
     "awaiting_approval": "waits for an approver",
-    "approved": "all approvals are there",
+    "approved": "all required approvals were given",
     "paid": "the payment is captured",
     "completed": "the stock is shipped; nothing is left to do",
-    "rejected": "not carried out, by a rule; nothing is reserved or charged",
+    "rejected": "refused by a rule or a person; nothing is reserved or charged",
     "cancelled": "stopped by a person; everything is compensated",
     "failed": "stopped by an error; everything is compensated",
     "needs_attention": "a compensation failed: a person must act",
 }
 REASONS: Final = {
-    "invalid": ("rejected", "the order is not valid"),
+    "invalid": ("rejected", "the order is invalid"),
     "unknown_item": ("rejected", "inventory does not know an item"),
     "out_of_stock": ("rejected", "not all lines are available"),
-    "released": ("rejected", "the reservation was released before it was made"),
+    "released": ("rejected", "the release arrived before the reservation"),
     "denied": ("rejected", "an approver denied the order"),
     "approval_expired": ("rejected", "nobody decided in time"),
-    "payment_declined": ("rejected", "the payment provider declined"),
+    "payment_declined": ("rejected", "the payment provider declined the payment"),
     "cancelled_on_request": ("cancelled", "somebody cancelled the order"),
     "terminated_by_operator": ("cancelled", "an operator terminated its workflow"),
     "workflow_failed": ("failed", "the workflow itself failed"),
-    "inventory_unavailable": ("failed", "inventory did not answer for too long"),
-    "approval_unavailable": ("failed", "the approval could not be requested for too long"),
-    "payment_unavailable": ("failed", "the payment provider did not answer for too long"),
-    "undo_failed": ("needs_attention", "a compensation failed for too long"),
+    "inventory_unavailable": ("failed", "inventory was unavailable for too long"),
+    "approval_unavailable": ("failed", "requesting the approval failed for too long"),
+    "payment_unavailable": ("failed", "the payment provider was unavailable for too long"),
+    "undo_failed": ("needs_attention", "a compensation kept failing for too long"),
     "picking_timed_out": ("failed", "nobody picked the order in time"),
     "picking_unavailable": ("failed", "no picking task could be created"),
 }
 BATCH: Final = {
-    "received": "stored; its workflow starts",
+    "received": "stored; its workflow is starting",
     "running": "orders are in progress",
     "completed": "every order has its final status",
     "rejected": "no entry was a valid order",
 }
 APPROVAL: Final = {
     "pending": "waits for a decision",
-    "approved": "approved by as many people as it needs",
+    "approved": "approved by as many people as required",
     "denied": "denied by one person",
     "expired": "nobody decided in time",
     "withdrawn": "the order ended before the decision",
@@ -58,7 +58,7 @@ TASK: Final = {
     "assigned": "waits for its assignee",
     "completed": "done",
     "timed_out": "not done in time",
-    "rejected": "the input was not valid",
+    "rejected": "the input was invalid",
     "withdrawn": "no longer needed",
     "failed": "could not be assigned",
 }
@@ -75,7 +75,7 @@ def statuses_page() -> str:
         _reasons(),
         "## Batches",
         _statuses(BatchStatus, BATCH, {each for each in BatchStatus if each.is_final}),
-        "## Requests for approval",
+        "## Approval requests",
         _statuses(ApprovalStatus, APPROVAL, set(ApprovalStatus) - {ApprovalStatus.PENDING}),
         "## Tasks",
         _statuses(TaskStatus, TASK, set(TaskStatus) - OPEN_STATUSES),

@@ -12,10 +12,10 @@ from reference_pages.schemas import Schema, fields_of, link_to, objects_of, text
 
 INTRODUCTION: Final = f"""\
 Events are CloudEvents 1.0 with JSON data, on the component `{names.PUBSUB}`. Dapr wraps a message
-that is no CloudEvent into one. Readers ignore unknown fields. Money is in integer cents, times are
-RFC 3339. An event's subject is the id of its order, batch, task or item.
+that is not a CloudEvent in one. Consumers ignore unknown fields. Amounts are in cents, as integers;
+times are in RFC 3339 format. An event's subject is the ID of its order, batch, task or item.
 
-The sidecar of a subscriber moves an event that the service refuses, or gives up, to the topic
+If a service refuses an event, or stops retrying it, its sidecar moves the event to the topic
 `{names.dead_letter_topic("<topic>")}`. The same service stores it there as a
 [dead letter](../glossary.md#dead-letter)."""
 
@@ -25,7 +25,7 @@ Model = type[BaseModel] | TypeAdapter[inventory.Reserved | inventory.Reservation
 
 @dataclass(frozen=True)
 class Topic:
-    """Who publishes on a topic, and which message."""
+    """A topic, its publisher, and its message."""
 
     name: str
     publisher: str
@@ -39,7 +39,7 @@ class Topic:
 
 @dataclass(frozen=True)
 class Method:
-    """What one service invokes on another, and who may."""
+    """A method that one service invokes on another, and who may call it."""
 
     name: str
     service: str
@@ -103,7 +103,7 @@ def _topics() -> Iterator[str]:
 
 def _methods() -> Iterator[str]:
     yield "## Invoked methods"
-    yield "Services invoke each other through their sidecars. Everybody else gets 403 `FORBIDDEN`."
+    yield "Services invoke each other through their sidecars. Other callers get 403 `FORBIDDEN`."
     rows = ((code(each.name), each.service, each.callers) for each in METHODS)
     yield table(("Method", "Service", "Callers"), rows)
     for method in METHODS:

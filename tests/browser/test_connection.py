@@ -70,5 +70,5 @@ def test_a_page_that_is_not_there_is_a_page(visitors: Visitors) -> None:
     ):
         assert visitor.go(app, path).status == 404, path
         expect(visitor.heading).to_have_text("Not found")
-        visitor.page.get_by_role("link", name="Go to the first page").click()
+        visitor.page.get_by_role("link", name="Go to the home page").click()
         expect(visitor.page).to_have_url(visitor.url(app))

@@ -11,7 +11,7 @@ from browser.visitors import Visitors
 from orderflow_contracts.names import APPROVALS, ORDERS
 from system.shop import Shop, new_id
 
-MOST_STOPS = 400
+MAX_STOPS = 400
 FROM_THE_TOP = """() => {
     document.body.tabIndex = -1;
     document.body.focus();
@@ -123,7 +123,7 @@ def test_an_order_is_placed_by_keyboard(visitors: Visitors, shop: Shop) -> None:
 
 def _tab_to(page: Page, what: str, target: Any) -> None:
     """Press Tab until this has the focus."""
-    for _ in range(MOST_STOPS):
+    for _ in range(MAX_STOPS):
         page.keyboard.press("Tab")
         if target.evaluate("e => e === document.activeElement"):
             return
@@ -134,7 +134,7 @@ def _stops(page: Page) -> list[dict[str, Any]]:
     """Go through the whole page by Tab, and return where the focus was."""
     stops: list[dict[str, Any]] = []
     page.evaluate(FROM_THE_TOP)
-    for _ in range(MOST_STOPS):
+    for _ in range(MAX_STOPS):
         page.keyboard.press("Tab")
         stop = page.evaluate(FOCUSED)
         if stop is None:

@@ -14,7 +14,7 @@ from orderflow_lab.cluster.api_only import ApiOnly
 from orderflow_lab.cluster.cluster import Cluster
 from orderflow_lab.cluster.commands import CHANGES
 from orderflow_lab.cluster.preconditions import why_no_node
-from orderflow_tools.console import say, step
+from orderflow_tools.console import print_line, step
 from orderflow_tools.deployment.client import Client
 from orderflow_tools.errors import PlatformError
 
@@ -68,7 +68,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     cluster = Cluster(site.settings(), step=step)
     with _interruptible(), _taken_down(cluster, request):
         with _uncaptured(request), _or_exit():
-            say(f"\n{CHANGES}")
+            print_line(f"\n{CHANGES}")
             cluster.up()
             site.set_up(cluster)
         yield cluster

@@ -8,7 +8,7 @@ from typing import Final
 from cluster.pods import NAMESPACE
 from orderflow_lab.cluster.cluster import Cluster
 from orderflow_lab.cluster.services import load_services
-from orderflow_tools.console import say, step
+from orderflow_tools.console import print_line, step
 from orderflow_tools.deployment.client import Client
 from orderflow_tools.deployment.deploy import deploy
 from orderflow_tools.errors import PlatformError
@@ -28,7 +28,7 @@ def running_cluster() -> Iterator[Cluster]:
     """Provide the developer's own cluster, with the tests' own pods during the block."""
     cluster = Cluster(Settings.from_environment())
     if not cluster.ready:
-        raise PlatformError("No cluster runs: `make cluster-up deploy-local` starts one.")
+        raise PlatformError("No cluster is running: `make cluster-up deploy-local` starts one.")
     _admit_visitor(cluster.client)
     try:
         yield cluster
@@ -54,7 +54,7 @@ def save_logs(cluster: Cluster) -> None:
     for pod in client.run("get", "pods", "-n", NAMESPACE, "-o", "name").split():
         for run in ((), ("--previous",)):
             _save(client, folder / f"{pod.partition('/')[2]}{''.join(run)}.log", pod, *run)
-    say(f"The logs of the pods are in {folder}.")
+    print_line(f"The logs of the pods are in {folder}.")
 
 
 def _save(client: Client, path: Path, pod: str, *options: str) -> None:

@@ -125,7 +125,7 @@ class ManagedWorkflows:
         if not _is_finished(instance):
             if self.waits_until_end is None or self.waits_until_end > 0:
                 self.waits_until_end = self.waits_until_end and self.waits_until_end - 1
-                raise _Refused(504, "WORKFLOW_TIMEOUT", "the time ran out")
+                raise _Refused(504, "WORKFLOW_TIMEOUT", "the timeout has passed")
             instance["runtime_status"] = "COMPLETED"
         return 200, instance
 

@@ -212,7 +212,7 @@ class Storefront(ABC):
 
 
 def assert_books_agree(shop: Storefront, orders: Iterable[dict[str, Any]]) -> None:
-    """Check each order against its history, what was told of it, and the payment ledger."""
+    """Check each order against its history, what was told of it, and the record of payments."""
     told: dict[str, dict[str, Any]] = {}
     for event in shop.stream("orders.status"):
         told.setdefault(event["subject"], {})[event["id"]] = event["data"]

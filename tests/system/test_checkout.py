@@ -57,11 +57,11 @@ def test_a_copied_checkout_is_a_checkout_of_its_own(tmp_path: Path) -> None:
 
     with on_the_machine():  # packages may have to be fetched
         status = make(checkout, ports, "status")
-    assert f"Orderflow does not run in {checkout}" in status.stdout
+    assert f"Orderflow is not running in {checkout}" in status.stdout
     assert status.returncode != 0
 
     run = make(checkout, ports, "run", "ARGS=--until-first-orders")
-    assert "The first orders went through." in run.stdout, run.stdout
+    assert "The first orders succeeded." in run.stdout, run.stdout
     assert run.returncode == 0, run.stdout
     assert (checkout / ".orderflow" / "data" / "orders.db").exists()
 

@@ -30,7 +30,7 @@ from orderflow_hosting.access.throttle import Throttle
 from orderflow_hosting.database import Database, DatabaseNotReady, DatabaseUnavailable
 from orderflow_hosting.migrations.schema import Schema
 from orderflow_hosting.retrying import is_around
-from orderflow_hosting.spellings import note_missing
+from orderflow_hosting.spellings import backfill_spellings
 from orderflow_lab.postgres_server import PostgresServer
 from orders.board.store import BoardStore, Wanted
 from orders.board.tables import SOURCES
@@ -39,7 +39,9 @@ from orders.ordering.changes import accept_within
 from orders.ordering.feed import StatusFeed
 from orders.ordering.records import OtherContent, new_run_id
 from orders.ordering.store import OrderStore
-from orders.payments.ledger import LedgerProvider
+from orders.payments.built_in import BuiltInProvider
+from orders.payments.service import RecordedPayments
+from orders.payments.store import PaymentStore
 from orders.tables import ACCESS, TABLES
 from orders.tasks.store import TaskStore
 from system.stores import postgres_programs
@@ -271,11 +273,11 @@ def test_money_is_taken_and_given_back_once(url: str) -> None:
     ids = [f"o{number}" for number in range(ORDERS)]
 
     async def work(database: Database) -> list[list[tuple[str, int]]]:
-        ledger = LedgerProvider(database)
+        payments = RecordedPayments(BuiltInProvider(), PaymentStore(database))
         for order_id in ids:  # each a race
-            await ledger.charge(order_id, "alice", 500)
-        await asyncio.gather(*(ledger.refund(order_id) for order_id in ids[::2]))
-        entries = [await ledger.entries(order_id) for order_id in ids]
+            await payments.charge(order_id, "alice", 500)
+        await asyncio.gather(*(payments.refund(order_id) for order_id in ids[::2]))
+        entries = [await payments.store.entries(order_id) for order_id in ids]
         return [[(entry.kind, entry.amount_cents) for entry in each] for each in entries]
 
     for books in on_replicas(url, SCHEMA, work):
@@ -605,7 +607,7 @@ async def test_names_and_ids_are_found_in_any_spelling(url: str) -> None:
         board = BoardStore(two)
         before = (await board.search(Wanted(customer_id="José"), 5)).orders
         sources = [(database, source) for database in (one, two) for source in SOURCES]
-        await asyncio.gather(*(note_missing(*each) for each in sources))
+        await asyncio.gather(*(backfill_spellings(*each) for each in sources))
 
         found = (await board.search(Wanted(customer_id="jose"), 5)).orders
         by_id = await board.search(Wanted(order_id="ID-"), 2)

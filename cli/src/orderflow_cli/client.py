@@ -149,7 +149,7 @@ class Orderflow:
     def approvals(
         self, status: ApprovalStatus | None = None, limit: int = PAGE_SIZE
     ) -> list[Approval]:
-        """List requests for approval."""
+        """List approval requests."""
         return self._list(self._approvals, "/approvals", Page[Approval], limit, status)
 
     def decide(self, order_id: str, decision: Decision, *, wait_seconds: float = 0.0) -> Approval:

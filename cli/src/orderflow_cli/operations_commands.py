@@ -35,15 +35,15 @@ def approvals(
         show.show_approvals(found)
 
 
-@app.command(short_help="Approve an order's payment.")
+@app.command(short_help="Approve an order.")
 def approve(*, order_id: OrderIdArgument, comment: Comment = "", approver: Approver) -> None:
-    """Approve an order's payment."""
+    """Approve an order that is waiting for approval."""
     _decide(order_id, approver, comment, approved=True)
 
 
-@app.command(short_help="Deny an order's payment.")
+@app.command(short_help="Deny an order.")
 def deny(*, order_id: OrderIdArgument, comment: Comment = "", approver: Approver) -> None:
-    """Deny an order's payment; its reserved stock is released."""
+    """Deny an order that is waiting for approval; its reserved stock is released."""
     _decide(order_id, approver, comment, approved=False)
 
 

@@ -46,7 +46,7 @@ def console(
     ] = None,
     approver: Approver,
 ) -> None:
-    """Ask what to buy, place the order and show its progress; repeat until `exit`."""
+    """Ask what to buy, place the order and show its progress; repeat until you type `exit`."""
     with services() as flow:
         Console(flow, Answers(answers or []), approver).run()
 

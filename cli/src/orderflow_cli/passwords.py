@@ -1,4 +1,4 @@
-"""Passwords: prompted for, generated and hash_password."""
+"""Passwords: prompted for, generated, validated and hashed."""
 
 import getpass
 import secrets

@@ -39,7 +39,8 @@ def add(
 ) -> None:
     """Add a user with roles, prompting twice for a password.
 
-    Viewers can see everything; approvers can also decide; operators can also do everything else.
+    Viewers can see everything but the audit trail; approvers can also approve and deny orders;
+    operators can also do everything else, but not approve or deny.
     """
     roles, store = role or [Role.VIEWER], _store()
     accounts.require_new_user(store.read(), accounts.valid_name(name))

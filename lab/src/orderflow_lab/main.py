@@ -1,4 +1,4 @@
-"""Commands for the makers of Orderflow: measurements, a test cluster, stand-in images."""
+"""Commands for developing Orderflow: benchmarks, a test cluster, stand-in images."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from orderflow_lab.cluster.commands import add_commands as add_cluster
 from orderflow_lab.images import build_images_anywhere
 from orderflow_lab.vendor import vendor
 from orderflow_tools.commands.command_line import add_command, execute
-from orderflow_tools.console import say
+from orderflow_tools.console import print_line
 from orderflow_tools.containers.engines import KINDS, open_engine
 from orderflow_tools.settings import Settings
 
@@ -24,15 +24,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     purpose = "Kubernetes with Dapr on this machine"
     add_cluster(commands.add_parser("cluster", help=purpose, description=purpose))
     images_parser = add_command(
-        commands, "images", "build the images of the services, also without a registry", images
+        commands, "images", "build the images of the services, even without a registry", images
     )
     images_parser.add_argument("--engine", choices=KINDS, help="default: the first one found")
     bench_parser = add_command(
         commands, "bench", "measure what an order costs, on a platform of its own", bench
     )
     add_options(bench_parser)
-    add_command(commands, "browser", "find the browser that tests use, or install it", browser)
-    add_command(commands, "vendor", "copy what the pages load from npm into the project", vendored)
+    add_command(commands, "browser", "find the browser for the tests, or install it", browser)
+    add_command(
+        commands, "vendor", "copy the npm files that the pages load into the project", vendored
+    )
     return execute(parser, arguments)
 
 
@@ -45,7 +47,7 @@ def images(_settings: Settings, options: argparse.Namespace) -> int:
 
 def browser(_settings: Settings, _options: argparse.Namespace) -> int:
     """Find the browser that tests use, or install Debian's."""
-    say(f"Browser: {find_browser()}")
+    print_line(f"Browser: {find_browser()}")
     return 0
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from orderflow_tools.console import Meter, say
+from orderflow_tools.console import Meter, print_line
 from orderflow_tools.containers.engines import Engine
 from orderflow_tools.debian import install, is_root_on_debian
 from orderflow_tools.errors import PlatformError
@@ -63,14 +63,14 @@ def _provide(engine: Engine, image: str) -> bool:
         if label in (None, key):
             return label is not None
     try:
-        say(f"Fetching {image}")
+        print_line(f"Fetching {image}")
         engine.pull(image)
     except PlatformError as error:
         if not is_root_on_debian():
             raise PlatformError(
                 f"{error}\nWithout a registry, this needs root on Debian or one of its derivatives."
             ) from error
-        say(f"No registry provides it. Building a stand-in of Debian packages: {image}")
+        print_line(f"It cannot be pulled. Building a stand-in from Debian packages: {image}")
         _build(engine, image, folder, key)
         return True
     return False

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
-from orderflow_tools.console import say, step
+from orderflow_tools.console import print_line, step
 from orderflow_tools.errors import PlatformError
 
 FILES: Final = {
@@ -41,7 +41,9 @@ def vendor(root: Path) -> None:
     )
     npm = shutil.which("npm")
     if npm is None:
-        raise PlatformError("`npm` is needed to fetch what the pages load; install Node.js.")
+        raise PlatformError(
+            "`npm` is needed to fetch the files that the pages load; install Node.js."
+        )
     with step("fetching the pinned packages"):
         subprocess.run(
             [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=source, check=True
@@ -59,4 +61,4 @@ def vendor(root: Path) -> None:
             hashes[target_name] = hashlib.sha256(content).hexdigest()
         record[package] = {"version": version, "files": hashes}
     (target / RECORD).write_text(json.dumps(record, indent=2) + "\n")
-    say(f"{len(record)} packages were copied to {target}.")
+    print_line(f"{len(record)} packages were copied to {target}.")

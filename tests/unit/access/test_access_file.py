@@ -40,7 +40,7 @@ def test_a_file_is_read_and_written() -> None:
         ({"users": [{**USER, "roles": []}]}, "users.0.roles"),
         ({"users": [{**USER, "roles": ["admin"]}]}, "users.0.roles.0"),
         ({"users": [{**USER, "password_hash": "secret"}]}, "users.0.password_hash"),
-        ({"users": [USER, USER]}, "ann is there more than once"),
+        ({"users": [USER, USER]}, "ann is listed more than once"),
         ({"tokens": [{**TOKEN, "sha256": "ofl_x"}]}, "tokens.0.sha256"),
         ({"tokens": [{**TOKEN, "created_at": "today"}]}, "tokens.0.created_at"),
         ({"tokens": [TOKEN, TOKEN]}, "sha256"),

@@ -23,7 +23,7 @@ from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
-from orderflow_hosting.spellings import keep_noted
+from orderflow_hosting.spellings import backfill_repeatedly
 
 NOW = now()
 
@@ -160,7 +160,7 @@ async def test_names_of_an_earlier_version_are_found_in_all_spellings(
     """Their spellings are indexed in the background."""
     await database.write(lambda connection: connection.execute(delete(ACCESS.spellings)))
     assert await found(history, customer_id="dora") == ""
-    indexing = asyncio.create_task(keep_noted(database, SOURCES))
+    indexing = asyncio.create_task(backfill_repeatedly(database, SOURCES))
 
     async def all_found() -> bool:
         names = [await found(history, approver=name) for name in ("ADA", "BOB")]

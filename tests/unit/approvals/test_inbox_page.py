@@ -208,7 +208,7 @@ async def test_an_open_page_is_notified_of_changes(
     site: ApprovalSite, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The stream reports changes since the page was loaded, and ends with the session."""
-    monkeypatch.setattr("orderflow_hosting.web.changes.LEAST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("orderflow_hosting.web.changes.MIN_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr("orderflow_hosting.web.changes.STILL_HERE_SECONDS", 0.2)
     page = await ada.get("/")
     address = re.search(r'sse-connect="([^"]+)"', page)

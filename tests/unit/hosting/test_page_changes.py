@@ -39,7 +39,7 @@ class Feed:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait hundredths of a second instead of seconds."""
-    monkeypatch.setattr(changes, "LEAST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(changes, "MIN_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(changes, "STILL_HERE_SECONDS", 0.05)
 
 

@@ -53,7 +53,7 @@ def test_the_meter_reads_a_process() -> None:
 
 def test_the_meter_says_which_process_is_missing() -> None:
     """A process that does not run cannot be measured."""
-    with pytest.raises(PlatformError, match="scheduler does not run"):
+    with pytest.raises(PlatformError, match="scheduler is not running"):
         meter.read(["scheduler"], lambda _: None)
 
 

@@ -21,7 +21,9 @@ from orders.ordering.feed import StatusFeed
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
-from orders.payments.ledger import LedgerProvider
+from orders.payments.built_in import BuiltInProvider
+from orders.payments.service import RecordedPayments
+from orders.payments.store import PaymentStore
 from orders.tables import TABLES
 
 
@@ -38,8 +40,8 @@ def store(database: Database) -> OrderStore:
 
 
 @pytest.fixture
-def payments(database: Database) -> LedgerProvider:
-    return LedgerProvider(database)
+def payments(database: Database) -> RecordedPayments:
+    return RecordedPayments(BuiltInProvider(), PaymentStore(database))
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def settings() -> OrdersSettings:
 def activities(
     store: OrderStore,
     inventory: RoomInventory,
-    payments: LedgerProvider,
+    payments: RecordedPayments,
     announcer: MemoryAnnouncer,
     feed: StatusFeed,
     engine: MemoryEngine,

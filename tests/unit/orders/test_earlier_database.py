@@ -10,7 +10,7 @@ from fakes.migrated_services import EARLIER, earlier_database
 from fakes.schemas import migrated
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.database import Database
-from orderflow_hosting.spellings import note_missing
+from orderflow_hosting.spellings import backfill_spellings
 from orders.board.store import BoardStore, Wanted
 from orders.board.tables import SOURCES
 from orders.migrations import SCHEMA
@@ -60,7 +60,7 @@ async def test_orders_are_counted_and_found(adopted: Database) -> None:
     )
     await board.fill()
     for source in SOURCES:
-        await note_missing(adopted, source)
+        await backfill_spellings(adopted, source)
 
     by_item = await board.search(Wanted(item="CARS"), 10)
     by_customer = await board.search(Wanted(customer_id="JOSE"), 10)

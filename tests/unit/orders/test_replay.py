@@ -253,7 +253,7 @@ def test_a_workflow_that_is_not_registered_is_found() -> None:
 
     assert found is not None
     assert (found.number, found.type, found.name) == (2, "workflow_started", "steps")
-    assert "no workflow of the name steps" in found.instead
+    assert "no workflow named steps" in found.instead
 
 
 def test_a_failure_is_the_same_by_its_kind() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orderflow_tools.console import Meter, complain, say
+from orderflow_tools.console import Meter, print_error, print_line
 from orderflow_tools.settings import find_checkout
 
 
@@ -15,8 +15,8 @@ def test_control_characters_do_not_reach_the_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Lines and tabs stay, colours are removed, and other control characters are made visible."""
-    say("one\n\x1b[31mtwo\x1b[0m\tthree\x1b[2J")
-    complain("four\x9b\n")
+    print_line("one\n\x1b[31mtwo\x1b[0m\tthree\x1b[2J")
+    print_error("four\x9b\n")
 
     said = capsys.readouterr()
     assert said.out == "one\ntwo     three?[2J\n"
@@ -54,7 +54,7 @@ def test_every_terminal_can_show_the_commands(tmp_path: Path, encoding: str) -> 
     done = tools("stop", home=tmp_path / "Łódź", stdout=subprocess.PIPE, **plain)
 
     assert (done.returncode, done.stderr) == (0, b"")
-    assert b"Nothing runs in " in done.stdout
+    assert b"Nothing is running in " in done.stdout
 
 
 def test_the_tools_do_not_need_a_reader(tmp_path: Path) -> None:
@@ -73,7 +73,10 @@ def test_the_environment_is_made_on_any_terminal() -> None:
     """tools/bootstrap reads the project's files in any locale, and needs no reader."""
     reader, writer = os.pipe()
     os.close(reader)
-    script = "import runpy, sys; m = runpy.run_path(sys.argv[1]); m['say']('made'); m['members']()"
+    script = (
+        "import runpy, sys; m = runpy.run_path(sys.argv[1]); "
+        "m['print_line']('made'); m['members']()"
+    )
     bootstrap = find_checkout() / "tools" / "bootstrap"
     try:
         done = subprocess.run(

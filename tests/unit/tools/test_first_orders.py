@@ -15,16 +15,16 @@ OTHERS = [status for status in OrderStatus if status not in {COMPLETED, WAITING}
 
 
 @pytest.mark.parametrize("large", [WAITING, COMPLETED])
-def test_orders_that_completed_or_await_approval_went_through(large: OrderStatus) -> None:
+def test_orders_that_completed_or_await_approval_succeeded(large: OrderStatus) -> None:
     """A large order waits for approval, or needs none if the threshold is higher."""
-    assert FirstOrders("large", (COMPLETED, large)).went_through
+    assert FirstOrders("large", (COMPLETED, large)).succeeded
 
 
 @pytest.mark.parametrize("status", [None, *OTHERS])
-def test_orders_with_another_status_did_not_go_through(status: OrderStatus | None) -> None:
+def test_orders_with_another_status_did_not_succeed(status: OrderStatus | None) -> None:
     """An order that was rejected, failed or is missing is not a success."""
-    assert not FirstOrders("large", (status, WAITING)).went_through
-    assert not FirstOrders("large", (COMPLETED, status)).went_through
+    assert not FirstOrders("large", (status, WAITING)).succeeded
+    assert not FirstOrders("large", (COMPLETED, status)).succeeded
 
 
 def test_no_orders_and_until_first_orders_exclude_each_other(

@@ -130,7 +130,7 @@ def test_an_unusable_access_file_stops_the_start_with_a_sentence(settings: Setti
     write_private(settings.access_file, "{")
     with pytest.raises(PlatformError, match=r"access\.json: the file: Invalid JSON"):
         first_user.prepare(settings)
-    assert "nobody can: " in "\n".join(first_user.sign_in(settings))
+    assert "nobody can sign in: " in "\n".join(first_user.sign_in(settings))
 
 
 def test_the_access_file_can_be_named(tmp_path: Path) -> None:

@@ -94,7 +94,9 @@ def test_a_wrong_configuration_is_reported_at_once(tmp_path: Path) -> None:
         output, _ = starter.communicate(timeout=20)
 
     assert starter.returncode == supervisor.GAVE_UP
-    assert output == "thing does not start as it is configured\ncannot start: ORDERS_FOO\n"
+    assert output == (
+        "thing does not start because its configuration is wrong\ncannot start: ORDERS_FOO\n"
+    )
     assert (tmp_path / "logs" / "thing.log").read_text() == "cannot start: ORDERS_FOO\n"
 
 

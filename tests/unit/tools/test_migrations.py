@@ -40,7 +40,7 @@ def test_a_migration_that_fails_says_why(settings: Settings) -> None:
     ):
         wait()
 
-    assert "The migration of the database of orders has failed" in str(failure.value)
+    assert "The migration of the database of orders failed" in str(failure.value)
     assert "ORDERS_DATABASE_URL: must be a URL such as" in str(failure.value)
     assert str(settings.logs / "orders-migration.log") in str(failure.value)
 

@@ -147,7 +147,7 @@ def test_a_second_run_in_one_folder_is_refused(settings: Settings) -> None:
     """Two runs on the same data would damage it; the error names the remedy."""
     with (
         run_state.held(settings),
-        pytest.raises(PlatformError, match=r"already runs in .* set ORDERFLOW_HOME"),
+        pytest.raises(PlatformError, match=r"already running in .* set ORDERFLOW_HOME"),
         run_state.held(settings),
     ):
         pass

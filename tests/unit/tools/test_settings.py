@@ -110,7 +110,7 @@ def test_shared_variables_reach_the_services_of_the_users_run_only(
         (f"{PREFIX}PORT_OFSET", "1", "did you mean ORDERFLOW_PORT_OFFSET?"),
         ("ORDERFLOW_PORT_OFFSET", "abc", "must be a whole number"),
         ("ORDERFLOW_PORT_OFFSET", "-1000", "must be a whole number"),
-        ("ORDERFLOW_HOME", "~no-such-user/home", "there is no such user"),
+        ("ORDERFLOW_HOME", "~no-such-user/home", "there is no user with the name in"),
         ("ORDERFLOW_POSTGRES_URL", "postgresql://[oops", "must look like"),
         ("ORDERFLOW_POSTGRES_URL", "postgresql://host:port/x", "must look like"),
     ],

@@ -5,7 +5,7 @@ import pytest
 
 from orderflow_workflow_runtime.upstream.stalled_sidecar import (
     SHUT_DOWN_AFTER_SECONDS,
-    UNWELL_AFTER_SECONDS,
+    UNHEALTHY_AFTER_SECONDS,
     StalledSidecar,
 )
 
@@ -52,19 +52,19 @@ async def sidecar() -> StuckSidecar:
 
 async def test_a_short_stall_is_normal(sidecar: StuckSidecar) -> None:
     """A worker that has just connected is let in a moment later."""
-    await sidecar.check_after(UNWELL_AFTER_SECONDS - 0.1)
+    await sidecar.check_after(UNHEALTHY_AFTER_SECONDS - 0.1)
     sidecar.is_stalled = False
     await sidecar.check_after(0.1)
     sidecar.is_stalled = True
     await sidecar.check_after(0.1)
-    await sidecar.check_after(UNWELL_AFTER_SECONDS - 0.1)
+    await sidecar.check_after(UNHEALTHY_AFTER_SECONDS - 0.1)
     assert sidecar.reported == []
 
 
 async def test_the_health_check_fails_until_it_has_recovered(sidecar: StuckSidecar) -> None:
     """The application is reported unwell once, and well again once."""
     for _ in range(4):
-        await sidecar.check_after(UNWELL_AFTER_SECONDS)
+        await sidecar.check_after(UNHEALTHY_AFTER_SECONDS)
     sidecar.is_stalled = False
     for _ in range(2):
         await sidecar.check_after(1)
@@ -87,7 +87,7 @@ async def test_the_sidecar_is_shut_down_if_nothing_else_helps(sidecar: StuckSide
 
 async def test_a_sidecar_that_does_not_answer_has_not_stalled(sidecar: StuckSidecar) -> None:
     """It restarts without what blocked it, so the application is well."""
-    await sidecar.check_after(UNWELL_AFTER_SECONDS)
+    await sidecar.check_after(UNHEALTHY_AFTER_SECONDS)
     sidecar.is_away = True
     await sidecar.check_after(SHUT_DOWN_AFTER_SECONDS)
     assert sidecar.reported[1:] == [None]

@@ -268,7 +268,7 @@ def test_an_answer_that_is_not_wanted_is_not_sent(
 
     assert hub.answers.get(timeout=10) == answers[1]
     assert hub.answers.empty()
-    assert turns._instances["o-1"].on_their_way == 0
+    assert turns._instances["o-1"].in_flight == 0
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_an_answer_may_arrive_after_its_call_has_failed(
             protos.WorkflowResponse(instanceId="o-1", completionToken=request.completionToken)
         )
 
-    assert turns._instances["o-1"].on_their_way == 0
+    assert turns._instances["o-1"].in_flight == 0
     assert (turns._instances["o-1"].arrived_at <= time.time()) == has_arrived
     assert turns.is_newest("o-1", request.completionToken) == has_arrived
 

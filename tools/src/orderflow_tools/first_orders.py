@@ -10,7 +10,7 @@ from orderflow_cli.client import Orderflow
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.settings import load
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
-from orderflow_tools.console import say
+from orderflow_tools.console import print_line
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import Settings
 
@@ -23,14 +23,14 @@ RESTING: Final = frozenset({OrderStatus.COMPLETED, OrderStatus.AWAITING_APPROVAL
 
 @dataclass(frozen=True)
 class FirstOrders:
-    """The id of the large order, which waits for approval, and the last status of both orders."""
+    """The ID of the large order, which waits for approval, and the last status of both orders."""
 
     waiting: str
     statuses: tuple[OrderStatus | None, ...]
 
     @property
-    def went_through(self) -> bool:
-        """Whether each order got as far as it can without a person."""
+    def succeeded(self) -> bool:
+        """Whether each order got as far as it can without a decision."""
         return all(status in RESTING for status in self.statuses)
 
 
@@ -61,13 +61,13 @@ def _show(
     client: Orderflow, order_id: str, line: OrderLine, *, until: Collection[OrderStatus] = ()
 ) -> OrderStatus | None:
     last = None
-    say(f"  order {order_id}: {line.quantity} {line.item}")
+    print_line(f"  order {order_id}: {line.quantity} {line.item}")
     order = OrderSubmitted(order_id=order_id, customer_id="you", lines=(line,))
     with client.statuses() as feed:
         begun = time.monotonic()
         client.publish(order)
         for change in client.follow(order_id, until=until, timeout=TIMEOUT, feed=feed):
             reason = f" ({change.reason})" if change.reason else ""
-            say(f"    {change.status:<42} {time.monotonic() - begun:5.2f} s{reason}")
+            print_line(f"    {change.status:<42} {time.monotonic() - begun:5.2f} s{reason}")
             last = change.status
     return last

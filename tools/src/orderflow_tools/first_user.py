@@ -1,4 +1,4 @@
-"""Who may use a run: a first user for its pages, and a token for this machine's user."""
+"""Creates the first user for the pages of a run, and a token for the user of this machine."""
 
 import getpass
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def sign_in(settings: Settings, made: str | None = None) -> Iterator[str]:
     try:
         users = AccessStore(settings.access_file).read().users
     except OrderflowError as error:
-        yield f"  nobody can: {error}"
+        yield f"  nobody can sign in: {error}"
         return
     first, password = _saved(settings)
     user = next((each for each in users if each.name == first), None)
@@ -53,12 +53,12 @@ def sign_in(settings: Settings, made: str | None = None) -> Iterator[str]:
     elif users:
         yield f"  as {_listed(users)}; `orderflow users password NAME` sets a new password"
     else:
-        yield "  nobody can: `orderflow users add NAME` adds a user"
-    yield f"  programs present the token in {settings.token_file}, if the APIs are protected"
+        yield "  nobody can sign in yet: `orderflow users add NAME` adds a user"
+    yield f"  programs send the token in {settings.token_file} if the APIs are closed"
 
 
 def machine_user() -> str:
-    """Return this machine's name for its user, if it is valid as a name here."""
+    """Return the user's name on this machine, if Orderflow accepts it as a name."""
     try:
         return accounts.valid_name(getpass.getuser())
     except (KeyError, OSError, OrderflowError):  # a container's user may have no name

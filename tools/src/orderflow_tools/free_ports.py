@@ -1,4 +1,4 @@
-"""Which ports of this machine are free, and who uses the others."""
+"""Which ports of this machine are free, and which processes use the others."""
 
 import errno
 import random
@@ -18,9 +18,9 @@ OFFSETS: Final = range(2_000, HIGHEST_PORT, 50)
 
 
 def find_free_ports(count: int) -> range:
-    """Return this many ports that were free just now, below those of outgoing connections.
+    """Return this many ports that were just free, below those of outgoing connections.
 
-    None is one of the default run's: a part of it that is being restarted needs its port again.
+    The ports of the default run are left out: a process that restarts needs its port again.
     """
     defaults = _default_ports()
     while True:
@@ -89,7 +89,7 @@ def _moved_to(ports: Ports, offset: int) -> list[int]:
 
 def _refusal(ports: Ports, variable: str, port: int, error: OSError) -> str:
     if error.errno == errno.EACCES:
-        return f"Port {port} is for root alone: set {variable} or {OFFSET} to another number."
+        return f"Only root may use port {port}: set {variable} or {OFFSET} to another number."
     offset = suggested_offset(ports)
     all_ports = "" if offset is None else f", or all ports with {OFFSET}={offset}"
     return (
@@ -109,7 +109,7 @@ def _bind_error(port: int) -> OSError | None:
 
 
 def _user_of(port: int) -> str:
-    """Return who uses a port, in words; empty where that cannot be known."""
+    """Return who uses a port, in words; empty if that cannot be found out."""
     try:
         for connection in psutil.net_connections("tcp"):
             local = connection.laddr

@@ -8,7 +8,7 @@ from orderflow_cli.terminal import safe_streams
 from orderflow_tools.commands.command_line import add_command, execute
 from orderflow_tools.commands.control import reset, status, stop
 from orderflow_tools.commands.run import run
-from orderflow_tools.console import say
+from orderflow_tools.console import print_line
 from orderflow_tools.containers.engines import KINDS, open_engine
 from orderflow_tools.containers.images import build_images
 from orderflow_tools.deployment.command import deploy_local
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def toolchain(settings: Settings, _options: argparse.Namespace) -> int:
     """Find Dapr on this machine, or build it."""
-    say(f"Dapr: {find_runtime(settings.root).origin}")
+    print_line(f"Dapr: {find_runtime(settings.root).origin}")
     return 0
 
 
@@ -40,11 +40,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run_parser = add_command(commands, "run", "start everything and keep running until Ctrl-C", run)
     orders = run_parser.add_mutually_exclusive_group()
-    orders.add_argument("--no-orders", action="store_true", help="do not publish first orders")
+    orders.add_argument(
+        "--no-orders", action="store_true", help="do not place the first two orders"
+    )
     orders.add_argument(
         "--until-first-orders",
         action="store_true",
-        help="stop after the first orders; fail if they do not go through",
+        help="stop after the first two orders; fail unless they succeed",
     )
     add_command(commands, "stop", "stop what `run` started", stop)
     add_command(commands, "status", "show what runs and whether it is ready", status)

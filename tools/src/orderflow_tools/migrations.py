@@ -13,10 +13,10 @@ TIMEOUT_SECONDS: Final = 120.0
 
 @contextlib.contextmanager
 def migrating(settings: Settings, environment: Mapping[str, str]) -> Iterator[Callable[[], None]]:
-    """Migrate all databases side by side; what is given waits for the end of that.
+    """Migrate all databases at the same time; yield a function that waits until all are done.
 
-    It raises PlatformError for a migration that fails. Those that run on at the end of the block
-    are killed, and leave no trace.
+    It raises PlatformError if a migration fails. Migrations that are still running at the end of
+    the block are killed, and change nothing.
     """
     with contextlib.ExitStack() as started:
         running = {
@@ -59,11 +59,11 @@ def _wait_for(settings: Settings, app: str, process: "subprocess.Popen[bytes]") 
     except subprocess.TimeoutExpired:
         code = None
     if code != 0:
-        problem = f"is not done after {TIMEOUT_SECONDS:.0f} s" if code is None else "has failed"
+        problem = f"is not done after {TIMEOUT_SECONDS:.0f} s" if code is None else "failed"
         last = "\n".join(f"  {line}" for line in log.read_text(errors="replace").splitlines()[-5:])
         raise PlatformError(
             f"The migration of the database of {app} {problem}. Its last lines:\n{last}\n"
-            f"Its whole log is {log}."
+            f"The whole log is {log}."
         )
 
 

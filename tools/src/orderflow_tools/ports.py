@@ -42,7 +42,7 @@ class ControlPorts:
 
 
 def default_app_ports() -> dict[str, AppPorts]:
-    """Return the ports that the contract fixes, and defaults for those that it leaves open."""
+    """Return the ports that the contract fixes, and defaults for the others."""
     return {
         app: AppPorts(
             http=ports.http,

@@ -40,8 +40,8 @@ def held(settings: Settings) -> Iterator[None]:
 def holder(settings: Settings) -> psutil.Process | None:
     """Return the process that runs the platform in this folder, if one does.
 
-    Its creation time tells it from a later process with the same number. A process of another
-    folder, of which this one is a copy, does not count.
+    Its creation time distinguishes it from a later process with the same ID. If this folder is a
+    copy, a process of the original folder does not count.
     """
     with contextlib.suppress(OSError, ValueError, KeyError, psutil.Error):
         record = json.loads((settings.run / "state.json").read_text())
@@ -64,6 +64,7 @@ def _already(settings: Settings) -> str:
     offset = free_ports.suggested_offset(settings.ports)
     moved = OFFSET if offset is None else f"{OFFSET}={offset}"
     return (
-        f"Orderflow already runs in {settings.home}{by}: `make status` shows it and `make stop` "
-        f"stops it. To run another one beside it, set ORDERFLOW_HOME to another folder and {moved}."
+        f"Orderflow is already running in {settings.home}{by}: `make status` shows it and `make "
+        f"stop` stops it. To run another one beside it, set ORDERFLOW_HOME to another folder and "
+        f"{moved}."
     )

@@ -35,7 +35,7 @@ class Broker(NamedTuple):
 
 BROKERS: Final = {
     "redis": Broker(
-        "In Redis, the events that the application's group has not fetched yet. It takes Redis 7.",
+        "In Redis, the events that the application's group has not fetched. This needs Redis 7.",
         "redis-streams",
         {"address": ("orderflow-redis", "host"), "password": ("orderflow-redis", "password")},
         lambda app_id, topic: {
@@ -46,7 +46,7 @@ BROKERS: Final = {
         },
     ),
     "kafka": Broker(
-        "In Kafka, the events beyond those that the application's group has read.",
+        "In Kafka, the events that the application's group has not read.",
         "kafka",
         {
             "username": ("orderflow-pubsub", "username"),
@@ -63,7 +63,7 @@ BROKERS: Final = {
         },
     ),
     "rabbitmq": Broker(
-        "In RabbitMQ, the events in the queue that Dapr makes for the application and the topic.",
+        "In RabbitMQ, the events in the queue that Dapr creates for the application and the topic.",
         "rabbitmq",
         {"host": ("orderflow-pubsub", "connection-string")},
         lambda app_id, topic: {

@@ -155,7 +155,7 @@ def _path(variable: str, text: str | Path) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise PlatformError(f"{variable}: there is no such user as in {text}.") from None
+        raise PlatformError(f"{variable}: there is no user with the name in {text}.") from None
 
 
 def is_for_services(variable: str) -> bool:

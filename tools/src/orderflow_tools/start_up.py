@@ -57,7 +57,7 @@ class StartUp:
             if report.event == "gave_up":
                 tail = f"\nIts last lines:\n{_explaining(report.tail)}" if report.tail else ""
                 log = self._log(report.name)
-                raise PlatformError(f"{report.name} {report.text}.{tail}\nIts whole log is {log}.")
+                raise PlatformError(f"{report.name} {report.text}.{tail}\nThe whole log is {log}.")
 
     def _overdue(self, check: Check, reason: str, timeout: float) -> str:
         log = self._log(check.process)

@@ -76,7 +76,7 @@ def compact(value: Any) -> str:
 
 
 def shorten(text: str, length: int) -> str:
-    """Shorten a text to a length; an ellipsis marks the shorten."""
+    """Shorten a text to a length; an ellipsis shows that it was shortened."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 

@@ -7,7 +7,7 @@ from orderflow_contracts.fields import Message, Moment
 
 
 class RuntimeStatus(StrEnum):
-    """The state of an instance, by the engine's names."""
+    """The state of an instance, as the engine names it."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -54,8 +54,8 @@ class Workflow(Message):
 class HistoryEvent(Message):
     """An event in an instance's history.
 
-    `duration_seconds` is how long the work took that this event ends. `event_id` is where a rerun
-    can start, if the event can be rerun.
+    `duration_seconds` is how long the work that this event completes took. A rerun can start from
+    `event_id` if `is_rerunnable`.
     """
 
     event_id: int | None = None

@@ -24,7 +24,7 @@ def list_workflows(
     name: Annotated[str | None, typer.Option(help="Only instances of this workflow.")] = None,
     limit: Limit = 100,
     after: Annotated[
-        str | None, typer.Option(metavar="CURSOR", help="Continue after the end of another list.")
+        str | None, typer.Option(metavar="CURSOR", help="Continue where an earlier list ended.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -77,7 +77,7 @@ def wait(
     ] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Wait until finished: exit code 0 if completed, 3 if failed or terminated, 4 on timeout."""
+    """Wait for a workflow: exit code 0 if completed, 3 if failed or terminated, 4 on timeout."""
     with services() as flow:
         found = flow.workflows.wait(instance_id, timeout)
     if as_json or found.is_finished:

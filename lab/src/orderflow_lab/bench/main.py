@@ -21,7 +21,7 @@ from orderflow_lab.bench.bench import Bench
 from orderflow_lab.bench.figures import Sample, growth, summary
 from orderflow_lab.bench.orders import ITEM
 from orderflow_lab.bench.report import tables
-from orderflow_tools.console import complain, step
+from orderflow_tools.console import print_error, step
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.platform import Platform
 from orderflow_tools.settings import Settings, find_checkout
@@ -76,7 +76,7 @@ def _home(root: Path) -> Iterator[Path]:
     try:
         yield home
     except Exception:
-        complain(f"\nThe logs of this run are in {home / 'logs'}.")
+        print_error(f"\nThe logs of this run are in {home / 'logs'}.")
         raise
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
@@ -99,11 +99,13 @@ def _bar() -> Progress:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("--orders", type=_positive, default=300, help="orders in a round")
-    parser.add_argument("--in-flight", type=_positive, default=20, help="how many at a time")
+    parser.add_argument("--in-flight", type=_positive, default=20, help="how many at the same time")
     parser.add_argument(
         "--rounds", type=_positive, default=3, help="rounds of orders and bare workflows"
     )
-    parser.add_argument("--lone", type=_positive, default=20, help="orders one at a time")
+    parser.add_argument(
+        "--lone", type=_positive, default=20, help="orders that are placed one at a time"
+    )
     parser.add_argument(
         "--done", type=_positive, default=0, help="measure again after this many orders"
     )

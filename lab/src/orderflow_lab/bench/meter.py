@@ -38,7 +38,7 @@ def read(names: Collection[str], pid_of: PidOf) -> Reading:
             times = process.cpu_times()
             reading.memory_mb[name] = process.memory_info().rss / MEGABYTE
         except (psutil.Error, ProcessLookupError) as error:
-            raise PlatformError(f"{name} does not run: see its log.") from error
+            raise PlatformError(f"{name} is not running: see its log.") from error
         reading.pids[name] = process.pid
         reading.cpu_ms[name] = 1000 * (times.user + times.system)
     return reading

@@ -13,9 +13,9 @@ from orderflow_lab.cluster.cluster import Cluster
 from orderflow_lab.cluster.programs import find_kubectl
 from orderflow_lab.cluster.services import load_services
 from orderflow_tools.commands.command_line import Command, add_command
-from orderflow_tools.console import say, step
+from orderflow_tools.console import print_line, step
 from orderflow_tools.deployment.client import Client
-from orderflow_tools.deployment.command import deploy_to_current, say_how_to_sign_in
+from orderflow_tools.deployment.command import deploy_to_current, print_sign_in
 from orderflow_tools.deployment.deploy import deploy
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import APPS, Settings
@@ -34,20 +34,22 @@ def up(settings: Settings, options: argparse.Namespace) -> int:
     if options.api_only:
         api = ApiOnly(settings, step=step)
         api.up()
-        say(f"The API server is ready after {time.monotonic() - begun:.1f} s. It has no node.")
-        _say_how_to_use(api.client)
+        print_line(
+            f"The API server is ready after {time.monotonic() - begun:.1f} s. It has no node."
+        )
+        _print_kubeconfig(api.client)
         return 0
     cluster = Cluster(settings, step=step)
     if cluster.ready:
-        say("The cluster is up already.")
+        print_line("The cluster is already up.")
     else:
-        say(CHANGES)
+        print_line(CHANGES)
         cluster.up()
-        say(f"The cluster is ready after {time.monotonic() - begun:.1f} s.")
-    _say_how_to_use(cluster.client)
-    say(f"  logs      {cluster.layout.logs}")
-    say("  services  make deploy-local")
-    say("  end       make cluster-down")
+        print_line(f"The cluster is ready after {time.monotonic() - begun:.1f} s.")
+    _print_kubeconfig(cluster.client)
+    print_line(f"  logs      {cluster.layout.logs}")
+    print_line("  services  make deploy-local")
+    print_line("  end       make cluster-down")
     return 0
 
 
@@ -58,9 +60,11 @@ def down(settings: Settings, _options: argparse.Namespace) -> int:
     api.down()
     cluster.down()
     if was_running:
-        say(f"The cluster and its data are removed. Its logs stay in {cluster.layout.logs}.")
+        print_line(
+            f"The cluster and its data were removed. Its logs were kept in {cluster.layout.logs}."
+        )
     else:
-        say(f"No cluster runs in {cluster.layout.home}.")
+        print_line(f"No cluster is running in {cluster.layout.home}.")
     return 0
 
 
@@ -68,17 +72,17 @@ def status(settings: Settings, _options: argparse.Namespace) -> int:
     """Show the cluster's pods; the exit code is 0 when the cluster answers."""
     cluster, api = Cluster(settings), ApiOnly(settings)
     if api.running:
-        say("An API server without a node runs.")
-        _say_how_to_use(api.client)
+        print_line("An API server without a node is running.")
+        _print_kubeconfig(api.client)
         return 0
     if not cluster.running:
-        say(f"No cluster runs in {cluster.layout.home}. `make cluster-up` starts one.")
+        print_line(f"No cluster is running in {cluster.layout.home}. `make cluster-up` starts one.")
         return 1
     if not cluster.ready:
-        say(f"The cluster runs, and is not ready. Its logs are in {cluster.layout.logs}.")
+        print_line(f"The cluster is running but not ready. Its logs are in {cluster.layout.logs}.")
         return 1
-    say(cluster.kubectl("get", "pods", "--all-namespaces").rstrip())
-    _say_how_to_use(cluster.client)
+    print_line(cluster.kubectl("get", "pods", "--all-namespaces").rstrip())
+    _print_kubeconfig(cluster.client)
     return 0
 
 
@@ -87,18 +91,18 @@ def load(settings: Settings, options: argparse.Namespace) -> int:
     cluster = Cluster(settings)
     cluster.load_images(options.archives)
     for name in cluster.images():
-        say(name)
+        print_line(name)
     return 0
 
 
 def kubectl(settings: Settings, options: argparse.Namespace) -> int:
     """Run kubectl on the cluster; without arguments, print the path of the program."""
     if not options.arguments:
-        say(str(find_kubectl(settings.root)))
+        print_line(str(find_kubectl(settings.root)))
         return 0
     clusters = [each for each in (Cluster(settings), ApiOnly(settings)) if each.running]
     if not clusters:
-        raise PlatformError("No cluster runs: `make cluster-up` starts one.")
+        raise PlatformError("No cluster is running: `make cluster-up` starts one.")
     client = clusters[0].client
     command = [client.program, *options.arguments]
     return subprocess.run(command, env=client.environment(), check=False).returncode
@@ -108,13 +112,13 @@ def deploy_local(settings: Settings, options: argparse.Namespace) -> int:
     """Deploy the local overlay to this checkout's cluster, or else where kubectl points to."""
     cluster = Cluster(settings)
     if not cluster.ready:
-        say("No cluster of this checkout runs.")
+        print_line("No cluster of this checkout is running.")
         return deploy_to_current(settings, options, Client(find_kubectl(settings.root)))
     load_services(cluster, step=step)
     deploy(settings.root, cluster.client, step=step)
     for app in APPS:
-        say(f"  {app:<10} {cluster.url(app, LOCAL_PORTS[app].http)}")
-    say_how_to_sign_in()
+        print_line(f"  {app:<10} {cluster.url(app, LOCAL_PORTS[app].http)}")
+    print_sign_in()
     return 0
 
 
@@ -130,16 +134,18 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="only an API server to check manifests; needs no root",
     )
-    add("down", "take it down and remove everything in it", down)
-    add("status", "show whether it runs, and its pods", status)
-    images = add("images", "load images into the node, and list those that it has", load)
+    add("down", "take the cluster down and remove everything in it", down)
+    add("status", "show whether the cluster is running, and its pods", status)
+    images = add("images", "load images into the node, and list its images", load)
     images.add_argument("archives", nargs="*", type=Path, help="files written by `docker save`")
-    kubectl_parser = add("kubectl", "run kubectl on it; without arguments, print its path", kubectl)
+    kubectl_parser = add(
+        "kubectl", "run kubectl on the cluster; without arguments, print its path", kubectl
+    )
     kubectl_parser.add_argument("arguments", nargs=argparse.REMAINDER)
     deploy_parser = add("deploy", "deploy the local overlay", deploy_local)
     deploy_parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
-def _say_how_to_use(client: Client) -> None:
-    say(f"  kubectl   {client.program}")
-    say(f"            export KUBECONFIG={shlex.quote(str(client.kubeconfig))}")
+def _print_kubeconfig(client: Client) -> None:
+    print_line(f"  kubectl   {client.program}")
+    print_line(f"            export KUBECONFIG={shlex.quote(str(client.kubeconfig))}")

@@ -18,7 +18,7 @@ def check_no_other(home: Path) -> None:
     """Raise PlatformError if another folder's cluster runs on this machine."""
     if running := others(home):
         raise PlatformError(
-            f"A cluster runs on this machine already, in {running[0]}. Only one can run at a time: "
+            f"A cluster is already running on this machine, in {running[0]}. Only one can run: "
             "`make cluster-down` in its checkout ends it."
         )
     if find_init(home) is None and Path("/sys/class/net", LINK).exists():

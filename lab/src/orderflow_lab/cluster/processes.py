@@ -102,7 +102,7 @@ class Processes:
             return f" Logs are in {self._layout.logs}."
         last = path.read_text(errors="replace").splitlines()[-TAIL:]
         shown = "".join(f"\n  {line[:240]}" for line in last)
-        return f" Its last lines:{shown}\nIts whole log is {path}."
+        return f" Its last lines:{shown}\nThe whole log is {path}."
 
 
 def _check(command: Sequence[str | Path], code: int, output: str) -> None:

@@ -15,7 +15,7 @@ TOKEN_PATTERN: Final = r"^ofl_[A-Za-z0-9_-]{43}$"  # noqa: S105 # likewise
 
 
 class Role(StrEnum):
-    """What a person or program may do; any role includes viewing."""
+    """What a person or program may do; every role includes viewing."""
 
     VIEWER = "viewer"
     APPROVER = "approver"
@@ -33,7 +33,7 @@ WORDS: Final = r"^[^\s\x00-\x1f\x7f]+( [^\s\x00-\x1f\x7f]+)*$"
 """Printable words separated by single spaces; this pattern replaces the one of `Name`."""
 
 UserName = Annotated[Name, StringConstraints(pattern=WORDS)]
-"""A name to sign in with, which is also the approver of a decision; no spaces around it."""
+"""A name to sign in with, also recorded as the approver of a decision; no surrounding spaces."""
 
 PasswordHash = Annotated[str, StringConstraints(pattern=r"^\$argon2id\$\S+$", max_length=500)]
 """The Argon2id hash of a password."""
@@ -51,9 +51,9 @@ class User(Message):
 
 
 class Token(Message):
-    """A secret that a program sends to an API; the name is who acts.
+    """A secret that a program sends to an API; the name identifies the program.
 
-    One name may have several, so that a new one can be introduced before the old one is removed.
+    One name may have several tokens, so that a new one can be introduced before the old is removed.
     """
 
     name: UserName
@@ -73,9 +73,9 @@ class AccessFile(Message):
         names = [user.name for user in self.users]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"users: {', '.join(twice)} is there more than once")
+            raise ValueError(f"users: {', '.join(twice)} is listed more than once")
         if len({token.sha256 for token in self.tokens}) < len(self.tokens):
-            raise ValueError("tokens: the same sha256 is there more than once")
+            raise ValueError("tokens: the same sha256 is listed more than once")
         return self
 
 

@@ -13,7 +13,7 @@ Levels = Annotated[int, Field(strict=True, ge=1, le=2)]
 
 
 class ApprovalRequested(Message):
-    """Topic `approvals.requested`: an order waits for a person until `expires_at`.
+    """Topic `approvals.requested`: an order waits for approval until `expires_at`.
 
     `levels` says how many people must approve. `reminder` marks a repetition of the same
     request while the order still waits.
@@ -91,12 +91,12 @@ class Approval(Message):
 
     @property
     def approvals_missing(self) -> int:
-        """How many more people must approve before the order goes on."""
+        """How many more people must approve before the order continues."""
         return self.levels - len(self.decisions) if self.status is ApprovalStatus.PENDING else 0
 
 
 class RaiseRequest(Message):
-    """The request of approvals to orders: hand this decision to the workflow that waits for it."""
+    """What approvals asks of orders: to pass a decision on to the workflow that waits for it."""
 
     order_id: OrderId
     event_name: Literal["approval_decided"] = "approval_decided"
@@ -104,6 +104,6 @@ class RaiseRequest(Message):
 
 
 class RaiseReply(Message):
-    """`taken`: the workflow has it. `too_late`: the order has ended without it."""
+    """`taken`: the workflow has the decision. `too_late`: the order ended before it arrived."""
 
     outcome: Literal["taken", "too_late"]

@@ -1,14 +1,14 @@
-"""An order that needs attention: which compensations are left, and what was retried since."""
+"""An order that needs attention: which steps are still to be undone, and what was retried."""
 
 from orderflow_contracts.fields import Message, Moment, OrderId
 
 
 class OrderAttention(Message):
-    """What is recorded besides an order that ended as `needs_attention`; its status never changes.
+    """The retries for an order that ended as `needs_attention`; its status never changes.
 
-    `not_undone` names the steps that could not be undone when last tried, and is null where that
-    is no longer known. `retrying_since` is null unless it is being tried, and `settled_at` until
-    everything is undone.
+    `not_undone` names the steps that the last attempt could not undo, and is null if that is no
+    longer known. `retrying_since` is null unless a retry is running, and `settled_at` is null
+    until everything is undone.
     """
 
     order_id: OrderId

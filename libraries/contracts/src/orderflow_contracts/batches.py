@@ -12,8 +12,9 @@ from orderflow_contracts.orders import OrderStatus
 class BatchSubmitted(Message):
     """Topic `orders.batch-submitted`: 1 to 500 orders to process together.
 
-    Each entry is what `orders.submitted` takes. One that is not valid is refused by itself, so
-    they are read one by one. An entry without an `order_id` gets `<batch_id>-<n>`, n from 1.
+    Each entry has the form of `orders.submitted`. Entries are validated one by one, because an
+    invalid one is rejected without the others. An entry without an `order_id` gets
+    `<batch_id>-<n>`, n from 1.
     """
 
     batch_id: OrderId
@@ -56,7 +57,7 @@ class BatchStatusChanged(Message):
 
 
 class BatchedOrder(Message):
-    """An entry of a batch: its order, or why it was refused; then the id may be missing."""
+    """An entry of a batch: its order, or why it was rejected, possibly without an id."""
 
     order_id: str | None = None
     status: OrderStatus

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 
 class Message(BaseModel):
-    """A frozen message. Unknown fields are ignored, so that senders can add some."""
+    """A frozen message. Unknown fields are ignored, so that senders can add fields first."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -53,7 +53,7 @@ _ORDER_ID: Final = TypeAdapter(OrderId)
 
 
 def readable_order_id(data: object) -> str | None:
-    """Return the id of the order that data is about, even where it is not valid otherwise."""
+    """Return the order id in the data, even if the rest is invalid; None without a valid id."""
     try:
         return _ORDER_ID.validate_python(data.get("order_id") if isinstance(data, dict) else None)
     except ValidationError:
@@ -67,7 +67,7 @@ Text = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
 """What a person wrote, up to 2,000 characters; without NUL, which PostgreSQL cannot store."""
 
 Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-"""A number of pieces, 1 to 1,000,000."""
+"""A number of units, 1 to 1,000,000."""
 
 Cents = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
 """An amount of money in cents of US dollars, at most what a 64-bit column can hold."""
@@ -77,9 +77,9 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_no_bare_number), AfterValidat
 
 
 Clock = Callable[[], datetime]
-"""Returns the present time in UTC. What depends on time takes one, so that a test can set it."""
+"""Returns the current time in UTC. Time-dependent code takes one, so that tests can set it."""
 
 
 def now() -> datetime:
-    """Return the present time in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)

@@ -16,7 +16,7 @@ class ReserveRequest(Message):
 
 
 class ReservedLine(Message):
-    """One reserved line, with the price of one piece."""
+    """One reserved line, with the price of one unit."""
 
     item: str
     quantity: int
@@ -40,7 +40,7 @@ class Shortage(Message):
 
 
 class ReservationRejected(Message):
-    """Nothing was reserved, and nothing ever will be for this order."""
+    """Nothing was reserved, and any later request for this order is rejected too."""
 
     outcome: Literal["rejected"] = "rejected"
     reason: Literal["out_of_stock", "unknown_item", "released"]
@@ -58,14 +58,14 @@ class CommitRequest(Message):
 
 
 class Committed(Message):
-    """The stock was shipped; `remaining` is what is on hand now, by item."""
+    """The stock was shipped; `remaining` is the quantity now on hand, by item."""
 
     outcome: Literal["committed"] = "committed"
     remaining: dict[str, int]
 
 
 class ReleaseRequest(Message):
-    """Return whatever was reserved or shipped for the order."""
+    """Return all stock that was reserved or shipped for the order."""
 
     order_id: OrderId
 
@@ -79,9 +79,9 @@ class Released(Message):
 class RestockRequest(Message):
     """Add stock.
 
-    With `item` and `quantity`: that quantity is added. With `item` alone: that item back to its
-    opening stock. With neither: everything back to the opening stock. A restock that comes again
-    under the same `restock_id` is known, if that was one of the item's latest.
+    With `item` and `quantity`: that quantity is added. With `item` alone: that item is reset to its
+    opening stock. With neither: every item is. A repeated `restock_id` adds nothing if it is among
+    the item's latest.
     """
 
     item: Name | None = None
@@ -96,7 +96,7 @@ class RestockRequest(Message):
 
 
 class StockItem(Message):
-    """The stock of one item, in pieces: `available` is `on_hand` less `reserved`."""
+    """The stock of one item, in units: `available` is `on_hand` less `reserved`."""
 
     item: str
     on_hand: int
@@ -112,7 +112,7 @@ class Stock(Message):
 
 
 class LowStock(Message):
-    """Topic `inventory.low-stock`: fewer pieces are available than the threshold."""
+    """Topic `inventory.low-stock`: fewer units are available than the threshold."""
 
     item: Name
     available: int

@@ -1,4 +1,4 @@
-"""Numbers as people type them: read only if they cannot mean anything else."""
+"""Numbers as people type them, accepted only if they are unambiguous."""
 
 import re
 from typing import Annotated, Final
@@ -28,7 +28,7 @@ def _only_digits(value: object) -> object:
         return value
     number = read_whole_number(value)
     if number is None:
-        raise PydanticCustomError("whole_number", "must be {wanted}", {"wanted": IN_DIGITS})
+        raise PydanticCustomError("whole_number", "must be {form}", {"form": IN_DIGITS})
     return number
 
 

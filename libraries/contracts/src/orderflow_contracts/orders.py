@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from orderflow_contracts.fields import Cents, Message, Moment, Name, OrderId, Quantity
 
 ANONYMOUS: Final = "anonymous"
-"""The customer of an order in the short form, which does not name one."""
+"""The customer of an order in the short form that does not name one."""
 
 
 class OrderStatus(StrEnum):
@@ -64,7 +64,7 @@ class Reason(StrEnum):
 
 
 class OrderLine(Message):
-    """A number of pieces of one item."""
+    """A number of units of one item."""
 
     item: Name
     quantity: Quantity
@@ -118,7 +118,7 @@ class OrderSubmitted(OrderDetails):
     """Topic `orders.submitted`: a customer places an order.
 
     The short form `{"order_id", "item", "quantity"}` stands for one line of an anonymous
-    customer. Without an `order_id` the CloudEvent's id serves, which the reader fills in.
+    customer. If `order_id` is missing, the reader fills in the CloudEvent's id.
     """
 
     @model_validator(mode="before")
@@ -131,7 +131,7 @@ class OrderSubmitted(OrderDetails):
         return data
 
     def same_content_as(self, other: OrderDetails) -> bool:
-        """Whether both orders have the same content; the sequence of lines does not matter."""
+        """Whether both orders have the same content; the order of lines does not matter."""
         return set(self.lines) == set(other.lines) and all(
             getattr(self, name) == getattr(other, name)
             for name in OrderDetails.model_fields
@@ -169,7 +169,7 @@ class HistoryEntry(Message):
 
 
 class Order(OrderDetails):
-    """An order as the API of orders shows it. One refused as invalid may have no lines."""
+    """An order as the API of orders shows it. One rejected as invalid may have no lines."""
 
     customer_id: str
     lines: tuple[OrderLine, ...]

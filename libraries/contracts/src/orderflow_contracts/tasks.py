@@ -8,7 +8,7 @@ from pydantic import StringConstraints
 from orderflow_contracts.fields import Message, Moment
 
 TaskId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
-"""Like an order's id, but longer: the id of an order's task is made of the order's id."""
+"""Like an order id but longer, because the id of an order's task contains the order's id."""
 
 
 class TaskStatus(StrEnum):
@@ -32,7 +32,7 @@ OPEN_STATUSES: Final = frozenset({TaskStatus.RECEIVED, TaskStatus.ASSIGNED})
 
 
 class TaskCompleted(Message):
-    """Topic `tasks.completed`: a task was completed, at this time, or now if none is given."""
+    """Topic `tasks.completed`: a task was completed; `completed_at` defaults to when it is read."""
 
     task_id: TaskId
     completed_at: Moment | None = None

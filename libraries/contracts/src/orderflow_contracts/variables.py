@@ -68,11 +68,11 @@ PORTS: Final = frozenset(
 )
 """The ports of the services and their sidecars on one machine."""
 
-_OF_KUBERNETES: Final = re.compile(
+_KUBERNETES_NAME: Final = re.compile(
     r"_SERVICE_HOST$|_SERVICE_PORT(_[A-Z0-9_]+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$"
 )
-_ADDRESS_OF_KUBERNETES: Final = re.compile(r"(tcp|udp|sctp)://")
-_LEAST_LIKENESS: Final = 0.6
+_KUBERNETES_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://")
+_MIN_SIMILARITY: Final = 0.6
 
 
 def mistakes(
@@ -80,29 +80,29 @@ def mistakes(
 ) -> Iterator[tuple[str, str]]:
     """Yield each variable that has one of the prefixes but that nobody reads, with the error.
 
-    Case does not count, and what is empty is not set. Kubernetes sets variables of its own for
+    Case is ignored, and an empty variable counts as unset. Kubernetes sets variables of its own for
     every Service, such as ORDERS_SERVICE_HOST for one called orders: those are accepted.
     """
     for name, value in sorted(environment.items()):
         upper = name.upper()
         if not value or upper in known or not upper.startswith(tuple(prefixes)):
             continue
-        if not _is_of_kubernetes(upper, value):
+        if not _is_set_by_kubernetes(upper, value):
             yield name, _unknown(upper, known)
 
 
-def _is_of_kubernetes(name: str, value: str) -> bool:
-    is_address = _ADDRESS_OF_KUBERNETES.match(value) is not None  # our ports are numbers
-    return _OF_KUBERNETES.search(name) is not None or (name.endswith("_PORT") and is_address)
+def _is_set_by_kubernetes(name: str, value: str) -> bool:
+    is_address = _KUBERNETES_ADDRESS.match(value) is not None  # our ports are numbers
+    return _KUBERNETES_NAME.search(name) is not None or (name.endswith("_PORT") and is_address)
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
-    """Say that there is no such variable, and which one was meant: one with its words, or alike."""
+    """Return the error, with a known variable that has the same words or is spelt alike."""
     prefix, _, rest = name.partition("_")
     others = [each.partition("_")[2] for each in sorted(known) if each.startswith(f"{prefix}_")]
     words = set(rest.split("_"))
     candidates = [each for each in others if words <= set(each.split("_"))]
-    closest = difflib.get_close_matches(rest, candidates or others, 1, _LEAST_LIKENESS)
+    closest = difflib.get_close_matches(rest, candidates or others, 1, _MIN_SIMILARITY)
     if not closest and candidates:
         closest = candidates[:1]
     hint = f"did you mean {prefix}_{closest[0]}? If not, unset it" if closest else "unset it"

@@ -7,7 +7,7 @@ from orderflow_hosting.bodies import BodyCheck
 
 
 def http_application(title: str, description: str, *routers: APIRouter) -> FastAPI:
-    """Create an application that serves these routes and answers errors as problem documents."""
+    """Create an application that serves these routes and returns errors as problem documents."""
     app = FastAPI(
         title=title,
         description=description,

@@ -1,4 +1,4 @@
-"""Background work: it runs beside the calls a process answers, and retries until it succeeds."""
+"""Background work: it runs beside the requests a process serves, and retries until it succeeds."""
 
 import asyncio
 import random
@@ -45,8 +45,8 @@ async def retry_until_success(
 ) -> T:
     """Run the work until it succeeds and return its result.
 
-    Each failure is logged as `event` with these fields; the first also with its traceback, unless
-    the error is one that is known to pass.
+    Each failure is logged as `event` with these fields; the first also with its traceback, unless a
+    dependency is known to have caused it.
     """
 
     async def attempt() -> T:
@@ -70,7 +70,7 @@ async def retry_until_success(
 
 
 class BackgroundWork:
-    """All background work of a process. What is unfinished when it stops, the next one resumes."""
+    """All background work of a process. Work unfinished at its end is left for the next start."""
 
     def __init__(self, sleep: Sleep = asyncio.sleep) -> None:
         self._sleep = sleep
@@ -127,7 +127,7 @@ class BackgroundWork:
         pauses: Iterable[float],
         backoff: Backoff = DEFAULT_BACKOFF,
     ) -> None:
-        """Run the work again and again, each time until it succeeds, with these pauses between."""
+        """Run the work repeatedly, each time until it succeeds, with these pauses in between."""
 
         async def run() -> None:
             for pause in pauses:
@@ -137,7 +137,7 @@ class BackgroundWork:
         self.start(run)
 
     async def stop(self) -> None:
-        """Cancel all work and wait until it has ended; nothing starts any more."""
+        """Cancel all work and wait until it has ended; work started later is ignored."""
         self._stopped = True
         for task in self._tasks:
             task.cancel()

@@ -104,7 +104,7 @@ _CAUSED_BY_THE_WORK: Final = (
 )
 """Refusals of values or rows. Every other error is about the state of the database.
 
-For example: a failover (read only), a full disk, limits, lost rights, or tables not yet created.
+For example: a failover (read only), a full disk, limits, revoked rights, or missing tables.
 """
 
 
@@ -152,8 +152,8 @@ class Database:
     """Tables by URL, used from one event loop.
 
     All writes go through one thread: SQLite takes one writer at a time anyway, and work that
-    waits meanwhile shares the next commit, whose cost hardly depends on its size. Work that fails
-    does so alone. Work may run twice, so it must touch nothing but its connection, and must be
+    waits meanwhile shares the next commit, whose cost hardly depends on its size. A failure affects
+    no other work. Work may run twice, so it must touch nothing but its connection, and must be
     safe to commit twice: after a lost connection the outcome is unknown.
 
     Where several processes share a database, only one of them writes at a time, on PostgreSQL
@@ -161,7 +161,7 @@ class Database:
     up become visible one after another.
 
     The schema of an SQLite file is checked at once: raises `UnsuitableSchema`, or `Unusable` for a
-    file that is no database. A server may come up later than this process: until it has answered,
+    file that is not a database. A server may start later than this process: until it has answered,
     reading and writing raise `DatabaseNotReady`, and `refusal` raises if its schema is unsuitable.
 
     `read` and `write` raise what the work raises, and `DatabaseUnavailable` for every error that
@@ -224,7 +224,7 @@ class Database:
             return await job.future
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run the work on a connection of its own that writes nothing."""
+        """Run the work, which writes nothing, on a connection of its own."""
         self._must_be_ready()
         if self._closed.is_set():
             raise DatabaseClosed("the database is closed")
@@ -246,7 +246,7 @@ class Database:
             await self.write(self._write_probe)
 
     def close(self) -> None:
-        """Finish what was begun, then let go of all connections."""
+        """Finish the work that was begun, then close all connections."""
         with self._closing:
             self._closed.set()
             self._jobs.put(None)

@@ -1,4 +1,4 @@
-"""How a service's database is opened: an SQLite file or a PostgreSQL server, by its URL."""
+"""Opens a service's database by its URL: an SQLite file or a PostgreSQL server."""
 
 import contextlib
 import sqlite3
@@ -13,9 +13,9 @@ from orderflow_hosting.setting_types import Unusable
 
 
 def open_engine(url: str) -> Engine:
-    """Make the engine; its connections with the option `writes` write one after the other.
+    """Create the engine; transactions with the option `writes` run one at a time.
 
-    Raises `Unusable` where the folder of an SQLite file cannot be made.
+    Raises `Unusable` if the folder of an SQLite file cannot be created.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
@@ -27,7 +27,7 @@ def open_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None  # the driver shall not begin transactions by itself
+        connection.isolation_level = None  # the driver must not begin transactions by itself
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -42,7 +42,7 @@ def open_engine(url: str) -> Engine:
 
 @contextlib.contextmanager
 def usable(url: URL) -> Iterator[None]:
-    """Raise `Unusable` where the file of an SQLite database cannot be made or read."""
+    """Raise `Unusable` if the file of an SQLite database cannot be created or read."""
     try:
         yield
     except (OSError, DBAPIError) as error:

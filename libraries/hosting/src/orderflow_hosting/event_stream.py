@@ -1,4 +1,4 @@
-"""Server-sent events: an HTTP answer that lasts until its events end."""
+"""Server-sent events: an HTTP response that lasts until its events end."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -27,20 +27,20 @@ def server_sent(event: str, data: str, event_id: str | None = None) -> ServerSen
 
 
 def comment(text: str) -> ServerSentEvent:
-    """Make a comment, which clients ignore; it shows both sides that the other is there."""
+    """Make a comment, which clients ignore; it shows each side that the other is there."""
     return ServerSentEvent(comment=text, sep=LINE_END)
 
 
 FOLLOWING: Final = comment("following")
-"""Comes first, so that a client knows at once that it is let in."""
+"""Sent first, so that a client knows at once that the stream is open."""
 STILL_HERE: Final = comment("still here")
 
 
 def event_stream(events: AsyncIterator[ServerSentEvent]) -> EventStream:
-    """Answer with these events.
+    """Return a response with these events.
 
-    The events end the answer when the service stops: the library notices only uvicorn's own
-    handling of signals, which a service's process does not use. Keep-alives are events too, so
-    that whoever makes them can check something each time.
+    The iterator must end when the service stops: the library notices only uvicorn's own handling of
+    signals, which a service's process does not use. Keep-alives come from the iterator too, so that
+    it can check the session before each of them.
     """
     return EventSourceResponse(events, headers=HEADERS, ping=0, sep=LINE_END)

@@ -1,21 +1,21 @@
-"""Folds text for searches, which ignore accents, capitals and encoding. Pure."""
+"""Folds text so that searches ignore accents, case and Unicode encoding."""
 
 import unicodedata
 from typing import Final
 
-_LEFT_OUT: Final = frozenset({"Mn", "Me", "Cf"})
+_REMOVED: Final = frozenset({"Mn", "Me", "Cf"})
 """Categories of combining marks and invisible characters."""
-MOST_ROUNDS: Final = 4
+MAX_ROUNDS: Final = 4
 
 
 def fold(text: str) -> str:
     """Return the same text for all spellings of one: `José`, `jose`, `JOSÉ`.
 
-    Folding again changes nothing. What has no characters but marks stays as it is.
+    Folding again changes nothing. Text that consists only of marks is left as it is.
     """
     if text.isascii():
         return text.lower()
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         folded = _fold(text)
         if folded == text:
             break
@@ -32,5 +32,5 @@ def _fold(text: str) -> str:
     # Upper case first: some letters, such as the Turkish dotless i, differ only in lower case.
     plain = unicodedata.normalize("NFKD", text).upper().casefold()
     plain = unicodedata.normalize("NFKD", plain)
-    kept = "".join(char for char in plain if unicodedata.category(char) not in _LEFT_OUT)
-    return kept or plain
+    remaining = "".join(char for char in plain if unicodedata.category(char) not in _REMOVED)
+    return remaining or plain

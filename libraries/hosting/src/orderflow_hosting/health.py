@@ -53,6 +53,6 @@ async def _outcome(check: Check) -> str:
             await check()
     except TimeoutError:
         return f"no answer within {CHECK_SECONDS:g} s"
-    except Exception as error:  # noqa: BLE001 # whatever it is, it is the answer
+    except Exception as error:  # noqa: BLE001 # any error is the result of the check
         return str(error) or type(error).__name__
     return "ok"

@@ -1,4 +1,4 @@
-"""Names of hosts with their ports, read alike from settings and from requests."""
+"""Host names with their ports, parsed the same way from settings and from requests."""
 
 import ipaddress
 import re
@@ -35,7 +35,7 @@ class Host:
     def read(cls, text: str) -> Self:
         """Read `name`, `name:port`, an IPv4 or an IPv6 address. Raises `NotAHost`."""
         if len(text) > LONGEST_TEXT:
-            raise NotAHost("the name of a host is never that long")
+            raise NotAHost("a host name cannot be that long")
         if text.count(":") > 1 and not text.startswith("["):
             text = f"[{text}]"  # an IPv6 address without its brackets
         parts = _PARTS.fullmatch(text)
@@ -60,7 +60,7 @@ class Host:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether this is the machine's own, which no other machine can reach."""
+        """Whether this is a loopback host, which no other machine can reach."""
         if self.name in LOOPBACK_NAMES:
             return True
         try:

@@ -11,7 +11,7 @@ import structlog
 from orderflow_hosting.settings import ProcessSettings, printable
 
 LIBRARIES: Final = ("orderflow_hosting", "orderflow_workflow_runtime")
-"""What logs as much as the service itself; other packages only write warnings."""
+"""Packages that log at the service's level; all others log only warnings."""
 
 
 def configure(service: str, settings: ProcessSettings) -> None:
@@ -38,9 +38,9 @@ def configure(service: str, settings: ProcessSettings) -> None:
     rendering: list[structlog.typing.Processor] = (
         [_cleaned, _console_renderer()] if console else [structlog.processors.JSONRenderer()]
     )
-    if isinstance(sys.stdout, io.TextIOWrapper):  # whatever characters it can show
+    if isinstance(sys.stdout, io.TextIOWrapper):  # if its encoding lacks a character
         sys.stdout.reconfigure(errors="backslashreplace")
-    logging.raiseExceptions = False  # if nobody reads the log any more, that is not an error
+    logging.raiseExceptions = False  # a closed standard output is not an error
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -64,7 +64,7 @@ def _console_renderer() -> structlog.dev.ConsoleRenderer:
 def _cleaned(
     _logger: Any, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Remove characters that would control a terminal: the texts come from anyone."""
+    """Replace characters that could control a terminal: the texts may come from outside."""
     return {
         key: printable(value) if isinstance(value, str) else value for key, value in event.items()
     }

@@ -15,7 +15,7 @@ from orderflow_hosting.problems import FieldError, Problem
 Item = TypeVar("Item")
 
 Limit = Annotated[TypedNumber, Query(ge=1, le=500, description="How many at most")]
-After = Annotated[str | None, Query(description="The cursor `next` of the page before")]
+After = Annotated[str | None, Query(description="The cursor `next` of the previous page")]
 
 
 class Page(BaseModel, Generic[Item]):
@@ -64,6 +64,6 @@ def numbered_page(found: Sequence[tuple[int, Item]], limit: int) -> Page[Item]:
 
 
 def not_a_cursor() -> Problem:
-    """Return the problem of a cursor that this list did not issue."""
+    """Return the problem for a cursor that this list did not issue."""
     error = FieldError(field="after", message="is not a cursor of this list")
     return Problem(422, "INVALID_INPUT", f"after: {error.message}", [error])

@@ -12,13 +12,13 @@ from starlette.types import Message, Receive, Scope, Send
 
 from orderflow_hosting.local_paths import local_path, quoted
 
-MOST_REDIRECTS: Final = 3
+MAX_REDIRECTS: Final = 3
 FIRST_REDIRECT: Final = 300
 FIRST_FAILURE: Final = 400
 
 
 def page_of_form(app: FastAPI, action: str) -> str:
-    """Find the page that a form is on: the nearest path above its action that can be read."""
+    """Return the page that has a form: the nearest path above its action that serves GET."""
     path = unquote(action)
     while path.strip("/"):
         scope = {"type": "http", "method": "GET", "path": path, "headers": [], "root_path": ""}
@@ -45,22 +45,22 @@ class PageAgain(Response):
         self._more = headers or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 # the form was read
-        """Let the application answer a GET of the page in place of the form's POST."""
+        """Let the application serve a GET of the page in place of the form's POST."""
         path = self._path
-        for left in reversed(range(MOST_REDIRECTS)):
+        for left in reversed(range(MAX_REDIRECTS)):
             answer = _Answer(send, self._status, self._more, follows=left > 0)
-            await scope["app"](self._asked(scope, path), _nothing, answer.send)
+            await scope["app"](self._page_request(scope, path), _empty_body, answer.send)
             if answer.location is None:
                 return
             path = local_path(answer.location)
 
-    def _asked(self, scope: Scope, path: str) -> Scope:
+    def _page_request(self, scope: Scope, path: str) -> Scope:
         plain, _, query = path.partition("?")
         dropped = {b"content-length", b"content-type", b"hx-request", b"accept"}
         headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
-        kept = ("type", "asgi", "http_version", "scheme", "server", "client")
+        copied = ("type", "asgi", "http_version", "scheme", "server", "client")
         return {
-            **{key: scope[key] for key in kept if key in scope},
+            **{key: scope[key] for key in copied if key in scope},
             "method": "GET",
             "path": unquote(plain),
             "raw_path": plain.encode(),
@@ -74,7 +74,7 @@ class PageAgain(Response):
 class _Answer:
     """Sends a page with the status of the refusal, and records the target of a redirect.
 
-    The last redirect is passed on as well: there is always an answer.
+    The last redirect is passed on to the browser, so that there is always a response.
     """
 
     def __init__(
@@ -98,5 +98,5 @@ class _Answer:
             await self._send(message)
 
 
-async def _nothing() -> Message:
+async def _empty_body() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}

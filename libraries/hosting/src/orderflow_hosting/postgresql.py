@@ -10,7 +10,7 @@ CONNECTIONS: Final = 5
 RENEWED_AFTER_SECONDS: Final = 1800
 WAIT_FOR_CONNECTION_SECONDS: Final = 10
 
-REACHING: Final[dict[str, Any]] = {
+CONNECT_OPTIONS: Final[dict[str, Any]] = {
     "connect_timeout": 5,
     # A server that has vanished silently is noticed within about 20 seconds.
     "keepalives_idle": 10,
@@ -18,7 +18,7 @@ REACHING: Final[dict[str, Any]] = {
     "keepalives_count": 2,
     "tcp_user_timeout": 20_000,
     # Statements prepared on the server belong to one of its connections, and PgBouncer in
-    # transaction mode hands each transaction another one.
+    # transaction mode may use another connection for each transaction.
     "prepare_threshold": None,
 }
 
@@ -30,21 +30,21 @@ BEGIN_WRITING: Final = (
 )
 """Makes this transaction the only one that writes, until it ends.
 
-So PostgreSQL gives what SQLite gives. Without it, a number of a sequence could become visible
-after a higher one, and whoever follows the numbers would miss it; and two replicas that read the
-same would both act. The server ends a writer that makes no progress before the others have waited
-too long.
+This gives PostgreSQL the same guarantee as SQLite. Without it, a sequence number could become
+visible after a higher one, and readers that follow the numbers would miss it; and two replicas that
+read the same rows would both act on them. The server ends a writer that makes no progress before
+the others give up waiting.
 """
 
 
 def postgresql_engine(url: URL) -> Engine:
-    """Make the engine; transactions with the option `writes` run one at a time."""
+    """Create the engine; transactions with the option `writes` run one at a time."""
     if url.drivername in {"postgresql", "postgres"}:
         url = url.set(drivername="postgresql+psycopg")
     engine = create_engine(
         url,
-        connect_args={key: value for key, value in REACHING.items() if key not in url.query},
-        # Each statement sees what was committed before it: also what the last writer wrote.
+        connect_args={key: value for key, value in CONNECT_OPTIONS.items() if key not in url.query},
+        # Each statement sees what was committed before it, including the last writer's work.
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
         pool_recycle=RENEWED_AFTER_SECONDS,

@@ -73,7 +73,7 @@ class Problem(Exception):
         return _GRPC_CODES.get(self.status, grpc.StatusCode.UNKNOWN)
 
     def document(self) -> dict[str, Any]:
-        """Write the body of the HTTP answer."""
+        """Return the body of the HTTP response."""
         return ProblemDocument(
             title=_TITLES.get(self.code, self.code.replace("_", " ").capitalize()),
             status=self.status,
@@ -84,13 +84,13 @@ class Problem(Exception):
 
 
 class Unavailable(Exception):
-    """Something that the service needs does not answer at the moment; a retry may succeed.
+    """A dependency of the service does not respond at the moment; a retry may succeed.
 
     `code` and `detail` are sent to HTTP clients; the message may name hosts and is only logged.
     """
 
     code: ClassVar = "UNAVAILABLE"
-    detail: ClassVar = "something that this service needs does not answer at the moment"
+    detail: ClassVar = "a dependency of this service does not respond at the moment"
 
 
 def invalid_input(errors: Sequence[ErrorDetails] | Sequence[Any], skip: int = 0) -> Problem:
@@ -105,7 +105,7 @@ def invalid_input(errors: Sequence[ErrorDetails] | Sequence[Any], skip: int = 0)
 
 def _field(error: Mapping[str, Any] | ErrorDetails, skip: int) -> str:
     if error["type"] == "json_invalid":
-        return "body"  # its place is a position in the text, not a field
+        return "body"  # its location is a position in the text, not a field
     return ".".join(str(part) for part in error["loc"][skip:]) or "body"
 
 
@@ -120,7 +120,7 @@ def describe(error: ValidationError) -> str:
 
 
 def documented(meanings: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
-    """Describe the problems that a route may answer with, by status, for its OpenAPI page."""
+    """Describe the problems that a route may return, by status, for its OpenAPI document."""
     return {
         status: {"model": ProblemDocument, "description": meaning}
         for status, meaning in meanings.items()
@@ -128,7 +128,7 @@ def documented(meanings: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
 
 
 def common() -> dict[int | str, dict[str, Any]]:
-    """Describe the problems that any route of a service may answer with."""
+    """Describe the problems that any route of a service may return."""
     return documented(
         {
             401: "The caller has neither signed in nor sent a valid token",
@@ -144,7 +144,7 @@ def common() -> dict[int | str, dict[str, Any]]:
 def install(app: FastAPI) -> None:
     """Answer every failure of this application with a problem document.
 
-    An application with pages sets `app.state.problem_page`: it answers those who want a page.
+    An application with pages sets `app.state.problem_page`, which renders problems for browsers.
     """
 
     async def answer(request: Request, error: Exception) -> Response:
@@ -157,7 +157,7 @@ def install(app: FastAPI) -> None:
 
     async def answer_http(request: Request, error: Exception) -> Response:
         failure = cast("HTTPException", error)
-        if failure.status_code == HTTP_BAD_REQUEST:  # the framework's word for an unreadable body
+        if failure.status_code == HTTP_BAD_REQUEST:  # the framework uses it for an unreadable body
             unreadable = FieldError(field="body", message="cannot be read")
             unread = Problem(422, "INVALID_INPUT", "body: cannot be read", [unreadable])
             return await problem_response(request, unread)
@@ -166,12 +166,12 @@ def install(app: FastAPI) -> None:
         if failure.status_code == HTTP_NOT_FOUND and (path := path_without_slash(request)):
             if request.method in {"GET", "HEAD"} and _wants_page(request):
                 return RedirectResponse(path, status_code=307)
-            problem = Problem(404, code, f"the path has no slash at its end: use {path}")
+            problem = Problem(404, code, f"the path does not end with a slash: use {path}")
         return await problem_response(request, problem, failure.headers)
 
     async def answer_unexpected(request: Request, error: Exception) -> Response:
         log.error("http_request_failed", path=request.url.path, exc_info=error)
-        problem = Problem(500, "INTERNAL_ERROR", "something went wrong; the log says what")
+        problem = Problem(500, "INTERNAL_ERROR", "something went wrong; the log has the details")
         return await problem_response(request, problem)
 
     async def answer_unavailable(request: Request, error: Exception) -> Response:
@@ -188,7 +188,7 @@ def install(app: FastAPI) -> None:
 
 
 def path_without_slash(request: Request) -> str | None:
-    """Find the path, with its query, that was meant by one with a slash at its end, if there is."""
+    """Return the path and query without the final slash, if a route serves that path."""
     path = request.scope["path"].rstrip("/")
     target = quoted(path)
     if not request.scope["path"].endswith("/") or target in {"", "/"}:

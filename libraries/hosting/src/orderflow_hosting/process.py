@@ -36,13 +36,13 @@ class _HttpServer(uvicorn.Server):
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
 Run = Callable[[Settings, AsyncExitStack], Awaitable[None]]
-"""A service's composition root. What it opens it enters into the stack, which closes it again."""
+"""A service's composition root. It enters whatever it opens into the stack, which closes it."""
 Refusal = Callable[[], Coroutine[Any, Any, NoReturn]]
 """Waits until serving has become pointless, and raises the reason."""
 
 
 def start(run: Run[Settings], settings: Settings) -> None:
-    """Run a service's process to its end; if it cannot start, say why in one line."""
+    """Run a service's process until it ends; if it cannot start, print why in one line."""
     try:
         asyncio.run(run_and_close(run, settings))
     except UnsuitableSchema as error:
@@ -69,10 +69,10 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; then finish the running calls and return.
 
-    `on_stop` is called when stopping begins, to end answers that would last for ever. `refusal`
-    is awaited meanwhile, and raises what makes it pointless to serve. Raises that, or what stopped
-    one of the two edges if it was not a signal, `Unusable` for an address that it cannot listen
-    on, and `Unguarded` for a route without a fitting guard.
+    `on_stop` is called when stopping begins, to end responses that would never end by themselves.
+    `refusal` is awaited meanwhile, and raises an error when serving has become pointless. Raises
+    that error, an error that ended the HTTP or the gRPC server, `Unusable` for an address that it
+    cannot listen on, and `Unguarded` for a route without a fitting guard.
     """
     if hasattr(http.state, "access"):
         must_be_guarded(http)
@@ -91,7 +91,7 @@ def _http_server(settings: ServiceSettings, http: FastAPI) -> _HttpServer:
             port=settings.http_port,
             log_config=None,
             access_log=False,
-            proxy_headers=False,  # who is at the other end, only the connection can say
+            proxy_headers=False,  # only the connection is proof of the client's address
             timeout_graceful_shutdown=HTTP_GRACE_SECONDS,
         )
     )

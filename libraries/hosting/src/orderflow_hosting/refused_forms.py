@@ -1,4 +1,4 @@
-"""Forms that were refused: what was typed is carried on until the person can send it."""
+"""Forms that were refused: what was typed is preserved until the person can submit it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ from orderflow_hosting.local_paths import local_path, quoted
 
 NEVER_CARRIED: Final = frozenset({"csrf", "password", "next", "refused"})
 NOT_TYPED: Final = frozenset({"key", "place", "settled", "show", "shown", "total_cents"})
-MOST_BYTES: Final = 900_000
-"""Of a carried form, as the sign-in page sends it: that body has a limit of 1,000,000."""
-MOST_FIELDS: Final = 500
+MAX_BYTES: Final = 900_000
+"""The longest form that the sign-in page carries, below the limit of request bodies."""
+MAX_FIELDS: Final = 500
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class RefusedForm:
             if isinstance(value, str) and name not in NEVER_CARRIED
         ]
         form = cls(quoted(request.scope["path"]), fields)
-        if len(fields) > MOST_FIELDS or len(quote_plus(form.dump())) > MOST_BYTES:
+        if len(fields) > MAX_FIELDS or len(quote_plus(form.dump())) > MAX_BYTES:
             return cls(form.action, is_too_long=True)
         return form
 
@@ -62,11 +62,11 @@ class RefusedForm:
         return cls(action, read, bool(is_too_long))
 
     def dump(self) -> str:
-        """Write it into a hidden field, in which line ends stay as they are."""
+        """Write it as JSON for a hidden field, in which line ends stay as they are."""
         return json.dumps([self.action, self.fields, self.is_too_long], ensure_ascii=False)
 
     def value(self, action: str, name: str) -> str:
-        """Return what was typed into a field of the form that is sent there."""
+        """Return what was typed into a field, if this form was sent to `action`."""
         return next(iter(self.values(action, name)), "")
 
     def values(self, action: str, name: str) -> list[str]:

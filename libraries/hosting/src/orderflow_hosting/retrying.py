@@ -9,12 +9,12 @@ from orderflow_hosting.problems import Problem, Unavailable
 
 UNAVAILABLE_STATUS = 503
 
-_AROUND = (
+_DEPENDENCY_ERRORS = (
     Unavailable,
-    OSError,  # and with it TimeoutError
+    OSError,  # includes TimeoutError
     MemoryError,
 )
-_PERHAPS_OWN = (
+_PERHAPS_ABOUT_THE_EVENT = (
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.OUT_OF_RANGE,
     grpc.StatusCode.RESOURCE_EXHAUSTED,  # also for a message that is too large
@@ -23,10 +23,10 @@ _PERHAPS_OWN = (
 
 
 def is_around(error: Exception) -> bool:
-    """Return whether a failure is known to be one of a dependency, not of the event."""
+    """Return whether a dependency, not the event itself, is known to have caused a failure."""
     if isinstance(error, Problem):
         return error.status == UNAVAILABLE_STATUS
     if isinstance(error, grpc.RpcError):
         code = getattr(error, "code", None)  # some clients' errors have none
-        return code is None or code() not in _PERHAPS_OWN
-    return isinstance(error, _AROUND)
+        return code is None or code() not in _PERHAPS_ABOUT_THE_EVENT
+    return isinstance(error, _DEPENDENCY_ERRORS)

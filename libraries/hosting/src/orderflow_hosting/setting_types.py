@@ -48,9 +48,9 @@ class Unusable(Exception):
 
 
 def decoded(value: Any, annotation: Any) -> Any:
-    """Read the text of a list, with commas or as JSON, or of a mapping, as JSON.
+    """Parse the text of a list, with commas or as JSON, or of a mapping, as JSON.
 
-    Any other text is returned without the blanks around it. Raises ValueError.
+    Any other text is returned without surrounding spaces. Raises `ValueError`.
     """
     if not isinstance(value, str) or annotation is SecretStr:
         return value
@@ -66,12 +66,12 @@ def decoded(value: Any, annotation: Any) -> Any:
         raise ValueError(f"is not valid JSON: {error}") from None
     if not isinstance(read, list if kind is tuple else dict):
         form = 'a list such as a,b or ["a", "b"]' if kind is tuple else "a JSON object"
-        raise ValueError(f"must be {form}")  # noqa: TRY004 # pydantic takes no other for invalid
+        raise ValueError(f"must be {form}")  # noqa: TRY004 # the error that pydantic handles
     return read
 
 
 def _in_units_of(unit: float, value: Any) -> Any:
-    """Read a length of time in seconds; a bare number is in the given unit."""
+    """Read a length of time and return it in the given unit, which a bare number already has."""
     if not isinstance(value, str):
         return value
     text = value.strip().lower()
@@ -106,7 +106,7 @@ def _database_url(text: str) -> str:
 
 
 def _is_understood(url: URL) -> bool:
-    """Return whether the port is valid; drivers raise errors for options they do not know."""
+    """Return whether the port is valid; raises the driver's error for an unknown option."""
     is_sqlite = url.get_backend_name() == "sqlite"
     dialect = url if is_sqlite else url.set(drivername="postgresql+psycopg")
     _, options = dialect.get_dialect()().create_connect_args(url)
@@ -141,12 +141,12 @@ Seconds = Annotated[
     BeforeValidator(partial(_in_units_of, 1)),
     Field(le=LONGEST_SECONDS, allow_inf_nan=False),
 ]
-"""A length of time in seconds: a number of them, or `90s`, `1h30m`, `1 day`, or ISO 8601."""
+"""A length of time in seconds: a number, or text such as `90s`, `1h30m`, `1 day`, or ISO 8601."""
 
 Hours = Annotated[
     float, BeforeValidator(partial(_in_units_of, HOUR_SECONDS)), Field(allow_inf_nan=False)
 ]
-"""A length of time in hours: a number of them, or with a unit."""
+"""A length of time in hours: a number, or text with a unit."""
 
 Port = Annotated[int, Field(ge=1, le=HIGHEST_PORT)]
 Address = Annotated[
@@ -155,7 +155,7 @@ Address = Annotated[
 """A name or an address to listen on or to connect to; IPv6 with or without its brackets."""
 
 PublicHost = Annotated[str, BeforeValidator(_public_host)]
-"""A host, with or without a port, by which browsers reach the service; as they write it."""
+"""A host, with or without a port, by which browsers reach the service; written as they do."""
 
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]

@@ -64,7 +64,7 @@ class ProcessSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", validation_alias="LOG_LEVEL"
     )
-    """The least important level that is logged."""
+    """The lowest level that is logged."""
     log_format: Literal["auto", "json", "console"] = Field("auto", validation_alias="LOG_FORMAT")
     """The format of the log; `auto` is `console` on a terminal and `json` elsewhere."""
 
@@ -85,13 +85,13 @@ class ServiceSettings(ProcessSettings):
     """Settings that every service has; a service adds its own under its own prefix."""
 
     http_host: Address = "127.0.0.1"
-    """The address on which the service answers people and programs."""
+    """The address on which the service serves people and programs."""
     http_port: Port
-    """The port on which the service answers people and programs."""
+    """The port on which the service serves people and programs."""
     grpc_host: Address = "127.0.0.1"
-    """The address on which the service answers its sidecar."""
+    """The address on which the service serves its sidecar."""
     grpc_port: Port
-    """The port on which the service answers its sidecar."""
+    """The port on which the service serves its sidecar."""
     dapr_host: Address = Field("127.0.0.1", validation_alias="DAPR_RUNTIME_HOST")
     """The host of the service's sidecar."""
     dapr_http_port: Port = Field(validation_alias="DAPR_HTTP_PORT")
@@ -99,7 +99,7 @@ class ServiceSettings(ProcessSettings):
     dapr_grpc_port: Port = Field(validation_alias="DAPR_GRPC_PORT")
     """The gRPC port of the service's sidecar; `dapr run` sets it."""
     app_api_token: SecretStr = Field(validation_alias="APP_API_TOKEN", min_length=16)
-    """A secret that only the service and its sidecar know; `make run` makes one."""
+    """A secret that only the service and its sidecar know; `make run` generates one."""
     access_file: Path | None = Field(
         None, validation_alias="ORDERFLOW_ACCESS_FILE", validate_default=True
     )
@@ -143,7 +143,7 @@ class ServiceSettings(ProcessSettings):
         host = info.data.get("http_host")
         if file is None and host is not None and not is_loopback(host):
             raise ValueError(
-                f"must name the file of users and tokens, for {host} can be reached from elsewhere"
+                f"must name the file of users and tokens: other machines can reach {host}"
             )
         return file
 
@@ -189,7 +189,8 @@ def load(
 ) -> Settings:
     """Read the settings, or exit with a line for each that is missing or wrong.
 
-    Where these are only a part of a service's, `service` has all: those are not misspelt.
+    If `settings` is only a part of a service's, `service` has all of them, so that the others are
+    not reported as misspelt.
     """
     faults = dict(_misspelt(service or settings, environment))
     try:
@@ -238,5 +239,5 @@ def _names(settings: type[ProcessSettings], field: str) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """Replace characters that would control a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    """Replace unprintable characters, which could control a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)

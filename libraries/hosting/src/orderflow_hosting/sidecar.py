@@ -1,4 +1,4 @@
-"""The service's own sidecar: one lasting connection, used from asyncio.
+"""The service's own sidecar: one long-lived connection, used from asyncio.
 
 The generated stubs of Dapr's API are called directly. The SDK's client over the same stubs
 blocks for up to a minute when it is created, and sends every invocation through a second, HTTP
@@ -21,21 +21,21 @@ from orderflow_hosting.problems import Problem
 from orderflow_hosting.settings import ServiceSettings
 
 TIMEOUT_SECONDS = 10.0
-LASTING = {
+PERMANENT = {
     grpc.StatusCode.INVALID_ARGUMENT: 422,
     grpc.StatusCode.PERMISSION_DENIED: 403,
     grpc.StatusCode.NOT_FOUND: 404,
     grpc.StatusCode.FAILED_PRECONDITION: 409,
     grpc.StatusCode.UNIMPLEMENTED: 501,
 }
-"""Answers of a called service that a retry will not change, as HTTP statuses."""
+"""The statuses of a called service that a retry will not change, and the HTTP status of each."""
 
 WORKFLOW_ACTORS = ".workflow"
-"""The end of the type of workflow actors: `dapr.internal.<namespace>.<app>.workflow`."""
+"""The suffix of the type of workflow actors: `dapr.internal.<namespace>.<app>.workflow`."""
 
 
 class InvocationRefused(Problem):
-    """The called service refused for good: a retry would bring the same answer."""
+    """The called service refused permanently: a retry would get the same reply."""
 
     def __init__(self, app_id: str, method: str, status: int, detail: str) -> None:
         super().__init__(status, "INVOCATION_REFUSED", f"{app_id} refused {method}: {detail}")
@@ -54,7 +54,7 @@ class Sidecar:
 
     def __init__(self, app_id: str, settings: ServiceSettings) -> None:
         self._app_id = app_id
-        # No proxy of the environment may come between a service and its own sidecar.
+        # The environment's proxy settings must not apply to the service's own sidecar.
         self._http = httpx.AsyncClient(base_url=settings.sidecar_http, timeout=2.0, trust_env=False)
         self._channel = grpc.aio.insecure_channel(
             settings.sidecar_grpc,
@@ -95,7 +95,7 @@ class Sidecar:
         await self._api.PublishEvent(request, timeout=TIMEOUT_SECONDS)
 
     async def invoke(self, app_id: str, method: str, request: BaseModel) -> bytes:
-        """Call a method of another application and return its JSON answer.
+        """Call a method of another application and return its JSON reply.
 
         Raises `InvocationRefused` for a refusal that will not change, and the gRPC error for
         one that may.
@@ -107,7 +107,7 @@ class Sidecar:
                 api_v1.InvokeServiceRequest(id=app_id, message=message), timeout=TIMEOUT_SECONDS
             )
         except grpc.aio.AioRpcError as error:
-            status = LASTING.get(error.code())
+            status = PERMANENT.get(error.code())
             if status is None:
                 raise
             raise InvocationRefused(app_id, method, status, error.details() or "") from error
@@ -125,14 +125,14 @@ class Sidecar:
         return {item.key: StateEntry(item.data, item.etag or None) for item in reply.items}
 
     async def read_one(self, store: str, key: str) -> StateEntry:
-        """Read one key of a state store; an absent one is an entry without an ETag."""
+        """Read one key of a state store; an absent key has an entry without an ETag."""
         reply = await self._api.GetState(
             api_v1.GetStateRequest(store_name=store, key=key), timeout=TIMEOUT_SECONDS
         )
         return StateEntry(reply.data, reply.etag or None)
 
     async def write_one(self, store: str, key: str, data: bytes) -> None:
-        """Write one key of a state store, whatever its present value."""
+        """Write one key of a state store, overwriting any value."""
         item = common_v1.StateItem(key=key, value=data)
         request = api_v1.SaveStateRequest(store_name=store, states=[item])
         await self._api.SaveState(request, timeout=TIMEOUT_SECONDS)
@@ -175,7 +175,7 @@ class Sidecar:
     async def is_stalled(self) -> bool:
         """Return whether the sidecar's actors are running without workflows among them.
 
-        It hosts workflows as soon as a worker connects. Raises `httpx.HTTPError` if it is away.
+        It hosts workflows as soon as a worker connects. Raises `httpx.HTTPError` if it is down.
         """
         metadata = await self._metadata()
         is_up = metadata.get("actorRuntime", {}).get("runtimeStatus") == "RUNNING"

@@ -1,7 +1,7 @@
 """Finds names in any spelling, by the folded text that all spellings have in common.
 
-A table has each spelling once, with its folded text. So the searched tables stay as they are, and
-an audit trail, which cannot be changed, is searched like everything else.
+A table stores each spelling once, with its folded text. So the searched tables need no change, and
+even an audit trail, which must not be changed, can be searched.
 """
 
 import asyncio
@@ -29,18 +29,18 @@ from orderflow_hosting.database import Database
 from orderflow_hosting.folding import fold
 
 LONGEST_FOLDED: Final = 200
-"""Characters of a folded name that are stored: it may be longer than an index can take."""
-MOST_SPELLINGS: Final = 50
+"""Characters of a folded name that are stored: more might not fit into an index."""
+MAX_SPELLINGS: Final = 50
 AT_ONCE: Final = 500
 PAUSES_SECONDS: Final = (60.0, 120.0, 240.0, 480.0, 960.0, 1920.0)
 LONGEST_PAUSE_SECONDS: Final = 3600.0
-"""While a new version is rolled out, replicas of the earlier one go on writing. Later there is
-nothing to find, and each pass visits every name: some seconds for a million."""
+"""During a rollout, replicas of the earlier version still write names without spellings. Later
+passes find nothing, and cost a few seconds for a million names."""
 
 Source = tuple[str, Column[Any]]
 """A kind of name, and an indexed column that holds such names."""
 
-_NOTE: Final = text(
+_RECORD: Final = text(
     "INSERT INTO spellings (kind, name, folded) VALUES (:kind, :name, :folded)"
     " ON CONFLICT DO NOTHING"
 )
@@ -71,18 +71,18 @@ def spelling_table(tables: MetaData) -> Table:
     return table
 
 
-def note(connection: Connection, kind: str, *names: str) -> None:
+def record_spellings(connection: Connection, kind: str, *names: str) -> None:
     """Store the spellings of names, in the transaction that stores the names."""
     rows = [{"kind": kind, "name": name, "folded": _start(name)} for name in dict.fromkeys(names)]
     if rows:
-        connection.execute(_NOTE, rows)
+        connection.execute(_RECORD, rows)
 
 
 def spellings(connection: Connection, table: Table, kind: str, typed: str) -> list[str]:
     """Return the text as typed, and all stored spellings of it."""
     columns, folded = table.c, fold(typed)
     query = select(columns.name).where(columns.kind == kind, columns.folded == _start(typed))
-    found = connection.scalars(query.limit(MOST_SPELLINGS)).all()
+    found = connection.scalars(query.limit(MAX_SPELLINGS)).all()
     return [typed, *(name for name in found if name != typed and fold(name) == folded)]
 
 
@@ -92,37 +92,37 @@ def is_any(column: ColumnElement[str], names: Sequence[str]) -> ColumnElement[bo
 
 
 def index_any_case(name: str, ids: Column[str]) -> None:
-    """Index a column of ids, which are ASCII, sorted without regard to capitals."""
+    """Index a column of ids, which are ASCII, without regard to case."""
     Index(name, collate(ids, "NOCASE"), ids).ddl_if(dialect="sqlite")
     Index(name, collate(func.lower(ids), "C"), ids).ddl_if(dialect="postgresql")
 
 
 def any_case(connection: Connection, ids: ColumnElement[str]) -> ColumnElement[str]:
-    """Compare ids with folded text, by that index."""
+    """Return the expression of that index, to compare ids with folded text."""
     if connection.dialect.name == "sqlite":
         return collate(ids, "NOCASE")
     return collate(func.lower(ids), "C")
 
 
-async def keep_noted(
+async def backfill_repeatedly(
     database: Database, sources: Sequence[Source], sleep: Sleep = asyncio.sleep
 ) -> None:
-    """Store the spellings that earlier versions did not store, again and again until cancelled.
+    """Store the spellings that earlier versions did not store, repeatedly until cancelled.
 
-    Several replicas may do so at once: a stored spelling stays as it is.
+    Several replicas may do so at once: a stored spelling is never changed.
     """
 
-    async def note_all() -> None:
+    async def backfill_all() -> None:
         for source in sources:
-            await note_missing(database, source)
+            await backfill_spellings(database, source)
 
     await database.ready()
     for pause in chain(PAUSES_SECONDS, repeat(LONGEST_PAUSE_SECONDS)):
-        await retry_until_success(note_all, "spellings_not_noted", sleep=sleep)
+        await retry_until_success(backfill_all, "spellings_not_recorded", sleep=sleep)
         await sleep(pause)
 
 
-async def note_missing(database: Database, source: Source) -> None:
+async def backfill_spellings(database: Database, source: Source) -> None:
     """Store all missing spellings of a column, some at a time."""
     kind, column = source
     query = text(_UNKNOWN.format(column=column.name, table=column.table.name))
@@ -132,7 +132,9 @@ async def note_missing(database: Database, source: Source) -> None:
             query, {"kind": kind, "after": after, "most": AT_ONCE}
         ).all()
     ):
-        await database.write(lambda connection, names=names: note(connection, kind, *names))  # type: ignore[misc]
+        await database.write(
+            lambda connection, names=names: record_spellings(connection, kind, *names)  # type: ignore[misc]
+        )
         after = names[-1]
 
 

@@ -1,7 +1,7 @@
 """Runs a service's Dapr workflows: a worker, a client, and replays. The README has an example.
 
-The code of workflows imports `orderflow_workflow_runtime.authoring` alone. Recordings and replays
-are apart, in `histories`, `recorder` and `replay`: a running service does not need them.
+Workflow code imports only `orderflow_workflow_runtime.authoring`. Recordings and replays are kept
+apart, in `histories`, `recorder` and `replay`, because a running service does not need them.
 """
 
 from orderflow_workflow_runtime.client import DaprEngine

@@ -1,4 +1,4 @@
-"""Dapr's workflow engine behind the ports: the client that a service starts workflows with."""
+"""The adapter of Dapr's workflow engine: the client with which a service starts workflows."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ from orderflow_workflow_runtime.upstream.half_written_reads import PAUSES_SECOND
 
 T = TypeVar("T")
 
-ANSWER_SECONDS: Final = 10.0
+TIMEOUT_SECONDS: Final = 10.0
 
 
 class DaprEngine:
@@ -36,7 +36,7 @@ class DaprEngine:
         self._stub = history_payloads.engine_stub(self._channel)
 
     async def start(self, workflow: str, instance_id: str, payload: Any) -> None:
-        """Schedule a new instance; it replaces one under the same id that has finished."""
+        """Schedule a new instance; it replaces a finished one with the same id."""
         await _call(
             self._client.schedule_new_workflow(
                 workflow, instance_id=instance_id, input=_json(payload)
@@ -53,7 +53,7 @@ class DaprEngine:
     async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
         """Raise an external event with any JSON value; None is no payload."""
         request = false_payloads.event_request(instance_id, event, _json(payload))
-        await _call(self._stub.RaiseEvent(request, timeout=ANSWER_SECONDS))
+        await _call(self._stub.RaiseEvent(request, timeout=TIMEOUT_SECONDS))
 
     async def pause(self, instance_id: str) -> None:
         """Suspend an instance."""
@@ -64,7 +64,7 @@ class DaprEngine:
         await _call(self._client.resume_workflow(instance_id))
 
     async def terminate(self, instance_id: str, output: Any = None) -> None:
-        """End an instance and its children; an activity that runs is not interrupted."""
+        """End an instance and its children; a running activity is not interrupted."""
         request = false_payloads.termination_request(instance_id, output)
         await _call(self._stub.TerminateInstance(request))
 
@@ -86,7 +86,7 @@ class DaprEngine:
             raise CannotRerun(str(error)) from error
 
     async def finished(self, instance_id: str) -> Instance | None:
-        """Wait until an instance has finished; one that is unknown may be started yet."""
+        """Wait until an instance has finished; an unknown one may still be started."""
         state = await _read(lambda: self._client.wait_for_workflow_completion(instance_id))
         return read_instance(state) if state is not None else None
 
@@ -98,10 +98,10 @@ class DaprEngine:
         return page.instance_ids, page.continuation_token or None
 
     async def history(self, instance_id: str) -> list[HistoryEvent]:
-        """Read what happened to an instance, oldest first."""
+        """Read the events of an instance, oldest first."""
         request = history_payloads.history_request(instance_id)
-        answer = await _read(lambda: self._stub.GetInstanceHistory(request, timeout=ANSWER_SECONDS))
-        return read_history(answer.events)
+        reply = await _read(lambda: self._stub.GetInstanceHistory(request, timeout=TIMEOUT_SECONDS))
+        return read_history(reply.events)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -113,11 +113,11 @@ def _json(payload: Any) -> Any:
 
 
 class _HalfWritten(EngineUnavailable):
-    """The engine was writing the instance while it read it."""
+    """The engine read the instance while it was writing it."""
 
 
 async def _read(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call that reads, again if the engine was writing the instance meanwhile."""
+    """Make a call that reads; repeat it if the engine was writing the instance meanwhile."""
     for pause in PAUSES_SECONDS:
         try:
             return await _call(call())
@@ -127,7 +127,7 @@ async def _read(call: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _call(call: Awaitable[T]) -> T:
-    """Make a call; raise the errors of the ports for those of gRPC."""
+    """Make a call; convert gRPC's errors to those of the ports."""
     try:
         return await call
     except grpc.aio.AioRpcError as error:

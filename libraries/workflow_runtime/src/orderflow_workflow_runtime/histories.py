@@ -17,7 +17,7 @@ class NoHistory(HistoryUnavailable):
 
 
 class Recording(BaseModel):
-    """The history of one instance at one moment: all events of the engine."""
+    """The history of one instance at one moment: all its events."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -29,7 +29,7 @@ class Recording(BaseModel):
 
     @classmethod
     def of(cls, instance_id: str, events: list[Any], versions: dict[str, str]) -> Self:
-        """Make a recording of these events of the engine."""
+        """Create a recording of these events of the engine."""
         started = [event.executionStarted.name for event in events if _starts(event)]
         return cls(
             instance_id=instance_id,

@@ -9,7 +9,7 @@ from orderflow_contracts.fields import Moment
 
 
 class RuntimeStatus(StrEnum):
-    """The status of an instance, in Dapr's names."""
+    """The status of an instance, with Dapr's names."""
 
     UNKNOWN = "UNKNOWN"
     PENDING = "PENDING"
@@ -22,7 +22,7 @@ class RuntimeStatus(StrEnum):
 
     @property
     def is_finished(self) -> bool:
-        """Whether such an instance has come to its end."""
+        """Whether an instance with this status has ended."""
         return self in FINISHED
 
 
@@ -32,7 +32,7 @@ FINISHED: Final = frozenset(
 
 
 class Failure(BaseModel):
-    """Why an instance failed: a stable code, the engine's message, the activity if one failed."""
+    """Why an instance failed: a stable code, the engine's message, and any failed activity."""
 
     code: str
     type: str
@@ -41,7 +41,7 @@ class Failure(BaseModel):
 
     @classmethod
     def of(cls, error_type: str, message: str) -> "Failure":
-        """Classify an error of the engine's."""
+        """Classify an error of the engine."""
         if error_type == "NonDeterminismError" or "non-determin" in message.lower():
             return cls(code="NON_DETERMINISTIC", type=error_type, message=message)
         if error_type == "TaskFailedError":
@@ -50,7 +50,7 @@ class Failure(BaseModel):
 
 
 class Instance(BaseModel):
-    """One run of a workflow, as the engine knows it."""
+    """One run of a workflow, as the engine reports it."""
 
     instance_id: str
     name: str
@@ -66,9 +66,9 @@ class Instance(BaseModel):
 class HistoryEvent(BaseModel):
     """Something that happened to an instance.
 
-    `duration_seconds` is the time between the beginning of something, such as an activity, and the
-    event that ends it. `event_id` is what `rerun` takes, if `is_rerunnable`. `description` says in
-    words what happened; the engine gives none, a service may.
+    `duration_seconds` is set on an event that ends something, such as an activity: the time since
+    it began. If `is_rerunnable`, `rerun` accepts the `event_id`. `description` says in words what
+    happened; the engine provides none, but a service may.
     """
 
     event_id: int | None

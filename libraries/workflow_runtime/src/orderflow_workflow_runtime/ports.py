@@ -11,14 +11,14 @@ class AlreadyRunning(Exception):
 
 
 class NoSuchInstance(Exception):
-    """The engine knows no instance with this id."""
+    """The engine has no instance with this id."""
 
 
 class EngineUnavailable(Unavailable):
-    """The engine did not answer; it may have done what was asked, or not."""
+    """The engine did not respond; whether it has done what was requested is unknown."""
 
     code: ClassVar = "SIDECAR_UNAVAILABLE"
-    detail: ClassVar = "the workflow engine does not answer at the moment"
+    detail: ClassVar = "the workflow engine does not respond at the moment"
 
 
 class CannotRerun(Exception):
@@ -26,7 +26,7 @@ class CannotRerun(Exception):
 
 
 class Engine(Protocol):
-    """What a service needs to start workflows and to send them events."""
+    """What a service needs to start workflows and send them events."""
 
     async def start(self, workflow: str, instance_id: str, payload: Any) -> None:
         """Start a workflow; it replaces a finished instance with the same id.
@@ -40,7 +40,7 @@ class Engine(Protocol):
         ...
 
     async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
-        """Send an event to an instance, which buffers it until it waits for it.
+        """Send an event to an instance, which buffers it until the workflow waits for it.
 
         A finished instance ignores it. Raises `NoSuchInstance` or `EngineUnavailable`.
         """
@@ -48,13 +48,13 @@ class Engine(Protocol):
 
 
 class ManagedEngine(Engine, Protocol):
-    """What an operator needs besides.
+    """What an operator needs in addition.
 
     All methods raise `EngineUnavailable`; all but `ids` raise `NoSuchInstance`.
     """
 
     async def pause(self, instance_id: str) -> None:
-        """Suspend an instance; a finished one ignores it, as it does the next two."""
+        """Suspend an instance; a finished one ignores this, and `resume` and `terminate` too."""
         ...
 
     async def resume(self, instance_id: str) -> None:
@@ -82,7 +82,7 @@ class ManagedEngine(Engine, Protocol):
         ...
 
     async def finished(self, instance_id: str) -> Instance | None:
-        """Wait until an instance has finished; one that is unknown may be started yet."""
+        """Wait until an instance has finished; an unknown one may still be started."""
         ...
 
     async def ids(self, limit: int, token: str | None) -> tuple[list[str], str | None]:
@@ -90,5 +90,5 @@ class ManagedEngine(Engine, Protocol):
         ...
 
     async def history(self, instance_id: str) -> list[HistoryEvent]:
-        """Read what happened to an instance, oldest first."""
+        """Read the events of an instance, oldest first."""
         ...

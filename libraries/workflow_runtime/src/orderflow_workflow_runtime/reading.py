@@ -71,14 +71,14 @@ def _read_event(event: Any, type_: str, payload: Any) -> HistoryEvent:
 
 
 def _ends(type_: str, payload: Any) -> tuple[str, int]:
-    """Return the kind and the number of what an event ends; the number is -1 if it ends nothing."""
+    """Return the kind and the id of what an event ends; the id is -1 if it ends nothing."""
     if type_ == "timer_fired":
         return "timer", payload.timerId
     return "task", getattr(payload, "taskScheduledId", -1)
 
 
 def event_type(field: str | None) -> str:
-    """Return the name of a type of event, from the name of the engine's field that holds it."""
+    """Return the name of an event's type, given the name of its field in the engine's message."""
     known = WorkflowHistoryEventType(field)
     return _TYPES.get(known, known.name.lower())
 
@@ -102,7 +102,7 @@ def _value(text: str | None) -> Any:
 
 
 def _sendable(text: str) -> str:
-    """Replace escaped halves of characters, which JSON may hold and UTF-8 cannot."""
+    """Replace escaped lone surrogates, which JSON may contain and UTF-8 cannot encode."""
     if "\\ud" not in text.lower():
         return text
     whole = json.dumps(json.loads(text), ensure_ascii=False)

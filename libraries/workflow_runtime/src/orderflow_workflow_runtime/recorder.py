@@ -1,4 +1,4 @@
-"""Reads histories from a live sidecar, whole and of any size."""
+"""Reads complete histories from a live sidecar."""
 
 import time
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from orderflow_workflow_runtime.histories import HistoryUnavailable, NoHistory, 
 from orderflow_workflow_runtime.upstream import error_texts, history_payloads
 from orderflow_workflow_runtime.upstream.half_written_reads import PAUSES_SECONDS, is_half_written
 
-ANSWER_SECONDS: Final = 30.0
+TIMEOUT_SECONDS: Final = 30.0
 PAGE_SIZE: Final = 500
 UNLIMITED: Final = -1
 """A history may be larger than the 4 MiB that gRPC accepts by default."""
@@ -36,7 +36,7 @@ class Recorder:
             address,
             options=[
                 ("grpc.max_receive_message_length", UNLIMITED),
-                ("grpc.enable_http_proxy", 0),  # the address was given on purpose
+                ("grpc.enable_http_proxy", 0),  # the sidecar is reached directly
             ],
         )
         self._engine = history_payloads.engine_stub(self._channel)
@@ -50,17 +50,17 @@ class Recorder:
     def record(self, instance_id: str) -> Recording:
         """Read the whole history of an instance. Raises `HistoryUnavailable`."""
         request = history_payloads.history_request(instance_id)
-        events = list(self._ask(self._engine.GetInstanceHistory, request, instance_id).events)
+        events = list(self._request(self._engine.GetInstanceHistory, request, instance_id).events)
         if not events:
             raise NoHistory(f"there is no workflow {instance_id} that has started")
         return Recording.of(instance_id, events, self._known_versions())
 
     def unfinished(self) -> Iterator[str]:
-        """Find every instance that has not finished, in the order of the store."""
+        """Yield the id of every instance that has not finished, in the store's order."""
         token: str | None = None
         while True:
             request = protos.ListInstanceIDsRequest(pageSize=PAGE_SIZE, continuationToken=token)
-            page = self._ask(self._engine.ListInstanceIDs, request, "the list of workflows")
+            page = self._request(self._engine.ListInstanceIDs, request, "the list of workflows")
             for instance_id in page.instanceIds:
                 if self._is_unfinished(instance_id):
                     yield instance_id
@@ -70,19 +70,21 @@ class Recorder:
 
     def _is_unfinished(self, instance_id: str) -> bool:
         request = protos.GetInstanceRequest(instanceId=instance_id, getInputsAndOutputs=False)
-        answer = self._ask(self._engine.GetInstance, request, instance_id)
-        return answer.exists and answer.workflowState.workflowStatus not in _FINISHED
+        reply = self._request(self._engine.GetInstance, request, instance_id)
+        return reply.exists and reply.workflowState.workflowStatus not in _FINISHED
 
     def _known_versions(self) -> dict[str, str]:
         if not self._versions:
-            metadata = self._ask(self._api.GetMetadata, api_v1.GetMetadataRequest(), "its version")
+            metadata = self._request(
+                self._api.GetMetadata, api_v1.GetMetadataRequest(), "its version"
+            )
             self._versions = {"dapr": metadata.runtime_version, "sdk": version("dapr")}
         return self._versions
 
-    def _ask(self, call: Any, request: Any, what: str) -> Any:
+    def _request(self, call: Any, request: Any, what: str) -> Any:
         for pause in (*PAUSES_SECONDS, None):
             try:
-                return call(request, timeout=ANSWER_SECONDS)
+                return call(request, timeout=TIMEOUT_SECONDS)
             except grpc.RpcError as error:
                 if error_texts.is_unknown_instance(error):
                     raise NoHistory(f"there is no workflow {what}") from error

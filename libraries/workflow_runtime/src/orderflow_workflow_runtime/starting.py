@@ -1,4 +1,4 @@
-"""Starting a workflow that may have been started before, under an id that only it uses."""
+"""Starts a workflow that may have been started before, under an id of its own."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from orderflow_workflow_runtime.ports import AlreadyRunning, Engine, EngineUnava
 async def start_once(engine: Engine, workflow: str, instance_id: str, payload: Any) -> bool:
     """Start a workflow unless it is active; return whether it was started.
 
-    Raises `EngineUnavailable`, also while another workflow has the id: retry then.
+    Raises `EngineUnavailable`, also while another workflow has the id; callers can retry.
     """
     try:
         await engine.start(workflow, instance_id, payload)

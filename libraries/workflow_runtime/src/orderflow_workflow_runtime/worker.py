@@ -28,15 +28,15 @@ Activity = Callable[..., Coroutine[Any, Any, Any]]
 
 
 class NonRetryableError(Exception):
-    """An activity failed in a way that retries cannot change; the SDK knows it by this name."""
+    """An activity failed in a way that retries cannot change; the SDK checks for this name."""
 
 
 class Worker:
     """Runs workflows and activities, and recovers from the faults of Dapr that `upstream` lists.
 
-    `report` makes the application's health check fail for a reason, or succeed again for None. The
-    SDK runs its worker in threads with an event loop of its own; activities run on the service's
-    loop, which their connections belong to.
+    `report` makes the application's health check fail with a reason, or, with None, succeed again.
+    The SDK runs its worker in threads with an event loop of its own; activities run on the
+    service's loop, to which their connections belong.
     """
 
     def __init__(
@@ -67,9 +67,9 @@ class Worker:
             self._runtime.register_activity(self._on_loop(activity), name=name)
 
     async def start(self) -> None:
-        """Connect as soon as the sidecar answers; it may start after this process.
+        """Connect as soon as the sidecar responds; it may start after this process.
 
-        The SDK pauses longer after each attempt that fails, so it starts when one can succeed.
+        The SDK pauses longer after each failed attempt, so it is started when one can succeed.
         """
         while not await self._is_sidecar_up():  # noqa: ASYNC110 # there is no event to wait for
             await asyncio.sleep(SIDECAR_PAUSE_SECONDS)
@@ -84,7 +84,7 @@ class Worker:
         await self._sidecar.check_workflows()
 
     async def stop(self) -> None:
-        """Send the answers that are ready, then disconnect; the next worker gets the rest."""
+        """Send the results that are ready, then disconnect; the next worker gets the rest."""
         if self._watch is not None:
             self._watch.cancel()
             with suppress(asyncio.CancelledError):

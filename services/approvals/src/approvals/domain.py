@@ -49,7 +49,7 @@ class ApprovalNoLongerNeeded(RuleViolation):
 
 @dataclass(frozen=True)
 class FinalDecision:
-    """The final decision, when it arrived, and what orders answered at the handover."""
+    """The final decision, when it arrived, and the reply of orders at the handover."""
 
     decision: Decision
     decided_at: datetime
@@ -193,7 +193,7 @@ class Case:
         return self._end(withdrawal.reason, now, now)
 
     def record_handover(self, outcome: Outcome, now: datetime) -> "Case":
-        """Record what orders answered at the handover of the decision."""
+        """Record the reply of orders at the handover of the decision."""
         if self.final is None or self.final.outcome is not None:
             return self
         if outcome == "too_late" and self.ended is None:

@@ -18,7 +18,7 @@ from approvals.history.store import DecisionHistory
 from approvals.migrations import SCHEMA
 from approvals.pages import (
     AUDIT_PATH,
-    LETTERS_PATH,
+    DEAD_LETTERS_PATH,
     REQUESTS_PATH,
     ApprovalPages,
     approvals_site,
@@ -42,7 +42,7 @@ from orderflow_hosting.health import health_router
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
-from orderflow_hosting.spellings import keep_noted
+from orderflow_hosting.spellings import backfill_repeatedly
 from orderflow_hosting.topics import Topics
 from orderflow_hosting.web.audit_pages import audit_pages
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
@@ -56,17 +56,17 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     store = SqlApprovalStore(database)
     handover = Handover(store, DaprOrders(sidecar), background)
     service = ApprovalService(store, handover)
-    letters = DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id)
+    dead_letters = DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id)
     app = DaprApp(settings)
     parked = ParkedEvents(database, PARKED_EVENTS)
-    topics = Topics(app, sidecar, letters, parked)
+    topics = Topics(app, sidecar, dead_letters, parked)
     subscribe(topics, service)
     feed = ChangeFeed(store)
-    http = _http(settings, database, sidecar, store, service, letters, parked, feed)
+    http = _http(settings, database, sidecar, store, service, dead_letters, parked, feed)
     handover.start()
     topics.keep_retrying(background)
     repeat_backfill(store.backfill, background)
-    background.start(partial(keep_noted, database, SOURCES))
+    background.start(partial(backfill_repeatedly, database, SOURCES))
     await serve(settings, http, app, feed.close, database.refusal)
 
 
@@ -76,7 +76,7 @@ def _http(
     sidecar: Sidecar,
     store: SqlApprovalStore,
     service: ApprovalService,
-    letters: DeadLetters,
+    dead_letters: DeadLetters,
     parked: ParkedEvents,
     feed: ChangeFeed,
 ) -> FastAPI:
@@ -91,18 +91,23 @@ def _http(
         settings.board_url,
     )
     audit = Audit(database, ACCESS)
-    letter_pages = DeadLetterPages(
-        site, letters, audit, LETTERS_PATH, Subjects("Order", REQUESTS_PATH), Role.OPERATOR
+    dead_letter_pages = DeadLetterPages(
+        site,
+        dead_letters,
+        audit,
+        DEAD_LETTERS_PATH,
+        Subjects("Order", REQUESTS_PATH),
+        Role.OPERATOR,
     )
     http = http_app(
         approval_router(service),
-        dead_letter_router(letters),
+        dead_letter_router(dead_letters),
         parked_event_router(parked),
         health_router({"store": database.check, "sidecar": sidecar.check}),
         access.sign_in_router(site.page),
         access.audit_router(),
         page_router(pages, service, feed, access),
-        letter_pages.router(),
+        dead_letter_pages.router(),
         audit_pages(site, audit, AUDIT_PATH),
     )
     access.install(http)

@@ -1,7 +1,7 @@
 """Applies concurrent commands to the ledger in shared transactions.
 
 Many orders want the same item. One by one they would conflict on its key again and again, so all
-waiting commands are applied in their order of arrival to one reading, and written together. If
+waiting commands are applied in order of arrival to one snapshot, and written together. If
 another replica writes in between, everything is read and applied again, which is safe because
 every command is idempotent.
 """

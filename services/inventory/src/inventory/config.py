@@ -38,4 +38,4 @@ class InventorySettings(ServiceSettings):
     dapr_http_port: Port = Field(_PORTS.dapr_http, validation_alias="DAPR_HTTP_PORT")
     dapr_grpc_port: Port = Field(_PORTS.dapr_grpc, validation_alias="DAPR_GRPC_PORT")
     opening_stock: tuple[OpeningItem, ...] = OPENING_STOCK
-    """The items with quantity and price at the first start; known items keep theirs."""
+    """The items with quantity and price at the first start; existing items keep theirs."""

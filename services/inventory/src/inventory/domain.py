@@ -111,11 +111,11 @@ class Ledger:
         self.reservations = dict(reservations)
 
     def reserve(self, order_id: str, lines: Iterable[OrderLine]) -> Reserved | ReservationRejected:
-        """Reserve all lines or none; the first answer to an order stands."""
+        """Reserve all lines or none; a repeated request gets the first reply again."""
         requested = tuple(lines)
         earlier = self.reservations.get(order_id)
         if earlier is not None:
-            return _repeat_answer(order_id, earlier, requested)
+            return _repeated_reply(order_id, earlier, requested)
         rejection = self._rejection(requested)
         if rejection is not None:
             self.reservations[order_id] = Reservation(
@@ -198,7 +198,7 @@ class Ledger:
         return self.items[name].available if name in self.items else 0
 
 
-def _repeat_answer(
+def _repeated_reply(
     order_id: str, earlier: Reservation, requested: tuple[OrderLine, ...]
 ) -> Reserved | ReservationRejected:
     if earlier.rejection is not None:

@@ -49,7 +49,7 @@ class DaprStore:
         try:
             await self._sidecar.transact(INVENTORY_STORE, entries)
         except grpc.aio.AioRpcError as error:
-            # Stores report a stale ETag in different ways, and after a lost answer the outcome is
+            # Stores report a stale ETag in different ways, and after a lost reply the outcome is
             # unknown: only reading the keys again shows what happened.
             raise VersionConflict(error.details() or error.code().name) from error
 

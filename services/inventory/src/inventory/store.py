@@ -48,7 +48,7 @@ class Scope:
 
 
 class Snapshot:
-    """A part of the ledger as it was read, and the changes made to it since."""
+    """A part of the ledger as it was read, and the changes made to it."""
 
     def __init__(self, entries: Mapping[str, Versioned], scope: Scope) -> None:
         self._entries = dict(entries)

@@ -1,1 +1,1 @@
-"""Orders: the service that accepts orders and carries each through its workflow."""
+"""Orders: the service that accepts orders and processes each in a workflow."""

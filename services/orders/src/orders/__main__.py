@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 
-# Imports take a while, and PID 1 of a container does not get a signal that it has no handler for.
-# A migration that is ended in this way has not been done.
+# Imports take a while, and PID 1 of a container ignores signals without a handler.
+# An interrupted migration has failed, and its exit code says so.
 signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number if sys.argv[1:] else 0))
 
 if sys.argv[1:]:

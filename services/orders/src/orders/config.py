@@ -21,10 +21,10 @@ _PORTS: Final = LOCAL_PORTS[ORDERS]
 Threshold = Annotated[int, Field(ge=1)]
 LONGEST_PATIENCE_SECONDS: Final = LONGEST_SECONDS
 UNDO_TIMEOUT_SECONDS: Final = 3600.0
-"""So long it is tried to undo a step; then a person must look."""
+"""How long undoing a step is retried before the order needs attention."""
 
 Picking = Literal["off", "handed_over", "awaited"]
-"""Whether the warehouse is given a task for each paid order, and whether the order waits for it."""
+"""Whether each paid order creates a task for the warehouse, and whether it waits for that task."""
 
 
 class OrdersDatabaseSettings(DatabaseSettings):
@@ -46,9 +46,9 @@ class OrdersSettings(OrdersDatabaseSettings, ServiceSettings):
     dapr_http_port: Port = Field(_PORTS.dapr_http, validation_alias="DAPR_HTTP_PORT")
     dapr_grpc_port: Port = Field(_PORTS.dapr_grpc, validation_alias="DAPR_GRPC_PORT")
     approval_threshold_cents: int = Field(50_000_00, ge=0)
-    """An order with a higher total needs an approval."""
+    """An order with a higher total needs approval."""
     approval_timeout_seconds: Seconds = Field(24 * 3600, gt=0)
-    """How long an order waits for an approval before it is rejected."""
+    """How long an order waits for approval before it is rejected."""
     retry_timeout_seconds: Seconds = Field(600, gt=0)
     """How long a failing step of an order is retried."""
     hello_step_seconds: Seconds = Field(2, ge=0)
@@ -58,15 +58,15 @@ class OrdersSettings(OrdersDatabaseSettings, ServiceSettings):
     batch_parallelism: int = Field(20, ge=1, le=500)
     """How many orders of a batch run at a time, not counting those that wait for approval."""
     picking: Picking = "off"
-    """Whether a paid order gives the warehouse a picking task, and waits until it is done."""
+    """Whether a paid order creates a picking task for the warehouse, and waits until it is done."""
     pickers: tuple[Name, ...] = Field(("warehouse",), min_length=1)
-    """Who gets tasks without an assignee; the person with the fewest open tasks is next."""
+    """Who gets tasks without an assignee: the person with the fewest open tasks."""
     picking_timeout_seconds: Seconds = Field(24 * 3600, gt=0)
     """How long an order waits for its picking task."""
     low_stock_thresholds: dict[Name, Threshold] = Field(
         default={"paperclip": 10, "cars": 10, "computers": 10}
     )
-    """The items whose stock is monitored, each with its alert threshold in pieces."""
+    """The items whose stock is monitored, each with its alert threshold in units."""
     stock_check_seconds: Seconds = Field(60, gt=0)
     """The pause between two checks of an item that has enough stock."""
     low_stock_check_seconds: Seconds = Field(15, gt=0)
@@ -74,7 +74,7 @@ class OrdersSettings(OrdersDatabaseSettings, ServiceSettings):
     approval_reminder_after: float = Field(0.5, ge=0, lt=1)
     """The part of the approval time after which a reminder is sent; 0: never."""
     second_approval_threshold_cents: int | None = None
-    """A higher total needs two different approvers; unset: one always suffices."""
+    """An order with a higher total needs two different approvers; unset: one always suffices."""
     inbox_url: WebUrl = "http://127.0.0.1:8003"
     """The address of the inbox, to which the pages of the board link."""
     undo_timeout_seconds: Seconds = Field(UNDO_TIMEOUT_SECONDS, gt=0)

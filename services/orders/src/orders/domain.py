@@ -22,7 +22,7 @@ def is_low(available: int, threshold: int) -> bool:
 
 
 def was_decided(order: Order) -> bool:
-    """Whether the order's history holds a decision: approved or denied."""
+    """Whether the order's history has a decision: approved or denied."""
     return any(
         entry.status is OrderStatus.APPROVED or entry.reason == Reason.DENIED
         for entry in order.history
@@ -31,7 +31,7 @@ def was_decided(order: Order) -> bool:
 
 @dataclass(frozen=True)
 class Ending:
-    """How an order ends: its final status and, unless it completed, the reason."""
+    """How an order ends: its final status and, unless it is completed, the reason."""
 
     status: OrderStatus
     reason: str | None = None

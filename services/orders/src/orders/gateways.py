@@ -1,4 +1,4 @@
-"""The ports' implementations on Dapr."""
+"""Implements the ports with Dapr."""
 
 from pydantic import BaseModel
 
@@ -26,7 +26,7 @@ class _Nothing(BaseModel):
 
 
 class DaprInventory:
-    """Inventory, invoked through the sidecars."""
+    """The application `inventory`, invoked through Dapr."""
 
     def __init__(self, sidecar: Sidecar) -> None:
         self._sidecar = sidecar

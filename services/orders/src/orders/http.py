@@ -7,4 +7,4 @@ from orderflow_hosting.application import http_application
 
 def http_app(*routers: APIRouter) -> FastAPI:
     """Create the HTTP application."""
-    return http_application("Orderflow orders", "Place orders and see them through.", *routers)
+    return http_application("Orderflow orders", "Place, follow and cancel orders.", *routers)

@@ -50,9 +50,9 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     resources.push_async_callback(engine.close)
     background = await resources.enter_async_context(BackgroundWork())
     app = DaprApp(settings)
-    letters = DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id)
+    dead_letters = DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id)
     parked = ParkedEvents(database, PARKED_EVENTS)
-    topics = Topics(app, sidecar, letters, parked)
+    topics = Topics(app, sidecar, dead_letters, parked)
     base = Base(
         settings=settings,
         database=database,
@@ -61,7 +61,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         announcer=DaprAnnouncer(sidecar),
         app=app,
         topics=topics,
-        letters=letters,
+        dead_letters=dead_letters,
         background=background,
     )
     access = Access(settings, names.ORDERS, database, ACCESS)
@@ -70,7 +70,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     payments = payment_part.build(base)
     tasks = task_part.build(base)
     stock = stock_part.build(base)
-    ordering = ordering_part.build(base, payments.provider, tasks.store)
+    ordering = ordering_part.build(base, payments.payments, tasks.store)
     attention = attention_part.build(base, ordering)
     batches = batch_part.build(base, ordering)
     management = management_part.build(base, ordering, batches.batches)
@@ -91,7 +91,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     checks = {"store": database.check, "sidecar": sidecar.check, "workflow_worker": worker.check}
     http = http_app(
         *(router for part in parts for router in part.routers),
-        dead_letter_router(letters),
+        dead_letter_router(dead_letters),
         parked_event_router(parked),
         health_router(checks),
         access.sign_in_router(site.page),

@@ -12,7 +12,7 @@ from orders.domain import UnknownOrder
 def possible_order_id(
     order_id: Annotated[str, Path(description="The order's id", examples=["my-1"])],
 ) -> str:
-    """Return the id if it has the form of an order id; else answer 404."""
+    """Return the id if it has the form of an order id; otherwise raise a 404 problem."""
     if readable_order_id({"order_id": order_id}) is None:
         raise Problem(404, "ORDER_NOT_FOUND", str(UnknownOrder(order_id)))
     return order_id

@@ -1,4 +1,4 @@
-"""What the packages of orders are built from, and what each adds to the process."""
+"""The common dependencies of the packages of orders, and what each adds to the process."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from orders.gateways import DaprAnnouncer, DaprInventory
 
 @dataclass(frozen=True, kw_only=True)
 class Base:
-    """What every package may use: the configuration, and the ways to the world outside."""
+    """The dependencies that every package may use: settings, database and gateways."""
 
     settings: OrdersSettings
     database: Database
@@ -28,7 +28,7 @@ class Base:
     announcer: DaprAnnouncer
     app: DaprApp
     topics: Topics
-    letters: DeadLetters
+    dead_letters: DeadLetters
     background: BackgroundWork
 
 

@@ -1,4 +1,4 @@
-"""What the command line replays orders' histories with: it loads this by an entry point."""
+"""Replays of orders' histories for the command line, which loads this by an entry point."""
 
 from functools import partial
 

@@ -105,4 +105,4 @@ BATCH_ORDERS = Table(
     Column("is_owner", Boolean, nullable=False),
     Index("batch_orders_by_order", "order_id"),
 )
-"""The entries of each batch. It runs those that it owns, and only watches those known before."""
+"""The entries of each batch. It runs the orders that it owns; the others existed before."""

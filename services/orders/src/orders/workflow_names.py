@@ -1,6 +1,6 @@
-"""The names under which workflows, activities and events are known to the engine and in history.
+"""The names of workflows, activities and events in the engine and in histories.
 
-They are kept in the histories of running instances: never change one, add a new one.
+They are stored in the histories of running instances: never change one, add a new one.
 """
 
 from typing import Final
@@ -14,22 +14,22 @@ STOCK_MONITOR: Final = "stock_monitor_workflow"
 ORDER_BATCH: Final = "order_batch_workflow"
 
 ORDER_WORKFLOWS: Final = frozenset({ORDER_PROCESSING, ORDER_UNDO, ORDER_BATCH})
-"""Those that belong to orders: they are started by the service alone."""
+"""The workflows of orders, which only the service itself starts."""
 
 UNDO_PREFIX: Final = "undo-of-order-"
-"""Begins the instance ids of those that undo an order."""
+"""The prefix of the instance ids of workflows that undo an order."""
 
 MONITOR_PREFIX: Final = "stock-monitor-"
-"""Begins the instance ids of those that watch an item's stock."""
+"""The prefix of the instance ids of stock monitors."""
 TASK_PROCESSING: Final = "task_processing_workflow"
 
 PICK_PREFIX: Final = "pick."
-"""Begins the instance ids of orders' tasks; for the dot, no order can have such an id itself."""
+"""The prefix of the instance ids of orders' tasks; no order's own id can contain the dot."""
 
 PICK_TASK_PREFIX: Final = "pick-"
-"""Begins the ids of orders' tasks."""
+"""The prefix of the ids of orders' tasks."""
 BATCH_PREFIX: Final = "batch-"
-"""Begins the instance ids of those that carry out a batch."""
+"""The prefix of the instance ids of batches."""
 
 OPEN_BATCH: Final = "open_batch_activity"
 CONCLUDE_BATCH: Final = "conclude_batch_activity"

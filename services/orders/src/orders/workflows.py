@@ -1,4 +1,4 @@
-"""Every workflow by the name under which the engine knows it: for the worker, and for replays."""
+"""All workflows by their names in the engine, for the worker and for replays."""
 
 from collections.abc import Mapping
 from typing import Final

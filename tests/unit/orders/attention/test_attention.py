@@ -28,7 +28,7 @@ from orders.ordering.messages import Retried, Undoing, Undone
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.ordering.undo_workflow import order_undo_workflow
-from orders.payments.ledger import LedgerProvider
+from orders.payments.service import RecordedPayments
 
 ORDER = OrderSubmitted(
     order_id="o1", customer_id="alice", lines=(OrderLine(item="cars", quantity=4),)
@@ -86,7 +86,7 @@ async def http(attention: Attention, store: OrderStore) -> AsyncIterator[httpx.A
 
 @pytest.fixture
 async def left_over(
-    store: OrderStore, inventory: RoomInventory, payments: LedgerProvider
+    store: OrderStore, inventory: RoomInventory, payments: RecordedPayments
 ) -> OrderSubmitted:
     """Have an order that holds goods and money although it has ended."""
     await store.accept(ORDER)
@@ -122,7 +122,7 @@ async def test_an_order_is_settled_while_its_status_stays(
     activities: OrderActivities,
     engine: Remembering,
     inventory: RoomInventory,
-    payments: LedgerProvider,
+    payments: RecordedPayments,
     store: OrderStore,
     left_over: OrderSubmitted,
 ) -> None:
@@ -140,7 +140,7 @@ async def test_an_order_is_settled_while_its_status_stays(
     assert settled["settled_at"] is not None
     assert (settled["retrying_since"], settled["not_undone"]) == (None, [])
     assert inventory.shelf("cars") == (100, 0)
-    assert [entry.kind for entry in await payments.entries("o1")] == ["charge", "refund"]
+    assert [entry.kind for entry in await payments.store.entries("o1")] == ["charge", "refund"]
     order = await store.order(left_over.order_id)
     assert order is not None
     assert order.status is OrderStatus.NEEDS_ATTENTION

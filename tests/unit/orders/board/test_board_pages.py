@@ -23,6 +23,7 @@ from orderflow_hosting.database import Database
 from orderflow_hosting.problems import Problem
 from orderflow_workflow_runtime.instances import HistoryEvent
 from orderflow_workflow_runtime.ports import EngineUnavailable, NoSuchInstance
+from orders.board.change_feed import ChangeFeed
 from orders.board.pages import board_pages
 from orders.board.pages.board_pages import board_router
 from orders.board.pages.new_order_pages import new_order_router
@@ -30,14 +31,14 @@ from orders.board.pages.order_pages import OrderPages
 from orders.board.pages.site import orders_site
 from orders.board.pages.stock_levels import Stocks
 from orders.board.pages.stock_pages import stock_router
-from orders.board.pulse import Pulse
 from orders.board.store import BoardStore
 from orders.ordering.actions import Action, Step
 from orders.ordering.feed import StatusFeed
 from orders.ordering.service import Intake
 from orders.ordering.steps import ACTIONS
 from orders.ordering.store import OrderStore
-from orders.payments.ledger import LedgerProvider
+from orders.payments.service import RecordedPayments
+from orders.payments.store import PaymentStore
 from orders.tables import ACCESS
 from orders.tasks.store import TaskStore
 
@@ -108,7 +109,7 @@ async def visited(
 ) -> Visited:
     site = orders_site("http://127.0.0.1:8003")
     visited = Visited(site, database, ACCESS, tmp_path)
-    board, pulse, stocks = BoardStore(database), Pulse(feed), Stocks(shelf)
+    board, changes, stocks = BoardStore(database), ChangeFeed(feed), Stocks(shelf)
 
     async def is_current(_: object) -> bool:
         return True
@@ -117,7 +118,7 @@ async def visited(
         site=site,
         store=OrderStore(database),
         board=board,
-        payments=LedgerProvider(database),
+        payments=PaymentStore(database),
         tasks=TaskStore(database),
         intake=intake,
         histories=histories,
@@ -125,7 +126,7 @@ async def visited(
         inbox_url="http://approvals:8003/",
     )
     visited.serve(
-        board_router(site, board, pulse, is_current),
+        board_router(site, board, changes, is_current),
         pages.router(),
         new_order_router(site, intake, stocks),
         stock_router(site, board, stocks),
@@ -399,7 +400,7 @@ async def test_an_order_is_cancelled_after_a_question(
     answer = await olga.post("/board/orders/o1/cancel")
     page = await olga.get(answer.headers["location"])
 
-    assert "goods go back on the shelf" in question.text
+    assert "reserved stock is released" in question.text
     assert (await store.order("o1")) is not None
     assert answer.status_code == 303
     assert "Cancellation requested." in page.text
@@ -442,7 +443,7 @@ async def test_an_order_that_is_not_there(olga: Visitor, path: str) -> None:
 
 
 async def test_an_order_tells_its_money_and_stock(
-    vera: Visitor, store: OrderStore, payments: LedgerProvider
+    vera: Visitor, store: OrderStore, payments: RecordedPayments
 ) -> None:
     """Charges and refunds are listed with the net amount, and the reserved stock is described."""
     await store.accept(order("o1"))
@@ -474,8 +475,8 @@ async def test_the_story_is_told_without_the_engine(
     histories.is_down = True
     away = await vera.get("/board/orders/o1")
 
-    assert "no longer knows this order" in text_of(purged.text)
-    assert "is not answering right now" in text_of(away.text)
+    assert "no longer has this order" in text_of(purged.text)
+    assert "is not responding right now" in text_of(away.text)
     for page in (purged, away):
         assert page.status_code == 200
         assert "Reason: out of stock." in page.text
@@ -759,8 +760,8 @@ async def test_pieces_that_cannot_be_are_refused(
 
 async def test_open_pages_are_told_of_changes_together(store: OrderStore, feed: StatusFeed) -> None:
     """Each page is told at once, then when something changed, for several changes perhaps once."""
-    pulse = Pulse(feed)
-    pages = [pulse.listener() for _ in range(3)]
+    changes = ChangeFeed(feed)
+    pages = [changes.listener() for _ in range(3)]
     first = [asyncio.ensure_future(page()) for page in pages]
     await asyncio.gather(*first)
     waiting = [asyncio.ensure_future(page()) for page in pages]
@@ -788,9 +789,9 @@ async def test_a_change_names_its_orders(
     store: OrderStore, feed: StatusFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that an order's page leaves out others; the first, and too many at once, are of any."""
-    monkeypatch.setattr("orders.board.pulse.MOST_NAMED", 2)
-    pulse = Pulse(feed)
-    next_change = pulse.listener()
+    monkeypatch.setattr("orders.board.change_feed.MAX_NAMED", 2)
+    changes = ChangeFeed(feed)
+    next_change = changes.listener()
     assert (await next_change()).subjects == frozenset()
     waiting = asyncio.ensure_future(next_change())
     await until(lambda: len(feed._followers) == 1)
@@ -800,7 +801,7 @@ async def test_a_change_names_its_orders(
 
     for number in range(3):
         feed.publish((await store.accept(order(f"o{number}"))).first)
-    await until(lambda: pulse._beats == 4)
+    await until(lambda: changes._changes == 4)
     assert (await next_change()).subjects == frozenset()
 
 

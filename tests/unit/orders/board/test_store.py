@@ -19,7 +19,7 @@ from fakes.schemas import FromModels, migrated
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.database import Database
 from orderflow_hosting.folding import fold
-from orderflow_hosting.spellings import note_missing
+from orderflow_hosting.spellings import backfill_spellings
 from orders.board import store as board_store
 from orders.board.store import BoardStore, Wanted
 from orders.board.tables import SOURCES
@@ -92,7 +92,7 @@ def spelled(number: int) -> dict[str, Any]:
 async def spell(database: Database) -> None:
     """Write down how all names are spelled."""
     for source in SOURCES:
-        await note_missing(database, source)
+        await backfill_spellings(database, source)
 
 
 async def test_orders_are_counted_by_their_status(store: OrderStore, board: BoardStore) -> None:

@@ -74,7 +74,7 @@ async def test_a_page_reads_no_more_than_its_share(
     engine: ManagedMemoryEngine, olga: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What fits rarely may be on a later page, and the page says that there is one."""
-    monkeypatch.setattr(module, "MOST_READ", 3)
+    monkeypatch.setattr(module, "MAX_READ", 3)
     for number in range(5):
         engine.put(f"i{number}")
     engine.put("z", RuntimeStatus.FAILED)

@@ -13,7 +13,7 @@ from orderflow_contracts.fields import now
 from orderflow_workflow_runtime.instances import Failure, HistoryEvent, RuntimeStatus
 from orders.http import http_app
 from orders.management.api import workflow_router
-from orders.management.problems import MOST_BODY_BYTES
+from orders.management.problems import MAX_BODY_BYTES
 from orders.management.service import Management
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
@@ -176,7 +176,7 @@ BAD_BODIES = {
     "half a character, called text": (b'"\\ud800"', "text/plain"),
     "no number": (b"NaN", "application/json"),
     "no end": (b"Infinity", "text/plain"),
-    "too large": (b'"' + b"x" * MOST_BODY_BYTES + b'"', "application/json"),
+    "too large": (b'"' + b"x" * MAX_BODY_BYTES + b'"', "application/json"),
     "too deep": (b"[" * 30_000 + b"]" * 30_000, "application/json"),
     "too deep, called text": (b"[" * 30_000 + b"]" * 30_000, "text/plain"),
 }

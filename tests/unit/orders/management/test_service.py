@@ -157,7 +157,7 @@ async def test_the_id_of_an_order_is_never_free(
 
 async def test_the_ids_of_those_that_undo_orders_are_kept_free(management: Management) -> None:
     """An instance there would stand in the way of an order that must be undone."""
-    with pytest.raises(InstanceExists, match="kept for orders"):
+    with pytest.raises(InstanceExists, match="reserved for orders"):
         await management.start(HELLO, "undo-of-order-o1", None)
 
 
@@ -710,5 +710,5 @@ async def test_a_task_is_started_with_its_defaults(
 
 async def test_ids_of_orders_tasks_are_kept_for_orders(management: Management) -> None:
     """Nobody else can be in the way of an order's task."""
-    with pytest.raises(InstanceExists, match="kept for orders"):
+    with pytest.raises(InstanceExists, match="reserved for orders"):
         await management.start(TASK, "pick.o1", {"task_id": "t1", "title": "Sweep"})

@@ -6,14 +6,16 @@ from typing import Any, cast
 import pytest
 from dapr.ext.workflow import WorkflowActivityContext
 
+from fakes.dying_payments import POINTS, Bank, Deaths, Died, DyingStore, Point
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
 from orderflow_contracts.inventory import CommitRequest
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderStatusChanged, OrderSubmitted
+from orderflow_hosting.database import Database
 from orders.ordering.activities import OrderActivities
 from orders.ordering.messages import Notice, Recorded, Undoing
 from orders.ordering.steps import ApprovalWanted, Charge, Charged, Verification, Verified
 from orders.ordering.store import OrderStore
-from orders.payments.ledger import LedgerProvider
+from orders.payments.service import RecordedPayments
 
 CONTEXT = cast(WorkflowActivityContext, None)
 LINES = (OrderLine(item="cars", quantity=2),)
@@ -182,7 +184,7 @@ async def test_nobody_is_reminded_of_what_is_decided_or_another_runs(
 
 
 async def test_paying_charges_once(
-    activities: OrderActivities, payments: LedgerProvider, announcer: MemoryAnnouncer
+    activities: OrderActivities, payments: RecordedPayments, announcer: MemoryAnnouncer
 ) -> None:
     """A payment step that runs twice takes the money once."""
     announcer.failures.append(DOWN)
@@ -192,8 +194,33 @@ async def test_paying_charges_once(
     charged = await activities.process_payment_activity(CONTEXT, charge(RUN))
 
     assert charged == Charged(outcome="paid")
-    assert [entry.kind for entry in await payments.entries("o1")] == ["charge"]
+    assert [entry.kind for entry in await payments.store.entries("o1")] == ["charge"]
     assert announcer.told("o1") == ["paid"]
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("is_retried", [True, False])
+async def test_a_payment_step_may_die_anywhere(
+    activities: OrderActivities, database: Database, point: Point, *, is_retried: bool
+) -> None:
+    """Its retry, or the refund if it is not retried, leaves provider and record the same."""
+    deaths = Deaths([point])
+    bank, payments = Bank(deaths), DyingStore(database, deaths)
+    activities._payments = RecordedPayments(bank, payments)
+    with pytest.raises(Died):
+        await activities.process_payment_activity(CONTEXT, charge(RUN))
+
+    if is_retried:
+        charged = await activities.process_payment_activity(CONTEXT, charge(RUN))
+        assert charged == Charged(outcome="paid")
+        assert bank.moved("o1") == [("charge", TOTAL)]
+    await activities.refund_payment_activity(CONTEXT, Undoing(**RUN, reason="cancelled"))
+
+    late = await activities.process_payment_activity(CONTEXT, charge(RUN))
+    recorded = [(each.kind, each.amount_cents) for each in await payments.entries("o1")]
+    assert late.outcome == "declined"
+    assert bank.moved("o1") == [each for each in recorded if each[1]]
+    assert sum(cents if kind == "charge" else -cents for kind, cents in recorded) == 0
 
 
 async def test_a_declined_payment_is_told_to_the_workflow(
@@ -221,7 +248,7 @@ async def test_updating_takes_from_the_shelf_once(
 async def test_undoing_twice_undoes_once(
     activities: OrderActivities,
     inventory: RoomInventory,
-    payments: LedgerProvider,
+    payments: RecordedPayments,
     announcer: MemoryAnnouncer,
 ) -> None:
     """Goods and money go back once, and approvals is told."""
@@ -235,7 +262,7 @@ async def test_undoing_twice_undoes_once(
     await activities.withdraw_approval_activity(CONTEXT, undoing)
 
     assert inventory.shelf("cars") == (100, 0)
-    assert [entry.kind for entry in await payments.entries("o1")] == ["charge", "refund"]
+    assert [entry.kind for entry in await payments.store.entries("o1")] == ["charge", "refund"]
     assert [(told.order_id, told.reason) for told in announcer.withdrawals] == [("o1", "denied")]
 
 
@@ -265,7 +292,7 @@ async def test_steps_of_a_superseded_run_say_so(
 async def test_a_superseded_run_undoes_nothing_of_the_other(
     activities: OrderActivities,
     inventory: RoomInventory,
-    payments: LedgerProvider,
+    payments: RecordedPayments,
     announcer: MemoryAnnouncer,
 ) -> None:
     """Goods, money and the approval of the run that owns the order stay."""
@@ -278,7 +305,7 @@ async def test_a_superseded_run_undoes_nothing_of_the_other(
     await activities.withdraw_approval_activity(CONTEXT, undoing)
 
     assert inventory.shelf("cars") == (100, 2)
-    assert [entry.kind for entry in await payments.entries("o1")] == ["charge"]
+    assert [entry.kind for entry in await payments.store.entries("o1")] == ["charge"]
     assert announcer.withdrawals == []
 
 

@@ -19,7 +19,7 @@ from orders.ordering.feed import StatusFeed
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.payments.api import payment_router
-from orders.payments.ledger import LedgerProvider
+from orders.payments.service import RecordedPayments
 
 LINES = [{"item": "cars", "quantity": 11}]
 VALID: dict[str, Any] = {"order_id": "o1", "customer_id": "alice", "lines": LINES}
@@ -27,9 +27,9 @@ VALID: dict[str, Any] = {"order_id": "o1", "customer_id": "alice", "lines": LINE
 
 @pytest.fixture
 async def http(
-    intake: Intake, store: OrderStore, feed: StatusFeed, payments: LedgerProvider
+    intake: Intake, store: OrderStore, feed: StatusFeed, payments: RecordedPayments
 ) -> AsyncIterator[httpx.AsyncClient]:
-    app = opened(http_app(order_router(intake, store, feed), payment_router(payments)))
+    app = opened(http_app(order_router(intake, store, feed), payment_router(payments.store)))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://orders") as client:
         yield client
@@ -241,8 +241,8 @@ async def test_a_bad_query_is_refused(http: httpx.AsyncClient, query: str, field
     assert response.json()["errors"][0]["field"] in {field, field.removeprefix("query.")}
 
 
-async def test_payments_are_read(http: httpx.AsyncClient, payments: LedgerProvider) -> None:
-    """The ledger, and one order's part of it."""
+async def test_payments_are_read(http: httpx.AsyncClient, payments: RecordedPayments) -> None:
+    """All charges and refunds, and those of one order."""
     await payments.charge("o1", "alice", 500)
     await payments.refund("o1")
     await payments.charge("o2", "bob", 700)

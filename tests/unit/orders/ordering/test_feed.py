@@ -103,7 +103,7 @@ async def test_a_slow_follower_misses_nothing(
     store: OrderStore, feed: StatusFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More changes than are held for a follower are read from the table."""
-    monkeypatch.setattr(feed_module, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(feed_module, "MAX_AT_ONCE", 2)
     await keep(store, "o0")
     follower = feed.follow(0)
     found = await read(follower, 1)

@@ -14,7 +14,7 @@ from orders.ordering.messages import OrderRun
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.ordering.workflow import order_processing_workflow
-from orders.payments.ledger import LedgerProvider
+from orders.payments.service import RecordedPayments
 
 APPROVED = Event("approval_decided", {"approved": True, "approver": "bob", "comment": ""})
 DENIED = Event("approval_decided", {"approved": False, "approver": "bob", "comment": ""})
@@ -37,7 +37,7 @@ class Shop:
         activities: OrderActivities,
         store: OrderStore,
         inventory: RoomInventory,
-        payments: LedgerProvider,
+        payments: RecordedPayments,
         announcer: MemoryAnnouncer,
     ) -> None:
         self.intake = intake
@@ -73,7 +73,9 @@ class Shop:
         return [entry.status for entry in kept.history]
 
     async def money(self) -> list[tuple[str, int]]:
-        return [(entry.kind, entry.amount_cents) for entry in await self.payments.entries("o1")]
+        return [
+            (entry.kind, entry.amount_cents) for entry in await self.payments.store.entries("o1")
+        ]
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def shop(
     activities: OrderActivities,
     store: OrderStore,
     inventory: RoomInventory,
-    payments: LedgerProvider,
+    payments: RecordedPayments,
     announcer: MemoryAnnouncer,
 ) -> Shop:
     return Shop(intake, engine, activities, store, inventory, payments, announcer)

@@ -23,7 +23,9 @@ from orders.ordering.messages import OrderRun
 from orders.ordering.steps import COMPENSATIONS, STEPS
 from orders.ordering.workflow import order_processing_workflow
 from orders.parts import Base
-from orders.payments.ledger import LedgerProvider
+from orders.payments.built_in import BuiltInProvider
+from orders.payments.service import RecordedPayments
+from orders.payments.store import PaymentStore
 from orders.tasks.store import TaskStore
 
 APPROVED = Event("approval_decided", {"approved": True, "approver": "bob", "comment": ""})
@@ -45,7 +47,7 @@ class Shop:
 
     def __init__(self, database: Database) -> None:
         self.inventory = RoomInventory()
-        self.payments = LedgerProvider(database)
+        self.payments = RecordedPayments(BuiltInProvider(), PaymentStore(database))
         self.tasks = TaskStore(database)
         base = Base(
             settings=OrdersSettings.model_validate({"APP_API_TOKEN": "a-token-for-tests"}),
@@ -53,7 +55,7 @@ class Shop:
             engine=cast(Any, MemoryEngine()),
             inventory=cast(Any, self.inventory),
             announcer=cast(Any, MemoryAnnouncer()),
-            letters=cast(Any, None),
+            dead_letters=cast(Any, None),
             background=BackgroundWork(),
         )
         self.ordering: Ordering = build(base, self.payments, self.tasks)
@@ -116,7 +118,7 @@ class Shop:
         """All stock is free, the customer has all money back, and the task is withdrawn."""
         assert self.inventory.shelf("cars") == (100, 0)
         signs = {"charge": 1, "refund": -1}
-        entries = await self.payments.entries(order_id)
+        entries = await self.payments.store.entries(order_id)
         assert sum(signs[entry.kind] * entry.amount_cents for entry in entries) == 0
         task = await self.tasks.task(f"pick-{order_id}")
         assert task is not None

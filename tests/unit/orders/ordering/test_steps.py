@@ -22,7 +22,7 @@ from orders.ordering.actions import Action, Step
 from orders.ordering.build import Ordering, build
 from orders.ordering.steps import ACTIONS, COMPENSATIONS, STEPS
 from orders.parts import Base
-from orders.payments.ledger import LedgerProvider
+from orders.payments.service import RecordedPayments
 from orders.tasks.store import TaskStore
 from orders.workflows import WORKFLOWS
 
@@ -40,7 +40,7 @@ def ordering(
     engine: MemoryEngine,
     inventory: RoomInventory,
     announcer: MemoryAnnouncer,
-    payments: LedgerProvider,
+    payments: RecordedPayments,
 ) -> Ordering:
     base = Base(
         settings=settings,
@@ -48,7 +48,7 @@ def ordering(
         engine=cast(Any, engine),
         inventory=cast(Any, inventory),
         announcer=cast(Any, announcer),
-        letters=cast(Any, None),
+        dead_letters=cast(Any, None),
         background=BackgroundWork(),
     )
     return build(base, payments, TaskStore(database))

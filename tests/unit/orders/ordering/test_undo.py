@@ -26,7 +26,7 @@ from orders.ordering.steps import COMPENSATIONS
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.ordering.undo_workflow import order_undo_workflow
-from orders.payments.ledger import LedgerProvider
+from orders.payments.service import RecordedPayments
 
 ORDER = OrderSubmitted(
     order_id="o1", customer_id="alice", lines=(OrderLine(item="cars", quantity=4),)
@@ -120,7 +120,7 @@ async def test_an_order_is_undone_wherever_it_was_stopped(
     activities: OrderActivities,
     engine: MemoryEngine,
     inventory: RoomInventory,
-    payments: LedgerProvider,
+    payments: RecordedPayments,
     store: OrderStore,
     *,
     paid: bool,
@@ -144,7 +144,7 @@ async def test_an_order_is_undone_wherever_it_was_stopped(
     assert order is not None
     assert (order.status, order.reason) == (OrderStatus.CANCELLED, Reason.TERMINATED_BY_OPERATOR)
     assert inventory.shelf("cars") == (100, 0)
-    entries = [(entry.kind, entry.amount_cents) for entry in await payments.entries("o1")]
+    entries = [(entry.kind, entry.amount_cents) for entry in await payments.store.entries("o1")]
     charges = [amount for kind, amount in entries if kind == "charge"]
     refunds = [amount for kind, amount in entries if kind == "refund"]
     assert sum(charges) == sum(refunds) == (60_000_00 if paid else 0)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Final
 
-from orderflow_tools.console import complain, say
+from orderflow_tools.console import print_error, print_line
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import Settings
 from orderflow_tools.supervision.signals import stop_signals
@@ -19,7 +19,7 @@ Command = Callable[[Settings, argparse.Namespace], int]
 
 
 class Stopped(BaseException):
-    """The user, or the system, has asked this process to end."""
+    """The user or the system has asked this process to stop."""
 
 
 def add_command(
@@ -42,7 +42,7 @@ def execute(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) ->
     try:
         return command(Settings.from_environment(), options)
     except PlatformError as error:
-        complain(f"\n{error}")
+        print_error(f"\n{error}")
         return 1
     except Stopped:
         return INTERRUPTED
@@ -70,5 +70,5 @@ def confirmed(question: str) -> bool:
     try:
         return input(question).strip().lower() in {"y", "yes"}
     except EOFError:
-        say()  # ends the line of the question
+        print_line()  # ends the line of the question
         return False

@@ -1,4 +1,4 @@
-"""`run`: starts the platform, shows two orders, and watches until it is stopped."""
+"""`run`: starts the platform, places two orders, and watches until it is stopped."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from orderflow_contracts.names import APPROVALS, ORDERS
 from orderflow_tools import first_user, run_state
 from orderflow_tools.broker import find_broker
 from orderflow_tools.commands.command_line import INTERRUPTED, Stopped, ignore_signals
-from orderflow_tools.console import complain, say, step
+from orderflow_tools.console import print_error, print_line, step
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.first_orders import FirstOrders, show_first_orders
 from orderflow_tools.platform import Platform
@@ -20,12 +20,12 @@ from orderflow_tools.terminal import foreground
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
-    """Start everything, show two orders, and keep running until stopped."""
+    """Start everything, place two orders, and keep running until stopped."""
     try:
         with foreground():
             return _run(settings, options)
     except Stopped:
-        # Ctrl-C is the normal end of a run, unless the first orders were to be awaited.
+        # Ctrl-C is the normal end of a run, unless the run was to wait for the first orders.
         return INTERRUPTED if options.until_first_orders else 0
 
 
@@ -33,20 +33,20 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     run_state.check_free(settings)
     begun = time.monotonic()
     platform = Platform(settings, step=step)
-    say(f"Dapr:   {platform.runtime.origin}")
-    say(f"Broker: {find_broker()}")
-    say("Starting:")
+    print_line(f"Dapr:   {platform.runtime.origin}")
+    print_line(f"Broker: {find_broker()}")
+    print_line("Starting:")
     try:
         try:
             platform.start()
-            say(f"Everything is ready after {time.monotonic() - begun:.1f} s.")
+            print_line(f"Everything is ready after {time.monotonic() - begun:.1f} s.")
             first = None if options.no_orders else _publish_first_orders(settings)
             if first and options.until_first_orders:
                 return _outcome(first)
-            say()
+            print_line()
             for line in first_user.sign_in(settings, platform.made_password):
-                say(line)
-            _say_what_next(settings, first.waiting if first else None)
+                print_line(line)
+            _print_next_steps(settings, first.waiting if first else None)
             _watch(platform)
         finally:
             ignore_signals()
@@ -57,42 +57,42 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
 
 def _stop(platform: Platform) -> None:
     if platform.started:
-        say("\nStopping …")
+        print_line("\nStopping …")
     for name in platform.stop():
-        complain(f"{name} did not end and was killed")
+        print_error(f"{name} did not end and was killed")
 
 
 def _outcome(first: FirstOrders) -> int:
-    """Say whether the first orders went through, and return the exit code."""
-    if first.went_through:
-        say("\nThe first orders went through.")
+    """Report whether the first orders succeeded, and return the exit code."""
+    if first.succeeded:
+        print_line("\nThe first orders succeeded.")
         return 0
-    complain("\nThe first orders did not go through: see the reasons above.")
+    print_error("\nThe first orders failed: see the reasons above.")
     return 1
 
 
 def _publish_first_orders(settings: Settings) -> FirstOrders:
-    say("\nThe first orders, published as events:")
+    print_line("\nThe first orders, published as events:")
     return show_first_orders(settings)
 
 
-def _say_what_next(settings: Settings, waiting: str | None) -> None:
+def _print_next_steps(settings: Settings, waiting: str | None) -> None:
     command = ".venv/bin/orderflow"
     order = '{"order_id": "my-1", "customer_id": "me", "item": "paperclip", "quantity": 3}'
-    say("\nWhat next, from another terminal:")
+    print_line("\nNext steps, in another terminal:")
     if moved := _variables_of_run(os.environ):
-        say(f"  first               export {moved}")
-    say(f"  publish an order    echo '{order}' | {command} publish -")
-    say(f"  watch it            {command} order my-1 --watch")
+        print_line(f"  set this first      export {moved}")
+    print_line(f"  publish an order    echo '{order}' | {command} publish -")
+    print_line(f"  follow it           {command} order my-1 --watch")
     if waiting:
-        say(f"  approve the other   {command} approve {waiting}")
-    say("  order by hand       make console")
-    say(
+        print_line(f"  approve an order    {command} approve {waiting}")
+    print_line("  order interactively make console")
+    print_line(
         f"  HTTP                orders {settings.url(ORDERS)}/docs, approvals "
         f"{settings.url(APPROVALS)}/approvals"
     )
-    say(f"  logs                {settings.logs}")
-    say("  status, stop        make status, make stop; or Ctrl-C here\n")
+    print_line(f"  logs                {settings.logs}")
+    print_line("  status, stop        make status, make stop (or Ctrl-C here)\n")
 
 
 def _variables_of_run(environment: Mapping[str, str]) -> str:
@@ -109,8 +109,8 @@ def _watch(platform: Platform) -> None:
     """Show each process that died and was started again, until this process is stopped."""
     while platform.is_running:
         for report in platform.reports():
-            say(f"{report.name} {report.text} ({platform.log(report.name)})")
+            print_line(f"{report.name} {report.text} ({platform.log(report.name)})")
             if report.tail:
-                say(report.tail)
+                print_line(report.tail)
         time.sleep(0.3)
     raise PlatformError("All processes of this run were stopped by someone else.")

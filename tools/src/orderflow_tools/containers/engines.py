@@ -71,9 +71,9 @@ def open_engine(kind: Kind | None = None, *, with_api: bool = False) -> Iterator
             yield engine
     else:
         raise PlatformError(
-            "Images need a container engine, and none answers here: start docker or podman (or "
-            "name it in DOCKER_HOST), or install one. For root on Debian and its derivatives, "
-            "one is installed automatically."
+            "Building images needs a container engine, and none answers: start docker or podman, "
+            "name one in DOCKER_HOST, or install one. As root on Debian and its derivatives, one "
+            "is installed automatically."
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from orderflow_contracts.names import LOCAL_PORTS
-from orderflow_tools.console import say
+from orderflow_tools.console import print_line
 from orderflow_tools.containers.engines import Engine
 from orderflow_tools.settings import APPS, find_checkout
 
@@ -29,7 +29,7 @@ def image_name(app: str, tag: str = DEVELOPMENT) -> str:
 def build_images(engine: Engine, apps: Sequence[str] = APPS) -> list[str]:
     """Build the image of each service, and return their names."""
     root = find_checkout()
-    say(f"Engine: {engine.origin}")
+    print_line(f"Engine: {engine.origin}")
     begun = time.monotonic()
     dockerfile = (root / "services" / "Dockerfile").read_text(encoding="utf-8")
     for app in apps:
@@ -37,7 +37,7 @@ def build_images(engine: Engine, apps: Sequence[str] = APPS) -> list[str]:
         tags = [image_name(app), image_name(app, arguments["VERSION"])]
         engine.build(dockerfile, root, tags, arguments)
     names = [image_name(app) for app in apps]
-    say(f"Images after {time.monotonic() - begun:.0f} s: {', '.join(names)}")
+    print_line(f"Images after {time.monotonic() - begun:.0f} s: {', '.join(names)}")
     return names
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from orderflow_tools.console import say
+from orderflow_tools.console import print_line
 from orderflow_tools.containers.own_engine_process import ENGINE_LOCK, USERS_LOCK, taken
 from orderflow_tools.containers.sockets import answers
 from orderflow_tools.debian import install
@@ -59,7 +59,7 @@ def _running(folder: Path) -> str | None:
 
 def _started(folder: Path) -> str:
     """Start the process that runs the engine, and wait until the engine answers."""
-    say(f"Starting the project's own container engine in {folder}; it stops after use.")
+    print_line(f"Starting the project's own container engine in {folder}; it stops after use.")
     log = folder / "dockerd.log"
     with log.open("w") as output:
         subprocess.run(
@@ -75,7 +75,7 @@ def _started(folder: Path) -> str:
             # A process that still runs ends by itself when this one releases its lock.
             raise PlatformError(
                 f"dockerd does not start ({log}):\n{log.read_text()[-1500:]}\n"
-                "Root must be allowed to mount file systems and to create cgroups."
+                "It needs the right to mount file systems and to create cgroups."
             )
         time.sleep(0.1)
     return host

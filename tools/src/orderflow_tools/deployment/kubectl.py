@@ -1,4 +1,4 @@
-"""Finds the kubectl of the user, who has one for their own cluster."""
+"""Finds the user's kubectl, which they have for their own cluster."""
 
 import shutil
 from pathlib import Path

@@ -11,7 +11,7 @@ TAIL_BYTES: Final = 20_000
 
 
 class CommandLog:
-    """The file to which a command's output is appended, over all its lives."""
+    """The file to which a command's output is appended, across restarts."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -24,14 +24,14 @@ class CommandLog:
                 self._path.replace(self._path.with_name(f"{self._path.name}.1"))
 
     def open(self) -> IO[bytes]:
-        """Open the log for the command's next life; raise OSError where that fails."""
+        """Open the log for the command's next start; raise OSError if that fails."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         log = self._path.open("ab")
         self._offset = log.tell()
         return log
 
     def tail(self) -> str:
-        """Return the last lines that the command wrote in its last life, if they can be read."""
+        """Return the last lines that the command wrote since its start, if they can be read."""
         lines: list[str] = []
         with contextlib.suppress(OSError), self._path.open("rb") as log:
             log.seek(self._offset)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 MACHINE_FAULTS: Final = (OSError, MemoryError, subprocess.SubprocessError)
-"""Raised where the machine has no disk, memory, processes or file handles to spare."""
+"""Raised if the machine runs out of disk space, memory, processes or file handles."""
 COMMAND_FAULTS: Final = {
     errno.ENOENT,
     errno.EACCES,

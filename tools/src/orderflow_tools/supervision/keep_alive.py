@@ -2,20 +2,20 @@
 
     keep-alive NAME [--home DIR] [--directory DIR] [--grace SECONDS] -- COMMAND [ARGUMENT ...]
 
-No fault of the machine ends the supervisor: where a disk is full, a folder is gone or no process
-can be started, it tries again after a pause until that works.
+No fault of the machine ends the supervisor: if a disk is full, a folder is gone or no process can
+be started, it pauses and tries again until that works.
 
 The command's output is appended to HOME/logs/NAME.log. While they live, HOME/run/NAME.pid holds the
 command's process id and HOME/run/NAME.keeper the supervisor's. When the command dies it is started
 again, after a pause that grows from a fraction of a second to a few seconds, and a line reports it:
 on standard output and in HOME/run/reports.jsonl. SIGTERM, SIGINT and SIGHUP stop the command: first
-by SIGTERM, and after the grace by SIGKILL. SIGINT and SIGHUP stay ignored where they were ignored
-from the start.
+by SIGTERM, and after the grace period by SIGKILL. SIGINT and SIGHUP stay ignored if they were
+ignored at the start.
 
 Two processes do this. The starter only waits and passes signals on, because whoever started it may
 kill it at any moment (`dapr run` kills its children with SIGKILL when it ends). The supervisor runs
-in a session of its own. It notices by the end of a pipe that the starter is gone, and then stops
-the command in good order. If the supervisor itself is killed, Linux kills the command.
+in a session of its own. When a pipe is closed, it knows that the starter is gone, and stops the
+command in an orderly way. If the supervisor itself is killed, Linux kills the command.
 """
 
 import argparse

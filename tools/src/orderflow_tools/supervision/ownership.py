@@ -12,7 +12,7 @@ SCRIPT: Final = "keep_alive.py"
 def home_of(process: psutil.Process) -> Path | None:
     """Return the folder of a supervisor's run, found as `keep_alive` finds it; None for others.
 
-    Raises `psutil.Error` where the process is gone, or is another user's.
+    Raises `psutil.Error` if the process is gone, or belongs to another user.
     """
     words = process.cmdline()
     script = next((word for word in words if Path(word).name == SCRIPT), None)
@@ -26,9 +26,9 @@ def home_of(process: psutil.Process) -> Path | None:
 
 
 def is_same(recorded: Path, home: Path) -> bool:
-    """Return whether a recorded folder is this run's, and not that of the run it was copied from.
+    """Return whether a recorded folder is this one, and not the original of which this is a copy.
 
-    A recorded folder that is gone was moved here.
+    A recorded folder that no longer exists was moved here.
     """
     try:
         return recorded.samefile(home)

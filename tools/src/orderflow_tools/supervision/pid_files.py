@@ -15,7 +15,7 @@ class PidFiles:
         self._written: set[Path] = set()
 
     def add(self, path: Path, pid: int) -> None:
-        """Note that a file is to hold this process id; `write_missing` writes it."""
+        """Register a file that must hold this process ID; `write_missing` writes it."""
         self._pids[path] = pid
         self._written.discard(path)
 

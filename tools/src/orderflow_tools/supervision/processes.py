@@ -70,8 +70,8 @@ def start(
 def supervisor_of(settings: Settings, name: str) -> psutil.Process | None:
     """Return a process's supervisor, if it is alive.
 
-    A later process with the same number does not count, nor does the supervisor of another
-    folder, of which this one is a copy.
+    A later process with the same ID does not count, nor does a supervisor of the original folder
+    if this folder is a copy.
     """
     process = _process(settings.run / f"{name}.keeper")
     with contextlib.suppress(psutil.Error):

@@ -10,7 +10,7 @@ from typing import Final
 
 from orderflow_tools.supervision.faults import MACHINE_FAULTS
 
-MOST_PENDING: Final = 20
+MAX_PENDING: Final = 20
 """How many reports that cannot be written are remembered."""
 
 
@@ -20,7 +20,7 @@ class ReportFile:
     def __init__(self, name: str, path: Path) -> None:
         self._name = name
         self._path = path
-        self._pending: deque[str] = deque(maxlen=MOST_PENDING)
+        self._pending: deque[str] = deque(maxlen=MAX_PENDING)
 
     def report(self, event: str, text: str, tail: str = "") -> None:
         """Report an event in words, with the last lines of the command's log if they explain it."""

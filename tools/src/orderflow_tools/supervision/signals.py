@@ -1,4 +1,4 @@
-"""Signals: which of them ask a process to stop, and how a process ended by one."""
+"""Signals: which of them ask a process to stop, and which one ended a process."""
 
 import ctypes
 import signal

@@ -18,7 +18,7 @@ from orderflow_tools.supervision.task import Task
 
 QUICK_DEATH: Final = 5.0
 """Seconds within which a death counts as a failure to start."""
-MOST_FAILURES: Final = 4
+MAX_FAILURES: Final = 4
 """How many failures to start in a row show that starting again will not help."""
 SETTLED: Final = 10.0
 """Seconds after which a command has shown that it can live; it is then always started again."""
@@ -83,15 +83,15 @@ class Supervisor:
                 return 0
             lived, ending = time.monotonic() - begun, describe_end(code)
             if code == NOT_CONFIGURED and not self._settled:
-                text = "does not start as it is configured"
+                text = "does not start because its configuration is wrong"
                 self._reports.report("gave_up", text, self._log.tail())
                 return GAVE_UP
             self._settled = self._settled or lived >= SETTLED
             deaths = 1 if lived >= SETTLED else deaths + 1
-            # A kill from outside says nothing about whether the command can start.
+            # If somebody killed it, that does not show whether the command can start.
             outside = -code in (signal.SIGKILL, signal.SIGTERM)
             quick_deaths = quick_deaths + 1 if lived < QUICK_DEATH and not outside else 0
-            is_failing = quick_deaths and quick_deaths % MOST_FAILURES == 0
+            is_failing = quick_deaths and quick_deaths % MAX_FAILURES == 0
             if is_failing and self._give_up(ending, quick_deaths):
                 return GAVE_UP
             self._stop_request.sleep(pause_before(deaths))
@@ -102,16 +102,16 @@ class Supervisor:
         number = error.errno if isinstance(error, OSError) else None
         is_wrong = number in COMMAND_FAULTS and not self._started
         text = f"cannot be started: {error}"
-        if is_wrong and failed_starts >= MOST_FAILURES and self._reports.report_end(text):
+        if is_wrong and failed_starts >= MAX_FAILURES and self._reports.report_end(text):
             return True
-        if not is_wrong and failed_starts % MOST_FAILURES == 1:
+        if not is_wrong and failed_starts % MAX_FAILURES == 1:
             self._reports.report("failing", f"cannot be started: {error!r}; will be tried again")
         return False
 
     def _give_up(self, ending: str, quick_deaths: int) -> bool:
         """Report that the command keeps dying; return whether to give it up.
 
-        It is tried further if it has ever settled, or if the disk is full, which is not its fault.
+        It is tried again if it has ever settled, or if the disk is full, which is not its fault.
         """
         text = f"{ending}, {quick_deaths} times in a row within {QUICK_DEATH:.0f} s of its start"
         tail = self._log.tail()

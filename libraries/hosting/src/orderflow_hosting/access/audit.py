@@ -12,20 +12,20 @@ from orderflow_contracts.fields import Clock, Moment, now
 from orderflow_hosting.access.principal import Principal
 from orderflow_hosting.access.tables import AccessTables
 from orderflow_hosting.database import Database
-from orderflow_hosting.spellings import is_any, note, spellings
+from orderflow_hosting.spellings import is_any, record_spellings, spellings
 
 DONE: Final = "done"
-MOST_DETAILS: Final = 4000
+MAX_DETAILS: Final = 4000
 LONGEST_SUBJECT: Final = 200
 SUBJECT: Final = "subject"
 """The kind of name under which spellings of subjects are stored."""
 
 
 class AuditEntry(BaseModel):
-    """Something that somebody did or tried.
+    """An action that someone took or attempted.
 
     `outcome` is `done` or a problem's code; null while the action is running, or if the service
-    stopped meanwhile.
+    stopped before it ended.
     """
 
     number: int
@@ -52,7 +52,7 @@ class Audit:
     async def begin(
         self, principal: Principal, action: str, subject: str, details: Mapping[str, Any]
     ) -> int:
-        """Record what is about to be done; return the number of the entry."""
+        """Record an action that is about to start; return the number of the entry."""
         at = self._clock()
         return await self._database.write(
             lambda connection: self._enter(
@@ -77,7 +77,7 @@ class Audit:
         subject: str,
         details: Mapping[str, Any],
     ) -> None:
-        """Record what is done in this very transaction."""
+        """Record an action that is done in the caller's own transaction."""
         at = self._clock()
         number = self._enter(connection, at, actor, via, action, subject, details)
         self._close(connection, at, number, DONE, None)
@@ -85,7 +85,7 @@ class Audit:
     async def page(
         self, limit: int, before: int | None, subject: str | None = None
     ) -> list[AuditEntry]:
-        """Read a page, newest first, before a number, about a subject in any spelling."""
+        """Read a page, newest first: entries before a number, about a subject in any spelling."""
         entries, outcomes = self._entries, self._outcomes
         query = (
             select(
@@ -141,7 +141,7 @@ class Audit:
             subject=_plain(subject),
             details=_dump(details),
         )
-        note(connection, SUBJECT, _plain(subject))
+        record_spellings(connection, SUBJECT, _plain(subject))
         return int(connection.execute(entry.returning(self._entries.c.number)).scalar_one())
 
     def _close(
@@ -149,8 +149,8 @@ class Audit:
     ) -> None:
         """Record the outcome unless it is recorded already: work may be committed twice."""
         columns = self._outcomes.c
-        there = select(columns.number).where(columns.number == number)
-        if connection.execute(there).one_or_none() is not None:
+        recorded = select(columns.number).where(columns.number == number)
+        if connection.execute(recorded).one_or_none() is not None:
             return
         known = _plain(subject) if subject is not None else None
         connection.execute(
@@ -159,11 +159,11 @@ class Audit:
 
 
 def _plain(text: str) -> str:
-    """Drop what a database cannot store: NUL, lone surrogates, and more than fits."""
+    """Remove what a database cannot store: NUL, lone surrogates, and text that is too long."""
     return text.replace("\0", "")[:LONGEST_SUBJECT].encode(errors="replace").decode()
 
 
 def _dump(details: Mapping[str, Any]) -> str:
-    """Write details as JSON in ASCII, cut off if it is too long."""
+    """Return details as JSON in ASCII, cut off if it is too long."""
     written = json.dumps(details, default=str)
-    return written if len(written) <= MOST_DETAILS else json.dumps({"cut": written[:MOST_DETAILS]})
+    return written if len(written) <= MAX_DETAILS else json.dumps({"cut": written[:MAX_DETAILS]})

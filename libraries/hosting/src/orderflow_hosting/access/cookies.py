@@ -15,7 +15,7 @@ class SessionCookie:
     Browsers send a cookie to every port of a host. So its name contains the service and the port
     at which the browser reaches it; otherwise a sign-in at one run would end another's session.
 
-    It is `Lax`: a link in an e-mail works, and the forms and scripts of other sites do not send it.
+    It is `Lax`: links in e-mails work, and browsers leave it out of other sites' forms and scripts.
     """
 
     def __init__(self, settings: ServiceSettings, app_id: str) -> None:

@@ -19,10 +19,10 @@ Kind = Literal["reads", "changes", "page", "form"]
 
 CSRF_FIELD: Final = "csrf"
 CSRF_HEADER: Final = "X-CSRF-Token"
-NEVER_KEPT: Final = frozenset({CSRF_FIELD, "password"})
+NEVER_RECORDED: Final = frozenset({CSRF_FIELD, "password"})
 
-TOKEN_WANTED: Final = "send a valid token: Authorization: Bearer …"  # noqa: S105 # none
-SIGN_IN_WANTED: Final = "sign in first"
+TOKEN_NEEDED: Final = "send a valid token: Authorization: Bearer …"  # noqa: S105 # none
+SIGN_IN_FIRST: Final = "sign in first"
 
 
 class Guarding(Protocol):
@@ -31,12 +31,12 @@ class Guarding(Protocol):
     audit: Audit | None
 
     async def new_session(self, request: Request, person: Principal) -> None:
-        """Begin a session for somebody whom a proxy has signed in."""
+        """Begin a session for a person whom a proxy has signed in."""
         ...
 
 
 class Guard:
-    """Lets in whoever has the role, and records what they do if it is an action."""
+    """Requires a role, and starts an audit entry if the route is an action."""
 
     def __init__(
         self, kind: Kind, role: Role, action: str | None = None, *, open_is_audited: bool = True
@@ -47,10 +47,10 @@ class Guard:
         self._open_is_audited = open_is_audited
 
     async def __call__(self, request: Request) -> Principal:
-        """Return who is let in. Raises `SIGN_IN_NEEDED`, `NOT_ALLOWED` or `CSRF_FAILED`."""
-        if self.kind == "form":  # read now: a refusal needs it, and later it cannot be read
+        """Return the caller. Raises `SIGN_IN_NEEDED`, `NOT_ALLOWED` or `CSRF_FAILED`."""
+        if self.kind == "form":  # a refusal shows it again, and could not read it any more
             request.state.sent_form = await RefusedForm.of(request)
-        principal = self._who(request.state.identity)
+        principal = self._caller(request.state.identity)
         if not principal.may(self.role):
             log.info("access_refused", actor=principal.name, path=request.url.path)
             raise Problem(403, "NOT_ALLOWED", f"you need the {self.role} role")
@@ -62,10 +62,10 @@ class Guard:
             await self._begin_entry(request, principal, self.action)
         return principal
 
-    def _who(self, identity: Identity) -> Principal:
+    def _caller(self, identity: Identity) -> Principal:
         if self.kind in {"page", "form"}:
             if identity.person is None:
-                raise Problem(401, "SIGN_IN_NEEDED", SIGN_IN_WANTED)
+                raise Problem(401, "SIGN_IN_NEEDED", SIGN_IN_FIRST)
             return identity.person
         if identity.program is not None:
             return identity.program
@@ -73,7 +73,7 @@ class Guard:
             return OPEN
         if self.kind == "reads" and identity.person is not None:
             return identity.person
-        raise Problem(401, "SIGN_IN_NEEDED", TOKEN_WANTED)
+        raise Problem(401, "SIGN_IN_NEEDED", TOKEN_NEEDED)
 
     async def _begin_session(self, request: Request, person: Principal) -> None:
         if request.state.identity.session is None:
@@ -82,7 +82,7 @@ class Guard:
     async def _begin_entry(self, request: Request, principal: Principal, action: str) -> None:
         audit = access_of(request).audit
         if audit is None:
-            raise RuntimeError(f"{action} is to be audited where there is no audit trail")
+            raise RuntimeError(f"{action} must be audited, but there is no audit trail")
         body = await _body(request)
         details = {"path": request.path_params, "query": dict(request.query_params), "body": body}
         given = {key: value for key, value in details.items() if value}
@@ -91,22 +91,22 @@ class Guard:
 
 
 def reads(role: Role = Role.VIEWER) -> params.Depends:
-    """Guard what an API returns: for tokens, for people signed in, and for all if APIs are open."""
+    """Guard a route that reads: for tokens, for people signed in, and for all if APIs are open."""
     return cast("params.Depends", Depends(Guard("reads", role)))
 
 
 def changes(role: Role, action: str | None, *, open_is_audited: bool = True) -> params.Depends:
-    """Guard what an API changes: for tokens, and for all if APIs are open; never by a cookie.
+    """Guard a route that changes something: for tokens, and for all if APIs are open.
 
-    The change is written to the audit trail as `action`. For an everyday change that has a record
-    of its own, anonymous callers of an open API can be left out.
+    A session's cookie is never enough. The change is written to the audit trail as `action`. For an
+    everyday change that has a record of its own, anonymous callers of an open API can be left out.
     """
     guard = Guard("changes", role, action, open_is_audited=open_is_audited)
     return cast("params.Depends", Depends(guard))
 
 
 def page(role: Role = Role.VIEWER) -> params.Depends:
-    """Guard a page: for those who have signed in, here or at the proxy."""
+    """Guard a page: for people who have signed in, here or at the proxy."""
     return cast("params.Depends", Depends(Guard("page", role)))
 
 
@@ -116,7 +116,7 @@ def form(role: Role, action: str | None) -> params.Depends:
 
 
 def name_subject(request: Request, subject: str) -> None:
-    """Set the subject of the audit entry, where the path of the request does not name it."""
+    """Set the subject of the audit entry, if the path of the request does not name it."""
     request.state.audit_subject = subject
 
 
@@ -139,5 +139,5 @@ async def _body(request: Request) -> Any:
     """Read the body for the audit trail; the route reads it again."""
     if "form" in request.headers.get("content-type", ""):
         form = await request.form()
-        return {key: str(value) for key, value in form.multi_items() if key not in NEVER_KEPT}
+        return {key: str(value) for key, value in form.multi_items() if key not in NEVER_RECORDED}
     return (await request.body()).decode(errors="replace")

@@ -31,12 +31,12 @@ class Identity:
 
     @property
     def is_somebody(self) -> bool:
-        """Whether this is a caller who might be let in."""
+        """Whether the caller is known, or may be anonymous."""
         return self.is_open or self.program is not None or self.person is not None
 
     @property
     def csrf(self) -> str:
-        """The token against forged requests that the forms of this session send."""
+        """The token that this session's forms send, as a protection against forged requests."""
         return self.session.csrf if self.session is not None else ""
 
 
@@ -61,7 +61,7 @@ class Identities:
     async def of(self, request: Request) -> Identity:
         """Identify the caller. Raises `SIGN_IN_NEEDED` for an unknown token.
 
-        A request through a proxy that signs people in never counts as one of a local program.
+        A request through a proxy that signs people in never counts as a local program's.
         """
         address = request.client.host if request.client is not None else None
         is_proxied = self._proxy.is_peer(address)
@@ -71,16 +71,16 @@ class Identities:
         return replace(identity, program=program, is_open=self._apis_open and not is_proxied)
 
     async def is_current(self, identity: Identity) -> bool:
-        """Return whether a caller who was let in would still be let in."""
+        """Return whether a caller who had access still has it."""
         session = identity.session
         if session is None or self._sessions is None:
             return True
-        if await self._sessions.look(session.digest) is None:
+        if await self._sessions.peek(session.digest) is None:
             return False
         return session.via == "proxy" or self._user(session) is not None
 
     def _user(self, session: Session) -> Principal | None:
-        """Return whose session it is; None once the password has been changed."""
+        """Return the session's user; None if the user was removed or the password changed."""
         user = self._reader.user(session.name)
         if user is None or not session.began_with(user.password_hash):
             return None
@@ -105,7 +105,7 @@ class Identities:
             return None
         text = header[len(BEARER) :].strip()
         if known_otherwise and not text.startswith(TOKEN_PREFIX):
-            return None  # the proxy's own token, passed on by it
+            return None  # a token of the proxy's own, which it passes on
         token = self._reader.token(text)
         if token is None:
             raise Problem(401, "SIGN_IN_NEEDED", "unknown token")

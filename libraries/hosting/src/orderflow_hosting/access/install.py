@@ -22,7 +22,7 @@ from orderflow_hosting.settings import ServiceSettings
 
 
 class Access:
-    """Who gets in, and what is recorded about it.
+    """The access to one service: who the callers are, what they may do, and the audit trail.
 
     A service without a database has only APIs: it accepts tokens, and nobody can sign in.
     Raises `AccessFileBroken`.
@@ -63,9 +63,9 @@ class Access:
         return self._signing is not None
 
     def install(self, app: FastAPI) -> None:
-        """Keep unknown callers out of this application; call this before the site's `install`.
+        """Refuse unknown callers of this application.
 
-        So the site's headers are on refusals too.
+        Call this before the site's `install`, so that refusals have the site's headers too.
         """
         app.state.access = self
         describe_access(app, apis_open=not self._settings.are_apis_closed)
@@ -80,23 +80,23 @@ class Access:
     def sign_in_router(self, show: Show) -> APIRouter:
         """Serve the sign-in page."""
         if self._signing is None:
-            raise RuntimeError("nobody can sign in where there is no database")
+            raise RuntimeError("sign-in needs a database")
         return sign_in_router(self._signing, show)
 
     def audit_router(self) -> APIRouter:
         """Serve the audit trail."""
         if self.audit is None:
-            raise RuntimeError("there is no audit trail where there is no database")
+            raise RuntimeError("the audit trail needs a database")
         return audit_router(self.audit)
 
     async def new_session(self, request: Request, person: Principal) -> None:
         """Begin a session for a person whom a proxy has signed in."""
         if self._sessions is None:
-            raise RuntimeError("there are no sessions where there is no database")
+            raise RuntimeError("sessions need a database")
         cookie, csrf = await self._sessions.open(person.name, "proxy")
         request.state.new_session, request.state.csrf = cookie, csrf
 
     async def session_is_current(self, request: Request) -> bool:
-        """Return whether the caller would still be let in; long answers end otherwise."""
+        """Return whether the caller still has access; if not, their event streams end."""
         identity: Identity = request.state.identity
         return await self._identities.is_current(identity)

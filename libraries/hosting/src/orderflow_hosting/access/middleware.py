@@ -35,8 +35,8 @@ def is_public(path: str) -> bool:
 class AccessMiddleware:
     """Checks host and site, identifies the caller, and refuses unknown callers.
 
-    Anything else is for the guard of the route. On the response, it sets the cookie of a new
-    session and completes the audit entry that a guard began.
+    The guard of the route checks the rest. On the response, this middleware sets the cookie of a
+    new session and completes the audit entry that a guard began.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class AccessMiddleware:
         state = request.state
         state.principal, state.csrf, state.identity = None, "", Identity()
         try:
-            await self._let_in(request)
-        except Exception as error:  # noqa: BLE001 # the application's own handlers answer it
+            await self._check(request)
+        except Exception as error:  # noqa: BLE001 # the application's own handlers respond to it
             response = await _answer(request, error)
             await response(scope, receive, send)
             return
-        await self._pass_on(request, send)
+        await self._forward(request, send)
 
-    async def _let_in(self, request: Request) -> None:
+    async def _check(self, request: Request) -> None:
         path: str = request.scope["path"]
         self._origins.check(request.method, path, request.headers, HEALTH)
         if is_public(path) and path not in SIGNING:
@@ -81,7 +81,7 @@ class AccessMiddleware:
         request.state.principal = identity.person
         request.state.csrf = identity.csrf
 
-    async def _pass_on(self, request: Request, send: Send) -> None:
+    async def _forward(self, request: Request, send: Send) -> None:
         async def send_response(message: Message) -> None:
             if message["type"] == "http.response.start":
                 await self._close_entry(request, message["status"])
@@ -115,7 +115,7 @@ class AccessMiddleware:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    """Answer the way the application does when a route fails."""
+    """Respond as the application does when a route fails."""
     app = cast("FastAPI", request.app)
     for kind in type(error).__mro__:
         handler = app.exception_handlers.get(kind)

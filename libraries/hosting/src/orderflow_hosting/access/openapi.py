@@ -9,7 +9,7 @@ from orderflow_hosting.access.middleware import is_public
 SCHEME: Final = {
     "type": "http",
     "scheme": "bearer",
-    "description": "A token of the access file: made by `orderflow tokens`",
+    "description": "A token from the access file, created with `orderflow tokens`",
 }
 
 
@@ -20,10 +20,10 @@ def describe_access(app: FastAPI, *, apis_open: bool) -> None:
     def openapi() -> dict[str, Any]:
         document = write()
         document.setdefault("components", {})["securitySchemes"] = {"token": SCHEME}
-        wanted: list[dict[str, list[str]]] = [{"token": []}, *([{}] if apis_open else [])]
+        required: list[dict[str, list[str]]] = [{"token": []}, *([{}] if apis_open else [])]
         for path, item in document["paths"].items():
             for operation in item.values():
-                operation["security"] = [] if is_public(path) else wanted
+                operation["security"] = [] if is_public(path) else required
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # the framework's own way to extend it

@@ -20,8 +20,8 @@ class Origins:
     host name of its own that resolves to it, or by submitting a form. The first shows in `Host`,
     the second in `Origin` and `Sec-Fetch-Site`, which programs do not send.
 
-    A public host with a port is known under that port, and without any: a gateway may leave it
-    out. One without a port is known under every port, but its pages come from the default ones.
+    A public host with a port is known with that port and without any, because a gateway may omit
+    it. One without a port is known with any port, but its own pages use only the default ones.
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
@@ -31,7 +31,7 @@ class Origins:
         self._is_known = lru_cache(maxsize=256)(self._find)
 
     def check(self, method: str, path: str, headers: Headers, public: frozenset[str]) -> None:
-        """Raise `HOST_NOT_KNOWN` or `CROSS_SITE`; `public` paths may be asked for by any name."""
+        """Raise `HOST_NOT_KNOWN` or `CROSS_SITE`; `public` paths accept any host name."""
         if path not in public:
             self._check_host(headers)
         if method not in SAFE:
@@ -43,7 +43,7 @@ class Origins:
         hosts = headers.getlist("host")
         if len(hosts) == 1 and self._is_known(hosts[0]):
             return
-        raise Problem(421, "HOST_NOT_KNOWN", "this service is not known under the name in Host")
+        raise Problem(421, "HOST_NOT_KNOWN", "the host name in Host is not known to this service")
 
     def _find(self, text: str) -> bool:
         try:
@@ -61,7 +61,7 @@ class Origins:
         origins = headers.getlist("origin")
         is_own = all(self._is_own(origin, headers.get("host", "")) for origin in origins)
         if (site is not None and site not in OWN_SITES) or not is_own or len(origins) > 1:
-            raise Problem(403, "CROSS_SITE", "a page of another site must not change anything here")
+            raise Problem(403, "CROSS_SITE", "pages of other sites must not change anything here")
 
     def _is_own(self, text: str, host: str) -> bool:
         """Compare a page's origin with the requested host and with the public hosts."""

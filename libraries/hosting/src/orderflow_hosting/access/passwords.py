@@ -20,7 +20,7 @@ class Passwords:
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def is_right(self, stored: str | None, password: str) -> bool:
-        """Return whether the password matches the stored hash; without one it takes as long."""
+        """Return whether the password matches the stored hash; takes as long if there is none."""
         async with self._slots:
             if self._unknown is None:
                 self._unknown = await asyncio.to_thread(self._hasher.hash, "of nobody")

@@ -23,4 +23,4 @@ class Principal:
 
 
 OPEN: Final = Principal("local", frozenset(Role), "open")
-"""The anonymous caller of an open API: anybody on this machine."""
+"""The anonymous caller of an open API: anyone on this machine."""

@@ -16,7 +16,7 @@ _NAME: Final[TypeAdapter[str]] = TypeAdapter(UserName)
 
 
 class Proxy:
-    """The proxies that sign people in, and what their groups mean here."""
+    """The proxies that sign people in, and the roles of their groups."""
 
     def __init__(self, settings: ServiceSettings) -> None:
         self._networks = settings.proxy_addresses
@@ -39,7 +39,7 @@ class Proxy:
     def person(self, headers: Headers) -> Principal | None:
         """Return the person whom a proxy names, or None if it names nobody.
 
-        A header that is sent twice is refused: one of the two is not the proxy's.
+        A header that was sent twice is refused, because one of the two is not from the proxy.
         """
         name = self._only(headers, self._user_header)
         if name is None:

@@ -19,11 +19,11 @@ class AccessFileBroken(Exception):
 
 
 class AccessReader:
-    """Users and tokens as the file names them at this moment.
+    """The users and tokens that the file currently has.
 
-    A change that breaks the file is ignored: whoever could get in before still can, and nobody
-    else. Raises `AccessFileBroken` if the file is broken at the start. Without a file there are
-    no users and no tokens.
+    A change that breaks the file is ignored: its last valid content stays in force. Raises
+    `AccessFileBroken` if the file is broken at the start. Without a file there are no users and no
+    tokens.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -66,7 +66,7 @@ class AccessReader:
 
 
 def _stamp(path: Path) -> _Stamp | None:
-    """Identify a state of the file; it is replaced as a whole, so its inode changes."""
+    """Identify a version of the file; it is replaced as a whole, so its inode changes."""
     try:
         status = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Sessions: who has signed in with which browser, kept in the service's own database."""
+"""Sessions: who has signed in with which browser, stored in the service's own database."""
 
 import hashlib
 import secrets
@@ -16,7 +16,7 @@ IDLE: Final = timedelta(minutes=60)
 SEEN_EVERY: Final = timedelta(minutes=1)
 """A session's use is recorded no more often than this, so that most requests write nothing."""
 
-KEPT: Final = timedelta(days=7)
+RETENTION: Final = timedelta(days=7)
 """How long ended sessions are stored, so that they can be inspected."""
 
 
@@ -38,7 +38,7 @@ class Session:
 
 
 class Sessions:
-    """The sessions of one service. They end by signing out, after idle time, and by age."""
+    """The sessions of one service; each ends at sign-out, when idle, or at a maximum age."""
 
     def __init__(
         self, database: Database, tables: AccessTables, hours: float, clock: Clock = now
@@ -61,7 +61,7 @@ class Sessions:
         at = self._clock()
         columns = self._table.c
         connection.execute(
-            delete(self._table).where(columns.created_at < at - self._longest - KEPT)
+            delete(self._table).where(columns.created_at < at - self._longest - RETENTION)
         )
         connection.execute(
             insert(self._table).values(
@@ -76,7 +76,7 @@ class Sessions:
         )
 
     async def open(self, name: str, via: Literal["session", "proxy"]) -> tuple[str, str]:
-        """Begin a session; return its cookie, and the token that its forms send."""
+        """Begin a session; return its cookie and the CSRF token of its forms."""
         cookie, csrf = new_secret(), new_secret()
         await self._database.write(
             lambda connection: self.open_within(connection, cookie, name, via, csrf)
@@ -85,12 +85,12 @@ class Sessions:
 
     async def find(self, cookie: str) -> Session | None:
         """Find the current session of a cookie, and record that it is in use."""
-        session = await self.look(_digest(cookie))
+        session = await self.peek(_digest(cookie))
         if session is not None and self._clock() - session.seen_at >= SEEN_EVERY:
-            await self._see(session.digest)
+            await self._record_use(session.digest)
         return session
 
-    async def look(self, digest: str) -> Session | None:
+    async def peek(self, digest: str) -> Session | None:
         """Find a current session without recording its use."""
         columns = self._table.c
         query = select(self._table).where(columns.digest == digest, columns.ended_at.is_(None))
@@ -115,7 +115,7 @@ class Sessions:
         seen_at: datetime = row.seen_at
         return self._clock() < min(created_at + self._longest, seen_at + IDLE)
 
-    async def _see(self, digest: str) -> None:
+    async def _record_use(self, digest: str) -> None:
         seen = update(self._table).where(self._table.c.digest == digest)
         seen = seen.values(seen_at=self._clock())
         await self._database.write(lambda connection: connection.execute(seen))

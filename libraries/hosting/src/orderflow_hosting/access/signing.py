@@ -36,7 +36,7 @@ CarriedForm = Annotated[str, Form(alias="refused", max_length=LONGEST_FORM)]
 
 
 class Show(Protocol):
-    """Renders a page; a service's site does."""
+    """Renders a page, as `Site.page` does."""
 
     def __call__(
         self, request: Request, template: str, status_code: int = 200, **context: Any
@@ -54,7 +54,7 @@ class TooManyAttempts(Exception):
 
 
 class Signing:
-    """Turns a name and a password into a session, and ends sessions."""
+    """Signs people in with their names and passwords, and signs them out."""
 
     def __init__(
         self,
@@ -81,11 +81,11 @@ class Signing:
             log.warning("sign_in_refused", why="too many attempts", address=address)
             raise TooManyAttempts(wait)
         user = self._reader.user(name)
-        kept = user.password_hash if user is not None else None
-        if not await self._passwords.is_right(kept, password):
+        stored_hash = user.password_hash if user is not None else None
+        if not await self._passwords.is_right(stored_hash, password):
             log.warning("sign_in_refused", why="wrong name or password", address=address)
             return None
-        return await self._begin(name, kept, address)
+        return await self._begin(name, stored_hash, address)
 
     async def _begin(self, name: str, password_hash: str | None, address: str) -> str:
         cookie, csrf = new_secret(), new_secret()
@@ -150,17 +150,17 @@ def sign_in_router(signing: Signing, show: Show) -> APIRouter:
         request: Request,
         name: TypedName = "",
         password: TypedPassword = "",
-        wanted: TypedNext = "/",
+        target: TypedNext = "/",
         carried: CarriedForm = "",
     ) -> Response:
-        onward, name = local_path(wanted), name.strip()
+        onward, name = local_path(target), name.strip()
         refused = RefusedForm.load(carried)
         try:
             cookie = await signing.sign_in(name, password, address_of(request))
         except TooManyAttempts as refusal:
-            answer = page(request, 429, name, onward, _wait(refusal.seconds), refused)
-            answer.headers["Retry-After"] = str(refusal.seconds)
-            return answer
+            response = page(request, 429, name, onward, _wait(refusal.seconds), refused)
+            response.headers["Retry-After"] = str(refusal.seconds)
+            return response
         if cookie is None:
             return page(request, 401, name, onward, WRONG, refused)
         return _continue(request, cookie, onward, refused)
@@ -190,7 +190,7 @@ def _continue(request: Request, cookie: str, onward: str, refused: RefusedForm |
 
 
 def address_of(request: Request) -> str:
-    """Return the address at the other end of the connection."""
+    """Return the address of the connection's other end: the client, or a proxy."""
     return request.client.host[:64] if request.client is not None else "unknown"
 
 

@@ -1,4 +1,4 @@
-"""The tables about access in a service's own database."""
+"""The tables for access in a service's own database."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -84,11 +84,11 @@ def _audit_tables(tables: MetaData) -> tuple[Table, Table]:
         Column("subject", String(200)),
     )
     for table in (audit, outcomes):
-        _only_append(table)
+        _make_append_only(table)
     return audit, outcomes
 
 
-def _only_append(table: Table) -> None:
+def _make_append_only(table: Table) -> None:
     """Make the database itself refuse to change or delete rows."""
     for statement in _SQLITE:
         sqlite = _ddl(statement, table)
@@ -112,7 +112,7 @@ _CALL: Final = "EXECUTE FUNCTION {table}_stays()"
 _SQLITE: Final = (
     f"CREATE TRIGGER {{table}}_keeps BEFORE UPDATE ON {{table}} BEGIN {_RAISE}; END",
     f"CREATE TRIGGER {{table}}_stays BEFORE DELETE ON {{table}} BEGIN {_RAISE}; END",
-    # INSERT OR REPLACE deletes what is there without calling the trigger above.
+    # INSERT OR REPLACE deletes the old row without calling the trigger above.
     f"CREATE TRIGGER {{table}}_is_new BEFORE INSERT ON {{table}} {_WHEN_THERE} BEGIN {_RAISE}; END",
 )
 

@@ -1,4 +1,4 @@
-"""Slows down whoever guesses passwords."""
+"""Slows down attempts to guess passwords."""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -11,9 +11,9 @@ from orderflow_hosting.access.tables import AccessTables
 from orderflow_hosting.database import Database
 
 WINDOW: Final = timedelta(minutes=15)
-MOST_OF_A_NAME_FROM_AN_ADDRESS: Final = 5
-MOST_OF_A_NAME: Final = 20
-MOST_OF_AN_ADDRESS: Final = 20
+MAX_PER_NAME_AND_ADDRESS: Final = 5
+MAX_PER_NAME: Final = 20
+MAX_PER_ADDRESS: Final = 20
 FIRST_WAIT_SECONDS: Final = 30
 
 
@@ -21,10 +21,10 @@ class Throttle:
     """Counts wrong passwords by name and by address, for all replicas of a service.
 
     The limit for a name from many addresses is higher than from one, so that nobody can lock out
-    somebody else with a few wrong passwords.
+    another person with a few wrong passwords.
 
-    An attempt counts as wrong from the beginning, so that many at once are not checked before the
-    first has failed; the right password resets the count of its name.
+    An attempt counts as wrong as soon as it begins, so that parallel attempts cannot exceed a
+    limit; the right password resets the count of its name.
     """
 
     def __init__(self, database: Database, tables: AccessTables, clock: Clock = now) -> None:
@@ -33,7 +33,7 @@ class Throttle:
         self._clock = clock
 
     async def begin(self, name: str, address: str) -> float:
-        """Count an attempt; or return how many seconds to wait before the next one."""
+        """Count an attempt and return 0, or return how many seconds to wait before the next one."""
         at, digest = self._clock(), _digest(name)
         columns = self._table.c
 
@@ -41,9 +41,9 @@ class Throttle:
             connection.execute(delete(self._table).where(columns.at <= at - WINDOW))
             named, from_there = columns.name_digest == digest, columns.address == address
             limits = (
-                (and_(named, from_there), MOST_OF_A_NAME_FROM_AN_ADDRESS),
-                (named, MOST_OF_A_NAME),
-                (from_there, MOST_OF_AN_ADDRESS),
+                (and_(named, from_there), MAX_PER_NAME_AND_ADDRESS),
+                (named, MAX_PER_NAME),
+                (from_there, MAX_PER_ADDRESS),
             )
             wait = max(self._wait(connection, at, of, most) for of, most in limits)
             if wait <= 0:
@@ -70,5 +70,5 @@ class Throttle:
 
 
 def _digest(name: str) -> str:
-    """Keep no names: what was typed there by mistake may be a password."""
+    """Digest a name: what someone typed there by mistake may be a password."""
     return hashlib.sha256(name.strip().casefold().encode(errors="replace")).hexdigest()

@@ -14,7 +14,7 @@ READING = frozenset({"GET", "HEAD"})
 
 
 class Unguarded(Exception):
-    """Some routes are open to everybody, or guarded in a way that does not fit."""
+    """Some routes have no guard, several guards, or one that does not fit their methods."""
 
 
 def routes_of(app: FastAPI) -> dict[str, Guard | None]:
@@ -31,7 +31,8 @@ def must_be_guarded(app: FastAPI) -> None:
     """Raise `Unguarded`, naming each route whose guard is missing or does not fit."""
     wrong = [str(route.path) for route in iter_route_contexts(app.routes) if not _is_right(route)]
     if wrong:
-        raise Unguarded(f"these routes need one guard that fits: {', '.join(sorted(wrong))}")
+        routes = ", ".join(sorted(wrong))
+        raise Unguarded(f"these routes need exactly one guard that fits their methods: {routes}")
 
 
 def _is_right(route: RouteContext) -> bool:

@@ -1,8 +1,8 @@
-"""Brings tables made before there were migrations to the schema of the first revision.
+"""Brings tables created before there were migrations to the schema of the first revision.
 
-Services used to make their tables when they started, and to add the columns and indexes that an
-earlier version had not made yet. A first revision does the same to whatever it finds, so that all
-databases, whoever made them, have one schema from then on.
+Services used to create their tables when they started, and to add the columns and indexes that an
+earlier version lacked. A first revision does the same to whatever it finds, so that all databases,
+whichever version created them, have the same schema from then on.
 """
 
 from typing import Any
@@ -12,16 +12,16 @@ from sqlalchemy.schema import CreateColumn
 
 
 class ColumnMissing(Exception):
-    """A table of an earlier version lacks a column that its rows cannot do without."""
+    """A table of an earlier version lacks a column that is required and has no default."""
 
     def __init__(self, column: Column[Any]) -> None:
-        super().__init__(f"{column} is missing, and has no value for the rows that are there")
+        super().__init__(f"{column} is missing, and has no default for the existing rows")
 
 
 def adopt(connection: Connection, tables: MetaData) -> set[str]:
-    """Make the tables, columns and indexes that are missing; what is in the tables stays.
+    """Create the missing tables, columns and indexes; existing rows stay as they are.
 
-    Returns the names of the tables that were made. Raises `ColumnMissing`.
+    Returns the names of the tables that were created. Raises `ColumnMissing`.
     """
     known = set(inspect(connection).get_table_names())
     made = [table for table in tables.sorted_tables if table.name not in known]

@@ -1,4 +1,4 @@
-"""The commands of a service that concern its schema, beside the one that starts it."""
+"""A service's commands for its schema: `migrate` and `wait-until-migrated`."""
 
 import os
 import signal
@@ -33,9 +33,9 @@ def run(
     settings: type[DatabaseSettings],
     service: type[ServiceSettings],
 ) -> None:
-    """Run `migrate` or `wait-until-migrated`, or end the process with a line that says why not.
+    """Run `migrate` or `wait-until-migrated`, or exit with a line that gives the reason.
 
-    `settings` is what these commands need of all the settings of the service.
+    `settings` are those of the service's settings, `service`, that these commands need.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)

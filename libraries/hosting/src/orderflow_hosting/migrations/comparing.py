@@ -1,4 +1,4 @@
-"""How Alembic compares the models with a database, and writes down the difference."""
+"""Tells Alembic how to compare the models with a database, and how to write the difference."""
 
 from typing import Any, Literal
 
@@ -6,7 +6,7 @@ from sqlalchemy import Column, Index, TypeDecorator
 
 
 def is_comparable(item: Any, _name: str | None, kind: str, *others: Any) -> bool:
-    """Leave out indexes on expressions, of which Alembic does not see collations.
+    """Leave out indexes on expressions, because Alembic does not see their collations.
 
     Write such an index into a revision by hand; the tests compare it with the models.
     """
@@ -15,7 +15,7 @@ def is_comparable(item: Any, _name: str | None, kind: str, *others: Any) -> bool
 
 
 def rendered(kind: str, item: Any, _context: Any) -> str | Literal[False]:
-    """Write the type that the database has in place of one of ours, which may change."""
+    """Write the database's own type instead of one of our types, which may change later."""
     if kind == "type" and isinstance(item, TypeDecorator):
         return f"sa.{item.impl_instance!r}"
     return False

@@ -1,4 +1,4 @@
-"""Runs in Alembic, for all services: in the transaction of the connection that it is given."""
+"""Alembic's environment for all services: it migrates in the given connection's transaction."""
 
 from alembic import context
 
@@ -11,7 +11,7 @@ context.configure(
     target_metadata=_GIVEN.get("models"),
     include_object=is_comparable,
     render_item=rendered,
-    render_as_batch=True,  # SQLite changes a table by making it again
+    render_as_batch=True,  # SQLite alters a table by recreating it
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -1,7 +1,7 @@
-"""The tables of hosting as the first revision of every service makes them; they never change.
+"""The tables of hosting as the first revision of every service creates them; they never change.
 
-The first revisions are histories: they must not follow `access.tables`, `dead_letters` and the
-like, which change. What changes there comes to the databases by a later revision.
+A revision is history: it must not import `access.tables`, `dead_letters` and the like, which
+change. A change there reaches the databases through a later revision.
 """
 
 from typing import Final
@@ -28,7 +28,7 @@ MOMENT: Final = DateTime(timezone=True)
 
 
 def add_hosting_tables(tables: MetaData, subject: str) -> None:
-    """Add the tables of hosting; `subject` names the column for what dead letters are about."""
+    """Add the tables of hosting; `subject` is the name of the dead letters' subject column."""
     _add_access_tables(tables)
     Table(
         "dead_letters",
@@ -112,15 +112,15 @@ def _add_access_tables(tables: MetaData) -> None:
 
 
 def index_any_case(name: str, ids: Column[str]) -> None:
-    """Index a column of ids, which are ASCII, so that capitals and small letters are the same."""
+    """Index a column of ids, which are ASCII, without regard to case."""
     Index(name, collate(ids, "NOCASE"), ids).ddl_if(dialect="sqlite")
     Index(name, collate(func.lower(ids), "C"), ids).ddl_if(dialect="postgresql")
 
 
 def protect_audit(connection: Connection, made: set[str]) -> None:
-    """Let the database refuse to change or delete what is in the audit trail.
+    """Make the database itself refuse to change or delete rows of the audit trail.
 
-    `made` are the tables that were made in this revision: the others have their triggers.
+    `made` are the tables that this revision created: the others have their triggers already.
     """
     dialect = connection.dialect.name
     for table in ("audit", "audit_outcomes"):
@@ -140,7 +140,7 @@ _TRIGGERS: Final = {
     "sqlite": (
         f"CREATE TRIGGER {{table}}_keeps BEFORE UPDATE ON {{table}} BEGIN {_RAISE}; END",
         f"CREATE TRIGGER {{table}}_stays BEFORE DELETE ON {{table}} BEGIN {_RAISE}; END",
-        # INSERT OR REPLACE deletes what is there without calling the trigger above.
+        # INSERT OR REPLACE deletes the old row without calling the trigger above.
         f"CREATE TRIGGER {{table}}_is_new BEFORE INSERT ON {{table}} {_NEW} BEGIN {_RAISE}; END",
     ),
     "postgresql": (

@@ -10,12 +10,12 @@ from sqlalchemy import Connection, Engine
 from orderflow_hosting.postgresql import WRITERS
 
 _LOCK: Final = (
-    # A process that vanished while it held the lock does not keep it for longer than this.
+    # The server releases the lock of a process that vanished after this time.
     "SELECT set_config('idle_in_transaction_session_timeout', '60s', true),"
     f" pg_advisory_xact_lock({WRITERS})"
 )
-_PATIENCE: Final = "SELECT set_config('lock_timeout', '15s', true)"
-"""A table that someone else has locked holds up neither the migration nor the readers for long."""
+_LIMIT_LOCK_WAITS: Final = "SELECT set_config('lock_timeout', '15s', true)"
+"""A migration waits only briefly for a locked table, because readers queue behind it."""
 
 
 class ForeignKeysBroken(Exception):
@@ -24,7 +24,7 @@ class ForeignKeysBroken(Exception):
 
 @contextmanager
 def exclusive(engine: Engine) -> Iterator[Connection]:
-    """Open a transaction beside which nobody writes; what fails in it leaves no trace.
+    """Open a transaction during which no other process writes; a failure rolls all of it back.
 
     On PostgreSQL it waits as long as another process migrates, on SQLite for half a minute. If
     the process that holds the lock dies, the database rolls back and the next one gets the lock.
@@ -35,15 +35,15 @@ def exclusive(engine: Engine) -> Iterator[Connection]:
         else:
             with connection.begin():
                 connection.exec_driver_sql(_LOCK)
-                connection.exec_driver_sql(_PATIENCE)
+                connection.exec_driver_sql(_LIMIT_LOCK_WAITS)
                 yield connection
 
 
 def _on_sqlite(connection: Connection) -> Iterator[Connection]:
-    """Leave foreign keys to the end: SQLite changes a table by making it again."""
+    """Check foreign keys only at the end: SQLite alters a table by recreating it."""
     driver = connection.connection.driver_connection
     if not isinstance(driver, sqlite3.Connection):
-        raise TypeError(f"{driver} is no connection to SQLite")
+        raise TypeError(f"{driver} is not an SQLite connection")
     driver.execute("PRAGMA foreign_keys=OFF")
     with connection.execution_options(writes=True).begin():
         yield connection

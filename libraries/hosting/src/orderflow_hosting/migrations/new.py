@@ -1,7 +1,7 @@
 """Writes a new revision: `python -m orderflow_hosting.migrations.new SERVICE "add a column"`.
 
-It compares the service's models with a fresh database of all revisions so far. What it writes is a
-draft, for Alembic takes a renamed column for two, and does not see triggers.
+It compares the service's models with a fresh database of all revisions so far. The result is a
+draft: Alembic sees a renamed column as one dropped and one added, and does not see triggers.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def write_revision(schema: Schema, models: list[MetaData], name: str) -> Path:
 
 
 def main() -> None:
-    """Read what to write from the command line."""
+    """Write the revision that the command line describes, and print its path."""
     parser = argparse.ArgumentParser(prog="python -m orderflow_hosting.migrations.new")
     parser.add_argument("service", help="the package of the service")
     parser.add_argument("name", help='what changes, such as "add a delivery date"')

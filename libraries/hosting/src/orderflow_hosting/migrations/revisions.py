@@ -1,4 +1,4 @@
-"""How Alembic finds a service's revisions, and applies them."""
+"""Lets Alembic find a service's revisions, and apply them."""
 
 from pathlib import Path
 

@@ -23,15 +23,15 @@ T = TypeVar("T")
 def migrate(engine: Engine, schema: Schema) -> None:
     """Apply all revisions that the database lacks, in one transaction under a lock.
 
-    A server that cannot be reached is waited for. Raises `UnsuitableSchema` where a newer version
-    has excluded this one, `Unusable` for a file that is no database, and what a revision raises.
+    Waits for a server that cannot be reached yet. Raises `UnsuitableSchema` if a newer version has
+    excluded this one, `Unusable` for a file that is not a database, and what a revision raises.
     """
     with ExitStack() as lock:
         connection = _patiently(engine, lambda: lock.enter_context(exclusive(engine)))
         before = applied_revision(connection)
         if before is None or before < schema.needed:
-            # Alembic takes half the time of the import, and there is seldom something to do.
-            from orderflow_hosting.migrations.revisions import upgrade  # noqa: PLC0415 # so
+            # Importing Alembic is slow, and usually there is nothing to migrate.
+            from orderflow_hosting.migrations.revisions import upgrade  # noqa: PLC0415
 
             upgrade(connection, schema.versions)
             log.info("schema_migrated", before=before, after=applied_revision(connection))
@@ -41,7 +41,7 @@ def migrate(engine: Engine, schema: Schema) -> None:
 
 
 def wait_until_migrated(engine: Engine, schema: Schema) -> None:
-    """Return when the schema can be used. Raises `UnsuitableSchema` where it never will."""
+    """Return when the schema can be used. Raises `UnsuitableSchema` if it never will be."""
     while not _patiently(engine, lambda: _is_migrated(engine, schema)):
         time.sleep(PAUSE_SECONDS)
 
@@ -57,7 +57,7 @@ def _is_migrated(engine: Engine, schema: Schema) -> bool:
 
 
 def _patiently(engine: Engine, work: Callable[[], T]) -> T:
-    """Wait for a server that comes up later than this process; a file is there or it is not."""
+    """Run the work once a server can be reached; an SQLite file is never waited for."""
     if engine.dialect.name == "sqlite":
         with usable(engine.url):
             return work()

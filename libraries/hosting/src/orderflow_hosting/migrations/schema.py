@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, inspect, select
 
 HOUSEKEEPING: Final = MetaData()
-"""Tables that every service's database has and no service uses by itself."""
+"""Tables in every service's database that hosting uses, and no service directly."""
 
 COMPATIBILITY: Final = Table(
     "schema_compatibility",
@@ -19,7 +19,7 @@ COMPATIBILITY: Final = Table(
     Column("number", Integer, primary_key=True),
     Column("least_revision", String(32), nullable=False),
 )
-"""One row: versions that need an older revision than this cannot use the schema."""
+"""One row: versions made for an older revision than this cannot use the schema."""
 
 _APPLIED: Final = Table("alembic_version", MetaData(), Column("version_num", String(32)))
 
@@ -72,13 +72,13 @@ def applied_revision(connection: Connection) -> str | None:
 
 
 def least_revision(connection: Connection) -> str:
-    """Return the oldest revision that a version may have been made for to use the schema."""
+    """Return the oldest revision whose versions can still use the schema."""
     least: str | None = connection.scalar(select(COMPATIBILITY.c.least_revision))
     return least or ""
 
 
 def exclude_versions_before(connection: Connection, revision: str) -> None:
-    """Let no version start any more that was made for an older revision; for contractions."""
+    """Stop versions made for an older revision from starting; for contracting migrations."""
     connection.execute(COMPATIBILITY.delete())
     connection.execute(COMPATIBILITY.insert().values(number=1, least_revision=revision))
 

@@ -1,7 +1,7 @@
 """Notifies open pages of changes, so that they refresh what they show.
 
-A browser follows one stream of a site for all of its tabs (`static/streams.js`), so each event says
-what it is about, and a page leaves out what does not concern it.
+A browser follows one stream of a site for all of its tabs (`static/streams.js`), so each event
+names what it is about, and a page ignores the events that do not concern it.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from orderflow_hosting.problems import Problem, Unavailable
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-LEAST_PAUSE_SECONDS: Final = 1.0
+MIN_PAUSE_SECONDS: Final = 1.0
 STILL_HERE_SECONDS: Final = 10.0
 
 
@@ -33,8 +33,8 @@ STILL_HERE_SECONDS: Final = 10.0
 class Change:
     """Something has changed.
 
-    `version` names what a page made now would show, if the service counts that. `subjects` are the
-    ids of what the change is about; none means anything.
+    `version` identifies the state after the change, if the service numbers its states. `subjects`
+    are the ids of what changed; if there are none, anything may have.
     """
 
     version: str = ""
@@ -46,7 +46,7 @@ class Change:
 
 
 def session_key(csrf: str) -> str:
-    """Return a name of a session for addresses: its tabs share a stream with no other session."""
+    """Return an id of a session for URLs, because only the tabs of one session share a stream."""
     return hashlib.sha256(csrf.encode()).hexdigest()[:16]
 
 
@@ -55,15 +55,15 @@ def change_events(
     next_change: Callable[[], Awaitable[Change]],
     is_current: Callable[[], Awaitable[bool]],
 ) -> EventStream:
-    """Answer with server-sent events: `changed`, at most one a second, while the session lasts.
+    """Return server-sent events: `changed`, at most one a second, while the session lasts.
 
     `next_change` waits for the next change; it raises `StopAsyncIteration` when there are no more.
     It is not cancelled in between, so no change is missed. `is_current` returns whether the session
-    that asked has not ended. The stream ends if either is unavailable; the browser reconnects.
-    Raises `SESSION_CHANGED` if the stream is another session's.
+    of the request is still valid. The stream ends if either is unavailable; the browser reconnects.
+    Raises `SESSION_CHANGED` if the URL names another session.
     """
-    wanted = request.query_params.get("session")
-    if wanted is not None and wanted != session_key(request.state.csrf):
+    key = request.query_params.get("session")
+    if key is not None and key != session_key(request.state.csrf):
         raise Problem(403, "SESSION_CHANGED", "this page is from another session: load it again")
     return event_stream(_events(next_change, is_current))
 
@@ -72,7 +72,7 @@ async def _events(
     next_change: Callable[[], Awaitable[Change]], is_current: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[ServerSentEvent]:
     yield FOLLOWING
-    pause = 0.0  # the first event is the present state: the next one may follow at once
+    pause = 0.0  # the first event is the current state: the next one may follow at once
     waiting = asyncio.ensure_future(_wait(next_change))
     try:
         while True:
@@ -88,7 +88,7 @@ async def _events(
             waiting = asyncio.ensure_future(_wait(next_change))
             yield change.event()
             await asyncio.sleep(pause)
-            pause = LEAST_PAUSE_SECONDS
+            pause = MIN_PAUSE_SECONDS
     except Unavailable as error:
         log.warning("changes_unavailable", why=str(error))
     finally:

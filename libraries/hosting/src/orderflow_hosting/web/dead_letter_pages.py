@@ -1,4 +1,4 @@
-"""The page of a service's dead letters: to look at them, and to send one or many again."""
+"""The page of a service's dead letters: to inspect them, and to resend one or many."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
@@ -15,18 +15,18 @@ from orderflow_hosting.web.resending import Resent, resend
 from orderflow_hosting.web.site import Site
 
 LETTERS_ON_A_PAGE: Final = 20
-MOST_COUNTED: Final = 1000
-MOST_AT_ONCE: Final = 100
+MAX_COUNTED: Final = 1000
+MAX_AT_ONCE: Final = 100
 
 Show = Literal["waiting", "resent", "all"]
 LetterIds = Annotated[
-    list[Annotated[TypedNumber, Form(ge=1, le=2**31 - 1)]], Form(max_length=MOST_AT_ONCE)
+    list[Annotated[TypedNumber, Form(ge=1, le=2**31 - 1)]], Form(max_length=MAX_AT_ONCE)
 ]
 
 
 @dataclass(frozen=True)
 class Subjects:
-    """What events are about: its name on the page, and where one of them is shown."""
+    """What events are about: its label on the page, and the path of the pages that show it."""
 
     label: str
     path: str
@@ -36,7 +36,7 @@ class Subjects:
 class DeadLetterPages:
     """The pages of a service's dead letters.
 
-    `path` is where they are on its site; `subjects` says where their subjects are shown.
+    `path` is where they are on its site.
     """
 
     site: Site
@@ -47,7 +47,7 @@ class DeadLetterPages:
     reader: Role = Role.VIEWER
 
     def router(self) -> APIRouter:
-        """Serve the page to whoever has the reader's role; operators send again."""
+        """Serve the page to people with the reader's role; operators can resend."""
         router = APIRouter(include_in_schema=False)
 
         @router.get(self.path, dependencies=[page(self.reader)])
@@ -57,9 +57,7 @@ class DeadLetterPages:
             after: str | None = None,
             sent: Annotated[TypedNumber, Query(ge=0)] = 0,
         ) -> Response:
-            return await self._page(
-                request, show, after, Resent(sent=[0] * min(sent, MOST_AT_ONCE))
-            )
+            return await self._page(request, show, after, Resent(sent=[0] * min(sent, MAX_AT_ONCE)))
 
         @router.post(f"{self.path}/resend")
         async def resend_dead_letters(
@@ -69,9 +67,9 @@ class DeadLetterPages:
             letter: LetterIds = [],  # noqa: B006 # the framework copies it
             only: Annotated[TypedNumber | None, Form(ge=1, le=2**31 - 1)] = None,
         ) -> Response:
-            wanted = [only] if only is not None else list(dict.fromkeys(letter))
-            outcome = await resend(self.letters, self.audit, principal, wanted)
-            if not wanted or outcome.failed:
+            selected = [only] if only is not None else list(dict.fromkeys(letter))
+            outcome = await resend(self.letters, self.audit, principal, selected)
+            if not selected or outcome.failed:
                 return await self._page(request, show, None, outcome, chosen=True)
             query = urlencode({"show": show, "sent": len(outcome.sent)})
             return RedirectResponse(f"{self.path}?{query}", status_code=303)
@@ -97,8 +95,8 @@ class DeadLetterPages:
             "next": found.next,
             "after": after,
             "show": show,
-            "waiting": await self.letters.waiting(MOST_COUNTED),
-            "most": MOST_COUNTED,
+            "waiting": await self.letters.waiting(MAX_COUNTED),
+            "most": MAX_COUNTED,
             "outcome": outcome,
             "nothing_chosen": nothing_chosen,
         }

@@ -1,4 +1,4 @@
-"""Formats of values on pages. Pure."""
+"""Formats values for pages."""
 
 import json
 import re
@@ -15,7 +15,7 @@ SECONDS_A_MINUTE: Final = 60
 SECONDS_AN_HOUR: Final = 3600
 LONGEST_PRETTY: Final = 20_000
 
-_UNSEEN: Final = re.compile(
+_INVISIBLE: Final = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
 
@@ -40,7 +40,7 @@ def moment(at: datetime | None) -> Markup | str:
 
 
 def duration(seconds: float | None) -> str:
-    """Write how long something took or takes, in its two largest units."""
+    """Write a length of time in its two largest units."""
     if seconds is None:
         return NOTHING
     if seconds < 1:
@@ -69,7 +69,7 @@ def pretty(value: Any) -> str:
     if len(written) > LONGEST_PRETTY:
         left = len(written) - LONGEST_PRETTY
         written = f"{written[:LONGEST_PRETTY]}\n… {left:,} characters more"
-    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
+    return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {

@@ -1,4 +1,4 @@
-"""Security headers: strict for every page, slightly less for the page of the API."""
+"""Security headers for every response; the API documentation has a looser policy of its own."""
 
 from typing import Final
 
@@ -23,7 +23,7 @@ HEADERS: Final = {
 
 
 class SecurityHeaders:
-    """Adds the headers to every answer, unless the answer has its own."""
+    """Adds the headers to every response, unless the response has its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

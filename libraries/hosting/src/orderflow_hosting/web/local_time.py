@@ -1,4 +1,4 @@
-"""Reads times as pages show them, in the reader's time zone, for searches. Pure."""
+"""Parses the times of search forms, which are typed as pages show them: in the reader's zone."""
 
 import re
 from collections.abc import MutableMapping
@@ -47,7 +47,7 @@ def read_zone(name: str) -> tzinfo:
 
 @dataclass(frozen=True)
 class Period:
-    """From when on, and before when; None is without an end. Both in UTC."""
+    """A period from `since` to just before `before`; None means no limit. Both in UTC."""
 
     since: datetime | None = None
     before: datetime | None = None
@@ -63,8 +63,8 @@ def read_period(
 ) -> Period:
     """Read the fields `since` and `until`, both inclusive, in the time zone `zone`.
 
-    What is wrong with a field is added to `wrong`; `like` says how to write it. A zone without a
-    time is emptied, so that links do not carry it on.
+    What is wrong with a field is added to `wrong`; `like` is the message with the expected form.
+    A zone without a time is cleared, so that links leave it out.
     """
     if not typed["since"] and not typed["until"]:
         typed["zone"] = ""
@@ -90,8 +90,8 @@ def read_period(
 def read_span(text: str, zone: tzinfo) -> Span:
     """Read a day, a minute or a second in a time zone.
 
-    An hour that comes twice, when clocks are set back, is read as both; one that is left out is the
-    moment when it was. Raises `ValueError`, and `OverflowError` for a time too far away.
+    An hour that occurs twice, because clocks are set back, is read as both; one that is skipped is
+    read as the moment of the change. Raises `ValueError`, and `OverflowError` if too far ahead.
     """
     found = _TIME.fullmatch(text)
     if found is None:
@@ -122,13 +122,13 @@ def _first(wall: datetime, zone: tzinfo) -> datetime:
 
 
 def _last(wall: datetime, zone: tzinfo) -> datetime:
-    """Find since when clocks have shown this time or a later one, and never again an earlier."""
+    """Find when clocks showed this time or a later one, and never again an earlier one."""
     first, last = _both(wall, zone)
     return last if _shown(last - _SECOND, zone) < wall else first
 
 
 def _both(wall: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
-    """Find the first and the last time at which clocks showed this, mostly the same one."""
+    """Find the first and the last moment at which clocks showed this; usually the same."""
     times = [wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
     earlier, later = min(times), max(times)
     if _shown(later, zone) == wall:

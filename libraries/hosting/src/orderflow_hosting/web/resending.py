@@ -1,4 +1,4 @@
-"""Sending dead letters again, one or many: each in the audit trail, each with its own outcome."""
+"""Resends one or many dead letters, each with an audit entry and an outcome of its own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.problems import Problem
 
 ACTION: Final = "dead-letter.resend"
-AWAY: Final = 503
+UNAVAILABLE: Final = 503
 
 
 @dataclass
@@ -34,7 +34,7 @@ async def resend(
             await audit.end(entry, problem.code)
             outcome.status = max(outcome.status, problem.status)
             outcome.failed.append((letter_id, problem.detail))
-            if problem.status == AWAY:
+            if problem.status == UNAVAILABLE:
                 left = letter_ids[place + 1 :]
                 outcome.failed += [
                     (each, "not tried, because the broker is unavailable") for each in left

@@ -1,4 +1,4 @@
-"""A service's site: templates, menu, static files, and the pages of failures."""
+"""A service's site: templates, menu, static files, and error pages."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ WHOLE_PAGE: Final = {
     "HX-Reswap": "innerHTML",
     "HX-Reselect": ".skip-link, .site-header, #connection, #content",
 }
-"""The headers that make the page's script replace the present page with the whole answer."""
+"""The headers that make htmx replace the current page with the whole response."""
 
 TONES: Final[Mapping[str, str]] = {"resent": "good", "done": "good", "waiting": "wait"}
 """The colours of the statuses that every site shows, as classes of `.badge`."""
@@ -64,7 +64,7 @@ class MenuItem:
 
 
 class _Static(StaticFiles):
-    """Files whose address changes with their content, so that a browser may keep them."""
+    """Files whose URL changes with their content, so that a browser may cache them."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
@@ -80,8 +80,8 @@ class Site:
     `tones` gives each of the service's statuses a colour: `good`, `busy`, `wait`, `quiet`, `bad` or
     `alarm`; one without is `quiet`.
 
-    Every template knows `site`, `user` (who is signed in, or None), `csrf` (the text that a form
-    sends along), `path`, `link` (which points a link to another site) and `now`.
+    Every template knows `site`, `user` (who is signed in, or None), `csrf` (the token that forms
+    send), `path`, `link` (which adapts a link to another site: see `link_for`) and `now`.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Site:
         return HTMLResponse(text, status_code=status_code)
 
     async def problem_page(self, request: Request, problem: Problem) -> Response | None:
-        """Return the page of a problem for browsers; None for programs, which read JSON."""
+        """Return the error page for browsers; None for programs, which get JSON."""
         is_part = request.headers.get("HX-Request") == "true"
         if not is_part and "text/html" not in request.headers.get("Accept", ""):
             return None
@@ -163,7 +163,7 @@ class Site:
         if is_part:
             response.headers["HX-Retarget"] = "#outcome"
             response.headers["HX-Reswap"] = "innerHTML"
-            response.headers["HX-Reselect"] = ".alert"  # whatever the page wanted to select
+            response.headers["HX-Reselect"] = ".alert"  # overrides what the page selects
         return response
 
     def visible_menu(self, user: Any) -> list[MenuItem]:
@@ -201,7 +201,7 @@ class Site:
         """Show the sign-in page again after a failure, with the page it leads to."""
         try:
             form = await request.form()
-        except HTTPException:  # it cannot be read, which is the problem
+        except HTTPException:  # the problem is that it cannot be read
             form = FormData()
         name, onward, carried = (str(form.get(key, "")) for key in ("name", "next", "refused"))
         sent = RefusedForm.load(carried)
@@ -212,7 +212,7 @@ class Site:
 
 
 async def _sent_form(request: Request, problem: Problem) -> RefusedForm | None:
-    """Read the form that this site's page sent; a form of another site is dropped."""
+    """Return the form that a page of this site sent; a form of another site is dropped."""
     if problem.code in FROM_ELSEWHERE or request.url.path.startswith("/sign-"):
         return None
     sent: RefusedForm | None = getattr(request.state, "sent_form", None)
@@ -220,9 +220,9 @@ async def _sent_form(request: Request, problem: Problem) -> RefusedForm | None:
 
 
 def link_for(request: Request, url: str) -> str:
-    """Point a link to a local site at the name by which this browser reaches the machine.
+    """Give a link to a local site the host name by which this browser reaches the machine.
 
-    A session at `localhost` is unknown at `127.0.0.1`. Every other link stays as it is.
+    A session at `localhost` is unknown at `127.0.0.1`. All other links stay as they are.
     """
     parts = urlsplit(url)
     try:
@@ -240,6 +240,6 @@ def _sign_in_url(back: str) -> str:
 
 @cache
 def static_url(name: str) -> str:
-    """Return the address of a static file, which changes with its content."""
+    """Return the URL of a static file, which changes with its content."""
     digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
     return f"/static/{name}?v={digest}"

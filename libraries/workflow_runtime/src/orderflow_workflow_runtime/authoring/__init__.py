@@ -1,4 +1,4 @@
-"""What the code of a workflow may import: types, payloads, retry policies, compensation.
+"""All that workflow code may import: types, payloads, retry policies, compensation.
 
 Nothing here reads a clock or the environment, or does I/O, so that a replay repeats every step.
 """

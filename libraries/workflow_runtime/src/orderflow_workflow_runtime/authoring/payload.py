@@ -4,6 +4,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Payload(BaseModel):
-    """An immutable input or result; unknown fields, of a newer version, are ignored."""
+    """An immutable input or result; unknown fields, from a newer version, are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

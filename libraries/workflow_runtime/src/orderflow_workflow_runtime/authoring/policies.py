@@ -1,4 +1,4 @@
-"""How activities are retried: with growing pauses, until time is up."""
+"""Retry policies for activities: growing pauses, until a timeout."""
 
 from datetime import timedelta
 from typing import Final
@@ -12,7 +12,7 @@ MAX_ATTEMPTS: Final = 1000
 
 
 def retry_for(timeout: timedelta) -> RetryPolicy:
-    """Retry after half a second, doubling the pause up to half a minute, until time is up."""
+    """Retry after half a second, doubling the pause up to half a minute, until the timeout."""
     return RetryPolicy(
         first_retry_interval=FIRST_PAUSE,
         max_number_of_attempts=MAX_ATTEMPTS,
@@ -23,7 +23,7 @@ def retry_for(timeout: timedelta) -> RetryPolicy:
 
 
 RETRY_FOR_A_DAY: Final = retry_for(timedelta(hours=24))
-"""For activities that must not be lost and that delay nobody, such as publishing a status.
+"""For activities that must succeed and that nobody waits for, such as publishing a status.
 
 A thousand attempts are used up after eight hours; the rest of the day is for attempts that hang.
 """

@@ -11,11 +11,11 @@ from orderflow_workflow_runtime.authoring.tasks import Task
 
 
 class Saga:
-    """The activities that undo what a workflow has done, should it fail.
+    """The activities that undo the steps of a workflow if it fails.
 
-    Register the activity that undoes a step before the step itself: a step that failed half-way may
-    have had its effect. Forget it where nothing is left to undo. `undo` runs the registered
-    activities newest first, each with retries, and continues when one fails.
+    Register a compensation before running its step, because a step that fails may still have had
+    its effect. Forget it once there is nothing left to undo. `undo` runs the registered activities
+    newest first, each with retries, and continues if one fails.
     """
 
     def __init__(self, ctx: DaprWorkflowContext, retry: RetryPolicy) -> None:
@@ -24,7 +24,7 @@ class Saga:
         self._registered: list[str] = []
 
     def register(self, activity: str) -> None:
-        """Add the activity, by name, that undoes the next step; a second time has no effect."""
+        """Add the activity, by name, that undoes the next step; repeating it has no effect."""
         if activity not in self._registered:
             self._registered.append(activity)
 
@@ -35,7 +35,7 @@ class Saga:
     def undo(self, why: BaseModel) -> Generator[Task[Any], Any, list[str]]:
         """Undo everything, with `why` as the input; return the names of the activities that failed.
 
-        The custom status shows them too, so that a person knows where to look.
+        The custom status lists them too, for the person who repairs the order by hand.
         """
         failed = []
         while self._registered:

@@ -1,4 +1,4 @@
-"""Types for workflows: the tasks that they yield, so that mypy checks a whole workflow.
+"""Types for workflows and the tasks that they yield, so that mypy can check a whole workflow.
 
 A workflow, and each part of one, is a `Generator[Task[Any], Any, Result]`.
 """

@@ -1,4 +1,4 @@
-"""Replays recorded histories: they show whether the code still does what it did then."""
+"""Replays recorded histories, to show whether the code still behaves as it did then."""
 
 from orderflow_workflow_runtime.replay.command import Replays
 from orderflow_workflow_runtime.replay.comparison import replay

@@ -1,4 +1,4 @@
-"""Replays as the `orderflow` command runs them: of files, and of instances in a live engine."""
+"""Replays for the `orderflow` command: of files, and of instances in a live engine."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -43,7 +43,7 @@ class Replays:
     def instance(self, instance_id: str) -> dict[str, Any]:
         """Replay a live instance."""
         result = self._replay(self._recorder.record(instance_id))
-        # The engine may have written while it read: a misfit counts if it shows up twice.
+        # The engine may have been writing the history: a misfit counts only if it shows up twice.
         return result if result["fits"] else self._replay(self._recorder.record(instance_id))
 
     def unfinished(self) -> Iterator[dict[str, Any]]:

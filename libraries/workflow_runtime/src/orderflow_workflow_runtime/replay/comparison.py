@@ -1,9 +1,9 @@
-"""Replays a recorded history against the code as it is now, and finds where the two differ.
+"""Replays a recorded history against the current code, and finds where the two differ.
 
-The SDK's own executor replays it event by event. The executor does not notice what a worker would
-find out only later, by doing it: that the code asks for more than was recorded at that point, or
-that it ends sooner, later or otherwise. Here the turns of the engine are known from the history,
-and no turn may leave anything that was not recorded.
+The SDK's own executor replays it event by event. By itself, it does not notice that the code
+schedules more than was recorded, or that it ends earlier, later or differently: a worker would find
+out only by doing it. So this checks, at the end of every recorded turn, that nothing is pending
+that was not recorded.
 """
 
 import logging
@@ -39,7 +39,7 @@ _silent.propagate = False
 def replay(recording: Recording, workflows: Mapping[str, Workflow]) -> Misfit | None:
     """Return where a history and the code differ; None when they agree.
 
-    Raises `HistoryUnavailable` for a recording that holds no history.
+    Raises `HistoryUnavailable` for a recording without a history.
     """
     repair_pausing()
     events = recording.history()
@@ -65,7 +65,7 @@ class _Replay:
         self._has_failed = False
 
     def run(self, events: list[Any]) -> Misfit | None:
-        """Go through the events."""
+        """Process the events; return the first misfit."""
         for number, event in enumerate(events, 1):
             try:
                 self._take(event)
@@ -99,10 +99,10 @@ class _Replay:
             raise _Differs(self._instead(pending, event.eventId)) from None
         except sdk_worker.OrchestratorNotRegisteredError:
             name = event.executionStarted.name
-            raise _Differs(f"the code has no workflow of the name {name}") from None
+            raise _Differs(f"the code has no workflow named {name}") from None
         except sdk_worker.VersionNotRegisteredException:
-            wanted = self._ctx._orchestrator_version_name  # noqa: SLF001
-            raise _Differs(f"the code has no version {wanted} of the workflow") from None
+            version = self._ctx._orchestrator_version_name  # noqa: SLF001
+            raise _Differs(f"the code has no version {version} of the workflow") from None
         except Exception as error:  # noqa: BLE001 # as in the worker, any failure is the workflow's
             self._ctx.set_failed(error)
             self._has_failed = True
@@ -128,7 +128,7 @@ class _Replay:
             self._begun = False  # the history ends here
 
     def _end(self) -> Any:
-        """Return how the code ends; None while it does not."""
+        """Return how the workflow ended in the replay; None if it has not."""
         if not self._ctx._is_complete:  # noqa: SLF001
             return None
         actions = self._ctx.get_actions()

@@ -12,11 +12,10 @@ AT_THE_END: Final = "end_of_history"
 
 @dataclass(frozen=True)
 class Misfit:
-    """The first event that the code does not lead to, and what the code does instead.
+    """The first event that does not match the code, and what the code does instead.
 
-    `number` counts the events of the history from one. After the last event it is one more than
-    there are: the code does something that should have been recorded. `event_id` is the engine's,
-    if the event has one.
+    `number` is the position of the event, from one. It is one more than the number of events if the
+    code does something after the last one. `event_id` is the engine's, if the event has one.
     """
 
     number: int
@@ -28,7 +27,7 @@ class Misfit:
 
     @classmethod
     def of(cls, number: int, event: Any, instead: str) -> Self:
-        """Return the misfit at an event of the engine's."""
+        """Return the misfit at an event of the engine."""
         kind = event.WhichOneof("eventType")
         payload: Any = getattr(event, kind) if kind else None
         return cls(

@@ -1,4 +1,4 @@
-"""What the engine's messages mean in words: how a workflow ends, and what it asks for."""
+"""Puts the engine's messages into words: how a workflow ends, and what it asks for."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from dapr.ext.workflow._durabletask.internal import helpers
 
 
 def meaning(end: Any) -> tuple[int, object]:
-    """Return what two ends must have in common; the message of a failure may change."""
+    """Return what must be equal for two ends to match; the message of a failure may differ."""
     if end.failureDetails.errorType:
         return end.workflowStatus, end.failureDetails.errorType
     try:
@@ -27,14 +27,14 @@ def ending(end: Any) -> str:
 def asking(action: Any) -> str:
     """Describe what a workflow asks the engine for."""
     kind = action.WhichOneof("workflowActionType")
-    wanted = getattr(action, kind)
+    details = getattr(action, kind)
     if kind == "scheduleTask":
-        return f"the code calls the activity {wanted.name}"
+        return f"the code calls the activity {details.name}"
     if kind == "createChildWorkflow":
-        return f"the code starts the child workflow {wanted.name}"
+        return f"the code starts the child workflow {details.name}"
     if kind == "createTimer":
-        if wanted.HasField("externalEvent"):
-            return f"the code waits for the event {wanted.externalEvent.name}"
-        again = wanted.HasField("activityRetry") or wanted.HasField("childWorkflowRetry")
-        return "the code pauses before it retries" if again else "the code sets a timer"
+        if details.HasField("externalEvent"):
+            return f"the code waits for the event {details.externalEvent.name}"
+        is_retry = details.HasField("activityRetry") or details.HasField("childWorkflowRetry")
+        return "the code pauses before it retries" if is_retry else "the code sets a timer"
     return f"the code asks for {kind}"

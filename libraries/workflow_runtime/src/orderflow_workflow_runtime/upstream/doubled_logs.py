@@ -17,5 +17,5 @@ from dapr.ext.workflow.logger import LoggerOptions
 
 
 def logged_once() -> LoggerOptions:
-    """Return options for the SDK's worker under which only the service's handlers write."""
+    """Return options for the SDK's worker with which only the service's handlers write."""
     return LoggerOptions("WARNING", logging.NullHandler())

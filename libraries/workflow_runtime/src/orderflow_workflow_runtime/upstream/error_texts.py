@@ -2,13 +2,13 @@
 
 Upstream: dapr/dapr#7824 (an unknown instance), dapr/python-sdk#874 (an id in use).
 
-Versions: Dapr 1.18.1; all before it have one or the other text.
+Versions: Dapr 1.18.1 and before.
 
-How it shows: raising an event, pausing, resuming, terminating and purging of an unknown instance,
-and starting under an id that is in use, fail with the gRPC code `UNKNOWN`, which every other
-failure has too. Reading a history and running an instance again give proper codes already.
+How it shows: raising an event, pausing, resuming, terminating and purging for an unknown instance,
+and starting under an id that is in use, fail with the gRPC code `UNKNOWN`, as every other failure
+does. Reading a history and rerunning an instance have proper codes already.
 
-Delete when: daprd answers with `NOT_FOUND` and `ALREADY_EXISTS`; then look at the code alone.
+Delete when: daprd returns `NOT_FOUND` and `ALREADY_EXISTS`; then check only the code.
 `tests/system/upstream/test_error_texts.py` fails then.
 """
 
@@ -21,12 +21,12 @@ ID_IN_USE = "already exists"
 
 
 def details_of(error: Any) -> str:
-    """Return what an error says, or its code where it says nothing."""
+    """Return the message of an error, or its code if there is no message."""
     return str(error.details() or error.code().name)
 
 
 def is_unknown_instance(error: Any) -> bool:
-    """Whether the engine knows no such instance."""
+    """Whether the engine has no such instance."""
     return error.code() is grpc.StatusCode.NOT_FOUND or UNKNOWN_INSTANCE in details_of(error)
 
 

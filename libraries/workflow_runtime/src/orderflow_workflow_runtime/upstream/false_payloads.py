@@ -1,4 +1,4 @@
-"""Raises events, and terminates instances, with payloads such as 0, false, "" and [].
+"""Sends payloads such as 0, false, "" and [] with events and terminations.
 
 Upstream: not reported as of 2026-11; dapr/python-sdk#574 was the same fault for activities.
 
@@ -7,7 +7,7 @@ Versions: SDK 1.19.0 (`raise_workflow_event` and `terminate_workflow`), with any
 How it shows: the workflow gets None for the event, or the terminated instance has no output.
 
 Delete when: `tests/system/upstream/test_false_payloads.py` fails because the SDK sends them; then
-call the SDK's client.
+use the SDK's client.
 """
 
 import json

@@ -1,15 +1,15 @@
-"""Lets a workflow be paused twice, and resumed while it runs.
+"""Makes it safe to pause a workflow twice, and to resume one that is running.
 
 Upstream: not reported as of 2026-11. microsoft/durabletask-python#42 is about another fault of the
 same code, in the project that the SDK was copied from.
 
 Versions: SDK 1.19.0 (`dapr.ext.workflow._durabletask.worker`), with any Dapr.
 
-How it shows: an instance that is paused twice makes the worker loop for ever once it is resumed,
-and use up all memory: the second pause was buffered with the events that wait; it pauses the
-instance again while the buffer is being processed, so each further event is appended to the very
-list that the loop goes through. An instance that is resumed while it runs fails. The sidecar
-accepts such calls from anyone, so neither can be prevented at the edge.
+How it shows: an instance that was paused twice makes the worker loop for ever once it is resumed,
+and use up all memory. The second pause was buffered with the other waiting events; it pauses the
+instance again while the buffer is processed, so each further event is appended to the same list
+that the loop iterates over. An instance that is resumed while it runs fails. The sidecar accepts
+such calls from anyone, so services cannot prevent them.
 
 Delete when: `tests/system/upstream/test_pausing.py` fails because the SDK handles both.
 """
@@ -21,7 +21,7 @@ from dapr.ext.workflow._durabletask import worker as sdk_worker
 
 
 def repair_pausing() -> None:
-    """Make the SDK ignore a pause of a paused instance, and a resumption of a running one."""
+    """Make the SDK ignore a pause of a paused instance, and a resume of a running one."""
     executor = sdk_worker._OrchestrationExecutor  # noqa: SLF001 # the SDK offers no hook for this
     original = executor.process_event
     if hasattr(original, "__wrapped__"):

@@ -7,8 +7,8 @@ Versions: SDK 1.19.0 (`WorkflowRuntime.register_workflow`), with any Dapr.
 How it shows: the SDK marks the function itself as registered, so a second runtime in the process
 (a replay, a test) raises `ValueError`.
 
-Delete when: `tests/unit/workflow_runtime/test_registration.py` fails because the SDK keeps the mark
-in the runtime.
+Delete when: `tests/unit/workflow_runtime/test_registration.py` fails because the SDK stores the
+mark in the runtime.
 """
 
 from types import FunctionType

@@ -112,7 +112,7 @@ def approval_router(service: ApprovalService) -> APIRouter:
 
 
 def _check_approver(decision: Decision, who: Principal) -> None:
-    """Reject a decision in another name than that of the authenticated caller."""
+    """Reject a decision under a name other than the authenticated caller's."""
     if who.via != "open" and decision.approver != who.name:
         error = FieldError(field="approver", message=f"must be {who.name}, the token's name")
         raise Problem(403, "NOT_ALLOWED", f"{error.field}: {error.message}", [error])

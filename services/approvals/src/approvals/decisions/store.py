@@ -21,7 +21,7 @@ from approvals.tables import (
 from orderflow_contracts.approvals import ApprovalStatus
 from orderflow_hosting.access import Audit
 from orderflow_hosting.database import Database
-from orderflow_hosting.spellings import note
+from orderflow_hosting.spellings import record_spellings
 
 
 class SqlApprovalStore:
@@ -133,8 +133,8 @@ def _write(connection: Connection, case: Case, *, is_new: bool) -> None:
     numbers = APPROVALS.alias("numbers").c.change_number
     next_number = select(func.coalesce(func.max(numbers), 0) + 1).scalar_subquery()
     row = {**write(case), "change_number": next_number}
-    note(connection, CUSTOMER, *filter(None, [row["customer_id"]]))
-    note(connection, APPROVER, *filter(None, [row["approver"], row["endorser"]]))
+    record_spellings(connection, CUSTOMER, *filter(None, [row["customer_id"]]))
+    record_spellings(connection, APPROVER, *filter(None, [row["approver"], row["endorser"]]))
     if is_new:
         connection.execute(insert(APPROVALS).values(**row))
     else:

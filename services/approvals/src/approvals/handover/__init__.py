@@ -1,1 +1,1 @@
-"""Delivery of decisions to orders, repeated until orders has answered."""
+"""Delivery of decisions to orders, retried until orders has replied."""

@@ -25,8 +25,8 @@ class DaprOrders:
         except grpc.aio.AioRpcError as error:
             raise DecisionNotAccepted(f"{error.code().name}: {error.details()}") from error
         except InvocationRefused as error:
-            # A rejection may be temporary: the order may not have reached orders yet, or orders may
-            # run an older version than this service.
+            # A refusal may be temporary: orders may not know the order yet, or may run an older
+            # version than this service.
             raise DecisionNotAccepted(str(error)) from error
         except ValidationError as error:
-            raise DecisionNotAccepted(f"unexpected answer from orders: {error}") from error
+            raise DecisionNotAccepted(f"unexpected reply from orders: {error}") from error

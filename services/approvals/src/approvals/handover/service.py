@@ -1,4 +1,4 @@
-"""Hands decisions over to orders, and retries until orders has answered, also after a restart.
+"""Hands decisions over to orders, and retries until orders has replied, even after a restart.
 
 Each undelivered decision has its own task. The store is the only record of what is undelivered: a
 task that is lost is started again later, so a decision may be handed over twice, which is safe.

@@ -1,4 +1,4 @@
-"""The schema of approvals' database, and the revisions that make it."""
+"""The schema of approvals' database, and the revisions that create it."""
 
 from pathlib import Path
 from typing import Final

@@ -2,11 +2,11 @@
 
 from approvals.pages.approval_pages import ApprovalPages
 from approvals.pages.router import page_router
-from approvals.pages.site import AUDIT_PATH, LETTERS_PATH, REQUESTS_PATH, approvals_site
+from approvals.pages.site import AUDIT_PATH, DEAD_LETTERS_PATH, REQUESTS_PATH, approvals_site
 
 __all__ = [
     "AUDIT_PATH",
-    "LETTERS_PATH",
+    "DEAD_LETTERS_PATH",
     "REQUESTS_PATH",
     "ApprovalPages",
     "approvals_site",

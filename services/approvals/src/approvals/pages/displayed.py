@@ -19,7 +19,10 @@ _ORDER_ID: Final[TypeAdapter[str]] = TypeAdapter(OrderId)
 
 @dataclass(frozen=True)
 class DisplayedRequests:
-    """Orders that a page displays as pending, and as settled with the second since when."""
+    """The orders that a page displays: pending ones, and settled ones with their Unix times.
+
+    The time of a settled order is when the page first displayed it as settled.
+    """
 
     pending: Sequence[str] = ()
     settled: Sequence[tuple[str, int]] = ()
@@ -45,7 +48,7 @@ class DisplayedRequests:
         return list(dict.fromkeys([*self.pending, *settled]))[:MAX_DISPLAYED]
 
     def since(self, order_id: str, now: datetime) -> int:
-        """Return the second since when an order is displayed as settled; now if it is new."""
+        """Return when an order was first displayed as settled, as a Unix time; now if it is new."""
         return dict(self.settled).get(order_id, int(now.timestamp()))
 
 

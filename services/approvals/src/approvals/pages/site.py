@@ -6,7 +6,7 @@ from orderflow_hosting.access import Role
 from orderflow_hosting.web import MenuItem, Site
 
 AUDIT_PATH: Final = "/inbox/audit"
-LETTERS_PATH: Final = "/inbox/dead-letters"
+DEAD_LETTERS_PATH: Final = "/inbox/dead-letters"
 REQUESTS_PATH: Final = "/inbox/requests"
 
 TONES: Final = {"approved": "good", "pending": "wait", "denied": "bad"}
@@ -16,9 +16,9 @@ TONES: Final = {"approved": "good", "pending": "wait", "denied": "bad"}
 def approvals_site(board_url: str | None) -> Site:
     """Create the site; the menu links to the order board if there is one."""
     menu = [
-        MenuItem("ApprovalService", "/"),
+        MenuItem("Inbox", "/"),
         MenuItem("Decided", "/inbox/decided"),
-        MenuItem("Dead letters", LETTERS_PATH, Role.OPERATOR),
+        MenuItem("Dead letters", DEAD_LETTERS_PATH, Role.OPERATOR),
         MenuItem("Audit", AUDIT_PATH, Role.OPERATOR),
     ]
     if board_url is not None:

@@ -1,1 +1,1 @@
-"""Orders that need a person: which compensations failed, and trying them again."""
+"""Orders that need attention: which compensations failed, and retries of them."""

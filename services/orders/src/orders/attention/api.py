@@ -15,12 +15,12 @@ from orders.ordering.store import OrderStore
 
 
 def attention_router(attention: Attention, store: OrderStore) -> APIRouter:
-    """Serve what could not be rolled back for an order, and retry it."""
+    """Serve the failed compensations of an order, and retry them."""
     router = APIRouter(prefix="/orders", tags=["orders"])
 
     @router.get(
         "/{order_id}/attention",
-        summary="Read what could not be undone of an order, and what was tried since",
+        summary="Read which steps of an order could not be undone, and the retries",
         responses=documented({404: "There is no such order, or it needs no attention"}),
         dependencies=[reads()],
     )
@@ -37,7 +37,7 @@ def attention_router(attention: Attention, store: OrderStore) -> APIRouter:
     @router.post(
         "/{order_id}/retry",
         status_code=202,
-        summary="Undo once more what could not be undone; the order's final status stays",
+        summary="Retry the rollback of an order; its final status does not change",
         responses=documented(
             {404: "There is no such order", 409: "It needs no attention, or is settled"}
         ),

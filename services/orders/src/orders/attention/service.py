@@ -39,7 +39,7 @@ class Attention:
         if retry is None:
             return False
         log.info("undo_retried", order_id=order_id, retry=retry.number, by=by)
-        self._take_up(retry)
+        self._start(retry)
         return True
 
     async def of(self, order_id: str) -> OrderAttention | None:
@@ -65,10 +65,10 @@ class Attention:
 
     async def resume(self) -> None:
         """Resume the retries that an earlier process or another replica left unfinished."""
-        for retry in await self._store.under_way():
-            self._take_up(retry)
+        for retry in await self._store.in_progress():
+            self._start(retry)
 
-    def _take_up(self, retry: Retry) -> None:
+    def _start(self, retry: Retry) -> None:
         order_id = retry.order_id
         undo = partial(self._undo_again, retry)
         self._background.retry(undo, "undo_retry_delayed", key=order_id, order_id=order_id)

@@ -35,7 +35,7 @@ _retries = Table(
     Column("settled_at", Utc),
     Column("settled_by", String(128)),
 )
-"""One row for each order that somebody tried again: its last try."""
+"""One row for each order whose rollback was retried, with the latest retry."""
 
 
 class NothingToRetry(Exception):
@@ -103,7 +103,7 @@ class AttentionStore:
 
         return await self._database.read(work)
 
-    async def under_way(self) -> list[Retry]:
+    async def in_progress(self) -> list[Retry]:
         """Return the retries in progress."""
         query = (
             select(_retries, ORDERS.c.run_id)

@@ -1,1 +1,1 @@
-"""Batches of orders: taken in whole, run side by side, summarised."""
+"""Batches of orders: accepted as a whole, run in parallel, summarised."""

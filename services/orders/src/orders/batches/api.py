@@ -31,7 +31,7 @@ def subscribe_to_batches(topics: Topics, batches: Batches) -> None:
 def possible_batch_id(
     batch_id: Annotated[str, Path(description="The batch's id", examples=["monday-1"])],
 ) -> str:
-    """Return the id if it has the form of a batch id; else answer 404."""
+    """Return the id if it has the form of a batch id; otherwise raise a 404 problem."""
     if readable_order_id({"order_id": batch_id}) is None:
         raise _missing(batch_id)
     return batch_id

@@ -24,7 +24,7 @@ def build(base: Base, ordering: Ordering) -> BatchPart:
     store = BatchStore(base.database)
     batches = Batches(
         *(base.settings, store, base.engine, base.announcer),
-        *(ordering.feed, ordering.undo, base.letters, base.background),
+        *(ordering.feed, ordering.undo, base.dead_letters, base.background),
     )
     subscribe_to_batches(base.topics, batches)
     return BatchPart(

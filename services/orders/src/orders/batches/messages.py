@@ -8,8 +8,8 @@ class BatchRun(OrderPolicy):
     """The input of a batch's workflow: the batch, and the configuration at its start.
 
     `parallelism` limits how many orders run at a time; one that waits for a person does not count.
-    `starts_at_once` limits how many are started after each event, 0 for no limit, as in batches of
-    earlier versions.
+    `starts_at_once` limits how many are started after each event; 0 means no limit, as in batches
+    of earlier versions.
     """
 
     batch_id: str

@@ -32,12 +32,13 @@ from orders.ports import Announcer
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 STARTS_AT_ONCE: Final = 2
-"""A batch starts at most this many orders after each event, and so up to its limit by doubling.
+"""A batch starts at most this many orders after each event, and so doubles up to its limit.
 
-Dapr 1.18 creates all children of a turn before it saves the turn, and each waits with its report
-until then. If the worker is lost meanwhile, the turn creates again a child that wants to report:
-the two wait for each other for ever. A turn that starts two is saved before either can report;
-one that starts more, because several orders have ended together, may still hang.
+Dapr 1.18 creates all children of a turn before it saves the turn, and a child cannot report its
+result before that. If the worker is lost meanwhile, the repeated turn creates a child that is
+already trying to report: the two wait for each other for ever. A turn that starts two children is
+saved before either can report. A batch may still hang if several orders end at once, because it
+then starts more in one turn.
 """
 
 
@@ -52,7 +53,7 @@ class Batches:
         announcer: Announcer,
         feed: StatusFeed,
         order_undo: OrderUndo,
-        letters: DeadLetters,
+        dead_letters: DeadLetters,
         background: BackgroundWork,
     ) -> None:
         self._settings = settings
@@ -61,14 +62,14 @@ class Batches:
         self._announcer = announcer
         self._feed = feed
         self._order_undo = order_undo
-        self._letters = letters
+        self._dead_letters = dead_letters
         self._background = background
 
     async def submit(self, batch: BatchSubmitted) -> None:
         """Store a batch and start it. Submitting it again has no further effect.
 
         Raises `OtherBatchContent`, and `EngineUnavailable` when the batch is stored but its
-        workflow could not be started: submit it again, or leave it to `resume`.
+        workflow could not be started: submit it again, or let `resume` start it.
         """
         kept = await self._store.keep(batch.batch_id, entries_of(batch))
         if kept.is_new:
@@ -78,10 +79,10 @@ class Batches:
         if (
             kept.status is BatchStatus.RECEIVED
         ):  # also for a repeated event: the first one may have failed half-way
-            await self._tell_first(batch.batch_id, kept)
-        await self.take_up(batch.batch_id, is_stopped=kept.is_stopped)
+            await self._publish_first(batch.batch_id, kept)
+        await self.start_or_resume(batch.batch_id, is_stopped=kept.is_stopped)
 
-    async def take_up(self, batch_id: str, *, is_stopped: bool) -> None:
+    async def start_or_resume(self, batch_id: str, *, is_stopped: bool) -> None:
         """Start the workflow of an unfinished batch unless it is running.
 
         If the workflow was stopped, the batch's orders are rolled back.
@@ -89,7 +90,7 @@ class Batches:
         instance = await self._engine.instance(instance_of(batch_id), payloads=False)
         is_its_own = instance is not None and instance.name == names.ORDER_BATCH
         if is_stopped:
-            self._see_to_its_end(batch_id)
+            self._finish_in_background(batch_id)
         elif instance is None or not is_its_own:
             await self._start(batch_id)
         elif instance.runtime_status.is_finished:
@@ -103,7 +104,7 @@ class Batches:
         if not await self._store.stop(batch_id, reason):
             return False
         log.warning("stopped_batch_undone", batch_id=batch_id, reason=reason)
-        self._see_to_its_end(batch_id)
+        self._finish_in_background(batch_id)
         return True
 
     async def is_open(self, batch_id: str) -> bool:
@@ -131,14 +132,14 @@ class Batches:
         """Resume the batches that an earlier process or another replica left unfinished."""
         for batch in await self._store.unfinished():
             batch_id = batch.batch_id
-            take_up = partial(self._take_up_left, batch)
-            self._background.retry(take_up, "batch_resume_delayed", key=batch_id, batch_id=batch_id)
+            resume = partial(self._resume_left, batch)
+            self._background.retry(resume, "batch_resume_delayed", key=batch_id, batch_id=batch_id)
 
-    async def _take_up_left(self, batch: OpenBatch) -> None:
-        await self.take_up(batch.batch_id, is_stopped=batch.stopped_as is not None)
+    async def _resume_left(self, batch: OpenBatch) -> None:
+        await self.start_or_resume(batch.batch_id, is_stopped=batch.stopped_as is not None)
 
-    async def _tell_first(self, batch_id: str, kept: KeptBatch) -> None:
-        """Send first statuses to the feed, and each refused entry to the dead letters."""
+    async def _publish_first(self, batch_id: str, kept: KeptBatch) -> None:
+        """Send first statuses to the feed, and each refused entry to the dead dead_letters."""
         for first in kept.first:
             self._feed.publish(first)
             if first.change.status.is_final:
@@ -151,7 +152,7 @@ class Batches:
         if entry.order is not None:
             reason = f"order {entry.order_id} exists with other content"
         log.warning("batch_entry_refused", batch_id=batch_id, order_id=entry.order_id, why=reason)
-        await self._letters.record(ORDERS_SUBMITTED, _event_of(batch_id, entry), reason)
+        await self._dead_letters.record(ORDERS_SUBMITTED, _event_of(batch_id, entry), reason)
 
     async def _start(self, batch_id: str) -> None:
         run = BatchRun(
@@ -163,7 +164,7 @@ class Batches:
         await start_once(self._engine, names.ORDER_BATCH, instance_of(batch_id), run)
 
     async def _run_again(self, batch_id: str, order_id: str) -> None:
-        """Start again an order that was lost with the engine's last writes."""
+        """Restart an order that was lost with the engine's last writes."""
         log.warning("lost_run_started_again", order_id=order_id, batch_id=batch_id)
         run = OrderRun(
             order_id=order_id,
@@ -173,18 +174,18 @@ class Batches:
         with contextlib.suppress(AlreadyRunning):
             await self._engine.start(names.ORDER_PROCESSING, order_id, run)
 
-    def _see_to_its_end(self, batch_id: str) -> None:
-        end = partial(self._bring_to_an_end, batch_id)
+    def _finish_in_background(self, batch_id: str) -> None:
+        end = partial(self._finish_stopped, batch_id)
         self._background.retry(end, "batch_end_delayed", key=batch_id, batch_id=batch_id)
 
-    async def _bring_to_an_end(self, batch_id: str) -> None:
+    async def _finish_stopped(self, batch_id: str) -> None:
         """Roll back the orders of a stopped batch, started or not, and end the batch."""
         has_failed = await self._store.stopped_as(batch_id) == Reason.WORKFLOW_FAILED
         for order_id in await self._store.left_to_end(batch_id):
             instance = await self._engine.instance(order_id, payloads=False)
             await self._order_undo.undo(order_id, instance, has_failed=has_failed)
         if not await self._end(batch_id):
-            raise EngineUnavailable(f"orders of batch {batch_id} are being undone")
+            raise EngineUnavailable(f"orders of batch {batch_id} are being rolled back")
 
     async def _end(self, batch_id: str) -> bool:
         ended = await self._store.conclude(batch_id)

@@ -69,7 +69,7 @@ class BatchStore:
     async def keep(self, batch_id: str, entries: Sequence[Entry]) -> KeptBatch:
         """Store a batch with its entries, and accept the orders that are new.
 
-        Raises `OtherBatchContent` when its id is known with other content.
+        Raises `OtherBatchContent` if its id is known with different content.
         """
         digest = _digest(entries)
         return await self._database.write(

@@ -15,7 +15,7 @@ EACH_WITH_ITS_ORDER = BATCH_ORDERS.outerjoin(
     ORDERS,
     and_(ORDERS.c.order_id == BATCH_ORDERS.c.order_id, BATCH_ORDERS.c.refused.is_(None)),
 )
-"""Each entry with its order; one that was refused has none, whoever else has its id."""
+"""Each entry with its order; a refused entry has none, even if another order has its id."""
 
 
 ENTRIES = select(
@@ -80,8 +80,8 @@ def summary(row: Row[Any], parts: Iterable[Part]) -> BatchStatusChanged:
 
 
 def facts(row: Row[Any], orders: Sequence[BatchedOrder]) -> BatchStatusChanged:
-    """Return the same for a batch whose orders have been read."""
-    parts = [Part(order.status, False, 1, order.total_cents or 0) for order in orders]  # noqa: FBT003 # a refusal plays no part here
+    """Return the same summary for a batch whose orders have been read."""
+    parts = [Part(order.status, False, 1, order.total_cents or 0) for order in orders]  # noqa: FBT003 # refusals do not matter here
     return summary(row, parts)
 
 

@@ -45,24 +45,24 @@ class _Window:
     def __init__(self, ctx: DaprWorkflowContext, batch: BatchRun) -> None:
         self._ctx = ctx
         self._batch = batch
-        self._under_way: dict[str, Any] = {}
+        self._in_progress: dict[str, Any] = {}
         self._waiting: set[str] = set()
         self._next_waits = ctx.wait_for_external_event(names.ORDER_WAITS)
 
     def run(self, orders: tuple[BatchOrderRun, ...]) -> Generator[Task[Any], Any, None]:
         """Start an order whenever a slot is free; return when all are done."""
         ahead = deque(orders)
-        while ahead or self._under_way:
+        while ahead or self._in_progress:
             for _ in range(self._batch.starts_at_once or len(ahead)):
-                if not (ahead and self._has_place()):
+                if not (ahead and self._has_slot()):
                     break
                 order = ahead.popleft()
-                self._under_way[order.order_id] = self._start(order)
-            yield when_any([*self._under_way.values(), self._next_waits])
-            self._note()
+                self._in_progress[order.order_id] = self._start(order)
+            yield when_any([*self._in_progress.values(), self._next_waits])
+            self._update()
 
-    def _has_place(self) -> bool:
-        busy = self._under_way.keys() - self._waiting
+    def _has_slot(self) -> bool:
+        busy = self._in_progress.keys() - self._waiting
         return len(busy) < self._batch.parallelism
 
     def _start(self, order: BatchOrderRun) -> Any:
@@ -78,10 +78,10 @@ class _Window:
             instance_id=order.order_id,
         )
 
-    def _note(self) -> None:
-        """Remove finished orders, and note which one waits for a person; one event at a time."""
-        for order_id in [key for key, task in self._under_way.items() if task.is_complete]:
-            del self._under_way[order_id]
+    def _update(self) -> None:
+        """Remove finished orders, and record which one waits for a person; one event at a time."""
+        for order_id in [key for key, task in self._in_progress.items() if task.is_complete]:
+            del self._in_progress[order_id]
         while self._next_waits.is_complete:
             self._waiting.add(str(self._next_waits.get_result()))
             self._next_waits = self._ctx.wait_for_external_event(names.ORDER_WAITS)

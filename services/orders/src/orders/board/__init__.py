@@ -1,1 +1,1 @@
-"""The board: orders found, counted and shown to people in a browser."""
+"""The board: the web pages of orders, with search, counts and live updates."""

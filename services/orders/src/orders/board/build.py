@@ -1,4 +1,4 @@
-"""Builds the board: every page that orders shows to people."""
+"""Builds the board: all web pages of orders."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -7,12 +7,13 @@ from fastapi import APIRouter
 
 from orderflow_hosting.access import Access, Audit
 from orderflow_hosting.background import retry_until_success
-from orderflow_hosting.spellings import keep_noted
+from orderflow_hosting.spellings import backfill_repeatedly
 from orderflow_hosting.web import Site
 from orderflow_hosting.web.audit_pages import audit_pages
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 from orders.attention.build import AttentionPart
 from orders.batches.build import BatchPart
+from orders.board.change_feed import ChangeFeed
 from orders.board.pages.attention_pages import attention_pages
 from orders.board.pages.batch_pages import batch_pages
 from orders.board.pages.board_pages import board_router
@@ -22,13 +23,12 @@ from orders.board.pages.stock_levels import Stocks
 from orders.board.pages.stock_pages import stock_router
 from orders.board.pages.task_pages import task_pages
 from orders.board.pages.workflow_pages import workflow_pages
-from orders.board.pulse import Pulse
 from orders.board.store import BoardStore
 from orders.board.tables import SOURCES
 from orders.management.build import ManagementPart
 from orders.ordering.build import Ordering
 from orders.parts import Base, Part
-from orders.payments.build import Payments
+from orders.payments.build import PaymentPart
 from orders.tables import ACCESS
 from orders.tasks.build import TaskPart
 
@@ -39,7 +39,7 @@ def build(
     access: Access,
     *,
     ordering: Ordering,
-    payments: Payments,
+    payments: PaymentPart,
     tasks: TaskPart,
     attention: AttentionPart,
     batches: BatchPart,
@@ -50,12 +50,12 @@ def build(
     audit = Audit(base.database, ACCESS)
 
     def routers() -> Iterable[APIRouter]:
-        yield board_router(site, board, Pulse(ordering.feed), access.session_is_current)
+        yield board_router(site, board, ChangeFeed(ordering.feed), access.session_is_current)
         yield OrderPages(
             site=site,
             store=ordering.store,
             board=board,
-            payments=payments.provider,
+            payments=payments.store,
             tasks=tasks.store,
             intake=ordering.intake,
             histories=base.engine,
@@ -69,7 +69,11 @@ def build(
         yield task_pages(site, tasks.tasks)
         yield workflow_pages(site, management.management)
         yield DeadLetterPages(
-            site, base.letters, audit, "/board/dead-letters", Subjects("Order", "/board/orders")
+            site,
+            base.dead_letters,
+            audit,
+            "/board/dead-letters",
+            Subjects("Order", "/board/orders"),
         ).router()
         yield audit_pages(site, audit, "/board/audit")
 
@@ -77,6 +81,6 @@ def build(
         routers=tuple(routers()),
         jobs=(
             partial(retry_until_success, board.fill, "board_fill_delayed"),
-            partial(keep_noted, base.database, SOURCES),
+            partial(backfill_repeatedly, base.database, SOURCES),
         ),
     )

@@ -1,4 +1,4 @@
-"""The entries that make up an order's timeline. Pure."""
+"""The entries of an order's timeline."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ class Kind(StrEnum):
 
 
 class State(StrEnum):
-    """How far the entry has got."""
+    """The progress of an entry."""
 
     DONE = "done"
     RUNNING = "running"
@@ -38,10 +38,9 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of an order's timeline. `seconds` is None while it lasts.
+    """One line of an order's timeline. `seconds` is None while the entry is in progress.
 
-    A step `is_refused` if it was carried out and had no effect, and `is_undone` if its effect was
-    undone later.
+    A step `is_refused` if it ran but had no effect, and `is_undone` if its effect was undone later.
     """
 
     at: datetime

@@ -20,7 +20,7 @@ _MARKS: Final = {
 
 
 def read_history(history: Sequence[HistoryEvent], *, is_over: bool) -> list[Entry]:
-    """Return what happened in a workflow, oldest first; `is_over` if its order has ended."""
+    """Return a workflow's history as entries, oldest first; `is_over` if its order has ended."""
     return _HistoryReader(is_over=is_over).read(history)
 
 
@@ -58,7 +58,7 @@ class _Run:
 
 
 class _HistoryReader:
-    """Goes through one history, and gathers attempts at the same action."""
+    """Reads one history, and groups the attempts at the same action."""
 
     def __init__(self, *, is_over: bool) -> None:
         self._is_over = is_over
@@ -140,9 +140,9 @@ class _HistoryReader:
     def _state(self, run: _Run) -> State:
         if run.ended_at is not None:
             return State.DONE
-        has_gone_on = self._runs[-1] is not run and run.is_awaited
+        has_continued = self._runs[-1] is not run and run.is_awaited
         if run.attempts[-1].error is not None:
-            return State.FAILED if has_gone_on or self._is_over else State.RETRYING
+            return State.FAILED if has_continued or self._is_over else State.RETRYING
         return State.STOPPED if self._is_over else State.RUNNING
 
 
@@ -155,7 +155,7 @@ def _status(run: _Run) -> OrderStatus | None:
 
 
 def _why_refused(output: Any) -> str:
-    """Write the reason that a refusal gives as a sentence."""
+    """Return the reason in a refusal as a sentence."""
     reason = str(output.get("reason") or "").replace("_", " ")
     return f"{reason[:1].upper()}{reason[1:]}." if reason else ""
 

@@ -20,7 +20,7 @@ LOOKED_THROUGH: Final = 1000
 """The most orders examined for one page, however few of them match."""
 FILLED_AT_ONCE: Final = 500
 CLOCKS_APART: Final = timedelta(minutes=1)
-"""So far the clocks of those who accepted orders may be apart."""
+"""How far the clocks of the replicas that accept orders may differ."""
 _AFTER_ALL_IDS: Final = "~"
 """Sorts after every character of an order's id."""
 
@@ -126,7 +126,7 @@ class BoardStore:
 
 @dataclass(frozen=True)
 class _IndexScan:
-    """The index by which orders are scanned, and the conditions beside it."""
+    """The index by which orders are scanned, and the other conditions."""
 
     order: tuple[ColumnElement[Any], ...]
     candidates: Callable[[int], Select[Any]]
@@ -139,7 +139,7 @@ class _IndexScan:
         return query.where(*self.rest).order_by(*self.order).limit(limit + 1)
 
     def window(self, limit: int) -> Select[Any]:
-        """Examine no more orders than are shown where all match."""
+        """Examine no more orders than the page shows if all of them match."""
         return self.candidates(LOOKED_THROUGH if self.rest else limit + 1)
 
     def place(self, row: Row[Any]) -> str:
@@ -250,7 +250,7 @@ def _by_id(
 def _between(
     connection: Connection, wanted: Wanted, number: ColumnElement[int], after: str | None
 ) -> Iterable[ColumnElement[bool]]:
-    """Bound the numbers by the times, since orders are numbered as they are accepted."""
+    """Bound the numbers by the times, because orders are numbered as they are accepted."""
     at = ORDERS.c.created_at
     if wanted.since is not None:
         first = select(ORDERS.c.number).where(at >= wanted.since - CLOCKS_APART).order_by(at)

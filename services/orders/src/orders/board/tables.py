@@ -39,7 +39,7 @@ SALES = Table(
     Column("item", String(128), primary_key=True),
     Column("pieces", BigInteger, nullable=False),
 )
-"""How many pieces of each item were sold: the orders that they belong to are completed."""
+"""How many units of each item were sold, in completed orders."""
 
 LINES = Table(
     "order_lines",
@@ -63,7 +63,7 @@ LINES_LEFT = Table(
     TABLES,
     Column("through", BigInteger, primary_key=True, autoincrement=False),
 )
-"""One row: up to this number, orders of an earlier version lack their lines still."""
+"""One row: orders of an earlier version up to this number still lack their lines."""
 
 _LINES_OF: Final = {
     "sqlite": (
@@ -86,7 +86,7 @@ _HAS_CHANGED: Final = "NEW.status <> OLD.status"
 _IS_SOLD: Final = f"{_HAS_CHANGED} AND NEW.status = '{OrderStatus.COMPLETED}'"
 
 
-def _keep_from_now_on(dialect: str) -> Iterable[str]:
+def _create_triggers(dialect: str) -> Iterable[str]:
     of_new = _LINES_OF[dialect].format(order="NEW", source="")
     add_lines = f"INSERT INTO order_lines (item, number, quantity) {of_new}"
     add_sales = (
@@ -153,5 +153,5 @@ def _begin(_: MetaData, connection: Connection, *, tables: list[Table], **__: An
     if COUNTS not in tables:
         return
     dialect = connection.dialect.name
-    for statement in (*_keep_from_now_on(dialect), *_fill(dialect)):
+    for statement in (*_create_triggers(dialect), *_fill(dialect)):
         connection.exec_driver_sql(statement)

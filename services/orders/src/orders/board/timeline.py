@@ -1,4 +1,4 @@
-"""An order's timeline, made from its statuses and the histories of its workflows. Pure."""
+"""Builds an order's timeline from its statuses and the histories of its workflows."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -13,8 +13,8 @@ from orders.ordering.steps import steps_undone_by
 def timeline(order: Order, *histories: Sequence[HistoryEvent]) -> tuple[Entry, ...]:
     """Return the timeline of an order, oldest entry first.
 
-    The histories are those of its workflow and of the workflows that undid it, as far as the
-    engine still has them; without any, the timeline has the statuses alone.
+    The histories are those of its workflow and of the workflows that undid it, if the engine still
+    has them; without any, the timeline has only the statuses.
     """
     entries: list[Entry] = []
     for history in histories:
@@ -42,7 +42,7 @@ def _marked(entry: Entry, undone: set[str], taken: set[str]) -> Entry:
 
 
 def _with_statuses(statuses: Iterable[HistoryEntry], entries: Sequence[Entry]) -> list[Entry]:
-    """Join each status to the step that recorded it; any other has an entry of its own."""
+    """Add each status to the step that recorded it; the others get entries of their own."""
     left = {status.status: status for status in statuses}
     joined: list[Entry] = []
     for entry in entries:

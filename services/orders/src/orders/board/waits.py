@@ -1,4 +1,4 @@
-"""The wait for an approval's decision, as an entry of an order's timeline. Pure."""
+"""The wait for a decision, as an entry of an order's timeline."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +13,7 @@ _TERMINATED: Final = "The workflow was terminated during the wait."
 
 
 class DecisionWait:
-    """Follows one history, and makes an entry of the wait for a decision, if there is one."""
+    """Reads one history, and creates the entry for its wait for a decision, if there is one."""
 
     def __init__(self) -> None:
         self._since: datetime | None = None
@@ -21,18 +21,18 @@ class DecisionWait:
         self._is_terminated = False
 
     def take(self, event: HistoryEvent) -> None:
-        """Take in what may end the wait."""
+        """Record an event that may end the wait."""
         if event.type == "event_raised":
             self._raised[event.name or ""] = event.input
         elif event.type == "workflow_terminated":
             self._is_terminated = True
 
     def begin(self, at: datetime) -> None:
-        """Begin the wait: the decision has been requested."""
+        """Begin the wait when the decision has been requested."""
         self._since = at
 
     def end(self, at: datetime) -> Entry | None:
-        """Return the wait's entry, if it lasted until now."""
+        """End the wait and return its entry, if it was in progress."""
         entry = self._entry()
         if entry is None or self._since is None:
             return None
@@ -41,7 +41,7 @@ class DecisionWait:
         return replace(entry, seconds=seconds, note=self._note())
 
     def unfinished(self, *, is_over: bool) -> Entry | None:
-        """Return the entry of a wait that lasts; `is_over` if the order has ended."""
+        """Return the entry of a wait in progress; `is_over` if the order has ended."""
         entry = self._entry()
         if entry is None:
             return None

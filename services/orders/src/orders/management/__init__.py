@@ -1,1 +1,1 @@
-"""Management of workflows, and two workflows to try it on."""
+"""Management of workflows, and two demonstration workflows."""

@@ -1,4 +1,4 @@
-"""The long step of the workflow to practise on."""
+"""The long-running step of the demonstration workflow."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ class HelloActivities:
         self._part_seconds = part_seconds
 
     async def interactive_hello_activity(self, ctx: WorkflowActivityContext, name: str) -> str:
-        """Greet somebody, slowly."""
+        """Greet someone, slowly."""
         for part in range(1, PARTS + 1):
             log.info("hello_works", instance_id=ctx.workflow_id, part=part, parts=PARTS)
             await asyncio.sleep(self._part_seconds)

@@ -27,12 +27,12 @@ InstanceId = Annotated[
 ]
 NewInstanceId = Annotated[
     str | None,
-    Query(pattern=INSTANCE_ID, description="The id to give it; one is made if none is named"),
+    Query(pattern=INSTANCE_ID, description="The id of the new instance; generated if omitted"),
 ]
 
 
 def read_payload(value: Any) -> Any:
-    """Read JSON that was sent under another content type, and refuse what cannot be passed on."""
+    """Parse JSON sent with any content type; refuse what cannot be passed on to the engine."""
     try:
         read = json.loads(value) if isinstance(value, bytes) else value
         json.dumps(read, ensure_ascii=False, allow_nan=False).encode()
@@ -52,7 +52,7 @@ class Started(BaseModel):
 
 
 class Done(BaseModel):
-    """What was asked is done or under way."""
+    """The request was accepted, and is done or in progress."""
 
     message: str
 
@@ -90,7 +90,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
     @router.post(
         "/purge",
         status_code=202,
-        summary="Forget all instances that finished longer ago than an age",
+        summary="Purge all instances that finished longer ago than a given age",
         dependencies=[changes(Role.OPERATOR, "workflow.purge")],
     )
     async def purge_all(
@@ -108,7 +108,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         status_code=202,
         summary="Start a workflow by its name; the body is its input",
         responses=problems(
-            _404="There is no such workflow", _409="The id is taken, or orders start it alone"
+            _404="There is no such workflow", _409="The id is taken, or only the service starts it"
         ),
         dependencies=[changes(Role.OPERATOR, "workflow.start")],
     )
@@ -116,7 +116,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         workflow_name: Annotated[str, Path(examples=["never_ending_workflow"])],
         instance_id: NewInstanceId = None,
         replace: Annotated[  # noqa: FBT002 # a query parameter has a name
-            bool, Query(description="Let a finished instance of this id give way")
+            bool, Query(description="Whether to replace a finished instance")
         ] = False,
         payload: Annotated[
             Any,
@@ -133,7 +133,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
     @router.get("", summary="List instances, by their ids", dependencies=[reads()])
     async def list_instances(
         status: RuntimeStatus | None = None,
-        name: Annotated[str | None, Query(description="Of this workflow only")] = None,
+        name: Annotated[str | None, Query(description="Only instances of this workflow")] = None,
         limit: Limit = 100,
         after: After = None,
     ) -> Page[Instance]:
@@ -152,7 +152,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
 
     @router.get(
         "/{instance_id}/history",
-        summary="Read what happened",
+        summary="Read the history of an instance",
         responses=_MISSING,
         dependencies=[reads()],
     )
@@ -162,7 +162,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
     @router.get(
         "/{instance_id}/wait",
         summary="Wait until an instance has finished, and read it",
-        responses=problems(_404="There is no such instance", _504="The time ran out"),
+        responses=problems(_404="There is no such instance", _504="The timeout has passed"),
         dependencies=[reads()],
     )
     async def wait(
@@ -186,25 +186,25 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
             return Done(message=f"{noun} requested for workflow instance {instance_id}")
 
     offer("pause", "Suspend an instance", management.pause, "Pause")
-    offer("resume", "Let a suspended instance go on", management.resume, "Resume")
-    offer("purge", "Forget a finished instance", management.purge, "Purge")
+    offer("resume", "Resume a suspended instance", management.resume, "Resume")
+    offer("purge", "Purge a finished instance", management.purge, "Purge")
 
     @router.post(
         "/{instance_id}/terminate",
         status_code=202,
-        summary="End an instance; an order's only with force, and then it is undone",
+        summary="Terminate an instance; an order's requires force, and is then rolled back",
         responses=_FINISHED,
         dependencies=[changes(Role.OPERATOR, "workflow.terminate")],
     )
     async def terminate(
         instance_id: InstanceId,
         force: Annotated[  # noqa: FBT002 # a query parameter has a name
-            bool, Query(description="Also if it is an order's")
+            bool, Query(description="Required to terminate an order")
         ] = False,
         output: Annotated[
             Any,
             Payload,
-            Body(description="The output to leave behind, any JSON", examples=["not needed"]),
+            Body(description="The output to record, any JSON", examples=["not needed"]),
         ] = None,
     ) -> Done:
         await management.terminate(instance_id, output, force=force)
@@ -213,7 +213,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
     @router.post(
         "/{instance_id}/raise_event/{event_name}",
         status_code=202,
-        summary="Hand an event to an instance; the body is its payload",
+        summary="Raise an event for an instance; the body is its payload",
         responses=_FINISHED,
         dependencies=[changes(Role.OPERATOR, "workflow.raise-event")],
     )
@@ -232,7 +232,7 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         status_code=202,
         summary="Run a finished instance again from an event of its history, as a new one",
         responses=problems(
-            _404="There is no such instance", _409="It runs still, or is an order's"
+            _404="There is no such instance", _409="It has not finished, or is an order's"
         ),
         dependencies=[changes(Role.OPERATOR, "workflow.rerun")],
     )
@@ -244,7 +244,9 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         payload: Annotated[
             Any,
             Payload,
-            Body(description="Input in place of the recorded one, any JSON", examples=["Bob"]),
+            Body(
+                description="The input that replaces the recorded one, any JSON", examples=["Bob"]
+            ),
         ] = None,
     ) -> Started:
         replaced = (payload,) if await request.body() else ()

@@ -1,4 +1,4 @@
-"""Builds the management of workflows, and the steps of the workflows to try it on."""
+"""Builds the management of workflows, and the step of a demonstration workflow."""
 
 from dataclasses import dataclass
 

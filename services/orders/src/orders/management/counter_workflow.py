@@ -1,4 +1,4 @@
-"""A workflow without an end: it counts, and continues as new so that its history stays small."""
+"""An endless workflow: it counts, and continues as new so that its history stays small."""
 
 from collections.abc import Generator
 from datetime import timedelta
@@ -11,7 +11,7 @@ from orders.management.messages import Count
 
 
 def never_ending_workflow(ctx: DaprWorkflowContext, start: Any) -> Generator[Task[Any], Any, None]:
-    """Show the count in the custom status, pause, and go on with the next."""
+    """Show the count in the custom status, pause, and continue with the next."""
     count = Count.read(start)
     ctx.set_custom_status(str(count.value))
     yield ctx.create_timer(timedelta(seconds=count.pause_seconds))

@@ -11,7 +11,7 @@ class UnknownInstance(Exception):
 
 
 class UnknownWorkflow(Exception):
-    """There is no workflow of this name to start."""
+    """There is no workflow with this name to start."""
 
 
 class InstanceExists(Exception):
@@ -19,14 +19,14 @@ class InstanceExists(Exception):
 
 
 class NotRunning(Exception):
-    """The instance has finished: nothing can be done to it any more."""
+    """The instance has finished and can no longer be changed."""
 
     def __init__(self, instance: Instance) -> None:
         super().__init__(f"{instance.instance_id} has finished: it is {instance.runtime_status}")
 
 
 class StillRunning(Exception):
-    """The instance has not finished, and what was asked needs that."""
+    """The instance has not finished, and the requested action requires that."""
 
     def __init__(self, instance: Instance) -> None:
         super().__init__(f"{instance.instance_id} is {instance.runtime_status}")
@@ -37,4 +37,4 @@ class InvalidInput(Exception):
 
 
 class Protected(Exception):
-    """What was asked would break the promises of an order."""
+    """The requested action would break a guarantee about orders."""

@@ -1,4 +1,4 @@
-"""Lists the workflow instances that the engine knows."""
+"""Lists the workflow instances in the engine."""
 
 import asyncio
 from bisect import bisect_right
@@ -10,7 +10,7 @@ from orderflow_workflow_runtime.ports import ManagedEngine
 
 READS_AT_ONCE: Final = 16
 IDS_AT_ONCE: Final = 20_000
-"""This many ids fit into the 4 MiB of an answer."""
+"""This many ids fit into a reply of 4 MiB."""
 
 
 class Listing:
@@ -26,12 +26,12 @@ class Listing:
         limit: int,
         after: str | None,
         *,
-        most_read: int | None = None,
+        max_read: int | None = None,
         payloads: bool = True,
     ) -> tuple[list[Instance], str | None]:
         """Return up to `limit` matching instances by id, and the id after which to continue.
 
-        Few may fit of many that are read; `most_read` ends the search there.
+        `max_read` limits how many instances are read, because few of them may match.
         """
         found: list[Instance] = []
         read = 0
@@ -39,7 +39,7 @@ class Listing:
             read += 1
             if status in {None, instance.runtime_status} and name in {None, instance.name}:
                 found.append(instance)
-            if len(found) == limit or read == most_read:
+            if len(found) == limit or read == max_read:
                 return found, None if is_last else instance_id
         return found, None
 
@@ -48,8 +48,8 @@ class Listing:
     ) -> AsyncIterator[tuple[str, Instance, bool]]:
         """Read all instances after an id, each with whether it is the last.
 
-        The engine's pages are offsets into a list that moves when instances come and go, and each
-        costs it a scan of the whole store. So the ids are read first, and all of them at once.
+        The engine's page tokens are offsets into a list that shifts when instances come and go, and
+        each page costs a scan of the whole store. So all ids are read first, in one page.
         """
         ids = await self._ids()
         start = bisect_right(ids, after) if after is not None else 0

@@ -1,4 +1,4 @@
-"""Turns the expected failures of managing workflows into problems of the HTTP interface."""
+"""Maps the expected failures of managing workflows to problem documents."""
 
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -20,9 +20,9 @@ from orders.management.errors import (
     UnknownWorkflow,
 )
 
-MOST_BODY_BYTES: Final = 64 * 1024
-"""The engine sends a history whole, in a message of at most 4 MiB. One that does not fit is retried
-for ever, and each time breaks the worker's connection and with it all other workflows."""
+MAX_BODY_BYTES: Final = 64 * 1024
+"""The engine sends a whole history in one message of at most 4 MiB. A larger one is retried for
+ever, and each attempt breaks the worker's connection, and thereby interrupts all workflows."""
 
 _PROBLEMS: Final[dict[type[Exception], tuple[int, str]]] = {
     UnknownInstance: (404, "WORKFLOW_NOT_FOUND"),
@@ -38,23 +38,23 @@ _PROBLEMS: Final[dict[type[Exception], tuple[int, str]]] = {
 
 
 class ProblemRoute(APIRoute):
-    """A route that answers the expected failures of managing workflows with problems."""
+    """A route that maps the expected failures of managing workflows to problem documents."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, with the size of the body checked first."""
         handle = super().get_route_handler()
 
-        async def answer(request: Request) -> Response:
+        async def checked(request: Request) -> Response:
             with as_problems():
                 await _check_size(request)
                 return await handle(request)
 
-        return answer
+        return checked
 
 
 @contextmanager
 def as_problems() -> Iterator[None]:
-    """Turn the expected failures of managing workflows into problems."""
+    """Map the expected failures of managing workflows to problems."""
     try:
         yield
     except InvalidInput as error:
@@ -65,25 +65,25 @@ def as_problems() -> Iterator[None]:
         raise invalid("from_event", str(error)) from error
     except tuple(_PROBLEMS) as error:
         status, code = next(known for kind, known in _PROBLEMS.items() if isinstance(error, kind))
-        raise Problem(status, code, str(error) or "the time ran out") from error
+        raise Problem(status, code, str(error) or "the timeout has passed") from error
 
 
 async def _check_size(request: Request) -> None:
     length = request.headers.get("content-length", "")
-    is_large = length.isdecimal() and int(length) > MOST_BODY_BYTES
-    if is_large or len(await request.body()) > MOST_BODY_BYTES:
-        raise invalid("body", f"is larger than {MOST_BODY_BYTES} bytes")
+    is_large = length.isdecimal() and int(length) > MAX_BODY_BYTES
+    if is_large or len(await request.body()) > MAX_BODY_BYTES:
+        raise invalid("body", f"is larger than {MAX_BODY_BYTES} bytes")
 
 
-def problems(**answers: str) -> dict[int | str, dict[str, Any]]:
-    """Document the problems of a path, by their status: `_404="There is none"`."""
+def problems(**meanings: str) -> dict[int | str, dict[str, Any]]:
+    """Document the problems of a path, by their status: `_404="There is no such instance"`."""
     return {
         int(status.removeprefix("_")): {"model": ProblemDocument, "description": description}
-        for status, description in answers.items()
+        for status, description in meanings.items()
     }
 
 
 def invalid(field: str, message: str) -> Problem:
-    """Return the problem of a field that cannot be taken."""
+    """Return the problem for an invalid field."""
     error = FieldError(field=field, message=message)
     return Problem(422, "INVALID_INPUT", f"{field}: {message}", [error])

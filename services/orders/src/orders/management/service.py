@@ -1,4 +1,4 @@
-"""The use cases of an operator: start, look at, steer, wait for and forget workflow instances."""
+"""The use cases of an operator: start, inspect, control, wait for and purge workflow instances."""
 
 import asyncio
 import uuid
@@ -36,7 +36,7 @@ _RESERVED: Final = {
     names.BATCH_PREFIX: "batches",
     names.MONITOR_PREFIX: "items",
 }
-"""What instance ids of the service's own begin with, and for what they are kept."""
+"""The prefixes of the service's own instance ids, and what each is reserved for."""
 TAKEN_BY_A_PATH: Final = "start"
 """`POST /workflows/start/…` would hide an instance of this name."""
 
@@ -67,9 +67,9 @@ class Management:
     ) -> str:
         """Start an instance and return its id.
 
-        An id that is in use, or was, is refused: nobody overwrites a history by accident. With
-        `replace`, one that has finished gives way. Raises pydantic's `ValidationError` for a task
-        that is not written as one.
+        An id that is or was in use is refused, so that nobody overwrites a history by accident.
+        With `replace`, a finished instance is replaced. Raises pydantic's `ValidationError` for an
+        invalid task.
         """
         if workflow == names.ORDER_BATCH:
             raise Protected(f"{workflow} is started by publishing on orders.batch-submitted")
@@ -94,7 +94,7 @@ class Management:
         return wanted
 
     async def status(self, instance_id: str) -> Instance:
-        """Read an instance, and where it failed if it did."""
+        """Read an instance and, if it failed, which activity failed."""
         instance = await self._known(instance_id)
         failure = instance.failure
         if failure is None:
@@ -106,17 +106,17 @@ class Management:
         )
 
     async def pause(self, instance_id: str) -> None:
-        """Suspend a running instance; an activity in hand goes on to its end."""
+        """Suspend a running instance; an activity that is running still finishes."""
         await self._running(instance_id)
         await self._engine.pause(instance_id)
 
     async def resume(self, instance_id: str) -> None:
-        """Let a suspended instance go on."""
+        """Resume a suspended instance."""
         await self._running(instance_id)
         await self._engine.resume(instance_id)
 
     async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
-        """Hand an event to an instance, now or for when it waits for it."""
+        """Raise an event for an instance, which buffers it until it waits for it."""
         instance = await self._running(instance_id)
         if instance.name == names.ORDER_BATCH:
             raise Protected(f"{instance_id} is a batch: only its own orders raise events for it")
@@ -128,9 +128,9 @@ class Management:
         await self._engine.raise_event(instance_id, event, payload)
 
     async def terminate(self, instance_id: str, output: Any = None, *, force: bool = False) -> None:
-        """End an instance. An order's only if forced, and then what it did is undone.
+        """End an instance. An order's must be forced, and is then rolled back.
 
-        One that was stopped in another way is undone too when its termination is forced.
+        Forcing also rolls back an order whose instance was stopped in another way.
         """
         instance = await self._known(instance_id)
         if instance.name == names.ORDER_BATCH:
@@ -153,7 +153,7 @@ class Management:
             await self._order_undo.undo(instance_id, instance)
 
     async def _terminate_batch(self, batch: Instance, output: Any, *, force: bool) -> None:
-        """End a batch's workflow and undo its orders, also where it was stopped in another way."""
+        """End a batch's workflow and roll back its orders, even if it was stopped otherwise."""
         is_finished = batch.runtime_status.is_finished
         if not is_finished and not force:
             raise Protected(
@@ -166,7 +166,7 @@ class Management:
             raise NotRunning(batch)
 
     async def purge(self, instance_id: str) -> None:
-        """Forget a finished instance; what the service itself keeps of an order stays."""
+        """Purge a finished instance; the service's own record of an order stays."""
         instance = await self._known(instance_id)
         if not instance.runtime_status.is_finished:
             raise StillRunning(instance)
@@ -177,7 +177,7 @@ class Management:
         await self._engine.purge(instance_id)
 
     async def purge_older_than(self, age: timedelta) -> int:
-        """Forget all instances that finished longer ago than this; return how many."""
+        """Purge all instances that finished longer ago than this; return how many."""
         before = self._clock() - age
         purged = 0
         async for _, instance, _ in self.listing.all():
@@ -219,7 +219,7 @@ class Management:
             raise InstanceExists(f"{wanted} is active") from error
 
     async def history(self, instance_id: str) -> list[HistoryEvent]:
-        """Read what happened to an instance, oldest first, with the steps of orders described."""
+        """Read the history of an instance, oldest first, with the steps of orders described."""
         try:
             history = await self._engine.history(instance_id)
         except NoSuchInstance as error:
@@ -256,7 +256,7 @@ class Management:
     async def _check_free(self, instance_id: str, *, replace: bool) -> None:
         for prefix, owner in _RESERVED.items():
             if instance_id.startswith(prefix):
-                raise InstanceExists(f"ids that begin with {prefix} are kept for {owner}")
+                raise InstanceExists(f"ids that begin with {prefix} are reserved for {owner}")
         if instance_id == TAKEN_BY_A_PATH:
             raise InstanceExists(f"{instance_id} is a word of these paths, and cannot be an id")
         if await self._store.order(instance_id) is not None:
@@ -269,7 +269,7 @@ class Management:
         if not replace:
             raise InstanceExists(
                 f"{instance_id} has finished ({instance.runtime_status}); "
-                "purge it, or say replace=true"
+                "purge it, or set replace=true"
             )
 
 

@@ -1,4 +1,4 @@
-"""The tables of orders as the first revision makes them; they never change."""
+"""The tables of orders as the first revision creates them; they never change."""
 
 from typing import Final
 

@@ -1,1 +1,1 @@
-"""The life of one order: accepted, carried through its workflow, cancelled, undone."""
+"""The lifecycle of one order: accepted, processed in its workflow, cancelled, rolled back."""

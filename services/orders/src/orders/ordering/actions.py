@@ -13,10 +13,10 @@ REFUSALS: Final = frozenset({"rejected", "declined"})
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """Something that a history names, and its wording.
+    """An activity or a child workflow in a history, and how pages and commands describe it.
 
-    `activity` is the name of an activity or, in a step, of a child workflow. `name` says what it
-    is for, `done` what it did, and `refused` what it did not do, if its result may say so.
+    `activity` is the name of an activity or, in a step, of a child workflow. `name` is what it is
+    called, `done` describes its success, and `refused`, if that can happen, a refusal.
     """
 
     activity: str
@@ -37,10 +37,10 @@ class Action:
 class Step(Action):
     """A step of the order workflow.
 
-    An order `fails_as` this reason if the step fails for good; without one the order goes on or
-    the workflow itself fails. `status` is what the step records. `compensation` undoes the step.
-    An order skips the step if `switch`, a field of its policy, is "off". Without a `retry`, the
-    step is retried for as long as the order's policy says.
+    `fails_as` is the reason of an order whose step fails after all retries; without one, the order
+    continues or the workflow itself fails. `status` is what the step records. `compensation` undoes
+    the step. An order skips the step if `switch`, a field of its policy, is "off". Without `retry`,
+    the step is retried for as long as the order's policy says.
     """
 
     fails_as: str = ""

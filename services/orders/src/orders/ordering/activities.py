@@ -16,7 +16,7 @@ from orders.ordering.messages import Notice, Recorded, Undoing
 from orders.ordering.records import Record
 from orders.ordering.steps import ApprovalWanted, Charge, Charged, Verification, Verified
 from orders.ordering.store import OrderStore
-from orders.payments.provider import PaymentProvider
+from orders.payments.service import RecordedPayments
 from orders.ports import Announcer, Inventory
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -36,7 +36,7 @@ class OrderActivities:
         self,
         store: OrderStore,
         inventory: Inventory,
-        payments: PaymentProvider,
+        payments: RecordedPayments,
         announcer: Announcer,
         feed: StatusFeed,
         engine: Engine,
@@ -90,35 +90,35 @@ class OrderActivities:
         return Verified(outcome="reserved", total_cents=reply.total_cents, **recorded.model_dump())
 
     async def request_approval_activity(
-        self, _: WorkflowActivityContext, wanted: ApprovalWanted
+        self, _: WorkflowActivityContext, approval: ApprovalWanted
     ) -> Recorded:
         """Request a person's decision."""
         record = await self._record(
-            wanted.order_id,
-            wanted.run_id,
+            approval.order_id,
+            approval.run_id,
             OrderStatus.AWAITING_APPROVAL,
-            total_cents=wanted.total_cents,
+            total_cents=approval.total_cents,
         )
         if record is None:
             return Recorded(superseded=True)
-        request = await self._request(wanted)
+        request = await self._request(approval)
         recorded, _none = await asyncio.gather(
             self._publish(record), self._announcer.approval_requested(request)
         )
-        if wanted.batch_id is not None:
-            await self._free_place_in_batch(wanted.order_id, wanted.batch_id)
+        if approval.batch_id is not None:
+            await self._free_place_in_batch(approval.order_id, approval.batch_id)
         return recorded
 
     async def remind_of_approval_activity(
-        self, _: WorkflowActivityContext, wanted: ApprovalWanted
+        self, _: WorkflowActivityContext, approval: ApprovalWanted
     ) -> None:
         """Request the same decision again, unless the order no longer waits for it."""
-        order = await self._store.order(wanted.order_id)
+        order = await self._store.order(approval.order_id)
         is_waiting = order is not None and order.status is OrderStatus.AWAITING_APPROVAL
-        if not is_waiting or await self._is_superseded(wanted):
+        if not is_waiting or await self._is_superseded(approval):
             return
-        await self._announcer.approval_requested(await self._request(wanted, reminder=True))
-        log.info("approval_reminder_sent", order_id=wanted.order_id)
+        await self._announcer.approval_requested(await self._request(approval, reminder=True))
+        log.info("approval_reminder_sent", order_id=approval.order_id)
 
     async def process_payment_activity(self, _: WorkflowActivityContext, charge: Charge) -> Charged:
         """Capture the payment, once."""
@@ -135,7 +135,7 @@ class OrderActivities:
     async def update_inventory_activity(
         self, _: WorkflowActivityContext, request: CommitRequest
     ) -> dict[str, int]:
-        """Ship the reserved stock; return what is left on hand, by item."""
+        """Ship the reserved stock; return the quantity left on hand, by item."""
         committed = await self._inventory.commit(request.order_id)
         return committed.remaining
 
@@ -166,38 +166,38 @@ class OrderActivities:
         )
 
     async def _free_place_in_batch(self, order_id: str, batch_id: str) -> None:
-        """Let the batch begin its next order, since this one waits for a person."""
+        """Let the batch start its next order, because this one waits for a person."""
         with contextlib.suppress(NoSuchInstance):
             await self._engine.raise_event(
                 f"{names.BATCH_PREFIX}{batch_id}", names.ORDER_WAITS, order_id
             )
 
     async def _request(
-        self, wanted: ApprovalWanted, *, reminder: bool = False
+        self, approval: ApprovalWanted, *, reminder: bool = False
     ) -> ApprovalRequested:
-        customer_id, lines = wanted.customer_id, wanted.lines
+        customer_id, lines = approval.customer_id, approval.lines
         if customer_id is None:
-            order = await self._order(wanted.order_id)
+            order = await self._order(approval.order_id)
             customer_id, lines = order.customer_id, order.lines
         return ApprovalRequested(
-            order_id=wanted.order_id,
+            order_id=approval.order_id,
             customer_id=customer_id,
             lines=lines,
-            total_cents=wanted.total_cents,
-            expires_at=wanted.expires_at,
-            levels=wanted.levels,
+            total_cents=approval.total_cents,
+            expires_at=approval.expires_at,
+            levels=approval.levels,
             reminder=reminder,
         )
 
     async def _order(self, order_id: str) -> Order:
-        """Read the order: the input of a run within a batch has the id alone."""
+        """Read the order: the input of a run within a batch has only the id."""
         order = await self._store.order(order_id)
         if order is None:
             raise UnknownRun(order_id)
         return order
 
     async def _is_superseded(self, run: Undoing | ApprovalWanted) -> bool:
-        """Whether another run owns the order, so that this one must leave no trace."""
+        """Whether another run owns the order, so that this one must have no effect."""
         is_superseded = not await self._store.may_belong_to(run.order_id, run.run_id)
         if is_superseded:
             log.warning("run_superseded", order_id=run.order_id, run_id=run.run_id)

@@ -36,7 +36,7 @@ from orders.ordering.store import OrderStore
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-MOST_POSITION: Final = 2**63 - 1
+MAX_POSITION: Final = 2**63 - 1
 
 
 def subscribe(topics: Topics, intake: Intake) -> None:
@@ -67,7 +67,7 @@ def _order_id_in(event: Event) -> str | None:
 
 
 def offer_methods(app: DaprApp, intake: Intake) -> None:
-    """Let approvals hand back decisions."""
+    """Offer the method by which approvals hands over decisions."""
 
     async def raise_event(request: RaiseRequest) -> RaiseReply:
         try:
@@ -82,7 +82,7 @@ def offer_methods(app: DaprApp, intake: Intake) -> None:
 
 
 class NewOrder(OrderSubmitted):
-    """An order as it is placed over HTTP, where one that names no id is given one."""
+    """An order as it is placed over HTTP, where the id is optional."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -141,7 +141,7 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
     async def stream(
         after: Annotated[
             TypedNumber | None,
-            Query(ge=0, le=MOST_POSITION, description="The position to go on from"),
+            Query(ge=0, le=MAX_POSITION, description="The position after which to start"),
         ] = None,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> Response:
@@ -160,7 +160,7 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
     @router.post(
         "/{order_id}/cancel",
         status_code=202,
-        summary="Ask for an order to be cancelled; too late once its goods have left the shelf",
+        summary="Request an order's cancellation; too late once its stock has been shipped",
         responses={
             **missing,
             409: {"model": ProblemDocument, "description": "The order has ended"},
@@ -195,5 +195,5 @@ async def _status_events(feed: StatusFeed, position: int | None) -> AsyncIterato
             else:
                 data = entry.change.model_dump_json()
                 yield server_sent(names.ORDERS_STATUS, data, str(entry.position))
-    except Unavailable as error:  # the client goes on from the last position
+    except Unavailable as error:  # the client reconnects and continues from its last position
         log.warning("changes_unavailable", why=str(error))

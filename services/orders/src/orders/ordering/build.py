@@ -1,4 +1,4 @@
-"""Builds the ordering of goods: intake, workflow steps, live feed and edges."""
+"""Builds ordering: intake, workflow steps, live feed and edges."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -13,7 +13,7 @@ from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.parts import Base, Part
-from orders.payments.provider import PaymentProvider
+from orders.payments.service import RecordedPayments
 from orders.tasks.store import TaskStore
 
 
@@ -27,8 +27,8 @@ class Ordering(Part):
     intake: Intake
 
 
-def build(base: Base, payments: PaymentProvider, tasks: TaskStore) -> Ordering:
-    """Wire the ordering of goods."""
+def build(base: Base, payments: RecordedPayments, tasks: TaskStore) -> Ordering:
+    """Wire ordering."""
     store = OrderStore(base.database)
     feed = StatusFeed(store, shared=base.database.is_shared)
     undo = OrderUndo(base.engine, store, base.settings.undo_timeout_seconds)

@@ -18,7 +18,7 @@ from orderflow_contracts.orders import (
     OrderSubmitted,
     Reason,
 )
-from orderflow_hosting.spellings import note
+from orderflow_hosting.spellings import record_spellings
 from orders.ordering.records import (
     UNDO_RUN_PREFIX,
     Accepted,
@@ -140,8 +140,8 @@ def _create(
             "updated_at": change.at,
         },
     )
-    note(connection, CUSTOMER, columns["customer_id"])
-    note(connection, ITEM, *(line["item"] for line in columns["lines"]))
+    record_spellings(connection, CUSTOMER, columns["customer_id"])
+    record_spellings(connection, ITEM, *(line["item"] for line in columns["lines"]))
     return _append(connection, change)
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from orders.ordering.records import Kept
 from orders.ordering.store import OrderStore
 
-MOST_AT_ONCE = 500
+MAX_AT_ONCE = 500
 KEEP_ALIVE_SECONDS = 15.0
 LOOK_AGAIN_SECONDS = 1.0
 
@@ -15,9 +15,9 @@ LOOK_AGAIN_SECONDS = 1.0
 class StatusFeed:
     """Follows the table of statuses from a position on.
 
-    What this process records reaches its followers at once, without a query. After a gap in the
-    positions, or after silence where several replicas share a database, a follower reads the
-    table, so that it misses no change.
+    A change that this process records reaches its followers at once, without a query. A follower
+    reads the table after a gap in the positions and, if several replicas share the database, after
+    a pause, so that it misses no change.
     """
 
     def __init__(self, store: OrderStore, *, shared: bool) -> None:
@@ -29,7 +29,7 @@ class StatusFeed:
     def publish(self, kept: Kept) -> None:
         """Send a change to all followers."""
         for follower in self._followers:
-            with contextlib.suppress(asyncio.QueueFull):  # the gap will lead it to the table
+            with contextlib.suppress(asyncio.QueueFull):  # it will notice the gap
                 follower.put_nowait(kept)
 
     def close(self) -> None:
@@ -41,7 +41,7 @@ class StatusFeed:
 
     async def follow(self, after: int | None) -> AsyncIterator[Kept | None]:
         """Yield each change after a position (if None, from now on), and None as a keep-alive."""
-        live: asyncio.Queue[Kept | None] = asyncio.Queue(MOST_AT_ONCE)
+        live: asyncio.Queue[Kept | None] = asyncio.Queue(MAX_AT_ONCE)
         self._followers.add(live)
         try:
             position = after if after is not None else await self._store.last_position()
@@ -73,7 +73,7 @@ class StatusFeed:
             return None
 
     async def _catch_up(self, position: int) -> AsyncIterator[Kept]:
-        while changes := await self._store.changes(position, MOST_AT_ONCE):
+        while changes := await self._store.changes(position, MAX_AT_ONCE):
             for kept in changes:
                 yield kept
             position = changes[-1].position

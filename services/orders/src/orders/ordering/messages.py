@@ -29,21 +29,21 @@ class OrderPolicy(Payload):
 
     @classmethod
     def of(cls, settings: object) -> "OrderPolicy":
-        """Take the policy from the current settings."""
+        """Read the policy from the current settings."""
         return cls.model_validate(settings, from_attributes=True)
 
 
 class OrderRun(OrderPolicy):
     """The input of one run of the order workflow: the order, and the policy that applies to it.
 
-    It carries every field of the order, also those that no workflow reads yet.
+    It has every field of the order, including those that no workflow reads yet.
 
     `run_id` identifies the run: an order belongs to the first run that records a status, so that
     a second one, started by accident, has no effect. A run within a batch names the batch and
-    carries only the order's id, so that the batch's history stays small: its activities read the
-    rest from the store. `begun_again` says that the engine lost this run once. `compensations`
-    names the activities that undo what the lost run may have done, the first step's first; runs
-    that were started again by an earlier version name none.
+    has only the order's id, so that the batch's history stays small: its activities read the
+    rest from the store. `begun_again` means that the engine lost this run once. `compensations`
+    names the activities that undo what the lost run may have done, in the order of the steps; runs
+    that an earlier version restarted have none.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -81,7 +81,7 @@ class Recorded(Payload):
 
 
 class Undoing(Payload):
-    """Input of every compensation: the order, and why it is undone."""
+    """Input of every compensation: the order, and why it is rolled back."""
 
     order_id: str
     run_id: str
@@ -91,10 +91,10 @@ class Undoing(Payload):
 class Undone(Payload):
     """The input of the workflow that undoes an order whose own workflow was stopped.
 
-    `status` and `reason` are how the order ends if everything can be undone. A `retry`, counted
-    from 1, is for an order that has ended already: only its own result is recorded.
-    `compensations` names the activities to run, the first step's first. Inputs of earlier versions
-    have `withdraws_task` and `only` instead.
+    The order ends with `status` and `reason` if everything can be undone. A `retry`, counted from
+    1, is for an order that has already ended: only the result of the retry is recorded.
+    `compensations` names the activities to run, in the order of the steps. Inputs of earlier
+    versions have `withdraws_task` and `only` instead.
     """
 
     order_id: str
@@ -111,7 +111,7 @@ class Undone(Payload):
 
 
 class Retried(Payload):
-    """Input of `conclude_retry_activity`: what the retry could not undo."""
+    """Input of `conclude_retry_activity`: the compensations that failed in the retry."""
 
     order_id: str
     retry: int

@@ -26,7 +26,7 @@ class PickingActivities:
     async def hand_to_warehouse_activity(
         self, _: WorkflowActivityContext, handover: Handover
     ) -> Recorded:
-        """Start the task's workflow, once: not even one that has ended is started again."""
+        """Start the task's workflow, once: it is not restarted even after it has ended."""
         record = await self._store.record(
             handover.order_id, handover.run_id, OrderStatus.PAID, total_cents=handover.total_cents
         )
@@ -44,7 +44,7 @@ class PickingActivities:
     async def withdraw_task_activity(self, _: WorkflowActivityContext, undoing: Undoing) -> None:
         """Withdraw the order's task and wake its workflow; a task that starts later is withdrawn.
 
-        A completed task stays completed: its items are free again once the order is released.
+        A completed task stays completed: its items become available when the stock is released.
         """
         if not await self._store.may_belong_to(undoing.order_id, undoing.run_id):
             log.warning("run_superseded", order_id=undoing.order_id, run_id=undoing.run_id)

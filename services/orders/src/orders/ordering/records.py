@@ -1,4 +1,4 @@
-"""What the store of orders returns, and the names of runs."""
+"""The results of the store of orders, and the ids of runs."""
 
 import uuid
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from orderflow_contracts.orders import (
 )
 
 UNDO_RUN_PREFIX: Final = "undo"
-"""Begins the name of a run that undoes; other runs' names are hexadecimal digits."""
+"""The prefix of the id of a run that undoes an order; other ids are hexadecimal digits."""
 
 
 UNFINISHED: Final = tuple(status.value for status in OrderStatus if not status.is_final)
 
 
 WAITING: Final = frozenset({OrderStatus.AWAITING_APPROVAL, OrderStatus.PAID})
-"""With these statuses an order may wait for somebody: an approver, or who picks its goods."""
+"""The statuses in which an order may wait for a person: an approver or a picker."""
 
 
 class OtherContent(Exception):
@@ -39,7 +39,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The result of storing an order: its first status and its present one."""
+    """The result of storing an order: its first and its current status."""
 
     is_new: bool
     first: Kept
@@ -69,5 +69,5 @@ def new_run_id() -> str:
 
 
 def undoes(run_id: str | None) -> bool:
-    """Whether a run is one that undoes its order."""
+    """Whether a run undoes its order."""
     return run_id is not None and run_id.startswith(UNDO_RUN_PREFIX)

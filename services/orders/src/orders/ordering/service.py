@@ -27,7 +27,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 STARTS_AT_ONCE = 16
 LEFT_ALONE = timedelta(seconds=60)
-"""How long after its last change an order that no replica runs is taken for abandoned."""
+"""An order that no replica runs counts as abandoned this long after its last change."""
 CANCEL_RETRIES = timedelta(minutes=5)
 
 
@@ -59,14 +59,14 @@ class Intake:
         """Store the order and start its workflow; submitting it again has no effect.
 
         Raises `OtherContent`, and `EngineUnavailable` if the order is stored but its workflow
-        could not be started: submit it again, or leave that to `resume`.
+        could not be started: submit it again, or let `resume` start it.
         """
         accepted = await self._accept(order)
         if await self._must_be_started(accepted, order.order_id):
             await self._start(order, accepted.first.change.at)
 
     async def submit_and_return(self, order: OrderSubmitted) -> None:
-        """Store the order; start its workflow now, or later if the engine does not answer."""
+        """Store the order; start its workflow now, or later if the engine is unavailable."""
         accepted = await self._accept(order)
         if not await self._must_be_started(accepted, order.order_id):
             return
@@ -78,7 +78,7 @@ class Intake:
             self._background.retry(start, "workflow_start_delayed", order_id=order.order_id)
 
     async def reject_invalid(self, order_id: str) -> None:
-        """Record and publish that an order is invalid, unless its id is a valid order's."""
+        """Record and publish that an order is invalid, unless a valid order has its id."""
         kept = await self._store.reject_invalid(order_id)
         if kept is not None:
             self._feed.publish(kept)
@@ -100,7 +100,7 @@ class Intake:
     async def hand_over(self, request: RaiseRequest) -> RaiseReply:
         """Hand a decision to the workflow that waits for it.
 
-        Raises `UnknownOrder`, or `EngineUnavailable`, after which the caller tries again.
+        Raises `UnknownOrder`, or `EngineUnavailable`, after which the caller can retry.
         """
         order = await self._store.order(request.order_id)
         if order is None:
@@ -117,17 +117,17 @@ class Intake:
     async def resume(self) -> None:
         """Resume what an earlier process left unfinished.
 
-        That is orders whose workflow was not started, or was lost with the engine's last writes
+        These are orders whose workflow was not started, or was lost with the engine's last writes
         when the machine failed, and cancellations that were not handed over.
         """
         self._resume(await self._store.unfinished())
         self._wake_all_to_cancel(await self._store.cancels_to_hand_over())
 
     async def resume_left(self) -> None:
-        """Resume what another replica has left since this one started: it may not come back.
+        """Resume what another replica left unfinished since this one started.
 
-        Waiting orders are left alone. Cancellations of the last minutes are handed over again
-        each time, because it is not recorded whether they were.
+        Waiting orders are left alone. Recent cancellations are handed over again each time, because
+        it is not recorded whether they were.
         """
         moment = self._clock()
         self._resume(await self._store.unfinished(moment - LEFT_ALONE))
@@ -181,7 +181,7 @@ class Intake:
         await start_once(self._engine, names.ORDER_PROCESSING, order.order_id, run)
 
     async def _resume_order(self, left: Pending) -> None:
-        """Start an order's workflow if the engine has none, also one that it has lost."""
+        """Start an order's workflow if the engine has none, even if it had one and lost it."""
         order_id = left.order.order_id
         instance = await self._engine.instance(order_id)
         if undoes(left.run_id):

@@ -38,7 +38,7 @@ class Verified(Recorded):
 class ApprovalWanted(Payload):
     """Input of `request_approval_activity`, and of `remind_of_approval_activity` after it.
 
-    As many people as `levels` says must approve before `expires_at`.
+    `levels` people must approve before `expires_at`.
     """
 
     order_id: str
@@ -160,7 +160,7 @@ STEPS: Final = (PUBLISH, RESERVE, REQUEST_APPROVAL, REMIND, PAY, HAND_OVER, PICK
 COMPENSATIONS: Final = tuple(
     dict.fromkeys(step.compensation for step in STEPS if step.compensation is not None)
 )
-"""What undoes the steps, the first step's first, each once."""
+"""The compensations of all steps, in the order of the steps, each once."""
 
 RECORD_RETRY: Final = Action(
     activity=names.CONCLUDE_RETRY, name="Record retry result", done="Retry result recorded"
@@ -169,7 +169,7 @@ RECORD_RETRY: Final = Action(
 ACTIONS: Final[Mapping[str, Action]] = {
     action.activity: action for action in (*STEPS, *COMPENSATIONS, RECORD_RETRY)
 }
-"""All that the histories of an order's workflows may name."""
+"""All actions in the histories of an order's workflows, by activity."""
 
 ACTIVITIES: Final = (
     *(step.activity for step in STEPS if not step.is_child),
@@ -179,7 +179,7 @@ ACTIVITIES: Final = (
 
 
 def steps_undone_by(compensation: str) -> frozenset[str]:
-    """Name the activities and child workflows that this compensation undoes."""
+    """Return the activities and child workflows that this compensation undoes."""
     return frozenset(
         step.activity
         for step in STEPS
@@ -188,10 +188,10 @@ def steps_undone_by(compensation: str) -> frozenset[str]:
 
 
 def compensations(policy: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Name what may have to be undone for an order with this policy, the first step's first.
+    """Return the compensations that an order with this policy may need, in the order of the steps.
 
-    If the policy is not known any more, the order may have taken every step; a compensation does
-    no harm where there is nothing to undo.
+    If the policy is no longer known, the order may have taken every step; a compensation does no
+    harm if there is nothing to undo.
     """
     return tuple(
         dict.fromkeys(

@@ -1,4 +1,4 @@
-"""Undoing an order whose workflow was stopped from outside, or whose compensation failed."""
+"""Undoes an order whose workflow was stopped from outside, or whose compensation failed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ class OrderUndo:
     async def undo(
         self, order_id: str, stopped: Instance | None, *, has_failed: bool = False
     ) -> bool:
-        """Undo what the stopped instance did for its order; False when the order has ended.
+        """Undo what the stopped instance did for its order; return False if the order has ended.
 
-        The order ends as failed if that instance, or the batch that ran it, failed; else as
-        cancelled. First the order is taken from the stopped run, so that an activity which is
+        The order ends as failed if that instance, or the batch that ran it, failed; otherwise as
+        cancelled. First the order is transferred from the stopped run, so that an activity that is
         still running can record nothing more and the order cannot end in another way meanwhile.
         Raises `EngineUnavailable`; the next start of the service tries again.
         """
@@ -56,17 +56,16 @@ class OrderUndo:
         log.warning("stopped_order_undone", order_id=order_id, reason=undone.reason)
         instance_id = f"{names.UNDO_PREFIX}{order_id}"
         if not await start_once(self.engine, names.ORDER_UNDO, instance_id, undone):
-            log.info("order_undo_under_way", instance_id=instance_id)
+            log.info("order_undo_in_progress", instance_id=instance_id)
         return True
 
     async def again(
         self, order_id: str, run_id: str, retry: int, left_over: tuple[str, ...] | None
     ) -> None:
-        """Undo once more what is left over of an order that needs attention, as its last run.
+        """Retry the failed compensations of an order that needs attention, as its last run.
 
-        If what is left over is not known, everything is undone again, which does no harm. Each
-        retry has an instance of its own, so that starting it again has no effect.
-        Raises `EngineUnavailable`.
+        If they are not known, every compensation is repeated, which does no harm. Each retry has an
+        instance of its own, so that starting it again has no effect. Raises `EngineUnavailable`.
         """
         order = await self.store.order(order_id)
         if order is None:
@@ -91,9 +90,9 @@ class OrderUndo:
 
 
 def _policy(stopped: Instance | None) -> Mapping[str, Any] | None:
-    """Read the policy that the order went by from the stopped run's input; None if it is not known.
+    """Read the order's policy from the input of the stopped run; return None if it is not known.
 
-    A run that was started again has the policy of that day: the engine has lost the first one's.
+    A restarted run has the policy of its own start: the policy of the lost first run is not known.
     """
     if stopped is None:
         return None

@@ -17,10 +17,10 @@ from orders.ordering.messages import Notice, Retried, Undoing, Undone
 def order_undo_workflow(
     ctx: DaprWorkflowContext, undone: Undone
 ) -> Generator[Task[Any], Any, dict[str, str]]:
-    """Run the compensation of every step that the order may have taken, the newest step's first.
+    """Run the compensation of every step that the order may have taken, the last step's first.
 
-    An activity of the stopped workflow may still be running. Each compensation bars the step that
-    it undoes, so that the step has no effect if it comes later.
+    An activity of the stopped workflow may still be running. Each compensation blocks the step that
+    it undoes, so that the step has no effect if it runs later.
     """
     saga = Saga(ctx, retry_for(timedelta(seconds=undone.undo_timeout_seconds)))
     for activity in _compensations(undone):
@@ -46,7 +46,7 @@ def order_undo_workflow(
 
 
 def _compensations(undone: Undone) -> list[str]:
-    """Name the activities to run; what an earlier version started keeps that version's order."""
+    """Return the activities to run; a run of an earlier version keeps that version's sequence."""
     if undone.compensations is not None:
         return list(undone.compensations)
     actions = (steps.RELEASE, steps.REFUND, steps.WITHDRAW_APPROVAL)

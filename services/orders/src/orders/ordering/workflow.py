@@ -39,7 +39,7 @@ Steps = Generator[Task[Any], Any, Ending]
 
 
 class Superseded(Exception):
-    """Another run of this order was first; this one stops without a trace."""
+    """Another run owns this order; this one stops without any effect."""
 
 
 def order_processing_workflow(
@@ -74,7 +74,7 @@ class _OrderProcess:
         self._cancelled: Any = None
 
     def run(self) -> Steps:
-        """Take the steps one by one; return how the order ends."""
+        """Run the steps one by one; return how the order ends."""
         for compensation in _left_by_lost_run(self._order):
             self._saga.register(compensation)
         try:
@@ -164,7 +164,7 @@ class _OrderProcess:
     def _decision(
         self, wanted: ApprovalWanted, patience: timedelta
     ) -> Generator[Task[Any], Any, Decision | Ending]:
-        """Wait for a decision, and remind of it once; return the ending if none is made."""
+        """Wait for a decision, and send one reminder; return the ending if none is made."""
         cancelled = self._cancellation()
         expired = self._ctx.create_timer(patience)
         reminder = self._reminder_timer(patience)
@@ -270,9 +270,9 @@ class _OrderProcess:
 
 
 def _left_by_lost_run(order: OrderRun) -> tuple[str, ...]:
-    """Name the compensations of what an earlier run of the order, now lost, may have done.
+    """Return the compensations for a lost earlier run of the order.
 
-    Runs that were started again before the input named them knew only the refund.
+    Runs that an earlier version restarted have no names in their input, and only the refund.
     """
     if order.begun_again and order.compensations is None:
         return (steps.REFUND.activity,)
@@ -280,7 +280,7 @@ def _left_by_lost_run(order: OrderRun) -> tuple[str, ...]:
 
 
 def _pick_task(order: OrderRun) -> TaskOrder:
-    """Write the warehouse's task; a long title counts the items, and a batch's order names none."""
+    """Create the warehouse task; its title counts the items if their names would be too long."""
     pieces = ", ".join(f"{line.quantity} {line.item}" for line in order.lines)
     title = f"Pick {pieces} for order {order.order_id}"
     if not order.lines:

@@ -1,1 +1,1 @@
-"""Payments: the provider's port, and the built-in provider with its ledger."""
+"""Payments: the provider's port, the built-in provider, and the record of charges and refunds."""

@@ -1,20 +1,24 @@
-"""Builds payments: the built-in provider, and its ledger over HTTP."""
+"""Builds payments: the provider, the record of what it does, and that record over HTTP."""
 
 from dataclasses import dataclass
 
 from orders.parts import Base, Part
 from orders.payments.api import payment_router
-from orders.payments.ledger import LedgerProvider
+from orders.payments.built_in import BuiltInProvider
+from orders.payments.service import RecordedPayments
+from orders.payments.store import PaymentStore
 
 
 @dataclass(frozen=True, kw_only=True)
-class Payments(Part):
-    """The part, and the provider that charges and refunds."""
+class PaymentPart(Part):
+    """The part, and what ordering and the pages use of it."""
 
-    provider: LedgerProvider
+    payments: RecordedPayments
+    store: PaymentStore
 
 
-def build(base: Base) -> Payments:
+def build(base: Base) -> PaymentPart:
     """Wire payments."""
-    provider = LedgerProvider(base.database)
-    return Payments(provider=provider, routers=(payment_router(provider),))
+    store = PaymentStore(base.database)
+    payments = RecordedPayments(BuiltInProvider(), store)
+    return PaymentPart(payments=payments, store=store, routers=(payment_router(store),))

@@ -16,8 +16,8 @@ class Monitored(Payload):
 class StockLevel(Payload):
     """Result of `check_stock_activity`: the quantity available, and the current configuration.
 
-    `threshold` is None when the item is no longer monitored, and `available` when inventory does
-    not know it. The pauses are in seconds.
+    `threshold` is None if the item is no longer monitored, and `available` is None if inventory
+    does not have it. The pauses are in seconds.
     """
 
     item: str

@@ -21,7 +21,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 def monitor_id(item: str) -> str:
-    """Return the instance id of an item's monitor; a name that no id may hold is hashed."""
+    """Return the instance id of an item's monitor; a name that is not valid in an id is hashed."""
     fits = re.fullmatch(r"[A-Za-z0-9_-]{1,50}", item)
     return names.MONITOR_PREFIX + (item if fits else hashlib.sha256(item.encode()).hexdigest()[:32])
 

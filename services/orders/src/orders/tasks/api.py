@@ -20,7 +20,7 @@ _TASK_ID: TypeAdapter[str] = TypeAdapter(TaskId)
 
 
 class CompletionBody(BaseModel):
-    """When the task was completed; the present time by default."""
+    """When the task was completed; the current time by default."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"completed_at": "2026-03-01T12:30:00Z"}]}
@@ -45,7 +45,7 @@ def subscribe_tasks(topics: Topics, tasks: Tasks) -> None:
 def possible_task_id(
     task_id: Annotated[str, Path(description="The task's id", examples=["task-1"])],
 ) -> str:
-    """Return the id if it has the form of a task id; else answer 404."""
+    """Return the id if it has the form of a task id; otherwise raise a 404 problem."""
     try:
         return _TASK_ID.validate_python(task_id)
     except ValidationError:
@@ -79,7 +79,7 @@ def task_router(tasks: Tasks) -> APIRouter:
         summary="Complete a task",
         responses={
             **missing,
-            **documented({409: "The task has ended otherwise", 503: "The engine is away"}),
+            **documented({409: "The task has ended", 503: "The workflow engine is unavailable"}),
         },
         dependencies=[changes(Role.OPERATOR, "task.complete")],
     )

@@ -19,9 +19,9 @@ PRINTABLE_OR_NONE: Final = r"^[^\x00-\x1f\x7f]*$"
 
 
 class TaskOrder(Payload):
-    """The input of the task workflow: what to do, and who does it if that is known.
+    """The input of the task workflow: what to do, and the assignee if there is one.
 
-    An empty title is accepted here: the workflow's first step refuses it.
+    An empty title is accepted here, because the workflow's first step rejects it.
     """
 
     task_id: TaskId
@@ -77,7 +77,7 @@ class TaskEnd(Payload):
 
 
 class Completion(Payload):
-    """What comes with the event `task_completed`."""
+    """The payload of the event `task_completed`."""
 
     completed_at: Moment
 

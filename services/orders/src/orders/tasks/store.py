@@ -83,7 +83,7 @@ class TaskStore:
     async def assign(self, task_id: str, assignee: str, pickers: Sequence[str]) -> Task:
         """Assign a task unless it is assigned or has ended.
 
-        Without an assignee, the picker with the fewest open tasks gets it, the first of equals.
+        Without an assignee, the picker with the fewest open tasks gets it; in a tie, the first one.
         """
 
         def work(connection: Connection) -> Task:
@@ -98,7 +98,7 @@ class TaskStore:
     async def end(
         self, task_id: str, status: TaskStatus, completed_at: datetime | None = None
     ) -> Task:
-        """Record how a task ended and return it. The first end is kept."""
+        """Record how a task ended and return it. A later end changes nothing."""
 
         def work(connection: Connection) -> Task:
             task = _found(connection, task_id)

@@ -17,7 +17,7 @@ from orders.tasks.messages import Completion, TaskChecked, TaskEnd, TaskOrder, T
 ASSIGN_RETRY: Final = RetryPolicy(
     first_retry_interval=timedelta(seconds=1), max_number_of_attempts=3, backoff_coefficient=2.0
 )
-"""For assigning a task: somebody is found soon, or a person must look."""
+"""For assigning a task: if nobody can take it soon, the task fails, and a person must act."""
 
 
 def task_processing_workflow(

@@ -1,5 +1,5 @@
 "use strict";
-// What the pages do beyond links and forms: local times, countdowns, and a word when the
+// What the pages do beyond links and forms: local times, countdowns, and a notice when the
 // connection is lost. All of it is a convenience: every page works without it.
 
 (() => {
@@ -15,7 +15,7 @@
     }
   }
 
-  // Searches read times on the same clocks. What an address says in another zone is turned to them.
+  // Searches use the same time zone. Times in the URL that are in another zone are converted.
   function localFields() {
     const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
     if (!timeZone || timeZone === "Etc/Unknown") return; // it stays UTC
@@ -54,7 +54,7 @@
   const banner = () => document.getElementById("connection");
   let lost = false;
 
-  function say(text, link) {
+  function showNotice(text, link) {
     const place = banner();
     place.textContent = text;
     if (link) {
@@ -69,21 +69,21 @@
   async function whyLost() {
     const { session } = document.body.dataset;
     try {
-      const answer = await fetch(location.href, {
+      const response = await fetch(location.href, {
         redirect: "manual", headers: { Accept: "text/html" },
       });
-      if (answer.type === "opaqueredirect") {
+      if (response.type === "opaqueredirect") {
         const next = encodeURIComponent(location.pathname + location.search);
-        say("You are signed out.", { href: `/sign-in?next=${next}`, text: "Sign in again" });
+        showNotice("You are signed out.", { href: `/sign-in?next=${next}`, text: "Sign in again" });
         return;
       }
-      if (answer.ok && !(await answer.text()).includes(`data-session="${session}"`)) {
-        say("Somebody has signed in again in this browser.",
+      if (response.ok && !(await response.text()).includes(`data-session="${session}"`)) {
+        showNotice("Someone has signed in again in this browser.",
           { href: location.href, text: "Load this page again" });
         return;
       }
-    } catch { /* it does not answer at all */ }
-    if (lost) say("Connection lost. What you see may be old; trying again …");
+    } catch { /* the service does not respond at all */ }
+    if (lost) showNotice("Connection lost. This page may be out of date. Reconnecting …");
   }
 
   function connectionLost() {
@@ -94,14 +94,14 @@
   function connectionBack() {
     if (!lost) return;
     lost = false;
-    say("");
+    showNotice("");
     htmx.trigger(document.body, "refresh");
   }
 
   document.addEventListener("htmx:sseError", connectionLost);
   document.addEventListener("htmx:sseOpen", connectionBack);
 
-  // A part that could not be fetched is left as it is; it is asked for again in a while.
+  // A part that could not be fetched is left as it is, and fetched again after a pause.
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr, requestConfig } = event.detail;
     if (xhr.status >= 400 && requestConfig.verb === "get") {
@@ -129,8 +129,8 @@
       !(["value", "checked", "selected"].includes(name) && isEdited(element)) &&
       !(name === "open" && element instanceof HTMLDetailsElement);
   }
-  // The page of a refused form: give it the address under which it can be loaded again, and
-  // take what was typed for edited, so that no live change replaces it.
+  // The page of a refused form: give it the URL under which it can be loaded again, and mark
+  // what was typed as edited, so that no live change replaces it.
   function showTyped(root) {
     const note = root.querySelector(".refused-form");
     if (!note) return;
@@ -144,7 +144,7 @@
     }
   }
 
-  // A link that is shown as a button is used like one, by the space bar too.
+  // A link that is shown as a button works like one, with the space bar too.
   document.addEventListener("keydown", (event) => {
     if (event.key !== " " || !event.target.matches("a[role=button]")) return;
     event.preventDefault();

@@ -1,13 +1,13 @@
 "use strict";
-// Follows one stream for all tabs of a session; the worker's name is the stream's address. A tab
-// says "here" every few seconds, and "bye" when it goes. One that crashed says nothing any more.
+// Follows one stream for all tabs of a session; the worker's name is the stream's URL. A tab sends
+// "here" every few seconds, and "bye" when it closes. A tab that crashed sends nothing more.
 
 const SILENT_MS = 150_000; // browsers slow down the timers of a tab in the background to a minute
 const SWEEP_MS = 30_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 
-const tabs = new Map(); // the port of each tab, and when it was last heard
+const tabs = new Map(); // the port of each tab, and the time of its last message
 let source = null;
 let isOpen = null; // null until the first connection succeeds or fails
 let version = "";
@@ -53,7 +53,7 @@ function here(port) {
   const isNew = !tabs.has(port);
   tabs.set(port, Date.now());
   if (source === null) follow();
-  // Something may have changed after the page was made and before it was heard.
+  // Something may have changed after the page was rendered and before its first message.
   port.postMessage(isNew && isOpen ? { isOpen, changed: "", version } : { isOpen });
 }
 
@@ -63,5 +63,5 @@ self.onconnect = ({ ports: [port] }) => {
 
 setInterval(() => {
   const oldest = Date.now() - SILENT_MS;
-  for (const [port, heardAt] of tabs) if (heardAt < oldest) leave(port);
+  for (const [port, seenAt] of tabs) if (seenAt < oldest) leave(port);
 }, SWEEP_MS);

@@ -1,14 +1,14 @@
 "use strict";
 // One stream of changes for all tabs of a session. A browser opens six connections to a host, so
-// with a stream for each tab, the seventh would wait for ever. Where a browser has no shared
-// workers, tabs ask again every few seconds instead.
+// with a stream for each tab, the seventh would wait for ever. If a browser has no shared workers,
+// tabs poll every few seconds instead.
 
 (() => {
   const BEAT_MS = 5_000;
-  const MOST_UNANSWERED = 2;
+  const MAX_UNANSWERED = 2;
 
-  // Stands in for an EventSource. The fragment of the address says what concerns the page: changes
-  // of one `subject`, or of more than it has `seen`.
+  // Replaces an EventSource. The fragment of the URL says which changes concern the page: those of
+  // one `subject`, or those that lead to another version than the one it has `seen`.
   class Stream extends EventTarget {
     constructor(address) {
       super();
@@ -37,7 +37,7 @@
         const worker = new SharedWorker(document.body.dataset.streamWorker, { name: this.name });
         worker.onerror = () => this.poll();
         this.port = worker.port;
-        this.port.onmessage = ({ data }) => this.hear(data);
+        this.port.onmessage = ({ data }) => this.receive(data);
         this.beat();
       } catch { // there are none, or they are forbidden
         this.poll();
@@ -55,7 +55,7 @@
     beat() {
       if (this.isPolling) {
         if (!document.hidden) this.change("", "");
-      } else if (this.unanswered < MOST_UNANSWERED) {
+      } else if (this.unanswered < MAX_UNANSWERED) {
         this.unanswered += 1;
         this.port.postMessage("here");
       } else { // the worker has died
@@ -64,7 +64,7 @@
       }
     }
 
-    hear({ isOpen, failed, changed, version }) {
+    receive({ isOpen, failed, changed, version }) {
       this.unanswered = 0;
       if (isOpen) this.open();
       if (failed || (isOpen === false && this.readyState === EventSource.OPEN)) this.fail();

@@ -1,4 +1,4 @@
-"""Keeps workflow histories whole, although Dapr may take an answer for one to another turn.
+"""Keeps workflow histories intact, although Dapr may apply an answer to the wrong turn.
 
 Upstream: dapr/durabletask-go#129 and dapr/dapr#10379 replace the code that has the fault. No
 released version is known to contain them as of 2026-11. dapr/dapr#10482 reports the same fault for
@@ -7,13 +7,13 @@ clustered deployments.
 Versions: Dapr 1.18.1 (durabletask-go 0.12.1), with any SDK.
 
 How it shows: after the worker has reconnected, or the application's health has changed, a history
-holds the actions of one turn twice (`taskScheduled 0` a second time). The workflow then stands
-still for ever, or fails with a non-determinism error.
+has the actions of one turn twice (`taskScheduled 0` a second time). The workflow then hangs for
+ever, or fails with a non-determinism error.
 
 Delete when: Dapr matches an answer to the attempt that it belongs to, by its completion token.
 `tests/system/upstream/test_torn_histories.py` fails then.
 
 `turns` has the rule and the reasons for it. `attempts` reads work items, `work_items` applies the
-rule to the worker's connection, `restarts` asks the engine to repeat a turn, and `guard` puts all
-of it around the SDK's worker.
+rule to the worker's connection, `restarts` asks the engine to repeat a turn, and `guard` installs
+all of it in the SDK's worker.
 """

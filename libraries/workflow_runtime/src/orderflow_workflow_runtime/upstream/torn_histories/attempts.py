@@ -16,7 +16,7 @@ class Attempt:
 
     `began_at` is in seconds since the epoch, by the engine's clock. `written` counts the events in
     the history, and `added` those that the turn adds whatever the answer is. `events` identifies
-    what has happened since the last turn.
+    the new events since the last turn.
     """
 
     instance_id: str
@@ -54,10 +54,10 @@ class Attempt:
         return self.execution is not None and self.execution[0] / _NANOSECONDS >= self.began_at
 
     def is_after(self, other: Self, actions: int) -> bool:
-        """Whether the history holds the result of `other`, answered with this number of actions.
+        """Whether the history includes the result of `other`, answered with this many actions.
 
-        Most actions add an event to the history, and a few kinds add none: so several actions are
-        required to have added one event only.
+        Most actions add an event to the history, but a few kinds add none. So even several actions
+        are only required to have added one event.
         """
         if self.execution is not None and other.execution not in (None, self.execution):
             return self.execution > other.execution
@@ -66,36 +66,36 @@ class Attempt:
 
 @dataclass(slots=True)
 class Instance:
-    """What is known of the attempts at an instance's turns, and of the answers to them.
+    """The known attempts at an instance's turns, and the answers to them.
 
     `newest` is the newest attempt, if it may be answered or is held. `answered` is the last one
-    that was answered, and `actions` the number of actions in that answer. `on_their_way` counts the
-    answers whose calls have not ended. By `arrived_at`, in seconds since the epoch, all others have
-    arrived.
+    that was answered, and `actions` the number of actions in that answer. `in_flight` counts the
+    answers whose calls have not ended; all others have arrived by `arrived_at`, in seconds since
+    the epoch.
     """
 
     touched_at: float
     newest: Attempt | None = None
     answered: Attempt | None = None
     actions: int = 0
-    on_their_way: int = 0
+    in_flight: int = 0
     arrived_at: float = 0.0
 
     def is_safe(self, attempt: Attempt, opened_at: float) -> bool:
-        """Whether it is proved that no answer given before this attempt can still arrive."""
+        """Whether it is certain that no answer sent before this attempt can still arrive."""
         if attempt.is_only_one:
             return True
         if self.answered is not None and attempt.is_after(self.answered, self.actions):
             return True
-        return not self.on_their_way and attempt.began_at > max(self.arrived_at, opened_at)
+        return not self.in_flight and attempt.began_at > max(self.arrived_at, opened_at)
 
     def is_left_over(self, attempt: Attempt) -> bool:
-        """Whether the answer to a newer attempt, which is still to come, serves this one too."""
+        """Whether the pending answer to a newer attempt will serve this one too."""
         newest = self.newest
         return newest is not None and self.awaits_answer and attempt.began_at < newest.began_at
 
     def knows(self, attempt: Attempt) -> bool:
-        """Whether the last answer is known, and took all events of an attempt into account."""
+        """Whether the last answer is known, and was based on all events of this attempt."""
         return self.answered is not None and attempt.events <= self.answered.events
 
     @property

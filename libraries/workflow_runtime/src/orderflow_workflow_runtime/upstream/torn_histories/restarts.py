@@ -1,9 +1,9 @@
-"""Restarts of turns: the engine ends whatever attempt is pending, and begins another.
+"""Restarts turns: the engine ends the pending attempt, if any, and begins another.
 
 Dapr 1.18 has no call for that. But when it cannot apply an answer, it ends the attempt without
 writing anything, logs `unknown action type`, and makes another attempt after a second. Such an
-answer holds an action of a known kind without the fields that it requires. An action without a kind
-would crash Dapr.
+answer has an action of a known kind without its required fields. An action without a kind would
+crash Dapr.
 """
 
 import time

@@ -1,39 +1,39 @@
 """Decides which work items of workflows the worker runs and answers, so that no history is torn.
 
 The engine, in the sidecar, advances a workflow in turns. For each turn it sends a work item: the
-history, and what has happened since. The worker answers with actions, which are written to the
-history. If the call that began a turn is given up, because a worker is lost or the health of the
-application changes, the engine makes another attempt at the turn, with another work item.
+history, and the new events. The worker answers with actions, which are written to the history. If
+the call that began a turn is abandoned, because a worker is lost or the health of the application
+changes, the engine makes another attempt at the turn, with another work item.
 
 Dapr 1.18 matches an answer to the id of the instance and not to the attempt: an answer ends
-whatever attempt is pending when it arrives. An answer to another attempt at the same turn is as
-good as its own, because both have the same history. But where a turn gets two answers, the second
-ends the turn after it. The history then holds the actions of one turn twice, and the workflow stops
-for ever or fails. Hence the rule:
+whichever attempt is pending when it arrives. An answer to another attempt at the same turn does no
+harm, because both have the same history. But if a turn gets two answers, the second one ends the
+next turn. The history then has the actions of one turn twice, and the workflow hangs for ever or
+fails. Hence the rule:
 
     An attempt is run only if no earlier answer about its instance can still arrive.
 
 There are three proofs of that, and each is enough (`Instance.is_safe`):
 
 - by kind: a workflow that continues as new does so within an attempt, and there is no other attempt
-  at its first turn: the answer before was used up, or it would not have continued;
-- by history: the attempt's history holds what the last answer added, so that answer was used up;
+  at its first turn: the previous answer was applied, or the workflow would not have continued;
+- by history: the attempt's history includes what the last answer added, so that answer was applied;
 - by time: the attempt began after the last answer had arrived, and after the stream of work items
   was opened, which is after the end of any former worker. An answer has arrived when its call has
   returned, and `LATE_SECONDS` later if the call has failed.
 
 An attempt without proof is doubtful. It may be pending, or an earlier answer may have ended it. It
-is never run, only remembered. Usually a newer attempt at this turn or the next comes soon, and
-replaces it. If none comes, and no answer is on its way, the engine is asked to restart the turn
-(`restarts`). A restart writes nothing, so it is harmless whatever attempt it ends. (It is not for
-a workflow that has continued as new within the attempt, hence the proof by kind.) The attempt
+is never run, only remembered. Usually a newer attempt at this turn or the next arrives soon, and
+replaces it. If none does, and no answer is in flight, the engine is asked to restart the turn
+(`restarts`). A restart writes nothing, so it does no harm, whichever attempt it ends. (An exception
+is a workflow that has continued as new within the attempt, hence the proof by kind.) The attempt
 that follows begins after all answers have arrived, and is safe by time. If none follows, nothing
-was pending: an earlier answer has ended the doubtful attempt. If that answer may not have known of
-all its events, the workflow is woken by one more event, and receives them all.
+was pending: an earlier answer has ended the doubtful attempt. If that answer may not have been
+based on all its events, one more event wakes the workflow, which then receives them all.
 
-Two things follow. Only the newest attempt of an instance is answered. And an attempt that began
-before the newest, while that one has yet to be answered, is left over from a call that was given
-up: the answer to the newest serves both.
+This has two consequences. Only the newest attempt of an instance is answered. And an attempt that
+began before the newest, while that one has not been answered, is left over from an abandoned call:
+the answer to the newest serves both.
 """
 
 import itertools
@@ -61,7 +61,7 @@ REMEMBERED_SECONDS: Final = 60.0
 
 
 class Step(Enum):
-    """What the engine is asked to do about a doubtful attempt that is not replaced."""
+    """What the engine is asked to do about a doubtful attempt that no newer one replaces."""
 
     RESTART = "restart"
     WAKE = "wake"
@@ -77,7 +77,7 @@ class _Hold:
 
 @dataclass(slots=True)
 class Turns:
-    """Keeps track of attempts and answers, and decides about them; thread-safe.
+    """Tracks attempts and answers, and decides which of them may pass; thread-safe.
 
     All times are in seconds since the epoch, by the clock that engine and worker share.
     """
@@ -91,7 +91,7 @@ class Turns:
     _tidied_at: float = 0.0
 
     def open(self, at: float) -> None:
-        """Record a new stream: the engine has given up the attempts that it sent on the old one.
+        """Record a new stream: the engine has abandoned the attempts that it sent on the old one.
 
         Doubtful ones are still held: a workflow may have to be woken because of them.
         """
@@ -136,7 +136,7 @@ class Turns:
                 return False
             instance.touched_at = at
             instance.answered, instance.actions = instance.newest, len(answer.actions)
-            instance.on_their_way += 1
+            instance.in_flight += 1
             return True
 
     def end_answer(self, instance_id: str, at: float, *, arrived: bool) -> None:
@@ -146,13 +146,13 @@ class Turns:
         """
         with self._lock:
             instance = self._touch(instance_id, at)
-            instance.on_their_way -= 1
+            instance.in_flight -= 1
             instance.arrived_at = max(instance.arrived_at, at if arrived else at + LATE_SECONDS)
             if not arrived and instance.newest is instance.answered is not None:
                 self._held[instance_id] = _Hold(instance.arrived_at)
 
     def due(self, at: float) -> list[tuple[Attempt, Step]]:
-        """Return the doubtful attempts about which something is due now."""
+        """Return the doubtful attempts that need a restart or an event now."""
         with self._lock:
             steps = []
             for key in [key for key, hold in self._held.items() if hold.until <= at]:
@@ -160,7 +160,7 @@ class Turns:
                 attempt = instance.newest
                 if attempt is None or (hold.step is Step.WAKE and instance.knows(attempt)):
                     self._drop(key)
-                elif hold.step is Step.RESTART and instance.on_their_way:
+                elif hold.step is Step.RESTART and instance.in_flight:
                     hold.until = at + HELD_SECONDS
                 elif hold.step is Step.RESTART and instance.arrived_at > at:
                     hold.until = instance.arrived_at
@@ -212,6 +212,6 @@ class Turns:
         self._tidied_at = at
         before = at - REMEMBERED_SECONDS
         for key, instance in list(self._instances.items()):
-            is_needed = instance.on_their_way or instance.awaits_answer or key in self._held
+            is_needed = instance.in_flight or instance.awaits_answer or key in self._held
             if instance.touched_at < before and not is_needed:
                 del self._instances[key]

@@ -1,4 +1,4 @@
-"""The worker's connection to the sidecar: passes only safe work items and answers.
+"""The worker's connection to the sidecar: lets only safe work items and answers pass.
 
 `turns` has the rule.
 """
@@ -67,10 +67,10 @@ class SafeTurns(  # grpcio has no types
 
 
 class _NotCalled:
-    """Stands for a call that was not made."""
+    """Replaces a call that was not made."""
 
     def result(self) -> CompleteTaskResponse:
-        """Return what the sidecar answers to all such calls."""
+        """Return the sidecar's usual reply to such a call."""
         return CompleteTaskResponse()
 
 

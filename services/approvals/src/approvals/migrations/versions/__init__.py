@@ -1,1 +1,1 @@
-"""The revisions of approvals' schema, each once and for all."""
+"""The revisions of approvals' schema; a released revision never changes."""

@@ -1,7 +1,7 @@
-"""The first schema, and its adoption of databases that services of earlier versions made.
+"""The first schema, which also adopts databases that earlier versions created.
 
-Rows of those versions stay as they are. A service completes them in the background, because while
-a new version is rolled out, replicas of the earlier one go on writing such rows.
+Rows of those versions stay as they are. A service completes them in the background, because during
+a rollout, replicas of the earlier version still write such rows.
 """
 
 from typing import Final
@@ -98,6 +98,6 @@ Index(
 
 
 def upgrade() -> None:
-    """Make what is missing."""
+    """Create what is missing."""
     connection = op.get_bind()
     protect_audit(connection, adopt(connection, _TABLES))

@@ -1,1 +1,1 @@
-"""The pages of orders: each module is a part of the site."""
+"""The pages of orders; each module is a part of the site."""

@@ -13,8 +13,8 @@ from orderflow_hosting.access import page
 from orderflow_hosting.pages import decode_cursor, encode_cursor, not_a_cursor, read_number
 from orderflow_hosting.web import Site, change_events
 from orderflow_hosting.web.local_time import Period, read_period
+from orders.board.change_feed import ChangeFeed
 from orders.board.pages.live import IsCurrent
-from orders.board.pulse import Pulse
 from orders.board.store import BoardStore, Found, Wanted
 
 ORDERS_A_PAGE: Final = 50
@@ -25,7 +25,7 @@ _FIELDS: Final = ("id", "customer", "item", "status", "since", "until", "zone")
 
 @dataclass(frozen=True)
 class Searched:
-    """A search as it was typed, the filters it stands for, and its errors."""
+    """A search as it was typed, its filters, and its errors."""
 
     typed: Mapping[str, str]
     wanted: Wanted
@@ -48,7 +48,9 @@ class Searched:
         return f"/?{urlencode(values)}" if values else "/"
 
 
-def board_router(site: Site, board: BoardStore, pulse: Pulse, is_current: IsCurrent) -> APIRouter:
+def board_router(
+    site: Site, board: BoardStore, feed: ChangeFeed, is_current: IsCurrent
+) -> APIRouter:
     """Serve the board."""
     router = APIRouter(include_in_schema=False)
 
@@ -75,7 +77,7 @@ def board_router(site: Site, board: BoardStore, pulse: Pulse, is_current: IsCurr
 
     @router.get("/board/changes", dependencies=[page()])
     async def changes(request: Request) -> Response:
-        return change_events(request, pulse.listener(), partial(is_current, request))
+        return change_events(request, feed.listener(), partial(is_current, request))
 
     return router
 
@@ -91,7 +93,7 @@ async def _find(board: BoardStore, searched: Searched, after: str | None) -> Fou
 
 
 def read_search(query: Mapping[str, str]) -> Searched:
-    """Parse a search. Pure."""
+    """Parse a search."""
     typed = {name: query.get(name, "").strip() for name in _FIELDS}
     errors: dict[str, str] = {}
     values: dict[str, Any] = {}

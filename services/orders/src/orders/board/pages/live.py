@@ -5,4 +5,4 @@ from collections.abc import Awaitable, Callable
 from fastapi import Request
 
 IsCurrent = Callable[[Request], Awaitable[bool]]
-"""Tells whether the session that asked still is one."""
+"""Returns whether the session of a request is still valid."""

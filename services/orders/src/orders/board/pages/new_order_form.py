@@ -1,4 +1,4 @@
-"""The form of a new order: the text typed, the order it stands for, and its errors. Pure."""
+"""The form of a new order: the text as it was typed, and the order or the errors in it."""
 
 import re
 import uuid
@@ -13,7 +13,7 @@ from orderflow_contracts.orders import OrderSubmitted
 
 FIRST_LINES: Final = 3
 MORE_LINES: Final = 3
-MOST_LINES: Final = 100
+MAX_LINES: Final = 100
 
 _A_NAME: Final = "1 to 128 printable characters."
 _MESSAGES: Final = {
@@ -43,10 +43,10 @@ class TypedLine:
 
 @dataclass(frozen=True)
 class OrderForm:
-    """A form as it was typed. `key` is the id of an order for which none was typed.
+    """A form as it was typed. `key` becomes the order's id if none was typed.
 
-    The key is made with the form, so a form that is submitted twice places one order. `further`
-    holds the fields beyond id, customer and lines.
+    The key is generated with the form, so a form that is submitted twice places one order.
+    `further` has the fields beyond id, customer and lines.
     """
 
     key: str
@@ -58,7 +58,7 @@ class OrderForm:
 
     def with_more_lines(self) -> "OrderForm":
         """Add empty lines."""
-        room = min(MORE_LINES, MOST_LINES - len(self.lines))
+        room = min(MORE_LINES, MAX_LINES - len(self.lines))
         lines = (*self.lines, *[TypedLine()] * room)
         return replace(self, lines=lines, errors={})
 
@@ -85,7 +85,7 @@ class OrderForm:
 
 
 def new_form() -> OrderForm:
-    """Make an empty form."""
+    """Return an empty form."""
     return OrderForm(key=uuid.uuid4().hex)
 
 
@@ -96,7 +96,7 @@ def read_form(fields: Mapping[str, Sequence[str]]) -> OrderForm:
         return next(iter(fields.get(name, ())), "").strip()
 
     items, quantities = fields.get("item", ()), fields.get("quantity", ())
-    count = min(max(len(items), len(quantities), 1), MOST_LINES)
+    count = min(max(len(items), len(quantities), 1), MAX_LINES)
     lines = tuple(TypedLine(_at(items, place), _at(quantities, place)) for place in range(count))
     key = first("key")
     return OrderForm(

@@ -1,4 +1,4 @@
-"""An order's own page: its timeline, payments, reserved stock, and what can be done about it."""
+"""The page of an order: its timeline, payments, reserved stock, and the possible actions."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,11 +25,11 @@ from orders.order_ids import PathOrderId
 from orders.ordering.service import Intake
 from orders.ordering.steps import ACTIONS
 from orders.ordering.store import OrderStore
-from orders.payments.ledger import LedgerProvider
+from orders.payments.store import PaymentStore
 from orders.tasks.store import TaskStore
 
 HISTORY_SECONDS: Final = 3.0
-"""How long a page waits for the engine; after that its timeline has the statuses alone."""
+"""How long a page waits for the engine; after that, its timeline shows only statuses."""
 
 MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
     "placed": ("good", "Order placed."),
@@ -47,11 +47,11 @@ class Histories(Protocol):
         ...
 
 
-class Attends(Protocol):
-    """Knows the orders that need attention."""
+class AttentionReader(Protocol):
+    """Reads the state of orders that need attention."""
 
     async def of(self, order_id: str) -> OrderAttention | None:
-        """Return what is left to undo of an order; None unless it needs attention."""
+        """Return the state of an order that needs attention, or None for any other order."""
         ...
 
 
@@ -62,11 +62,11 @@ class OrderPages:
     site: Site
     store: OrderStore
     board: BoardStore
-    payments: LedgerProvider
+    payments: PaymentStore
     tasks: TaskStore
     intake: Intake
     histories: Histories
-    attention: Attends
+    attention: AttentionReader
     inbox_url: str
 
     def router(self) -> APIRouter:
@@ -113,7 +113,7 @@ class OrderPages:
         is_settled = attention is not None and attention.settled_at is not None
         needs_retry = attention is not None and not is_settled
         is_retrying = attention is not None and attention.retrying_since is not None
-        asked = await self.board.cancel_requested_at(order_id)
+        cancel_requested_at = await self.board.cancel_requested_at(order_id)
         signs = {"charge": 1, "refund": -1}
         return {
             "order": order,
@@ -128,8 +128,8 @@ class OrderPages:
             "batch_id": await self.board.batch_of(order_id),
             "attention": attention,
             "not_undone": _names(attention.not_undone or ()) if attention else [],
-            "cancel_requested_at": asked,
-            "can_cancel": not status.is_final and asked is None,
+            "cancel_requested_at": cancel_requested_at,
+            "can_cancel": not status.is_final and cancel_requested_at is None,
             "can_retry": needs_retry and not is_retrying,
             "approval_url": self._approval_url(order),
             "is_live": not status.is_final or is_retrying,
@@ -146,7 +146,7 @@ class OrderPages:
     async def _histories(
         self, order_id: str, retries: int
     ) -> dict[str, Sequence[HistoryEvent]] | None:
-        """Read the histories of an order's workflows; None if the engine does not answer."""
+        """Read the histories of an order's workflows; None if the engine does not respond."""
         undo = f"{names.UNDO_PREFIX}{order_id}"
         ids = [order_id, undo, *(f"{undo}.{retry}" for retry in range(1, retries + 1))]
         try:
@@ -163,14 +163,16 @@ class OrderPages:
             return ()
 
     def _approval_url(self, order: Order) -> str | None:
-        asked = any(entry.status is OrderStatus.AWAITING_APPROVAL for entry in order.history)
-        if not asked:
+        was_requested = any(
+            entry.status is OrderStatus.AWAITING_APPROVAL for entry in order.history
+        )
+        if not was_requested:
             return None
         return f"{self.inbox_url.rstrip('/')}/inbox/requests/{quote(order.order_id, safe='')}"
 
 
 def _names(activities: Iterable[str]) -> list[str]:
-    """Name actions in words, for the middle of a sentence."""
+    """Return the names of actions, for the middle of a sentence."""
     found = [ACTIONS[name].name if name in ACTIONS else name for name in activities]
     return [name[:1].lower() + name[1:] for name in found]
 

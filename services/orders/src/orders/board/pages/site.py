@@ -27,6 +27,6 @@ TONES: Final = {
 
 
 def orders_site(inbox_url: str) -> Site:
-    """Make the site of these pages, whose menu also links to the inbox."""
+    """Create the site of these pages, whose menu also links to the inbox."""
     inbox = MenuItem("Inbox", f"{inbox_url.rstrip('/')}/")
     return Site("Orders", "orders", (*MENU, inbox), TONES)

@@ -1,4 +1,4 @@
-"""Stock levels for pages, which work without them while inventory does not respond."""
+"""Stock levels for pages, which also work while inventory does not respond."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 WHOLE: Final = 100.0
 
 
-class Shelf(Protocol):
-    """The part of inventory that pages use."""
+class StockGateway(Protocol):
+    """The methods of inventory that pages use."""
 
     async def stock(self) -> Stock:
         """Return the stock levels."""
@@ -30,23 +30,23 @@ class Shelf(Protocol):
 class Stocks:
     """Reads and adds stock; the stock is unknown while inventory does not respond."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, inventory: StockGateway) -> None:
+        self._inventory = inventory
 
     async def read(self) -> Stock | None:
         """Return the stock, or None while inventory does not respond."""
         try:
-            return await self._shelf.stock()
+            return await self._inventory.stock()
         except (grpc.aio.AioRpcError, Problem) as error:
             log.warning("stock_unknown", why=_why(error))
             return None
 
-    async def put(self, request: RestockRequest) -> None:
+    async def add(self, request: RestockRequest) -> None:
         """Add stock. Raises `Problem`."""
         try:
-            await self._shelf.restock(request)
+            await self._inventory.restock(request)
         except grpc.aio.AioRpcError as error:
-            detail = f"inventory did not answer: {_why(error)}; check whether the stock was added"
+            detail = f"inventory did not respond: {_why(error)}; check whether the stock was added"
             raise Problem(503, "INVENTORY_UNAVAILABLE", detail) from error
 
 
@@ -54,7 +54,7 @@ class Stocks:
 class Level:
     """The quantities of an item: available, reserved and sold.
 
-    Every `…_part` is a share in percent of all of these.
+    Every `…_part` is a percentage of their sum.
     """
 
     item: str
@@ -85,7 +85,7 @@ class Level:
 
 
 def levels(stock: Stock, sold: Mapping[str, int]) -> list[Level]:
-    """Join stock and sales by item. Pure."""
+    """Join stock and sales by item."""
     return [
         Level(
             item=each.item,
@@ -99,8 +99,8 @@ def levels(stock: Stock, sold: Mapping[str, int]) -> list[Level]:
     ]
 
 
-def _part(pieces: int, whole: int) -> float:
-    return round(WHOLE * max(pieces, 0) / whole, 2) if whole else 0.0
+def _part(quantity: int, whole: int) -> float:
+    return round(WHOLE * max(quantity, 0) / whole, 2) if whole else 0.0
 
 
 def _why(error: Exception) -> str:

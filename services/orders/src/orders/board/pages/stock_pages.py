@@ -18,10 +18,10 @@ from orders.board.pages.stock_levels import Stocks, levels
 from orders.board.store import BoardStore
 
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
-MOST_PIECES: Final = 1_000_000
+MAX_QUANTITY: Final = 1_000_000
 FIRST_UNKNOWN: Final = 500
-"""From this HTTP status on, a refusal does not say whether something was done."""
-NOT_PIECES: Final = (
+"""From this HTTP status on, it is unknown whether the stock was added."""
+INVALID_QUANTITY: Final = (
     "Quantity to add: type a whole number from 1 to 1000000 in plain digits, "
     "without comma, point or space."
 )
@@ -32,7 +32,11 @@ def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
     router = APIRouter(prefix="/board/stock", include_in_schema=False)
 
     async def shown(
-        request: Request, status_code: int = 200, error: str = "", item: str = "", pieces: str = ""
+        request: Request,
+        status_code: int = 200,
+        error: str = "",
+        item: str = "",
+        typed_quantity: str = "",
     ) -> Response:
         stock, sold = await stocks.read(), await board.sold()
         return site.page(
@@ -45,35 +49,35 @@ def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
             restocked="restocked" in request.query_params,
             error=error,
             typed_item=item,
-            typed_quantity=pieces,
+            typed_quantity=typed_quantity,
         )
 
     @router.get("", dependencies=[page()])
     async def show(request: Request) -> Response:
         typed, action = refused_form(request), "/board/stock/restock"
-        item, pieces = typed.value(action, "item"), typed.value(action, "quantity")
-        return await shown(request, item=item, pieces=pieces)
+        item, typed_quantity = typed.value(action, "item"), typed.value(action, "quantity")
+        return await shown(request, item=item, typed_quantity=typed_quantity)
 
     @router.post("/restock", dependencies=[form(Role.OPERATOR, "stock.restock")])
     async def restock(request: Request) -> Response:
         sent = await request.form()
-        item, pieces, key = (
+        item, typed_quantity, key = (
             str(sent.get(name, "")).strip() for name in ("item", "quantity", "key")
         )
         name_subject(request, item)
-        quantity = read_whole_number(pieces) or 0
-        if not 1 <= quantity <= MOST_PIECES or not _KEY.fullmatch(key):
+        quantity = read_whole_number(typed_quantity) or 0
+        if not 1 <= quantity <= MAX_QUANTITY or not _KEY.fullmatch(key):
             request.state.problem_code = "INVALID_INPUT"
-            return await shown(request, 422, NOT_PIECES, item, pieces)
+            return await shown(request, 422, INVALID_QUANTITY, item, typed_quantity)
         try:
-            await stocks.put(RestockRequest(item=item, quantity=quantity, restock_id=key))
+            await stocks.add(RestockRequest(item=item, quantity=quantity, restock_id=key))
         except ValidationError as error:
             raise invalid_input(error.errors()) from error
         except Problem as problem:
             if problem.status >= FIRST_UNKNOWN:
                 raise  # the stock may have been added: only the same form may be submitted again
             request.state.problem_code = problem.code
-            return await shown(request, problem.status, problem.detail, item, pieces)
+            return await shown(request, problem.status, problem.detail, item, typed_quantity)
         return RedirectResponse("/board/stock?restocked=1", status_code=303)
 
     return router

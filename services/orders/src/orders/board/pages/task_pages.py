@@ -1,4 +1,4 @@
-"""The page of tasks, on which people mark them as done."""
+"""The page of tasks, on which people mark tasks as done."""
 
 from typing import Annotated, Final, Literal
 

@@ -15,7 +15,7 @@ from orderflow_hosting.web import Site
 from orderflow_workflow_runtime.instances import Instance, RuntimeStatus
 from orders.board.pages.workflow_steps import (
     EVENTS,
-    MOST_PAYLOAD,
+    MAX_PAYLOAD,
     RaiseForm,
     StepsOnAPage,
     force_of,
@@ -27,11 +27,11 @@ from orders.management.service import Management
 from orders.workflows import WORKFLOWS
 
 INSTANCES_ON_A_PAGE: Final = 25
-MOST_READ: Final = 400
-"""The most instances that are read for one page; later pages may have more that match."""
+MAX_READ: Final = 400
+"""How many instances are read at most for one page; later pages may have more matches."""
 
 Outcome = Literal["paused", "resumed", "terminated", "raised", "purged"]
-AsForm = Annotated[str, Form(max_length=MOST_PAYLOAD)]
+AsForm = Annotated[str, Form(max_length=MAX_PAYLOAD)]
 
 
 def workflow_pages(site: Site, management: Management) -> APIRouter:
@@ -72,14 +72,14 @@ class _Pages:
         if find.strip():
             return RedirectResponse(url_of(find.strip()), status_code=303)
         known = decode_cursor(after) if after is not None else None
-        wanted = RuntimeStatus(status) if status else None
+        runtime_status = RuntimeStatus(status) if status else None
         with as_problems():
             found, last = await self._management.listing.page(
-                wanted,
+                runtime_status,
                 name or None,
                 INSTANCES_ON_A_PAGE,
                 known,
-                most_read=MOST_READ,
+                max_read=MAX_READ,
                 payloads=False,
             )
         return self._site.page(
@@ -174,7 +174,7 @@ class _Pages:
             with as_problems():
                 await act
         except Problem as problem:
-            if problem.status != 409:  # noqa: PLR2004 # as a page of its own: there may be no other
+            if problem.status != 409:  # noqa: PLR2004 # shown as an error page: the instance's page may not exist
                 raise
             request.state.problem_code = problem.code
             return await self._instance_page(request, instance_id, problem=problem)

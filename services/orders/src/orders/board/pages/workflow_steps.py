@@ -1,4 +1,4 @@
-"""The contents of a workflow's pages: possible actions, pages of its history, an event. Pure."""
+"""The contents of a workflow's pages: possible actions, pages of its history, and events."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from orders import workflow_names as names
 from orders.management.api import read_payload
 
 EVENTS_ON_A_PAGE: Final = 100
-MOST_PAYLOAD: Final = 64 * 1024
+MAX_PAYLOAD: Final = 64 * 1024
 LONGEST_EVENT_NAME: Final = 200
 
 EVENTS: Final[Mapping[str, Sequence[str]]] = {
@@ -41,7 +41,7 @@ def possible(instance: Instance) -> frozenset[str]:
 
 
 def force_of(instance: Instance) -> bool:
-    """Whether terminating an instance rolls back orders, so that the page must say so."""
+    """Whether terminating an instance rolls back orders, which its page must then say."""
     return instance.name in {names.ORDER_PROCESSING, names.ORDER_BATCH}
 
 
@@ -84,8 +84,8 @@ class RaiseForm:
             self.errors["event"] = (
                 f"Enter an event name of at most {LONGEST_EVENT_NAME} characters, without a slash."
             )
-        if len(self.payload.encode(errors="replace")) > MOST_PAYLOAD:
-            self.errors["payload"] = f"The payload must not exceed {MOST_PAYLOAD:,} bytes."
+        if len(self.payload.encode(errors="replace")) > MAX_PAYLOAD:
+            self.errors["payload"] = f"The payload must not exceed {MAX_PAYLOAD:,} bytes."
             return
         try:
             self.value = read_payload(json.loads(self.payload)) if self.payload.strip() else None

@@ -1,1 +1,1 @@
-"""The revisions of orders' schema, each once and for all."""
+"""The revisions of orders' schema; a released revision never changes."""

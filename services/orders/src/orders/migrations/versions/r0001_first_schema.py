@@ -1,7 +1,7 @@
-"""The first schema, and its adoption of databases that services of earlier versions made.
+"""The first schema, which also adopts databases that earlier versions created.
 
-Where the board's tables are new, orders that are there already are counted here. Their lines, which
-may be many, are written by the service in the background, some at a time: `board_store.fill`.
+If the board's tables are new, existing orders are counted here. Their lines, which may be many, are
+written by the service in the background, some at a time: `BoardStore.fill`.
 """
 # ruff: noqa: S608 # the statements are made of the constants here, and of nothing else
 
@@ -19,13 +19,13 @@ down_revision: Final = None
 
 
 def upgrade() -> None:
-    """Make what is missing."""
+    """Create what is missing."""
     connection = op.get_bind()
     made = adopt(connection, TABLES)
     protect_audit(connection, made)
     if "order_counts" in made:
         dialect = connection.dialect.name
-        for statement in (*_keep_from_now_on(dialect), *_count(dialect)):
+        for statement in (*_create_triggers(dialect), *_count(dialect)):
             connection.exec_driver_sql(statement)
 
 
@@ -50,8 +50,8 @@ _HAS_CHANGED: Final = "NEW.status <> OLD.status"
 _IS_SOLD: Final = f"{_HAS_CHANGED} AND NEW.status = 'completed'"
 
 
-def _keep_from_now_on(dialect: str) -> Iterable[str]:
-    """Keep the board's tables by triggers, so that replicas of any version keep them."""
+def _create_triggers(dialect: str) -> Iterable[str]:
+    """Update the board's tables by triggers, so that replicas of any version update them."""
     of_new = _LINES_OF[dialect].format(order="NEW", source="")
     add_lines = f"INSERT INTO order_lines (item, number, quantity) {of_new}"
     add_sales = (
@@ -79,7 +79,7 @@ def _trigger(dialect: str, name: str, when: str, condition: str, *actions: str) 
 
 
 def _count(dialect: str) -> Iterable[str]:
-    """Count the orders that are there already."""
+    """Count the existing orders."""
     lines = _LINES_OF[dialect].format(order="orders", source="orders, ")
     yield (
         "INSERT INTO order_counts (status, orders)"

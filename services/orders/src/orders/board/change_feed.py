@@ -9,63 +9,63 @@ from orderflow_hosting.web import Change
 from orders.ordering.feed import StatusFeed
 
 IDLE_SECONDS: Final = 60.0
-"""Seconds after the last request of a page until the feed is no longer followed."""
-MOST_NAMED: Final = 100
+"""How long after the last request of a page the feed is still followed."""
+MAX_NAMED: Final = 100
 """An event names at most this many orders; beyond that it may concern any order."""
 
 
-class Pulse:
+class ChangeFeed:
     """Counts the changes of orders while at least one page is open."""
 
     def __init__(self, feed: StatusFeed) -> None:
         self._feed = feed
-        self._beats = 0
-        self._latest: deque[str] = deque(maxlen=MOST_NAMED)
+        self._changes = 0
+        self._latest: deque[str] = deque(maxlen=MAX_NAMED)
         self._next = asyncio.Event()
         self._waiting = 0
-        self._wanted_at = 0.0
+        self._requested_at = 0.0
         self._follower: asyncio.Task[None] | None = None
 
     def listener(self) -> Callable[[], Awaitable[Change]]:
         """Return a function that waits for the next change; its first call returns at once.
 
-        So a page does not miss what changed between its rendering and its first call. Waiting
-        raises `StopAsyncIteration` when the service stops.
+        So a page does not miss a change between its rendering and its first call. Waiting raises
+        `StopAsyncIteration` when the service stops.
         """
-        seen = self._beats - 1 - MOST_NAMED
+        seen = self._changes - 1 - MAX_NAMED
 
         async def next_change() -> Change:
             nonlocal seen
-            former, seen = seen, await self._beyond(seen)
+            former, seen = seen, await self._wait_beyond(seen)
             return Change(subjects=self._orders(seen - former))
 
         return next_change
 
     def _orders(self, changes: int) -> frozenset[str]:
-        """Return the ids of the orders of the latest changes, of which `MOST_NAMED` are kept."""
+        """Return the ids of the orders in the latest changes; none if there are too many."""
         if changes > len(self._latest):
             return frozenset()
         return frozenset(list(self._latest)[-changes:])
 
-    async def _beyond(self, seen: int) -> int:
-        self._wanted_at = asyncio.get_running_loop().time()
+    async def _wait_beyond(self, seen: int) -> int:
+        self._requested_at = asyncio.get_running_loop().time()
         self._waiting += 1
         try:
             if self._follower is None:
                 self._follower = asyncio.create_task(self._count())
-            while self._beats <= seen:
+            while self._changes <= seen:
                 if self._follower is None:
                     raise StopAsyncIteration
                 await self._next.wait()
         finally:
             self._waiting -= 1
-        return self._beats
+        return self._changes
 
     async def _count(self) -> None:
         try:
             async for kept in self._feed.follow(None):
                 if kept is not None:
-                    self._beats += 1
+                    self._changes += 1
                     self._latest.append(kept.change.order_id)
                     self._wake()
                 elif self._is_idle():
@@ -79,5 +79,5 @@ class Pulse:
         awaited.set()
 
     def _is_idle(self) -> bool:
-        age = asyncio.get_running_loop().time() - self._wanted_at
+        age = asyncio.get_running_loop().time() - self._requested_at
         return not self._waiting and age > IDLE_SECONDS

@@ -1,0 +1,127 @@
+"""The record of charges and refunds, whichever provider made them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    Row,
+    String,
+    Table,
+    UniqueConstraint,
+    bindparam,
+    insert,
+    select,
+)
+
+from orderflow_contracts.fields import now
+from orderflow_hosting.database import Database, Utc
+from orders.tables import TABLES
+
+_payments = Table(
+    "payments",
+    TABLES,
+    Column("number", Integer, primary_key=True),
+    Column("order_id", String(64), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("amount_cents", BigInteger, nullable=False),
+    Column("at", Utc, nullable=False),
+    UniqueConstraint("order_id", "kind"),
+)
+
+
+@dataclass(frozen=True)
+class Payment:
+    """An entry of the record: a charge or a refund."""
+
+    number: int
+    order_id: str
+    kind: Literal["charge", "refund"]
+    amount_cents: int
+    at: datetime
+
+
+class PaymentStore:
+    """Stores at most one charge and one refund for each order."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def is_charged(self, order_id: str) -> bool | None:
+        """Whether the order is charged; False once it is refunded, None if neither is recorded."""
+        entries = await self._database.read(lambda connection: _entries(connection, order_id))
+        return "refund" not in entries if entries else None
+
+    async def record_charge(self, order_id: str, amount_cents: int) -> bool:
+        """Record a charge, once; return False if a refund was recorded before."""
+        return await self._database.write(
+            lambda connection: _charge(connection, order_id, amount_cents)
+        )
+
+    async def record_refund(self, order_id: str, refunded_cents: int) -> None:
+        """Record a refund of what was charged, once.
+
+        If the charge is not recorded, what the provider refunded was charged. If nothing was
+        charged, a refund of zero prevents a charge that arrives later.
+        """
+        await self._database.write(lambda connection: _refund(connection, order_id, refunded_cents))
+
+    async def entries(self, order_id: str) -> list[Payment]:
+        """Return the charge and the refund of one order."""
+        query = (
+            select(_payments).where(_payments.c.order_id == order_id).order_by(_payments.c.number)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_payment(row) for row in rows]
+
+    async def newest(self, limit: int, before: int | None) -> list[Payment]:
+        """Return the charges and refunds of all orders, newest first."""
+        query = select(_payments).order_by(_payments.c.number.desc()).limit(limit)
+        if before is not None:
+            query = query.where(_payments.c.number < before)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_payment(row) for row in rows]
+
+
+_SELECT_ENTRIES: Final = select(_payments.c.kind, _payments.c.amount_cents).where(
+    _payments.c.order_id == bindparam("order_id")
+)
+_INSERT_ENTRY: Final = insert(_payments)
+
+
+def _entries(connection: Connection, order_id: str) -> dict[str, int]:
+    rows = connection.execute(_SELECT_ENTRIES, {"order_id": order_id})
+    return {row.kind: row.amount_cents for row in rows}
+
+
+def _charge(connection: Connection, order_id: str, amount_cents: int) -> bool:
+    entries = _entries(connection, order_id)
+    if "refund" in entries:
+        return False
+    if "charge" not in entries:
+        _enter(connection, order_id, "charge", amount_cents)
+    return True
+
+
+def _refund(connection: Connection, order_id: str, refunded_cents: int) -> None:
+    entries = _entries(connection, order_id)
+    if "refund" in entries:
+        return
+    if refunded_cents and "charge" not in entries:
+        _enter(connection, order_id, "charge", refunded_cents)
+    _enter(connection, order_id, "refund", entries.get("charge", refunded_cents))
+
+
+def _enter(connection: Connection, order_id: str, kind: str, amount_cents: int) -> None:
+    connection.execute(
+        _INSERT_ENTRY,
+        {"order_id": order_id, "kind": kind, "amount_cents": amount_cents, "at": now()},
+    )
+
+
+def _payment(row: Row[Any]) -> Payment:
+    return Payment(row.number, row.order_id, row.kind, row.amount_cents, row.at)
