@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -31,28 +32,13 @@ def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
     """Serve the stock page."""
     router = APIRouter(prefix="/board/stock", include_in_schema=False)
 
-    async def shown(
-        request: Request, status_code: int = 200, error: str = "", item: str = "", pieces: str = ""
-    ) -> Response:
-        stock, sold = await stocks.read(), await board.sold()
-        return site.page(
-            request,
-            "stock.html",
-            status_code,
-            levels=None if stock is None else levels(stock, sold),
-            sold=sold,
-            key=uuid.uuid4().hex,
-            restocked="restocked" in request.query_params,
-            error=error,
-            typed_item=item,
-            typed_quantity=pieces,
-        )
+    render = partial(_render, site, board, stocks)
 
     @router.get("", dependencies=[page()])
     async def show(request: Request) -> Response:
         typed, action = refused_form(request), "/board/stock/restock"
         item, pieces = typed.value(action, "item"), typed.value(action, "quantity")
-        return await shown(request, item=item, pieces=pieces)
+        return await render(request, item=item, pieces=pieces)
 
     @router.post("/restock", dependencies=[form(Role.OPERATOR, "stock.restock")])
     async def restock(request: Request) -> Response:
@@ -64,7 +50,7 @@ def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
         quantity = read_whole_number(pieces) or 0
         if not 1 <= quantity <= MOST_PIECES or not _KEY.fullmatch(key):
             request.state.problem_code = "INVALID_INPUT"
-            return await shown(request, 422, NOT_PIECES, item, pieces)
+            return await render(request, 422, error=NOT_PIECES, item=item, pieces=pieces)
         try:
             await stocks.put(RestockRequest(item=item, quantity=quantity, restock_id=key))
         except ValidationError as error:
@@ -73,7 +59,35 @@ def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
             if problem.status >= FIRST_UNKNOWN:
                 raise  # the stock may have been added: only the same form may be submitted again
             request.state.problem_code = problem.code
-            return await shown(request, problem.status, problem.detail, item, pieces)
+            return await render(
+                request, problem.status, error=problem.detail, item=item, pieces=pieces
+            )
         return RedirectResponse("/board/stock?restocked=1", status_code=303)
 
     return router
+
+
+async def _render(
+    site: Site,
+    board: BoardStore,
+    stocks: Stocks,
+    request: Request,
+    status_code: int = 200,
+    *,
+    error: str = "",
+    item: str = "",
+    pieces: str = "",
+) -> Response:
+    stock, sold = await stocks.read(), await board.sold()
+    return site.page(
+        request,
+        "stock.html",
+        status_code,
+        levels=None if stock is None else levels(stock, sold),
+        sold=sold,
+        key=uuid.uuid4().hex,
+        restocked="restocked" in request.query_params,
+        error=error,
+        typed_item=item,
+        typed_quantity=pieces,
+    )
