@@ -23,6 +23,7 @@ from approvals.migrations import SCHEMA as APPROVALS_SCHEMA
 from fakes.schemas import migrated
 from fakes.waiting import until
 from orderflow_contracts.approvals import ApprovalRequested, Decision, DecisionMade
+from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.access import Audit, Principal, Role
 from orderflow_hosting.access.sessions import Sessions
@@ -151,7 +152,7 @@ async def test_a_follower_misses_no_change_that_is_committed_late(url: str) -> N
         await other.ready()
 
         def accept_late(connection: Connection) -> None:
-            accept_within(connection, an_order("late"))
+            accept_within(connection, an_order("late"), now())
             gate.hold()
 
         late = asyncio.create_task(one.write(accept_late))
@@ -347,7 +348,7 @@ async def test_a_replica_that_stands_still_does_not_hold_up_the_others_for_long(
         await other.ready()
 
         def accept_and_freeze(connection: Connection) -> None:
-            accept_within(connection, an_order("frozen"))
+            accept_within(connection, an_order("frozen"), now())
             gate.hold()
 
         lost = asyncio.create_task(frozen.write(accept_and_freeze))

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.engines import open_engine, reason, usable
 from orderflow_hosting.migrations.schema import HOUSEKEEPING, UnsuitableSchema
 from orderflow_hosting.problems import Unavailable
@@ -168,10 +169,11 @@ class Database:
     the work's own values did not cause.
     """
 
-    def __init__(self, url: str, schema: CheckedSchema) -> None:
+    def __init__(self, url: str, schema: CheckedSchema, clock: Clock = now) -> None:
         self._engine = open_engine(url)
         self._writing = self._engine.execution_options(writes=True)
         self._schema = schema
+        self._clock = clock
         self._unsuitable: UnsuitableSchema | None = None
         self._committed_at = -PROVEN_SECONDS
         self._ready = threading.Event()
@@ -256,7 +258,7 @@ class Database:
 
     def _write_probe(self, connection: Connection) -> None:
         """Change one row, so that the database has to write."""
-        at = datetime.now(UTC)
+        at = self._clock()
         if connection.execute(update(PROBE).values(at=at)).rowcount == 0:
             connection.execute(insert(PROBE).values(number=1, at=at))
 

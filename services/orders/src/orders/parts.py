@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from orderflow_contracts.fields import Clock
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
@@ -21,6 +22,7 @@ class Base:
     """What every package may use: the configuration, and the ways to the world outside."""
 
     settings: OrdersSettings
+    clock: Clock
     database: Database
     engine: DaprEngine
     inventory: DaprInventory

@@ -11,6 +11,7 @@ import pytest
 
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
 from fakes.workflow_run import ChildEnds, Event, Happening, WorkflowRun, carried_out_by
+from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine, OrderSubmitted
 from orderflow_contracts.tasks import TaskStatus
 from orderflow_hosting.background import BackgroundWork
@@ -49,6 +50,7 @@ class Shop:
         self.tasks = TaskStore(database)
         base = Base(
             settings=OrdersSettings.model_validate({"APP_API_TOKEN": "a-token-for-tests"}),
+            clock=now,
             database=database,
             engine=cast(Any, MemoryEngine()),
             inventory=cast(Any, self.inventory),

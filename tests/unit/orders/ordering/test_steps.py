@@ -8,6 +8,7 @@ import pytest
 
 from fakes.managed_engine import ManagedMemoryEngine
 from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from orderflow_contracts.fields import now
 from orderflow_contracts.orders import HistoryEntry, Order, OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
@@ -44,6 +45,7 @@ def ordering(
 ) -> Ordering:
     base = Base(
         settings=settings,
+        clock=now,
         database=database,
         engine=cast(Any, engine),
         inventory=cast(Any, inventory),

@@ -21,7 +21,7 @@ class BatchPart(Part):
 
 def build(base: Base, ordering: Ordering) -> BatchPart:
     """Wire batches."""
-    store = BatchStore(base.database)
+    store = BatchStore(base.database, base.clock)
     batches = Batches(
         *(base.settings, store, base.engine, base.announcer),
         *(ordering.feed, ordering.undo, base.letters, base.background),

@@ -4,12 +4,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, insert, select, update
 
 from orderflow_contracts.batches import Batch, BatchStatus, BatchStatusChanged
-from orderflow_contracts.fields import now
+from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.orders import OrderSubmitted, Reason
 from orderflow_hosting.database import Database
 from orders.batches.summary import ENTRIES, batched_order, counted, facts, summary
@@ -63,8 +64,9 @@ class OpenBatch:
 class BatchStore:
     """The tables of batches. Every method is one transaction and is idempotent."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock = now) -> None:
         self._database = database
+        self._clock = clock
 
     async def keep(self, batch_id: str, entries: Sequence[Entry]) -> KeptBatch:
         """Store a batch with its entries, and accept the orders that are new.
@@ -73,7 +75,7 @@ class BatchStore:
         """
         digest = _digest(entries)
         return await self._database.write(
-            lambda connection: _keep(connection, batch_id, digest, entries)
+            lambda connection: _keep(connection, batch_id, digest, entries, self._clock())
         )
 
     async def open(self, batch_id: str) -> tuple[bool, list[str]]:
@@ -104,7 +106,9 @@ class BatchStore:
 
         A stopped batch waits only for the orders that it runs itself.
         """
-        return await self._database.write(lambda connection: _conclude(connection, batch_id))
+        return await self._database.write(
+            lambda connection: _conclude(connection, batch_id, self._clock())
+        )
 
     async def stop(self, batch_id: str, reason: Reason) -> bool:
         """Record that the batch is stopped; return False if it is unknown or has ended."""
@@ -161,7 +165,7 @@ class BatchStore:
 
 
 def _keep(
-    connection: Connection, batch_id: str, digest: str, entries: Sequence[Entry]
+    connection: Connection, batch_id: str, digest: str, entries: Sequence[Entry], at: datetime
 ) -> KeptBatch:
     known = _row(connection, batch_id)
     if known is not None and known.digest != digest:
@@ -178,7 +182,7 @@ def _keep(
             batch_id=batch_id,
             digest=digest,
             status=BatchStatus.RECEIVED.value,
-            created_at=now(),
+            created_at=at,
         )
     )
     refused: list[Entry] = []
@@ -189,7 +193,7 @@ def _keep(
         earlier = taken.get(entry.order_id or "")
         if earlier and entry.order and entry.order.same_content_as(earlier):
             continue
-        why, kept = _take(connection, entry)
+        why, kept = _take(connection, entry, at)
         if kept is not None:
             first.append(kept)
         if why is not None:
@@ -215,13 +219,13 @@ def _keep(
     )
 
 
-def _take(connection: Connection, entry: Entry) -> tuple[str | None, Kept | None]:
+def _take(connection: Connection, entry: Entry, at: datetime) -> tuple[str | None, Kept | None]:
     """Store an entry; return the reason if it is refused, and its first status if it is new."""
     if entry.order is None:
-        rejected = reject_within(connection, entry.order_id) if entry.order_id else None
+        rejected = reject_within(connection, entry.order_id, at) if entry.order_id else None
         return Reason.INVALID.value, rejected
     try:
-        accepted = accept_within(connection, entry.order)
+        accepted = accept_within(connection, entry.order, at)
     except OtherContent:
         return OTHER_CONTENT, None
     return None, accepted.first if accepted.is_new else None
@@ -239,7 +243,7 @@ def _refused_again(connection: Connection, batch_id: str, entries: Sequence[Entr
     ]
 
 
-def _conclude(connection: Connection, batch_id: str) -> BatchStatusChanged | None:
+def _conclude(connection: Connection, batch_id: str, at: datetime) -> BatchStatusChanged | None:
     row = _row(connection, batch_id)
     if row is None:
         return None
@@ -257,7 +261,7 @@ def _conclude(connection: Connection, batch_id: str) -> BatchStatusChanged | Non
     connection.execute(
         update(BATCHES)
         .where(BATCHES.c.batch_id == batch_id)
-        .values(status=status.value, reason=reason, ended_at=now())
+        .values(status=status.value, reason=reason, ended_at=at)
     )
     ended = _row(connection, batch_id)
     return None if ended is None else summary(ended, sums)

@@ -1,5 +1,6 @@
 """Changes of an order, each a part of a transaction."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -11,7 +12,6 @@ from sqlalchemy import (
     update,
 )
 
-from orderflow_contracts.fields import now
 from orderflow_contracts.orders import (
     OrderStatus,
     OrderStatusChanged,
@@ -98,11 +98,11 @@ _REQUEST_CANCEL = (
 )
 
 
-def accept_within(connection: Connection, order: OrderSubmitted) -> Accepted:
+def accept_within(connection: Connection, order: OrderSubmitted, at: datetime) -> Accepted:
     """Do what `OrderStore.accept` does, as a part of a larger transaction."""
     known = _with_status(connection, order.order_id, OrderStatus.RECEIVED)
     if known is None:
-        first = _create(connection, columns_of(order), OrderStatus.RECEIVED, None)
+        first = _create(connection, columns_of(order), OrderStatus.RECEIVED, None, at)
         return Accepted(is_new=True, first=first, status=OrderStatus.RECEIVED)
     was_received = known.at is not None
     if not (was_received and order.same_content_as(submitted(known))):
@@ -112,22 +112,26 @@ def accept_within(connection: Connection, order: OrderSubmitted) -> Accepted:
     )
 
 
-def reject_within(connection: Connection, order_id: str) -> Kept | None:
+def reject_within(connection: Connection, order_id: str, at: datetime) -> Kept | None:
     """Do what `OrderStore.reject_invalid` does, as a part of a larger transaction."""
     known = _with_status(connection, order_id, OrderStatus.REJECTED)
     if known is None:
         unread = {"order_id": order_id, "customer_id": "unknown", "lines": []}
-        return _create(connection, unread, OrderStatus.REJECTED, Reason.INVALID.value)
+        return _create(connection, unread, OrderStatus.REJECTED, Reason.INVALID.value, at)
     if known.reason == Reason.INVALID:
         return kept_change(known)
     return None
 
 
 def _create(
-    connection: Connection, columns: dict[str, Any], status: OrderStatus, reason: str | None
+    connection: Connection,
+    columns: dict[str, Any],
+    status: OrderStatus,
+    reason: str | None,
+    at: datetime,
 ) -> Kept:
     change = OrderStatusChanged(
-        order_id=columns["order_id"], sequence=1, status=status, reason=reason, at=now()
+        order_id=columns["order_id"], sequence=1, status=status, reason=reason, at=at
     )
     connection.execute(
         _INSERT_ORDER,
@@ -152,6 +156,7 @@ def record_within(
     status: OrderStatus,
     reason: str | None,
     total_cents: int | None,
+    at: datetime,
 ) -> Record | None:
     """Do what `OrderStore.record` does, as a part of a larger transaction."""
     known = _with_status(connection, order_id, status)
@@ -168,7 +173,7 @@ def record_within(
         status=status,
         reason=reason,
         total_cents=total_cents,
-        at=now(),
+        at=at,
     )
     kept = _append(connection, change)
     connection.execute(
@@ -186,14 +191,16 @@ def record_within(
     return Record(kept, cancelled)
 
 
-def request_cancel_within(connection: Connection, order_id: str) -> OrderStatus | None:
+def request_cancel_within(
+    connection: Connection, order_id: str, at: datetime
+) -> OrderStatus | None:
     """Do what `OrderStore.request_cancel` does, as a part of a larger transaction."""
     row = connection.execute(SELECT_ORDER, {"order_id": order_id}).one_or_none()
     if row is None:
         return None
     status = OrderStatus(row.status)
     if not status.is_final and row.cancel_requested_at is None:
-        connection.execute(_REQUEST_CANCEL, {"key": order_id, "at": now()})
+        connection.execute(_REQUEST_CANCEL, {"key": order_id, "at": at})
     return status
 
 
