@@ -33,7 +33,7 @@ from orderflow_hosting.migrations.schema import Schema
 from orderflow_hosting.retrying import is_around
 from orderflow_hosting.spellings import note_missing
 from orderflow_lab.postgres_server import PostgresServer
-from orders.board.store import BoardStore, Wanted
+from orders.board.store import BoardStore, OrderFilter
 from orders.board.tables import SOURCES
 from orders.migrations import SCHEMA
 from orders.ordering.changes import accept_within
@@ -583,11 +583,11 @@ def test_what_the_board_counts_is_right_on_all_replicas(url: str) -> None:
                 OrderStatus.COMPLETED: ORDERS
             }
             assert await board.sold() == {"cars": ORDERS}
-            by_item = await board.search(Wanted(item="cars", customer_id="alice"), 100)
-            by_id = await board.search(Wanted(order_id="Order_03"), 5)
+            by_item = await board.search(OrderFilter(item="cars", customer_id="alice"), 100)
+            by_id = await board.search(OrderFilter(order_id="Order_03"), 5)
             assert len(by_item.orders) == ORDERS
             assert [each.order_id for each in by_id.orders] == [f"Order_03{n}" for n in range(5)]
-            rest = await board.search(Wanted(order_id="Order_03"), 5, by_id.next)
+            rest = await board.search(OrderFilter(order_id="Order_03"), 5, by_id.next)
             assert [each.order_id for each in rest.orders] == [f"Order_03{n}" for n in range(5, 10)]
 
     asyncio.run(read())
@@ -604,13 +604,13 @@ async def test_names_and_ids_are_found_in_any_spelling(url: str) -> None:
             await OrderStore(one).accept(order)
         await one.write(lambda connection: connection.execute(delete(ACCESS.spellings)))
         board = BoardStore(two)
-        before = (await board.search(Wanted(customer_id="José"), 5)).orders
+        before = (await board.search(OrderFilter(customer_id="José"), 5)).orders
         sources = [(database, source) for database in (one, two) for source in SOURCES]
         await asyncio.gather(*(note_missing(*each) for each in sources))
 
-        found = (await board.search(Wanted(customer_id="jose"), 5)).orders
-        by_id = await board.search(Wanted(order_id="ID-"), 2)
-        rest = await board.search(Wanted(order_id="ID-"), 2, by_id.next)
+        found = (await board.search(OrderFilter(customer_id="jose"), 5)).orders
+        by_id = await board.search(OrderFilter(order_id="ID-"), 2)
+        rest = await board.search(OrderFilter(order_id="ID-"), 2, by_id.next)
 
     assert [each.order_id for each in before] == ["Id-0"]
     assert [each.order_id for each in found] == ["Id-2", "Id-1", "Id-0"]
@@ -639,9 +639,9 @@ async def test_the_board_takes_over_what_an_earlier_version_kept(url: str) -> No
     with opened(url) as database:
         await database.ready()
         board = BoardStore(database)
-        before = (await board.search(Wanted(item="cars"), 100)).orders
+        before = (await board.search(OrderFilter(item="cars"), 100)).orders
         await board.fill()
-        found = await board.search(Wanted(item="cars"), 100)
+        found = await board.search(OrderFilter(item="cars"), 100)
         counts = await board.counts()
         sold = await board.sold()
         indexes = await database.read(lambda connection: inspect(connection).get_indexes("orders"))

@@ -22,7 +22,7 @@ from orders.batches import build as batch_part
 from orders.board import build as board_part
 from orders.board.pages.site import orders_site
 from orders.config import OrdersSettings
-from orders.gateways import DaprAnnouncer, DaprInventory
+from orders.gateways import DaprInventory, DaprPublisher
 from orders.http import http_app
 from orders.management import build as management_part
 from orders.migrations import SCHEMA
@@ -49,7 +49,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         database=database,
         engine=engine,
         inventory=DaprInventory(sidecar),
-        announcer=DaprAnnouncer(sidecar),
+        publisher=DaprPublisher(sidecar),
         letters=DeadLetters(
             database, DEAD_LETTERS, sidecar, subject_of=readable_order_id, clock=now
         ),

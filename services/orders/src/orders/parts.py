@@ -14,7 +14,7 @@ from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_workflow_runtime.client import DaprEngine
 from orderflow_workflow_runtime.worker import Activity
 from orders.config import OrdersSettings
-from orders.gateways import DaprAnnouncer, DaprInventory
+from orders.gateways import DaprInventory, DaprPublisher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Base:
     database: Database
     engine: DaprEngine
     inventory: DaprInventory
-    announcer: DaprAnnouncer
+    publisher: DaprPublisher
     letters: DeadLetters
     background: BackgroundWork
 

@@ -23,6 +23,7 @@ from orderflow_hosting.database import Database
 from orderflow_hosting.problems import Problem
 from orderflow_workflow_runtime.instances import HistoryEvent
 from orderflow_workflow_runtime.ports import EngineUnavailable, NoSuchInstance
+from orders.board.change_feed import ChangeFeed
 from orders.board.pages import board_pages
 from orders.board.pages.board_pages import board_router
 from orders.board.pages.new_order_pages import new_order_router
@@ -30,7 +31,6 @@ from orders.board.pages.order_pages import OrderPages
 from orders.board.pages.site import orders_site
 from orders.board.pages.stock_levels import Stocks
 from orders.board.pages.stock_pages import stock_router
-from orders.board.pulse import Pulse
 from orders.board.store import BoardStore
 from orders.ordering.actions import Action, Step
 from orders.ordering.feed import StatusFeed
@@ -108,7 +108,7 @@ async def visited(
 ) -> Visited:
     site = orders_site("http://127.0.0.1:8003")
     visited = Visited(site, database, ACCESS, tmp_path)
-    board, pulse, stocks = BoardStore(database), Pulse(feed), Stocks(shelf)
+    board, changes, stocks = BoardStore(database), ChangeFeed(feed), Stocks(shelf)
 
     async def is_current(_: object) -> bool:
         return True
@@ -125,7 +125,7 @@ async def visited(
         inbox_url="http://approvals:8003/",
     )
     visited.serve(
-        board_router(site, board, pulse, is_current),
+        board_router(site, board, changes, is_current),
         pages.router(),
         new_order_router(site, intake, stocks),
         stock_router(site, board, stocks),
@@ -759,8 +759,8 @@ async def test_pieces_that_cannot_be_are_refused(
 
 async def test_open_pages_are_told_of_changes_together(store: OrderStore, feed: StatusFeed) -> None:
     """Each page is told at once, then when something changed, for several changes perhaps once."""
-    pulse = Pulse(feed)
-    pages = [pulse.listener() for _ in range(3)]
+    changes = ChangeFeed(feed)
+    pages = [changes.listener() for _ in range(3)]
     first = [asyncio.ensure_future(page()) for page in pages]
     await asyncio.gather(*first)
     waiting = [asyncio.ensure_future(page()) for page in pages]
@@ -788,9 +788,9 @@ async def test_a_change_names_its_orders(
     store: OrderStore, feed: StatusFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that an order's page leaves out others; the first, and too many at once, are of any."""
-    monkeypatch.setattr("orders.board.pulse.MOST_NAMED", 2)
-    pulse = Pulse(feed)
-    next_change = pulse.listener()
+    monkeypatch.setattr("orders.board.change_feed.MOST_NAMED", 2)
+    changes = ChangeFeed(feed)
+    next_change = changes.listener()
     assert (await next_change()).subjects == frozenset()
     waiting = asyncio.ensure_future(next_change())
     await until(lambda: len(feed._followers) == 1)
@@ -800,7 +800,7 @@ async def test_a_change_names_its_orders(
 
     for number in range(3):
         feed.publish((await store.accept(order(f"o{number}"))).first)
-    await until(lambda: pulse._beats == 4)
+    await until(lambda: changes._changes == 4)
     assert (await next_change()).subjects == frozenset()
 
 

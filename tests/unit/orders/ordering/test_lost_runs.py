@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
 from fakes.workflow_run import ChildEnds, Event, Happening, WorkflowRun, carried_out_by
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine, OrderSubmitted
@@ -54,7 +54,7 @@ class Shop:
             database=database,
             engine=cast(Any, MemoryEngine()),
             inventory=cast(Any, self.inventory),
-            announcer=cast(Any, MemoryAnnouncer()),
+            publisher=cast(Any, MemoryPublisher()),
             letters=cast(Any, None),
             background=BackgroundWork(),
         )

@@ -22,7 +22,7 @@ def subscribe_to_batches(app: DaprApp, batches: Batches, letters: DeadLetters) -
     """Accept batches from the topic."""
 
     async def submitted(event: CloudEvent) -> None:
-        reason = await _take_in(batches, event.data)
+        reason = await _submit(batches, event.data)
         if reason is not None:
             await letters.refuse(names.ORDERS_BATCH_SUBMITTED, event, reason, None)
             raise Refused(reason)
@@ -30,7 +30,7 @@ def subscribe_to_batches(app: DaprApp, batches: Batches, letters: DeadLetters) -
     app.on_topic(names.ORDERS_BATCH_SUBMITTED, submitted)
 
 
-async def _take_in(batches: Batches, data: object) -> str | None:
+async def _submit(batches: Batches, data: object) -> str | None:
     """Submit a published batch, or return the reason why it is invalid."""
     try:
         batch = BatchSubmitted.model_validate(data)

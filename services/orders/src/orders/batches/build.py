@@ -23,7 +23,7 @@ def build(base: Base, ordering: Ordering) -> BatchPart:
     """Wire batches."""
     store = BatchStore(base.database, base.clock)
     batches = Batches(
-        *(base.settings, store, base.engine, base.announcer),
+        *(base.settings, store, base.engine, base.publisher),
         *(ordering.feed, ordering.undo, base.letters, base.background),
     )
     return BatchPart(

@@ -15,7 +15,7 @@ from orderflow_contracts.orders import OrderSubmitted, Reason
 from orderflow_hosting.database import Database
 from orders.batches.summary import ENTRIES, batched_order, counted, facts, summary
 from orders.ordering.changes import accept_within, reject_within
-from orders.ordering.records import UNFINISHED, Kept, OtherContent
+from orders.ordering.records import UNFINISHED, OtherContent, StoredChange
 from orders.tables import BATCH_ORDERS, BATCHES, ORDERS
 
 OTHER_CONTENT: Final = "other_content"
@@ -42,14 +42,14 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class KeptBatch:
+class StoredBatch:
     """The result of storing a batch: its refused entries and its orders' first statuses."""
 
     is_new: bool
     status: BatchStatus
     is_stopped: bool
     refused: Sequence[Entry] = ()
-    first: Sequence[Kept] = field(default=())
+    first: Sequence[StoredChange] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,14 @@ class BatchStore:
         self._database = database
         self._clock = clock
 
-    async def keep(self, batch_id: str, entries: Sequence[Entry]) -> KeptBatch:
+    async def save(self, batch_id: str, entries: Sequence[Entry]) -> StoredBatch:
         """Store a batch with its entries, and accept the orders that are new.
 
         Raises `OtherBatchContent` when its id is known with other content.
         """
         digest = _digest(entries)
         return await self._database.write(
-            lambda connection: _keep(connection, batch_id, digest, entries, self._clock())
+            lambda connection: _save(connection, batch_id, digest, entries, self._clock())
         )
 
     async def open(self, batch_id: str) -> tuple[bool, list[str]]:
@@ -164,14 +164,14 @@ class BatchStore:
         return await self._database.read(work)
 
 
-def _keep(
+def _save(
     connection: Connection, batch_id: str, digest: str, entries: Sequence[Entry], at: datetime
-) -> KeptBatch:
+) -> StoredBatch:
     known = _row(connection, batch_id)
     if known is not None and known.digest != digest:
         raise OtherBatchContent(batch_id)
     if known is not None:
-        return KeptBatch(
+        return StoredBatch(
             is_new=False,
             status=BatchStatus(known.status),
             is_stopped=known.reason is not None,
@@ -186,16 +186,16 @@ def _keep(
         )
     )
     refused: list[Entry] = []
-    first: list[Kept] = []
+    first: list[StoredChange] = []
     taken: dict[str, OrderSubmitted] = {}
     rows = []
     for entry in entries:
         earlier = taken.get(entry.order_id or "")
         if earlier and entry.order and entry.order.same_content_as(earlier):
             continue
-        why, kept = _take(connection, entry, at)
-        if kept is not None:
-            first.append(kept)
+        why, stored = _take(connection, entry, at)
+        if stored is not None:
+            first.append(stored)
         if why is not None:
             refused.append(replace(entry, refused=why))
         elif entry.order is not None:
@@ -206,11 +206,11 @@ def _keep(
                 "number": entry.number,
                 "order_id": entry.order_id,
                 "refused": why,
-                "is_owner": why is None and kept is not None,
+                "is_owner": why is None and stored is not None,
             }
         )
     connection.execute(insert(BATCH_ORDERS), rows)
-    return KeptBatch(
+    return StoredBatch(
         is_new=True,
         status=BatchStatus.RECEIVED,
         is_stopped=False,
@@ -219,7 +219,9 @@ def _keep(
     )
 
 
-def _take(connection: Connection, entry: Entry, at: datetime) -> tuple[str | None, Kept | None]:
+def _take(
+    connection: Connection, entry: Entry, at: datetime
+) -> tuple[str | None, StoredChange | None]:
     """Store an entry; return the reason if it is refused, and its first status if it is new."""
     if entry.order is None:
         rejected = reject_within(connection, entry.order_id, at) if entry.order_id else None

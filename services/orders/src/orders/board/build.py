@@ -13,6 +13,7 @@ from orderflow_hosting.web.audit_pages import audit_pages
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 from orders.attention.build import AttentionPart
 from orders.batches.build import BatchPart
+from orders.board.change_feed import ChangeFeed
 from orders.board.pages.attention_pages import attention_pages
 from orders.board.pages.batch_pages import batch_pages
 from orders.board.pages.board_pages import board_router
@@ -22,7 +23,6 @@ from orders.board.pages.stock_levels import Stocks
 from orders.board.pages.stock_pages import stock_router
 from orders.board.pages.task_pages import task_pages
 from orders.board.pages.workflow_pages import workflow_pages
-from orders.board.pulse import Pulse
 from orders.board.store import BoardStore
 from orders.board.tables import SOURCES
 from orders.management.build import ManagementPart
@@ -50,7 +50,7 @@ def build(
     audit = Audit(base.database, ACCESS, base.clock)
 
     def routers() -> Iterable[APIRouter]:
-        yield board_router(site, board, Pulse(ordering.feed), access.session_is_current)
+        yield board_router(site, board, ChangeFeed(ordering.feed), access.session_is_current)
         yield OrderPages(
             site=site,
             store=ordering.store,

@@ -26,7 +26,7 @@ _AFTER_ALL_IDS: Final = "~"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class OrderFilter:
     """The filters of a search. Every filter that is not None must match, in any spelling."""
 
     order_id: str | None = None
@@ -39,11 +39,11 @@ class Wanted:
     @property
     def is_anything(self) -> bool:
         """Whether every order matches."""
-        return self == Wanted()
+        return self == OrderFilter()
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedOrder:
     """An order in a list."""
 
     number: int
@@ -59,10 +59,10 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Found:
+class OrderPage:
     """A page of orders, and the position to continue from, unless all orders were searched."""
 
-    orders: tuple[Listed, ...]
+    orders: tuple[ListedOrder, ...]
     next: str | None
 
 
@@ -86,7 +86,7 @@ class BoardStore:
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return {str(row.item): int(row.pieces) for row in rows}
 
-    async def search(self, wanted: Wanted, limit: int, after: str | None = None) -> Found:
+    async def search(self, wanted: OrderFilter, limit: int, after: str | None = None) -> OrderPage:
         """Return up to `limit` matching orders: newest first, or by id if that is searched.
 
         A page may have fewer orders, or none, and still be followed by another, because a query
@@ -146,20 +146,22 @@ class _IndexScan:
         return f"i{row.order_id}" if self.is_by_id else f"n{row.number}"
 
 
-def _search(connection: Connection, wanted: Wanted, limit: int, after: str | None) -> Found:
+def _search(
+    connection: Connection, wanted: OrderFilter, limit: int, after: str | None
+) -> OrderPage:
     way = _way(connection, wanted, after)
     rows = connection.execute(way.query(limit)).all()
     orders = tuple(map(_listed, rows[:limit]))
     if len(rows) > limit:
-        return Found(orders, way.place(rows[limit - 1]))
+        return OrderPage(orders, way.place(rows[limit - 1]))
     if not way.rest:
-        return Found(orders, None)
+        return OrderPage(orders, None)
     looked_at = connection.execute(way.window(limit)).all()
     is_last = len(looked_at) < LOOKED_THROUGH
-    return Found(orders, None if is_last else way.place(looked_at[-1]))
+    return OrderPage(orders, None if is_last else way.place(looked_at[-1]))
 
 
-def _way(connection: Connection, wanted: Wanted, after: str | None) -> _IndexScan:
+def _way(connection: Connection, wanted: OrderFilter, after: str | None) -> _IndexScan:
     names = _names(connection, wanted)
     rest = dict(_fits(wanted, names))
     if wanted.order_id is not None:
@@ -194,7 +196,7 @@ def _newest(
     return select(together.c.number).order_by(together.c.number.desc()).limit(most)
 
 
-def _names(connection: Connection, wanted: Wanted) -> Mapping[str, Sequence[str]]:
+def _names(connection: Connection, wanted: OrderFilter) -> Mapping[str, Sequence[str]]:
     """Return all spellings of the names in a search."""
     kinds = (("customer_id", CUSTOMER, wanted.customer_id), ("item", ITEM, wanted.item))
     return {
@@ -205,7 +207,7 @@ def _names(connection: Connection, wanted: Wanted) -> Mapping[str, Sequence[str]
 
 
 def _fits(
-    wanted: Wanted, names: Mapping[str, Sequence[str]]
+    wanted: OrderFilter, names: Mapping[str, Sequence[str]]
 ) -> Iterable[tuple[str, ColumnElement[bool]]]:
     if wanted.customer_id is not None:
         yield "customer_id", is_any(ORDERS.c.customer_id, names["customer_id"])
@@ -220,7 +222,7 @@ def _fits(
         yield "until", ORDERS.c.created_at < wanted.until
 
 
-def _most_selective(connection: Connection, wanted: Wanted) -> str | None:
+def _most_selective(connection: Connection, wanted: OrderFilter) -> str | None:
     """Choose the most selective index."""
     if wanted.status is not None:
         query = select(COUNTS.c.orders).where(COUNTS.c.status == wanted.status.value)
@@ -248,7 +250,7 @@ def _by_id(
 
 
 def _between(
-    connection: Connection, wanted: Wanted, number: ColumnElement[int], after: str | None
+    connection: Connection, wanted: OrderFilter, number: ColumnElement[int], after: str | None
 ) -> Iterable[ColumnElement[bool]]:
     """Bound the numbers by the times, since orders are numbered as they are accepted."""
     at = ORDERS.c.created_at
@@ -269,8 +271,8 @@ def _read_place(kind: str, place: str) -> str:
     return place[1:]
 
 
-def _listed(row: Row[Any]) -> Listed:
-    return Listed(
+def _listed(row: Row[Any]) -> ListedOrder:
+    return ListedOrder(
         number=row.number,
         order_id=row.order_id,
         customer_id=row.customer_id,

@@ -31,14 +31,14 @@ _MISSING: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def subscribe(app: DaprApp, intake: Intake, letters: DeadLetters) -> None:
-    """Take in orders from the topic."""
+    """Accept orders from the topic."""
 
     async def submitted(event: CloudEvent) -> None:
         data = event.data
         if isinstance(data, dict) and data.get("order_id") is None:
             data = {**data, "order_id": event["id"]}
         order_id = readable_order_id(data)
-        reason = await _take_in(intake, data, order_id)
+        reason = await _submit(intake, data, order_id)
         if reason is not None:
             await letters.refuse(names.ORDERS_SUBMITTED, event, reason, order_id)
             raise Refused(reason, order_id=order_id)
@@ -46,7 +46,7 @@ def subscribe(app: DaprApp, intake: Intake, letters: DeadLetters) -> None:
     app.on_topic(names.ORDERS_SUBMITTED, submitted)
 
 
-async def _take_in(intake: Intake, data: object, order_id: str | None) -> str | None:
+async def _submit(intake: Intake, data: object, order_id: str | None) -> str | None:
     """Submit what was published, or return why it never can be."""
     try:
         order = OrderSubmitted.model_validate(data)

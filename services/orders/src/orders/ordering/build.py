@@ -34,11 +34,11 @@ def build(base: Base, payments: PaymentProvider, tasks: TaskStore) -> Ordering:
     feed = StatusFeed(store, shared=base.database.is_shared)
     undo = OrderUndo(base.engine, store, base.settings.undo_timeout_seconds)
     intake = Intake(
-        *(base.settings, store, base.engine, base.announcer, feed, undo, base.background),
+        *(base.settings, store, base.engine, base.publisher, feed, undo, base.background),
         clock=base.clock,
     )
     owners = (
-        OrderActivities(store, base.inventory, payments, base.announcer, feed, base.engine),
+        OrderActivities(store, base.inventory, payments, base.publisher, feed, base.engine),
         PickingActivities(store, tasks, base.engine),
     )
 

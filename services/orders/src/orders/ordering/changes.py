@@ -22,13 +22,13 @@ from orderflow_hosting.spellings import note
 from orders.ordering.records import (
     UNDO_RUN_PREFIX,
     Accepted,
-    Kept,
     OtherContent,
     Record,
+    StoredChange,
     new_run_id,
     undoes,
 )
-from orders.ordering.rows import columns_of, kept_change, submitted
+from orders.ordering.rows import columns_of, stored_change, submitted
 from orders.tables import CUSTOMER, ITEM, ORDERS, STATUSES
 
 SELECT_ORDER = select(ORDERS).where(ORDERS.c.order_id == bindparam("order_id"))
@@ -108,18 +108,18 @@ def accept_within(connection: Connection, order: OrderSubmitted, at: datetime) -
     if not (was_received and order.same_content_as(submitted(known))):
         raise OtherContent(order.order_id)
     return Accepted(
-        is_new=False, first=kept_change(known), status=OrderStatus(known.current_status)
+        is_new=False, first=stored_change(known), status=OrderStatus(known.current_status)
     )
 
 
-def reject_within(connection: Connection, order_id: str, at: datetime) -> Kept | None:
+def reject_within(connection: Connection, order_id: str, at: datetime) -> StoredChange | None:
     """Do what `OrderStore.reject_invalid` does, as a part of a larger transaction."""
     known = _with_status(connection, order_id, OrderStatus.REJECTED)
     if known is None:
         unread = {"order_id": order_id, "customer_id": "unknown", "lines": []}
         return _create(connection, unread, OrderStatus.REJECTED, Reason.INVALID.value, at)
     if known.reason == Reason.INVALID:
-        return kept_change(known)
+        return stored_change(known)
     return None
 
 
@@ -129,7 +129,7 @@ def _create(
     status: OrderStatus,
     reason: str | None,
     at: datetime,
-) -> Kept:
+) -> StoredChange:
     change = OrderStatusChanged(
         order_id=columns["order_id"], sequence=1, status=status, reason=reason, at=at
     )
@@ -164,7 +164,7 @@ def record_within(
         return None
     cancelled = known.cancel_requested_at is not None
     if known.at is not None:
-        return Record(kept_change(known), cancelled)
+        return Record(stored_change(known), cancelled)
     if OrderStatus(known.current_status).is_final:
         return None
     change = OrderStatusChanged(
@@ -175,7 +175,7 @@ def record_within(
         total_cents=total_cents,
         at=at,
     )
-    kept = _append(connection, change)
+    stored = _append(connection, change)
     connection.execute(
         _MOVE_ON,
         {
@@ -188,7 +188,7 @@ def record_within(
             "updated_at": change.at,
         },
     )
-    return Record(kept, cancelled)
+    return Record(stored, cancelled)
 
 
 def request_cancel_within(
@@ -216,7 +216,7 @@ def hand_to_undo_within(connection: Connection, order_id: str) -> str | None:
     return run_id
 
 
-def _append(connection: Connection, change: OrderStatusChanged) -> Kept:
+def _append(connection: Connection, change: OrderStatusChanged) -> StoredChange:
     result = connection.execute(
         _INSERT_STATUS,
         {
@@ -229,7 +229,7 @@ def _append(connection: Connection, change: OrderStatusChanged) -> Kept:
         },
     )
     (position,) = result.inserted_primary_key or (0,)
-    return Kept(position, change)
+    return StoredChange(position, change)
 
 
 def _with_status(connection: Connection, order_id: str, status: OrderStatus) -> Any | None:

@@ -36,11 +36,11 @@ from orders.ordering.records import (
     UNFINISHED,
     WAITING,
     Accepted,
-    Kept,
     Pending,
     Record,
+    StoredChange,
 )
-from orders.ordering.rows import kept_change, order_of, submitted
+from orders.ordering.rows import order_of, stored_change, submitted
 from orders.tables import BATCH_ORDERS, BATCHES, ORDERS, STATUSES
 
 
@@ -60,7 +60,7 @@ class OrderStore:
             lambda connection: accept_within(connection, order, self._clock())
         )
 
-    async def reject_invalid(self, order_id: str) -> Kept | None:
+    async def reject_invalid(self, order_id: str) -> StoredChange | None:
         """Store the rejection of an invalid order, unless its id is known.
 
         Returns the rejection, also when repeated; None if the id belongs to a valid order.
@@ -182,14 +182,14 @@ class OrderStore:
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [row.order_id for row in rows]
 
-    async def changes(self, after: int, most: int) -> list[Kept]:
+    async def changes(self, after: int, most: int) -> list[StoredChange]:
         """Return the status changes of all orders after a position, oldest first."""
         rows = await self._database.read(
             lambda connection: connection.execute(
                 _SELECT_CHANGES, {"after": after, "most": most}
             ).all()
         )
-        return [kept_change(row) for row in rows]
+        return [stored_change(row) for row in rows]
 
     async def last_position(self) -> int:
         """Return the position of the newest status change, 0 if there is none."""

@@ -34,7 +34,7 @@ def subscribe_tasks(app: DaprApp, tasks: Tasks, letters: DeadLetters) -> None:
     """Accept completions of tasks from the topic."""
 
     async def completed(event: CloudEvent) -> None:
-        reason = await _take_in(tasks, event.data)
+        reason = await _complete(tasks, event.data)
         if reason is not None:
             await letters.refuse(names.TASKS_COMPLETED, event, reason, None)
             raise Refused(reason)
@@ -42,7 +42,7 @@ def subscribe_tasks(app: DaprApp, tasks: Tasks, letters: DeadLetters) -> None:
     app.on_topic(names.TASKS_COMPLETED, completed)
 
 
-async def _take_in(tasks: Tasks, data: object) -> str | None:
+async def _complete(tasks: Tasks, data: object) -> str | None:
     """Complete the published task, or return the reason why the event is invalid."""
     try:
         message = TaskCompleted.model_validate(data)

@@ -13,9 +13,9 @@ from orderflow_hosting.access import page
 from orderflow_hosting.pages import decode_cursor, encode_cursor, not_a_cursor, read_number
 from orderflow_hosting.web import Site, change_events
 from orderflow_hosting.web.local_time import Period, read_period
+from orders.board.change_feed import ChangeFeed
 from orders.board.pages.live import IsCurrent
-from orders.board.pulse import Pulse
-from orders.board.store import BoardStore, Found, Wanted
+from orders.board.store import BoardStore, OrderFilter, OrderPage
 
 ORDERS_A_PAGE: Final = 50
 LONGEST_TEXT: Final = 128
@@ -28,7 +28,7 @@ class Searched:
     """A search as it was typed, the filters it stands for, and its errors."""
 
     typed: Mapping[str, str]
-    wanted: Wanted
+    wanted: OrderFilter
     errors: Mapping[str, str] = field(default_factory=dict)
     period: Period = field(default_factory=Period)
 
@@ -48,7 +48,9 @@ class Searched:
         return f"/?{urlencode(values)}" if values else "/"
 
 
-def board_router(site: Site, board: BoardStore, pulse: Pulse, is_current: IsCurrent) -> APIRouter:
+def board_router(
+    site: Site, board: BoardStore, feed: ChangeFeed, is_current: IsCurrent
+) -> APIRouter:
     """Serve the board."""
     router = APIRouter(include_in_schema=False)
 
@@ -75,14 +77,14 @@ def board_router(site: Site, board: BoardStore, pulse: Pulse, is_current: IsCurr
 
     @router.get("/board/changes", dependencies=[page()])
     async def changes(request: Request) -> Response:
-        return change_events(request, pulse.listener(), partial(is_current, request))
+        return change_events(request, feed.listener(), partial(is_current, request))
 
     return router
 
 
-async def _find(board: BoardStore, searched: Searched, after: str | None) -> Found:
+async def _find(board: BoardStore, searched: Searched, after: str | None) -> OrderPage:
     if searched.errors:
-        return Found((), None)
+        return OrderPage((), None)
     try:
         place = decode_cursor(after) if after else None
         return await board.search(searched.wanted, ORDERS_A_PAGE, place)
@@ -105,5 +107,5 @@ def read_search(query: Mapping[str, str]) -> Searched:
         else:
             errors["status"] = "There is no such status."
     period = read_period(typed, errors, _LIKE)
-    wanted = Wanted(**values, since=period.since, until=period.before)
-    return Searched(typed, Wanted() if errors else wanted, errors, period)
+    wanted = OrderFilter(**values, since=period.since, until=period.before)
+    return Searched(typed, OrderFilter() if errors else wanted, errors, period)

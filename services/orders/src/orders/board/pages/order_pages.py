@@ -47,7 +47,7 @@ class Histories(Protocol):
         ...
 
 
-class Attends(Protocol):
+class AttentionReader(Protocol):
     """Knows the orders that need attention."""
 
     async def of(self, order_id: str) -> OrderAttention | None:
@@ -66,7 +66,7 @@ class OrderPages:
     tasks: TaskStore
     intake: Intake
     histories: Histories
-    attention: Attends
+    attention: AttentionReader
     inbox_url: str
 
     def router(self) -> APIRouter:

@@ -14,12 +14,12 @@ MOST_NAMED: Final = 100
 """An event names at most this many orders; beyond that it may concern any order."""
 
 
-class Pulse:
+class ChangeFeed:
     """Counts the changes of orders while at least one page is open."""
 
     def __init__(self, feed: StatusFeed) -> None:
         self._feed = feed
-        self._beats = 0
+        self._changes = 0
         self._latest: deque[str] = deque(maxlen=MOST_NAMED)
         self._next = asyncio.Event()
         self._waiting = 0
@@ -32,7 +32,7 @@ class Pulse:
         So a page does not miss what changed between its rendering and its first call. Waiting
         raises `StopAsyncIteration` when the service stops.
         """
-        seen = self._beats - 1 - MOST_NAMED
+        seen = self._changes - 1 - MOST_NAMED
 
         async def next_change() -> Change:
             nonlocal seen
@@ -53,20 +53,20 @@ class Pulse:
         try:
             if self._follower is None:
                 self._follower = asyncio.create_task(self._count())
-            while self._beats <= seen:
+            while self._changes <= seen:
                 if self._follower is None:
                     raise StopAsyncIteration
                 await self._next.wait()
         finally:
             self._waiting -= 1
-        return self._beats
+        return self._changes
 
     async def _count(self) -> None:
         try:
-            async for kept in self._feed.follow(None):
-                if kept is not None:
-                    self._beats += 1
-                    self._latest.append(kept.change.order_id)
+            async for stored in self._feed.follow(None):
+                if stored is not None:
+                    self._changes += 1
+                    self._latest.append(stored.change.order_id)
                     self._wake()
                 elif self._is_idle():
                     return
