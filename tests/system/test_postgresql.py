@@ -33,7 +33,8 @@ from orderflow_hosting.migrations.schema import Schema
 from orderflow_hosting.retrying import is_around
 from orderflow_hosting.spellings import note_missing
 from orderflow_lab.postgres_server import PostgresServer
-from orders.board.store import BoardStore, OrderFilter
+from orders.board.search import OrderFilter
+from orders.board.store import BoardStore
 from orders.board.tables import SOURCES
 from orders.migrations import SCHEMA
 from orders.ordering.changes import accept_within

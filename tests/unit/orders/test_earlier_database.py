@@ -11,7 +11,8 @@ from fakes.schemas import migrated
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.database import Database
 from orderflow_hosting.spellings import note_missing
-from orders.board.store import BoardStore, OrderFilter
+from orders.board.search import OrderFilter
+from orders.board.store import BoardStore
 from orders.board.tables import SOURCES
 from orders.migrations import SCHEMA
 from orders.ordering.store import OrderStore

@@ -21,8 +21,9 @@ from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import EngineUnavailable
 from orders.batches.activities import BatchActivities
 from orders.batches.messages import BatchRef
+from orders.batches.records import OtherBatchContent
 from orders.batches.service import Batches, run_id_of
-from orders.batches.store import BatchStore, OtherBatchContent
+from orders.batches.store import BatchStore
 from orders.config import OrdersSettings
 from orders.management.errors import InstanceExists, NotRunning, Protected
 from orders.management.service import Management

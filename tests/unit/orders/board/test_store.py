@@ -20,8 +20,9 @@ from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.database import Database
 from orderflow_hosting.folding import fold
 from orderflow_hosting.spellings import note_missing
-from orders.board import store as board_store
-from orders.board.store import BoardStore, OrderFilter
+from orders.board import search
+from orders.board.search import OrderFilter
+from orders.board.store import BoardStore
 from orders.board.tables import SOURCES
 from orders.migrations import SCHEMA
 from orders.ordering.store import OrderStore
@@ -211,7 +212,7 @@ async def test_a_page_looks_at_so_many_orders_and_no_more(
     database: Database, board: BoardStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where few fit, a page ends early, and the next goes on from there until all are found."""
-    monkeypatch.setattr(board_store, "LOOKED_THROUGH", 20)
+    monkeypatch.setattr(search, "LOOKED_THROUGH", 20)
     await keep(database, 100, lambda number: {"customer_id": "eve" if number == 1 else "alice"})
 
     first = await board.search(OrderFilter(item="cars", customer_id="eve"), 10)
@@ -224,7 +225,7 @@ async def test_a_rare_status_is_found_at_once(
     database: Database, board: BoardStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The few orders that need attention are looked through before the many of an item."""
-    monkeypatch.setattr(board_store, "LOOKED_THROUGH", 20)
+    monkeypatch.setattr(search, "LOOKED_THROUGH", 20)
     await keep(database, 200, lambda number: {"status": "failed" if number == 1 else "completed"})
 
     found = await board.search(OrderFilter(item="cars", status=OrderStatus.FAILED), 10)
@@ -261,7 +262,7 @@ async def test_no_search_scans_or_sorts_what_is_kept(database: Database, way: st
         def note(_c: object, _u: object, statement: str, values: Any, *_: object) -> None:
             statements.append((statement, values))
 
-        board_store._search(connection, ALL_WAYS[way], 20, "n40" if way == "deep" else None)
+        search.search_within(connection, ALL_WAYS[way], 20, "n40" if way == "deep" else None)
         searched = statements.copy()
         for statement, values in searched:
             explained = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
@@ -290,7 +291,7 @@ async def steps(database: Database, wanted: OrderFilter, after: str | None) -> i
         assert isinstance(driver, sqlite3.Connection)
         driver.set_progress_handler(count, COUNTED_AT_EACH)
         try:
-            board_store._search(connection, wanted, 50, after)
+            search.search_within(connection, wanted, 50, after)
         finally:
             driver.set_progress_handler(None, 0)
 

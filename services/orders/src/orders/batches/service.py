@@ -21,7 +21,8 @@ from orderflow_workflow_runtime.ports import AlreadyRunning, Engine, EngineUnava
 from orderflow_workflow_runtime.starting import start_once
 from orders import workflow_names as names
 from orders.batches.messages import BatchRun
-from orders.batches.store import BatchStore, Entry, OpenBatch, StoredBatch
+from orders.batches.records import Entry, OpenBatch, StoredBatch
+from orders.batches.store import BatchStore
 from orders.config import OrdersSettings
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import OrderPolicy, OrderRun

@@ -15,7 +15,8 @@ from orderflow_hosting.web import Site, change_events
 from orderflow_hosting.web.local_time import Period, read_period
 from orders.board.change_feed import ChangeFeed
 from orders.board.pages.live import IsCurrent
-from orders.board.store import BoardStore, OrderFilter, OrderPage
+from orders.board.search import OrderFilter, OrderPage
+from orders.board.store import BoardStore
 
 ORDERS_A_PAGE: Final = 50
 LONGEST_TEXT: Final = 128
