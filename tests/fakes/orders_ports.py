@@ -99,8 +99,8 @@ class MemoryEngine:
             raise EngineUnavailable("the engine is down")
 
 
-class MemoryAnnouncer:
-    """Implements orders' `Announcer`: keeps what was told, in its order."""
+class MemoryPublisher:
+    """Implements orders' `Publisher`: keeps what was told, in its order."""
 
     def __init__(self) -> None:
         self.statuses: list[OrderStatusChanged] = []

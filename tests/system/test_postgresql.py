@@ -23,6 +23,7 @@ from approvals.migrations import SCHEMA as APPROVALS_SCHEMA
 from fakes.schemas import migrated
 from fakes.waiting import until
 from orderflow_contracts.approvals import ApprovalRequested, Decision, DecisionMade
+from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.access import Audit, Principal, Role
 from orderflow_hosting.access.sessions import Sessions
@@ -32,7 +33,8 @@ from orderflow_hosting.migrations.schema import Schema
 from orderflow_hosting.retrying import is_around
 from orderflow_hosting.spellings import backfill_spellings
 from orderflow_lab.postgres_server import PostgresServer
-from orders.board.store import BoardStore, Wanted
+from orders.board.search import OrderFilter
+from orders.board.store import BoardStore
 from orders.board.tables import SOURCES
 from orders.migrations import SCHEMA
 from orders.ordering.changes import accept_within
@@ -153,7 +155,7 @@ async def test_a_follower_misses_no_change_that_is_committed_late(url: str) -> N
         await other.ready()
 
         def accept_late(connection: Connection) -> None:
-            accept_within(connection, an_order("late"))
+            accept_within(connection, an_order("late"), now())
             gate.hold()
 
         late = asyncio.create_task(one.write(accept_late))
@@ -349,7 +351,7 @@ async def test_a_replica_that_stands_still_does_not_hold_up_the_others_for_long(
         await other.ready()
 
         def accept_and_freeze(connection: Connection) -> None:
-            accept_within(connection, an_order("frozen"))
+            accept_within(connection, an_order("frozen"), now())
             gate.hold()
 
         lost = asyncio.create_task(frozen.write(accept_and_freeze))
@@ -584,11 +586,11 @@ def test_what_the_board_counts_is_right_on_all_replicas(url: str) -> None:
                 OrderStatus.COMPLETED: ORDERS
             }
             assert await board.sold() == {"cars": ORDERS}
-            by_item = await board.search(Wanted(item="cars", customer_id="alice"), 100)
-            by_id = await board.search(Wanted(order_id="Order_03"), 5)
+            by_item = await board.search(OrderFilter(item="cars", customer_id="alice"), 100)
+            by_id = await board.search(OrderFilter(order_id="Order_03"), 5)
             assert len(by_item.orders) == ORDERS
             assert [each.order_id for each in by_id.orders] == [f"Order_03{n}" for n in range(5)]
-            rest = await board.search(Wanted(order_id="Order_03"), 5, by_id.next)
+            rest = await board.search(OrderFilter(order_id="Order_03"), 5, by_id.next)
             assert [each.order_id for each in rest.orders] == [f"Order_03{n}" for n in range(5, 10)]
 
     asyncio.run(read())
@@ -605,13 +607,13 @@ async def test_names_and_ids_are_found_in_any_spelling(url: str) -> None:
             await OrderStore(one).accept(order)
         await one.write(lambda connection: connection.execute(delete(ACCESS.spellings)))
         board = BoardStore(two)
-        before = (await board.search(Wanted(customer_id="José"), 5)).orders
+        before = (await board.search(OrderFilter(customer_id="José"), 5)).orders
         sources = [(database, source) for database in (one, two) for source in SOURCES]
         await asyncio.gather(*(backfill_spellings(*each) for each in sources))
 
-        found = (await board.search(Wanted(customer_id="jose"), 5)).orders
-        by_id = await board.search(Wanted(order_id="ID-"), 2)
-        rest = await board.search(Wanted(order_id="ID-"), 2, by_id.next)
+        found = (await board.search(OrderFilter(customer_id="jose"), 5)).orders
+        by_id = await board.search(OrderFilter(order_id="ID-"), 2)
+        rest = await board.search(OrderFilter(order_id="ID-"), 2, by_id.next)
 
     assert [each.order_id for each in before] == ["Id-0"]
     assert [each.order_id for each in found] == ["Id-2", "Id-1", "Id-0"]
@@ -640,9 +642,9 @@ async def test_the_board_takes_over_what_an_earlier_version_kept(url: str) -> No
     with opened(url) as database:
         await database.ready()
         board = BoardStore(database)
-        before = (await board.search(Wanted(item="cars"), 100)).orders
+        before = (await board.search(OrderFilter(item="cars"), 100)).orders
         await board.fill()
-        found = await board.search(Wanted(item="cars"), 100)
+        found = await board.search(OrderFilter(item="cars"), 100)
         counts = await board.counts()
         sold = await board.sold()
         indexes = await database.read(lambda connection: inspect(connection).get_indexes("orders"))

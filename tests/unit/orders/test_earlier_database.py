@@ -11,7 +11,8 @@ from fakes.schemas import migrated
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.database import Database
 from orderflow_hosting.spellings import backfill_spellings
-from orders.board.store import BoardStore, Wanted
+from orders.board.search import OrderFilter
+from orders.board.store import BoardStore
 from orders.board.tables import SOURCES
 from orders.migrations import SCHEMA
 from orders.ordering.store import OrderStore
@@ -62,8 +63,8 @@ async def test_orders_are_counted_and_found(adopted: Database) -> None:
     for source in SOURCES:
         await backfill_spellings(adopted, source)
 
-    by_item = await board.search(Wanted(item="CARS"), 10)
-    by_customer = await board.search(Wanted(customer_id="JOSE"), 10)
+    by_item = await board.search(OrderFilter(item="CARS"), 10)
+    by_customer = await board.search(OrderFilter(customer_id="JOSE"), 10)
 
     assert [each.order_id for each in by_item.orders] == ["new-1", "waits-1", "Done-1"]
     assert [each.order_id for each in by_customer.orders] == ["new-1", "Done-1"]

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fakes.access import opened
 from fakes.managed_engine import ManagedMemoryEngine
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine
+from fakes.orders_ports import MemoryEngine, MemoryPublisher
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_cli import show
@@ -101,7 +101,7 @@ async def test_an_order_of_a_batch_keeps_every_field(
     settings: OrdersSettings,
     database: Database,
     store: OrderStore,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     feed: StatusFeed,
 ) -> None:
     """A batch stores its orders as they would be stored alone."""
@@ -110,7 +110,7 @@ async def test_an_order_of_a_batch_keeps_every_field(
     undo = OrderUndo(engine, store)
     async with BackgroundWork(short_pause) as background:
         batches = Batches(
-            *(settings, BatchStore(database), engine, announcer),
+            *(settings, BatchStore(database), engine, publisher),
             *(feed, undo, letters, background),
         )
         await batches.submit(BatchSubmitted(batch_id="b1", orders=(DATA,)))

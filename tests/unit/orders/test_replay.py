@@ -12,6 +12,7 @@ from dapr.ext.workflow._durabletask.internal import helpers, protos
 from google.protobuf import json_format
 
 from histories.freeze import frozen_input, read_input
+from orderflow_contracts.fields import now
 from orderflow_workflow_runtime.histories import HistoryUnavailable, Recording
 from orderflow_workflow_runtime.replay import Misfit, replay
 from orders import workflow_names as names
@@ -163,7 +164,7 @@ def ended(status: int, result: str | None = None, failure: str | None = None) ->
 
 def recorded(*turns: list[Any]) -> Recording:
     events = [event for events in turns for event in events]
-    return Recording.of("x", events, {})
+    return Recording.of("x", events, {}, now())
 
 
 BEGINNING = turn(

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from orderflow_contracts.fields import Clock
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
@@ -13,7 +14,7 @@ from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_workflow_runtime.client import DaprEngine
 from orderflow_workflow_runtime.worker import Activity
 from orders.config import OrdersSettings
-from orders.gateways import DaprAnnouncer, DaprInventory
+from orders.gateways import DaprInventory, DaprPublisher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +22,11 @@ class Base:
     """The dependencies that every package may use: settings, database and gateways."""
 
     settings: OrdersSettings
+    clock: Clock
     database: Database
     engine: DaprEngine
     inventory: DaprInventory
-    announcer: DaprAnnouncer
+    publisher: DaprPublisher
     dead_letters: DeadLetters
     background: BackgroundWork
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from fakes.access import opened
 from fakes.managed_engine import ManagedMemoryEngine
 from fakes.odd_json import FEW, odd
-from fakes.orders_ports import MemoryAnnouncer
+from fakes.orders_ports import MemoryPublisher
 from fakes.recorded_app import RecordedApp
 from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.background import BackgroundWork
@@ -54,14 +54,14 @@ def app(
     settings: OrdersSettings,
     database: Database,
     store: OrderStore,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     feed: StatusFeed,
     letters: DeadLetters,
 ) -> RecordedApp:
     app, engine = RecordedApp(), ManagedMemoryEngine()
     undo = OrderUndo(engine, store)
     batches = Batches(
-        settings, BatchStore(database), engine, announcer, feed, undo, letters, BackgroundWork()
+        settings, BatchStore(database), engine, publisher, feed, undo, letters, BackgroundWork()
     )
     subscribe_to_batches(app, batches, letters)
     return app

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from fakes.managed_engine import ManagedMemoryEngine
-from fakes.orders_ports import MemoryAnnouncer
+from fakes.orders_ports import MemoryPublisher
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_contracts.batches import Batch, BatchSubmitted
@@ -21,8 +21,9 @@ from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import EngineUnavailable
 from orders.batches.activities import BatchActivities
 from orders.batches.messages import BatchRef
+from orders.batches.records import OtherBatchContent
 from orders.batches.service import Batches, run_id_of
-from orders.batches.store import BatchStore, OtherBatchContent
+from orders.batches.store import BatchStore
 from orders.config import OrdersSettings
 from orders.management.errors import InstanceExists, NotRunning, Protected
 from orders.management.service import Management
@@ -70,13 +71,13 @@ async def batches(
     kept: BatchStore,
     store: OrderStore,
     managed: ManagedMemoryEngine,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     feed: StatusFeed,
     letters: DeadLetters,
 ) -> AsyncIterator[Batches]:
     undo = OrderUndo(managed, store)
     batches = Batches(
-        settings, kept, managed, announcer, feed, undo, letters, BackgroundWork(short_pause)
+        settings, kept, managed, publisher, feed, undo, letters, BackgroundWork(short_pause)
     )
     yield batches
     await batches._background.stop()
@@ -113,7 +114,7 @@ async def test_a_batch_gets_one_workflow_and_its_orders_none(
 
 
 async def test_one_bad_entry_does_not_stop_the_others(
-    batches: Batches, kept: BatchStore, letters: DeadLetters, announcer: MemoryAnnouncer
+    batches: Batches, kept: BatchStore, letters: DeadLetters, publisher: MemoryPublisher
 ) -> None:
     """It is rejected, told, and kept so that it can be mended and sent again."""
     await batches.submit(submitted(entry("a"), entry("b", 0), 7, {"item": "cars", "quantity": 1}))
@@ -125,7 +126,7 @@ async def test_one_bad_entry_does_not_stop_the_others(
         (None, "rejected", "invalid"),
         ("b1-4", "received", None),
     ]
-    assert announcer.told("b") == ["rejected"]
+    assert publisher.told("b") == ["rejected"]
     kept_letters = await refusals(letters)
     assert set(kept_letters) == {"b1.2", "b1.3"}
     assert kept_letters["b1.2"].topic == "orders.submitted"
@@ -248,7 +249,7 @@ async def test_a_batch_that_was_lost_goes_on_with_what_is_left(
 
 
 async def test_the_end_is_recorded_once_all_orders_have_ended(
-    batches: Batches, managed: ManagedMemoryEngine, store: OrderStore, announcer: MemoryAnnouncer
+    batches: Batches, managed: ManagedMemoryEngine, store: OrderStore, publisher: MemoryPublisher
 ) -> None:
     """And told, again under the same id; afterwards the batch does not start anew."""
     await batches.submit(submitted(entry("a"), entry("b", 0)))
@@ -259,7 +260,7 @@ async def test_the_end_is_recorded_once_all_orders_have_ended(
     assert await batches.conclude("b1")
     assert await batches.conclude("b1")
 
-    first, again = announcer.batches
+    first, again = publisher.batches
     assert first == again
     assert (first.event_id, first.status, first.total_cents) == ("b1.ended", "completed", 500)
     assert first.counts == {"completed": 1, "rejected": 1}
@@ -269,13 +270,13 @@ async def test_the_end_is_recorded_once_all_orders_have_ended(
 
 
 async def test_a_batch_without_a_valid_order_is_rejected(
-    batches: Batches, announcer: MemoryAnnouncer
+    batches: Batches, publisher: MemoryPublisher
 ) -> None:
     """There was nothing to carry out."""
     await batches.submit(submitted(1, 2))
 
     assert await batches.conclude("b1")
-    (ended,) = announcer.batches
+    (ended,) = publisher.batches
     assert (ended.status, ended.reason) == ("rejected", "no_valid_order")
 
 
@@ -296,7 +297,7 @@ async def test_a_terminated_batch_is_undone_and_closed(
     batches: Batches,
     managed: ManagedMemoryEngine,
     store: OrderStore,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
 ) -> None:
     """Only by force; what had ended stays, the rest is undone, begun or not."""
     undo = OrderUndo(managed, store)
@@ -312,10 +313,10 @@ async def test_a_terminated_batch_is_undone_and_closed(
         await management.purge("batch-b1")
     undoing = managed.instances["undo-of-order-b"].input
     await store.record("b", undoing["run_id"], OrderStatus.CANCELLED)
-    await until(lambda: bool(announcer.batches))
+    await until(lambda: bool(publisher.batches))
 
-    assert announcer.batches[0].reason == "terminated_by_operator"
-    assert announcer.batches[0].counts == {"completed": 1, "cancelled": 1}
+    assert publisher.batches[0].reason == "terminated_by_operator"
+    assert publisher.batches[0].counts == {"completed": 1, "cancelled": 1}
     with pytest.raises(NotRunning):
         await management.terminate("batch-b1", force=True)
     await management.purge("batch-b1")

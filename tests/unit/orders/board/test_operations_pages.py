@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine
+from fakes.orders_ports import MemoryEngine, MemoryPublisher
 from fakes.visitors import Visited, Visitor
 from orderflow_contracts.batches import BatchSubmitted
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted, Reason
@@ -72,7 +72,7 @@ async def vera(visited: Visited) -> Visitor:
 
 
 async def keep(batches: BatchStore, batch_id: str, *orders: Any) -> None:
-    await batches.keep(batch_id, entries_of(BatchSubmitted(batch_id=batch_id, orders=orders)))
+    await batches.save(batch_id, entries_of(BatchSubmitted(batch_id=batch_id, orders=orders)))
 
 
 async def test_a_batch_shows_how_far_it_is(
@@ -264,7 +264,7 @@ async def test_an_order_is_retried_in_the_name_of_who_pressed(
 
 @pytest.mark.usefixtures("left_over")
 async def test_what_needs_no_attention_is_told_on_a_page(
-    olga: Visitor, announcer: MemoryAnnouncer
+    olga: Visitor, publisher: MemoryPublisher
 ) -> None:
     """409 and 404, in words."""
     refused = await olga.post("/board/orders/o2/retry")
@@ -272,7 +272,7 @@ async def test_what_needs_no_attention_is_told_on_a_page(
 
     assert (refused.status_code, unknown.status_code) == (409, 404)
     assert "needs no attention" in refused.text
-    assert announcer.statuses == []
+    assert publisher.statuses == []
 
 
 def test_every_status_of_an_order_has_a_colour() -> None:

@@ -20,8 +20,9 @@ from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.database import Database
 from orderflow_hosting.folding import fold
 from orderflow_hosting.spellings import backfill_spellings
-from orders.board import store as board_store
-from orders.board.store import BoardStore, Wanted
+from orders.board import search
+from orders.board.search import OrderFilter
+from orders.board.store import BoardStore
 from orders.board.tables import SOURCES
 from orders.migrations import SCHEMA
 from orders.ordering.store import OrderStore
@@ -47,7 +48,7 @@ def order(
     return OrderSubmitted(order_id=order_id, customer_id=customer_id, lines=lines)
 
 
-async def ids(board: BoardStore, wanted: Wanted, limit: int = 50) -> list[str]:
+async def ids(board: BoardStore, wanted: OrderFilter, limit: int = 50) -> list[str]:
     """Find everything, page by page."""
     found: list[str] = []
     after = None
@@ -148,33 +149,36 @@ async def test_pieces_are_sold_when_their_order_completes(
     await store.record("c", "run", OrderStatus.CANCELLED)
 
     assert await board.sold() == {"cars": 3, "<b>\"é' ☃": 3}
-    assert await ids(board, Wanted(item="<b>\"é' ☃")) == ["a"]
+    assert await ids(board, OrderFilter(item="<b>\"é' ☃")) == ["a"]
 
 
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        (Wanted(), ["o5", "o4", "o3", "o2", "o1"]),
-        (Wanted(order_id="o3"), ["o3"]),
-        (Wanted(order_id="o"), ["o1", "o2", "o3", "o4", "o5"]),
-        (Wanted(order_id="x"), []),
-        (Wanted(customer_id="bob"), ["o4", "o2"]),
-        (Wanted(item="cars"), ["o5", "o3", "o1"]),
-        (Wanted(item="cars", customer_id="bob"), []),
-        (Wanted(status=OrderStatus.PAID), ["o4"]),
-        (Wanted(status=OrderStatus.PAID, item="paperclip", customer_id="bob"), ["o4"]),
-        (Wanted(status=OrderStatus.PAID, item="cars"), []),
-        (Wanted(order_id="o", status=OrderStatus.RECEIVED, item="paperclip"), ["o2"]),
-        (Wanted(since=START + timedelta(hours=3)), ["o5", "o4", "o3"]),
-        (Wanted(until=START + timedelta(hours=3)), ["o2", "o1"]),
-        (Wanted(since=START + timedelta(hours=2), until=START + timedelta(hours=4)), ["o3", "o2"]),
-        (Wanted(since=START + timedelta(days=2)), []),
-        (Wanted(until=START), []),
-        (Wanted(item="cars", since=START + timedelta(hours=2)), ["o5", "o3"]),
+        (OrderFilter(), ["o5", "o4", "o3", "o2", "o1"]),
+        (OrderFilter(order_id="o3"), ["o3"]),
+        (OrderFilter(order_id="o"), ["o1", "o2", "o3", "o4", "o5"]),
+        (OrderFilter(order_id="x"), []),
+        (OrderFilter(customer_id="bob"), ["o4", "o2"]),
+        (OrderFilter(item="cars"), ["o5", "o3", "o1"]),
+        (OrderFilter(item="cars", customer_id="bob"), []),
+        (OrderFilter(status=OrderStatus.PAID), ["o4"]),
+        (OrderFilter(status=OrderStatus.PAID, item="paperclip", customer_id="bob"), ["o4"]),
+        (OrderFilter(status=OrderStatus.PAID, item="cars"), []),
+        (OrderFilter(order_id="o", status=OrderStatus.RECEIVED, item="paperclip"), ["o2"]),
+        (OrderFilter(since=START + timedelta(hours=3)), ["o5", "o4", "o3"]),
+        (OrderFilter(until=START + timedelta(hours=3)), ["o2", "o1"]),
+        (
+            OrderFilter(since=START + timedelta(hours=2), until=START + timedelta(hours=4)),
+            ["o3", "o2"],
+        ),
+        (OrderFilter(since=START + timedelta(days=2)), []),
+        (OrderFilter(until=START), []),
+        (OrderFilter(item="cars", since=START + timedelta(hours=2)), ["o5", "o3"]),
     ],
 )
 async def test_orders_are_found(
-    database: Database, board: BoardStore, wanted: Wanted, found: list[str]
+    database: Database, board: BoardStore, wanted: OrderFilter, found: list[str]
 ) -> None:
     """All that is asked for must fit, and pages of any size together hold each order once."""
     await keep(
@@ -198,49 +202,49 @@ async def test_a_place_of_another_list_is_refused(database: Database, board: Boa
 
     for place in ("", "x1", "n", "nx", "n1;", "o000001"):
         with pytest.raises(ValueError, match="not a position"):
-            await board.search(Wanted(), 2, place)
+            await board.search(OrderFilter(), 2, place)
     for place in ("n1", "io\0", ""):
         with pytest.raises(ValueError, match="not a position"):
-            await board.search(Wanted(order_id="o"), 2, place)
+            await board.search(OrderFilter(order_id="o"), 2, place)
 
 
 async def test_a_page_looks_at_so_many_orders_and_no_more(
     database: Database, board: BoardStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where few fit, a page ends early, and the next goes on from there until all are found."""
-    monkeypatch.setattr(board_store, "LOOKED_THROUGH", 20)
+    monkeypatch.setattr(search, "LOOKED_THROUGH", 20)
     await keep(database, 100, lambda number: {"customer_id": "eve" if number == 1 else "alice"})
 
-    first = await board.search(Wanted(item="cars", customer_id="eve"), 10)
+    first = await board.search(OrderFilter(item="cars", customer_id="eve"), 10)
 
     assert (first.orders, first.next is not None) == ((), True)
-    assert await ids(board, Wanted(item="cars", customer_id="eve")) == ["o000001"]
+    assert await ids(board, OrderFilter(item="cars", customer_id="eve")) == ["o000001"]
 
 
 async def test_a_rare_status_is_found_at_once(
     database: Database, board: BoardStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The few orders that need attention are looked through before the many of an item."""
-    monkeypatch.setattr(board_store, "LOOKED_THROUGH", 20)
+    monkeypatch.setattr(search, "LOOKED_THROUGH", 20)
     await keep(database, 200, lambda number: {"status": "failed" if number == 1 else "completed"})
 
-    found = await board.search(Wanted(item="cars", status=OrderStatus.FAILED), 10)
+    found = await board.search(OrderFilter(item="cars", status=OrderStatus.FAILED), 10)
 
     assert ([each.order_id for each in found.orders], found.next) == (["o000001"], None)
 
 
 ALL_WAYS = {
-    "newest": Wanted(),
-    "deep": Wanted(),
-    "id": Wanted(order_id="o000123"),
-    "part of an id": Wanted(order_id="o"),
-    "customer": Wanted(customer_id="c3"),
-    "item": Wanted(item="cars"),
-    "status": Wanted(status=OrderStatus.COMPLETED),
-    "time": Wanted(since=START + timedelta(seconds=100), until=START + timedelta(seconds=900)),
-    "spellings": Wanted(customer_id="JOSE"),
-    "item's spellings": Wanted(item="C\u0061fe"),
-    "all": Wanted(item="cars", customer_id="c3", status=OrderStatus.COMPLETED, since=START),
+    "newest": OrderFilter(),
+    "deep": OrderFilter(),
+    "id": OrderFilter(order_id="o000123"),
+    "part of an id": OrderFilter(order_id="o"),
+    "customer": OrderFilter(customer_id="c3"),
+    "item": OrderFilter(item="cars"),
+    "status": OrderFilter(status=OrderStatus.COMPLETED),
+    "time": OrderFilter(since=START + timedelta(seconds=100), until=START + timedelta(seconds=900)),
+    "spellings": OrderFilter(customer_id="JOSE"),
+    "item's spellings": OrderFilter(item="C\u0061fe"),
+    "all": OrderFilter(item="cars", customer_id="c3", status=OrderStatus.COMPLETED, since=START),
 }
 
 
@@ -258,7 +262,7 @@ async def test_no_search_scans_or_sorts_what_is_kept(database: Database, way: st
         def note(_c: object, _u: object, statement: str, values: Any, *_: object) -> None:
             statements.append((statement, values))
 
-        board_store._search(connection, ALL_WAYS[way], 20, "n40" if way == "deep" else None)
+        search.search_within(connection, ALL_WAYS[way], 20, "n40" if way == "deep" else None)
         searched = statements.copy()
         for statement, values in searched:
             explained = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
@@ -274,7 +278,7 @@ async def test_no_search_scans_or_sorts_what_is_kept(database: Database, way: st
     assert others <= of_one_window
 
 
-async def steps(database: Database, wanted: Wanted, after: str | None) -> int:
+async def steps(database: Database, wanted: OrderFilter, after: str | None) -> int:
     """Count how much SQLite works for a page, in steps of its virtual machine."""
     counted = 0
 
@@ -287,7 +291,7 @@ async def steps(database: Database, wanted: Wanted, after: str | None) -> int:
         assert isinstance(driver, sqlite3.Connection)
         driver.set_progress_handler(count, COUNTED_AT_EACH)
         try:
-            board_store._search(connection, wanted, 50, after)
+            search.search_within(connection, wanted, 50, after)
         finally:
             driver.set_progress_handler(None, 0)
 
@@ -329,13 +333,13 @@ async def test_names_are_found_in_all_spellings(
     newest_first = [f"o{number}" for number in reversed(range(len(SPELLINGS)))]
 
     for customer in (*SPELLINGS, "JOSe\u0301"):
-        assert await ids(board, Wanted(customer_id=customer), limit) == newest_first
+        assert await ids(board, OrderFilter(customer_id=customer), limit) == newest_first
     for item in (*CAFES, "CAFÉ"):
-        assert await ids(board, Wanted(item=item), limit) == newest_first
-        both = Wanted(item=item, customer_id="JOSE", status=OrderStatus.RECEIVED)
+        assert await ids(board, OrderFilter(item=item), limit) == newest_first
+        both = OrderFilter(item=item, customer_id="JOSE", status=OrderStatus.RECEIVED)
         assert await ids(board, both, limit) == newest_first
     for nobody in ("%", "jos_", "jos", "\u0301"):
-        assert await ids(board, Wanted(customer_id=nobody), limit) == []
+        assert await ids(board, OrderFilter(customer_id=nobody), limit) == []
 
 
 @pytest.mark.parametrize("limit", [1, 2, 50])
@@ -347,10 +351,10 @@ async def test_ids_are_found_in_capitals_or_not(
         await store.accept(order(order_id))
 
     for typed in ("my-1", "MY-1", "\uff2d\uff59-1"):
-        found = await ids(board, Wanted(order_id=typed), limit)
+        found = await ids(board, OrderFilter(order_id=typed), limit)
         assert found == ["MY-1", "My-1", "my-1", "my-10"]
-    assert await ids(board, Wanted(order_id="m"), limit) == [*found, "my_1", "mz"]
-    assert await ids(board, Wanted(order_id="m%"), limit) == []
+    assert await ids(board, OrderFilter(order_id="m"), limit) == [*found, "my_1", "mz"]
+    assert await ids(board, OrderFilter(order_id="m%"), limit) == []
 
 
 async def test_names_of_an_earlier_version_are_found_in_all_spellings(
@@ -359,14 +363,14 @@ async def test_names_of_an_earlier_version_are_found_in_all_spellings(
     """They are noted some at a time, by several replicas at once, and once more does nothing."""
     await keep(database, 1_200, lambda number: {"customer_id": f"{'É' * 3}{number}"})
     await keep(database, 3, lambda number: {**spelled(number), "order_id": f"s{number}"})
-    assert await ids(board, Wanted(customer_id="ÉÉÉ7")) == ["o000007"]
+    assert await ids(board, OrderFilter(customer_id="ÉÉÉ7")) == ["o000007"]
 
     await asyncio.gather(*(spell(database) for _ in range(3)))
     await spell(database)
 
-    assert await ids(board, Wanted(customer_id="eee7")) == ["o000007"]
-    assert await ids(board, Wanted(customer_id="jose")) == ["s3", "s2", "s1"]
-    assert await ids(board, Wanted(item="cafe")) == ["s3", "s2", "s1"]
+    assert await ids(board, OrderFilter(customer_id="eee7")) == ["o000007"]
+    assert await ids(board, OrderFilter(customer_id="jose")) == ["s3", "s2", "s1"]
+    assert await ids(board, OrderFilter(item="cafe")) == ["s3", "s2", "s1"]
 
 
 @given(some=st.lists(names, min_size=20, max_size=20, unique_by=fold))
@@ -381,7 +385,7 @@ def test_whatever_is_stored_is_found_by_any_variant(tmp_path: Path, some: list[s
             await store.accept(order(f"o{number}", name))
         for number, name in enumerate(some):
             for variant in (name.upper(), name.lower(), unicodedata.normalize("NFD", name)):
-                assert await ids(board, Wanted(customer_id=variant)) == [f"o{number}"]
+                assert await ids(board, OrderFilter(customer_id=variant)) == [f"o{number}"]
         database.close()
 
     asyncio.run(work())
@@ -411,14 +415,14 @@ async def test_what_an_earlier_version_kept_is_counted_and_found(tmp_path: Path)
     board = BoardStore(database)
     store = OrderStore(database)
     await store.accept(order("new"))
-    before = (await board.is_whole(), await ids(board, Wanted(item="cars")))
+    before = (await board.is_whole(), await ids(board, OrderFilter(item="cars")))
     await board.fill()
     await store.record("warm-up", "run", OrderStatus.COMPLETED)
 
     assert before == (False, ["new"])
     assert await board.is_whole()
-    assert len(await ids(board, Wanted(item="cars"))) == 1_202
-    assert len(await ids(board, Wanted(item="pens"))) == 1_200
+    assert len(await ids(board, OrderFilter(item="cars"))) == 1_202
+    assert len(await ids(board, OrderFilter(item="pens"))) == 1_200
     counts = await board.counts()
     assert (counts[OrderStatus.COMPLETED], counts[OrderStatus.FAILED]) == (601, 600)
     assert await board.sold() == {"cars": 1_201, "pens": 600}

@@ -7,7 +7,7 @@ import pytest
 from dapr.ext.workflow import WorkflowActivityContext
 
 from fakes.dying_payments import POINTS, Bank, Deaths, Died, DyingStore, Point
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
 from orderflow_contracts.inventory import CommitRequest
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderStatusChanged, OrderSubmitted
 from orderflow_hosting.database import Database
@@ -48,7 +48,7 @@ def charge(run: dict[str, Any], customer_id: str = "alice") -> Charge:
 
 async def test_receiving_is_told_as_it_was_kept(
     activities: OrderActivities,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     store: OrderStore,
     received: OrderStatusChanged,
 ) -> None:
@@ -58,12 +58,12 @@ async def test_receiving_is_told_as_it_was_kept(
     for _ in range(2):
         assert await activities.notify_activity(CONTEXT, first) == Recorded()
 
-    assert announcer.statuses == [received, received]
+    assert publisher.statuses == [received, received]
     assert len(await store.changes(0, 10)) == 1
 
 
 async def test_a_status_is_kept_once_and_told_under_one_id(
-    activities: OrderActivities, announcer: MemoryAnnouncer, store: OrderStore
+    activities: OrderActivities, publisher: MemoryPublisher, store: OrderStore
 ) -> None:
     """A notice that runs twice tells the same event twice."""
     denied = notice(RUN, OrderStatus.REJECTED, reason="denied", total_cents=TOTAL)
@@ -71,14 +71,14 @@ async def test_a_status_is_kept_once_and_told_under_one_id(
     for _ in range(2):
         assert await activities.notify_activity(CONTEXT, denied) == Recorded()
 
-    assert [change.event_id for change in announcer.statuses] == ["o1.2", "o1.2"]
-    assert announcer.statuses[0].reason == "denied"
-    assert announcer.statuses[0].total_cents == TOTAL
+    assert [change.event_id for change in publisher.statuses] == ["o1.2", "o1.2"]
+    assert publisher.statuses[0].reason == "denied"
+    assert publisher.statuses[0].total_cents == TOTAL
     assert len(await store.changes(0, 10)) == 2
 
 
 async def test_nothing_is_told_before_it_is_kept(
-    activities: OrderActivities, announcer: MemoryAnnouncer, store: OrderStore
+    activities: OrderActivities, publisher: MemoryPublisher, store: OrderStore
 ) -> None:
     """Whoever hears of a status can read it."""
 
@@ -87,28 +87,28 @@ async def test_nothing_is_told_before_it_is_kept(
         assert order is not None
         assert change.status in {entry.status for entry in order.history}
 
-    announcer.before_status = is_kept
+    publisher.before_status = is_kept
 
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
     await activities.request_approval_activity(CONTEXT, wanted(RUN))
     await activities.process_payment_activity(CONTEXT, charge(RUN))
     await activities.notify_activity(CONTEXT, notice(RUN, OrderStatus.COMPLETED))
 
-    assert announcer.told("o1") == ["reserved", "awaiting_approval", "paid", "completed"]
+    assert publisher.told("o1") == ["reserved", "awaiting_approval", "paid", "completed"]
 
 
 async def test_a_status_that_could_not_be_told_is_told_by_the_next_attempt(
-    activities: OrderActivities, announcer: MemoryAnnouncer, store: OrderStore
+    activities: OrderActivities, publisher: MemoryPublisher, store: OrderStore
 ) -> None:
     """A broker that is away fails the step, and the retry tells what is kept already."""
-    announcer.failures.append(DOWN)
+    publisher.failures.append(DOWN)
     completed = notice(RUN, OrderStatus.COMPLETED)
 
     with pytest.raises(ConnectionError):
         await activities.notify_activity(CONTEXT, completed)
     await activities.notify_activity(CONTEXT, completed)
 
-    assert announcer.told("o1") == ["completed"]
+    assert publisher.told("o1") == ["completed"]
     assert len(await store.changes(0, 10)) == 2
 
 
@@ -133,7 +133,7 @@ async def test_verifying_reserves_once(
     ],
 )
 async def test_a_rejected_reservation_is_told_with_its_reason(
-    activities: OrderActivities, announcer: MemoryAnnouncer, line: OrderLine, reason: str
+    activities: OrderActivities, publisher: MemoryPublisher, line: OrderLine, reason: str
 ) -> None:
     """The workflow learns why; the status is for it to tell."""
     verified = await activities.verify_inventory_activity(
@@ -141,23 +141,23 @@ async def test_a_rejected_reservation_is_told_with_its_reason(
     )
 
     assert (verified.outcome, verified.reason) == ("rejected", reason)
-    assert announcer.statuses == []
+    assert publisher.statuses == []
 
 
 async def test_asking_tells_approvals_until_when(
-    activities: OrderActivities, announcer: MemoryAnnouncer
+    activities: OrderActivities, publisher: MemoryPublisher
 ) -> None:
     """The request for approval carries what a person needs to decide."""
     await activities.request_approval_activity(CONTEXT, wanted(RUN))
 
-    (request,) = announcer.requests
+    (request,) = publisher.requests
     assert (request.order_id, request.customer_id, request.lines) == ("o1", "alice", LINES)
     assert (request.total_cents, request.expires_at) == (TOTAL, UNTIL)
-    assert announcer.told("o1") == ["awaiting_approval"]
+    assert publisher.told("o1") == ["awaiting_approval"]
 
 
 async def test_a_reminder_is_the_same_request_said_again(
-    activities: OrderActivities, announcer: MemoryAnnouncer
+    activities: OrderActivities, publisher: MemoryPublisher
 ) -> None:
     """Only the mark tells a reminder from the request; the order's status stays."""
     both = wanted(RUN).model_copy(update={"levels": 2})
@@ -165,14 +165,14 @@ async def test_a_reminder_is_the_same_request_said_again(
 
     await activities.remind_of_approval_activity(CONTEXT, both)
 
-    first, again = announcer.requests
+    first, again = publisher.requests
     assert (first.levels, first.reminder, again.reminder) == (2, False, True)
     assert again.model_copy(update={"reminder": False}) == first
-    assert announcer.told("o1") == ["awaiting_approval"]
+    assert publisher.told("o1") == ["awaiting_approval"]
 
 
 async def test_nobody_is_reminded_of_what_is_decided_or_another_runs(
-    activities: OrderActivities, announcer: MemoryAnnouncer
+    activities: OrderActivities, publisher: MemoryPublisher
 ) -> None:
     """A reminder that comes late, or from a run that does not own the order, is not sent."""
     await activities.request_approval_activity(CONTEXT, wanted(RUN))
@@ -180,14 +180,14 @@ async def test_nobody_is_reminded_of_what_is_decided_or_another_runs(
     await activities.notify_activity(CONTEXT, notice(RUN, OrderStatus.APPROVED))
     await activities.remind_of_approval_activity(CONTEXT, wanted(RUN))
 
-    assert [request.reminder for request in announcer.requests] == [False]
+    assert [request.reminder for request in publisher.requests] == [False]
 
 
 async def test_paying_charges_once(
-    activities: OrderActivities, payments: RecordedPayments, announcer: MemoryAnnouncer
+    activities: OrderActivities, payments: RecordedPayments, publisher: MemoryPublisher
 ) -> None:
     """A payment step that runs twice takes the money once."""
-    announcer.failures.append(DOWN)
+    publisher.failures.append(DOWN)
     with pytest.raises(ConnectionError):
         await activities.process_payment_activity(CONTEXT, charge(RUN))
 
@@ -195,7 +195,7 @@ async def test_paying_charges_once(
 
     assert charged == Charged(outcome="paid")
     assert [entry.kind for entry in await payments.store.entries("o1")] == ["charge"]
-    assert announcer.told("o1") == ["paid"]
+    assert publisher.told("o1") == ["paid"]
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -224,13 +224,13 @@ async def test_a_payment_step_may_die_anywhere(
 
 
 async def test_a_declined_payment_is_told_to_the_workflow(
-    activities: OrderActivities, announcer: MemoryAnnouncer
+    activities: OrderActivities, publisher: MemoryPublisher
 ) -> None:
     """Nothing is charged and nothing told."""
     charged = await activities.process_payment_activity(CONTEXT, charge(RUN, "test-declined"))
 
     assert charged.outcome == "declined"
-    assert announcer.statuses == []
+    assert publisher.statuses == []
 
 
 async def test_updating_takes_from_the_shelf_once(
@@ -249,7 +249,7 @@ async def test_undoing_twice_undoes_once(
     activities: OrderActivities,
     inventory: RoomInventory,
     payments: RecordedPayments,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
 ) -> None:
     """Goods and money go back once, and approvals is told."""
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
@@ -263,15 +263,15 @@ async def test_undoing_twice_undoes_once(
 
     assert inventory.shelf("cars") == (100, 0)
     assert [entry.kind for entry in await payments.store.entries("o1")] == ["charge", "refund"]
-    assert [(told.order_id, told.reason) for told in announcer.withdrawals] == [("o1", "denied")]
+    assert [(told.order_id, told.reason) for told in publisher.withdrawals] == [("o1", "denied")]
 
 
 async def test_steps_of_a_superseded_run_say_so(
-    activities: OrderActivities, announcer: MemoryAnnouncer, store: OrderStore
+    activities: OrderActivities, publisher: MemoryPublisher, store: OrderStore
 ) -> None:
     """A run that does not own the order neither records nor tells."""
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
-    told = list(announcer.statuses)
+    told = list(publisher.statuses)
 
     verified = await activities.verify_inventory_activity(
         CONTEXT, Verification(**OTHER_RUN, lines=LINES)
@@ -284,8 +284,8 @@ async def test_steps_of_a_superseded_run_say_so(
     assert asked.superseded
     assert paid.superseded
     assert noted.superseded
-    assert announcer.statuses == told
-    assert announcer.requests == []
+    assert publisher.statuses == told
+    assert publisher.requests == []
     assert len(await store.changes(0, 10)) == 2
 
 
@@ -293,7 +293,7 @@ async def test_a_superseded_run_undoes_nothing_of_the_other(
     activities: OrderActivities,
     inventory: RoomInventory,
     payments: RecordedPayments,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
 ) -> None:
     """Goods, money and the approval of the run that owns the order stay."""
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
@@ -306,7 +306,7 @@ async def test_a_superseded_run_undoes_nothing_of_the_other(
 
     assert inventory.shelf("cars") == (100, 2)
     assert [entry.kind for entry in await payments.store.entries("o1")] == ["charge"]
-    assert announcer.withdrawals == []
+    assert publisher.withdrawals == []
 
 
 async def test_a_request_to_cancel_reaches_the_workflow_with_every_status(
@@ -325,7 +325,7 @@ async def test_a_request_to_cancel_reaches_the_workflow_with_every_status(
 
 async def test_a_run_within_a_batch_reads_what_it_does_not_carry(
     activities: OrderActivities,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     inventory: RoomInventory,
     received: OrderStatusChanged,
 ) -> None:
@@ -336,10 +336,10 @@ async def test_a_run_within_a_batch_reads_what_it_does_not_carry(
     await activities.request_approval_activity(CONTEXT, asked)
     charged = await activities.process_payment_activity(CONTEXT, Charge(**RUN, amount_cents=TOTAL))
 
-    assert announcer.statuses[0] == received
+    assert publisher.statuses[0] == received
     assert (verified.outcome, verified.total_cents) == ("reserved", TOTAL)
     assert inventory.shelf("cars") == (100, 2)
-    assert (announcer.requests[0].customer_id, announcer.requests[0].lines) == ("alice", LINES)
+    assert (publisher.requests[0].customer_id, publisher.requests[0].lines) == ("alice", LINES)
     assert charged.outcome == "paid"
 
 

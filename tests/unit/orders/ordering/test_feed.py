@@ -9,18 +9,18 @@ from fakes.waiting import DEADLINE_SECONDS
 from orderflow_contracts.orders import OrderLine, OrderSubmitted
 from orders.ordering import feed as feed_module
 from orders.ordering.feed import StatusFeed
-from orders.ordering.records import Kept
+from orders.ordering.records import StoredChange
 from orders.ordering.store import OrderStore
 
 
-async def keep(store: OrderStore, order_id: str) -> Kept:
+async def keep(store: OrderStore, order_id: str) -> StoredChange:
     order = OrderSubmitted(
         order_id=order_id, customer_id="alice", lines=(OrderLine(item="cars", quantity=1),)
     )
     return (await store.accept(order)).first
 
 
-async def read(follower: AsyncIterator[Kept | None], count: int) -> list[str]:
+async def read(follower: AsyncIterator[StoredChange | None], count: int) -> list[str]:
     """Read so many changes; leave out what keeps the connection alive."""
     found: list[str] = []
     async with asyncio.timeout(DEADLINE_SECONDS):
@@ -31,7 +31,7 @@ async def read(follower: AsyncIterator[Kept | None], count: int) -> list[str]:
     return found
 
 
-async def ended(follower: AsyncIterator[Kept | None]) -> bool:
+async def ended(follower: AsyncIterator[StoredChange | None]) -> bool:
     async with asyncio.timeout(DEADLINE_SECONDS):
         return [entry async for entry in follower if entry is not None] == []
 

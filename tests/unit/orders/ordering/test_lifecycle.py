@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
 from fakes.workflow_run import Event, TimerFires, WorkflowRun, carried_out_by
 from orderflow_contracts.orders import FINAL_STATUSES, OrderLine, OrderSubmitted
 from orders.ordering.activities import OrderActivities
@@ -38,7 +38,7 @@ class Shop:
         store: OrderStore,
         inventory: RoomInventory,
         payments: RecordedPayments,
-        announcer: MemoryAnnouncer,
+        publisher: MemoryPublisher,
     ) -> None:
         self.intake = intake
         self.engine = engine
@@ -46,7 +46,7 @@ class Shop:
         self.store = store
         self.inventory = inventory
         self.payments = payments
-        self.announcer = announcer
+        self.publisher = publisher
 
     async def submit(self, submitted: OrderSubmitted) -> OrderRun:
         await self.intake.submit(submitted)
@@ -69,7 +69,7 @@ class Shop:
         assert kept is not None
         assert [entry.sequence for entry in kept.history] == list(range(1, kept.sequence + 1))
         assert sum(entry.status in FINAL_STATUSES for entry in kept.history) <= 1
-        assert self.announcer.told("o1") == [entry.status for entry in kept.history]
+        assert self.publisher.told("o1") == [entry.status for entry in kept.history]
         return [entry.status for entry in kept.history]
 
     async def money(self) -> list[tuple[str, int]]:
@@ -86,9 +86,9 @@ def shop(
     store: OrderStore,
     inventory: RoomInventory,
     payments: RecordedPayments,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
 ) -> Shop:
-    return Shop(intake, engine, activities, store, inventory, payments, announcer)
+    return Shop(intake, engine, activities, store, inventory, payments, publisher)
 
 
 async def test_a_small_order(shop: Shop) -> None:
@@ -116,9 +116,9 @@ async def test_a_large_order_that_is_approved(shop: Shop) -> None:
         "paid",
         "completed",
     ]
-    (request,) = shop.announcer.requests
+    (request,) = shop.publisher.requests
     assert request.expires_at.utcoffset() == timedelta(0)
-    assert shop.announcer.withdrawals == []
+    assert shop.publisher.withdrawals == []
     assert shop.inventory.shelf("cars") == (89, 0)
 
 
@@ -140,7 +140,7 @@ async def test_a_large_order_that_is_not_approved(
 
     assert result["reason"] == reason
     assert (await shop.history())[:3] == ["received", "reserved", "awaiting_approval"]
-    assert [told.reason for told in shop.announcer.withdrawals] == withdrawn
+    assert [told.reason for told in shop.publisher.withdrawals] == withdrawn
     assert shop.inventory.shelf("cars") == (100, 0)
     assert await shop.money() == []
 

@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
 from fakes.workflow_run import ChildEnds, Event, Happening, WorkflowRun, carried_out_by
+from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine, OrderSubmitted
 from orderflow_contracts.tasks import TaskStatus
 from orderflow_hosting.background import BackgroundWork
@@ -51,10 +52,11 @@ class Shop:
         self.tasks = TaskStore(database)
         base = Base(
             settings=OrdersSettings.model_validate({"APP_API_TOKEN": "a-token-for-tests"}),
+            clock=now,
             database=database,
             engine=cast(Any, MemoryEngine()),
             inventory=cast(Any, self.inventory),
-            announcer=cast(Any, MemoryAnnouncer()),
+            publisher=cast(Any, MemoryPublisher()),
             dead_letters=cast(Any, None),
             background=BackgroundWork(),
         )

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine
+from fakes.orders_ports import MemoryEngine, MemoryPublisher
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_contracts.approvals import Decision, RaiseRequest
@@ -35,14 +35,14 @@ def next_process(
     settings: OrdersSettings,
     store: OrderStore,
     engine: MemoryEngine,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     feed: StatusFeed,
 ) -> Callable[..., Intake]:
     undo = OrderUndo(engine, store)
 
     def start(clock: Clock = now) -> Intake:
         background = BackgroundWork(short_pause)
-        return Intake(settings, store, engine, announcer, feed, undo, background, clock)
+        return Intake(settings, store, engine, publisher, feed, undo, background, clock)
 
     return start
 
@@ -204,27 +204,27 @@ async def test_resuming_starts_a_run_again_that_the_engine_lost(
 
 
 async def test_an_invalid_order_is_told_as_rejected(
-    intake: Intake, announcer: MemoryAnnouncer
+    intake: Intake, publisher: MemoryPublisher
 ) -> None:
     """Whoever follows the statuses learns of it, each time under the same event id."""
     await intake.reject_invalid("o1")
     await intake.reject_invalid("o1")
 
-    assert [(change.event_id, change.reason) for change in announcer.statuses] == [
+    assert [(change.event_id, change.reason) for change in publisher.statuses] == [
         ("o1.1", "invalid"),
         ("o1.1", "invalid"),
     ]
 
 
 async def test_an_invalid_order_under_a_real_id_is_not_told(
-    intake: Intake, announcer: MemoryAnnouncer
+    intake: Intake, publisher: MemoryPublisher
 ) -> None:
     """A real order is not reported as rejected because of garbage under its id."""
     await intake.submit(ORDER)
 
     await intake.reject_invalid("o1")
 
-    assert announcer.statuses == []
+    assert publisher.statuses == []
 
 
 async def test_cancelling_wakes_an_order_that_waits_for_approval(
@@ -359,13 +359,13 @@ async def test_picking_enters_as_input(
     settings: OrdersSettings,
     store: OrderStore,
     engine: MemoryEngine,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     feed: StatusFeed,
 ) -> None:
     """A run goes by the settings of its start; by default it knows no picking."""
     chosen = settings.model_copy(update={"picking": "awaited", "picking_timeout_seconds": 7.0})
     undo = OrderUndo(engine, store)
-    await Intake(chosen, store, engine, announcer, feed, undo, BackgroundWork()).submit(ORDER)
+    await Intake(chosen, store, engine, publisher, feed, undo, BackgroundWork()).submit(ORDER)
 
     assert settings.picking == "off"
     assert (engine.runs["o1"][0].picking, engine.runs["o1"][0].picking_timeout_seconds) == (

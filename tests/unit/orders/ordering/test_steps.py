@@ -7,7 +7,8 @@ from typing import Any, cast
 import pytest
 
 from fakes.managed_engine import ManagedMemoryEngine
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
+from orderflow_contracts.fields import now
 from orderflow_contracts.orders import HistoryEntry, Order, OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
@@ -39,15 +40,16 @@ def ordering(
     database: Database,
     engine: MemoryEngine,
     inventory: RoomInventory,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     payments: RecordedPayments,
 ) -> Ordering:
     base = Base(
         settings=settings,
+        clock=now,
         database=database,
         engine=cast(Any, engine),
         inventory=cast(Any, inventory),
-        announcer=cast(Any, announcer),
+        publisher=cast(Any, publisher),
         dead_letters=cast(Any, None),
         background=BackgroundWork(),
     )

@@ -9,7 +9,7 @@ from cloudevents.http import CloudEvent
 from hypothesis import given
 
 from fakes.odd_json import FEW, odd
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine
+from fakes.orders_ports import MemoryEngine, MemoryPublisher
 from fakes.recorded_app import RecordedApp
 from orderflow_contracts.dead_letters import DeadLetter
 from orderflow_contracts.fields import readable_order_id
@@ -98,14 +98,14 @@ async def test_a_missing_order_id_is_taken_from_the_event(
 
 
 async def test_an_event_id_that_cannot_be_an_order_id_does_not_serve(
-    app: RecordedApp, letters: DeadLetters, announcer: MemoryAnnouncer
+    app: RecordedApp, letters: DeadLetters, publisher: MemoryPublisher
 ) -> None:
     """An order that cannot be named is refused."""
     with pytest.raises(Refused, match="order_id"):
         await deliver(app, event({"item": "cars", "quantity": 11}, "urn:uuid:7.1"))
 
     assert len(await kept(letters)) == 1
-    assert announcer.statuses == []
+    assert publisher.statuses == []
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_an_invalid_order_with_an_id_is_rejected_and_refused(
     app: RecordedApp,
     store: OrderStore,
     engine: MemoryEngine,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     letters: DeadLetters,
     data: dict[str, Any],
     field: str,
@@ -137,7 +137,7 @@ async def test_an_invalid_order_with_an_id_is_rejected_and_refused(
     order = await store.order("o1")
     assert order is not None
     assert (order.status, order.reason) == ("rejected", "invalid")
-    assert announcer.told("o1") == ["rejected"]
+    assert publisher.told("o1") == ["rejected"]
     (letter,) = await kept(letters)
     assert (letter.subject, letter.event_id) == ("o1", "event-1")
     as_text = json.dumps(data, sort_keys=True)  # how data that could not be shown is kept
@@ -151,13 +151,13 @@ async def test_an_invalid_order_with_an_id_is_rejected_and_refused(
     "data", ["not json {", "", [], [VALID], None, 7, 1.5, True, {}, {"order_id": "no id!"}]
 )
 async def test_garbage_is_refused_without_a_status(
-    app: RecordedApp, announcer: MemoryAnnouncer, letters: DeadLetters, data: Any
+    app: RecordedApp, publisher: MemoryPublisher, letters: DeadLetters, data: Any
 ) -> None:
     """What names no order goes to the dead letters, and no order comes of it."""
     with pytest.raises(Refused, match="invalid"):
         await deliver(app, event(data, "no.order.id"))
 
-    assert announcer.statuses == []
+    assert publisher.statuses == []
     (letter,) = await kept(letters)
     assert letter.subject is None
 
@@ -205,17 +205,17 @@ async def test_an_engine_that_is_down_lets_the_event_come_again(
 
 
 async def test_a_rejection_that_cannot_be_told_lets_the_event_come_again(
-    app: RecordedApp, announcer: MemoryAnnouncer, letters: DeadLetters
+    app: RecordedApp, publisher: MemoryPublisher, letters: DeadLetters
 ) -> None:
     """No rejection goes untold because the broker was away for a moment."""
-    announcer.failures.append(ConnectionError("no broker"))
+    publisher.failures.append(ConnectionError("no broker"))
     with pytest.raises(ConnectionError):
         await deliver(app, event({**SHORT, "quantity": 0}))
 
     with pytest.raises(Refused):
         await deliver(app, event({**SHORT, "quantity": 0}))
 
-    assert announcer.told("o1") == ["rejected"]
+    assert publisher.told("o1") == ["rejected"]
     assert len(await kept(letters)) == 1
 
 

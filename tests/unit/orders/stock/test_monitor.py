@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from fakes.workflow_run import Event, TimerFires, WorkflowRun, carried_out_by
@@ -52,9 +52,9 @@ def monitors(
     settings: OrdersSettings,
     engine: MemoryEngine,
     inventory: RoomInventory,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
 ) -> StockMonitors:
-    return StockMonitors(settings, engine, inventory, announcer, BackgroundWork())
+    return StockMonitors(settings, engine, inventory, publisher, BackgroundWork())
 
 
 async def a_round(
@@ -78,7 +78,7 @@ async def take(inventory: RoomInventory, order_id: str, quantity: int) -> None:
 
 
 async def test_it_tells_once_until_the_stock_has_recovered(
-    monitors: StockMonitors, inventory: RoomInventory, announcer: MemoryAnnouncer
+    monitors: StockMonitors, inventory: RoomInventory, publisher: MemoryPublisher
 ) -> None:
     """Under the threshold, not at it; again only after it was at the threshold or above."""
     monitored = Monitored(item="cars")
@@ -99,7 +99,7 @@ async def test_it_tells_once_until_the_stock_has_recovered(
         ((next_round, keeps_events),) = run.continued_with
         assert keeps_events
         monitored = Monitored.model_validate(next_round)
-        seen.append((change, run.timers, len(announcer.low)))
+        seen.append((change, run.timers, len(publisher.low)))
 
     assert seen == [
         ("nothing", [LONG], 0),
@@ -109,11 +109,11 @@ async def test_it_tells_once_until_the_stock_has_recovered(
         ("back to 98", [LONG], 1),
         ("to 7", [SHORT], 2),
     ]
-    assert [low for _, low in announcer.low] == [
+    assert [low for _, low in publisher.low] == [
         LowStock(item="cars", available=9, threshold=10),
         LowStock(item="cars", available=7, threshold=10),
     ]
-    assert len({event_id for event_id, _ in announcer.low}) == 2
+    assert len({event_id for event_id, _ in publisher.low}) == 2
 
 
 async def test_it_can_be_told_to_check_now(monitors: StockMonitors) -> None:
@@ -131,7 +131,7 @@ async def test_it_shows_what_it_has_seen(monitors: StockMonitors) -> None:
 
 
 async def test_an_inventory_that_is_away_is_asked_again_soon(
-    monitors: StockMonitors, inventory: RoomInventory, announcer: MemoryAnnouncer
+    monitors: StockMonitors, inventory: RoomInventory, publisher: MemoryPublisher
 ) -> None:
     """What was told before is not forgotten over it."""
     inventory.failures.append(ConnectionError("away"))
@@ -140,15 +140,15 @@ async def test_an_inventory_that_is_away_is_asked_again_soon(
 
     assert run.timers == [timedelta(seconds=15)]
     assert run.continued_with == [({"item": "cars", "is_low": True}, True)]
-    assert announcer.low == []
+    assert publisher.low == []
 
 
 async def test_what_could_not_be_told_is_told_later(
-    monitors: StockMonitors, inventory: RoomInventory, announcer: MemoryAnnouncer
+    monitors: StockMonitors, inventory: RoomInventory, publisher: MemoryPublisher
 ) -> None:
     """An alert that failed has not been given."""
     await take(inventory, "a", 95)
-    announcer.failures.append(ConnectionError("away"))
+    publisher.failures.append(ConnectionError("away"))
 
     run = await a_round(monitors, Monitored(item="cars"))
 
@@ -168,28 +168,28 @@ async def test_an_item_that_inventory_does_not_know_is_low(
     settings: OrdersSettings,
     engine: MemoryEngine,
     inventory: RoomInventory,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
 ) -> None:
     """None of it is available, and somebody should know."""
     watching = settings.model_copy(update={"low_stock_thresholds": {"yachts": 1}})
 
-    monitors = StockMonitors(watching, engine, inventory, announcer, BackgroundWork())
+    monitors = StockMonitors(watching, engine, inventory, publisher, BackgroundWork())
     await a_round(monitors, Monitored(item="yachts"))
 
-    assert [low.available for _, low in announcer.low] == [0]
+    assert [low.available for _, low in publisher.low] == [0]
 
 
 async def test_each_item_has_one_monitor(
     settings: OrdersSettings,
     inventory: RoomInventory,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
 ) -> None:
     """One that runs already goes on; an engine that is away is asked again."""
     watching = settings.model_copy(update={"low_stock_thresholds": {"cars": 10, "tea set": 2}})
     engine = StartingEngine(AlreadyRunning("stock-monitor-cars"), EngineUnavailable("away"))
 
     background = BackgroundWork(short_pause)
-    monitors = StockMonitors(watching, engine, inventory, announcer, background)
+    monitors = StockMonitors(watching, engine, inventory, publisher, background)
     await monitors.start()
     await until(lambda: not background)
 

@@ -14,8 +14,9 @@ from orderflow_hosting.dapr_app import DaprApp, Refused
 from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
 from orderflow_hosting.problems import Problem, describe, documented
+from orders.batches.records import OtherBatchContent
 from orders.batches.service import Batches
-from orders.batches.store import BatchStore, OtherBatchContent
+from orders.batches.store import BatchStore
 
 
 def subscribe_to_batches(app: DaprApp, batches: Batches, dead_letters: DeadLetters) -> None:
