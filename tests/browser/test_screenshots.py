@@ -112,7 +112,7 @@ def _fill(shop: Shop) -> None:
 
 
 def _submit(shop: Shop, order_id: str, customer: str, item: str, quantity: int) -> None:
-    shop.submit_stubbornly(shop.order_data(order_id, item, quantity, customer))
+    shop.submit_until_accepted(shop.order_data(order_id, item, quantity, customer))
 
 
 def _finished(shop: Shop, order_id: str, customer: str, item: str, quantity: int) -> None:

@@ -96,7 +96,7 @@ class Pods:
 
 
 def is_ready(pod: Pod) -> bool:
-    """Tell whether all containers of a pod are ready."""
+    """Return whether all containers of a pod are ready."""
     conditions = pod["status"].get("conditions", [])
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 

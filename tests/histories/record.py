@@ -83,7 +83,7 @@ def paused(flows: Workflows) -> str:
     """A large order waits, is paused, and is decided meanwhile."""
     order_id = large(flows)
     expect(flows.post(f"/{order_id}/pause"), 202)
-    flows.until(order_id, "SUSPENDED")
+    flows.wait_for_status(order_id, "SUSPENDED")
     expect_decided(flows, order_id, approved=True)
     return until_happened(flows, order_id, "event_raised")
 
@@ -122,7 +122,7 @@ def settled(flows: Workflows) -> str:
 def hello(flows: Workflows) -> str:
     """Somebody is greeted, and answers."""
     instance_id = flows.start_hello()
-    flows.until_it_waits(instance_id)
+    flows.wait_until_waiting(instance_id)
     expect(flows.raise_approval(instance_id, {"by": "Bob"}), 202)
     return end(flows, instance_id)
 
@@ -130,16 +130,16 @@ def hello(flows: Workflows) -> str:
 def hello_waiting(flows: Workflows) -> str:
     """Somebody is greeted, and has not answered."""
     instance_id = flows.start_hello()
-    flows.until_it_waits(instance_id)
+    flows.wait_until_waiting(instance_id)
     return instance_id
 
 
 def counter(flows: Workflows) -> str:
     """The counter has begun anew several times."""
     instance_id = flows.start_counter()
-    flows.until_it_counts(instance_id, 2)
+    flows.wait_until_count_exceeds(instance_id, 2)
     expect(flows.post(f"/{instance_id}/pause"), 202)  # so that it is not written while it is read
-    flows.until(instance_id, "SUSPENDED")
+    flows.wait_for_status(instance_id, "SUSPENDED")
     return instance_id
 
 
@@ -200,7 +200,7 @@ def low(flows: Workflows) -> str:
     until_happened(flows, instance_id, "timer_created")
     wait_for("an alert", lambda: flows.shop.stream("inventory.low-stock"))
     expect(flows.post(f"/{instance_id}/pause"), 202)  # so that it is not written while it is read
-    flows.until(instance_id, "SUSPENDED")
+    flows.wait_for_status(instance_id, "SUSPENDED")
     return instance_id
 
 
@@ -236,7 +236,7 @@ SCENES: Final[dict[str, Scene]] = {
 def end(flows: Workflows, instance_id: str) -> str:
     """Wait for an instance to finish."""
     wait_for(f"{instance_id} to exist", lambda: flows.get(f"/{instance_id}/status").is_success)
-    flows.until(instance_id, "COMPLETED", "FAILED", "TERMINATED")
+    flows.wait_for_status(instance_id, "COMPLETED", "FAILED", "TERMINATED")
     return instance_id
 
 

@@ -1,4 +1,4 @@
-"""The service orders after a change of its workflow: customers are screened before anything else.
+"""The orders service with a changed workflow: each customer is screened first.
 
     python tests/system/changed_orders.py guarded|careless
 
@@ -37,15 +37,15 @@ class Screening(Payload):
 
 
 class ScreeningActivities(OrderActivities):
-    """The activities with one more."""
+    """The activities of orders, and one more."""
 
     async def screen_customer_activity(self, _: WorkflowActivityContext, __: Screening) -> bool:
-        """Find nothing against the customer."""
+        """Accept every customer."""
         return True
 
 
 class ScreenedOrderProcess(order_processing._OrderProcess):
-    """The processing of an order with one more step."""
+    """The order workflow with one more step."""
 
     def __init__(self, ctx: DaprWorkflowContext, order: OrderRun) -> None:
         super().__init__(ctx, order)

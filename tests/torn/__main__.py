@@ -65,7 +65,7 @@ class Load:
         new = [new_id("torn") for _ in range(min(due, self.in_flight - len(self.open)))]
         self.placed += new
         self.shop.at_once(
-            lambda order_id: self.shop.submit_stubbornly(self.shop.order_data(order_id, ITEM)),
+            lambda order_id: self.shop.submit_until_accepted(self.shop.order_data(order_id, ITEM)),
             new,
             threads=8,
         )

@@ -32,7 +32,7 @@ def ann(opened: Guarded) -> None:
 
 
 async def is_in(browser: httpx.AsyncClient) -> bool:
-    """Tell whether the first page knows somebody."""
+    """Return whether the first page knows somebody."""
     response = await browser.get("/")
     assert response.status_code in {200, 401}
     return response.status_code == 200

@@ -214,6 +214,6 @@ def yields(function: ast.FunctionDef) -> bool:
 
 
 def is_typed(function: ast.FunctionDef) -> bool:
-    """Tell whether mypy refuses whatever is no task; `Steps` is an alias for that."""
+    """Return whether mypy refuses whatever is no task; `Steps` is an alias for that."""
     written = ast.unparse(function.returns) if function.returns else ""
     return written.startswith("Generator[Task[") or written == "Steps"
