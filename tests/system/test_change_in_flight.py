@@ -49,7 +49,7 @@ def settings(tmp_path: Path, isolated: Isolated) -> Settings:
     return isolated(tmp_path / "platform")
 
 
-def running(settings: Settings, work: Callable[[Shop], None]) -> None:
+def with_platform(settings: Settings, work: Callable[[Shop], None]) -> None:
     """Run the platform with these settings."""
     with Platform(settings) as platform:
         shop = Shop(platform)
@@ -77,7 +77,7 @@ def approve(shop: Shop, order_id: str) -> None:
 def test_a_guarded_change_keeps_the_old_path_for_running_orders(settings: Settings) -> None:
     """Old orders follow the old path, new orders the new one, also after a restart."""
     changed = change(settings, "guarded")
-    running(settings, lambda shop: wait_for_approval(shop, "old"))
+    with_platform(settings, lambda shop: wait_for_approval(shop, "old"))
 
     def after_the_change(shop: Shop) -> None:
         wait_for_approval(shop, "new")
@@ -93,14 +93,14 @@ def test_a_guarded_change_keeps_the_old_path_for_running_orders(settings: Settin
         ended = shop.wait_all_final(["old", "new", "newer"])
         assert_records_agree(shop, ended)
 
-    running(changed, after_the_change)
-    running(changed, after_a_restart)
+    with_platform(changed, after_the_change)
+    with_platform(changed, after_a_restart)
 
 
 def test_an_unguarded_change_fails_the_order_and_rolls_it_back(settings: Settings) -> None:
     """The workflow's status gives the reason; the order is rolled back and fails."""
     careless = change(settings, "careless")
-    running(settings, lambda shop: wait_for_approval(shop, "old"))
+    with_platform(settings, lambda shop: wait_for_approval(shop, "old"))
 
     def after_the_change(shop: Shop) -> None:
         workflows = Workflows(shop)
@@ -119,5 +119,5 @@ def test_an_unguarded_change_fails_the_order_and_rolls_it_back(settings: Setting
         assert shop.payments("old") == [("refund", 0)], "nothing was charged, nor can be"
         wait_for("the stock to be back", lambda: shop.stock("cars")["available"] == 100)
 
-    running(careless, after_the_change)
-    running(settings, after_the_repair)
+    with_platform(careless, after_the_change)
+    with_platform(settings, after_the_repair)

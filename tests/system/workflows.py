@@ -24,7 +24,7 @@ def new_suffix() -> str:
 
 
 def restart_orders(platform: Platform) -> None:
-    """Kill orders and its sidecar, and wait wait_for_status both are ready again."""
+    """Kill orders and its sidecar, and wait until both are ready again."""
     former = {name: platform.kill(name) for name in ("orders", "orders-daprd")}
     for name, pid in former.items():
         platform.wait_for_restart(name, pid)
@@ -93,7 +93,7 @@ class Workflows:
         return expect(self.get(f"/{instance_id}/wait", timeout_seconds=seconds), 200)
 
     def wait_for_status(self, instance_id: str, *statuses: str) -> Any:
-        """Poll wait_for_status an instance has one of the statuses."""
+        """Poll until an instance has one of the statuses."""
 
         def look() -> Any:
             instance = self.status(instance_id)
