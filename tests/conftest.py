@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Set-up that all tests share."""
 
 import pytest
 from hypothesis import settings
@@ -16,5 +16,5 @@ settings.load_profile("orderflow")
 
 
 def pytest_unconfigure() -> None:
-    """Leave nothing behind."""
+    """Remove the tests' home folder."""
     isolation.remove(FOLDER)

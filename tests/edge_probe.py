@@ -16,7 +16,7 @@ subscriptions: dict[str, str | None] = {}
 
 
 class Wired(BaseException):
-    """Everything has been registered."""
+    """Raised once everything is registered."""
 
 
 def on_method(_app: DaprApp, name: str, *_: object, callers: Collection[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The pods of the services: found, asked, killed, and waited for."""
+"""The pods of the services: finding, calling, killing and waiting for them."""
 
 import json
 import os
@@ -23,7 +23,7 @@ class Pods:
         self._namespace = namespace
 
     def of(self, app: str) -> list[Pod]:
-        """Return the pods of an application, without those that are told to end."""
+        """Return the pods of an application that are not being deleted."""
         label = "app" if app.startswith("dapr-") else "app.kubernetes.io/name"
         told = self._run("get", "pods", "-l", f"{label}={app}", "-o", "json")
         found: list[Pod] = json.loads(told)["items"]
@@ -38,11 +38,11 @@ class Pods:
         return str(self._a_ready_one(app)["status"]["podIP"])
 
     def execute(self, app: str, *command: str, data: str = "") -> str:
-        """Run a command beside the application of a pod, and return what it printed."""
+        """Run a command in the application container of a pod, and return its output."""
         return self._run("exec", "-i", self.name(app), "-c", "app", "--", *command, data=data)
 
     def victim(self, app: str) -> Pod:
-        """Choose a pod of an application that is ready, to be killed when the time has come."""
+        """Choose a ready pod of an application, to be killed later."""
         return self._a_ready_one(app)
 
     def kill(self, pod: Pod) -> None:
@@ -62,7 +62,7 @@ class Pods:
             _signal(container, signal.SIGKILL)
 
     def kill_container(self, pod: Pod, container: str) -> None:
-        """Kill one container of a pod, and return when the kubelet has started it again."""
+        """Kill one container of a pod, and wait until the kubelet has restarted it."""
         app = pod["metadata"]["labels"]["app.kubernetes.io/name"]
         former = _container(pod, container)
         _signal(former["containerID"], signal.SIGKILL)

@@ -1,11 +1,11 @@
-"""The life of an order in the cluster, seen from outside."""
+"""The lifecycle of an order in the cluster, seen from outside."""
 
 from cluster.shop import ClusterShop
 from system.storefront import assert_records_agree, new_id, wait_for
 
 
 def test_a_published_order_completes(shop: ClusterShop) -> None:
-    """An event of an outside publisher becomes an order that completes."""
+    """An outside publisher's event becomes an order that completes."""
     shop.restock()
     order = shop.wait_final(shop.submit("paperclip", 3))
     assert (order["status"], order["total_cents"]) == ("completed", 15_00)

@@ -1,4 +1,4 @@
-"""All that must hold for rendered manifests, by name."""
+"""All checks of rendered manifests, by name."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Each kind of mistake is made once, and a check finds it."""
+"""Each kind of mistake is made once, and must be found by a check."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ POLICY = "spec/policies/retries/until-it-works"
 
 
 class Mistake(NamedTuple):
-    """A change for the worse, the check that must find it, and words of what it says."""
+    """A harmful change, the check that must find it, and words of the finding."""
 
     check: str
     make: Callable[[Documents], object]
@@ -23,7 +23,7 @@ class Mistake(NamedTuple):
 
 
 def put(kind: str, name: str, path: str, value: object) -> Callable[[Documents], object]:
-    """Set a field; in a list, the path has the number or the name of what is meant."""
+    """Set a field; in a list, the path has the index or the name of the item."""
 
     def make(documents: Documents) -> None:
         *way, last = path.split("/")
@@ -34,7 +34,7 @@ def put(kind: str, name: str, path: str, value: object) -> Callable[[Documents],
 
 
 def drop(kind: str, name: str, path: str) -> Callable[[Documents], object]:
-    """Take a field away."""
+    """Remove a field."""
 
     def make(documents: Documents) -> None:
         *way, last = path.split("/")
@@ -45,7 +45,7 @@ def drop(kind: str, name: str, path: str) -> Callable[[Documents], object]:
 
 
 def remove(kind: str, name: str) -> Callable[[Documents], object]:
-    """Take a document away."""
+    """Remove a document."""
     return lambda documents: documents.remove(named(documents, kind, name))
 
 
@@ -544,7 +544,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_found(mistake: Mistake) -> None:
-    """What a check is there for, it finds, and it says where."""
+    """The check reports the mistake and where it is."""
     documents = render(mistake.variant)
     mistake.make(documents)
     findings = CHECKS[mistake.check](documents)
@@ -552,12 +552,12 @@ def test_a_mistake_is_found(mistake: Mistake) -> None:
 
 
 def test_every_check_has_a_mistake_that_it_finds() -> None:
-    """A check that never fails would tell nothing."""
+    """A check that never fails would prove nothing."""
     assert {mistake.check for mistake in MISTAKES.values()} == CHECKS.keys()
 
 
-def test_a_secret_that_is_not_listed_is_found() -> None:
-    """A new secret, or a new key of one, must be listed where people look for it."""
+def test_an_unlisted_secret_is_found() -> None:
+    """A new secret, or a new key of one, must be in the documented list."""
     documents = render(LOCAL)
     put("Deployment", "orders", f"{APP}/env/ORDERS_DATABASE_URL/valueFrom/secretKeyRef/key", "url")(
         documents
@@ -566,6 +566,6 @@ def test_a_secret_that_is_not_listed_is_found() -> None:
     assert extra == {("orderflow-postgres", "url")}
 
 
-def test_environments_differ_in_what_they_need() -> None:
-    """The list of secrets is read by environment, and each broker has its own."""
+def test_environments_need_different_secrets() -> None:
+    """The list is read by environment, and each broker has its own secrets."""
     assert len({frozenset(secrets_documented(variant.broker)) for variant in VARIANTS}) == 4

@@ -1,4 +1,4 @@
-"""The kinds of fault under which histories are searched for actions that they hold twice."""
+"""The kinds of fault under which torn histories are looked for."""
 
 from dataclasses import asdict, dataclass
 from typing import Final, Self

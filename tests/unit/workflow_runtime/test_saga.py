@@ -47,7 +47,7 @@ async def test_steps_are_undone_newest_first_and_once() -> None:
     """Undoing runs backwards over what was registered, and leaves nothing to undo again."""
     run = WorkflowRun(undo_three, WHY, failing())
 
-    assert await run.to_the_end() == []
+    assert await run.run_to_end() == []
     assert [call.name for call in run.calls] == ["undo_third", "undo_second", "undo_first"]
     assert [call.input for call in run.calls] == [WHY.model_dump(mode="json")] * 3
     assert run.custom_status is None
@@ -58,7 +58,7 @@ async def test_undoing_goes_on_when_one_step_fails(failed: list[str]) -> None:
     """The other steps are undone all the same, and those that failed are named."""
     run = WorkflowRun(undo_three, WHY, failing(*failed))
 
-    assert await run.to_the_end() == failed
+    assert await run.run_to_end() == failed
     assert len(run.calls) == 3
     assert json.loads(run.custom_status or "") == {"not_undone": failed}
 
@@ -67,19 +67,19 @@ async def test_what_is_forgotten_is_not_undone() -> None:
     """A step that left nothing behind needs no undoing."""
     run = WorkflowRun(forget_one, WHY, failing())
 
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert [call.name for call in run.calls] == ["undo_second"]
 
 
 async def test_nothing_registered_is_nothing_undone() -> None:
     """Undoing an empty saga ends at once."""
-    assert await WorkflowRun(nothing, WHY, failing()).to_the_end() == []
+    assert await WorkflowRun(nothing, WHY, failing()).run_to_end() == []
 
 
 async def test_each_undoing_is_tried_again() -> None:
     """Every undoing step has the saga's retry policy."""
     run = WorkflowRun(undo_three, WHY, failing())
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert {call.retry.max_number_of_attempts for call in run.calls} == {3}

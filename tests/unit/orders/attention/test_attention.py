@@ -134,12 +134,12 @@ async def test_an_order_is_settled_while_its_status_stays(
     await until(lambda: len(engine.undone) == 1)
     await WorkflowRun(
         order_undo_workflow, engine.undone[0], carried_out_by(Steps(activities, attention))
-    ).to_the_end()
+    ).run_to_end()
 
     settled = (await http.get("/orders/o1/attention")).json()
     assert settled["settled_at"] is not None
     assert (settled["retrying_since"], settled["not_undone"]) == (None, [])
-    assert inventory.shelf("cars") == (100, 0)
+    assert inventory.quantities("cars") == (100, 0)
     assert [entry.kind for entry in await payments.entries("o1")] == ["charge", "refund"]
     order = await store.order(left_over.order_id)
     assert order is not None
@@ -318,7 +318,7 @@ async def test_only_what_is_left_is_undone_newest_first(
     """Where it is not known what is left, everything is; no status is told."""
     run = again(only=only)
 
-    assert await run.to_the_end() == {"order_id": "o1", "status": "settled"}
+    assert await run.run_to_end() == {"order_id": "o1", "status": "settled"}
 
     assert [call.name for call in run.calls] == [*steps, CONCLUDE]
     assert run.calls[-1].input == {"order_id": "o1", "retry": 1, "not_undone": []}
@@ -328,7 +328,7 @@ async def test_what_fails_again_is_told() -> None:
     """The others are undone all the same."""
     run = again(REFUND)
 
-    assert await run.to_the_end() == {"order_id": "o1", "status": "not_undone"}
+    assert await run.run_to_end() == {"order_id": "o1", "status": "not_undone"}
 
     assert run.calls[-1].input["not_undone"] == [REFUND]
 
@@ -347,5 +347,5 @@ async def test_how_long_a_step_is_tried_comes_with_the_input(
     earlier = {key: told[key] for key in told if key != "undo_timeout_seconds"}
     for given, expected in ((told, timedelta(seconds=5)), (earlier, timedelta(hours=1))):
         run = WorkflowRun(order_undo_workflow, Undone.model_validate(given), answer)
-        await run.to_the_end()
+        await run.run_to_end()
         assert run.calls[0].retry.retry_timeout == expected

@@ -695,7 +695,7 @@ async def test_stock_is_put_on_the_shelf_once(
     olga: Visitor, shelf: Shelf, visited: Visited
 ) -> None:
     """The same form sent twice adds its pieces once."""
-    before, _ = shelf.shelf("cars")
+    before, _ = shelf.quantities("cars")
     page = await olga.get("/board/stock")
     key = re.search(r'name="key" value="([0-9a-f]{32})"', page.text)
     assert key
@@ -706,7 +706,7 @@ async def test_stock_is_put_on_the_shelf_once(
     ]
 
     assert [answer.status_code for answer in answers] == [303, 303]
-    assert shelf.shelf("cars")[0] == before + 5
+    assert shelf.quantities("cars")[0] == before + 5
     assert (await visited.audit.page(1, None))[0].action == "stock.restock"
 
 
@@ -714,7 +714,7 @@ async def test_pieces_with_an_unknown_outcome_are_sent_again_as_the_same(
     olga: Visitor, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the answer is lost, the form comes again with its key, and adds its pieces once."""
-    before, _ = shelf.shelf("cars")
+    before, _ = shelf.quantities("cars")
 
     async def lose_the_answer(request: RestockRequest) -> Stock:
         await shelf.service.restock(request)
@@ -729,7 +729,7 @@ async def test_pieces_with_an_unknown_outcome_are_sent_again_as_the_same(
     again = await olga.post("/board/stock/restock", **fields)
 
     assert again.status_code == 303
-    assert shelf.shelf("cars")[0] == before + 5
+    assert shelf.quantities("cars")[0] == before + 5
 
 
 @pytest.mark.parametrize("item", ["", "\0", "x" * 129])
@@ -747,13 +747,13 @@ async def test_pieces_that_cannot_be_are_refused(
     olga: Visitor, shelf: Shelf, visited: Visited, pieces: str
 ) -> None:
     """What was typed stays, nothing is put on the shelf, and the trail says so."""
-    before = shelf.shelf("cars")
+    before = shelf.quantities("cars")
 
     page = await olga.post("/board/stock/restock", item="cars", quantity=pieces, key="0" * 32)
 
     assert page.status_code == 422
     assert f'value="{pieces}"' in page.text
-    assert shelf.shelf("cars") == before
+    assert shelf.quantities("cars") == before
     assert (await visited.audit.page(1, None))[0].outcome == "INVALID_INPUT"
 
 
@@ -833,7 +833,7 @@ async def test_an_order_of_the_session_before_keeps_what_was_typed(
 
 async def test_pieces_of_the_session_before_stay_in_the_form(olga: Visitor, shelf: Shelf) -> None:
     """Item and quantity are as they were, and nothing is put on the shelf."""
-    before = shelf.shelf("computers")
+    before = shelf.quantities("computers")
 
     page = await Visitor(olga.client, "of-before").post(
         "/board/stock/restock", item="computers", quantity="77", key="0" * 32
@@ -842,4 +842,4 @@ async def test_pieces_of_the_session_before_stay_in_the_form(olga: Visitor, shel
     assert page.status_code == 403
     assert "<option selected>computers</option>" in page.text
     assert 'value="77"' in page.text
-    assert shelf.shelf("computers") == before
+    assert shelf.quantities("computers") == before

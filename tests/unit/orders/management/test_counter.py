@@ -23,7 +23,7 @@ async def test_it_shows_its_count_pauses_and_goes_on() -> None:
     """Each turn is a history of its own, so that it stays small; events that came are kept."""
     run = counting(Count(value=5, pause_seconds=0.25))
 
-    assert await run.to_the_end() is None
+    assert await run.run_to_end() is None
 
     assert run.custom_status == "5"
     assert run.timers == [timedelta(seconds=0.25)]
@@ -44,7 +44,7 @@ async def test_it_can_be_started_past_the_service_too(start: Any, count: Count) 
     """Through the sidecar it may be given nothing, a number, or what it gives itself."""
     run = counting(start)
 
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert run.continued_with == [(count.next().model_dump(), True)]
 
@@ -53,4 +53,4 @@ async def test_it_can_be_started_past_the_service_too(start: Any, count: Count) 
 async def test_what_is_no_count_fails_it(start: Any) -> None:
     """Its status then says why."""
     with pytest.raises(ValidationError):
-        await counting(start).to_the_end()
+        await counting(start).run_to_end()

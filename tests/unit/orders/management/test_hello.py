@@ -30,7 +30,7 @@ async def test_it_greets_and_waits_for_a_person(payload: object) -> None:
         interactive_hello_workflow, "Ann", greet, happenings=[Event("approvalEvent", payload)]
     )
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert result == {
         "initial_greeting": "Hello, Ann!",
@@ -46,7 +46,7 @@ async def test_an_event_may_come_before_it_is_waited_for() -> None:
         interactive_hello_workflow, "Ann", greet, early=[Event("approvalEvent", {"by": "Bob"})]
     )
 
-    assert (await run.to_the_end())["event_data"] == {"by": "Bob"}
+    assert (await run.run_to_end())["event_data"] == {"by": "Bob"}
 
 
 @pytest.mark.parametrize("nobody", [None, ""])
@@ -56,7 +56,7 @@ async def test_somebody_is_greeted_in_any_case(nobody: str | None) -> None:
         interactive_hello_workflow, nobody, greet, happenings=[Event("approvalEvent")]
     )
 
-    assert (await run.to_the_end())["initial_greeting"] == "Hello, User!"
+    assert (await run.run_to_end())["initial_greeting"] == "Hello, User!"
 
 
 async def test_a_step_that_fails_fails_the_workflow() -> None:
@@ -68,7 +68,7 @@ async def test_a_step_that_fails_fails_the_workflow() -> None:
     run = WorkflowRun(interactive_hello_workflow, "Ann", fail)
 
     with pytest.raises(TaskFailedError):
-        await run.to_the_end()
+        await run.run_to_end()
 
 
 async def test_the_step_works_in_ten_parts(capsys: pytest.CaptureFixture[str]) -> None:

@@ -120,7 +120,7 @@ async def test_verifying_reserves_once(
         verified = await activities.verify_inventory_activity(CONTEXT, verification)
         assert verified == Verified(outcome="reserved", total_cents=TOTAL)
 
-    assert inventory.shelf("cars") == (100, 2)
+    assert inventory.quantities("cars") == (100, 2)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ async def test_updating_takes_from_the_shelf_once(
     for _ in range(2):
         left = await activities.update_inventory_activity(CONTEXT, CommitRequest(order_id="o1"))
         assert left == {"cars": 98}
-    assert inventory.shelf("cars") == (98, 0)
+    assert inventory.quantities("cars") == (98, 0)
 
 
 async def test_undoing_twice_undoes_once(
@@ -234,7 +234,7 @@ async def test_undoing_twice_undoes_once(
         await activities.release_inventory_activity(CONTEXT, undoing)
     await activities.withdraw_approval_activity(CONTEXT, undoing)
 
-    assert inventory.shelf("cars") == (100, 0)
+    assert inventory.quantities("cars") == (100, 0)
     assert [entry.kind for entry in await payments.entries("o1")] == ["charge", "refund"]
     assert [(told.order_id, told.reason) for told in announcer.withdrawals] == [("o1", "denied")]
 
@@ -277,7 +277,7 @@ async def test_a_superseded_run_undoes_nothing_of_the_other(
     await activities.refund_payment_activity(CONTEXT, undoing)
     await activities.withdraw_approval_activity(CONTEXT, undoing)
 
-    assert inventory.shelf("cars") == (100, 2)
+    assert inventory.quantities("cars") == (100, 2)
     assert [entry.kind for entry in await payments.entries("o1")] == ["charge"]
     assert announcer.withdrawals == []
 
@@ -311,7 +311,7 @@ async def test_a_run_within_a_batch_reads_what_it_does_not_carry(
 
     assert announcer.statuses[0] == received
     assert (verified.outcome, verified.total_cents) == ("reserved", TOTAL)
-    assert inventory.shelf("cars") == (100, 2)
+    assert inventory.quantities("cars") == (100, 2)
     assert (announcer.requests[0].customer_id, announcer.requests[0].lines) == ("alice", LINES)
     assert charged.outcome == "paid"
 

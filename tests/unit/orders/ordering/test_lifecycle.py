@@ -62,7 +62,7 @@ class Shop:
         workflow = WorkflowRun(
             order_processing_workflow, run, answer or by_activities, happenings=happenings
         )
-        return await workflow.to_the_end()
+        return await workflow.run_to_end()
 
     async def history(self) -> list[str]:
         kept = await self.store.order("o1")
@@ -96,7 +96,7 @@ async def test_a_small_order(shop: Shop) -> None:
     await shop.carry_out(run)
 
     assert await shop.history() == ["received", "reserved", "paid", "completed"]
-    assert shop.inventory.shelf("cars") == (98, 0)
+    assert shop.inventory.quantities("cars") == (98, 0)
     assert await shop.money() == [("charge", 30_000_00)]
 
 
@@ -117,7 +117,7 @@ async def test_a_large_order_that_is_approved(shop: Shop) -> None:
     (request,) = shop.announcer.requests
     assert request.expires_at.utcoffset() == timedelta(0)
     assert shop.announcer.withdrawals == []
-    assert shop.inventory.shelf("cars") == (89, 0)
+    assert shop.inventory.quantities("cars") == (89, 0)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ async def test_a_large_order_that_is_not_approved(
     assert result["reason"] == reason
     assert (await shop.history())[:3] == ["received", "reserved", "awaiting_approval"]
     assert [told.reason for told in shop.announcer.withdrawals] == withdrawn
-    assert shop.inventory.shelf("cars") == (100, 0)
+    assert shop.inventory.quantities("cars") == (100, 0)
     assert await shop.money() == []
 
 
@@ -161,7 +161,7 @@ async def test_a_rejected_order_leaves_nothing(
 
     assert (result["status"], result["reason"]) == ("rejected", reason)
     assert (await shop.history())[-1] == "rejected"
-    assert shop.inventory.shelf("cars") == (100, 0)
+    assert shop.inventory.quantities("cars") == (100, 0)
     assert await shop.money() == []
 
 
@@ -179,7 +179,7 @@ async def test_a_commit_that_fails_is_undone_in_reverse(shop: Shop) -> None:
     await shop.carry_out(run, answer=no_update)
 
     assert await shop.history() == ["received", "reserved", "paid", "failed"]
-    assert shop.inventory.shelf("cars") == (100, 0)
+    assert shop.inventory.quantities("cars") == (100, 0)
     assert await shop.money() == [("charge", 30_000_00), ("refund", 30_000_00)]
 
 
@@ -196,7 +196,7 @@ async def test_every_step_run_twice_has_its_effect_once(shop: Shop) -> None:
     await shop.carry_out(run, [APPROVED], twice)
 
     assert (await shop.history())[-1] == "completed"
-    assert shop.inventory.shelf("cars") == (89, 0)
+    assert shop.inventory.quantities("cars") == (89, 0)
     assert await shop.money() == [("charge", 165_000_00)]
 
 
@@ -207,25 +207,25 @@ async def test_a_second_run_of_an_order_leaves_no_trace(
     """Should an ended order ever be started again, nothing happens to it."""
     run = await shop.submit(order(11 if happenings else 2))
     await shop.carry_out(run, happenings)
-    before = (await shop.history(), shop.inventory.shelf("cars"), await shop.money())
+    before = (await shop.history(), shop.inventory.quantities("cars"), await shop.money())
 
     result = await shop.carry_out(run.model_copy(update={"run_id": "second"}), [APPROVED])
 
     assert result["status"] == "superseded"
-    assert (await shop.history(), shop.inventory.shelf("cars"), await shop.money()) == before
+    assert (await shop.history(), shop.inventory.quantities("cars"), await shop.money()) == before
 
 
 async def test_a_second_run_that_fails_undoes_nothing_of_the_first(shop: Shop) -> None:
     """Not even when inventory is away, so that it cannot find out otherwise."""
     run = await shop.submit(order(2))
     await shop.carry_out(run)
-    before = (await shop.history(), shop.inventory.shelf("cars"), await shop.money())
+    before = (await shop.history(), shop.inventory.quantities("cars"), await shop.money())
     shop.inventory.failures.append(DOWN)
 
     result = await shop.carry_out(run.model_copy(update={"run_id": "second"}))
 
     assert result["status"] == "superseded"
-    assert (await shop.history(), shop.inventory.shelf("cars"), await shop.money()) == before
+    assert (await shop.history(), shop.inventory.quantities("cars"), await shop.money()) == before
 
 
 async def test_an_order_cancelled_before_it_started_is_cancelled(shop: Shop) -> None:
@@ -236,4 +236,4 @@ async def test_an_order_cancelled_before_it_started_is_cancelled(shop: Shop) -> 
     await shop.carry_out(run)
 
     assert await shop.history() == ["received", "reserved", "cancelled"]
-    assert shop.inventory.shelf("cars") == (100, 0)
+    assert shop.inventory.quantities("cars") == (100, 0)

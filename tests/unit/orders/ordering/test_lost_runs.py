@@ -90,7 +90,7 @@ class Shop:
         happenings: list[Happening] = [APPROVED, ChildEnds(PICKED)]
         first = WorkflowRun(order_processing_workflow, run, answer, happenings=happenings)
         with pytest.raises(Lost):
-            await first.to_the_end()
+            await first.run_to_end()
         return [*called, *(child.name for child in first.children)]
 
     def again(
@@ -114,7 +114,7 @@ class Shop:
 
     async def assert_nothing_is_left(self, order_id: str) -> None:
         """All stock is free, the customer has all money back, and the task is withdrawn."""
-        assert self.inventory.shelf("cars") == (100, 0)
+        assert self.inventory.quantities("cars") == (100, 0)
         signs = {"charge": 1, "refund": -1}
         entries = await self.payments.entries(order_id)
         assert sum(signs[entry.kind] * entry.amount_cents for entry in entries) == 0
@@ -136,7 +136,7 @@ async def calls_of(shop: Shop, picking: Picking) -> list[str]:
     whole = WorkflowRun(
         order_processing_workflow, run, shop.carry_out, happenings=[APPROVED, ChildEnds(PICKED)]
     )
-    assert (await whole.to_the_end())["status"] == "completed"
+    assert (await whole.run_to_end())["status"] == "completed"
     await shop.inventory.release("whole")
     return [call.name for call in whole.calls][:-1]
 
@@ -167,7 +167,7 @@ async def test_whatever_a_lost_run_did_is_undone(shop: Shop, picking: Picking) -
             reached |= set(await shop.lose(run, after))
             again = shop.again(run, **ending)
 
-            result = await again.to_the_end()
+            result = await again.run_to_end()
 
             if result["status"] == "completed":
                 await shop.inventory.release(run.order_id)
@@ -212,7 +212,7 @@ async def test_a_run_that_was_lost_by_an_earlier_version_goes_on_as_it_began(ste
     )
     old = WorkflowRun(order_processing_workflow, run, answer)
 
-    await old.to_the_end()
+    await old.run_to_end()
 
     assert step.compensation is not None
     is_known = step.compensation in (steps.RELEASE, steps.REFUND)

@@ -73,7 +73,7 @@ async def test_everything_is_undone_newest_first_and_the_end_told() -> None:
     """What was done is not known, so every step is taken back; none does harm."""
     run = undoing()
 
-    assert await run.to_the_end() == {"order_id": "o1", "status": "cancelled"}
+    assert await run.run_to_end() == {"order_id": "o1", "status": "cancelled"}
 
     assert [call.name for call in run.calls] == [WITHDRAW, REFUND, RELEASE, NOTIFY]
     notice = run.calls[-1].input
@@ -86,7 +86,7 @@ async def test_what_cannot_be_undone_needs_a_person(failing: str) -> None:
     """The other steps are undone all the same."""
     run = undoing(failing)
 
-    assert await run.to_the_end() == {"order_id": "o1", "status": "needs_attention"}
+    assert await run.run_to_end() == {"order_id": "o1", "status": "needs_attention"}
 
     assert [call.name for call in run.calls] == [WITHDRAW, REFUND, RELEASE, NOTIFY]
     assert run.calls[-1].input["reason"] == "undo_failed"
@@ -104,7 +104,7 @@ async def test_a_stopped_order_is_rolled_back_by_every_declared_compensation(
         return {}
 
     run = WorkflowRun(order_undo_workflow, engine.undone[0], answer)
-    await run.to_the_end()
+    await run.run_to_end()
 
     called = [call.name for call in run.calls]
     assert called.count(action.activity) == 1
@@ -138,12 +138,12 @@ async def test_an_order_is_undone_wherever_it_was_stopped(
     assert await OrderUndo(engine, store).undo("o1", stopped(RuntimeStatus.TERMINATED))
     run = WorkflowRun(order_undo_workflow, engine.undone[0], carried_out_by(activities))
 
-    await run.to_the_end()
+    await run.run_to_end()
 
     order = await store.order("o1")
     assert order is not None
     assert (order.status, order.reason) == (OrderStatus.CANCELLED, Reason.TERMINATED_BY_OPERATOR)
-    assert inventory.shelf("cars") == (100, 0)
+    assert inventory.quantities("cars") == (100, 0)
     entries = [(entry.kind, entry.amount_cents) for entry in await payments.entries("o1")]
     charges = [amount for kind, amount in entries if kind == "charge"]
     refunds = [amount for kind, amount in entries if kind == "refund"]
@@ -280,7 +280,7 @@ async def test_the_task_is_withdrawn_first() -> None:
     run = WorkflowRun(
         order_undo_workflow, UNDONE.model_copy(update={"withdraws_task": True}), answer
     )
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert [call.name for call in run.calls][:2] == ["withdraw_task_activity", WITHDRAW]
 

@@ -236,7 +236,7 @@ async def test_the_good_way(answers: Answers, happenings: list[Event], expected:
     """An order is reserved, approved if large, paid and taken from the shelf; five steps or so."""
     run = start(answers, happenings)
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert steps(run) == expected
     assert result == {"order_id": "order-1", "status": "completed", "reason": None}
@@ -248,7 +248,7 @@ async def test_a_run_begun_again_gives_back_what_the_lost_one_took(happening: Ha
     again = RUN.model_copy(update={"begun_again": True})
     run = start({}, [happening], run=again)
 
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert steps(run)[len(ASK) : -1] == [WITHDRAW, RELEASE, REFUND]
 
@@ -257,7 +257,7 @@ async def test_a_run_begun_again_goes_the_good_way() -> None:
     """Every step knows what it has done; the order completes as if nothing had been lost."""
     run = start({}, [APPROVED], run=RUN.model_copy(update={"begun_again": True}))
 
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert steps(run) == [*AGREED, PAY, UPDATE, "notify:completed"]
 
@@ -266,7 +266,7 @@ async def test_a_run_begun_again_is_refunded_once() -> None:
     """Where this run pays too, the money is given back in its place, and once."""
     run = start({UPDATE: DOWN}, [APPROVED], run=RUN.model_copy(update={"begun_again": True}))
 
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert steps(run).count(REFUND) == 1
 
@@ -283,7 +283,7 @@ async def test_every_other_end_undoes_what_was_done_newest_first(
     status, reason = ending.split(":")
     run = start(answers, happenings)
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert steps(run) == [*done, *undone, f"notify:{status}"]
     assert run.calls[-1].input["reason"] == reason
@@ -294,7 +294,7 @@ async def test_an_order_that_cannot_even_be_told_fails() -> None:
     """Nothing is reserved for good when the first status cannot be told."""
     run = start({"notify:received": DOWN})
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert result["status"] == "failed"
     assert steps(run)[-1] == "notify:failed"
@@ -314,7 +314,7 @@ async def test_a_superseded_run_stops_silently(answers: Answers, expected: list[
     """A second run of an order that another run owns neither goes on nor undoes anything."""
     run = start(answers, [APPROVED])
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert steps(run) == expected
     assert result["status"] == "superseded"
@@ -324,28 +324,28 @@ async def test_a_run_that_is_superseded_at_its_end_says_so() -> None:
     """The output of a run whose end was not recorded does not claim that end."""
     run = start({VERIFY: refused("released"), "notify:rejected": Recorded(superseded=True)})
 
-    assert (await run.to_the_end())["status"] == "superseded"
+    assert (await run.run_to_end())["status"] == "superseded"
 
 
 async def test_a_decision_that_came_early_is_not_lost() -> None:
     """The engine keeps an event for the wait, which then is over at once."""
     run = start({}, early=[APPROVED])
 
-    assert (await run.to_the_end())["status"] == "completed"
+    assert (await run.run_to_end())["status"] == "completed"
 
 
 async def test_a_decision_wins_over_what_comes_later() -> None:
     """When the decision has been taken, neither the timer nor a cancellation overtakes it."""
     run = start({}, early=[DENIED, CANCEL])
 
-    assert (await run.to_the_end())["reason"] == "denied"
+    assert (await run.run_to_end())["reason"] == "denied"
 
 
 async def test_a_reminder_asks_again_and_the_wait_goes_on() -> None:
     """After its part of the time the same request is said once more, and then decided."""
     run = start({}, [TimerFires(), APPROVED], run=REMINDED)
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert steps(run) == [*ASK, REMIND, "notify:approved", PAY, UPDATE, "notify:completed"]
     assert result["status"] == "completed"
@@ -372,7 +372,7 @@ async def test_a_reminder_that_fails_stops_nothing(
     for answers in ({}, {REMIND: DOWN}):
         run = start(answers, happenings, run=REMINDED)
 
-        assert (await run.to_the_end())["status"] == ending
+        assert (await run.run_to_end())["status"] == ending
         assert steps(run).count(REMIND) == 1
 
 
@@ -380,7 +380,7 @@ async def test_a_decision_in_time_needs_no_reminder() -> None:
     """Who decides early is not reminded."""
     run = start({}, [APPROVED], run=REMINDED)
 
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert REMIND not in steps(run)
 
@@ -391,7 +391,7 @@ async def test_a_run_of_an_earlier_version_goes_on_as_it_began() -> None:
     older = OrderRun.model_validate(RUN.model_dump(mode="json", exclude=newer))
     run = start({}, [TimerFires()], run=older)
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert run.timers == [timedelta(seconds=PATIENCE)]
     assert steps(run) == [*ASK, WITHDRAW, RELEASE, "notify:rejected"]
@@ -404,7 +404,7 @@ async def test_over_the_second_threshold_two_must_approve(total: int, levels: in
     two_levels = RUN.model_copy(update={"second_approval_threshold_cents": 2 * LARGE})
     run = start({VERIFY: reserved(total)}, [APPROVED], run=two_levels)
 
-    assert (await run.to_the_end())["status"] == "completed"
+    assert (await run.run_to_end())["status"] == "completed"
 
     assert [call.input["levels"] for call in run.calls if call.name == REQUEST] == [levels]
 
@@ -414,14 +414,14 @@ async def test_an_end_that_cannot_be_told_fails_the_workflow() -> None:
     run = start({VERIFY: reserved(1), "notify:completed": DOWN})
 
     with pytest.raises(TaskFailedError, match="notify_activity"):
-        await run.to_the_end()
+        await run.run_to_end()
 
 
 async def test_the_same_answers_bring_the_same_steps() -> None:
     """A replay calls the same activities with the same input."""
     runs = [start({UPDATE: DOWN, REFUND: DOWN}, [APPROVED]) for _ in range(2)]
     for run in runs:
-        await run.to_the_end()
+        await run.run_to_end()
 
     first, second = ([(call.name, call.input) for call in run.calls] for run in runs)
     assert first == second
@@ -430,7 +430,7 @@ async def test_the_same_answers_bring_the_same_steps() -> None:
 async def test_each_step_is_told_what_it_needs() -> None:
     """Order, run, lines, amount and deadline reach the steps."""
     run = start({}, [APPROVED])
-    await run.to_the_end()
+    await run.run_to_end()
 
     inputs = {call.name: call.input for call in run.calls}
     assert inputs[VERIFY] == {
@@ -459,7 +459,7 @@ async def test_each_step_is_told_what_it_needs() -> None:
 async def test_what_undoes_is_told_why() -> None:
     """Every undoing step knows the order, the run and the reason."""
     run = start({}, [TimerFires()])
-    await run.to_the_end()
+    await run.run_to_end()
 
     undoing = [call.input for call in run.calls if call.name in {WITHDRAW, RELEASE}]
     expected = {"order_id": "order-1", "run_id": "run-1", "reason": "approval_expired"}
@@ -469,7 +469,7 @@ async def test_what_undoes_is_told_why() -> None:
 async def test_every_step_is_tried_again_for_its_time() -> None:
     """Steps go by the run's setting, undoing is tried for an hour, the end is told for a day."""
     run = start({UPDATE: DOWN}, [APPROVED])
-    await run.to_the_end()
+    await run.run_to_end()
 
     patience = {call.name: call.retry.retry_timeout for call in run.calls}
     assert patience == {
@@ -511,7 +511,7 @@ async def test_an_order_waits_for_its_task() -> None:
     """The goods leave the shelf when the warehouse has picked them."""
     run = start({}, [APPROVED, ended("completed")], run=AWAITED)
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert result["status"] == "completed"
     assert steps(run) == [*AGREED, PAY, UPDATE, "notify:completed"]
@@ -541,7 +541,7 @@ async def test_an_order_that_is_not_picked_is_undone(happening: Happening, endin
     status, reason = ending.split(":")
     run = start({}, [APPROVED, happening], run=AWAITED)
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert result == {"order_id": "order-1", "status": status, "reason": reason}
     assert steps(run) == [*AGREED, PAY, *UNPICKED, f"notify:{status}"]
@@ -551,7 +551,7 @@ async def test_an_order_may_go_on_beside_its_task() -> None:
     """A task that is handed over is not waited for."""
     run = start({}, [APPROVED], run=HANDED)
 
-    assert (await run.to_the_end())["status"] == "completed"
+    assert (await run.run_to_end())["status"] == "completed"
     assert steps(run) == [*AGREED, PAY, HAND, UPDATE, "notify:completed"]
     assert run.children == []
 
@@ -570,7 +570,7 @@ async def test_a_task_that_was_handed_over_is_withdrawn(
     """Whatever ends the order after that, or in the middle of it."""
     run = start(answers, [APPROVED], run=HANDED)
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert f"{result['status']}:{result['reason']}" == ending
     assert steps(run) == [*AGREED, PAY, HAND, *undone, f"notify:{result['status']}"]
@@ -581,6 +581,6 @@ async def test_a_long_order_has_a_short_title() -> None:
     lines = tuple(OrderLine(item=f"thing-{number}", quantity=1) for number in range(100))
     run = start({}, [APPROVED, ended("completed")], run=AWAITED.model_copy(update={"lines": lines}))
 
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert run.children[0].input["title"] == "Pick 100 items for order order-1"

@@ -68,7 +68,7 @@ async def a_round(
         carried_out_by(monitors),
         happenings=[happening or TimerFires()],
     )
-    await run.to_the_end()
+    await run.run_to_end()
     return run
 
 

@@ -59,7 +59,7 @@ async def test_a_task_ends_in_one_of_three_ways(
     """It is done, its time is over, or it is withdrawn."""
     run = start(happenings=happenings)
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert result == {"task_id": "t1", "status": status, "completed_at": completed_at}
     assert steps(run) == [VALIDATE, ASSIGN, step]
@@ -71,18 +71,18 @@ async def test_garbage_does_not_complete_a_task(garbage: Any) -> None:
     """An event that tells no time of completion is waited past."""
     run = start(happenings=[Event("task_completed", garbage), DONE])
 
-    assert (await run.to_the_end())["completed_at"] == DONE_AT
+    assert (await run.run_to_end())["completed_at"] == DONE_AT
 
 
 async def test_a_completion_that_came_early_is_not_lost() -> None:
     """Somebody may be done before the task is assigned."""
-    assert (await start(early=[DONE]).to_the_end())["status"] == "completed"
+    assert (await start(early=[DONE]).run_to_end())["status"] == "completed"
 
 
 async def test_a_task_has_its_own_time() -> None:
     """The wait is as long as the input says."""
     run = start({**TASK, "timeout_seconds": 5}, [TimerFires()])
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert run.timers == [timedelta(seconds=5)]
 
@@ -91,7 +91,7 @@ async def test_a_task_that_is_not_valid_is_rejected() -> None:
     """Nobody is given it."""
     run = start(answers={VALIDATE: {"valid": False, "reason": "the title is empty"}})
 
-    assert (await run.to_the_end())["status"] == "rejected"
+    assert (await run.run_to_end())["status"] == "rejected"
     assert steps(run) == [VALIDATE]
 
 
@@ -100,7 +100,7 @@ async def test_a_task_that_has_ended_keeps_its_end() -> None:
     ended = {"task_id": "t1", "status": "completed", "completed_at": DONE_AT}
     run = start(answers={VALIDATE: {"valid": False, "reason": "has ended", "ended": ended}})
 
-    assert await run.to_the_end() == ended
+    assert await run.run_to_end() == ended
 
 
 @pytest.mark.parametrize("given", [None, 7, "text", [], {}, {"task_id": "a b", "title": "x"}])
@@ -108,14 +108,14 @@ async def test_what_is_no_task_is_rejected(given: Any) -> None:
     """Anyone may start the workflow through a sidecar, with anything."""
     run = start(given)
 
-    assert await run.to_the_end() == {"task_id": "", "status": "rejected", "completed_at": ""}
+    assert await run.run_to_end() == {"task_id": "", "status": "rejected", "completed_at": ""}
     assert run.calls == []
 
 
 async def test_a_task_may_come_as_a_text() -> None:
     """So does the Dapr CLI hand over every input, and an assignee may be missing."""
     run = start(json.dumps({"task_id": "t1", "title": "Sweep"}), [DONE])
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert run.calls[0].input["assignee"] == ""
 
@@ -125,7 +125,7 @@ async def test_a_task_that_nobody_takes_fails() -> None:
     run = start(answers={ASSIGN: ConnectionError("nobody")})
 
     with pytest.raises(TaskFailedError, match="assign_task"):
-        await run.to_the_end()
+        await run.run_to_end()
 
     assert steps(run) == [VALIDATE, ASSIGN, END]
     assert run.calls[-1].input["status"] == "failed"
@@ -140,4 +140,4 @@ async def test_the_end_on_record_is_the_end() -> None:
     kept = {"task_id": "t1", "status": "withdrawn", "completed_at": ""}
     run = start(happenings=[DONE], answers={TELL: kept})
 
-    assert await run.to_the_end() == kept
+    assert await run.run_to_end() == kept
