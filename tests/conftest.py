@@ -7,10 +7,10 @@ import isolation
 
 FOLDER = isolation.isolate()
 
-# These check for many tests, and should tell as much as tests do.
+# These contain assertions used by many tests; pytest explains their failures, too.
 pytest.register_assert_rewrite("system.rush", "system.storefront")
 
-# On a busy machine an example may take long for no reason of its own.
+# On a busy machine any example may be slow.
 settings.register_profile("orderflow", deadline=None)
 settings.load_profile("orderflow")
 

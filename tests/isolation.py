@@ -41,7 +41,7 @@ OF_THE_MACHINE: Final = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
     *("NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "NIX_SSL_CERT_FILE"),
 )
-"""What belongs to the machine's network and its user's settings."""
+"""Variables of the machine's network and its user's settings."""
 LOCALE: Final = "C.UTF-8"
 
 

@@ -6,7 +6,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
 RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-"""Levels A and AA of the accessibility guidelines for the web, and what else is known to help."""
+"""WCAG levels A and AA, and axe's best practices."""
 
 
 def assert_accessible(page: Page, what: str) -> None:

@@ -29,7 +29,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
     "--no-proxy-server",
-    # Whatever a page might ask another host for, no packet leaves this machine.
+    # Requests of a page to other hosts never leave this machine.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 FONTS = Path(__file__).with_name("fonts.conf")

@@ -17,9 +17,9 @@ OPERATOR: Final = "otto operator"
 MANAGER: Final = "mia manager"
 """A user with both roles, as in a small shop."""
 LEAVING: Final = "lea leaving"
-"""A viewer whom a test takes out of the file."""
+"""A viewer whom a test removes from the file."""
 FORGETFUL: Final = "fay forgetful"
-"""A viewer who types wrong passwords, and is slowed down for that."""
+"""A viewer who types wrong passwords, and is throttled."""
 
 PEOPLE: Final = {
     VIEWER: (Role.VIEWER,),

@@ -52,7 +52,7 @@ def test_every_control_can_be_focused_visibly(visitors: Visitors, lively: Lively
     for page in lively.pages:
         visitor.go(page.app, page.path)
         stops = _stops(visitor.page)
-        # A field for a time has several stops; the browser itself shows them after the first.
+        # A time field has several tab stops; after the first, the browser itself shows the focus.
         shown = {stop["what"] for stop in stops if stop["shows"] and stop["seen"]}
         hidden = {stop["what"] for stop in stops} - shown
         assert not hidden, (page, hidden)

@@ -60,7 +60,7 @@ def test_the_cost_of_a_page_does_not_grow_with_the_number_of_orders(
         few, many = before[path], after[path]
         assert many.rows <= few.rows + 1, (path, few, many)
         assert many.size <= few.size * 1.25, (path, few, many)
-        # A processor that is shared is not exact; what grew with orders would be 30 times more.
+        # CPU time on a shared machine varies; a cost that grew with orders would rise 30-fold.
         assert many.cpu_seconds <= few.cpu_seconds * 4 + 0.2, (path, few, many)
     _assert_usable(visitor)
     visitors.close()

@@ -1,6 +1,6 @@
 """Screenshots of the main pages, as shown in the documents.
 
-With ORDERFLOW_SCREENSHOTS=docs/images they are written there, else where they are thrown away.
+With ORDERFLOW_SCREENSHOTS=docs/images they are written there, otherwise to a temporary folder.
 """
 
 import os
@@ -21,7 +21,7 @@ from system.shop import Shop
 
 VARIABLE: Final = "ORDERFLOW_SCREENSHOTS"
 LARGEST: Final = 200_000
-"""Bytes of a picture, at most."""
+"""Maximum size of a screenshot in bytes."""
 DESK: Final = {"width": 1280, "height": 860}
 PHONE: Final = {"width": 390, "height": 844}
 

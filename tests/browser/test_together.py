@@ -27,7 +27,7 @@ def test_the_second_of_two_deciders_sees_who_was_first(visitors: Visitors, shop:
     second.go(APPROVALS, f"/inbox/requests/{order_id}")
     form = second.main.locator("form.decision")
     expect(form).to_be_visible()
-    # The second decides on what is on the screen, before the page has heard of the first.
+    # The second one decides before the page has received the first decision.
     second.context.add_init_script(DEAF)
     second.forgive_lost_connection()
     second.page.reload()

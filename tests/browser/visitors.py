@@ -14,7 +14,7 @@ from orderflow_tools.settings import APPS
 
 SITES: Final = (ORDERS, APPROVALS)
 PATIENCE: Final = 30_000
-"""Milliseconds that a page is waited for: what is awaited comes at once, on a machine at rest."""
+"""Timeout of waits in milliseconds, generous for a busy machine."""
 DESK: Final = {"width": 1280, "height": 900}
 PHONE: Final = {"width": 360, "height": 740}
 
@@ -71,7 +71,7 @@ class Visitor:
         """Expect that a service does not answer, or that it no longer answers this visitor."""
         self.watch.forgive(r"Failed to load resource: net::ERR_")
         self.watch.forgive(r"EventSource's response has a MIME type")
-        self.watch.forgive(r"console error: (\[object Event\]|htmx:)")  # what htmx remarks on it
+        self.watch.forgive(r"console error: (\[object Event\]|htmx:)")  # htmx logs it
 
     @property
     def main(self) -> Locator:

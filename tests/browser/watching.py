@@ -12,7 +12,7 @@ addEventListener("securitypolicyviolation", (event) => {
 });
 """
 NO_REQUEST: Final = ("data:", "blob:", "about:", "chrome-error:")
-"""How addresses begin for which no host is asked."""
+"""Schemes of URLs that need no request to a host."""
 
 
 class Watch:

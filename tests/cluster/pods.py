@@ -25,8 +25,8 @@ class Pods:
     def of(self, app: str) -> list[Pod]:
         """Return the pods of an application that are not being deleted."""
         label = "app" if app.startswith("dapr-") else "app.kubernetes.io/name"
-        told = self._run("get", "pods", "-l", f"{label}={app}", "-o", "json")
-        found: list[Pod] = json.loads(told)["items"]
+        output = self._run("get", "pods", "-l", f"{label}={app}", "-o", "json")
+        found: list[Pod] = json.loads(output)["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def name(self, app: str) -> str:
@@ -48,9 +48,9 @@ class Pods:
     def kill(self, pod: Pod) -> None:
         """Kill all containers of a pod without warning, and let another pod take its place.
 
-        The pod is marked for deletion before its processes die, or the kubelet would start its
-        containers again, and beside its successor: two stores would then write the same volume,
-        and what the old one acknowledges is lost. Until it is marked, it is frozen.
+        The pod is marked for deletion before its processes die: otherwise the kubelet would restart
+        its containers beside the successor's, two stores would write the same volume, and writes
+        acknowledged by the old one would be lost. Until it is marked, it is frozen.
         """
         running = [each for each in _containers(pod) if "running" in each["state"]]
         containers = [each["containerID"] for each in running]

@@ -66,11 +66,11 @@ def test_another_application_cannot_run_orders_workflows(
     assert shop.visit_workflow(instance_id, wanted).status_code == 202
 
     def ended() -> dict[str, Any] | None:
-        told = shop.visitors_workflow(instance_id)
-        return told if told.get("runtimeStatus") not in {None, "PENDING", "RUNNING"} else None
+        status = shop.visitors_workflow(instance_id)
+        return status if status.get("runtimeStatus") not in {None, "PENDING", "RUNNING"} else None
 
-    told = wait_for("the visitor's workflow to end", ended)
-    assert "access denied by workflow access policy" in str(told["properties"]), told
+    status = wait_for("the visitor's workflow to end", ended)
+    assert "access denied by workflow access policy" in str(status["properties"]), status
 
 
 def test_orders_may_run_its_own_workflow(shop: ClusterShop) -> None:
@@ -92,9 +92,9 @@ def test_orders_may_run_its_own_workflow(shop: ClusterShop) -> None:
 @pytest.mark.parametrize(
     ("port", "how", "answer"),
     [
-        (8001, "connect", "open"),  # people's HTTP: the knocking itself works
-        (50002, "http2", "ConnectionResetError"),  # sidecars among themselves: not in the clear
-        (50002, "tls", "CERTIFICATE_REQUIRED"),  # nor without a certificate of Sentry's
+        (8001, "connect", "open"),  # HTTP for people: the check itself works
+        (50002, "http2", "ConnectionResetError"),  # between sidecars: not in plain text
+        (50002, "tls", "CERTIFICATE_REQUIRED"),  # nor without a certificate from Sentry
         (7001, "connect", "ConnectionRefusedError"),  # the service's gRPC port is on loopback
         (3500, "connect", "ConnectionRefusedError"),  # and so are both APIs of its sidecar
         (50001, "connect", "ConnectionRefusedError"),
@@ -105,8 +105,8 @@ def test_a_pod_without_identity_reaches_only_the_http_port(
 ) -> None:
     """Of all ports of a pod of orders, only the one for people accepts a connection."""
     address = shop.pods.address("orders")
-    told = shop.pods.execute("plain", "python", "-c", KNOCK, address, str(port), how)
-    assert answer in told
+    output = shop.pods.execute("plain", "python", "-c", KNOCK, address, str(port), how)
+    assert answer in output
 
 
 @pytest.mark.parametrize(
@@ -150,5 +150,5 @@ def test_a_viewer_may_read_but_not_cancel(shop: ClusterShop) -> None:
 def ask(shop: ClusterShop, method: str, url: str, headers: dict[str, str]) -> httpx.Response:
     """Send a request to a service from within the pod that has no identity."""
     asked = json.dumps({"method": method, "url": url, "headers": headers})
-    told = json.loads(shop.pods.execute("plain", "python", "-c", ASK, data=asked))
-    return httpx.Response(told["status"], text=told["text"])
+    response = json.loads(shop.pods.execute("plain", "python", "-c", ASK, data=asked))
+    return httpx.Response(response["status"], text=response["text"])

@@ -208,14 +208,14 @@ class ManagedEngineTests(EngineTests):
     async def test_a_history_starts_with_the_start_event(self, subject: ManagedSubject) -> None:
         """It ends with the end event, which has the total duration."""
         async with running(subject) as instance_id:
-            begun = await subject.engine.history(instance_id)
-            assert "workflow_started" in [event.type for event in begun]
+            early_history = await subject.engine.history(instance_id)
+            assert "workflow_started" in [event.type for event in early_history]
             await subject.finish(instance_id)
             await wait_for_status(subject, instance_id, RuntimeStatus.COMPLETED)
 
             history = await subject.engine.history(instance_id)
 
-            assert history[: len(begun)] == begun
+            assert history[: len(early_history)] == early_history
             assert history[-1].type == "workflow_completed"
             assert history[-1].duration_seconds is not None
 

@@ -287,9 +287,9 @@ def test_the_outcome_selects_the_reply_to_reserve(name: str) -> None:
 
 def test_every_golden_file_is_tested() -> None:
     """Every golden file belongs to a test."""
-    kept = {path.stem for path in GOLDEN.glob("*.json")}
+    golden_files = {path.stem for path in GOLDEN.glob("*.json")}
 
-    assert kept == {*MESSAGES, "problem", "event", "orders.submitted-short"}
+    assert golden_files == {*MESSAGES, "problem", "event", "orders.submitted-short"}
 
 
 def test_the_short_form_is_one_line_of_an_anonymous_customer() -> None:

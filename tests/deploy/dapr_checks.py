@@ -28,7 +28,7 @@ SCOPES: Final = {
 }
 """The services that declare a component, by its name."""
 FOREVER: Final = -1
-"""The number of retries that has no end."""
+"""The number that means unlimited retries."""
 
 
 def annotations(documents: Documents) -> list[str]:
@@ -108,11 +108,11 @@ def _known_settings(kind: str, version: str) -> frozenset[str]:
     path = next((each / "metadata.yaml" for each in paths if each.is_dir()), None)
     if path is None or not path.exists():
         return frozenset()
-    told = yaml.safe_load(path.read_text())
-    profiles = told.get("authenticationProfiles", []) + told.get(
+    described = yaml.safe_load(path.read_text())
+    profiles = described.get("authenticationProfiles", []) + described.get(
         "builtinAuthenticationProfiles", []
     )
-    lists = [told.get("metadata", []), *(each.get("metadata", []) for each in profiles)]
+    lists = [described.get("metadata", []), *(each.get("metadata", []) for each in profiles)]
     own = {"actorStateStore"} if folder == "state" else set()
     return frozenset({entry["name"] for entries in lists for entry in entries} | own)
 
@@ -225,8 +225,8 @@ def backlog(documents: Documents) -> list[str]:
 
 def _queue(trigger: Document) -> tuple[str, str]:
     """Return the consumer and the topic whose backlog a trigger measures."""
-    told = trigger["metadata"]
+    metadata = trigger["metadata"]
     if trigger["type"] == "rabbitmq":
-        app_id, _, topic = told["queueName"].partition("-")
+        app_id, _, topic = metadata["queueName"].partition("-")
         return app_id, topic
-    return told["consumerGroup"], told.get("stream") or told["topic"]
+    return metadata["consumerGroup"], metadata.get("stream") or metadata["topic"]

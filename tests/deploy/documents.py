@@ -7,7 +7,7 @@ from typing import Any
 Document = dict[str, Any]
 Documents = list[Document]
 Check = Callable[[Documents], list[str]]
-"""Says what is wrong with a set of manifests, one line each; nothing when all is well."""
+"""Returns the faults of a set of manifests, one line each; none if all is well."""
 
 NAMESPACE = "orderflow"
 LASTING = ("Deployment", "StatefulSet")
@@ -47,7 +47,7 @@ def workloads(documents: Documents) -> Iterator[tuple[Document, Document]]:
 def services(documents: Documents) -> Iterator[tuple[str, Document, Document]]:
     """Yield each pod with a sidecar: application id, pod template and the service's container.
 
-    A pod whose container has another name is for the checks of pods to find.
+    The checks of pods report a pod whose container has another name.
     """
     for document in of_kind(documents, "Deployment"):
         template = document["spec"]["template"]
@@ -90,7 +90,7 @@ def access_file(container: Document) -> PurePosixPath:
 def access_volume(template: Document, container: Document) -> tuple[Document, Document]:
     """Return the mount and the secret that hold a service's access file; empty if there are none.
 
-    A mount of the file alone counts too, so that it can be found to be wrong.
+    A mount of the file alone is returned, too, so that a check can report it.
     """
     file = access_file(container)
     mounts = {PurePosixPath(each["mountPath"]): each for each in container["volumeMounts"]}

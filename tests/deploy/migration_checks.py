@@ -6,7 +6,7 @@ import service_code
 from deploy.documents import Document, Documents, labels, of_kind, selects, services, title
 
 LONGEST_TTL_SECONDS: Final = 60
-"""A job cannot be changed: until it is gone, no other version can be applied."""
+"""A job cannot be changed: no other version can be applied until it is removed."""
 
 
 def migrations(documents: Documents) -> list[str]:

@@ -20,7 +20,7 @@ from deploy.reference_checks import with_database
 from orderflow_contracts import names
 
 CLIENT: Final = {"orderflow-client": "true"}
-"""The label of pods that are not part of this, and may reach people's HTTP."""
+"""The label of pods outside Orderflow that may reach the HTTP ports for people."""
 
 INTERNAL_PORT: Final = 50002
 CALLS: Final = {
@@ -32,10 +32,10 @@ CALLS: Final = {
     )
     for caller in callers
 }
-"""Whose sidecar calls whose; those of a service with workflows share them among themselves."""
+"""Which sidecar calls which; the sidecars of a service with workflows call each other."""
 
 BROKER_PORTS: Final = {"pubsub.redis": 6380, "pubsub.kafka": 9093, "pubsub.rabbitmq": 5671}
-"""Where a broker outside the cluster listens with TLS."""
+"""The TLS port of a broker outside the cluster."""
 POSTGRES_PORT: Final = 5432
 
 

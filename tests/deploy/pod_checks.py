@@ -22,7 +22,7 @@ PROBES: Final = {
     "livenessProbe": "/healthz",
     "readinessProbe": "/readyz",
 }
-"""What Kubernetes asks every container, and at which path it asks the services."""
+"""The probes of every container, and their paths for the services."""
 
 
 def deployments(documents: Documents) -> list[str]:

@@ -15,7 +15,7 @@ from orderflow_tools.toolchain.dapr import RUNTIME_VERSION
 FILES = ("values-local.yaml", "values-production.yaml")
 CHART = Path("charts") / "dapr"
 FREE = {"resources", "namespaceSelector"}
-"""What the chart hands on as it is; its own values show nothing of what may be in it."""
+"""Values that the chart passes on unchanged; its own values do not show their content."""
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from deploy.rendering import LOCAL, ROOT, render
 from orderflow_contracts.names import SERVICES
 
 PLACE = {"redisHost", "redisPassword"}
-"""Settings that say where something is, and how to get in: these are each environment's own."""
+"""Settings of addresses and credentials, which differ by environment."""
 
 
 def local_run(name: str) -> Document:

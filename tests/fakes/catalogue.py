@@ -45,7 +45,7 @@ Contents = dict[str, list[dict[str, object]]]
 def catalogue(connection: Connection) -> list[str]:
     """Describe all tables, indexes, constraints, triggers and functions except Alembic's.
 
-    The order of columns is left out: one that was added comes after the others.
+    The order of columns is omitted, because an added column comes last.
     """
     queries = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRESQL
     rows = (row for query in queries.split(";") for row in connection.execute(text(query)))

@@ -182,8 +182,8 @@ class RoomInventory:
 
     def quantities(self, item: str) -> tuple[int, int]:
         """Return how many items are on hand, and how many of these are reserved."""
-        kept = self.store.items()[item]
-        return kept.on_hand, kept.reserved
+        entry = self.store.items()[item]
+        return entry.on_hand, entry.reserved
 
     def _fail(self) -> None:
         if self.failures:

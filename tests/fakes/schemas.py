@@ -13,7 +13,7 @@ from orderflow_hosting.migrations.schema import HOUSEKEEPING, Schema
 class FromModels:
     """Makes the tables of models, which is quicker than to migrate.
 
-    `test_schemas.py` proves that for a service both give the same.
+    `test_schemas.py` proves that both are the same for each service.
     """
 
     def __init__(self, tables: MetaData) -> None:

@@ -26,17 +26,17 @@ def work_item(began: float, execution: float, written: int, events: list[int]) -
     """Make the work item of an attempt; without a history, its first event is the start."""
     started = protos.HistoryEvent(workflowStarted=protos.WorkflowStartedEvent())
     started.timestamp.FromNanoseconds(int(began * 1e9))
-    begun = protos.HistoryEvent(executionStarted=protos.ExecutionStartedEvent())
-    begun.timestamp.FromNanoseconds(int(execution * 1e9))
-    begun.executionStarted.workflowInstance.executionId.value = str(execution)
+    start_event = protos.HistoryEvent(executionStarted=protos.ExecutionStartedEvent())
+    start_event.timestamp.FromNanoseconds(int(execution * 1e9))
+    start_event.executionStarted.workflowInstance.executionId.value = str(execution)
     happened = [
         protos.HistoryEvent(eventRaised=protos.EventRaisedEvent(name=str(number)))
         for number in events
     ]
     request = protos.WorkflowRequest(
         instanceId=ID,
-        pastEvents=[begun] * written,
-        newEvents=[started, *(happened if written else [begun, *happened[1:]])],
+        pastEvents=[start_event] * written,
+        newEvents=[started, *(happened if written else [start_event, *happened[1:]])],
     )
     return protos.WorkItem(workflowRequest=request)
 
@@ -128,7 +128,7 @@ class Simulation:
         """Do something within this many seconds; quickly, once faults have stopped."""
         if self.now > self.faults_until:
             longest = min(longest, 0.3)
-        # Mostly at once, now and then late.
+        # Usually at once, sometimes late.
         delay = longest * self.random.choice([0.001, 0.01, 0.1, self.random.random()])
         self.at(self.now + delay, act)
 
@@ -171,7 +171,7 @@ class Simulation:
         """Match an answer, or a restart, with the pending attempt."""
         ended, self.pending = self.pending, None
         if ended is None:
-            return  # Dapr does not tell
+            return  # Dapr reports no error
         if call.answered is None:
             if ended is self.caller:
                 self.give_up()

@@ -15,13 +15,13 @@ from dapr.ext.workflow._durabletask.task import CompletableTask, OrchestrationCo
 from pydantic import BaseModel
 
 Answer = Callable[[str, Any], Awaitable[object]]
-"""What comes of an activity, by its name and input; what it raises fails the activity."""
+"""Returns the result of an activity by its name and input; an exception fails the activity."""
 
 STARTED_AT = datetime(2026, 3, 1, 12, 0, 0)  # noqa: DTZ001 # the engine's clock has no time zone
 
 
 ONCE = RetryPolicy(first_retry_interval=timedelta(seconds=1), max_number_of_attempts=1)
-"""How an activity is tried that is called without a policy."""
+"""The retry policy of an activity that is called without one."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Child:
 class ChildEnds:
     """A child ends, with a result or an error, when nothing else is left to do.
 
-    It is the one of this id, or else the one that was started first.
+    It is the one with this id, or the one that was started first.
     """
 
     result: Any = None

@@ -49,7 +49,7 @@ class ScreenedOrderProcess(order_processing._OrderProcess):
 
     def __init__(self, ctx: DaprWorkflowContext, order: OrderRun) -> None:
         super().__init__(ctx, order)
-        # Asked at once, so that an order runs wholly by the old code or wholly by the new.
+        # Asked first, so that an order runs entirely by the old code or entirely by the new.
         self._is_screened = "careless" in sys.argv or ctx.is_patched("screen-customer")
 
     def _reserve(self) -> Generator[Any, Any, Ending | None]:

@@ -119,7 +119,10 @@ def test_orders_of_a_batch_have_independent_outcomes(shop: Shop) -> None:
     assert ended["total_cents"] == 4 * 15_000_00 + 5_00 + 2 * 5_00
     assert published_summary(shop, batch_id)["data"]["counts"] == {"completed": 3, "rejected": 5}
     letters = [x for x in shop.dead_letters("orders") if x["event_id"].startswith(batch_id)]
-    assert {letter["event_id"] for letter in letters} == {f"{batch_id}.6", f"{batch_id}.8"}
+    assert {dead_letter["event_id"] for dead_letter in letters} == {
+        f"{batch_id}.6",
+        f"{batch_id}.8",
+    }
     assert shop.order(ids["wrong"])["status"] == "rejected"  # type: ignore[index]
     orders = [shop.order(order_id) for order_id in (*ids.values(), f"{batch_id}-7")]
     assert_records_agree(shop, [order for order in orders if order])
@@ -138,10 +141,10 @@ def test_a_batch_submitted_ten_times_runs_once(shop: Shop) -> None:
 
     def refused() -> list[dict[str, Any]]:
         letters = shop.dead_letters("orders", topic="orders.batch-submitted")
-        return [letter for letter in letters if batch_id in letter["reason"]]
+        return [dead_letter for dead_letter in letters if batch_id in dead_letter["reason"]]
 
-    (letter,) = wait_for("the changed batch to be refused", refused)
-    assert "other content" in letter["reason"]
+    (dead_letter,) = wait_for("the changed batch to be refused", refused)
+    assert "other content" in dead_letter["reason"]
     assert batch(shop, batch_id) == ended
     assert all(shop.payments(data["order_id"]) == [("charge", 5_00)] for data in orders)
 
@@ -223,7 +226,7 @@ def test_an_invalid_batch_envelope_becomes_a_dead_letter(shop: Shop, kind: str) 
     if isinstance(data, dict) and "batch_id" in data:
         data = {**data, "batch_id": batch_id}
     assert shop.publish("orders.batch-submitted", data).status_code == 204
-    letter = wait_for(
+    dead_letter = wait_for(
         "the dead letter",
         lambda: [
             x
@@ -232,7 +235,7 @@ def test_an_invalid_batch_envelope_becomes_a_dead_letter(shop: Shop, kind: str) 
         ],
     )[0]
     field = {"none": "orders", "many": "orders", "list": "body", "text": "body"}.get(kind, kind)
-    assert field in letter["reason"]
+    assert field in dead_letter["reason"]
     assert shop.http.get(shop.url("orders", f"/batches/{batch_id}")).status_code == 404
 
 

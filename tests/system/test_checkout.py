@@ -18,7 +18,7 @@ OF_THE_CALLER = ("ORDERFLOW_", "ORDERS_", "INVENTORY_", "APPROVALS_", "MAKE", "M
 def copied(target: Path) -> Path:
     """Copy this checkout without its environment, which works only where it was made.
 
-    Its uv comes along, if it has one: that spares fetching it.
+    Its uv is copied, too, if it has one, so that it need not be fetched.
     """
     root = find_checkout()
 

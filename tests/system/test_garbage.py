@@ -49,12 +49,12 @@ def test_an_invalid_order_becomes_a_dead_letter_at_once(shop: Shop, kind: str) -
     make, readable = ORDERS[kind]
     order_id = new_id("bad")
     assert shop.publish("orders.submitted", make(order_id)).status_code == 204
-    letter = wait_for(
+    dead_letter = wait_for(
         "the dead letter",
         lambda: [x for x in shop.dead_letters("orders") if order_id in json.dumps(x["data"])],
     )[0]
-    assert letter["topic"] == "orders.submitted"
-    assert letter["reason"].startswith("invalid")
+    assert dead_letter["topic"] == "orders.submitted"
+    assert dead_letter["reason"].startswith("invalid")
     wait_for(
         "the event on the dead-letter topic",
         lambda: [e for e in shop.stream("orders.submitted.dead") if order_id in json.dumps(e)],
@@ -133,11 +133,11 @@ def test_an_invalid_approval_event_becomes_a_dead_letter(shop: Shop, kind: str) 
     topic, data = APPROVALS[kind]
     order_id = new_id("bad")
     assert shop.publish(topic, {"order_id": order_id, **data}).status_code == 204
-    letter = wait_for("the dead letter", lambda: shop.dead_letters("approvals", order_id=order_id))[
-        0
-    ]
-    assert letter["topic"] == topic
-    assert letter["reason"]
+    dead_letter = wait_for(
+        "the dead letter", lambda: shop.dead_letters("approvals", order_id=order_id)
+    )[0]
+    assert dead_letter["topic"] == topic
+    assert dead_letter["reason"]
     assert shop.approval(order_id) is None
 
 
@@ -147,13 +147,15 @@ def test_a_dead_letter_can_be_resent(shop: Shop) -> None:
     shop.publish("orders.submitted", shop.order_data(order_id))
     shop.wait_final(order_id)
     shop.publish("orders.submitted", shop.order_data(order_id, quantity=2))
-    letter = wait_for("the dead letter", lambda: shop.dead_letters("orders", order_id=order_id))[0]
-    again = shop.http.post(shop.url("orders", f"/dead-letters/{letter['id']}/resend"))
+    dead_letter = wait_for(
+        "the dead letter", lambda: shop.dead_letters("orders", order_id=order_id)
+    )[0]
+    again = shop.http.post(shop.url("orders", f"/dead-letters/{dead_letter['id']}/resend"))
     assert again.status_code == 202
 
     def refused_again() -> bool:
         (now,) = shop.dead_letters("orders", order_id=order_id)
-        return bool(now["received_at"] > letter["received_at"])
+        return bool(now["received_at"] > dead_letter["received_at"])
 
     wait_for("it to be refused again", refused_again)
     assert shop.payments(order_id) == [("charge", 5_00)]

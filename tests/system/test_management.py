@@ -160,11 +160,11 @@ def test_a_wait_returns_as_soon_as_the_instance_finishes(workflows: Workflows) -
     workflows.wait_until_waiting(instance_id)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(workflows.finished, instance_id, 50)
-        begun = time.monotonic()
+        started_at = time.monotonic()
         workflows.raise_approval(instance_id)
 
         assert waiting.result(40)["runtime_status"] == "COMPLETED"
-        assert time.monotonic() - begun < 30
+        assert time.monotonic() - started_at < 30
 
 
 # The counter

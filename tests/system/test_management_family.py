@@ -1,7 +1,7 @@
 """Management of workflows that the product does not have: with children, failing, changed.
 
-A worker of the test's own, with its own sidecar on the platform's engine, runs them. What manages
-them is orders' own code, from the HTTP path down to the sidecar.
+The tests' own worker, with its own sidecar on the platform's engine, runs them. They are managed by
+the code of orders, from the HTTP path down to the sidecar.
 """
 
 import asyncio

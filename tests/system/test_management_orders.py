@@ -13,7 +13,7 @@ from system.shop import Shop, assert_records_agree, new_id, wait_for
 from system.workflows import Workflows, expect, restart_orders
 
 AWAY_FOR_LONG = "test-unavailable-99"
-"""A customer for whom the payment provider is away."""
+"""A customer for whom the payment provider is unavailable."""
 
 
 def stopped_at(workflows: Workflows, status: str) -> str:

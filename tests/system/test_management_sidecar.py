@@ -18,7 +18,7 @@ from system.shop import Shop, wait_for
 from system.workflows import COUNTER, HELLO, Workflows, expect, new_suffix
 
 CLI_ETCD_PORT = 2379
-"""Where `dapr workflow purge` looks for the scheduler's etcd, whatever the run."""
+"""The port at which `dapr workflow purge` expects the scheduler's etcd in every run."""
 
 
 # The sidecar's own API

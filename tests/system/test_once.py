@@ -50,8 +50,10 @@ def test_the_same_id_with_other_content_becomes_a_dead_letter(shop: Shop) -> Non
     shop.publish("orders.submitted", shop.order_data(order_id, quantity=1))
     order = shop.wait_final(order_id)
     shop.publish("orders.submitted", shop.order_data(order_id, quantity=2))
-    letter = wait_for("the dead letter", lambda: shop.dead_letters("orders", order_id=order_id))[0]
-    assert "other content" in letter["reason"]
+    dead_letter = wait_for(
+        "the dead letter", lambda: shop.dead_letters("orders", order_id=order_id)
+    )[0]
+    assert "other content" in dead_letter["reason"]
     assert shop.order(order_id) == order
     assert shop.payments(order_id) == [("charge", 5_00)]
     wait_for(

@@ -15,7 +15,7 @@ FINISHED = {"COMPLETED", "FAILED", "TERMINATED"}
 STEP_PARTS = 10
 
 FAST = {"ORDERS_HELLO_STEP_SECONDS": "0.05", "ORDERS_COUNTER_PAUSE_SECONDS": "0.2"}
-"""Variables under which the step takes half a second, and the counter counts five times in one."""
+"""Settings with a step of half a second, and a counter that counts five times per second."""
 
 
 def new_suffix() -> str:

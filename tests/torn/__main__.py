@@ -30,7 +30,7 @@ LOGGED = ("doubtful_turn_held", "leftover_turn_dropped", "turn_restarted", "inst
 CHANGES_BETWEEN_KILLS = 50
 """Orders is killed in the middle of its work, not while it takes it up again."""
 STUCK_SECONDS = 60.0
-"""After the faults, an order is stuck if for so long no order changes."""
+"""Orders are stuck if none of them changes for this long after the faults."""
 
 
 class FaultySettings(Settings):

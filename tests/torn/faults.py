@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Final, Self
 
 STOP_FILE: Final = "faults-over"
-"""A file in the folder of the run; once it is there, nothing is faulty any more."""
+"""A file in the folder of the run; once it exists, there are no more faults."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,9 +21,9 @@ from dapr.ext.workflow._durabletask.internal import (
 PATIENCE_SECONDS = 30.0
 COMPLETED: Any = protos.ORCHESTRATION_STATUS_COMPLETED
 QUIET_SECONDS = 2.5
-"""No other attempt follows one after which none has come for this time."""
+"""If no other attempt follows within this time, none will."""
 FAULT_SECONDS = 10.0
-"""A fault shows within this time, or does not show."""
+"""A fault shows within this time or not at all."""
 
 
 class ScriptedWorker:

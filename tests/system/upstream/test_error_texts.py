@@ -25,7 +25,7 @@ CALLS: dict[str, tuple[str, type, Call]] = {
 async def test_an_unknown_instance_has_no_distinct_code(
     worker: ScriptedWorker, engine: DaprEngine, name: str
 ) -> None:
-    """The client raises a distinct error all the same."""
+    """The client still raises a distinct error."""
     method, request, call = CALLS[name]
 
     with pytest.raises(grpc.RpcError) as raised:

@@ -21,7 +21,7 @@ UNREAD = (
     ("grpc.http2.lookahead_bytes", 1024),
     ("grpc.http2.bdp_probe", 0),
 )
-"""A connection that takes little of what the worker does not read."""
+"""A connection with a small buffer for what the worker does not read."""
 LARGE = '"' + "x" * 500_000 + '"'
 """A payload that fills the connection."""
 STALLED_SECONDS = 5.0

@@ -96,14 +96,14 @@ async def test_health_is_served_while_the_database_is_unavailable(closed: Guarde
 
 async def _request(service: Guarded, client: httpx.AsyncClient) -> Request:
     """Send a request to a route with a long response, and return the request."""
-    kept: list[Scope] = []
+    scopes: list[Scope] = []
     router, path = APIRouter(), f"/long/{len(service.app.routes)}"
 
     @router.get(path, dependencies=[reads()])
     async def long(request: Request) -> str:
-        kept.append(request.scope)
+        scopes.append(request.scope)
         return ""
 
     service.app.include_router(router)
     assert (await client.get(path)).status_code == 200
-    return Request(kept[-1])
+    return Request(scopes[-1])

@@ -99,9 +99,9 @@ async def test_an_unknown_name_costs_a_password_check(
     assert signing is not None
     original = signing._passwords._matches
 
-    def matches(kept: str, password: str) -> bool:
-        checked.append(kept)
-        return original(kept, password)
+    def matches(password_hash: str, password: str) -> bool:
+        checked.append(password_hash)
+        return original(password_hash, password)
 
     monkeypatch.setattr(signing._passwords, "_matches", matches)
     for name in ("ann", "nobody"):
@@ -151,7 +151,7 @@ async def test_a_session_ends_by_its_age(opened: Guarded) -> None:
 async def test_signing_out_ends_a_session_for_good(opened: Guarded) -> None:
     """The cookie is useless afterwards, even to somebody who saved it."""
     browser = await opened.signed_in("ann")
-    kept = browser.cookies[COOKIE]
+    cookie = browser.cookies[COOKIE]
     csrf = csrf_of(await browser.get("/"))
 
     response = await browser.post("/sign-out", data={"csrf": csrf})
@@ -159,7 +159,7 @@ async def test_signing_out_ends_a_session_for_good(opened: Guarded) -> None:
     assert (response.status_code, response.headers["Location"]) == (303, "/sign-in")
     assert "Max-Age=0" in response.headers["Set-Cookie"]
     assert not await is_in(browser)
-    assert not await is_in(opened.client(cookies={COOKIE: kept}))
+    assert not await is_in(opened.client(cookies={COOKIE: cookie}))
 
 
 async def test_another_sites_form_cannot_sign_out(opened: Guarded) -> None:
@@ -183,8 +183,8 @@ async def test_a_removed_user_is_signed_out_at_once(opened: Guarded) -> None:
 async def test_a_new_password_ends_the_sessions_of_the_old_one(opened: Guarded) -> None:
     """An attacker who knew the old password is signed out."""
     browser = await opened.signed_in("ann")
-    kept = opened.people.path.read_text()
-    opened.people.replace(kept.replace(HASH, PasswordHasher(time_cost=1).hash("another one")))
+    content = opened.people.path.read_text()
+    opened.people.replace(content.replace(HASH, PasswordHasher(time_cost=1).hash("another one")))
 
     assert not await is_in(browser)
 

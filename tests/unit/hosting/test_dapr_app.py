@@ -303,7 +303,7 @@ async def test_stopping_waits_for_running_calls(
     stopping = asyncio.create_task(app.stop())
     code = None
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while code is None:  # the stop begins with the next turn of the loop
+        while code is None:  # the stop starts in the loop's next iteration
             try:
                 await caller.invoke("open", b'{"number": 1}')
             except grpc.aio.AioRpcError as error:

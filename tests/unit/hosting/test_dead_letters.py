@@ -90,17 +90,21 @@ async def test_a_refused_event_becomes_one_dead_letter(box: DeadLetterBox) -> No
     await box.arrive(make_event())
     await box.arrive(make_event())
 
-    (letter,) = await box.all()
-    assert (letter.reason, letter.subject, letter.event_id) == ("no good", "o-1", "e-1")
-    assert letter.data == {"order_id": "o-1"}
+    (dead_letter,) = await box.all()
+    assert (dead_letter.reason, dead_letter.subject, dead_letter.event_id) == (
+        "no good",
+        "o-1",
+        "e-1",
+    )
+    assert dead_letter.data == {"order_id": "o-1"}
 
 
 async def test_a_given_up_event_is_stored_with_its_order_id(box: DeadLetterBox) -> None:
     """The order id is stored if one can be read."""
     await box.arrive(make_event())
 
-    (letter,) = await box.all()
-    assert (letter.reason, letter.subject) == (RETRIES_EXHAUSTED, "o-1")
+    (dead_letter,) = await box.all()
+    assert (dead_letter.reason, dead_letter.subject) == (RETRIES_EXHAUSTED, "o-1")
 
 
 @pytest.mark.parametrize("odd", ["", "a\0b", "\ud800", "\U0001f600", "x" * 1000])
@@ -109,9 +113,9 @@ async def test_any_text_can_be_recorded(box: DeadLetterBox, odd: str) -> None:
     await box.refuse(make_event(event_id=odd or "-"), reason=f"because of {odd}!")
     await box.arrive(make_event(event_id=odd or "-"))
 
-    (letter,) = await box.all()
-    assert letter.reason.startswith("because of ")
-    assert "\0" not in letter.reason + letter.event_id
+    (dead_letter,) = await box.all()
+    assert dead_letter.reason.startswith("because of ")
+    assert "\0" not in dead_letter.reason + dead_letter.event_id
 
 
 async def test_the_same_id_with_other_data_is_another_dead_letter(box: DeadLetterBox) -> None:
@@ -125,9 +129,9 @@ async def test_the_same_id_with_other_data_is_another_dead_letter(box: DeadLette
 async def test_resending_keeps_the_event_id(box: DeadLetterBox) -> None:
     """Consumers that detect duplicates see the same event."""
     await box.refuse(make_event())
-    (letter,) = await box.all()
+    (dead_letter,) = await box.all()
 
-    await box.letters.resend(letter.id)
+    await box.letters.resend(dead_letter.id)
 
     ((topic, sent, content_type),) = box.sidecar.published
     assert (topic, sent["id"], sent["data"]) == (TOPIC, "e-1", {"order_id": "o-1"})
@@ -138,22 +142,22 @@ async def test_resending_keeps_the_event_id(box: DeadLetterBox) -> None:
 async def test_a_resent_event_that_is_refused_again_is_waiting_again(box: DeadLetterBox) -> None:
     """It shows the newest reason."""
     await box.refuse(make_event())
-    (letter,) = await box.all()
-    await box.letters.resend(letter.id)
+    (dead_letter,) = await box.all()
+    await box.letters.resend(dead_letter.id)
 
     await box.refuse(make_event(), "still no good")
 
     (again,) = await box.all()
-    assert (again.id, again.reason, again.resent_at) == (letter.id, "still no good", None)
+    assert (again.id, again.reason, again.resent_at) == (dead_letter.id, "still no good", None)
 
 
 async def test_a_refusal_during_the_resend_is_kept(box: DeadLetterBox) -> None:
     """An event refused while it is being resent does not show as resent."""
     await box.refuse(make_event())
-    (letter,) = await box.all()
+    (dead_letter,) = await box.all()
     box.sidecar.meanwhile = lambda: box.refuse(make_event(), "at once")
 
-    await box.letters.resend(letter.id)
+    await box.letters.resend(dead_letter.id)
 
     (again,) = await box.all()
     assert (again.reason, again.resent_at) == ("at once", None)
@@ -162,8 +166,8 @@ async def test_a_refusal_during_the_resend_is_kept(box: DeadLetterBox) -> None:
 async def test_a_resent_event_that_is_given_up_again_is_waiting_again(box: DeadLetterBox) -> None:
     """The same holds when the sidecar gives the event up again."""
     await box.arrive(make_event())
-    (letter,) = await box.all()
-    await box.letters.resend(letter.id)
+    (dead_letter,) = await box.all()
+    await box.letters.resend(dead_letter.id)
 
     await box.arrive(make_event())
 
@@ -173,13 +177,13 @@ async def test_a_resent_event_that_is_given_up_again_is_waiting_again(box: DeadL
 async def test_a_dead_letter_that_cannot_be_resent_stays_waiting(box: DeadLetterBox) -> None:
     """While the broker is unavailable nothing is marked as resent."""
     await box.refuse(make_event())
-    (letter,) = await box.all()
+    (dead_letter,) = await box.all()
     box.sidecar.failure = grpc.aio.AioRpcError(
         grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "away"
     )
 
     with pytest.raises(Problem) as problem:
-        await box.letters.resend(letter.id)
+        await box.letters.resend(dead_letter.id)
 
     assert (problem.value.status, problem.value.code) == (503, "SIDECAR_UNAVAILABLE")
     assert (await box.all())[0].resent_at is None
@@ -218,8 +222,8 @@ async def test_deeply_nested_data_can_be_stored_and_shown(box: DeadLetterBox) ->
     async with people(box) as client:
         page = (await client.get("/dead-letters")).json()
 
-    (letter,) = page["items"]
-    assert letter["data"].startswith("[[[")
+    (dead_letter,) = page["items"]
+    assert dead_letter["data"].startswith("[[[")
 
 
 async def test_times_are_those_of_the_clock(
@@ -232,8 +236,8 @@ async def test_times_are_those_of_the_clock(
     await box.refuse(make_event())
     await box.letters.resend(1)
 
-    (letter,) = await box.all()
-    assert [letter.received_at, letter.resent_at] == moments
+    (dead_letter,) = await box.all()
+    assert [dead_letter.received_at, dead_letter.resent_at] == moments
 
 
 async def test_dead_letters_are_listed_newest_first_in_pages(box: DeadLetterBox) -> None:

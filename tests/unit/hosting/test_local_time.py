@@ -59,12 +59,12 @@ def test_the_ends_of_a_span_show_the_same_text(at: datetime, zone: str, other: d
         ("2026-07-01 12:00:05 UTC", "Asia/Tokyo", "2026-07-01 12:00:05", "2026-07-01 12:00:06"),
         ("2026-07-01T12:00+05:30", "Asia/Tokyo", "2026-07-01 06:30", "2026-07-01 06:31"),
         ("2026-07-01T12:00", "-03:30", "2026-07-01 15:30", "2026-07-01 15:31"),
-        # Clocks are set back: the hour comes twice.
+        # Clocks are set back: the hour occurs twice.
         ("2026-10-25T02:30", "Europe/Berlin", "2026-10-25 00:30", "2026-10-25 01:31"),
         ("2026-10-25", "Europe/Berlin", "2026-10-24 22:00", "2026-10-25 23:00"),
         # Clocks are set forward: there is no such hour, but the moment when it was left out.
         ("2026-03-29T02:30", "Europe/Berlin", "2026-03-29 01:00", "2026-03-29 01:00"),
-        # Midnight itself comes twice, or not at all.
+        # Midnight itself occurs twice, or not at all.
         ("2026-11-01", "America/Havana", "2026-11-01 04:00", "2026-11-02 05:00"),
         ("2026-10-31", "America/Havana", "2026-10-31 04:00", "2026-11-01 04:00"),
         ("2018-11-04", "America/Sao_Paulo", "2018-11-04 03:00", "2018-11-05 02:00"),

@@ -1,4 +1,4 @@
-"""The steps of the workflow: each may run twice, and has its effect once."""
+"""The activities of the order workflow: each may run twice, and has its effect once."""
 
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -44,13 +44,13 @@ def charge(run: dict[str, Any], customer_id: str = "alice") -> Charge:
     return Charge(**run, customer_id=customer_id, amount_cents=TOTAL)
 
 
-async def test_receiving_is_told_as_it_was_kept(
+async def test_the_first_status_is_published_with_its_recorded_time(
     activities: OrderActivities,
     announcer: MemoryAnnouncer,
     store: OrderStore,
     received: OrderStatusChanged,
 ) -> None:
-    """The first status is told with the time at which it was kept, and not kept again."""
+    """It is published but not recorded again."""
     first = Notice(**RUN, status=OrderStatus.RECEIVED, received_at=received.at)
 
     for _ in range(2):
@@ -60,10 +60,10 @@ async def test_receiving_is_told_as_it_was_kept(
     assert len(await store.changes(0, 10)) == 1
 
 
-async def test_a_status_is_kept_once_and_told_under_one_id(
+async def test_a_repeated_status_is_recorded_once_and_published_under_one_id(
     activities: OrderActivities, announcer: MemoryAnnouncer, store: OrderStore
 ) -> None:
-    """A notice that runs twice tells the same event twice."""
+    """Running the activity twice publishes the same event twice."""
     denied = notice(RUN, OrderStatus.REJECTED, reason="denied", total_cents=TOTAL)
 
     for _ in range(2):
@@ -75,10 +75,10 @@ async def test_a_status_is_kept_once_and_told_under_one_id(
     assert len(await store.changes(0, 10)) == 2
 
 
-async def test_nothing_is_told_before_it_is_kept(
+async def test_a_status_is_recorded_before_it_is_published(
     activities: OrderActivities, announcer: MemoryAnnouncer, store: OrderStore
 ) -> None:
-    """Whoever hears of a status can read it."""
+    """Every receiver of a status can read it."""
 
     async def is_kept(change: OrderStatusChanged) -> None:
         order = await store.order(change.order_id)
@@ -95,10 +95,10 @@ async def test_nothing_is_told_before_it_is_kept(
     assert announcer.told("o1") == ["reserved", "awaiting_approval", "paid", "completed"]
 
 
-async def test_a_status_that_could_not_be_told_is_told_by_the_next_attempt(
+async def test_a_status_that_failed_to_publish_is_published_by_the_retry(
     activities: OrderActivities, announcer: MemoryAnnouncer, store: OrderStore
 ) -> None:
-    """A broker that is away fails the step, and the retry tells what is kept already."""
+    """An unavailable broker fails the activity, and the retry publishes the recorded status."""
     announcer.failures.append(DOWN)
     completed = notice(RUN, OrderStatus.COMPLETED)
 
@@ -113,7 +113,7 @@ async def test_a_status_that_could_not_be_told_is_told_by_the_next_attempt(
 async def test_verifying_reserves_once(
     activities: OrderActivities, inventory: RoomInventory
 ) -> None:
-    """The lines are set aside once, with their total as the result."""
+    """The lines are reserved once, and the result has their total."""
     verification = Verification(**RUN, lines=LINES)
 
     for _ in range(2):
@@ -130,10 +130,10 @@ async def test_verifying_reserves_once(
         (OrderLine(item="boats", quantity=1), "unknown_item"),
     ],
 )
-async def test_a_rejected_reservation_is_told_with_its_reason(
+async def test_a_rejected_reservation_returns_its_reason(
     activities: OrderActivities, announcer: MemoryAnnouncer, line: OrderLine, reason: str
 ) -> None:
-    """The workflow learns why; the status is for it to tell."""
+    """The workflow publishes the status."""
     verified = await activities.verify_inventory_activity(
         CONTEXT, Verification(**RUN, lines=(line,))
     )
@@ -142,10 +142,10 @@ async def test_a_rejected_reservation_is_told_with_its_reason(
     assert announcer.statuses == []
 
 
-async def test_asking_tells_approvals_until_when(
+async def test_an_approval_request_includes_its_deadline(
     activities: OrderActivities, announcer: MemoryAnnouncer
 ) -> None:
-    """The request for approval carries what a person needs to decide."""
+    """The request has everything that a person needs to decide."""
     await activities.request_approval_activity(CONTEXT, wanted(RUN))
 
     (request,) = announcer.requests
@@ -154,10 +154,10 @@ async def test_asking_tells_approvals_until_when(
     assert announcer.told("o1") == ["awaiting_approval"]
 
 
-async def test_a_reminder_is_the_same_request_said_again(
+async def test_a_reminder_repeats_the_request(
     activities: OrderActivities, announcer: MemoryAnnouncer
 ) -> None:
-    """Only the mark tells a reminder from the request; the order's status stays."""
+    """Only the reminder field differs, and the order's status does not change."""
     both = wanted(RUN).model_copy(update={"levels": 2})
     await activities.request_approval_activity(CONTEXT, both)
 
@@ -169,10 +169,10 @@ async def test_a_reminder_is_the_same_request_said_again(
     assert announcer.told("o1") == ["awaiting_approval"]
 
 
-async def test_nobody_is_reminded_of_what_is_decided_or_another_runs(
+async def test_no_reminder_is_sent_for_a_decided_order_or_by_another_run(
     activities: OrderActivities, announcer: MemoryAnnouncer
 ) -> None:
-    """A reminder that comes late, or from a run that does not own the order, is not sent."""
+    """Late reminders and those of runs that do not own the order are dropped."""
     await activities.request_approval_activity(CONTEXT, wanted(RUN))
     await activities.remind_of_approval_activity(CONTEXT, wanted(OTHER_RUN))
     await activities.notify_activity(CONTEXT, notice(RUN, OrderStatus.APPROVED))
@@ -184,7 +184,7 @@ async def test_nobody_is_reminded_of_what_is_decided_or_another_runs(
 async def test_paying_charges_once(
     activities: OrderActivities, payments: LedgerProvider, announcer: MemoryAnnouncer
 ) -> None:
-    """A payment step that runs twice takes the money once."""
+    """Running the activity twice captures one payment."""
     announcer.failures.append(DOWN)
     with pytest.raises(ConnectionError):
         await activities.process_payment_activity(CONTEXT, charge(RUN))
@@ -196,20 +196,18 @@ async def test_paying_charges_once(
     assert announcer.told("o1") == ["paid"]
 
 
-async def test_a_declined_payment_is_told_to_the_workflow(
+async def test_a_declined_payment_is_returned_to_the_workflow(
     activities: OrderActivities, announcer: MemoryAnnouncer
 ) -> None:
-    """Nothing is charged and nothing told."""
+    """Nothing is charged or published."""
     charged = await activities.process_payment_activity(CONTEXT, charge(RUN, "test-declined"))
 
     assert charged.outcome == "declined"
     assert announcer.statuses == []
 
 
-async def test_updating_takes_from_the_shelf_once(
-    activities: OrderActivities, inventory: RoomInventory
-) -> None:
-    """The goods leave once, and the result tells what is left."""
+async def test_stock_is_shipped_once(activities: OrderActivities, inventory: RoomInventory) -> None:
+    """The result gives the remaining stock."""
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
 
     for _ in range(2):
@@ -218,13 +216,13 @@ async def test_updating_takes_from_the_shelf_once(
     assert inventory.quantities("cars") == (98, 0)
 
 
-async def test_undoing_twice_undoes_once(
+async def test_compensations_are_idempotent(
     activities: OrderActivities,
     inventory: RoomInventory,
     payments: LedgerProvider,
     announcer: MemoryAnnouncer,
 ) -> None:
-    """Goods and money go back once, and approvals is told."""
+    """Stock is released and the payment refunded once, and approvals gets the withdrawal."""
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
     await activities.process_payment_activity(CONTEXT, charge(RUN))
     undoing = Undoing(**RUN, reason="denied")
@@ -236,15 +234,17 @@ async def test_undoing_twice_undoes_once(
 
     assert inventory.quantities("cars") == (100, 0)
     assert [entry.kind for entry in await payments.entries("o1")] == ["charge", "refund"]
-    assert [(told.order_id, told.reason) for told in announcer.withdrawals] == [("o1", "denied")]
+    assert [(withdrawal.order_id, withdrawal.reason) for withdrawal in announcer.withdrawals] == [
+        ("o1", "denied")
+    ]
 
 
-async def test_steps_of_a_superseded_run_say_so(
+async def test_activities_of_a_superseded_run_have_no_effect(
     activities: OrderActivities, announcer: MemoryAnnouncer, store: OrderStore
 ) -> None:
-    """A run that does not own the order neither records nor tells."""
+    """A run that does not own the order neither records nor publishes."""
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
-    told = list(announcer.statuses)
+    published = list(announcer.statuses)
 
     verified = await activities.verify_inventory_activity(
         CONTEXT, Verification(**OTHER_RUN, lines=LINES)
@@ -257,18 +257,18 @@ async def test_steps_of_a_superseded_run_say_so(
     assert asked.superseded
     assert paid.superseded
     assert noted.superseded
-    assert announcer.statuses == told
+    assert announcer.statuses == published
     assert announcer.requests == []
     assert len(await store.changes(0, 10)) == 2
 
 
-async def test_a_superseded_run_undoes_nothing_of_the_other(
+async def test_a_superseded_run_compensates_nothing_of_the_owner(
     activities: OrderActivities,
     inventory: RoomInventory,
     payments: LedgerProvider,
     announcer: MemoryAnnouncer,
 ) -> None:
-    """Goods, money and the approval of the run that owns the order stay."""
+    """Stock, payment and approval of the run that owns the order stay."""
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
     await activities.process_payment_activity(CONTEXT, charge(RUN))
     undoing = Undoing(**OTHER_RUN, reason="inventory_unavailable")
@@ -285,7 +285,7 @@ async def test_a_superseded_run_undoes_nothing_of_the_other(
 async def test_a_request_to_cancel_reaches_the_workflow_with_every_status(
     activities: OrderActivities, store: OrderStore
 ) -> None:
-    """Each recording step tells that somebody asked to cancel."""
+    """Each activity that records a status returns whether cancellation was requested."""
     await store.request_cancel("o1")
 
     verified = await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
@@ -296,13 +296,13 @@ async def test_a_request_to_cancel_reaches_the_workflow_with_every_status(
     assert [step.cancelled for step in (verified, asked, approved, paid)] == [True] * 4
 
 
-async def test_a_run_within_a_batch_reads_what_it_does_not_carry(
+async def test_an_order_of_a_batch_reads_its_data_from_the_store(
     activities: OrderActivities,
     announcer: MemoryAnnouncer,
     inventory: RoomInventory,
     received: OrderStatusChanged,
 ) -> None:
-    """Time, lines and customer come from where the order is kept."""
+    """Time, lines and customer are not part of its workflow's input."""
     await activities.notify_activity(CONTEXT, Notice(**RUN, status=OrderStatus.RECEIVED))
     verified = await activities.verify_inventory_activity(CONTEXT, Verification(**RUN))
     asked = ApprovalWanted(**RUN, total_cents=TOTAL, expires_at=UNTIL)
@@ -316,10 +316,10 @@ async def test_a_run_within_a_batch_reads_what_it_does_not_carry(
     assert charged.outcome == "paid"
 
 
-async def test_an_order_that_waits_tells_its_batch(
+async def test_a_waiting_order_notifies_its_batch(
     activities: OrderActivities, engine: MemoryEngine
 ) -> None:
-    """So that the next may begin; a batch that is gone does not matter."""
+    """The next order may start then; a batch that no longer exists is no error."""
     asked = wanted(RUN).model_copy(update={"batch_id": "b1"})
     await activities.request_approval_activity(CONTEXT, asked)
     assert engine.raised == []
