@@ -32,7 +32,7 @@ CHECKS: Final[dict[str, Check]] = {
             dapr_checks.workflows,
             dapr_checks.backlog,
             network_checks.selectors,
-            network_checks.ways,
+            network_checks.connections,
         )
     },
 }

@@ -70,7 +70,7 @@ def _denies_all(policy: Document) -> bool:
     return is_for_all and not spec.get("ingress") and not spec.get("egress")
 
 
-def ways(documents: Documents) -> list[str]:
+def connections(documents: Documents) -> list[str]:
     """Report needed connections that are blocked, and open ones that nobody needs."""
     findings = []
     pods = {each["metadata"]["name"]: template for each, template in workloads(documents)}

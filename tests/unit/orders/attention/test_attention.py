@@ -147,7 +147,7 @@ async def test_a_retried_rollback_settles_an_order_without_changing_its_status(
     assert len(order.history) == 3
 
 
-@pytest.mark.usefixtures("left_over")
+@pytest.mark.usefixtures("failed_order")
 async def test_a_failed_retry_names_what_failed_and_can_be_retried(
     attention: Attention, engine: Remembering
 ) -> None:
@@ -170,7 +170,7 @@ async def test_a_failed_retry_names_what_failed_and_can_be_retried(
     assert settled.settled_by == "otto"
 
 
-@pytest.mark.usefixtures("left_over")
+@pytest.mark.usefixtures("failed_order")
 async def test_two_concurrent_retries_start_one_instance(
     http: httpx.AsyncClient, engine: Remembering
 ) -> None:
@@ -185,7 +185,7 @@ async def test_two_concurrent_retries_start_one_instance(
     assert {undone.retry for undone in engine.undone} == {1}
 
 
-@pytest.mark.usefixtures("left_over")
+@pytest.mark.usefixtures("failed_order")
 async def test_an_earlier_retry_cannot_conclude_a_later_one(attention: Attention) -> None:
     """If an end is reported twice, the late report does not settle the current retry."""
     await attention.retry("o1", "olga")
@@ -200,7 +200,7 @@ async def test_an_earlier_retry_cannot_conclude_a_later_one(attention: Attention
     assert found.retrying_since is not None
 
 
-@pytest.mark.usefixtures("left_over")
+@pytest.mark.usefixtures("failed_order")
 async def test_the_next_process_resumes_a_retry_that_was_not_started(
     attention: Attention, next_process: Callable[[], Attention], engine: Remembering
 ) -> None:
@@ -240,7 +240,7 @@ async def test_only_an_order_that_needs_attention_can_be_retried(
     assert not engine.undone
 
 
-@pytest.mark.usefixtures("left_over")
+@pytest.mark.usefixtures("failed_order")
 async def test_a_settled_order_cannot_be_retried(
     http: httpx.AsyncClient, attention: Attention
 ) -> None:
@@ -256,7 +256,7 @@ async def test_a_settled_order_cannot_be_retried(
 # The first failure
 
 
-@pytest.mark.usefixtures("left_over")
+@pytest.mark.usefixtures("failed_order")
 async def test_failed_compensations_are_read_from_the_workflows_status(
     attention: Attention, engine: Remembering, intake: Any
 ) -> None:
@@ -272,7 +272,7 @@ async def test_failed_compensations_are_read_from_the_workflows_status(
     assert engine.undone[0].compensations == (RELEASE,)
 
 
-@pytest.mark.usefixtures("left_over")
+@pytest.mark.usefixtures("failed_order")
 async def test_an_order_needing_attention_is_shown_without_the_engine(
     attention: Attention, engine: Remembering
 ) -> None:

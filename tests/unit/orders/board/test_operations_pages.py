@@ -246,7 +246,7 @@ async def orders_with_attention(store: OrderStore) -> None:
     await store.record("o1", "r", OrderStatus.NEEDS_ATTENTION, reason=Reason.UNDO_FAILED)
 
 
-@pytest.mark.usefixtures("left_over")
+@pytest.mark.usefixtures("orders_with_attention")
 async def test_a_retry_is_recorded_with_the_operators_name(
     database: Database, olga: Visitor, vera: Visitor
 ) -> None:
@@ -262,7 +262,7 @@ async def test_a_retry_is_recorded_with_the_operators_name(
     assert (found.retried_by, found.retries) == ("olga", 1)
 
 
-@pytest.mark.usefixtures("left_over")
+@pytest.mark.usefixtures("orders_with_attention")
 async def test_retrying_an_order_that_needs_no_attention_is_refused(
     olga: Visitor, announcer: MemoryAnnouncer
 ) -> None:

@@ -276,7 +276,7 @@ async def test_an_event_may_have_no_payload(engine: ManagedMemoryEngine, olga: V
 
 
 @pytest.mark.parametrize(
-    ("event", "payload", "said"),
+    ("event", "payload", "message"),
     [
         ("", "1", "Enter an event name"),
         ("a/b", "1", "Enter an event name"),
@@ -289,7 +289,7 @@ async def test_an_event_may_have_no_payload(engine: ManagedMemoryEngine, olga: V
 )
 @pytest.mark.parametrize("step", ["raise", "raise/confirm"])
 async def test_an_invalid_event_is_shown_again(
-    engine: ManagedMemoryEngine, olga: Visitor, event: str, payload: str, said: str, step: str
+    engine: ManagedMemoryEngine, olga: Visitor, event: str, payload: str, message: str, step: str
 ) -> None:
     """The answer is 422 with the input and the error, and nothing is raised."""
     engine.put("one")
@@ -297,7 +297,7 @@ async def test_an_invalid_event_is_shown_again(
     answer = await olga.post(f"/board/workflows/one/{step}", event=event, payload=payload)
 
     assert answer.status_code == 422
-    assert said in answer.text
+    assert message in answer.text
     assert engine.raised == []
 
 
