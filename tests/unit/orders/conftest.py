@@ -101,7 +101,7 @@ ORDER_MODELS: list[type[BaseModel]] = [OrderDetails, OrderSubmitted, Order, NewO
 
 @pytest.fixture
 def one_more_field() -> Iterator[None]:
-    """Give orders a field that the product does not have: it must need no further code."""
+    """Add a field to orders that the product does not have: it must need no further code."""
     added = FieldInfo(annotation=cast(Any, date | None), default=None, title="Delivery date")
     for model in ORDER_MODELS:
         model.__pydantic_fields__["delivery_date"] = added

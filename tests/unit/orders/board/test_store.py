@@ -1,4 +1,4 @@
-"""What the board reads: counted, found page by page, and at a cost that does not grow."""
+"""What the board reads: counts, and pages at a cost that does not grow."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ def order(
 
 
 async def ids(board: BoardStore, wanted: OrderFilter, limit: int = 50) -> list[str]:
-    """Find everything, page by page."""
+    """Return all orders found, page by page."""
     found: list[str] = []
     after = None
     while True:
@@ -60,10 +60,10 @@ async def ids(board: BoardStore, wanted: OrderFilter, limit: int = 50) -> list[s
         after = page.next
 
 
-async def keep(
+async def store_many(
     database: Database, count: int, change: Callable[[int], dict[str, Any]] = lambda _: {}
 ) -> None:
-    """Keep so many orders, a second apart, as one statement."""
+    """Store this many orders, a second apart, in one statement."""
     rows = [
         {
             "order_id": f"o{number:06}",
@@ -85,19 +85,19 @@ CAFES = ("café", "CAFE", "Cafe\u0301")
 
 
 def spelled(number: int) -> dict[str, Any]:
-    """Spell the names of an order in one of several ways."""
+    """Write the names of an order in one of several ways."""
     lines = [{"item": CAFES[number % len(CAFES)], "quantity": 1}, {"item": "cars", "quantity": 1}]
     return {"customer_id": SPELLINGS[number % len(SPELLINGS)], "lines": lines}
 
 
 async def spell(database: Database) -> None:
-    """Write down how all names are spelled."""
+    """Index the spellings of all names."""
     for source in SOURCES:
         await backfill_spellings(database, source)
 
 
 async def test_orders_are_counted_by_their_status(store: OrderStore, board: BoardStore) -> None:
-    """Each change moves an order from one count to the next, and a refused change moves nothing."""
+    """Each change moves an order from one count to another; a refused change does not."""
     for order_id in ("a", "b", "c"):
         await store.accept(order(order_id))
     await store.accept(order("a"))
@@ -118,24 +118,24 @@ async def test_orders_are_counted_by_their_status(store: OrderStore, board: Boar
     assert list(counts) == list(OrderStatus)
 
 
-async def test_what_fails_is_not_counted(database: Database, board: BoardStore) -> None:
-    """The counts belong to the transaction of the change: they go back with it."""
+async def test_a_failed_transaction_changes_no_count(database: Database, board: BoardStore) -> None:
+    """The counts are part of the change's transaction, and rolled back with it."""
 
     def fail(connection: Connection) -> None:
         connection.execute(text("UPDATE orders SET status = 'failed'"))
         raise ValueError("no")
 
-    await keep(database, 3)
+    await store_many(database, 3)
     with pytest.raises(ValueError, match="no"):
         await database.write(fail)
 
     assert (await board.counts())[OrderStatus.COMPLETED] == 3
 
 
-async def test_pieces_are_sold_when_their_order_completes(
+async def test_items_count_as_sold_when_their_order_completes(
     store: OrderStore, board: BoardStore
 ) -> None:
-    """Only completed orders sell, each once, and by item."""
+    """Each completed order counts once, by item."""
     some = (OrderLine(item="cars", quantity=2), OrderLine(item="<b>\"é' ☃", quantity=3))
     await store.accept(order("a", lines=some))
     await store.accept(order("b"))
@@ -177,11 +177,11 @@ async def test_pieces_are_sold_when_their_order_completes(
         (OrderFilter(item="cars", since=START + timedelta(hours=2)), ["o5", "o3"]),
     ],
 )
-async def test_orders_are_found(
+async def test_a_search_combines_its_filters(
     database: Database, board: BoardStore, wanted: OrderFilter, found: list[str]
 ) -> None:
-    """All that is asked for must fit, and pages of any size together hold each order once."""
-    await keep(
+    """All filters must match, and pages of any size together have each order once."""
+    await store_many(
         database,
         5,
         lambda number: {
@@ -196,9 +196,9 @@ async def test_orders_are_found(
         assert await ids(board, wanted, limit) == found
 
 
-async def test_a_place_of_another_list_is_refused(database: Database, board: BoardStore) -> None:
-    """A place that no search gave is not taken for one."""
-    await keep(database, 3)
+async def test_a_cursor_of_another_list_is_refused(database: Database, board: BoardStore) -> None:
+    """Only cursors of the same search are accepted."""
+    await store_many(database, 3)
 
     for place in ("", "x1", "n", "nx", "n1;", "o000001"):
         with pytest.raises(ValueError, match="not a position"):
@@ -208,12 +208,14 @@ async def test_a_place_of_another_list_is_refused(database: Database, board: Boa
             await board.search(OrderFilter(order_id="o"), 2, place)
 
 
-async def test_a_page_looks_at_so_many_orders_and_no_more(
+async def test_a_page_reads_a_limited_number_of_orders(
     database: Database, board: BoardStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where few fit, a page ends early, and the next goes on from there until all are found."""
+    """If few match, a page ends early, and the next one goes on from there."""
     monkeypatch.setattr(search, "LOOKED_THROUGH", 20)
-    await keep(database, 100, lambda number: {"customer_id": "eve" if number == 1 else "alice"})
+    await store_many(
+        database, 100, lambda number: {"customer_id": "eve" if number == 1 else "alice"}
+    )
 
     first = await board.search(OrderFilter(item="cars", customer_id="eve"), 10)
 
@@ -224,9 +226,11 @@ async def test_a_page_looks_at_so_many_orders_and_no_more(
 async def test_a_rare_status_is_found_at_once(
     database: Database, board: BoardStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The few orders that need attention are looked through before the many of an item."""
+    """The few orders that need attention are read before the many with an item."""
     monkeypatch.setattr(search, "LOOKED_THROUGH", 20)
-    await keep(database, 200, lambda number: {"status": "failed" if number == 1 else "completed"})
+    await store_many(
+        database, 200, lambda number: {"status": "failed" if number == 1 else "completed"}
+    )
 
     found = await board.search(OrderFilter(item="cars", status=OrderStatus.FAILED), 10)
 
@@ -249,9 +253,9 @@ ALL_WAYS = {
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
-async def test_no_search_scans_or_sorts_what_is_kept(database: Database, way: str) -> None:
-    """SQLite's plan goes along an index for each search, and never through a whole table."""
-    await keep(database, 50)
+async def test_every_search_uses_an_index(database: Database, way: str) -> None:
+    """SQLite's plan never scans or sorts a whole table."""
+    await store_many(database, 50)
     await spell(database)
     plans: list[str] = []
 
@@ -279,7 +283,7 @@ async def test_no_search_scans_or_sorts_what_is_kept(database: Database, way: st
 
 
 async def steps(database: Database, wanted: OrderFilter, after: str | None) -> int:
-    """Count how much SQLite works for a page, in steps of its virtual machine."""
+    """Count the virtual machine steps that SQLite needs for a page."""
     counted = 0
 
     def count() -> None:
@@ -299,13 +303,13 @@ async def steps(database: Database, wanted: OrderFilter, after: str | None) -> i
     return counted
 
 
-async def test_pages_cost_the_same_however_much_is_kept(tmp_path: Path) -> None:
-    """With ten times the orders, 10,000, no page takes SQLite notably more steps."""
+async def test_the_cost_of_a_page_does_not_grow_with_the_table(tmp_path: Path) -> None:
+    """With 10,000 orders, ten times as many, no page takes notably more steps."""
     costs = []
     for count in (1_500, 10_000):
         database = Database(f"sqlite:///{tmp_path}/{count}.db", FromModels(TABLES))
         board = BoardStore(database)
-        await keep(database, count, spelled)
+        await store_many(database, count, spelled)
         await spell(database)
         costs.append(
             {
@@ -325,7 +329,7 @@ async def test_pages_cost_the_same_however_much_is_kept(tmp_path: Path) -> None:
 async def test_names_are_found_in_all_spellings(
     store: OrderStore, board: BoardStore, limit: int
 ) -> None:
-    """By accents composed or combined, or none, in capitals or not; each order once, in order."""
+    """Case and accents do not matter; each order is found once, in order."""
     for number, customer in enumerate(SPELLINGS):
         lines = tuple(OrderLine(item=item, quantity=1) for item in CAFES)
         await store.accept(order(f"o{number}", customer, lines))
@@ -343,10 +347,10 @@ async def test_names_are_found_in_all_spellings(
 
 
 @pytest.mark.parametrize("limit", [1, 2, 50])
-async def test_ids_are_found_in_capitals_or_not(
+async def test_ids_are_found_in_either_case(
     store: OrderStore, board: BoardStore, limit: int
 ) -> None:
-    """Ids that differ in capitals alone are different orders, and all of them are found."""
+    """Ids that differ only in case are different orders, and all are found."""
     for order_id in ("My-1", "my-1", "MY-1", "my-10", "my_1", "mz"):
         await store.accept(order(order_id))
 
@@ -361,8 +365,8 @@ async def test_names_of_an_earlier_version_are_found_in_all_spellings(
     database: Database, board: BoardStore
 ) -> None:
     """They are noted some at a time, by several replicas at once, and once more does nothing."""
-    await keep(database, 1_200, lambda number: {"customer_id": f"{'É' * 3}{number}"})
-    await keep(database, 3, lambda number: {**spelled(number), "order_id": f"s{number}"})
+    await store_many(database, 1_200, lambda number: {"customer_id": f"{'É' * 3}{number}"})
+    await store_many(database, 3, lambda number: {**spelled(number), "order_id": f"s{number}"})
     assert await ids(board, OrderFilter(customer_id="ÉÉÉ7")) == ["o000007"]
 
     await asyncio.gather(*(spell(database) for _ in range(3)))
@@ -375,8 +379,8 @@ async def test_names_of_an_earlier_version_are_found_in_all_spellings(
 
 @given(some=st.lists(names, min_size=20, max_size=20, unique_by=fold))
 @settings(suppress_health_check=list(HealthCheck), max_examples=3, deadline=None)
-def test_whatever_is_stored_is_found_by_any_variant(tmp_path: Path, some: list[str]) -> None:
-    """However long a name is when it is folded, and whatever it is made of."""
+def test_any_name_is_found_by_any_of_its_spellings(tmp_path: Path, some: list[str]) -> None:
+    """Length and characters of the folded name do not matter."""
 
     async def work() -> None:
         database = Database(f"sqlite:///{tmp_path}/{uuid.uuid4().hex}.db", FromModels(TABLES))
@@ -391,8 +395,8 @@ def test_whatever_is_stored_is_found_by_any_variant(tmp_path: Path, some: list[s
     asyncio.run(work())
 
 
-async def test_what_an_earlier_version_kept_is_counted_and_found(tmp_path: Path) -> None:
-    """A file of an earlier version is counted when it is opened, and its items are filled in."""
+async def test_orders_of_an_earlier_version_are_counted_and_found(tmp_path: Path) -> None:
+    """An older file is counted when it is opened, and its items are indexed."""
     path = tmp_path / "orders.db"
     database = Database(f"sqlite:///{path}", FromModels(TABLES))
     await OrderStore(database).accept(order("warm-up"))
