@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Set-up that all tests share."""
 
 import pytest
 from hypothesis import settings
@@ -7,14 +7,14 @@ import isolation
 
 FOLDER = isolation.isolate()
 
-# These check for many tests, and should tell as much as tests do.
+# These contain assertions used by many tests; pytest explains their failures, too.
 pytest.register_assert_rewrite("system.rush", "system.storefront")
 
-# On a busy machine an example may take long for no reason of its own.
+# On a busy machine any example may be slow.
 settings.register_profile("orderflow", deadline=None)
 settings.load_profile("orderflow")
 
 
 def pytest_unconfigure() -> None:
-    """Leave nothing behind."""
+    """Remove the tests' home folder."""
     isolation.remove(FOLDER)

@@ -1,6 +1,6 @@
 """Print what a service registers with its sidecar: `python edge_probe.py APP_ID`.
 
-The service's own `main` runs, with all of its wiring, until it would begin to listen.
+The service's own `main` runs with its complete wiring, until it would start to listen.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ subscriptions: dict[str, str | None] = {}
 
 
 class Wired(BaseException):
-    """Everything has been registered."""
+    """Raised once everything is registered."""
 
 
 def on_method(_app: DaprApp, name: str, *_: object, callers: Collection[str] | None = None) -> None:

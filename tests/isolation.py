@@ -1,4 +1,4 @@
-"""The environment of the tests and of all that they start: the same wherever they run.
+"""The same environment for the tests and everything they start, on every machine.
 
 What a user has set for a run of their own must not reach a test: variables, language and time
 zone, the folder of the run with its token, the files of the home folder, ignored signals. Of the
@@ -41,12 +41,12 @@ OF_THE_MACHINE: Final = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
     *("NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "NIX_SSL_CERT_FILE"),
 )
-"""What belongs to the machine's network and its user's settings."""
+"""Variables of the machine's network and its user's settings."""
 LOCALE: Final = "C.UTF-8"
 
 
 def environment(machine: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Return the variables for the tests, with a home in a folder of theirs."""
+    """Return the variables for the tests, with a separate home folder."""
     passed = {
         name: value
         for name, value in machine.items()
@@ -66,7 +66,7 @@ def environment(machine: Mapping[str, str], folder: Path) -> dict[str, str]:
 
 
 def isolate() -> Path:
-    """Give this process, and so all that it starts, that environment; return the folder of it."""
+    """Set that environment for this process and all that it starts; return the home folder."""
     folder = Path(tempfile.mkdtemp(prefix="orderflow-tests-"))
     (folder / "home").mkdir()
     made = environment(MACHINE, folder)
@@ -84,13 +84,13 @@ def isolate() -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Remove what tests have left in their home."""
+    """Remove the tests' home folder."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def on_the_machine() -> Iterator[None]:
-    """Use the machine's proxies, certificates and home, to fetch or install what tests need."""
+    """Use the machine's proxies, certificates and home, to fetch or install programs."""
     before = {name: os.environ.pop(name, None) for name in OF_THE_MACHINE}
     os.environ.update({name: MACHINE[name] for name in OF_THE_MACHINE if name in MACHINE})
     try:
@@ -103,7 +103,7 @@ def on_the_machine() -> Iterator[None]:
 
 
 def _caches(machine: Mapping[str, str]) -> dict[str, str]:
-    """Name what programs look for in the home folder, and what is not to be made again."""
+    """Return the cache folders in the user's home, whose content should not be made again."""
     home = Path(machine["HOME"]) if machine.get("HOME") else Path.home()
     config = Path(machine.get("XDG_CONFIG_HOME") or home / ".config")
     caches = {

@@ -1,4 +1,4 @@
-"""What the code of each service says about itself, to compare its declaration with."""
+"""What each service's code declares about itself, for comparison with its declaration."""
 
 import importlib
 import json
@@ -83,7 +83,7 @@ def topics_named(app_id: str) -> set[str]:
 
 @cache
 def edge_of(app_id: str) -> Edge:
-    """Run a service's wiring in a process of its own, and return what it registers."""
+    """Run a service's wiring in a separate process, and return what it registers."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, **_environment(app_id, Path(folder))}
         if names.SERVICES[app_id].has_tables:

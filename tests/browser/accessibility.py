@@ -1,4 +1,4 @@
-"""What axe finds on a page: what shuts out people who see, hear or move otherwise."""
+"""Accessibility checks of a page by axe."""
 
 from typing import Any, Final
 
@@ -6,11 +6,11 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
 RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-"""Levels A and AA of the accessibility guidelines for the web, and what else is known to help."""
+"""WCAG levels A and AA, and axe's best practices."""
 
 
 def assert_accessible(page: Page, what: str) -> None:
-    """Let axe look at a page as it is now; fail with all that it finds."""
+    """Run axe on a page in its current state; fail with all its findings."""
     page.evaluate(AXE_SCRIPT)
     options = {"runOnly": {"type": "tag", "values": list(RULES)}, "resultTypes": ["violations"]}
     results: dict[str, Any] = page.evaluate("options => axe.run(options)", options)

@@ -1,7 +1,7 @@
-"""One platform and one browser for all tests of the pages that do no harm to them.
+"""One shared platform and browser for all tests of the pages that leave them intact.
 
-Playwright's plain API runs an event loop of its own in this thread as long as it lives, so it ends
-with the tests of this folder: those of other folders run asynchronous code.
+Playwright's synchronous API keeps an event loop in this thread, so it is closed after the tests of
+this folder: tests of other folders run asynchronous code.
 """
 
 import os
@@ -29,7 +29,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
     "--no-proxy-server",
-    # Whatever a page might ask another host for, no packet leaves this machine.
+    # Requests of a page to other hosts never leave this machine.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 FONTS = Path(__file__).with_name("fonts.conf")
@@ -37,7 +37,7 @@ FONTS = Path(__file__).with_name("fonts.conf")
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Run the machine's own Chromium."""
+    """Run the machine's Chromium."""
     as_root = ["--no-sandbox"] if os.getuid() == 0 else []  # Chromium has none for root
     with on_the_machine():
         browser = find_browser()
@@ -54,13 +54,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def access_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Say who may sign in."""
+    """Write the access file of the test users."""
     return write_access_file(tmp_path_factory.mktemp("access") / "access.json")
 
 
 @pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory, access_file: Path) -> Iterator[Platform]:
-    """Run the platform on ports and data of its own."""
+    """Run the shared platform on its own ports and data."""
     settings = isolated(tmp_path_factory.mktemp("platform"), access_file)
     with Platform(settings) as running:
         yield running
@@ -71,7 +71,7 @@ OwnPlatform = Callable[..., AbstractContextManager[Platform]]
 
 @pytest.fixture
 def own_platform(tmp_path: Path, access_file: Path) -> OwnPlatform:
-    """Run a platform for one test, with these variables for its services."""
+    """Run a platform for one test, with these settings of its services."""
 
     @contextmanager
     def start(**environment: str) -> Iterator[Platform]:
@@ -83,7 +83,7 @@ def own_platform(tmp_path: Path, access_file: Path) -> OwnPlatform:
 
 @pytest.fixture
 def shop(platform: Platform) -> Iterator[Shop]:
-    """Use the shared platform beside the pages, with the opening stock on the shelf."""
+    """Use the shared platform with the opening stock."""
     with closing(Shop(platform)) as shop:
         shop.restock()
         yield shop
@@ -91,19 +91,19 @@ def shop(platform: Platform) -> Iterator[Shop]:
 
 @pytest.fixture(scope="package")
 def lively(platform: Platform) -> Lively:
-    """Have something to see on every page of the shared platform."""
+    """Fill every page of the shared platform with content."""
     return Lively.made(platform)
 
 
 @pytest.fixture(scope="package")
 def everybody(browser: Browser, platform: Platform) -> Visitors:
-    """Remember the sessions of those who came in."""
+    """Remember the sessions of users who have signed in."""
     return Visitors(browser, platform)
 
 
 @pytest.fixture
 def visitors(everybody: Visitors) -> Iterator[Visitors]:
-    """Bring people in, each with a browser; in the end, no page of theirs may have complained."""
+    """Make visitors with a browser each; at the end, no page may have reported a fault."""
     yield everybody
     everybody.close()
 

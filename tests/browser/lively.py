@@ -1,4 +1,4 @@
-"""A shop in which there is something to see on every page."""
+"""A shop with content on every page."""
 
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from system.shop import Shop, new_id, wait_for
 
 @dataclass(frozen=True)
 class Lively:
-    """Ids of what is there: an order that waits, others that have ended, and so on."""
+    """Ids of what exists: an order that waits, others that have ended, and so on."""
 
     waiting: str
     completed: str
@@ -23,7 +23,7 @@ class Lively:
 
     @classmethod
     def made(cls, platform: Platform) -> Self:
-        """Bring all of it about."""
+        """Create all of it."""
         with closing(Shop(platform)) as shop:
             return cls._made(shop)
 
@@ -52,7 +52,7 @@ class Lively:
 
     @property
     def pages(self) -> tuple[PageOf, ...]:
-        """All pages, those of single things among them."""
+        """All pages, including those of single orders, batches and workflows."""
         order, request = f"/board/orders/{self.waiting}", f"/inbox/requests/{self.waiting}"
         workflow = f"/board/workflows/{self.workflow}"
         return (

@@ -1,4 +1,4 @@
-"""Orders in any number, written straight into the tables of a running platform."""
+"""Any number of orders, written directly into the tables of a running platform."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -16,7 +16,7 @@ ITEMS: Final = ("paperclip", "cars", "computers")
 
 
 def fill_shop(platform: Platform, first: int, count: int) -> None:
-    """Write so many orders that have ended, numbered from `first` on."""
+    """Write this many finished orders, numbered from `first`."""
     begun = datetime.now(UTC) - timedelta(days=30) + timedelta(seconds=first)
     orders = [_order(number, begun) for number in range(first, first + count)]
     engine = create_engine(f"sqlite:///{platform.settings.data / 'orders.db'}")

@@ -1,4 +1,4 @@
-"""Who may sign in while the pages are tested, and as what."""
+"""The users who may sign in during the tests of the pages, and their roles."""
 
 from functools import cache
 from pathlib import Path
@@ -15,11 +15,11 @@ APPROVER: Final = "ada approver"
 SECOND_APPROVER: Final = "ben approver"
 OPERATOR: Final = "otto operator"
 MANAGER: Final = "mia manager"
-"""Whoever approves and operates, as in a small shop."""
+"""A user with both roles, as in a small shop."""
 LEAVING: Final = "lea leaving"
-"""A viewer whom a test takes out of the file."""
+"""A viewer whom a test removes from the file."""
 FORGETFUL: Final = "fay forgetful"
-"""A viewer who types wrong passwords, and is slowed down for that."""
+"""A viewer who types wrong passwords, and is throttled."""
 
 PEOPLE: Final = {
     VIEWER: (Role.VIEWER,),
@@ -33,7 +33,7 @@ PEOPLE: Final = {
 
 
 def write_access_file(path: Path, *, without: str = "") -> Path:
-    """Write the file that the services read, as `orderflow users` does, and return its path."""
+    """Write the access file as `orderflow users` does, and return its path."""
     users = tuple(
         User(name=name, roles=roles, password_hash=_password_hash())
         for name, roles in PEOPLE.items()
@@ -47,5 +47,5 @@ def write_access_file(path: Path, *, without: str = "") -> Path:
 
 @cache
 def _password_hash() -> str:
-    """Hash the password once: another hash, and everybody would have to sign in again."""
+    """Hash the password once: with another hash, everyone would have to sign in again."""
     return PasswordHasher().hash(PASSWORD)

@@ -1,4 +1,4 @@
-"""All pages of both sites that can be opened as they are, and who may open them."""
+"""All pages of both sites that can be opened by address, and who may open them."""
 
 from typing import Final, NamedTuple
 
@@ -7,7 +7,7 @@ from orderflow_contracts.names import APPROVALS, ORDERS
 
 
 class PageOf(NamedTuple):
-    """A page of a site, with its heading and the role that one needs to see it."""
+    """A page of a site, with its heading and the role needed to see it."""
 
     app: str
     path: str

@@ -1,4 +1,4 @@
-"""Whether people who see, hear or move otherwise can use each page."""
+"""Accessibility of each page."""
 
 import re
 
@@ -15,8 +15,8 @@ SCHEMES = ("light", "dark")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_axe_finds_nothing_on_any_page(visitors: Visitors, lively: Lively, scheme: str) -> None:
-    """No page, in light or dark, breaks a rule of the guidelines or of good practice."""
+def test_axe_finds_no_fault_on_any_page(visitors: Visitors, lively: Lively, scheme: str) -> None:
+    """In light and dark mode, each page follows the guidelines and best practices."""
     visitor = visitors(MANAGER, color_scheme=scheme)
     for page in lively.pages:
         response = visitor.go(page.app, page.path)
@@ -25,8 +25,8 @@ def test_axe_finds_nothing_on_any_page(visitors: Visitors, lively: Lively, schem
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_axe_finds_nothing_where_one_is_refused(visitors: Visitors, scheme: str) -> None:
-    """The sign-in, with and without a wrong password, and the pages of problems are good too."""
+def test_axe_finds_no_fault_on_sign_in_and_error_pages(visitors: Visitors, scheme: str) -> None:
+    """This includes the sign-in page after a wrong password."""
     visitor = visitors(color_scheme=scheme)
     visitor.forgive_status(401, 404)
     for app in SITES:
@@ -41,8 +41,10 @@ def test_axe_finds_nothing_where_one_is_refused(visitors: Visitors, scheme: str)
     assert_accessible(visitor.page, "a request that is not there")
 
 
-def test_each_page_says_what_it_is(visitors: Visitors, lively: Lively) -> None:
-    """A page has one heading of the first level, a title with it, a language and its landmarks."""
+def test_each_page_has_heading_title_language_and_landmarks(
+    visitors: Visitors, lively: Lively
+) -> None:
+    """A page has one first-level heading, which is also in its title."""
     visitor = visitors(MANAGER)
     for page in lively.pages:
         visitor.go(page.app, page.path)
@@ -56,7 +58,7 @@ def test_each_page_says_what_it_is(visitors: Visitors, lively: Lively) -> None:
 
 
 def test_each_page_fits_on_a_phone(visitors: Visitors, lively: Lively) -> None:
-    """On 360 pixels nothing is cut off, nothing scrolls sideways, and axe is content."""
+    """At 360 pixels nothing is cut off or scrolls sideways, and axe finds no fault."""
     visitor = visitors(MANAGER, viewport=PHONE, has_touch=True, is_mobile=True)
     for page in lively.pages:
         visitor.go(page.app, page.path)
@@ -66,7 +68,7 @@ def test_each_page_fits_on_a_phone(visitors: Visitors, lively: Lively) -> None:
 
 
 def _too_wide(page: Page) -> list[str]:
-    """Name what reaches beyond the right edge, unless it scrolls in a box of its own."""
+    """Return the elements beyond the right edge, except in boxes that scroll."""
     found: list[str] = page.evaluate(
         """() => {
             const width = document.documentElement.clientWidth;

@@ -1,4 +1,4 @@
-"""The documentation of the APIs, which a developer reads and tries in a browser."""
+"""The API documentation, in a browser."""
 
 import re
 
@@ -10,8 +10,8 @@ from orderflow_tools.settings import APPS
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_the_documentation_loads_from_the_service_alone(visitors: Visitors, app: str) -> None:
-    """What an API takes and answers is shown without another host, and without a complaint."""
+def test_the_api_documentation_loads_no_other_host(visitors: Visitors, app: str) -> None:
+    """It shows requests and responses without loading from another host, and without errors."""
     visitor = visitors()
 
     visitor.go(app, "/docs")

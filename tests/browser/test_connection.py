@@ -1,4 +1,4 @@
-"""Pages whose service goes away and comes back."""
+"""Pages whose service becomes unavailable and comes back."""
 
 import pytest
 from playwright.sync_api import expect
@@ -11,10 +11,10 @@ from system.shop import Shop
 
 
 @pytest.mark.parametrize("app", SITES)
-def test_a_lost_connection_is_told_and_recovers(
+def test_a_lost_connection_is_shown_and_recovers(
     visitors: Visitors, shop: Shop, platform: Platform, app: str
 ) -> None:
-    """The open page says so, takes it back when the service is there again, and is up to date."""
+    """The open page shows the outage, then removes the message and catches up."""
     visitor = visitors(MANAGER)
     visitor.forgive_lost_connection()
     visitor.go(app)
@@ -35,10 +35,10 @@ def test_a_lost_connection_is_told_and_recovers(
     shop.decide(order_id, approved=False)
 
 
-def test_a_page_of_orders_without_the_workflow_engine_says_so(
+def test_a_page_shows_that_the_workflow_engine_is_unavailable(
     visitors: Visitors, shop: Shop, platform: Platform
 ) -> None:
-    """Where a part does not answer, a page shows the rest or a clear word, and no bare error."""
+    """The page shows the rest, or a clear message, but no bare error."""
     order_id = shop.submit("cars", 4)
     shop.wait_status(order_id, "awaiting_approval")
     visitor = visitors(MANAGER)
@@ -56,8 +56,8 @@ def test_a_page_of_orders_without_the_workflow_engine_says_so(
     shop.decide(order_id, approved=False)
 
 
-def test_a_page_that_is_not_there_is_a_page(visitors: Visitors) -> None:
-    """A wrong address, an unknown order or request are told on a page with a way back."""
+def test_a_missing_page_has_a_way_back(visitors: Visitors) -> None:
+    """A wrong address, an unknown order and an unknown request get a proper page."""
     visitor = visitors(MANAGER)
     visitor.forgive_status(404)
     for app, path in (

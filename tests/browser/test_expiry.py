@@ -1,4 +1,4 @@
-"""What a page shows of the time that is left, and of its end."""
+"""How a page shows the time left for a decision, and its end."""
 
 import re
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def hasty(own_platform: OwnPlatform) -> Iterator[Platform]:
 def test_a_request_counts_down_and_expires_on_the_open_page(
     browser: Browser, hasty: Platform
 ) -> None:
-    """The time left gets less, is marked as short, and its end takes the buttons away."""
+    """The time left decreases, is marked as short, and the buttons disappear at the end."""
     visitors = Visitors(browser, hasty)
     with closing(Shop(hasty)) as shop, closing(visitors):
         _expire(visitors(APPROVER), shop)

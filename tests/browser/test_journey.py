@@ -1,4 +1,4 @@
-"""The whole way of a large order on the pages, and nothing else."""
+"""The lifecycle of a large order, on the pages only."""
 
 import re
 
@@ -10,8 +10,10 @@ from orderflow_contracts.names import APPROVALS, ORDERS
 from system.shop import Shop, new_id
 
 
-def test_a_large_order_goes_its_whole_way_on_the_pages(visitors: Visitors, shop: Shop) -> None:
-    """It is placed on the board, seen and approved in the inbox, and completed on the board."""
+def test_a_large_order_is_placed_approved_and_completed_on_the_pages(
+    visitors: Visitors, shop: Shop
+) -> None:
+    """It is placed on the board, approved in the inbox, and completed on the board."""
     operator, manager = visitors(OPERATOR), visitors(APPROVER)
     order_id = new_id("journey")
     manager.go(APPROVALS)
@@ -53,8 +55,8 @@ def test_a_large_order_goes_its_whole_way_on_the_pages(visitors: Visitors, shop:
     expect(decision).to_contain_text("For the new branch.")
 
 
-def test_an_order_is_cancelled_after_a_question(visitors: Visitors, shop: Shop) -> None:
-    """The page says what will happen; going back does nothing, and going on undoes the order."""
+def test_cancelling_an_order_asks_for_confirmation(visitors: Visitors, shop: Shop) -> None:
+    """The page says what will happen; going back does nothing, confirming cancels the order."""
     operator = visitors(OPERATOR)
     reserved = shop.stock("cars")["reserved"]
     order_id = shop.submit("cars", 11)
@@ -73,10 +75,10 @@ def test_an_order_is_cancelled_after_a_question(visitors: Visitors, shop: Shop) 
     assert shop.stock("cars")["reserved"] == reserved
 
 
-def test_a_wrong_order_is_told_by_field_and_keeps_what_was_typed(
+def test_an_invalid_order_form_names_the_fields_and_keeps_the_input(
     visitors: Visitors, shop: Shop
 ) -> None:
-    """What cannot be an order is not placed; the form says what is wrong, and where."""
+    """The order is not placed; each error is shown at its field."""
     operator = visitors(OPERATOR)
     operator.forgive_status(422)
     operator.go(ORDERS, "/board/new-order")

@@ -1,4 +1,4 @@
-"""Everything by keyboard alone."""
+"""Everything can be done by keyboard."""
 
 from typing import Any
 
@@ -32,8 +32,8 @@ FOCUSED = """() => {
 
 
 @pytest.mark.parametrize("app", [APPROVALS, ORDERS])
-def test_the_first_stop_leads_past_the_menu(visitors: Visitors, app: str) -> None:
-    """The skip link comes first, is seen when it has the focus, and leads to the content."""
+def test_the_skip_link_comes_first(visitors: Visitors, app: str) -> None:
+    """It is visible when focused, and leads past the menu to the content."""
     visitor = visitors(MANAGER)
     visitor.go(app)
     skip = visitor.page.get_by_role("link", name="Skip to the content")
@@ -46,21 +46,21 @@ def test_the_first_stop_leads_past_the_menu(visitors: Visitors, app: str) -> Non
     expect(visitor.main).to_be_focused()
 
 
-def test_every_control_can_be_reached_and_shows_it(visitors: Visitors, lively: Lively) -> None:
-    """Each link, button and field of each page gets the focus, in view, and visibly so."""
+def test_every_control_can_be_focused_visibly(visitors: Visitors, lively: Lively) -> None:
+    """Each link, button and field of each page is reachable by Tab, in view and visibly focused."""
     visitor = visitors(MANAGER)
     for page in lively.pages:
         visitor.go(page.app, page.path)
         stops = _stops(visitor.page)
-        # A field for a time has several stops; the browser itself shows them after the first.
+        # A time field has several tab stops; after the first, the browser itself shows the focus.
         shown = {stop["what"] for stop in stops if stop["shows"] and stop["seen"]}
         hidden = {stop["what"] for stop in stops} - shown
         assert not hidden, (page, hidden)
         assert len(stops) >= _controls(visitor.page), page
 
 
-def test_a_large_sum_is_approved_by_keyboard(visitors: Visitors, shop: Shop) -> None:
-    """From the inbox to the outcome without a pointer, and the question begins at the way back."""
+def test_a_large_order_is_approved_by_keyboard(visitors: Visitors, shop: Shop) -> None:
+    """The confirmation dialog starts with the focus on the way back."""
     order_id = shop.submit("cars", 11)
     shop.wait_approval(order_id, "pending")
     approver = visitors(APPROVER)
@@ -86,8 +86,8 @@ def test_a_large_sum_is_approved_by_keyboard(visitors: Visitors, shop: Shop) -> 
     assert shop.wait_approval(order_id, "approved")["comment"] == "By keyboard."
 
 
-def test_a_smaller_sum_is_denied_by_keyboard_where_it_is(visitors: Visitors, shop: Shop) -> None:
-    """The outcome is told, and the focus stays on the page's content."""
+def test_a_smaller_order_is_denied_by_keyboard_in_place(visitors: Visitors, shop: Shop) -> None:
+    """The outcome is shown, and the focus stays within the page's content."""
     order_id = shop.submit("cars", 4)
     shop.wait_approval(order_id, "pending")
     approver = visitors(APPROVER)
@@ -104,7 +104,7 @@ def test_a_smaller_sum_is_denied_by_keyboard_where_it_is(visitors: Visitors, sho
 
 
 def test_an_order_is_placed_by_keyboard(visitors: Visitors, shop: Shop) -> None:
-    """The form's fields come one after the other, and Enter sends it."""
+    """Tab visits the form's fields in order, and Enter submits it."""
     order_id = new_id("keys")
     operator = visitors(OPERATOR)
     operator.go(ORDERS, "/board/new-order")
@@ -122,7 +122,7 @@ def test_an_order_is_placed_by_keyboard(visitors: Visitors, shop: Shop) -> None:
 
 
 def _tab_to(page: Page, what: str, target: Any) -> None:
-    """Press Tab until this has the focus."""
+    """Press Tab until this element has the focus."""
     for _ in range(MAX_STOPS):
         page.keyboard.press("Tab")
         if target.evaluate("e => e === document.activeElement"):
@@ -131,7 +131,7 @@ def _tab_to(page: Page, what: str, target: Any) -> None:
 
 
 def _stops(page: Page) -> list[dict[str, Any]]:
-    """Go through the whole page by Tab, and return where the focus was."""
+    """Tab through the whole page, and return the focused elements."""
     stops: list[dict[str, Any]] = []
     page.evaluate(FROM_THE_TOP)
     for _ in range(MAX_STOPS):
@@ -144,7 +144,7 @@ def _stops(page: Page) -> list[dict[str, Any]]:
 
 
 def _controls(page: Page) -> int:
-    """Count what can be used by a pointer."""
+    """Count the controls that can be used by a pointer."""
     count: int = page.evaluate(
         """() => [...document.querySelectorAll(
             "a[href], button, input:not([type=hidden]), select, textarea, summary")]

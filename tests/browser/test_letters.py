@@ -11,7 +11,7 @@ from system.shop import Shop, new_id, wait_for
 
 
 def test_the_selection_survives_a_refresh_and_is_resent(visitors: Visitors, shop: Shop) -> None:
-    """A page that refreshes itself keeps the selection, and only the selection is resent."""
+    """Only the selected dead letters are resent."""
     markers = [new_id("letter") for _ in range(2)]
     for marker in markers:
         shop.publish("orders.submitted", {"order_id": "not an id", "customer_id": marker})

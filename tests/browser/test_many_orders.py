@@ -1,4 +1,4 @@
-"""The board of a shop with very many orders."""
+"""The board of a shop with thousands of orders."""
 
 import re
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ PAGES: Final = (
 
 
 class Cost(NamedTuple):
-    """What a page costs: bytes and rows of its document, and the service's CPU time for it."""
+    """The cost of a page: its bytes and rows, and the service's CPU time for it."""
 
     size: int
     rows: int
@@ -44,10 +44,10 @@ def own(own_platform: OwnPlatform) -> Iterator[Platform]:
         yield platform
 
 
-def test_what_a_page_costs_does_not_grow_with_what_is_stored(
+def test_the_cost_of_a_page_does_not_grow_with_the_number_of_orders(
     browser: Browser, own: Platform
 ) -> None:
-    """With 10,000 orders a page is as large, and takes as much of a processor, as with 300."""
+    """With 10,000 orders, size and CPU time are as with 300."""
     visitors = Visitors(browser, own)
     visitor = visitors(OPERATOR)
     with _client(visitor) as client:
@@ -60,14 +60,14 @@ def test_what_a_page_costs_does_not_grow_with_what_is_stored(
         few, many = before[path], after[path]
         assert many.rows <= few.rows + 1, (path, few, many)
         assert many.size <= few.size * 1.25, (path, few, many)
-        # A processor that is shared is not exact; what grew with orders would be 30 times more.
+        # CPU time on a shared machine varies; a cost that grew with orders would rise 30-fold.
         assert many.cpu_seconds <= few.cpu_seconds * 4 + 0.2, (path, few, many)
     _assert_usable(visitor)
     visitors.close()
 
 
 def _assert_usable(visitor: Visitor) -> None:
-    """Look at the board as somebody does, and search an old order."""
+    """Use the board, and search for an old order."""
     visitor.go(ORDERS)
     expect(visitor.main).to_contain_text(re.compile(r"3[,.]?33[34]"))  # a third of them completed
     assert visitor.page.get_by_role("link", name=re.compile("^old-")).count() <= 50
@@ -79,7 +79,7 @@ def _assert_usable(visitor: Visitor) -> None:
 
 
 def _client(visitor: Visitor) -> httpx.Client:
-    """Ask as this visitor does, without a browser around it."""
+    """Return a client with this visitor's session, without a browser."""
     cookies = {cookie["name"]: cookie["value"] for cookie in visitor.context.cookies()}
     return httpx.Client(cookies=cookies, headers={"accept": "text/html"}, trust_env=False)
 

@@ -1,4 +1,4 @@
-"""Many tabs of a site in one browser, which opens no more than six connections to a host."""
+"""Many tabs of a site in one browser, which opens at most six connections to a host."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ NO_WORKERS = "delete window.SharedWorker;"
 
 
 def _open(visitor: Visitor, app: str, paths: Sequence[str]) -> list[Page]:
-    """Open a tab for each path; each must answer though all of the others stay open."""
+    """Open a tab for each path; each must load while all others stay open."""
     pages = [visitor.context.new_page() for _ in paths]
     for page, path in zip(pages, paths, strict=True):
         page.goto(visitor.url(app, path))
@@ -32,10 +32,10 @@ def _board_tabs(lively: Lively, order_id: str) -> list[str]:
 
 
 @pytest.mark.parametrize("script", ["", NO_WORKERS], ids=["shared", "polling"])
-def test_ten_tabs_of_the_board_are_live_and_take_forms(
+def test_ten_tabs_of_the_board_stay_live_and_submit_forms(
     visitors: Visitors, lively: Lively, shop: Shop, script: str
 ) -> None:
-    """All of them show what happens, and a form that is sent from one of them arrives."""
+    """All tabs update, and a form submitted in one of them arrives."""
     visitor = visitors(MANAGER)
     visitor.context.add_init_script(script)
     order_id = shop.submit("cars", 4, "rio motors")
@@ -55,8 +55,8 @@ def test_ten_tabs_of_the_board_are_live_and_take_forms(
     assert _streams(pages) == 0
 
 
-def test_ten_tabs_of_the_inbox_are_live_and_take_forms(visitors: Visitors, shop: Shop) -> None:
-    """A decision in one of them shows in all others."""
+def test_ten_tabs_of_the_inbox_stay_live_and_submit_forms(visitors: Visitors, shop: Shop) -> None:
+    """A decision in one tab shows in all others."""
     visitor = visitors(MANAGER)
     order_id = shop.submit("cars", 4)
     shop.wait_approval(order_id, "pending")
@@ -71,6 +71,6 @@ def test_ten_tabs_of_the_inbox_are_live_and_take_forms(visitors: Visitors, shop:
 
 
 def _streams(pages: Sequence[Page]) -> int:
-    """Count the streams that the tabs opened by themselves."""
+    """Count the streams that the tabs have opened."""
     names = "performance.getEntriesByType('resource').map((entry) => entry.name)"
     return sum("/changes" in name for page in pages for name in page.evaluate(names))

@@ -1,4 +1,4 @@
-"""Text that looks like a page's own markup, in every field that others fill."""
+"""Text that looks like markup, in every field that others fill in."""
 
 import re
 from datetime import timedelta
@@ -18,12 +18,12 @@ MARKUP: Final = """</td><script>alert(1)</script><img src=x onerror=alert(2)>"'{
 
 @pytest.fixture
 def reader(visitors: Visitors) -> Visitor:
-    """Bring in somebody who sees everything."""
+    """Sign in a visitor who may see everything."""
     return visitors(MANAGER)
 
 
 def test_markup_in_an_order_is_text_on_the_board(reader: Visitor, shop: Shop) -> None:
-    """Customer and item are shown as they are, in lists, searches, on own pages and in forms."""
+    """Customer and item are escaped in lists, searches, forms and on the order's page."""
     order_id = shop.submit(MARKUP, 1, MARKUP)
     shop.wait_status(order_id, "rejected")
 
@@ -42,7 +42,7 @@ def test_markup_in_an_order_is_text_on_the_board(reader: Visitor, shop: Shop) ->
 
 
 def test_markup_in_a_request_and_its_decision_is_text(reader: Visitor, shop: Shop) -> None:
-    """Customer, item and comment are shown as they are, before and after the decision."""
+    """Customer, item and comment are escaped, before and after the decision."""
     order_id = new_id("markup")
     _request(shop, order_id)
     for path in ("/", f"/inbox/requests/{order_id}"):
@@ -65,7 +65,7 @@ def test_markup_in_a_request_and_its_decision_is_text(reader: Visitor, shop: Sho
 
 
 def test_markup_in_a_reason_is_text(reader: Visitor, shop: Shop) -> None:
-    """Why a request was withdrawn is shown as it is, on the open page too."""
+    """The reason of a withdrawal is escaped, on the open page, too."""
     order_id = new_id("markup")
     reader.go(APPROVALS)
     _request(shop, order_id)
@@ -80,7 +80,7 @@ def test_markup_in_a_reason_is_text(reader: Visitor, shop: Shop) -> None:
 
 
 def test_markup_in_a_dead_letter_is_text(reader: Visitor, shop: Shop) -> None:
-    """What could not be read is shown as it came."""
+    """The payload is shown as it arrived."""
     marker = new_id("dead")
     shop.publish("orders.submitted", {"order_id": MARKUP, "customer_id": marker, MARKUP: [MARKUP]})
     wait_for(
@@ -95,7 +95,7 @@ def test_markup_in_a_dead_letter_is_text(reader: Visitor, shop: Shop) -> None:
 
 
 def test_markup_in_a_workflow_is_text(reader: Visitor, shop: Shop) -> None:
-    """Input, output and events of a workflow are shown as they are."""
+    """Input, output and events of a workflow are escaped."""
     suffix = new_id("markup")
     url = shop.url("orders", f"/workflows/start/{suffix}")
     assert shop.http.post(url, params={"user_name": MARKUP[:60]}).status_code == 202
@@ -111,7 +111,7 @@ def test_markup_in_a_workflow_is_text(reader: Visitor, shop: Shop) -> None:
 
 @pytest.mark.parametrize("app", [APPROVALS, ORDERS])
 def test_markup_in_an_address_is_text(visitors: Visitors, app: str) -> None:
-    """What an address asks for is not brought to life by the page that answers."""
+    """Text from the URL is escaped by the page that shows it."""
     reader = visitors(MANAGER)
     reader.forgive_status(404, 409, 422)
     reader.watch.forgive("does not conform to the required format")  # a time, in its field
@@ -140,7 +140,7 @@ def test_markup_in_an_address_is_text(visitors: Visitors, app: str) -> None:
 
 
 def _request(shop: Shop, order_id: str) -> None:
-    """Ask for an approval as orders does, of goods that no shop has."""
+    """Request an approval as orders does, for an item that no shop has."""
     data = {
         "order_id": order_id,
         "customer_id": MARKUP,
@@ -153,7 +153,7 @@ def _request(shop: Shop, order_id: str) -> None:
 
 
 def _assert_is_text(reader: Visitor, markup: str = MARKUP) -> None:
-    """Check that the page shows the markup, somewhere, and that nothing came of it."""
+    """Check that the page shows the markup as text, and that it had no effect."""
     whole = reader.main.inner_text() + str(
         reader.main.evaluate("m => [...m.querySelectorAll('details, pre')].map(e => e.textContent)")
     )
@@ -163,6 +163,6 @@ def _assert_is_text(reader: Visitor, markup: str = MARKUP) -> None:
 
 
 def _assert_nothing_lives(reader: Visitor) -> None:
-    """Check that no element came out of a text; a script that ran would be a complaint too."""
+    """Check that no text became an element; a script that ran would be reported, too."""
     assert reader.page.locator("main script, main img[src='x'], main [onerror]").count() == 0
     assert reader.dialogs == []

@@ -1,4 +1,4 @@
-"""What each role sees, and what it gets for a request that no page of its own would send."""
+"""What each role sees, and how forged requests are answered."""
 
 from contextlib import closing
 from typing import NamedTuple
@@ -18,7 +18,7 @@ EVERYBODY = (VIEWER, APPROVER, OPERATOR, MANAGER)
 
 
 class FormOf(NamedTuple):
-    """What a form sends, with the role that one needs to send it."""
+    """The fields of a form, with the role needed to submit it."""
 
     app: str
     path: str
@@ -48,8 +48,8 @@ FORMS = (
 
 
 @pytest.mark.parametrize("name", EVERYBODY)
-def test_each_page_opens_for_whoever_has_its_role(visitors: Visitors, name: str) -> None:
-    """A page is shown with its heading, or it is said that one may not see it; never half."""
+def test_each_page_requires_its_role(visitors: Visitors, name: str) -> None:
+    """A page is shown completely, or the visitor is told that the role is missing."""
     visitor = visitors(name)
     visitor.forgive_status(403)
     for page in PAGES:
@@ -63,7 +63,7 @@ def test_each_page_opens_for_whoever_has_its_role(visitors: Visitors, name: str)
 
 
 @pytest.mark.parametrize("name", EVERYBODY)
-def test_the_menu_has_what_one_may_see_and_no_more(visitors: Visitors, name: str) -> None:
+def test_the_menu_has_only_permitted_pages(visitors: Visitors, name: str) -> None:
     """Every entry leads to a page that opens."""
     visitor = visitors(name)
     for app in SITES:
@@ -78,8 +78,8 @@ def test_the_menu_has_what_one_may_see_and_no_more(visitors: Visitors, name: str
 
 
 @pytest.mark.parametrize("name", [VIEWER, OPERATOR])
-def test_who_does_not_decide_sees_no_way_to(visitors: Visitors, shop: Shop, name: str) -> None:
-    """The inbox shows what waits to everybody, and the buttons to approvers alone."""
+def test_only_approvers_see_decision_buttons(visitors: Visitors, shop: Shop, name: str) -> None:
+    """The inbox shows pending requests to everyone."""
     order_id = shop.submit("cars", 11)
     shop.wait_approval(order_id, "pending")
     approver, other = visitors(APPROVER), visitors(name)
@@ -93,8 +93,8 @@ def test_who_does_not_decide_sees_no_way_to(visitors: Visitors, shop: Shop, name
 
 
 @pytest.mark.parametrize("name", [VIEWER, APPROVER])
-def test_who_does_not_operate_sees_no_way_to(visitors: Visitors, shop: Shop, name: str) -> None:
-    """The board shows an order to everybody, and what can be done with it to operators alone."""
+def test_only_operators_see_actions_on_orders(visitors: Visitors, shop: Shop, name: str) -> None:
+    """The board shows orders to everyone."""
     order_id = shop.submit("cars", 11)
     shop.wait_status(order_id, "awaiting_approval")
     operator, other = visitors(OPERATOR), visitors(name)
@@ -112,7 +112,7 @@ def test_who_does_not_operate_sees_no_way_to(visitors: Visitors, shop: Shop, nam
 def test_a_forged_form_does_nothing(
     visitors: Visitors, shop: Shop, waiting: str, name: str
 ) -> None:
-    """Without the role, without the session's own text, or from another site: refused."""
+    """Without the role or the form token, or from another site, it is refused."""
     visitor, other = visitors(name), visitors(SECOND_APPROVER)
     own = {app: _csrf(visitor, app) for app in SITES}
     others = {app: _csrf(other, app) for app in SITES}
@@ -134,8 +134,8 @@ def test_a_forged_form_does_nothing(
     _assert_untouched(shop, waiting)
 
 
-def test_nothing_is_changed_by_looking(visitors: Visitors, shop: Shop, waiting: str) -> None:
-    """What a form's address answers to a link is no change: a page, or that there is none."""
+def test_get_requests_change_nothing(visitors: Visitors, shop: Shop, waiting: str) -> None:
+    """A GET of a form's address shows a page or 404."""
     visitor = visitors(MANAGER)
     for form in FORMS:
         url = visitor.url(form.app, form.path.format(order=waiting))
@@ -147,7 +147,7 @@ def test_nothing_is_changed_by_looking(visitors: Visitors, shop: Shop, waiting: 
 
 
 def _assert_untouched(shop: Shop, order_id: str) -> None:
-    """Check that an order waits as before, and that none was forged."""
+    """Check that the order is still waiting, and that no order was forged."""
     order, approval = shop.order(order_id), shop.approval(order_id)
     assert order is not None
     assert approval is not None
@@ -157,7 +157,7 @@ def _assert_untouched(shop: Shop, order_id: str) -> None:
 
 @pytest.fixture(scope="module")
 def waiting(platform: Platform) -> str:
-    """Have an order that waits for a decision, which no test here takes."""
+    """Return the id of an order that waits for a decision."""
     with closing(Shop(platform)) as shop:
         shop.restock()
         order_id = shop.submit("cars", 11, "forger's victim")
@@ -171,7 +171,7 @@ def _ways(visitor: Visitor, name: str) -> int:
 
 
 def _csrf(visitor: Visitor, app: str) -> str:
-    """Read what the forms of a session send along."""
+    """Return the form token of a session."""
     visitor.go(app)
     return visitor.page.locator("input[name=csrf]").first.input_value()
 

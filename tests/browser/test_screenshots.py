@@ -1,6 +1,6 @@
-"""Pictures of the main pages, as the documents show them.
+"""Screenshots of the main pages, as shown in the documents.
 
-With ORDERFLOW_SCREENSHOTS=docs/images they are written there, else where they are thrown away.
+With ORDERFLOW_SCREENSHOTS=docs/images they are written there, otherwise to a temporary folder.
 """
 
 import os
@@ -21,13 +21,13 @@ from system.shop import Shop
 
 VARIABLE: Final = "ORDERFLOW_SCREENSHOTS"
 LARGEST: Final = 200_000
-"""Bytes of a picture, at most."""
+"""Maximum size of a screenshot in bytes."""
 DESK: Final = {"width": 1280, "height": 860}
 PHONE: Final = {"width": 390, "height": 844}
 
 
 class Picture(NamedTuple):
-    """What is taken a picture of."""
+    """A screenshot to take."""
 
     name: str
     app: str
@@ -50,7 +50,7 @@ PICTURES: Final = (
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory, access_file: Path) -> Iterator[Platform]:
-    """Run a shop on a good day."""
+    """Run a shop after a good day."""
     settings = isolated(tmp_path_factory.mktemp("shown"), access_file)
     with Platform(settings) as platform:
         with closing(Shop(platform)) as shop:
@@ -60,7 +60,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory, access_file: Path) -> Iterat
 
 @pytest.fixture(scope="module")
 def manager(browser: Browser, shown: Platform) -> Iterator[Visitors]:
-    """Bring in whoever may see and do everything."""
+    """Sign in a visitor with all roles."""
     visitors = Visitors(browser, shown)
     yield visitors
     visitors.close()
@@ -68,13 +68,15 @@ def manager(browser: Browser, shown: Platform) -> Iterator[Visitors]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Tell where the pictures go."""
+    """Return the folder of the screenshots."""
     return Path(os.environ.get(VARIABLE) or tmp_path)
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
-def test_a_page_is_fit_to_be_shown(manager: Visitors, folder: Path, picture: Picture) -> None:
-    """A main page has its content, and its picture is small enough to be kept."""
+def test_a_main_page_has_content_and_a_small_screenshot(
+    manager: Visitors, folder: Path, picture: Picture
+) -> None:
+    """The screenshot is small enough to be committed."""
     size = PHONE if picture.on_phone else DESK
     visitor = manager(MANAGER, viewport=size, color_scheme=picture.scheme, reduced_motion="reduce")
     visitor.go(picture.app, picture.path)
@@ -94,7 +96,7 @@ def _assert_filled(visitor: Visitor) -> None:
 
 
 def _fill(shop: Shop) -> None:
-    """Let a day pass in which things go well, and some do not."""
+    """Create a day of orders: most complete, some do not."""
     _finished(shop, "pens-for-school", "Hill School", "paperclip", 40)
     _finished(shop, "desk-refresh", "Norma Design", "computers", 12)
     _large(shop, "spring-fleet", "Rio Motors", "cars", 9)
@@ -112,7 +114,7 @@ def _fill(shop: Shop) -> None:
 
 
 def _submit(shop: Shop, order_id: str, customer: str, item: str, quantity: int) -> None:
-    shop.submit_stubbornly(shop.order_data(order_id, item, quantity, customer))
+    shop.submit_until_accepted(shop.order_data(order_id, item, quantity, customer))
 
 
 def _finished(shop: Shop, order_id: str, customer: str, item: str, quantity: int) -> None:

@@ -1,4 +1,4 @@
-"""Signing in and out, as someone with a browser goes through it."""
+"""Signing in and out, in a browser."""
 
 import re
 from pathlib import Path
@@ -24,8 +24,8 @@ REFUSED = r"responded with a status of (401|429)"
 
 
 @pytest.mark.parametrize("app", SITES)
-def test_who_is_not_signed_in_sees_the_sign_in_alone(visitors: Visitors, app: str) -> None:
-    """A page leads to the sign-in, without a menu, and to that page after it."""
+def test_a_visitor_sees_only_the_sign_in_page(visitors: Visitors, app: str) -> None:
+    """It has no menu, and leads to the requested page after signing in."""
     visitor = visitors()
 
     visitor.go(app, "/?status=none-of-these")
@@ -37,8 +37,8 @@ def test_who_is_not_signed_in_sees_the_sign_in_alone(visitors: Visitors, app: st
     expect(visitor.page).to_have_url(visitor.url(app, "/?status=none-of-these"))
 
 
-def test_a_wrong_password_is_told_and_the_name_is_kept(visitors: Visitors) -> None:
-    """Whoever mistyped tries again at once; it is not told which of the two was wrong."""
+def test_a_wrong_password_is_reported_and_the_name_kept(visitors: Visitors) -> None:
+    """The message does not say which of the two was wrong."""
     visitor = visitors()
     visitor.watch.forgive(REFUSED)
     visitor.go(APPROVALS)
@@ -52,8 +52,8 @@ def test_a_wrong_password_is_told_and_the_name_is_kept(visitors: Visitors) -> No
     expect(visitor.page).to_have_url(visitor.url(APPROVALS))
 
 
-def test_wrong_passwords_are_slowed_down(visitors: Visitors) -> None:
-    """After five wrong ones the right one must wait too, and the page says how long."""
+def test_wrong_passwords_are_throttled(visitors: Visitors) -> None:
+    """After five wrong ones even the right one must wait, and the page says how long."""
     visitor = visitors()
     visitor.watch.forgive(REFUSED)
     visitor.go(APPROVALS)
@@ -72,8 +72,8 @@ def test_wrong_passwords_are_slowed_down(visitors: Visitors) -> None:
 
 
 @pytest.mark.parametrize("app", SITES)
-def test_signing_out_ends_the_session_itself(visitors: Visitors, app: str) -> None:
-    """Whoever kept the cookie gets nothing for it, and the way back shows no page of before."""
+def test_signing_out_ends_the_session_on_the_server(visitors: Visitors, app: str) -> None:
+    """A saved cookie is useless, and the back button shows no earlier page."""
     visitor = visitors.anew(VIEWER)
     visitor.go(app)
     cookies = visitor.context.cookies()
@@ -88,8 +88,8 @@ def test_signing_out_ends_the_session_itself(visitors: Visitors, app: str) -> No
     visitor.assert_signed_out()
 
 
-def test_the_session_cookie_is_kept_from_scripts_and_from_other_sites(visitors: Visitors) -> None:
-    """No script reads it, no other site's form carries it, and each site has its own."""
+def test_the_session_cookie_is_hidden_from_scripts_and_other_sites(visitors: Visitors) -> None:
+    """No script reads it, other sites' forms do not send it, and each site has its own."""
     visitor = visitors.anew(VIEWER)
 
     cookies = visitor.context.cookies()
@@ -102,8 +102,8 @@ def test_the_session_cookie_is_kept_from_scripts_and_from_other_sites(visitors: 
 
 
 @pytest.mark.parametrize("app", SITES)
-def test_an_open_page_says_that_one_is_signed_out(visitors: Visitors, app: str) -> None:
-    """Signed out in another tab, the open page says so by itself and offers to sign in again."""
+def test_an_open_page_shows_that_the_session_has_ended(visitors: Visitors, app: str) -> None:
+    """After signing out in another tab, the open page offers to sign in again."""
     visitor = visitors.anew(VIEWER)
     visitor.forgive_lost_connection()
     visitor.go(app)
@@ -118,10 +118,10 @@ def test_an_open_page_says_that_one_is_signed_out(visitors: Visitors, app: str) 
     visitor.assert_signed_out()
 
 
-def test_an_order_that_is_sent_after_the_session_ended_stays_in_its_form(
+def test_an_order_form_survives_an_ended_session(
     visitors: Visitors,
 ) -> None:
-    """It leads to the sign-in and back to the form, and is placed when it is sent from there."""
+    """Signing in leads back to the filled-in form, from which the order is placed."""
     visitor = visitors(OPERATOR)
     visitor.forgive_status(401, 404)
     visitor.go(ORDERS, "/board/new-order")
@@ -139,8 +139,8 @@ def test_an_order_that_is_sent_after_the_session_ended_stays_in_its_form(
     expect(visitor.page).to_have_url(f"{order}?done=placed")
 
 
-def test_a_comment_outlives_its_session(visitors: Visitors, shop: Shop) -> None:
-    """It stands on the request's page after signing in, and no live change replaces it."""
+def test_a_comment_survives_an_ended_session(visitors: Visitors, shop: Shop) -> None:
+    """The request's page shows it after signing in, and no live update replaces it."""
     order_id, comment = shop.submit("cars", 4), "A long thought,\nwritten slowly."
     shop.wait_approval(order_id, "pending")
     visitor = visitors(APPROVER)
@@ -163,8 +163,8 @@ def test_a_comment_outlives_its_session(visitors: Visitors, shop: Shop) -> None:
     expect(visitor.outcome).to_contain_text("You approved it.")
 
 
-def test_a_user_who_is_removed_is_out_at_once(visitors: Visitors, access_file: Path) -> None:
-    """Whoever is taken out of the access file sees no page any more, signed in or not."""
+def test_a_removed_user_sees_no_page(visitors: Visitors, access_file: Path) -> None:
+    """A user removed from the access file is signed out and cannot sign in."""
     visitor: Visitor = visitors.anew(LEAVING)
     visitor.watch.forgive(REFUSED)
     visitor.forgive_lost_connection()
@@ -176,7 +176,7 @@ def test_a_user_who_is_removed_is_out_at_once(visitors: Visitors, access_file: P
 
 
 def expect_out(visitor: Visitor) -> None:
-    """Check that the site neither shows a page nor signs in again."""
+    """Check that the site shows no page and accepts no sign-in."""
     visitor.go(ORDERS)
     visitor.assert_signed_out()
     visitor.fill_sign_in(LEAVING, PASSWORD)

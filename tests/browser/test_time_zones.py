@@ -1,4 +1,4 @@
-"""Times on the clocks of those who read them."""
+"""Times in the reader's time zone."""
 
 import re
 from datetime import datetime
@@ -19,8 +19,8 @@ def _read(time: Locator) -> datetime:
     return datetime.strptime(text, "%b %d, %Y, %I:%M:%S %p")  # noqa: DTZ007 # as it is shown
 
 
-def test_the_time_that_a_page_shows_finds_what_it_is_of(visitors: Visitors, shop: Shop) -> None:
-    """Typed as it is shown, in a zone half an hour off; its address means the same elsewhere."""
+def test_searching_for_a_shown_time_finds_its_entry(visitors: Visitors, shop: Shop) -> None:
+    """It works in a half-hour time zone, and the search's URL means the same in every zone."""
     order_id = shop.submit("cars", 4)
     shop.wait_approval(order_id, "pending")
     shop.decide(order_id, approved=False)

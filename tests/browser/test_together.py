@@ -1,4 +1,4 @@
-"""Several people at once: what one does, the others see without asking anew."""
+"""Several people at once: each sees the others' changes without reloading."""
 
 import re
 
@@ -17,8 +17,8 @@ SharedWorker = class {
 """
 
 
-def test_the_second_of_two_is_told_who_was_first(visitors: Visitors, shop: Shop) -> None:
-    """Two decide on one request at once: one decision stands, and the other is told whose."""
+def test_the_second_of_two_deciders_sees_who_was_first(visitors: Visitors, shop: Shop) -> None:
+    """Only the first decision is recorded."""
     order_id = shop.submit("cars", 4)
     shop.wait_approval(order_id, "pending")
     first, second = visitors(APPROVER), visitors(SECOND_APPROVER)
@@ -27,7 +27,7 @@ def test_the_second_of_two_is_told_who_was_first(visitors: Visitors, shop: Shop)
     second.go(APPROVALS, f"/inbox/requests/{order_id}")
     form = second.main.locator("form.decision")
     expect(form).to_be_visible()
-    # The second decides on what is on the screen, before the page has heard of the first.
+    # The second one decides before the page has received the first decision.
     second.context.add_init_script(DEAF)
     second.forgive_lost_connection()
     second.page.reload()
@@ -46,8 +46,8 @@ def test_the_second_of_two_is_told_who_was_first(visitors: Visitors, shop: Shop)
     assert (approval["status"], approval["approver"]) == ("approved", APPROVER)
 
 
-def test_what_somebody_else_decides_changes_at_once(visitors: Visitors, shop: Shop) -> None:
-    """A card on the open inbox says who decided, and can no longer be decided on."""
+def test_a_decided_request_changes_in_an_open_inbox(visitors: Visitors, shop: Shop) -> None:
+    """The card shows who decided, and loses its buttons."""
     first, second = visitors(APPROVER), visitors(SECOND_APPROVER)
     for visitor in (first, second):
         visitor.go(APPROVALS)
@@ -67,8 +67,8 @@ def test_what_somebody_else_decides_changes_at_once(visitors: Visitors, shop: Sh
     assert shop.wait_final(order_id)["reason"] == "denied"
 
 
-def test_a_withdrawn_request_says_why(visitors: Visitors, shop: Shop) -> None:
-    """Where the order is cancelled, the open inbox says that it no longer waits, and why."""
+def test_a_withdrawn_request_shows_the_reason(visitors: Visitors, shop: Shop) -> None:
+    """When the order is cancelled, the open inbox says so."""
     approver = visitors(APPROVER)
     approver.go(APPROVALS)
     approver.stay()
@@ -84,10 +84,8 @@ def test_a_withdrawn_request_says_why(visitors: Visitors, shop: Shop) -> None:
     approver.assert_stayed()
 
 
-def test_what_is_being_typed_survives_what_happens_meanwhile(
-    visitors: Visitors, shop: Shop
-) -> None:
-    """A comment in the making, the place in it and the focus outlive changes of other requests."""
+def test_typed_text_survives_live_updates(visitors: Visitors, shop: Shop) -> None:
+    """An unfinished comment, the cursor and the focus stay during updates."""
     approver = visitors(APPROVER)
     order_id = shop.submit("cars", 4)
     shop.wait_approval(order_id, "pending")
@@ -111,8 +109,8 @@ def test_what_is_being_typed_survives_what_happens_meanwhile(
 
 
 @pytest.mark.parametrize("path", ["/", "/?customer=live+wire"])
-def test_the_board_follows_orders_by_itself(visitors: Visitors, shop: Shop, path: str) -> None:
-    """A new order appears on the open board, and its status and the counts change."""
+def test_the_open_board_updates_itself(visitors: Visitors, shop: Shop, path: str) -> None:
+    """New orders appear, and statuses and counts change."""
     viewer = visitors(VIEWER)
     viewer.go(ORDERS, path)
     viewer.stay()
@@ -130,8 +128,8 @@ def test_the_board_follows_orders_by_itself(visitors: Visitors, shop: Shop, path
     viewer.assert_stayed()
 
 
-def test_an_order_tells_its_story_as_it_goes_on(visitors: Visitors, shop: Shop) -> None:
-    """An order's own page follows it to its end, and then asks no more."""
+def test_an_open_order_page_follows_the_order_to_its_end(visitors: Visitors, shop: Shop) -> None:
+    """After the final status it makes no more requests."""
     manager = visitors(MANAGER)
     order_id = shop.submit("cars", 4)
     shop.wait_status(order_id, "awaiting_approval")
@@ -149,8 +147,8 @@ def test_an_order_tells_its_story_as_it_goes_on(visitors: Visitors, shop: Shop) 
     manager.assert_stayed()
 
 
-def test_what_is_opened_stays_open(visitors: Visitors, shop: Shop) -> None:
-    """A part that somebody has unfolded is not folded again when the page is brought up to date."""
+def test_an_unfolded_section_stays_open(visitors: Visitors, shop: Shop) -> None:
+    """Live updates do not fold it again."""
     manager = visitors(MANAGER)
     order_id = shop.submit("cars", 4)
     shop.wait_status(order_id, "awaiting_approval")

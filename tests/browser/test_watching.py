@@ -1,4 +1,4 @@
-"""What the other tests rely on: nothing that a page does wrong goes unseen."""
+"""The watch on which the other tests rely: it reports everything that a page does wrong."""
 
 import pytest
 from playwright.sync_api import Browser
@@ -10,7 +10,7 @@ OWN = "http://127.0.0.1:9/"
 
 
 def _complaints(browser: Browser, html: str, policy: str = "") -> list[str]:
-    """Show a page that is answered from here, and return what the watch has to say of it."""
+    """Show a page with this content, and return the watch's complaints."""
     context = browser.new_context()
     watch = Watch(context, (OWN,))
     headers = {"content-type": "text/html; charset=utf-8", "content-security-policy": policy}
@@ -33,22 +33,22 @@ def _complaints(browser: Browser, html: str, policy: str = "") -> list[str]:
         ("<img src='/missing.png' alt=''>", "", "console error: Failed to load resource"),
     ],
 )
-def test_what_a_page_does_wrong_is_seen(
+def test_faults_of_a_page_are_reported(
     browser: Browser, html: str, policy: str, words: str
 ) -> None:
-    """Errors, violations of the policy and requests to other hosts are told."""
+    """Errors, policy violations and requests to other hosts are reported."""
     icon = "<link rel='icon' href='data:,'>"
 
     assert any(words in complaint for complaint in _complaints(browser, icon + html, policy))
 
 
-def test_a_page_that_does_nothing_wrong_is_not_blamed(browser: Browser) -> None:
+def test_a_page_without_faults_is_not_reported(browser: Browser) -> None:
     """A plain page gives no complaint."""
     assert _complaints(browser, "<link rel='icon' href='data:,'><p>fine</p>") == []
 
 
-def test_axe_finds_what_shuts_people_out(browser: Browser) -> None:
-    """A picture without words and a field without a label are found."""
+def test_axe_reports_accessibility_faults(browser: Browser) -> None:
+    """It finds an image without a text and a field without a label."""
     page = browser.new_page()
     page.goto("about:blank")
     page.set_content("<main><img src='data:,'><input></main>")

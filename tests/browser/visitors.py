@@ -1,4 +1,4 @@
-"""Somebody with a browser, who signs in and looks at the pages of both sites."""
+"""A person with a browser, who signs in and uses the pages of both sites."""
 
 import re
 from contextlib import ExitStack
@@ -14,13 +14,13 @@ from orderflow_tools.settings import APPS
 
 SITES: Final = (ORDERS, APPROVALS)
 PATIENCE: Final = 30_000
-"""Milliseconds that a page is waited for: what is awaited comes at once, on a machine at rest."""
+"""Timeout of waits in milliseconds, generous for a busy machine."""
 DESK: Final = {"width": 1280, "height": 900}
 PHONE: Final = {"width": 360, "height": 740}
 
 
 class Visitor:
-    """One browser of its own (cookies and all), with one page open."""
+    """A separate browser (cookies and all) with one open page."""
 
     def __init__(self, browser: Browser, platform: Platform, **options: Any) -> None:
         self.platform = platform
@@ -33,17 +33,17 @@ class Visitor:
         self.page = self.context.new_page()
 
     def url(self, app: str, path: str = "/") -> str:
-        """Name a page of a site."""
+        """Return the URL of a site's page."""
         return f"{self.platform.url(app)}{path}"
 
     def go(self, app: str, path: str = "/") -> Response:
-        """Open a page, and return the last answer on the way to it."""
+        """Open a page, and return the last response after redirects."""
         response = self.page.goto(self.url(app, path))
         assert response is not None
         return response
 
     def sign_in(self, name: str, *apps: str) -> Self:
-        """Sign in at the sites (both, if none is named), and end on the first page of the last."""
+        """Sign in at these sites (default: both), and end on the first page of the last."""
         for app in apps or SITES:
             self.go(app)
             self.assert_signed_out()
@@ -52,7 +52,7 @@ class Visitor:
         return self
 
     def fill_sign_in(self, name: str, password: str) -> None:
-        """Fill in the form of the sign-in, and send it."""
+        """Fill in and submit the sign-in form."""
         self.page.get_by_label("Name").fill(name)
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("button", name="Sign in").click()
@@ -63,19 +63,19 @@ class Visitor:
         expect(self.heading).to_have_text("Sign in")
 
     def forgive_status(self, *statuses: int) -> None:
-        """Expect answers with these statuses, on which a browser remarks."""
+        """Expect responses with these statuses, which the browser reports as errors."""
         for status in statuses:
             self.watch.forgive(rf"Failed to load resource: .* status of {status} ")
 
     def forgive_lost_connection(self) -> None:
-        """Expect that a service does not answer, or no longer the one who asks."""
+        """Expect that a service does not answer, or that it no longer answers this visitor."""
         self.watch.forgive(r"Failed to load resource: net::ERR_")
         self.watch.forgive(r"EventSource's response has a MIME type")
-        self.watch.forgive(r"console error: (\[object Event\]|htmx:)")  # what htmx remarks on it
+        self.watch.forgive(r"console error: (\[object Event\]|htmx:)")  # htmx logs it
 
     @property
     def main(self) -> Locator:
-        """The page without what all pages have."""
+        """The page's own content, without menu and footer."""
         return self.page.get_by_role("main")
 
     @property
@@ -85,12 +85,12 @@ class Visitor:
 
     @property
     def outcome(self) -> Locator:
-        """Where it is said what came of what one did."""
+        """The element that shows the outcome of an action."""
         return self.page.locator("#outcome")
 
     @property
     def status(self) -> Locator:
-        """The status of the order whose page this is."""
+        """The status shown on an order's page."""
         return self.main.locator(".state .badge")
 
     def card(self, order_id: str) -> Locator:
@@ -98,12 +98,12 @@ class Visitor:
         return self.page.get_by_role("article", name=order_id)
 
     def chip(self, status: str) -> Locator:
-        """Find a status on the board, with the number of its orders."""
+        """Return the chip of a status on the board, with its number of orders."""
         orders_by_status = self.page.get_by_role("navigation", name="Orders by status")
         return orders_by_status.get_by_role("link", name=status)
 
     def count(self, chip: Locator) -> int:
-        """Read how many orders have a status."""
+        """Return the number of orders in a status."""
         return int(chip.locator("strong").inner_text().replace(",", ""))
 
     def search(self, label: str, text: str) -> None:
@@ -115,7 +115,7 @@ class Visitor:
         field.press("Enter")
 
     def place(self, order_id: str, customer: str, item: str, pieces: object) -> None:
-        """Fill in the form of a new order, and send it."""
+        """Fill in and submit the form of a new order."""
         self.page.get_by_label("Order ID").fill(order_id)
         self.page.get_by_label("Customer").fill(customer)
         self.page.get_by_label("Item").first.fill(item)
@@ -123,20 +123,20 @@ class Visitor:
         self.page.get_by_role("button", name="Place order").click()
 
     def stay(self) -> None:
-        """Remember this page, to tell later whether it was left or loaded again."""
+        """Mark this page, to notice later whether it was reloaded."""
         self.page.evaluate("() => { window.stayed = true; }")
 
     def assert_stayed(self) -> None:
-        """Check that the page is the one that was remembered: what changed, changed on it."""
+        """Check that the page was not reloaded since it was marked."""
         assert self.page.evaluate("() => window.stayed === true"), "the page was loaded again"
 
     def assert_signed_in(self, app: str, name: str) -> None:
-        """Check whose page of a site this is."""
+        """Check who is signed in on a page of a site."""
         expect(self.page).to_have_url(re.compile(f"^{re.escape(self.url(app))}"))
         expect(self.page.get_by_role("banner")).to_contain_text(name)
 
     def close(self) -> None:
-        """Close the browser, and fail if a page complained or asked another host."""
+        """Close the browser, and fail if a page had a fault or contacted another host."""
         self.context.close()
         assert not self.watch.complaints, self.watch.complaints
 
@@ -148,8 +148,7 @@ class Visitor:
 class Visitors:
     """Makes visitors, and closes them all.
 
-    Whoever has signed in once is let in by the same session again: to compare a password costs
-    what it shall cost.
+    A user who has signed in once keeps that session: checking a password is slow on purpose.
     """
 
     def __init__(self, browser: Browser, platform: Platform) -> None:
@@ -159,7 +158,7 @@ class Visitors:
         self._closing = ExitStack()
 
     def __call__(self, name: str | None = None, **options: Any) -> Visitor:
-        """Bring somebody in, signed in at both sites under this name, if there is one."""
+        """Make a visitor, signed in at both sites under this name if there is one."""
         if name is None:
             return self._open(**options)
         if name not in self._sessions:
@@ -167,11 +166,11 @@ class Visitors:
         return self._open(storage_state=self._sessions[name], **options)
 
     def anew(self, name: str, **options: Any) -> Visitor:
-        """Bring somebody in with a session that no other visitor has, and that a test may end."""
+        """Make a visitor with a separate session, which a test may end."""
         return self._open(**options).sign_in(name)
 
     def close(self) -> None:
-        """Close them all; fail if a page of theirs complained."""
+        """Close them all, and fail if one of their pages had a fault."""
         self._closing.close()
 
     def _open(self, **options: Any) -> Visitor:

@@ -1,4 +1,4 @@
-"""What no page may do, whatever a test is about: complain, or ask another host for anything."""
+"""Faults that no page may have in any test: errors, and requests to other hosts."""
 
 import re
 from typing import Final
@@ -12,11 +12,11 @@ addEventListener("securitypolicyviolation", (event) => {
 });
 """
 NO_REQUEST: Final = ("data:", "blob:", "about:", "chrome-error:")
-"""How addresses begin for which no host is asked."""
+"""Schemes of URLs that need no request to a host."""
 
 
 class Watch:
-    """Listens to all pages of a browser's context, and remembers what must not be."""
+    """Listens to all pages of a browser context, and records faults."""
 
     def __init__(self, context: BrowserContext, hosts: tuple[str, ...]) -> None:
         self._hosts = hosts
@@ -28,12 +28,12 @@ class Watch:
         context.on("weberror", lambda error: self._page_error(error.error))
 
     def forgive(self, pattern: str) -> None:
-        """Expect a complaint, such as the one about an answer that is not a success."""
+        """Expect a fault, such as the browser's message about an error status."""
         self._forgiven.append(re.compile(pattern))
 
     @property
     def complaints(self) -> list[str]:
-        """What was seen, without what was expected."""
+        """The recorded faults that were not expected."""
         return [
             complaint
             for complaint in self._complaints

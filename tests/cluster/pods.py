@@ -1,4 +1,4 @@
-"""The pods of the services: found, asked, killed, and waited for."""
+"""The pods of the services: finding, calling, killing and waiting for them."""
 
 import json
 import os
@@ -23,10 +23,10 @@ class Pods:
         self._namespace = namespace
 
     def of(self, app: str) -> list[Pod]:
-        """Return the pods of an application, without those that are told to end."""
+        """Return the pods of an application that are not being deleted."""
         label = "app" if app.startswith("dapr-") else "app.kubernetes.io/name"
-        told = self._run("get", "pods", "-l", f"{label}={app}", "-o", "json")
-        found: list[Pod] = json.loads(told)["items"]
+        output = self._run("get", "pods", "-l", f"{label}={app}", "-o", "json")
+        found: list[Pod] = json.loads(output)["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def name(self, app: str) -> str:
@@ -38,19 +38,19 @@ class Pods:
         return str(self._a_ready_one(app)["status"]["podIP"])
 
     def execute(self, app: str, *command: str, data: str = "") -> str:
-        """Run a command beside the application of a pod, and return what it printed."""
+        """Run a command in the application container of a pod, and return its output."""
         return self._run("exec", "-i", self.name(app), "-c", "app", "--", *command, data=data)
 
     def victim(self, app: str) -> Pod:
-        """Choose a pod of an application that is ready, to be killed when the time has come."""
+        """Choose a ready pod of an application, to be killed later."""
         return self._a_ready_one(app)
 
     def kill(self, pod: Pod) -> None:
         """Kill all containers of a pod without warning, and let another pod take its place.
 
-        The pod is marked for deletion before its processes die, or the kubelet would start its
-        containers again, and beside its successor: two stores would then write the same volume,
-        and what the old one acknowledges is lost. Until it is marked, it is frozen.
+        The pod is marked for deletion before its processes die: otherwise the kubelet would restart
+        its containers beside the successor's, two stores would write the same volume, and writes
+        acknowledged by the old one would be lost. Until it is marked, it is frozen.
         """
         running = [each for each in _containers(pod) if "running" in each["state"]]
         containers = [each["containerID"] for each in running]
@@ -62,7 +62,7 @@ class Pods:
             _signal(container, signal.SIGKILL)
 
     def kill_container(self, pod: Pod, container: str) -> None:
-        """Kill one container of a pod, and return when the kubelet has started it again."""
+        """Kill one container of a pod, and wait until the kubelet has restarted it."""
         app = pod["metadata"]["labels"]["app.kubernetes.io/name"]
         former = _container(pod, container)
         _signal(former["containerID"], signal.SIGKILL)
@@ -96,7 +96,7 @@ class Pods:
 
 
 def is_ready(pod: Pod) -> bool:
-    """Tell whether all containers of a pod are ready."""
+    """Return whether all containers of a pod are ready."""
     conditions = pod["status"].get("conditions", [])
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 

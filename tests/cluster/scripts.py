@@ -17,7 +17,7 @@ except OSError as error:
     sys.exit()
 json.dump({"status": answer.status, "text": answer.read().decode()}, sys.stdout)
 """
-"""Posts its input to the sidecar of its own pod, and prints the answer; status 0 is no answer."""
+"""Posts its input to its own pod's sidecar, and prints the response; status 0 means no response."""
 
 KNOCK = """
 import socket, ssl, sys

@@ -66,8 +66,8 @@ class ClusterShop(Storefront):
     def secret(self, name: str, key: str) -> str:
         """Read a key of a secret."""
         path = "jsonpath={.data." + key.replace(".", r"\.") + "}"
-        told = self.client.run("get", "secret", name, "-n", NAMESPACE, "-o", path)
-        return base64.b64decode(told).decode()
+        encoded = self.client.run("get", "secret", name, "-n", NAMESPACE, "-o", path)
+        return base64.b64decode(encoded).decode()
 
     def change_access(self, rule: Callable[[AccessFile], AccessFile]) -> None:
         """Change users and tokens, as an operator does; pods see the change after some seconds."""
@@ -95,10 +95,10 @@ class ClusterShop(Storefront):
 
         def answer() -> httpx.Response | None:
             if caller == VISITOR:
-                told = self.http.post(self._visitor + path, json=body or {}, headers=headers)
+                response = self.http.post(self._visitor + path, json=body or {}, headers=headers)
             else:
-                told = self.call_sidecar(caller, path, body or {}, headers)
-            return None if UNKNOWN_NAME in told.text else told
+                response = self.call_sidecar(caller, path, body or {}, headers)
+            return None if UNKNOWN_NAME in response.text else response
 
         return wait_for(f"{caller} to find {app}", answer)
 
@@ -136,8 +136,8 @@ class ClusterShop(Storefront):
     ) -> httpx.Response:
         """Post to a service's sidecar from within its pod; nothing else can reach its API."""
         asked = json.dumps({"path": path, "body": body, "headers": headers or {}})
-        told = json.loads(self.pods.execute(app, "python", "-c", CALL_SIDECAR, data=asked))
-        return httpx.Response(told["status"], text=told["text"])
+        response = json.loads(self.pods.execute(app, "python", "-c", CALL_SIDECAR, data=asked))
+        return httpx.Response(response["status"], text=response["text"])
 
     def visit_workflow(self, instance_id: str, wanted: dict[str, Any]) -> httpx.Response:
         """Start the visitor's own workflow, which calls workflows and activities of others."""
@@ -146,10 +146,10 @@ class ClusterShop(Storefront):
 
     def visitors_workflow(self, instance_id: str) -> dict[str, Any]:
         """Return the status of the visitor's own workflow."""
-        told: dict[str, Any] = self.http.get(
+        status: dict[str, Any] = self.http.get(
             f"{self._visitor}/v1.0/workflows/dapr/{instance_id}"
         ).json()
-        return told
+        return status
 
     def _service(self, app: str) -> str:
         address = self.client.run(

@@ -1,4 +1,4 @@
-"""Who may call whom: services by the identities that Dapr gives, people and programs by tokens."""
+"""Who may call whom: services by their Dapr identity, people and programs by token."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ IDENTITY = "spiffe://public/ns/orderflow/{}"
 
 @pytest.mark.parametrize("caller", [VISITOR, "approvals"])
 def test_only_orders_may_change_the_stock(shop: ClusterShop, caller: str) -> None:
-    """Inventory's sidecar refuses others by their proven name, whatever name they claim."""
+    """Inventory's sidecar refuses other applications by their proven identity."""
     before = shop.stock("cars")
     body = {"order_id": new_id(), "lines": [{"item": "cars", "quantity": 1}]}
     for claim in ({}, {"dapr-caller-app-id": "orders"}):
@@ -28,7 +28,7 @@ def test_only_orders_may_change_the_stock(shop: ClusterShop, caller: str) -> Non
 
 
 def test_orders_may_change_the_stock(shop: ClusterShop) -> None:
-    """The right caller reserves, and gives back."""
+    """The right caller can reserve and release."""
     order_id = new_id()
     body = {"order_id": order_id, "lines": [{"item": "cars", "quantity": 1}]}
     reserved = shop.invoke("orders", "inventory", "reserve", body)
@@ -37,8 +37,8 @@ def test_orders_may_change_the_stock(shop: ClusterShop) -> None:
     assert (released.status_code, released.json()["outcome"]) == (200, "released")
 
 
-def test_only_approvals_may_raise(shop: ClusterShop) -> None:
-    """A decision reaches an order by way of approvals alone: others are refused by their name."""
+def test_only_approvals_may_raise_a_decision(shop: ClusterShop) -> None:
+    """Other applications are refused by their proven identity."""
     order_id = shop.submit("cars", 4)
     shop.wait_approval(order_id, "pending")
     body = {"order_id": order_id, "data": {"approved": True, "approver": "eve"}}
@@ -57,24 +57,24 @@ def test_only_approvals_may_raise(shop: ClusterShop) -> None:
     ("kind", "name"),
     [("workflow", "interactive_hello_workflow"), ("activity", "refund_payment_activity")],
 )
-def test_another_application_cannot_run_what_is_of_orders(
+def test_another_application_cannot_run_orders_workflows(
     shop: ClusterShop, kind: str, name: str
 ) -> None:
-    """A workflow or an activity of orders is refused to the workflow of another application."""
+    """Its workflows may call neither workflows nor activities of orders."""
     instance_id = new_id("visit")
     wanted = {"kind": kind, "name": name, "app_id": "orders", "input": "eve"}
     assert shop.visit_workflow(instance_id, wanted).status_code == 202
 
     def ended() -> dict[str, Any] | None:
-        told = shop.visitors_workflow(instance_id)
-        return told if told.get("runtimeStatus") not in {None, "PENDING", "RUNNING"} else None
+        status = shop.visitors_workflow(instance_id)
+        return status if status.get("runtimeStatus") not in {None, "PENDING", "RUNNING"} else None
 
-    told = wait_for("the visitor's workflow to end", ended)
-    assert "access denied by workflow access policy" in str(told["properties"]), told
+    status = wait_for("the visitor's workflow to end", ended)
+    assert "access denied by workflow access policy" in str(status["properties"]), status
 
 
 def test_orders_may_run_its_own_workflow(shop: ClusterShop) -> None:
-    """What is refused to others, orders itself may start."""
+    """What is refused to others is allowed to orders itself."""
     suffix = new_id("own")
     started = shop.http.post(
         shop.url("orders", f"/workflows/start/{suffix}"), params={"user_name": "alice"}
@@ -92,29 +92,29 @@ def test_orders_may_run_its_own_workflow(shop: ClusterShop) -> None:
 @pytest.mark.parametrize(
     ("port", "how", "answer"),
     [
-        (8001, "connect", "open"),  # people's HTTP: the knocking itself works
-        (50002, "http2", "ConnectionResetError"),  # sidecars among themselves: not in the clear
-        (50002, "tls", "CERTIFICATE_REQUIRED"),  # nor without a certificate of Sentry's
+        (8001, "connect", "open"),  # HTTP for people: the check itself works
+        (50002, "http2", "ConnectionResetError"),  # between sidecars: not in plain text
+        (50002, "tls", "CERTIFICATE_REQUIRED"),  # nor without a certificate from Sentry
         (7001, "connect", "ConnectionRefusedError"),  # the service's gRPC port is on loopback
         (3500, "connect", "ConnectionRefusedError"),  # and so are both APIs of its sidecar
         (50001, "connect", "ConnectionRefusedError"),
     ],
 )
-def test_a_pod_without_identity_finds_closed_doors(
+def test_a_pod_without_identity_reaches_only_the_http_port(
     shop: ClusterShop, port: int, how: str, answer: str
 ) -> None:
-    """Of all ports of a pod of orders, a pod without a sidecar reaches people's HTTP alone."""
+    """Of all ports of a pod of orders, only the one for people accepts a connection."""
     address = shop.pods.address("orders")
-    told = shop.pods.execute("plain", "python", "-c", KNOCK, address, str(port), how)
-    assert answer in told
+    output = shop.pods.execute("plain", "python", "-c", KNOCK, address, str(port), how)
+    assert answer in output
 
 
 @pytest.mark.parametrize(
     ("app", "path"),
     [("orders", "/orders"), ("inventory", "/stock"), ("approvals", "/approvals")],
 )
-def test_a_pod_without_a_token_is_told_nothing(shop: ClusterShop, app: str, path: str) -> None:
-    """A pod that may connect, as a gateway may, is let in by a token that counts, and else not."""
+def test_a_pod_needs_a_valid_token(shop: ClusterShop, app: str, path: str) -> None:
+    """A pod that may connect, such as a gateway, is refused without one."""
     url = f"http://{app}.orderflow.svc:{httpx.URL(shop.url(app, path)).port}{path}"
     for shown in ({}, {"authorization": f"Bearer {new_token()}"}):
         refused = ask(shop, "GET", url, shown)
@@ -124,8 +124,8 @@ def test_a_pod_without_a_token_is_told_nothing(shop: ClusterShop, app: str, path
     assert ask(shop, "GET", url, {"authorization": f"Bearer {token}"}).status_code == 200
 
 
-def test_a_viewer_may_look_and_not_cancel(shop: ClusterShop) -> None:
-    """A token that is added to the secret counts without a restart, for what its role allows."""
+def test_a_viewer_may_read_but_not_cancel(shop: ClusterShop) -> None:
+    """A token added to the secret works without a restart, with the permissions of its role."""
     secret = new_token()
     order_id = shop.submit("cars", 4)
     shop.wait_approval(order_id, "pending")
@@ -148,7 +148,7 @@ def test_a_viewer_may_look_and_not_cancel(shop: ClusterShop) -> None:
 
 
 def ask(shop: ClusterShop, method: str, url: str, headers: dict[str, str]) -> httpx.Response:
-    """Ask a service from within the pod that has no identity of its own."""
+    """Send a request to a service from within the pod that has no identity."""
     asked = json.dumps({"method": method, "url": url, "headers": headers})
-    told = json.loads(shop.pods.execute("plain", "python", "-c", ASK, data=asked))
-    return httpx.Response(told["status"], text=told["text"])
+    response = json.loads(shop.pods.execute("plain", "python", "-c", ASK, data=asked))
+    return httpx.Response(response["status"], text=response["text"])

@@ -11,7 +11,7 @@ STRICT = ("--dry-run=server", "--validate=strict", "--warnings-as-errors")
 
 
 @pytest.fixture(scope="module")
-def knowing(api: Client) -> Client:
+def client_with_keda(api: Client) -> Client:
     """Return a client of an API server that knows KEDA's resources, as if KEDA were installed."""
     definitions = go_module(KEDA_PINS, KEDA) / "config" / "crd" / "bases"
     api.run("apply", "--server-side", "-f", definitions)
@@ -20,15 +20,15 @@ def knowing(api: Client) -> Client:
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_the_api_server_accepts_every_variant(knowing: Client, variant: Variant) -> None:
+def test_the_api_server_accepts_every_variant(client_with_keda: Client, variant: Variant) -> None:
     """Each overlay with each addition is accepted completely and without a warning."""
-    told = knowing.run("apply", *STRICT, "-f", "-", data=render_text(variant))
-    assert "deployment.apps/orders" in told
-    assert "(server dry run)" in told
+    output = client_with_keda.run("apply", *STRICT, "-f", "-", data=render_text(variant))
+    assert "deployment.apps/orders" in output
+    assert "(server dry run)" in output
 
 
-def test_the_api_server_rejects_unknown_fields(knowing: Client) -> None:
+def test_the_api_server_rejects_unknown_fields(client_with_keda: Client) -> None:
     """A misspelt field is rejected and named."""
     wrong = render_text(VARIANTS[1]).replace("maxUnavailable:", "maxUnavailible:")
     with pytest.raises(PlatformError, match=r"unknown field \"spec\.maxUnavailible\""):
-        knowing.run("apply", *STRICT, "-f", "-", data=wrong)
+        client_with_keda.run("apply", *STRICT, "-f", "-", data=wrong)

@@ -1,16 +1,19 @@
-"""The life of an order in the cluster, seen from outside."""
+"""The lifecycle of an order in the cluster, seen from outside."""
 
 from cluster.shop import ClusterShop
-from system.storefront import assert_books_agree, new_id, wait_for
+from system.storefront import assert_records_agree, new_id, wait_for
 
 
 def test_a_published_order_completes(shop: ClusterShop) -> None:
-    """An event of an outside publisher becomes an order that completes."""
+    """An outside publisher's event becomes an order that completes."""
     shop.restock()
     order = shop.wait_final(shop.submit("paperclip", 3))
     assert (order["status"], order["total_cents"]) == ("completed", 15_00)
-    wait_for("all to be told", lambda: len(shop.told(order["order_id"])) == order["sequence"])
-    assert_books_agree(shop, [order])
+    wait_for(
+        "all statuses to be published",
+        lambda: len(shop.published_statuses(order["order_id"])) == order["sequence"],
+    )
+    assert_records_agree(shop, [order])
 
 
 def test_an_event_by_the_sidecar_of_orders_completes(shop: ClusterShop) -> None:

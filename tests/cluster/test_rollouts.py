@@ -1,4 +1,4 @@
-"""New pods replace old ones, and several work side by side, without losing an order."""
+"""Rollouts and several replicas do not lose an order."""
 
 from collections.abc import Iterator
 

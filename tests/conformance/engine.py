@@ -1,4 +1,4 @@
-"""What every implementation of the engine's ports must do, the fakes as well as the real client.
+"""What every implementation of the engine's ports must do, the fakes and the real client.
 
 Subclass `EngineTests` or `ManagedEngineTests` under a name that pytest collects, and give it a
 fixture `subject`.
@@ -28,7 +28,7 @@ UNKNOWN = "unheard-of"
 
 
 class Subject(Protocol):
-    """An engine, and a workflow of its own that waits for the events `first` and `second`."""
+    """An engine, and a workflow that waits for the events `first` and `second`."""
 
     workflow: str
     payload: Any
@@ -48,7 +48,7 @@ class Subject(Protocol):
 
 
 class ManagedSubject(Subject, Protocol):
-    """The same, of an engine that can be managed."""
+    """The same for an engine that can be managed."""
 
     @property
     def engine(self) -> ManagedEngine:
@@ -57,10 +57,10 @@ class ManagedSubject(Subject, Protocol):
 
 
 class EngineTests:
-    """What services need to start workflows and to send them events."""
+    """Tests of starting workflows and raising events."""
 
     async def test_a_started_instance_runs_with_its_input(self, subject: Subject) -> None:
-        """It has the name of the workflow, and moments with a time zone."""
+        """It has the workflow's name, and times with a time zone."""
         async with running(subject) as instance_id:
             instance = await subject.engine.instance(instance_id)
             assert instance is not None
@@ -69,8 +69,8 @@ class EngineTests:
             assert instance.created_at.tzinfo
             assert instance.created_at <= instance.last_updated_at
 
-    async def test_payloads_can_be_left_out(self, subject: Subject) -> None:
-        """The rest is there."""
+    async def test_payloads_can_be_omitted(self, subject: Subject) -> None:
+        """The other fields are returned."""
         async with running(subject) as instance_id:
             instance = await subject.engine.instance(instance_id, payloads=False)
             assert instance is not None
@@ -78,7 +78,7 @@ class EngineTests:
             assert instance.input is None
 
     async def test_an_active_id_cannot_be_started_again(self, subject: Subject) -> None:
-        """Whatever workflow it is to be."""
+        """This holds whichever workflow is started."""
         async with running(subject) as instance_id:
             with pytest.raises(AlreadyRunning):
                 await subject.engine.start(subject.workflow, instance_id, subject.payload)
@@ -87,45 +87,45 @@ class EngineTests:
         """The new instance replaces the old one."""
         async with running(subject) as instance_id:
             await subject.finish(instance_id)
-            await until_it_is(subject, instance_id, RuntimeStatus.COMPLETED)
+            await wait_for_status(subject, instance_id, RuntimeStatus.COMPLETED)
 
             await subject.engine.start(subject.workflow, instance_id, subject.payload)
 
-            await until_it_is(subject, instance_id, RuntimeStatus.RUNNING)
+            await wait_for_status(subject, instance_id, RuntimeStatus.RUNNING)
 
     async def test_an_unknown_instance_is_none(self, subject: Subject) -> None:
         """Nothing is raised."""
         assert await subject.engine.instance(UNKNOWN) is None
 
-    async def test_an_unknown_instance_receives_no_event(self, subject: Subject) -> None:
-        """Whoever raises it is told."""
+    async def test_an_event_for_an_unknown_instance_is_an_error(self, subject: Subject) -> None:
+        """The caller gets an error."""
         with pytest.raises(NoSuchInstance):
             await subject.engine.raise_event(UNKNOWN, "first", 1)
 
     async def test_a_finished_instance_ignores_events(self, subject: Subject) -> None:
-        """Whoever raises it is not told."""
+        """The caller gets no error."""
         async with running(subject) as instance_id:
             await subject.finish(instance_id)
-            await until_it_is(subject, instance_id, RuntimeStatus.COMPLETED)
+            await wait_for_status(subject, instance_id, RuntimeStatus.COMPLETED)
 
             await subject.engine.raise_event(instance_id, "first", 1)
 
-            await until_it_is(subject, instance_id, RuntimeStatus.COMPLETED)
+            await wait_for_status(subject, instance_id, RuntimeStatus.COMPLETED)
 
-    async def test_an_event_may_come_before_it_is_waited_for(self, subject: Subject) -> None:
-        """It is buffered, with whatever JSON value it has."""
+    async def test_an_event_may_arrive_before_the_workflow_waits(self, subject: Subject) -> None:
+        """It is buffered, whatever its JSON value."""
         async with running(subject) as instance_id:
             await subject.engine.raise_event(instance_id, "second", {"a": [0]})
             await subject.engine.raise_event(instance_id, "first", 0)
 
             await subject.finish(instance_id)
-            await until_it_is(subject, instance_id, RuntimeStatus.COMPLETED)
+            await wait_for_status(subject, instance_id, RuntimeStatus.COMPLETED)
 
             assert await subject.received(instance_id) == [0, {"a": [0]}]
 
 
 class ManagedEngineTests(EngineTests):
-    """What operators need besides."""
+    """Tests of the operations for operators."""
 
     async def test_an_instance_can_be_paused_and_resumed_twice(
         self, subject: ManagedSubject
@@ -135,36 +135,38 @@ class ManagedEngineTests(EngineTests):
         async with running(subject) as instance_id:
             for _ in range(2):
                 await engine.pause(instance_id)
-                await until_it_is(subject, instance_id, RuntimeStatus.SUSPENDED)
+                await wait_for_status(subject, instance_id, RuntimeStatus.SUSPENDED)
             for _ in range(2):
                 await engine.resume(instance_id)
-                await until_it_is(subject, instance_id, RuntimeStatus.RUNNING)
+                await wait_for_status(subject, instance_id, RuntimeStatus.RUNNING)
 
     async def test_a_terminated_instance_has_its_output(self, subject: ManagedSubject) -> None:
-        """Also one such as 0."""
+        """An output such as 0 is kept, too."""
         async with running(subject) as instance_id:
             await subject.engine.terminate(instance_id, 0)
 
-            instance = await until_it_is(subject, instance_id, RuntimeStatus.TERMINATED)
+            instance = await wait_for_status(subject, instance_id, RuntimeStatus.TERMINATED)
             assert instance.output == 0
             assert instance.output is not None
 
-    async def test_a_finished_instance_stays_as_it_is(self, subject: ManagedSubject) -> None:
-        """It can be neither paused, nor resumed, nor terminated; whoever tries is not told."""
+    async def test_a_finished_instance_cannot_be_changed(self, subject: ManagedSubject) -> None:
+        """It cannot be paused, resumed or terminated; the caller gets no error."""
         engine = subject.engine
         async with running(subject) as instance_id:
             await subject.finish(instance_id)
-            before = await until_it_is(subject, instance_id, RuntimeStatus.COMPLETED)
+            before = await wait_for_status(subject, instance_id, RuntimeStatus.COMPLETED)
 
             await engine.pause(instance_id)
             await engine.resume(instance_id)
             await engine.terminate(instance_id, "over")
 
-            after = await until_it_is(subject, instance_id, RuntimeStatus.COMPLETED)
+            after = await wait_for_status(subject, instance_id, RuntimeStatus.COMPLETED)
             assert after.output == before.output
 
-    async def test_what_is_unknown_cannot_be_managed(self, subject: ManagedSubject) -> None:
-        """Whoever tries is told."""
+    async def test_operations_on_an_unknown_instance_are_errors(
+        self, subject: ManagedSubject
+    ) -> None:
+        """The caller gets an error."""
         engine = subject.engine
         for call in (engine.pause, engine.resume, engine.terminate, engine.purge, engine.history):
             with pytest.raises(NoSuchInstance):
@@ -174,7 +176,7 @@ class ManagedEngineTests(EngineTests):
         """It cannot be purged again."""
         async with running(subject) as instance_id:
             await subject.finish(instance_id)
-            await until_it_is(subject, instance_id, RuntimeStatus.COMPLETED)
+            await wait_for_status(subject, instance_id, RuntimeStatus.COMPLETED)
 
             await subject.engine.purge(instance_id)
 
@@ -183,15 +185,15 @@ class ManagedEngineTests(EngineTests):
                 await subject.engine.purge(instance_id)
 
     async def test_an_active_instance_is_not_purged(self, subject: ManagedSubject) -> None:
-        """Whoever tries is told, though not by an error of its own."""
+        """The caller gets an error, though not a distinct one."""
         async with running(subject) as instance_id:
             with pytest.raises(EngineUnavailable):
                 await subject.engine.purge(instance_id)
 
-            await until_it_is(subject, instance_id, RuntimeStatus.RUNNING)
+            await wait_for_status(subject, instance_id, RuntimeStatus.RUNNING)
 
-    async def test_ids_come_in_pages(self, subject: ManagedSubject) -> None:
-        """Together they hold every id once."""
+    async def test_ids_are_listed_in_pages(self, subject: ManagedSubject) -> None:
+        """Together the pages have every id once."""
         async with running(subject) as first, running(subject) as second:
             found: list[str] = []
             token: str | None = None
@@ -203,22 +205,22 @@ class ManagedEngineTests(EngineTests):
                     break
             assert found.count(first) == found.count(second) == 1
 
-    async def test_a_history_begins_with_the_start(self, subject: ManagedSubject) -> None:
-        """And ends with the end, in which the whole duration is."""
+    async def test_a_history_starts_with_the_start_event(self, subject: ManagedSubject) -> None:
+        """It ends with the end event, which has the total duration."""
         async with running(subject) as instance_id:
-            begun = await subject.engine.history(instance_id)
-            assert "workflow_started" in [event.type for event in begun]
+            early_history = await subject.engine.history(instance_id)
+            assert "workflow_started" in [event.type for event in early_history]
             await subject.finish(instance_id)
-            await until_it_is(subject, instance_id, RuntimeStatus.COMPLETED)
+            await wait_for_status(subject, instance_id, RuntimeStatus.COMPLETED)
 
             history = await subject.engine.history(instance_id)
 
-            assert history[: len(begun)] == begun
+            assert history[: len(early_history)] == early_history
             assert history[-1].type == "workflow_completed"
             assert history[-1].duration_seconds is not None
 
     async def test_finished_waits_for_the_end(self, subject: ManagedSubject) -> None:
-        """It returns the instance as it ended."""
+        """It returns the finished instance."""
         async with running(subject) as instance_id:
             await subject.finish(instance_id)
 
@@ -228,16 +230,16 @@ class ManagedEngineTests(EngineTests):
             assert instance.runtime_status is RuntimeStatus.COMPLETED
 
     async def test_an_unknown_instance_is_waited_for(self, subject: ManagedSubject) -> None:
-        """It may be started yet."""
+        """It may be started later."""
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await subject.engine.finished(UNKNOWN)
 
     async def test_a_finished_instance_can_be_rerun(self, subject: ManagedSubject) -> None:
-        """From an event that is marked so, under an id that is given or made up."""
+        """The rerun starts at a marked event, under a given or generated id."""
         async with running(subject) as instance_id:
             await subject.finish(instance_id)
-            await until_it_is(subject, instance_id, RuntimeStatus.COMPLETED)
+            await wait_for_status(subject, instance_id, RuntimeStatus.COMPLETED)
             history = await subject.engine.history(instance_id)
             event_id = next(event.event_id for event in history if event.is_rerunnable)
             assert event_id is not None
@@ -247,19 +249,19 @@ class ManagedEngineTests(EngineTests):
 
             assert given == f"{instance_id}-again"
             for rerun in (made_up, given):
-                await until_it_is(subject, rerun, RuntimeStatus.RUNNING)
+                await wait_for_status(subject, rerun, RuntimeStatus.RUNNING)
                 await subject.finish(rerun)
-                await until_it_is(subject, rerun, RuntimeStatus.COMPLETED)
+                await wait_for_status(subject, rerun, RuntimeStatus.COMPLETED)
             with pytest.raises(AlreadyRunning):
                 await subject.engine.rerun(instance_id, event_id, given)
 
-    async def test_some_reruns_are_impossible(self, subject: ManagedSubject) -> None:
-        """Of an active instance, an unknown one, and from an event that there is not."""
+    async def test_invalid_reruns_are_errors(self, subject: ManagedSubject) -> None:
+        """The instance is active or unknown, or the event does not exist."""
         async with running(subject) as instance_id:
             with pytest.raises(CannotRerun):
                 await subject.engine.rerun(instance_id, 0, "never")
             await subject.finish(instance_id)
-            await until_it_is(subject, instance_id, RuntimeStatus.COMPLETED)
+            await wait_for_status(subject, instance_id, RuntimeStatus.COMPLETED)
             with pytest.raises(CannotRerun):
                 await subject.engine.rerun(instance_id, 77, "never")
         with pytest.raises(CannotRerun):
@@ -268,19 +270,19 @@ class ManagedEngineTests(EngineTests):
 
 @asynccontextmanager
 async def running(subject: Subject) -> AsyncIterator[str]:
-    """Start an instance, and let it complete in the end if it has not."""
+    """Start an instance, and let it complete at the end if it has not."""
     instance_id = f"conformance-{secrets.token_hex(4)}"
     await subject.engine.start(subject.workflow, instance_id, subject.payload)
-    await until_it_is(subject, instance_id, RuntimeStatus.RUNNING)
+    await wait_for_status(subject, instance_id, RuntimeStatus.RUNNING)
     yield instance_id
     instance = await subject.engine.instance(instance_id)
     if instance is not None and not instance.runtime_status.is_finished:
         await subject.finish(instance_id)
-        await until_it_is(subject, instance_id, RuntimeStatus.COMPLETED)
+        await wait_for_status(subject, instance_id, RuntimeStatus.COMPLETED)
 
 
-async def until_it_is(subject: Subject, instance_id: str, status: RuntimeStatus) -> Instance:
-    """Wait until an instance has a status, and return it."""
+async def wait_for_status(subject: Subject, instance_id: str, status: RuntimeStatus) -> Instance:
+    """Wait until an instance has a status, and return the instance."""
     found: list[Instance] = []
 
     async def has_status() -> bool:

@@ -1,4 +1,4 @@
-"""Events and problem documents as the services write them."""
+"""Events and problem documents as the services serialize them."""
 
 import json
 from pathlib import Path
@@ -22,8 +22,8 @@ def a_status() -> OrderStatusChanged:
     return OrderStatusChanged.model_validate(golden("orders.status-rejected"))
 
 
-def test_an_event_is_written_exactly_as_kept() -> None:
-    """The envelope names type, source, subject and content type, and the id that was given."""
+def test_an_event_serializes_to_its_golden_file() -> None:
+    """The envelope has type, source, subject, content type and the given id."""
     change = a_status()
 
     written = json.loads(
@@ -40,8 +40,8 @@ def test_an_event_is_written_exactly_as_kept() -> None:
     assert written == golden("event")
 
 
-def test_an_event_is_read_back() -> None:
-    """What is in the envelope is the message that was put there."""
+def test_an_event_round_trips() -> None:
+    """Parsing the envelope gives the original message."""
     change = a_status()
     written = write_event("orders.status", change, app_id="orders", subject="order-1")
 
@@ -50,8 +50,8 @@ def test_an_event_is_read_back() -> None:
     assert OrderStatusChanged.model_validate(event.data) == change
 
 
-def test_events_without_a_given_id_have_ids_of_their_own() -> None:
-    """Two events are never taken for one."""
+def test_events_without_a_given_id_get_different_ids() -> None:
+    """Two events are never taken for duplicates."""
     order = OrderSubmitted.model_validate(golden("orders.submitted"))
 
     ids = {
@@ -62,8 +62,8 @@ def test_events_without_a_given_id_have_ids_of_their_own() -> None:
     assert len(ids) == 3
 
 
-def test_an_event_of_somebody_else_may_carry_more() -> None:
-    """Attributes and fields that are not known do not disturb."""
+def test_unknown_attributes_and_fields_of_an_event_are_ignored() -> None:
+    """Other publishers may add attributes and fields."""
     change = a_status()
     event = CloudEvent(
         {"type": "x", "source": "y", "traceparent": "z"},
@@ -75,8 +75,8 @@ def test_an_event_of_somebody_else_may_carry_more() -> None:
     assert OrderStatusChanged.model_validate(read.data) == change
 
 
-def test_a_problem_is_written_exactly_as_kept() -> None:
-    """A problem document has a stable code, and names the fields that are wrong."""
+def test_a_problem_serializes_to_its_golden_file() -> None:
+    """A problem document has a stable code, and names the invalid fields."""
     problem = Problem(
         422,
         "INVALID_INPUT",
@@ -91,8 +91,8 @@ def test_a_problem_is_written_exactly_as_kept() -> None:
     assert problem.document() == golden("problem")
 
 
-def test_a_problem_without_fields_has_no_list_of_them() -> None:
-    """`errors` is there only where fields are wrong."""
+def test_a_problem_without_invalid_fields_has_no_errors() -> None:
+    """`errors` is present only if fields are invalid."""
     document = Problem(409, "ORDER_EXISTS", "order o-1 exists with other content").document()
 
     assert document == {

@@ -1,4 +1,4 @@
-"""Every message and reply, as other programs see it: kept as JSON that must not change."""
+"""Every message and reply as other programs see it: golden JSON files that must not change."""
 
 import json
 from collections.abc import Mapping
@@ -242,8 +242,8 @@ def with_surplus(document: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-def test_a_message_is_written_exactly_as_kept(name: str) -> None:
-    """Names, types and the shape of what is written are what other programs rely on."""
+def test_a_message_serializes_to_its_golden_file(name: str) -> None:
+    """Other programs rely on names, types and structure."""
     written = MESSAGES[name].model_dump(mode="json")
 
     assert written == golden(name)
@@ -251,8 +251,8 @@ def test_a_message_is_written_exactly_as_kept(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-def test_a_message_is_read_back(name: str) -> None:
-    """What is kept reads as the very message, from JSON and from parsed JSON."""
+def test_a_golden_file_parses_to_its_message(name: str) -> None:
+    """It does so from JSON text and from parsed JSON."""
     model = type(MESSAGES[name])
 
     assert model.model_validate(golden(name)) == MESSAGES[name]
@@ -261,7 +261,7 @@ def test_a_message_is_read_back(name: str) -> None:
 
 @pytest.mark.parametrize("name", MESSAGES)
 def test_unknown_fields_are_ignored(name: str) -> None:
-    """A publisher may add fields, at any level, before its readers know them."""
+    """A publisher may add fields, at any level, before its consumers know them."""
     model = type(MESSAGES[name])
 
     assert model.model_validate(with_surplus(golden(name))) == MESSAGES[name]
@@ -269,7 +269,7 @@ def test_unknown_fields_are_ignored(name: str) -> None:
 
 @pytest.mark.parametrize("name", MESSAGES)
 def test_a_message_cannot_be_changed(name: str) -> None:
-    """A message is a fact: nobody changes it on its way."""
+    """Messages are immutable."""
     message = MESSAGES[name]
     field = next(iter(type(message).model_fields))
 
@@ -278,22 +278,22 @@ def test_a_message_cannot_be_changed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["reserve-reply-reserved", "reserve-reply-rejected"])
-def test_the_outcome_tells_which_reply_to_reserve_it_is(name: str) -> None:
-    """One look at `outcome` tells the two replies apart."""
+def test_the_outcome_selects_the_reply_to_reserve(name: str) -> None:
+    """`outcome` alone distinguishes the two replies."""
     reply = RESERVE_REPLY.validate_json(json.dumps(golden(name)))
 
     assert reply == MESSAGES[name]
 
 
-def test_no_golden_file_is_forgotten() -> None:
-    """Every kept document belongs to a test."""
-    kept = {path.stem for path in GOLDEN.glob("*.json")}
+def test_every_golden_file_is_tested() -> None:
+    """Every golden file belongs to a test."""
+    golden_files = {path.stem for path in GOLDEN.glob("*.json")}
 
-    assert kept == {*MESSAGES, "problem", "event", "orders.submitted-short"}
+    assert golden_files == {*MESSAGES, "problem", "event", "orders.submitted-short"}
 
 
-def test_the_short_form_stands_for_one_line_of_an_anonymous_customer() -> None:
-    """`order_id`, `item` and `quantity` are enough for an order."""
+def test_the_short_form_is_one_line_of_an_anonymous_customer() -> None:
+    """`order_id`, `item` and `quantity` are sufficient for an order."""
     order = OrderSubmitted.model_validate(golden("orders.submitted-short"))
 
     assert order == OrderSubmitted(
@@ -302,7 +302,7 @@ def test_the_short_form_stands_for_one_line_of_an_anonymous_customer() -> None:
 
 
 def test_the_short_form_may_name_its_customer() -> None:
-    """A customer in the short form is kept."""
+    """The customer of a short form is kept."""
     order = OrderSubmitted.model_validate(
         {**golden("orders.submitted-short"), "customer_id": "eve"}
     )
@@ -310,15 +310,15 @@ def test_the_short_form_may_name_its_customer() -> None:
     assert order.customer_id == "eve"
 
 
-def test_lines_win_over_the_short_form() -> None:
-    """Where both forms come together, the long one counts."""
+def test_lines_take_precedence_over_the_short_form() -> None:
+    """If both forms are given, the long one counts."""
     both = {**golden("orders.submitted"), "item": "boats", "quantity": 3}
 
     assert OrderSubmitted.model_validate(both) == MESSAGES["orders.submitted"]
 
 
-def test_the_order_of_lines_does_not_make_another_order() -> None:
-    """Content is compared by customer and by lines, in whatever order they come."""
+def test_the_sequence_of_lines_does_not_matter() -> None:
+    """Content is compared by customer and lines, in any sequence."""
     order = OrderSubmitted(order_id="order-1", customer_id="alice", lines=LINES)
 
     assert order.same_content_as(order.model_copy(update={"lines": tuple(reversed(LINES))}))
@@ -326,8 +326,8 @@ def test_the_order_of_lines_does_not_make_another_order() -> None:
     assert not order.same_content_as(order.model_copy(update={"lines": LINES[:1]}))
 
 
-def test_a_request_of_an_earlier_version_wants_one_approval() -> None:
-    """A request that says nothing of levels or reminders is a first one, for one person."""
+def test_a_request_of_an_earlier_version_needs_one_approval() -> None:
+    """Without levels and reminder it is a first request, for one person."""
     document = golden("approvals.requested")
     older = {key: document[key] for key in document if key not in {"levels", "reminder"}}
 
@@ -335,7 +335,7 @@ def test_a_request_of_an_earlier_version_wants_one_approval() -> None:
 
 
 def test_times_are_written_in_utc() -> None:
-    """A time with another offset is the same moment in UTC."""
+    """A time with another offset is converted."""
     read = TypeAdapter(OrderStatusChanged).validate_python(
         {**golden("orders.status"), "at": "2026-03-01T14:30:15.123456+02:00"}
     )

@@ -1,4 +1,4 @@
-"""What is not valid, and which field the error names."""
+"""Invalid input, and the field that the error names."""
 
 import json
 from typing import Any
@@ -89,7 +89,7 @@ def lines(*quantities: tuple[str, int]) -> list[dict[str, Any]]:
 
 
 def table() -> list[Any]:
-    """List each wrong input with its model and the field that the error must name."""
+    """List each invalid input with its model and the field that the error must name."""
     many = [{"item": f"i{number}", "quantity": 1} for number in range(101)]
     rows: list[tuple[type[BaseModel], Any, str]] = [
         *((OrderSubmitted, {**ORDER, "order_id": bad}, "order_id") for bad in ORDER_IDS),
@@ -173,7 +173,7 @@ def table() -> list[Any]:
 def test_invalid_input_is_refused_and_the_field_named(
     model: type[BaseModel], data: Any, field: str
 ) -> None:
-    """Whoever sent it, parsed or as JSON text, learns which field to correct."""
+    """The error names the field, for parsed input and for JSON text."""
     with pytest.raises(ValidationError) as error:
         model.model_validate(data)
 
@@ -189,12 +189,12 @@ def test_invalid_input_is_refused_and_the_field_named(
     "order_id", ["o", "a" * 64, "A-Za_z-09", "-", "_", "0", "018f3f2e-7a0c-7000-8000-000000000000"]
 )
 def test_order_ids_may_be_anything_that_an_instance_id_may(order_id: str) -> None:
-    """1 to 64 letters, digits, hyphens and underscores."""
+    """They have 1 to 64 letters, digits, hyphens and underscores."""
     assert OrderSubmitted.model_validate({**ORDER, "order_id": order_id}).order_id == order_id
 
 
 @pytest.mark.parametrize("quantity", [1, 1_000_000])
-def test_quantities_reach_from_one_to_a_million(quantity: int) -> None:
+def test_quantities_are_from_one_to_a_million(quantity: int) -> None:
     """Both bounds are allowed."""
     order = OrderSubmitted.model_validate({**SHORT, "quantity": quantity})
 
@@ -202,7 +202,7 @@ def test_quantities_reach_from_one_to_a_million(quantity: int) -> None:
 
 
 def test_an_order_may_have_a_hundred_lines() -> None:
-    """One hundred items, each once."""
+    """All lines have different items."""
     many = [{"item": f"i{number}", "quantity": 1} for number in range(100)]
 
     assert len(OrderSubmitted.model_validate({**ORDER, "lines": many}).lines) == 100
@@ -210,13 +210,13 @@ def test_an_order_may_have_a_hundred_lines() -> None:
 
 @pytest.mark.parametrize("name", ["Zoë", "車", "a b", "O'Neill; DROP TABLE", "😀", "x" * 128])
 def test_names_may_be_anything_printable(name: str) -> None:
-    """People and items are not all named in ASCII."""
+    """Names of people and items need not be ASCII."""
     order = OrderSubmitted.model_validate({**ORDER, "customer_id": name, "lines": [LINE]})
 
     assert order.customer_id == name
 
 
 def test_a_comment_may_have_several_lines() -> None:
-    """What a person wrote may hold line breaks, and may be missing."""
+    """A comment may contain line breaks, and may be missing."""
     assert DecisionMade.model_validate({**DECISION, "comment": "a\nb"}).comment == "a\nb"
     assert DecisionMade.model_validate(DECISION).comment == ""

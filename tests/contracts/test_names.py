@@ -44,13 +44,13 @@ def test_topics_are_those_of_the_contract() -> None:
         ("tasks.completed", "com.orderflow.task.completed.v1"),
     ],
 )
-def test_event_types_are_topics_in_singular_words(topic: str, expected: str) -> None:
-    """Each topic's events have one type, which names a version."""
+def test_event_types_are_singular_topics_with_a_version(topic: str, expected: str) -> None:
+    """Each topic has one event type."""
     assert names.event_type(topic) == expected
 
 
 def test_every_subscription_has_a_dead_letter_topic() -> None:
-    """What cannot be handled goes beside its topic."""
+    """Events that cannot be handled go to it."""
     topics = [topic for topics in names.SUBSCRIPTIONS.values() for topic in topics]
 
     assert {names.dead_letter_topic(topic) for topic in topics} == {
@@ -64,7 +64,7 @@ def test_every_subscription_has_a_dead_letter_topic() -> None:
 
 
 def test_ports_of_the_local_run_are_those_of_the_contract() -> None:
-    """Applications answer where the documentation says."""
+    """The ports are the documented ones."""
     assert {
         app: (ports.http, ports.grpc, ports.dapr_http, ports.dapr_grpc)
         for app, ports in names.LOCAL_PORTS.items()
@@ -76,7 +76,7 @@ def test_ports_of_the_local_run_are_those_of_the_contract() -> None:
 
 
 def test_statuses_are_those_of_the_contract() -> None:
-    """An order has one of ten statuses, of which five are final."""
+    """There are ten statuses, of which five are final."""
     assert {status.value for status in OrderStatus} == {
         "received",
         "reserved",
@@ -99,8 +99,8 @@ def test_statuses_are_those_of_the_contract() -> None:
     }
 
 
-def test_a_status_event_is_known_by_order_and_sequence() -> None:
-    """A second delivery has the same event id."""
+def test_a_status_events_id_is_order_and_sequence() -> None:
+    """A second delivery therefore has the same event id."""
     change = OrderStatusChanged.model_validate(
         {"order_id": "o-1", "sequence": 3, "status": "paid", "at": "2026-03-01T12:00:00Z"}
     )

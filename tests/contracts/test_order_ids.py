@@ -1,4 +1,4 @@
-"""Order ids, as they are read from data that may not be valid otherwise."""
+"""Reading order ids from data that may be invalid."""
 
 import pytest
 
@@ -18,6 +18,6 @@ from orderflow_contracts.fields import readable_order_id
         (None, None),
     ],
 )
-def test_an_order_is_read_where_there_is_one(data: object, order_id: str | None) -> None:
-    """Only what can be an order's id is taken for one."""
+def test_only_a_valid_order_id_is_read(data: object, order_id: str | None) -> None:
+    """Anything else is ignored."""
     assert readable_order_id(data) == order_id

@@ -1,4 +1,4 @@
-"""Each service is what `names.SERVICES` declares, in its code and in its place in the checkout."""
+"""Each service matches its declaration in `names.SERVICES`, in code and in the checkout."""
 
 import re
 import tomllib
@@ -25,13 +25,13 @@ def service(request: pytest.FixtureRequest) -> Service:
 
 @pytest.fixture(scope="module")
 def project() -> dict[str, Any]:
-    """Return the settings of all tools, from the root's pyproject.toml."""
+    """Return the tools' settings from the root's pyproject.toml."""
     tools: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
     return tools
 
 
 def test_every_service_is_declared_and_has_its_folder() -> None:
-    """A folder that nobody declared is a service that no other check would look at."""
+    """No other check would look at an undeclared service."""
     folders = {path.name for path in (ROOT / "services").iterdir() if path.is_dir()}
 
     assert folders == set(names.SERVICES)
@@ -44,8 +44,8 @@ def test_every_service_has_unit_tests(service: Service) -> None:
     assert any(re.search(r"^(async )?def test_", path.read_text(), re.MULTILINE) for path in files)
 
 
-def test_its_package_is_what_its_image_installs(service: Service) -> None:
-    """The wheel holds the package of that name, and it can be started as a module."""
+def test_its_wheel_has_a_package_that_can_be_started(service: Service) -> None:
+    """The wheel has the package with the service's name, which runs as a module."""
     folder = ROOT / "services" / service.app_id
     package = tomllib.loads((folder / "pyproject.toml").read_text())
     source = f"src/{service.app_id}"
@@ -56,14 +56,14 @@ def test_its_package_is_what_its_image_installs(service: Service) -> None:
 
 
 def test_no_port_is_used_twice() -> None:
-    """All services and their sidecars run side by side on one machine."""
+    """All services and sidecars run on one machine."""
     ports = [port for each in names.SERVICES.values() for port in astuple(each.ports)]
 
     assert len(set(ports)) == len(ports)
 
 
 def test_callers_and_components_are_declared_too(service: Service) -> None:
-    """A declaration names only what exists, and the broker if the service needs it."""
+    """A declaration names only what exists, including the broker if the service uses it."""
     callers = {caller for allowed in service.methods.values() for caller in allowed}
 
     assert callers <= set(names.SERVICES) - {service.app_id}
@@ -81,8 +81,8 @@ def test_no_state_store_is_shared() -> None:
     assert all(owned.count(name) == 1 for name in _state_stores())
 
 
-def test_the_settings_are_those_of_the_declaration(service: Service) -> None:
-    """A service listens on its ports by default, and has a database if it has tables."""
+def test_the_settings_match_the_declaration(service: Service) -> None:
+    """A service has its ports as defaults, and a database if it has tables."""
     settings = service_code.settings_class(service.app_id)
     fields, prefix = settings.model_fields, f"{service.app_id.upper()}_"
 
@@ -98,7 +98,7 @@ def test_the_settings_are_those_of_the_declaration(service: Service) -> None:
 
 
 def test_the_code_subscribes_to_the_declared_topics(service: Service) -> None:
-    """Each subscription has a dead-letter topic, which the service handles as well."""
+    """The service also handles each subscription's dead-letter topic."""
     dead = {topic: names.dead_letter_topic(topic) for topic in service.subscribes}
 
     found = service_code.edge_of(service.app_id).subscriptions
@@ -107,7 +107,7 @@ def test_the_code_subscribes_to_the_declared_topics(service: Service) -> None:
 
 
 def test_the_code_offers_the_declared_methods_to_the_declared_callers(service: Service) -> None:
-    """A method that admits all callers in code is restricted by the access list alone."""
+    """A method open to all callers in code is restricted by the access list."""
     found = service_code.edge_of(service.app_id).methods
 
     assert found.keys() == service.methods.keys()
@@ -116,14 +116,14 @@ def test_the_code_offers_the_declared_methods_to_the_declared_callers(service: S
 
 
 def test_the_code_publishes_on_the_declared_topics(service: Service) -> None:
-    """Each topic that a service's source names is one that it publishes on or subscribes to."""
+    """Each topic named in a service's source is one that it publishes on or subscribes to."""
     named = service_code.topics_named(service.app_id)
 
     assert named - set(service.subscribes) == service.publishes - set(service.subscribes)
 
 
 def test_the_root_file_starts_it_on_its_ports(service: Service) -> None:
-    """What `dapr run -f .` reads agrees with the declaration."""
+    """The file for `dapr run -f .` matches the declaration."""
     apps = {each["appID"]: each for each in _yaml(ROOT / "dapr.yaml")["apps"]}
     ports, app = service.ports, apps[service.app_id]
 
@@ -144,7 +144,7 @@ def test_the_root_file_starts_it_on_its_ports(service: Service) -> None:
 
 
 def test_its_sidecar_loads_the_declared_components(service: Service) -> None:
-    """In the local run the scopes of each component are the services that declare it."""
+    """In the local run each component's scopes are the services that declare it."""
     resources = [_yaml(path) for path in (ROOT / "components").glob("*.yaml")]
     scopes = {
         each["metadata"]["name"]: set(each["scopes"])
@@ -160,8 +160,8 @@ def test_its_sidecar_loads_the_declared_components(service: Service) -> None:
     assert service.app_id in resiliency.get("scopes", names.SERVICES)
 
 
-def test_types_and_imports_of_it_are_checked(service: Service, project: dict[str, Any]) -> None:
-    """Mypy finds its source, and import-linter keeps it apart from the others and in layers."""
+def test_its_types_and_imports_are_checked(service: Service, project: dict[str, Any]) -> None:
+    """Mypy checks its source, and import-linter its layers and independence."""
     linter, app_id = project["importlinter"], service.app_id
     contracts = {each["name"]: each for each in linter["contracts"]}
     (independence,) = (each for each in contracts.values() if each["type"] == "independence")

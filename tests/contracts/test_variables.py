@@ -1,4 +1,4 @@
-"""The names of the environment variables, and how a wrong one is found."""
+"""The names of environment variables, and the detection of misspelt ones."""
 
 import re
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ def texts() -> Iterator[Path]:
     yield from (root / "README.md", root / "CONTRIBUTING.md", root / "Makefile", root / "dapr.yaml")
 
 
-def test_every_variable_that_is_written_anywhere_is_known() -> None:
-    """A variable that the code or the documents name is in the list that all programs accept."""
+def test_every_variable_in_code_or_documents_is_listed() -> None:
+    """The list is shared by all programs."""
     named = {
         (name, str(path))
         for path in texts()
@@ -36,14 +36,14 @@ def test_every_variable_that_is_written_anywhere_is_known() -> None:
 
 
 def test_every_port_has_its_variable() -> None:
-    """The ports of a run are moved by variables that a service does not refuse."""
+    """Services accept the variables that move a run's ports."""
     ports = {variable for variable, _ in Ports.from_environment({}).by_variable()}
 
     assert ports <= variables.SHARED | variables.PORTS
 
 
-def test_what_services_read_is_listed() -> None:
-    """The settings that all services have are the list's."""
+def test_the_services_common_settings_are_listed() -> None:
+    """The list has exactly the settings that all services share."""
     aliases = {str(field.validation_alias) for field in ServiceSettings.model_fields.values()}
 
     assert {each for each in aliases if each.startswith("ORDERFLOW_")} == variables.FOR_SERVICES
@@ -58,8 +58,8 @@ def test_what_services_read_is_listed() -> None:
         ("ORDERS_PICKERS_PORT", "did you mean ORDERS_PICKERS?"),
     ],
 )
-def test_a_name_that_nobody_reads_is_a_mistake(name: str, hint: str) -> None:
-    """The closest name is offered, where there is one."""
+def test_an_unknown_variable_is_an_error(name: str, hint: str) -> None:
+    """The error suggests the closest name, if there is one."""
     known = {"ORDERS_APPROVAL_TIMEOUT_SECONDS", "ORDERS_PICKERS"}
 
     [(found, fault)] = variables.mistakes({name: "1", "OTHER": "1"}, ["ORDERS_"], known)
@@ -84,6 +84,6 @@ def test_a_name_that_nobody_reads_is_a_mistake(name: str, hint: str) -> None:
         ("ORDERS_PICKER", ""),
     ],
 )
-def test_what_kubernetes_sets_for_a_service_is_no_mistake(name: str, value: str) -> None:
-    """A pod gets variables for each Service of its namespace; what is empty is not set."""
+def test_variables_set_by_kubernetes_are_accepted(name: str, value: str) -> None:
+    """A pod gets variables for each Service of its namespace; empty ones are ignored."""
     assert list(variables.mistakes({name: value}, ["ORDERS_"], {"ORDERS_PICKERS"})) == []

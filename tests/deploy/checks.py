@@ -1,4 +1,4 @@
-"""All that must hold for rendered manifests, by name."""
+"""All checks of rendered manifests, by name."""
 
 from typing import Final
 
@@ -32,7 +32,7 @@ CHECKS: Final[dict[str, Check]] = {
             dapr_checks.workflows,
             dapr_checks.backlog,
             network_checks.selectors,
-            network_checks.ways,
+            network_checks.connections,
         )
     },
 }

@@ -1,4 +1,4 @@
-"""Whether what Dapr is told fits the code, the pods and itself."""
+"""Checks that Dapr's configuration fits the code, the pods and itself."""
 
 import re
 from functools import cache
@@ -28,11 +28,11 @@ SCOPES: Final = {
 }
 """The services that declare a component, by its name."""
 FOREVER: Final = -1
-"""The number of retries that has no end."""
+"""The number that means unlimited retries."""
 
 
 def annotations(documents: Documents) -> list[str]:
-    """Say what the injector would misunderstand, or pass over without a word."""
+    """Report annotations that the injector would misunderstand or silently ignore."""
     findings = []
     local = yaml.safe_load((ROOT / "dapr.yaml").read_text())["common"]
     for app_id, template, container in services(documents):
@@ -70,7 +70,7 @@ def known_annotations() -> frozenset[str]:
 
 
 def components(documents: Documents) -> list[str]:
-    """Say which components the code does not know, or may not use, or which hold a password."""
+    """Report components that the code does not use or may not use, or that hold a password."""
     findings = []
     found = {each["metadata"]["name"]: each for each in of_kind(documents, "Component")}
     findings += [f"no component {name}" for name in sorted(SCOPES.keys() - found.keys())]
@@ -93,7 +93,7 @@ def components(documents: Documents) -> list[str]:
 
 
 def known_settings(component: Document) -> frozenset[str]:
-    """Return all settings that a component reads; none where Dapr has no such component."""
+    """Return all settings that a component reads; none if Dapr has no such component."""
     return _known_settings(component["spec"]["type"], component["spec"]["version"])
 
 
@@ -108,17 +108,17 @@ def _known_settings(kind: str, version: str) -> frozenset[str]:
     path = next((each / "metadata.yaml" for each in paths if each.is_dir()), None)
     if path is None or not path.exists():
         return frozenset()
-    told = yaml.safe_load(path.read_text())
-    profiles = told.get("authenticationProfiles", []) + told.get(
+    described = yaml.safe_load(path.read_text())
+    profiles = described.get("authenticationProfiles", []) + described.get(
         "builtinAuthenticationProfiles", []
     )
-    lists = [told.get("metadata", []), *(each.get("metadata", []) for each in profiles)]
+    lists = [described.get("metadata", []), *(each.get("metadata", []) for each in profiles)]
     own = {"actorStateStore"} if folder == "state" else set()
     return frozenset({entry["name"] for entries in lists for entry in entries} | own)
 
 
 def resiliency(documents: Documents) -> list[str]:
-    """Say which policies or targets are missing or give up; Dapr would go on without a word."""
+    """Report missing policies and targets, and policies that give up: Dapr would not complain."""
     findings = []
     for each in of_kind(documents, "Resiliency"):
         retries = each["spec"]["policies"].get("retries", {})
@@ -142,7 +142,7 @@ def resiliency(documents: Documents) -> list[str]:
 
 
 def access(documents: Documents) -> list[str]:
-    """Say who may call what the code would refuse, or may not call what it must."""
+    """Report callers that may call what the code refuses, or may not call what they need."""
     findings = []
     domains = {}
     for app_id, template, _ in services(documents):
@@ -183,7 +183,7 @@ def _methods(app_id: str, control: Document) -> list[str]:
 
 
 def workflows(documents: Documents) -> list[str]:
-    """Say whether another application could start or change the workflows of orders."""
+    """Report applications besides orders that could start or change its workflows."""
     found = of_kind(documents, "WorkflowAccessPolicy")
     scopes = {app_id for each in found for app_id in each.get("scopes", [])}
     callers = {
@@ -198,7 +198,7 @@ def workflows(documents: Documents) -> list[str]:
 
 
 def backlog(documents: Documents) -> list[str]:
-    """Say which autoscaler looks at a queue that Dapr does not make, or at another broker's."""
+    """Report autoscalers that measure a queue that does not exist or is on another broker."""
     kinds = {
         "pubsub.redis": "redis-streams",
         "pubsub.kafka": "kafka",
@@ -224,9 +224,9 @@ def backlog(documents: Documents) -> list[str]:
 
 
 def _queue(trigger: Document) -> tuple[str, str]:
-    """Return whose backlog a trigger measures, and on which topic."""
-    told = trigger["metadata"]
+    """Return the consumer and the topic whose backlog a trigger measures."""
+    metadata = trigger["metadata"]
     if trigger["type"] == "rabbitmq":
-        app_id, _, topic = told["queueName"].partition("-")
+        app_id, _, topic = metadata["queueName"].partition("-")
         return app_id, topic
-    return told["consumerGroup"], told.get("stream") or told["topic"]
+    return metadata["consumerGroup"], metadata.get("stream") or metadata["topic"]

@@ -1,4 +1,4 @@
-"""Ways to read rendered manifests."""
+"""Functions that read rendered manifests."""
 
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
@@ -7,7 +7,7 @@ from typing import Any
 Document = dict[str, Any]
 Documents = list[Document]
 Check = Callable[[Documents], list[str]]
-"""Says what is wrong with a set of manifests, one line each; nothing when all is well."""
+"""Returns the faults of a set of manifests, one line each; none if all is well."""
 
 NAMESPACE = "orderflow"
 LASTING = ("Deployment", "StatefulSet")
@@ -22,7 +22,7 @@ def of_kind(documents: Documents, *kinds: str) -> Documents:
 
 
 def named(documents: Documents, kind: str, name: str) -> Document:
-    """Return one document."""
+    """Return the document with this name."""
     found = [each for each in of_kind(documents, kind) if each["metadata"]["name"] == name]
     assert len(found) == 1, f"{len(found)} of {kind} {name}"
     return found[0]
@@ -34,20 +34,20 @@ def names_of(documents: Documents, kind: str) -> set[str]:
 
 
 def title(document: Document) -> str:
-    """Say which document it is."""
+    """Return a document's kind and name, for messages."""
     return f"{document['kind']} {document['metadata']['name']}"
 
 
 def workloads(documents: Documents) -> Iterator[tuple[Document, Document]]:
-    """Go through what runs pods: the workload and its pod's template."""
+    """Yield each workload and its pod template."""
     for document in of_kind(documents, *WORKLOADS):
         yield document, document["spec"]["template"]
 
 
 def services(documents: Documents) -> Iterator[tuple[str, Document, Document]]:
-    """Go through the pods with a sidecar: application id, pod template and the service's container.
+    """Yield each pod with a sidecar: application id, pod template and the service's container.
 
-    A pod whose container has another name is for the checks of pods to find.
+    The checks of pods report a pod whose container has another name.
     """
     for document in of_kind(documents, "Deployment"):
         template = document["spec"]["template"]
@@ -56,7 +56,7 @@ def services(documents: Documents) -> Iterator[tuple[str, Document, Document]]:
 
 
 def containers(template: Document) -> Documents:
-    """Return the containers of a pod, those that run before the others too."""
+    """Return the containers of a pod, including init containers."""
     spec = template["spec"]
     return [*spec.get("initContainers", []), *spec["containers"]]
 
@@ -67,7 +67,7 @@ def labels(template: Document) -> dict[str, str]:
 
 
 def selects(selector: Document, pod: dict[str, str]) -> bool:
-    """Say whether a label selector takes a pod with these labels."""
+    """Return whether a label selector matches a pod with these labels."""
     if any(pod.get(key) != value for key, value in selector.get("matchLabels", {}).items()):
         return False
     return all(
@@ -82,15 +82,15 @@ def settings_of(component: Document) -> dict[str, Any]:
 
 
 def access_file(container: Document) -> PurePosixPath:
-    """Return where a service finds its users and tokens; the root if nothing says so."""
+    """Return the path of a service's access file; the root folder if none is set."""
     given = {each["name"]: each.get("value", "") for each in container["env"]}
     return PurePosixPath(given.get(ACCESS_FILE, "/"))
 
 
 def access_volume(template: Document, container: Document) -> tuple[Document, Document]:
-    """Return the mount and the secret that hold a service's access file; nothing if there is none.
+    """Return the mount and the secret that hold a service's access file; empty if there are none.
 
-    A mount of the file alone counts too, so that it can be found to be wrong.
+    A mount of the file alone is returned, too, so that a check can report it.
     """
     file = access_file(container)
     mounts = {PurePosixPath(each["mountPath"]): each for each in container["volumeMounts"]}

@@ -1,4 +1,4 @@
-"""Whether every service whose code has tables is migrated before it starts."""
+"""Checks that every service with tables is migrated before it starts."""
 
 from typing import Final
 
@@ -6,11 +6,11 @@ import service_code
 from deploy.documents import Document, Documents, labels, of_kind, selects, services, title
 
 LONGEST_TTL_SECONDS: Final = 60
-"""A job cannot be changed: until it is gone, no other version can be applied."""
+"""A job cannot be changed: no other version can be applied until it is removed."""
 
 
 def migrations(documents: Documents) -> list[str]:
-    """Say which services would wait for a migration for ever, or start without one."""
+    """Report services that would wait for a migration for ever, or start without one."""
     jobs = {each["metadata"]["name"]: each for each in of_kind(documents, "Job")}
     findings = []
     for app_id, template, container in services(documents):
@@ -35,7 +35,7 @@ def migrations(documents: Documents) -> list[str]:
 def _command(
     who: str, container: Document, service: Document, url: str, arguments: list[str]
 ) -> list[str]:
-    """Compare a container that runs a service's command with the container of the service."""
+    """Compare a container that runs a service's command with the service's container."""
     given, own = ({each["name"]: each for each in of["env"]} for of in (container, service))
     return [
         f"{who}, {container['name']}: {wrong}"

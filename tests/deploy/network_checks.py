@@ -1,4 +1,4 @@
-"""Whether the network policies let through what must go through, and nothing else."""
+"""Checks that the network policies allow what is needed, and nothing else."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -20,7 +20,7 @@ from deploy.reference_checks import with_database
 from orderflow_contracts import names
 
 CLIENT: Final = {"orderflow-client": "true"}
-"""The label of pods that are not part of this, and may reach people's HTTP."""
+"""The label of pods outside Orderflow that may reach the HTTP ports for people."""
 
 INTERNAL_PORT: Final = 50002
 CALLS: Final = {
@@ -32,15 +32,15 @@ CALLS: Final = {
     )
     for caller in callers
 }
-"""Whose sidecar calls whose; those of a service with workflows share them among themselves."""
+"""Which sidecar calls which; the sidecars of a service with workflows call each other."""
 
 BROKER_PORTS: Final = {"pubsub.redis": 6380, "pubsub.kafka": 9093, "pubsub.rabbitmq": 5671}
-"""Where a broker outside the cluster listens with TLS."""
+"""The TLS port of a broker outside the cluster."""
 POSTGRES_PORT: Final = 5432
 
 
 def selectors(documents: Documents) -> list[str]:
-    """Say which policies are about pods or ports that are not there."""
+    """Report policies for pods or ports that do not exist."""
     findings = []
     pods = [labels(template) for _, template in workloads(documents)]
     for policy in of_kind(documents, "NetworkPolicy"):
@@ -70,8 +70,8 @@ def _denies_all(policy: Document) -> bool:
     return is_for_all and not spec.get("ingress") and not spec.get("egress")
 
 
-def ways(documents: Documents) -> list[str]:
-    """Say which way that the system needs is closed, and which is open without need."""
+def connections(documents: Documents) -> list[str]:
+    """Report needed connections that are blocked, and open ones that nobody needs."""
     findings = []
     pods = {each["metadata"]["name"]: template for each, template in workloads(documents)}
     for caller, called in sorted(CALLS):
@@ -93,7 +93,7 @@ def ways(documents: Documents) -> list[str]:
 
 
 def _stores_outside(documents: Documents, pods: dict[str, Document]) -> Iterator[str]:
-    """Say who does not reach its store, or reaches the broker without using it."""
+    """Report services that cannot reach their store, or reach the broker without using it."""
     broker = BROKER_PORTS[named(documents, "Component", names.PUBSUB)["spec"]["type"]]
     for app_id, service in names.SERVICES.items():
         uses_broker = names.PUBSUB in service.components
@@ -112,7 +112,7 @@ def _stores_outside(documents: Documents, pods: dict[str, Document]) -> Iterator
 
 
 def _leaves(documents: Documents, source: Document, port: int) -> bool:
-    """Say whether a pod reaches this port of an address outside the cluster."""
+    """Return whether a pod can reach this port of an address outside the cluster."""
     return any(
         any("ipBlock" in peer for peer in rule.get("to", []))
         and any(each["port"] == port for each in rule["ports"])
@@ -121,7 +121,7 @@ def _leaves(documents: Documents, source: Document, port: int) -> bool:
 
 
 def _stores(documents: Documents) -> Iterator[tuple[str, str, int]]:
-    """Go through who needs which store in the cluster, and at which port."""
+    """Yield each service that needs a store in the cluster, and the port."""
     inside = names_of(documents, "Service")
     for component in of_kind(documents, "Component"):
         host, _, port = str(settings_of(component).get("redisHost")).partition(":")
@@ -169,7 +169,7 @@ def _matches(peers: Documents, pod: dict[str, str]) -> bool:
 
 
 def _has(rule: Document, target: Document, port: int) -> bool:
-    """Say whether a rule is about a port of the pod that is called, by number or by name."""
+    """Return whether a rule covers a port of the called pod, by number or by name."""
     ports: dict[Any, int] = {
         each["name"]: each["containerPort"]
         for container in target["spec"]["containers"]

@@ -1,4 +1,4 @@
-"""What every container must be, for the restricted Pod Security Standard and for a good night."""
+"""Checks of every container: restricted Pod Security Standard, and reliable operation."""
 
 from typing import Final
 
@@ -22,11 +22,11 @@ PROBES: Final = {
     "livenessProbe": "/healthz",
     "readinessProbe": "/readyz",
 }
-"""What Kubernetes asks every container, and at which path it asks the services."""
+"""The probes of every container, and their paths for the services."""
 
 
 def deployments(documents: Documents) -> list[str]:
-    """Say which services are not deployed, and what is deployed that nobody declared."""
+    """Report services that are not deployed, and deployments that nobody declared."""
     found = names_of(documents, "Deployment")
     missing, unknown = SERVICES.keys() - found, found - SERVICES.keys()
     return [
@@ -36,7 +36,7 @@ def deployments(documents: Documents) -> list[str]:
 
 
 def hardening(documents: Documents) -> list[str]:
-    """Say which containers could do what they need not."""
+    """Report containers with rights that they do not need."""
     findings = []
     for workload, template in workloads(documents):
         spec = template["spec"]
@@ -68,7 +68,7 @@ def _risks(spec: Document, container: Document) -> list[str]:
 
 
 def resources(documents: Documents) -> list[str]:
-    """Say which containers, sidecars too, take of the node without having asked."""
+    """Report containers, including sidecars, without resource requests or limits."""
     findings = []
     for workload, template in workloads(documents):
         for container in containers(template):
@@ -87,7 +87,7 @@ def resources(documents: Documents) -> list[str]:
 
 
 def images(documents: Documents) -> list[str]:
-    """Say which images could be another tomorrow, or are not those of the service."""
+    """Report images that are not pinned, or not those of the service."""
     findings = []
     for workload, template in workloads(documents):
         for container in containers(template):
@@ -101,7 +101,7 @@ def images(documents: Documents) -> list[str]:
 
 
 def probes(documents: Documents) -> list[str]:
-    """Say which containers Kubernetes would watch in a wrong way, or not at all."""
+    """Report containers with missing or wrong probes."""
     findings = []
     for workload, template in workloads(documents):
         if workload["kind"] not in LASTING:
@@ -123,7 +123,7 @@ def probes(documents: Documents) -> list[str]:
 
 
 def stopping(documents: Documents) -> list[str]:
-    """Say which pods have too little time to finish what is in hand."""
+    """Report pods whose grace period is too short to finish running work."""
     findings = []
     for app_id, template, container in services(documents):
         annotations = template["metadata"]["annotations"]
@@ -138,7 +138,7 @@ def stopping(documents: Documents) -> list[str]:
 
 
 def environment(documents: Documents) -> list[str]:
-    """Say which variables no service reads, and which ones are missing in the cluster."""
+    """Report variables that no service reads, and required ones that are missing."""
     findings = []
     for app_id, _, container in services(documents):
         known, given = (
@@ -162,7 +162,7 @@ def environment(documents: Documents) -> list[str]:
 
 
 def people(documents: Documents) -> list[str]:
-    """Say which services could not read who may come in, or would never learn of a change."""
+    """Report services that could not read the access file, or would not see its changes."""
     findings = []
     for app_id, template, container in services(documents):
         mount, secret = access_volume(template, container)

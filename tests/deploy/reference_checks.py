@@ -1,4 +1,4 @@
-"""Whether what one document names is there in another."""
+"""Checks that documents refer to things that exist."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ PASSWORDS: Final = "passwords"
 
 
 def namespaces(documents: Documents) -> list[str]:
-    """Say what would land elsewhere than in the namespace, which enforces its standard."""
+    """Report resources outside the namespace, which enforces its standard."""
     findings = [
         f"{title(each)} is not in {NAMESPACE}"
         for each in documents
@@ -43,7 +43,7 @@ def namespaces(documents: Documents) -> list[str]:
 
 
 def accounts_and_volumes(documents: Documents) -> list[str]:
-    """Say which pods wait for an account or a volume that nobody makes."""
+    """Report pods that need an account or a volume that does not exist."""
     findings = []
     accounts, maps = names_of(documents, "ServiceAccount"), names_of(documents, "ConfigMap")
     for workload, template in workloads(documents):
@@ -62,7 +62,7 @@ def accounts_and_volumes(documents: Documents) -> list[str]:
 
 
 def service_targets(documents: Documents) -> list[str]:
-    """Say which Services lead nowhere, or to a port where nothing listens."""
+    """Report Services that select no pod, or a port where nothing listens."""
     findings = []
     for service in of_kind(documents, "Service"):
         chosen = [
@@ -85,7 +85,7 @@ def service_targets(documents: Documents) -> list[str]:
 
 
 def budgets(documents: Documents) -> list[str]:
-    """Say which budgets protect nothing, forbid every drain, or are missing."""
+    """Report budgets that protect nothing, forbid every drain, or are missing."""
     findings, covered = [], set()
     for budget in of_kind(documents, "PodDisruptionBudget"):
         chosen = [
@@ -103,7 +103,7 @@ def budgets(documents: Documents) -> list[str]:
 
 
 def scaling(documents: Documents) -> list[str]:
-    """Say which autoscalers are missing, scale nothing, or scale what something else scales."""
+    """Report autoscalers that are missing, scale nothing, or share a target with another."""
     findings, scaled = [], set()
     scalers = of_kind(documents, "HorizontalPodAutoscaler", "ScaledObject")
     deployments = {each["metadata"]["name"]: each for each in of_kind(documents, "Deployment")}
@@ -127,7 +127,7 @@ def scaling(documents: Documents) -> list[str]:
 
 
 def _measured(scaler: Document) -> Iterator[str]:
-    """Go through the containers whose CPU an autoscaler looks at."""
+    """Yield the containers whose CPU an autoscaler measures."""
     for metric in scaler["spec"].get("metrics", []):
         yield metric["containerResource"]["container"]
     for trigger in scaler["spec"].get("triggers", []):
@@ -136,7 +136,7 @@ def _measured(scaler: Document) -> Iterator[str]:
 
 
 def secrets_used(documents: Documents) -> set[tuple[str, str]]:
-    """Return all secrets, by name and key, that anything refers to."""
+    """Return all secrets that are referred to, by name and key."""
     found = set(_secrets(documents))
     for _, template, container in services(documents):
         _, access = access_volume(template, container)
@@ -152,7 +152,7 @@ def secrets_used(documents: Documents) -> set[tuple[str, str]]:
 
 
 def with_database(documents: Documents) -> set[str]:
-    """Return the services that need a database: for tables, or for a state store of their own."""
+    """Return the services that need a database, for tables or for their own state store."""
     stores = {
         each["metadata"]["name"]
         for each in of_kind(documents, "Component")

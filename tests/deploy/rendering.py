@@ -1,4 +1,4 @@
-"""Renders the manifests as somebody who applies them would."""
+"""Renders the manifests as `kubectl apply -k` does."""
 
 import copy
 import os
@@ -21,7 +21,7 @@ DEPLOY: Final = ROOT / "deploy"
 
 @dataclass(frozen=True)
 class Variant:
-    """An overlay with what is added to it, and the words by which the list of secrets knows it."""
+    """An overlay with components, and its names in the list of secrets."""
 
     overlay: str
     components: tuple[str, ...] = ()
@@ -56,14 +56,14 @@ def find_kubectl() -> Path:
 
 @cache
 def render_text(variant: Variant) -> str:
-    """Render a variant; the words of kubectl where it cannot."""
+    """Render a variant; on failure raise with kubectl's message."""
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder).resolve()
         kustomization = {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
-            "resources": [_way(here, DEPLOY / "overlays" / variant.overlay)],
-            "components": [_way(here, DEPLOY / "components" / c) for c in variant.components],
+            "resources": [_relative(here, DEPLOY / "overlays" / variant.overlay)],
+            "components": [_relative(here, DEPLOY / "components" / c) for c in variant.components],
         }
         (here / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
         outcome = subprocess.run(
@@ -74,7 +74,7 @@ def render_text(variant: Variant) -> str:
 
 
 def render(variant: Variant) -> Documents:
-    """Render a variant into documents of one's own, which may be changed."""
+    """Render a variant into a new list of documents, which may be changed."""
     return copy.deepcopy(_parsed(variant))
 
 
@@ -83,6 +83,6 @@ def _parsed(variant: Variant) -> Documents:
     return [each for each in yaml.load_all(render_text(variant), yaml.CSafeLoader) if each]
 
 
-def _way(start: Path, end: Path) -> str:
-    """Kustomize takes relative paths alone."""
+def _relative(start: Path, end: Path) -> str:
+    """Return a relative path, since Kustomize accepts no other."""
     return os.path.relpath(end, start)

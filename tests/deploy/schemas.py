@@ -1,4 +1,4 @@
-"""Strict schemas of everything that the manifests hold: a field that nobody reads is a mistake."""
+"""Strict schemas of all resources in the manifests: an unknown field is a mistake."""
 
 import json
 import subprocess
@@ -25,13 +25,13 @@ DAPR: Final = f"github.com/dapr/dapr@v{RUNTIME_VERSION}"
 
 
 def schema_findings(documents: Documents) -> list[str]:
-    """Say which documents the API server would refuse, or take with a field that means nothing."""
+    """Report documents that the API server would refuse, or accept with an ignored field."""
     return [f"{title(each)}: {wrong}" for each in documents for wrong in _wrong(json.dumps(each))]
 
 
 @cache
 def _wrong(text: str) -> tuple[str, ...]:
-    """Look at each document once, however many environments share it."""
+    """Check each document once, however many environments share it."""
     document = json.loads(text)
     group = document["apiVersion"].partition("/")[0]
     if group in ("dapr.io", "keda.sh"):
@@ -63,7 +63,7 @@ def custom_schemas() -> dict[tuple[str, str], Document]:
 
 
 def strict(schema: Any) -> Any:
-    """Return the schema with objects closed to fields that they do not name."""
+    """Return the schema with all objects closed to unknown fields."""
     if isinstance(schema, list):
         return [strict(each) for each in schema]
     if not isinstance(schema, dict):
@@ -77,7 +77,7 @@ def strict(schema: Any) -> Any:
 
 @cache
 def go_module(pins: Path, module: str) -> Path:
-    """Return where a Go module is, fetched and compared with the checksum beside its pin."""
+    """Return the path of a Go module, fetched and checked against its pinned checksum."""
     with on_the_machine():
         go = find_go(cache_folder(), pins / "go.mod")
         outcome = subprocess.run(

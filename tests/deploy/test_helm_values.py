@@ -1,4 +1,4 @@
-"""The values for Dapr's chart are read by the chart, and let the manifests work."""
+"""The values for Dapr's chart are used by the chart and fit the manifests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from orderflow_tools.toolchain.dapr import RUNTIME_VERSION
 FILES = ("values-local.yaml", "values-production.yaml")
 CHART = Path("charts") / "dapr"
 FREE = {"resources", "namespaceSelector"}
-"""What the chart hands on as it is; its own values show nothing of what may be in it."""
+"""Values that the chart passes on unchanged; its own values do not show their content."""
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def known() -> dict[str, Any]:
-    """Return the chart's own values, with those of its parts."""
+    """Return the chart's own values, including those of its subcharts."""
     chart = go_module(DAPR_PINS, DAPR) / CHART
     parts = {part.name: load(part / "values.yaml") for part in (chart / "charts").iterdir()}
     # Its templates read this one too, though no file of values names it.
@@ -34,7 +34,7 @@ def known() -> dict[str, Any]:
 
 
 def unknown(values: dict[str, Any], chart: dict[str, Any], way: str = "") -> Iterator[str]:
-    """Go through the values that the chart does not have."""
+    """Yield the values that the chart does not have."""
     for key, value in values.items():
         if key not in chart:
             yield f"{way}{key}"
@@ -44,20 +44,20 @@ def unknown(values: dict[str, Any], chart: dict[str, Any], way: str = "") -> Ite
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_chart_reads_every_value(name: str) -> None:
-    """Helm passes over a value that no template reads, without a word."""
+    """Helm silently ignores a value that no template reads."""
     assert list(unknown(load(DEPLOY / "dapr" / name), known())) == []
 
 
 def test_a_misspelt_value_is_found() -> None:
-    """A value of another name, at any depth, is one that the chart does not have."""
+    """A misspelt name is found at any depth."""
     values = load(DEPLOY / "dapr" / FILES[0])
     values["global"]["mtls"]["enable"] = values["dapr_sentri"] = True
     assert list(unknown(values, known())) == ["global.mtls.enable", "dapr_sentri"]
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_manifests_can_count_on_the_control_plane(name: str) -> None:
-    """Sidecars meet the namespace's standard, callers have names, and no pod lacks its sidecar."""
+def test_the_control_plane_meets_the_manifests_needs(name: str) -> None:
+    """Sidecars meet the namespace's standard, and callers have identities."""
     values = load(DEPLOY / "dapr" / name)
     injector = values["dapr_sidecar_injector"]
     assert values["global"]["tag"] == RUNTIME_VERSION

@@ -1,4 +1,4 @@
-"""What the cluster's Dapr is told, and the local run's, where the two must be the same."""
+"""Dapr settings that must be the same in the cluster and in the local run."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from deploy.rendering import LOCAL, ROOT, render
 from orderflow_contracts.names import SERVICES
 
 PLACE = {"redisHost", "redisPassword"}
-"""Settings that say where something is, and how to get in: these are each environment's own."""
+"""Settings of addresses and credentials, which differ by environment."""
 
 
 def local_run(name: str) -> Document:
@@ -19,12 +19,12 @@ def local_run(name: str) -> Document:
 
 
 def without_place(component: Document) -> dict[str, Any]:
-    """Return all settings but those that are each environment's own."""
+    """Return all settings except those that differ by environment."""
     return {key: value for key, value in settings_of(component).items() if key not in PLACE}
 
 
-def test_the_broker_is_used_in_the_same_way() -> None:
-    """What was found out about Redis on one machine holds in a cluster."""
+def test_the_broker_has_the_same_settings() -> None:
+    """What was measured with Redis locally holds in a cluster."""
     for name in ("pubsub", "workflow-store"):
         cluster = named(render(LOCAL), "Component", name)
         assert without_place(cluster) == without_place(local_run(name))
@@ -32,15 +32,15 @@ def test_the_broker_is_used_in_the_same_way() -> None:
         assert cluster["spec"]["type"] == local_run(name)["spec"]["type"]
 
 
-def test_events_are_retried_in_the_same_way() -> None:
-    """An event has as long as on one machine before it is a dead letter."""
+def test_events_have_the_same_retry_policy() -> None:
+    """An event becomes a dead letter after the same time as locally."""
     assert (
         named(render(LOCAL), "Resiliency", "orderflow")["spec"] == local_run("resiliency")["spec"]
     )
 
 
-def test_workflows_are_remembered_for_as_long() -> None:
-    """What finished is kept for the same time, and the metrics are the same."""
+def test_workflows_have_the_same_retention() -> None:
+    """Finished workflows are kept for the same time, with the same metrics."""
     cluster = named(render(LOCAL), "Configuration", "orders")["spec"]
     local = local_run("configuration")["spec"]
     assert {key: cluster[key] for key in ("workflow", "metrics", "tracing")} == {
@@ -48,7 +48,7 @@ def test_workflows_are_remembered_for_as_long() -> None:
     }
 
 
-def test_sidecars_find_each_other_by_kubernetes() -> None:
-    """The local run's names are in a file, which no other pod could read."""
+def test_sidecars_use_kubernetes_name_resolution() -> None:
+    """The local run's name file could not be read by another pod."""
     for name in SERVICES:
         assert "nameResolution" not in named(render(LOCAL), "Configuration", name)["spec"]

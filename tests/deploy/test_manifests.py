@@ -10,20 +10,20 @@ from orderflow_tools import scaled_objects
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 @pytest.mark.parametrize("check", CHECKS)
-def test_a_check_finds_nothing(variant: Variant, check: str) -> None:
-    """Every environment that the documentation offers passes every check."""
+def test_a_check_finds_no_fault(variant: Variant, check: str) -> None:
+    """Every documented environment passes every check."""
     assert CHECKS[check](render(variant)) == []
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_the_listed_secrets_are_those_that_are_used(variant: Variant) -> None:
-    """Whoever makes what the list says has made all that is needed, and nothing else."""
+def test_the_listed_secrets_are_the_used_ones(variant: Variant) -> None:
+    """Creating the listed secrets is sufficient and necessary."""
     assert secrets_used(render(variant)) == secrets_documented(variant.broker)
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_no_secret_is_in_the_manifests(variant: Variant) -> None:
-    """Secrets are referred to; none is made from what is in git."""
+    """Secrets are referred to, but none is created from files in git."""
     assert "kind: Secret\n" not in render_text(variant)
 
 
@@ -35,7 +35,7 @@ def test_no_subscription_is_in_the_manifests(variant: Variant) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_production_scales_every_service(variant: Variant) -> None:
-    """Outside the local overlay each service has one autoscaler, and no other has one."""
+    """Outside the local overlay each service has one autoscaler, and nothing else has one."""
     scalers = of_kind(render(variant), "HorizontalPodAutoscaler", "ScaledObject")
     targets = sorted(each["spec"]["scaleTargetRef"]["name"] for each in scalers)
     assert targets == ([] if variant == LOCAL else sorted(SERVICES))
@@ -43,6 +43,6 @@ def test_production_scales_every_service(variant: Variant) -> None:
 
 @pytest.mark.parametrize(("name", "broker"), scaled_objects.BROKERS.items())
 def test_the_autoscalers_by_backlog_are_current(name: str, broker: scaled_objects.Broker) -> None:
-    """After a change of a declaration, `make scaled-objects` has been run."""
+    """They match the declarations: `make scaled-objects` has been run."""
     path = ROOT / scaled_objects.FOLDER / name / "scaled-objects.yaml"
     assert path.read_text() == scaled_objects.text_for(broker)

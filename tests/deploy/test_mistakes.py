@@ -1,4 +1,4 @@
-"""Each kind of mistake is made once, and a check finds it."""
+"""Each kind of mistake is made once, and must be found by a check."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ POLICY = "spec/policies/retries/until-it-works"
 
 
 class Mistake(NamedTuple):
-    """A change for the worse, the check that must find it, and words of what it says."""
+    """A harmful change, the check that must find it, and words of the finding."""
 
     check: str
     make: Callable[[Documents], object]
@@ -23,7 +23,7 @@ class Mistake(NamedTuple):
 
 
 def put(kind: str, name: str, path: str, value: object) -> Callable[[Documents], object]:
-    """Set a field; in a list, the path has the number or the name of what is meant."""
+    """Set a field; in a list, the path has the index or the name of the item."""
 
     def make(documents: Documents) -> None:
         *way, last = path.split("/")
@@ -34,7 +34,7 @@ def put(kind: str, name: str, path: str, value: object) -> Callable[[Documents],
 
 
 def drop(kind: str, name: str, path: str) -> Callable[[Documents], object]:
-    """Take a field away."""
+    """Remove a field."""
 
     def make(documents: Documents) -> None:
         *way, last = path.split("/")
@@ -45,7 +45,7 @@ def drop(kind: str, name: str, path: str) -> Callable[[Documents], object]:
 
 
 def remove(kind: str, name: str) -> Callable[[Documents], object]:
-    """Take a document away."""
+    """Remove a document."""
     return lambda documents: documents.remove(named(documents, kind, name))
 
 
@@ -68,37 +68,37 @@ NOTE = "spec/template/metadata/annotations/dapr.io~"
 ALLOWED = "spec/accessControl/policies/0"
 
 MISTAKES = {
-    "a field misspelt": Mistake(
+    "a misspelt field": Mistake(
         "schemas", put("Deployment", "orders", f"{APP}/livenessprobe", {}), "livenessprobe"
     ),
-    "a field of Dapr misspelt": Mistake(
+    "a misspelt field of Dapr": Mistake(
         "schemas", put("Configuration", "orders", "spec/trace", {}), "trace"
     ),
-    "an operation that workflows have not": Mistake(
+    "an unknown workflow operation": Mistake(
         "schemas",
         put("WorkflowAccessPolicy", "orders", "spec/rules/0/workflows/0/operations", ["begin"]),
         "begin",
     ),
-    "a field of KEDA misspelt": Mistake(
+    "a misspelt field of KEDA": Mistake(
         "schemas", put("ScaledObject", "orders", "spec/maxReplicas", 4), "maxReplicas", WITH_KEDA
     ),
     "a service that is not deployed": Mistake(
         "deployments", remove("Deployment", "approvals"), "approvals is not deployed"
     ),
-    "a deployment that nobody declared": Mistake(
+    "an undeclared deployment": Mistake(
         "deployments", put("Deployment", "orders", "metadata/name", "order"), "not declared"
     ),
     "no migration": Mistake("migrations", remove("Job", "orders-migration"), "nothing migrates"),
-    "a service that does not wait": Mistake(
+    "a service that does not wait for its migration": Mistake(
         "migrations", drop("Deployment", "approvals", f"{POD}/initContainers/0"), "does not wait"
     ),
-    "a migration of another image": Mistake(
+    "a migration with another image": Mistake(
         "migrations", put("Job", "orders-migration", f"{APP}/image", "orderflow/orders:0"), "image"
     ),
     "a job that starts the service": Mistake(
         "migrations", drop("Job", "orders-migration", f"{APP}/args"), "does not run migrate"
     ),
-    "a wait that migrates": Mistake(
+    "an init container that migrates": Mistake(
         "migrations",
         put("Deployment", "orders", f"{POD}/initContainers/0/args", ["migrate"]),
         "does not run wait-until-migrated",
@@ -113,12 +113,12 @@ MISTAKES = {
         ),
         "another database",
     ),
-    "a job that stays": Mistake(
+    "a finished job that is not removed": Mistake(
         "migrations",
         drop("Job", "orders-migration", "spec/ttlSecondsAfterFinished"),
         "in the way",
     ),
-    "a job that the Service finds": Mistake(
+    "a job that the Service selects": Mistake(
         "migrations",
         put(
             "Job",
@@ -138,13 +138,13 @@ MISTAKES = {
         ),
         "never ends",
     ),
-    "a migration by root": Mistake(
+    "a migration as root": Mistake(
         "hardening",
         drop("Job", "orders-migration", f"{POD}/securityContext/runAsNonRoot"),
         "root",
     ),
-    "a migration without a way to the database": Mistake(
-        "ways",
+    "a migration that cannot reach the database": Mistake(
+        "connections",
         drop("NetworkPolicy", "to-postgres", "spec/egress/0"),
         "orders-migration does not reach postgres",
     ),
@@ -159,19 +159,19 @@ MISTAKES = {
         drop("StatefulSet", "redis", f"{POD}/securityContext/seccompProfile"),
         "seccomp",
     ),
-    "a root to write to": Mistake(
+    "a writable root file system": Mistake(
         "hardening",
         put(
             "StatefulSet", "postgres", f"{APP}/securityContext/readOnlyRootFilesystem", value=False
         ),
         "writes",
     ),
-    "privileges to gain": Mistake(
+    "privilege escalation allowed": Mistake(
         "hardening",
         drop("Deployment", "orders", f"{APP}/securityContext/allowPrivilegeEscalation"),
         "gain",
     ),
-    "capabilities": Mistake(
+    "capabilities not dropped": Mistake(
         "hardening",
         put("Deployment", "orders", f"{APP}/securityContext/capabilities", {"add": ["NET_RAW"]}),
         "capabilities",
@@ -181,34 +181,34 @@ MISTAKES = {
         put("Deployment", "orders", f"{APP}/securityContext/privileged", value=True),
         "privileged",
     ),
-    "a token of Kubernetes": Mistake(
+    "a mounted Kubernetes token": Mistake(
         "hardening", drop("Deployment", "orders", f"{POD}/automountServiceAccountToken"), "token"
     ),
-    "no limit of memory": Mistake(
+    "no memory limit": Mistake(
         "resources", drop("Deployment", "inventory", f"{APP}/resources/limits/memory"), "resources"
     ),
     "a sidecar without a limit": Mistake(
         "resources", drop("Deployment", "orders", f"{NOTE}sidecar-memory-limit"), "memory-limit"
     ),
-    "an image of no version": Mistake(
+    "an image without a version": Mistake(
         "images", put("StatefulSet", "redis", f"{APP}/image", "redis"), "version"
     ),
     "another service's image": Mistake(
         "images", put("Deployment", "orders", f"{APP}/image", "orderflow/inventory:1"), "runs"
     ),
     "no probe": Mistake("probes", drop("Deployment", "orders", f"{APP}/startupProbe"), "startup"),
-    "a path that nobody serves": Mistake(
+    "a probe of an unknown path": Mistake(
         "probes",
         put("Deployment", "orders", f"{APP}/readinessProbe/httpGet/path", "/ready"),
         "/ready",
     ),
-    "a probe at no port": Mistake(
+    "a probe of an unknown port": Mistake(
         "probes", put("Deployment", "orders", f"{APP}/livenessProbe/httpGet/port", "web"), "web"
     ),
-    "a sidecar that leaves early": Mistake(
+    "a sidecar that ends too early": Mistake(
         "stopping", put("Deployment", "orders", f"{NOTE}block-shutdown-duration", "5s"), "leaves"
     ),
-    "a pod killed early": Mistake(
+    "a grace period that is too short": Mistake(
         "stopping",
         put("Deployment", "orders", f"{POD}/terminationGracePeriodSeconds", 30),
         "killed",
@@ -218,12 +218,12 @@ MISTAKES = {
         put("Deployment", "orders", f"{APP}/env/0", {"name": "ORDERS_TOKEN", "value": "x"}),
         "ORDERS_TOKEN",
     ),
-    "a variable of Dapr's": Mistake(
+    "a variable that Dapr injects": Mistake(
         "environment",
         put("Deployment", "orders", f"{APP}/env/1", {"name": "DAPR_HTTP_PORT", "value": "1"}),
         "DAPR_HTTP_PORT",
     ),
-    "a database in the pod": Mistake(
+    "a database file in the pod": Mistake(
         "environment",
         drop("Deployment", "orders", f"{APP}/env/ORDERS_DATABASE_URL"),
         "ORDERS_DATABASE_URL",
@@ -233,7 +233,7 @@ MISTAKES = {
         put("Deployment", "orders", f"{APP}/env/ORDERS_HTTP_HOST/value", "127.0.0.1"),
         "outside",
     ),
-    "a password for all to read": Mistake(
+    "a password in plain text": Mistake(
         "environment",
         put(
             "Deployment",
@@ -243,31 +243,31 @@ MISTAKES = {
         ),
         "no secret",
     ),
-    "nobody named who may come in": Mistake(
+    "no access file": Mistake(
         "people", drop("Deployment", "orders", f"{APP}/env/ORDERFLOW_ACCESS_FILE"), "from no secret"
     ),
-    "an access file of nowhere": Mistake(
+    "an access file that is not mounted": Mistake(
         "people",
         put("Deployment", "orders", f"{APP}/env/ORDERFLOW_ACCESS_FILE/value", "/etc/access.json"),
         "from no secret",
     ),
-    "an access file that could be written": Mistake(
+    "a writable access file": Mistake(
         "people", drop("Deployment", "orders", f"{APP}/volumeMounts/access/readOnly"), "may change"
     ),
-    "an access file that stays as it was": Mistake(
+    "an access file that is not updated": Mistake(
         "people",
         put("Deployment", "orders", f"{APP}/volumeMounts/access/subPath", "access.json"),
         "never learns",
     ),
-    "an access file of another group": Mistake(
+    "an access file with another group": Mistake(
         "people", put("Deployment", "orders", f"{POD}/securityContext/fsGroup", 2000), "cannot read"
     ),
-    "an access file for root alone": Mistake(
+    "an access file readable by root only": Mistake(
         "people",
         put("Deployment", "orders", f"{POD}/volumes/access/secret/defaultMode", 0o400),
         "cannot read",
     ),
-    "an access file for everybody": Mistake(
+    "an access file readable by everyone": Mistake(
         "people",
         put("Deployment", "orders", f"{POD}/volumes/access/secret/defaultMode", 0o444),
         "everybody",
@@ -275,31 +275,31 @@ MISTAKES = {
     "another namespace": Mistake(
         "namespaces", put("Service", "orders", "metadata/namespace", "default"), "Service orders"
     ),
-    "a namespace that admits anything": Mistake(
+    "a namespace without enforced standard": Mistake(
         "namespaces",
         drop("Namespace", "orderflow", "metadata/labels/pod-security.kubernetes.io~enforce"),
         "admits",
     ),
-    "no account": Mistake(
+    "a missing service account": Mistake(
         "accounts_and_volumes", remove("ServiceAccount", "orders"), "no account orders"
     ),
-    "no config map": Mistake(
+    "a missing config map": Mistake(
         "accounts_and_volumes",
         put("StatefulSet", "redis", f"{POD}/volumes/0/configMap/name", "gone"),
         "no config map gone",
     ),
-    "no volume": Mistake(
+    "a missing volume": Mistake(
         "accounts_and_volumes", drop("Deployment", "orders", f"{POD}/volumes/tmp"), "tmp"
     ),
-    "a Service for nobody": Mistake(
+    "a Service that selects no pod": Mistake(
         "service_targets",
         put("Service", "orders", "spec/selector", {"app": "order"}),
         "selects 0",
     ),
-    "a Service to a port that is not there": Mistake(
+    "a Service to an unknown port": Mistake(
         "service_targets", put("Service", "orders", "spec/ports/0/targetPort", "web"), "nowhere"
     ),
-    "a port that nobody listens on": Mistake(
+    "a port without a listener": Mistake(
         "service_targets",
         put("Deployment", "orders", f"{APP}/ports/0/containerPort", 8080),
         "listens on",
@@ -307,7 +307,7 @@ MISTAKES = {
     "no budget": Mistake(
         "budgets", remove("PodDisruptionBudget", "orders"), "orders has no budget"
     ),
-    "a budget for nobody": Mistake(
+    "a budget that selects no pod": Mistake(
         "budgets",
         put("PodDisruptionBudget", "orders", "spec/selector/matchLabels", {"app": "order"}),
         "covers []",
@@ -321,7 +321,7 @@ MISTAKES = {
         "no deployment order",
         PRODUCTION,
     ),
-    "an autoscaler of another container": Mistake(
+    "an autoscaler that measures another container": Mistake(
         "scaling",
         put("ScaledObject", "orders", "spec/triggers/0/metadata/containerName", "main"),
         "no container main",
@@ -348,27 +348,27 @@ MISTAKES = {
     "the wrong port for the sidecar": Mistake(
         "annotations", put("Deployment", "orders", f"{NOTE}app-port", "8001"), "app-port"
     ),
-    "an annotation misspelt": Mistake(
+    "a misspelt annotation": Mistake(
         "annotations", put("Deployment", "orders", f"{NOTE}sidecar-mem-limit", "1Gi"), "knows no"
     ),
-    "no Configuration": Mistake(
+    "a missing Configuration": Mistake(
         "annotations", remove("Configuration", "approvals"), "no Configuration approvals"
     ),
     "two tokens": Mistake(
         "annotations", put("Deployment", "orders", f"{NOTE}app-token-secret", "x"), "app-token"
     ),
-    "a component for all": Mistake(
+    "a component without scopes": Mistake(
         "components", drop("Component", "workflow-store", "scopes"), "scopes are None"
     ),
-    "a component that is not there": Mistake(
+    "a missing component": Mistake(
         "components", remove("Component", "pubsub"), "no component pubsub"
     ),
-    "a setting misspelt": Mistake(
+    "a misspelt setting": Mistake(
         "components",
         put("Component", "pubsub", "spec/metadata/4/name", "processTimeout"),
         "reads no",
     ),
-    "a type that is not there": Mistake(
+    "an unknown component type": Mistake(
         "components", put("Component", "pubsub", "spec/type", "pubsub.reddis"), "pubsub.reddis"
     ),
     "a password in git": Mistake(
@@ -376,7 +376,7 @@ MISTAKES = {
         put("Component", "pubsub", "spec/metadata/1", {"name": "redisPassword", "value": "x"}),
         "redisPassword is no secret",
     ),
-    "no engine": Mistake(
+    "no state store for workflows": Mistake(
         "components",
         put("Component", "workflow-store", "spec/metadata/2/value", "false"),
         "kept in []",
@@ -384,64 +384,66 @@ MISTAKES = {
     "the ledger in Redis": Mistake(
         "components", put("Component", "inventory-store", "spec/type", "state.redis"), "by halves"
     ),
-    "a policy for another component": Mistake(
+    "a resiliency policy for an unknown component": Mistake(
         "resiliency",
         put("Resiliency", "orderflow", "spec/targets/components/pub", {}),
         "no component pub",
     ),
-    "a policy that is not there": Mistake(
+    "a missing resiliency policy": Mistake(
         "resiliency",
         put("Resiliency", "orderflow", "spec/targets/components/pubsub/inbound/retry", "never"),
         "no policy never",
     ),
-    "no patience with events": Mistake(
+    "no retries of events": Mistake(
         "resiliency", remove("Resiliency", "orderflow"), "dead letter at once"
     ),
-    "patience with an end": Mistake(
+    "limited retries of events": Mistake(
         "resiliency",
         put("Resiliency", "orderflow", f"{POLICY}/maxRetries", 21600),
         "gives up",
     ),
-    "patience that Dapr ends by itself": Mistake(
+    "retries limited by Dapr's default": Mistake(
         "resiliency",
         put(
             "Resiliency", "orderflow", "spec/policies/retries/until-it-works/policy", "exponential"
         ),
         "gives up",
     ),
-    "policies for too few": Mistake(
+    "a resiliency without the services' scopes": Mistake(
         "resiliency", put("Resiliency", "orderflow", "scopes", ["orders"]), "scopes"
     ),
-    "doors open": Mistake(
+    "access allowed by default": Mistake(
         "access", put("Configuration", "approvals", "spec/accessControl", {}), "anyone may call"
     ),
-    "any method for a caller": Mistake(
+    "every method allowed for a caller": Mistake(
         "access", put("Configuration", "orders", f"{ALLOWED}/defaultAction", "allow"), "anything"
     ),
-    "a caller who may not": Mistake(
+    "a caller that is not allowed": Mistake(
         "access", put("Configuration", "inventory", f"{ALLOWED}/appId", "approvals"), "reserve may"
     ),
-    "a caller from elsewhere": Mistake(
+    "a caller from another namespace": Mistake(
         "access", put("Configuration", "orders", f"{ALLOWED}/namespace", "default"), "no caller"
     ),
-    "a caller of another domain": Mistake(
+    "a caller from another trust domain": Mistake(
         "access", put("Configuration", "orders", f"{ALLOWED}/trustDomain", "other"), "trust domain"
     ),
-    "a method misspelt": Mistake(
+    "a misspelt method": Mistake(
         "access",
         put("Configuration", "orders", f"{ALLOWED}/operations/0/name", "/rise"),
         "offers no rise",
     ),
-    "a method forgotten": Mistake(
+    "a missing method": Mistake(
         "access", drop("Configuration", "inventory", f"{ALLOWED}/operations/2"), "release may be"
     ),
-    "workflows for others": Mistake(
+    "workflows open to another application": Mistake(
         "workflows",
         put("WorkflowAccessPolicy", "orders", "spec/rules/0/callers/0/appID", "approvals"),
         "open to ['approvals']",
     ),
-    "workflows for anyone": Mistake("workflows", remove("WorkflowAccessPolicy", "orders"), "open"),
-    "a queue that is not there": Mistake(
+    "workflows open to everyone": Mistake(
+        "workflows", remove("WorkflowAccessPolicy", "orders"), "open"
+    ),
+    "an unknown queue": Mistake(
         "backlog",
         put("ScaledObject", "orders", "spec/triggers/1/metadata/stream", "orders"),
         "no queue",
@@ -468,55 +470,59 @@ MISTAKES = {
     "no authentication": Mistake(
         "backlog", remove("TriggerAuthentication", "broker"), "no authentication broker", WITH_KEDA
     ),
-    "a policy about nobody": Mistake(
+    "a network policy that selects no pod": Mistake(
         "selectors",
         put("NetworkPolicy", "redis", "spec/podSelector/matchLabels", {"app": "redis"}),
         "about no pod",
     ),
-    "a way for nobody": Mistake(
+    "a network rule whose peer selects no pod": Mistake(
         "selectors",
         put(
             "NetworkPolicy", "to-postgres", "spec/egress/0/to/0/podSelector/matchLabels", {"a": "b"}
         ),
         "lets no pod",
     ),
-    "all ways open": Mistake("selectors", remove("NetworkPolicy", "deny-all"), "let through"),
-    "a closed sidecar": Mistake(
-        "ways", put("NetworkPolicy", "sidecars", "spec/ingress/0/ports/0/port", 50001), "sidecar of"
+    "no default denial": Mistake("selectors", remove("NetworkPolicy", "deny-all"), "let through"),
+    "an unreachable sidecar": Mistake(
+        "connections",
+        put("NetworkPolicy", "sidecars", "spec/ingress/0/ports/0/port", 50001),
+        "sidecar of",
     ),
-    "a store out of reach": Mistake(
-        "ways", remove("NetworkPolicy", "to-postgres"), "inventory does not reach postgres"
+    "an unreachable database": Mistake(
+        "connections", remove("NetworkPolicy", "to-postgres"), "inventory does not reach postgres"
     ),
-    "a store that is closed": Mistake(
-        "ways", remove("NetworkPolicy", "redis"), "orders does not reach redis"
+    "an unreachable broker": Mistake(
+        "connections", remove("NetworkPolicy", "redis"), "orders does not reach redis"
     ),
-    "a broker elsewhere that is out of reach": Mistake(
-        "ways",
+    "an unreachable external broker": Mistake(
+        "connections",
         remove("NetworkPolicy", "to-broker"),
         "approvals does not reach the broker",
         PRODUCTION,
     ),
-    "a broker elsewhere that is open to all": Mistake(
-        "ways",
+    "an external broker open to all services": Mistake(
+        "connections",
         put("NetworkPolicy", "to-broker", "spec/podSelector", {}),
         "inventory reaches the broker",
         PRODUCTION,
     ),
-    "a database elsewhere that is out of reach": Mistake(
-        "ways",
+    "an unreachable external database": Mistake(
+        "connections",
         remove("NetworkPolicy", "to-postgres"),
         "inventory does not reach PostgreSQL",
         PRODUCTION,
     ),
     "a service without its label for the broker": Mistake(
-        "ways",
+        "connections",
         drop("Deployment", "approvals", "spec/template/metadata/labels/orderflow-broker"),
         "approvals does not reach the broker",
         PRODUCTION,
     ),
-    "people kept out": Mistake("ways", remove("NetworkPolicy", "clients"), "people do not reach"),
-    "a way round the sidecar": Mistake(
-        "ways",
+    "an unreachable HTTP port": Mistake(
+        "connections", remove("NetworkPolicy", "clients"), "people do not reach"
+    ),
+    "a port that bypasses the sidecar": Mistake(
+        "connections",
         lambda documents: [
             named(documents, "NetworkPolicy", "sidecars")["spec"][way][0]["ports"].append(
                 {"port": "http"}
@@ -525,8 +531,8 @@ MISTAKES = {
         ],
         "beside its sidecar",
     ),
-    "the broker for all": Mistake(
-        "ways",
+    "a broker open to all pods": Mistake(
+        "connections",
         lambda documents: [
             named(documents, "NetworkPolicy", name)["spec"].update(changed)
             for name, changed in (
@@ -544,7 +550,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_found(mistake: Mistake) -> None:
-    """What a check is there for, it finds, and it says where."""
+    """The check reports the mistake and where it is."""
     documents = render(mistake.variant)
     mistake.make(documents)
     findings = CHECKS[mistake.check](documents)
@@ -552,12 +558,12 @@ def test_a_mistake_is_found(mistake: Mistake) -> None:
 
 
 def test_every_check_has_a_mistake_that_it_finds() -> None:
-    """A check that never fails would tell nothing."""
+    """A check that never fails would prove nothing."""
     assert {mistake.check for mistake in MISTAKES.values()} == CHECKS.keys()
 
 
-def test_a_secret_that_is_not_listed_is_found() -> None:
-    """A new secret, or a new key of one, must be listed where people look for it."""
+def test_an_unlisted_secret_is_found() -> None:
+    """A new secret, or a new key of one, must be in the documented list."""
     documents = render(LOCAL)
     put("Deployment", "orders", f"{APP}/env/ORDERS_DATABASE_URL/valueFrom/secretKeyRef/key", "url")(
         documents
@@ -566,6 +572,6 @@ def test_a_secret_that_is_not_listed_is_found() -> None:
     assert extra == {("orderflow-postgres", "url")}
 
 
-def test_environments_differ_in_what_they_need() -> None:
-    """The list of secrets is read by environment, and each broker has its own."""
+def test_environments_need_different_secrets() -> None:
+    """The list is read by environment, and each broker has its own secrets."""
     assert len({frozenset(secrets_documented(variant.broker)) for variant in VARIANTS}) == 4

@@ -8,7 +8,7 @@ from reference_pages.problems import MEANINGS, problems_page
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_reference_is_up_to_date(name: str) -> None:
-    """Each page is what the code would write today; `make reference` writes it anew."""
+    """Each page is as `make reference` would write it today."""
     written = (FOLDER / name).read_text(encoding="utf-8")
 
     assert written == PAGES[name](), f"docs/reference/{name} is out of date: run `make reference`"

@@ -26,7 +26,7 @@ FETCHED: Final = re.compile(
 
 
 def build(source: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Build a site anew, as if nothing had been built before."""
+    """Build a site from scratch."""
     return subprocess.run(
         [sys.executable, "-m", "sphinx", *STRICTLY, str(source), str(folder)],
         capture_output=True,
@@ -37,7 +37,7 @@ def build(source: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def site() -> Path:
-    """Build the site of this repository, and leave it behind for whoever called `make docs`."""
+    """Build the site of this repository, and keep it, so that `make docs` can use it."""
     outcome = build(ROOT / "docs", SITE)
     assert outcome.returncode == 0, outcome.stderr
     return SITE

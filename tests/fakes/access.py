@@ -1,4 +1,4 @@
-"""Access for tests of what lies behind it: open, as on loopback, with a trail in memory."""
+"""Access for tests of other things: open, as on loopback, with an audit trail in memory."""
 
 import json
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ def settings(access_file: Path | None = None, **more: str) -> ServiceSettings:
 
 
 class MemoryAudit(Audit):
-    """Keeps what was done in a list."""
+    """Stores entries in a list."""
 
     def __init__(self) -> None:
         self.begun: list[tuple[str, str, str, Mapping[str, Any]]] = []
@@ -48,7 +48,7 @@ class MemoryAudit(Audit):
 
 
 def opened(app: FastAPI) -> FastAPI:
-    """Let anybody in, as a service on loopback does."""
+    """Admit everyone, as a service on loopback does."""
     access = Access(settings(), "tests")
     access.audit = MemoryAudit()
     access.install(app)

@@ -1,4 +1,4 @@
-"""The website of approvals, with people who sign in."""
+"""The site of approvals, with signed-in visitors."""
 
 import re
 from collections.abc import AsyncIterator

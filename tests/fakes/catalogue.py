@@ -1,4 +1,4 @@
-"""What a database says about its own schema, to compare two databases."""
+"""A database's own description of its schema, to compare two databases."""
 
 from typing import Final
 
@@ -43,9 +43,9 @@ Contents = dict[str, list[dict[str, object]]]
 
 
 def catalogue(connection: Connection) -> list[str]:
-    """Describe all tables, indexes, constraints, triggers and functions but Alembic's, a line each.
+    """Describe all tables, indexes, constraints, triggers and functions except Alembic's.
 
-    The order of columns is left out: one that was added comes after the others.
+    The order of columns is omitted, because an added column comes last.
     """
     queries = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRESQL
     rows = (row for query in queries.split(";") for row in connection.execute(text(query)))
@@ -54,7 +54,7 @@ def catalogue(connection: Connection) -> list[str]:
 
 
 def contents(connection: Connection, tables: list[str]) -> Contents:
-    """Read all rows of some tables."""
+    """Return all rows of these tables."""
     everything = {table: select(text("*")).select_from(sql_table(table)) for table in tables}
     return {
         table: [dict(row) for row in connection.execute(query).mappings()]
@@ -63,7 +63,7 @@ def contents(connection: Connection, tables: list[str]) -> Contents:
 
 
 def assert_rows_kept(before: Contents, after: Contents) -> None:
-    """Check that a migration left all rows as they were; new columns may have been added."""
+    """Check that a migration left all rows unchanged; new columns may have been added."""
     assert sum(map(len, before.values())) > 2
     for table, rows in before.items():
         columns = rows[0].keys() if rows else ()

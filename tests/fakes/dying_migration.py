@@ -20,7 +20,7 @@ from orderflow_hosting.migrations.runner import migrate
 
 
 def described(url: str) -> list[str]:
-    """Describe the schema of a file."""
+    """Return a description of a file's schema."""
     engine = open_engine(url)
     with engine.connect() as connection:
         found = catalogue(connection)
@@ -29,7 +29,7 @@ def described(url: str) -> list[str]:
 
 
 def migrate_until(statement: int, url: str, service: str) -> bool:
-    """Migrate in a process that is killed at its statement of this number, if it gets there."""
+    """Migrate in a process that is killed at the statement with this number, if it gets there."""
     child = os.fork()
     if child == 0:
         _migrate_and_die(statement, url, service)
@@ -58,7 +58,7 @@ def _migrate_and_die(left: int, url: str, service: str) -> None:
 
 
 def main(url: str, service: str) -> None:
-    """Let one process die after the other, until one completes."""
+    """Let one process after the other die, until one completes."""
     with tempfile.TemporaryDirectory() as folder:
         migrated(f"sqlite:///{folder}/any.db", schema_of(service))  # no process imports that again
     before, deaths = described(url), 0

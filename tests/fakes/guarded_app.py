@@ -1,4 +1,4 @@
-"""A small service with a route of each kind behind the real access, on a clock that tests set."""
+"""A small service with a route of each kind behind the real access, on a settable clock."""
 
 import json
 import re
@@ -48,7 +48,7 @@ class Clock:
         return self.now
 
     def pass_by(self, **units: float) -> None:
-        """Let time pass."""
+        """Advance the clock."""
         self.now += timedelta(**units)
 
 
@@ -78,7 +78,7 @@ class People:
         return token
 
     def write(self) -> None:
-        """Replace the file as a whole, as the command line does."""
+        """Replace the whole file, as the command line does."""
         users = [
             {"name": name, "roles": roles, "password_hash": HASH}
             for name, roles in self.users.items()
@@ -98,7 +98,7 @@ class People:
 
 @dataclass
 class Guarded:
-    """The service, its people and its clock."""
+    """The service, its users and its clock."""
 
     app: FastAPI
     access: Access
@@ -109,12 +109,12 @@ class Guarded:
     done: list[str]
 
     def client(self, peer: str = "127.0.0.1", **options: Any) -> httpx.AsyncClient:
-        """Make a browser or a program at an address; a browser keeps its cookies."""
+        """Make a browser or a program at an address; a browser stores its cookies."""
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(peer, 123))
         return httpx.AsyncClient(transport=transport, base_url="http://orders", **options)
 
     async def signed_in(self, name: str) -> httpx.AsyncClient:
-        """Make a browser in which somebody has signed in."""
+        """Make a browser with a signed-in user."""
         browser = self.client()
         data = {"name": name, "password": PASSWORD}
         response = await browser.post("/sign-in", data=data)
@@ -122,7 +122,7 @@ class Guarded:
         return browser
 
     async def trail(self) -> list[tuple[str, str, str, str | None]]:
-        """Read the audit trail from the first entry on: actor, action, subject, outcome."""
+        """Return the audit trail, oldest first: actor, action, subject, outcome."""
         assert self.access.audit is not None
         entries = await self.access.audit.page(100, None)
         return [
@@ -132,7 +132,7 @@ class Guarded:
 
 @asynccontextmanager
 async def guarded(folder: Path, **settings: str) -> AsyncIterator[Guarded]:
-    """Run the service on a database and an access file of its own."""
+    """Run the service on its own database and access file."""
     people = People(folder / "access.json")
     people.write()
     clock, tables, done = Clock(), MetaData(), list[str]()
@@ -154,7 +154,7 @@ async def guarded(folder: Path, **settings: str) -> AsyncIterator[Guarded]:
 
 
 def csrf_of(response: httpx.Response) -> str:
-    """Find what the forms of a page send along."""
+    """Return the form token of a page."""
     found = re.search(r'name="csrf" value="([^"]*)"', response.text)
     assert found, response.text
     return found[1]

@@ -1,4 +1,4 @@
-"""A migration whose process is killed in the middle, while another one waits for it."""
+"""A migration whose process is killed half-way while another one waits for it."""
 
 import asyncio
 import sys

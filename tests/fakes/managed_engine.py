@@ -1,4 +1,4 @@
-"""The workflow engine in memory, as an operator sees it."""
+"""The workflow engine in memory, with the operations for operators."""
 
 import asyncio
 import uuid
@@ -20,7 +20,7 @@ KEPT = object()
 
 
 class ManagedMemoryEngine:
-    """Implements orders' `ManagedEngine`: keeps instances, and does what it is told at once.
+    """Implements orders' `ManagedEngine`; operations take effect at once.
 
     Its pages are offsets into the sorted ids, as those of the real engine are.
     """
@@ -47,7 +47,7 @@ class ManagedMemoryEngine:
         failure: Failure | None = None,
         payload: Any = None,
     ) -> Instance:
-        """Have an instance, last updated so long ago."""
+        """Add an instance, last updated this long ago."""
         at: datetime = now() - age
         instance = Instance(
             instance_id=instance_id,
@@ -140,12 +140,12 @@ class ManagedMemoryEngine:
         return self.histories.get(instance_id) or _history_of(instance)
 
     async def _move(self, instance_id: str, status: RuntimeStatus, output: Any = None) -> None:
-        """Do what was asked of an active instance; a finished one ignores it."""
+        """Change an active instance; a finished one ignores it."""
         if not self._get(instance_id).runtime_status.is_finished:
             await self.become(instance_id, status, output)
 
     async def become(self, instance_id: str, status: RuntimeStatus, output: Any = None) -> None:
-        """Bring an instance into another state, and wake who waits for its end."""
+        """Change the status of an instance, and wake those who wait for its end."""
         instance = self._get(instance_id)
         async with self._changed:
             self.instances[instance_id] = instance.model_copy(
@@ -170,7 +170,7 @@ class ManagedMemoryEngine:
 
 
 def _history_of(instance: Instance) -> list[HistoryEvent]:
-    """Return the least that the history of an instance holds."""
+    """Return a minimal history of an instance."""
     history = [
         HistoryEvent(
             event_id=None, at=instance.created_at, type="workflow_started", name=instance.name

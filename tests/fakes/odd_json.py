@@ -1,4 +1,4 @@
-"""Data that no publisher should send, and that some will."""
+"""Data that no publisher should send, but some will."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +31,7 @@ VALUES = st.recursive(
 
 
 def odd(valid: Mapping[str, Any]) -> st.SearchStrategy[Any]:
-    """Make data of any shape, or a message of which some fields are missing or odd."""
+    """Generate data of any shape, or a message with missing or invalid fields."""
     fields = st.dictionaries(st.sampled_from(sorted(valid)), VALUES, max_size=2)
     dropped = st.sets(st.sampled_from(sorted(valid)), max_size=1)
 

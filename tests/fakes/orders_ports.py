@@ -1,4 +1,4 @@
-"""What orders needs of the world outside, in memory."""
+"""The ports of orders, in memory."""
 
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,7 @@ from orders.tasks.messages import TaskOrder
 
 
 class MemoryEngine:
-    """Implements orders' `Engine`: keeps which instances run, and what was raised to them."""
+    """Implements orders' `Engine`: stores the running instances and the raised events."""
 
     def __init__(self) -> None:
         self.runs: dict[str, list[OrderRun]] = defaultdict(list)
@@ -68,7 +68,7 @@ class MemoryEngine:
         *,
         payloads: bool = True,
     ) -> Instance | None:
-        """Read the last run that was started under this id."""
+        """Return the last run that was started under this id."""
         self._answer()
         runs: list[OrderRun] = self.runs.get(instance_id, [])
         task = self.tasks.get(instance_id)
@@ -87,7 +87,7 @@ class MemoryEngine:
         )
 
     async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
-        """Keep an event."""
+        """Store an event."""
         self._answer()
         if instance_id not in self.runs and instance_id not in self.tasks:
             raise NoSuchInstance(instance_id)
@@ -99,8 +99,8 @@ class MemoryEngine:
             raise EngineUnavailable("the engine is down")
 
 
-class MemoryAnnouncer:
-    """Implements orders' `Announcer`: keeps what was told, in its order."""
+class MemoryPublisher:
+    """Implements orders' `Publisher`: keeps what was told, in its order."""
 
     def __init__(self) -> None:
         self.statuses: list[OrderStatusChanged] = []
@@ -112,34 +112,34 @@ class MemoryAnnouncer:
         self.before_status: Callable[[OrderStatusChanged], Awaitable[None]] | None = None
 
     async def status_changed(self, change: OrderStatusChanged) -> None:
-        """Keep a status."""
+        """Store a status."""
         self._fail()
         if self.before_status is not None:
             await self.before_status(change)
         self.statuses.append(change)
 
     async def approval_requested(self, request: ApprovalRequested) -> None:
-        """Keep a request."""
+        """Store a request."""
         self._fail()
         self.requests.append(request)
 
     async def approval_withdrawn(self, withdrawal: ApprovalWithdrawn) -> None:
-        """Keep a withdrawal."""
+        """Store a withdrawal."""
         self._fail()
         self.withdrawals.append(withdrawal)
 
     async def stock_is_low(self, low: LowStock, event_id: str) -> None:
-        """Keep an alert."""
+        """Store an alert."""
         self._fail()
         self.low.append((event_id, low))
 
     async def batch_ended(self, batch: BatchStatusChanged) -> None:
-        """Keep a batch's end."""
+        """Store a batch's end."""
         self._fail()
         self.batches.append(batch)
 
     def told(self, order_id: str) -> list[str]:
-        """List the statuses that were told of an order, each event once."""
+        """Return the statuses published for an order, without duplicates."""
         events = {change.event_id: change for change in self.statuses}
         return [change.status for change in events.values() if change.order_id == order_id]
 
@@ -157,7 +157,7 @@ class RoomInventory:
         self.failures: deque[Exception] = deque()
 
     async def open(self) -> None:
-        """Lay out the opening stock."""
+        """Set the opening stock."""
         await self.service.load_opening_stock(OPENING_STOCK)
 
     async def reserve(self, request: ReserveRequest) -> Reserved | ReservationRejected:
@@ -176,14 +176,14 @@ class RoomInventory:
         await self.service.release(ReleaseRequest(order_id=order_id))
 
     async def stock(self) -> Stock:
-        """Read."""
+        """Return the stock."""
         self._fail()
         return await self.service.stock()
 
-    def shelf(self, item: str) -> tuple[int, int]:
-        """Tell how many pieces are on hand, and how many of these are set aside."""
-        kept = self.store.items()[item]
-        return kept.on_hand, kept.reserved
+    def quantities(self, item: str) -> tuple[int, int]:
+        """Return how many items are on hand, and how many of these are reserved."""
+        entry = self.store.items()[item]
+        return entry.on_hand, entry.reserved
 
     def _fail(self) -> None:
         if self.failures:

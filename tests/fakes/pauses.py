@@ -1,4 +1,4 @@
-"""Pauses that take next to no time, for work in the background."""
+"""Very short pauses, for background work."""
 
 import asyncio
 
@@ -6,5 +6,5 @@ LONGEST_SECONDS = 0.002
 
 
 async def short_pause(seconds: float) -> None:
-    """Pause as told, but for no more than a moment."""
+    """Pause for this long, but only for a moment at most."""
     await asyncio.sleep(min(seconds, LONGEST_SECONDS))

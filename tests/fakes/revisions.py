@@ -1,4 +1,4 @@
-"""A service's revisions for tests of the mechanism: a folder that grows."""
+"""A folder of revisions that tests add to."""
 
 from pathlib import Path
 from typing import Final
@@ -36,7 +36,7 @@ op.create_table(
 
 
 class Revisions:
-    """The revisions of a service as they are added one after the other."""
+    """The revisions of a service, added one after the other."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -49,7 +49,7 @@ class Revisions:
         return self.schemas[-1]
 
     def add(self, body: str) -> Schema:
-        """Add a revision, in a new version of the service, and return the schema that it needs."""
+        """Add a revision in a new version of the service, and return the schema that it needs."""
         number = len(self.schemas) + 1
         versions = self._folder / f"version-{number}"
         versions.mkdir()

@@ -1,4 +1,4 @@
-"""Schemas for tests: made from models where the schema is not the subject, or migrated."""
+"""Schemas for tests: created from models, which is quick, or migrated."""
 
 import sqlite3
 from functools import cache
@@ -13,14 +13,14 @@ from orderflow_hosting.migrations.schema import HOUSEKEEPING, Schema
 class FromModels:
     """Makes the tables of models, which is quicker than to migrate.
 
-    `test_schemas.py` proves that for a service both give the same.
+    `test_schemas.py` proves that both are the same for each service.
     """
 
     def __init__(self, tables: MetaData) -> None:
         self._tables = tables
 
     def check(self, connection: Connection) -> None:
-        """Make what is not there."""
+        """Create missing tables."""
         if connection.dialect.name == "sqlite" and not inspect(connection).get_table_names():
             connection.rollback()  # a copy needs a connection without a transaction
             file = connection.connection.driver_connection
@@ -48,7 +48,7 @@ def _make(tables: MetaData, connection: Connection) -> None:
 
 @cache
 def _made_once(tables: MetaData) -> sqlite3.Connection:
-    """Make the tables in memory, once per process: to copy them takes a fifth of the time."""
+    """Create the tables in memory once per process: copying them is five times as fast."""
     made = sqlite3.connect(":memory:", check_same_thread=False)
     engine = create_engine("sqlite://", creator=lambda: made, poolclass=StaticPool)
     with engine.connect() as connection:

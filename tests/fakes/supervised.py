@@ -21,7 +21,7 @@ SLEEPER = ("--", "sleep", "60")
 def supervised(
     home: Path, *arguments: str, program: tuple[str, ...] = (str(KEEP_ALIVE),), **options: Any
 ) -> Iterator["subprocess.Popen[str]"]:
-    """Start a supervised command named `thing`, and leave nothing of it behind."""
+    """Start a supervised command named `thing`, and stop everything at the end."""
     command = [*program, "thing", "--home", str(home), *arguments]
     options = {"stdout": subprocess.PIPE, **options}
     with subprocess.Popen(command, text=True, **options) as process:

@@ -1,4 +1,4 @@
-"""A simulated engine of workflows with one instance, and its worker, in a time of their own.
+"""A simulated workflow engine with one instance, and its worker, in simulated time.
 
 It matches answers as Dapr 1.18 does: by the instance's id, with whatever attempt is pending. Calls
 are given up, answers are late or lost, results are saved late, and work items overtake each other.
@@ -26,24 +26,24 @@ def work_item(began: float, execution: float, written: int, events: list[int]) -
     """Make the work item of an attempt; without a history, its first event is the start."""
     started = protos.HistoryEvent(workflowStarted=protos.WorkflowStartedEvent())
     started.timestamp.FromNanoseconds(int(began * 1e9))
-    begun = protos.HistoryEvent(executionStarted=protos.ExecutionStartedEvent())
-    begun.timestamp.FromNanoseconds(int(execution * 1e9))
-    begun.executionStarted.workflowInstance.executionId.value = str(execution)
+    start_event = protos.HistoryEvent(executionStarted=protos.ExecutionStartedEvent())
+    start_event.timestamp.FromNanoseconds(int(execution * 1e9))
+    start_event.executionStarted.workflowInstance.executionId.value = str(execution)
     happened = [
         protos.HistoryEvent(eventRaised=protos.EventRaisedEvent(name=str(number)))
         for number in events
     ]
     request = protos.WorkflowRequest(
         instanceId=ID,
-        pastEvents=[begun] * written,
-        newEvents=[started, *(happened if written else [begun, *happened[1:]])],
+        pastEvents=[start_event] * written,
+        newEvents=[started, *(happened if written else [start_event, *happened[1:]])],
     )
     return protos.WorkItem(workflowRequest=request)
 
 
 @dataclass(eq=False)
 class Attempt:
-    """An attempt as the engine knows it: at which turn, with which events."""
+    """An attempt as the engine sees it: its turn and its events."""
 
     turn: int
     events: list[int]
@@ -55,7 +55,7 @@ class Attempt:
 
 @dataclass(eq=False)
 class Call:
-    """A call from the worker, as gRPC's futures are; the answer to an attempt, or a restart."""
+    """A call from the worker, like gRPC's futures: the answer to an attempt, or a restart."""
 
     answered: Attempt | None = None
     status: grpc.StatusCode = grpc.StatusCode.OK
@@ -70,7 +70,7 @@ class Call:
         return str(self.status)
 
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
-        """Have something called at the end."""
+        """Register a callback for the end."""
         self.callback = callback
 
 
@@ -81,14 +81,14 @@ class Method:
     call: Callable[[], Call]
 
     def future(self, _: Any, timeout: float) -> Call:
-        """Call it; every call has a deadline."""
+        """Make the call, which must have a deadline."""
         assert timeout > 0
         return self.call()
 
 
 @dataclass
 class Simulation:
-    """Runs one workflow of so many events; `random` decides about every fault and delay."""
+    """Runs one workflow of this many events; `random` decides about every fault and delay."""
 
     random: Random
     events_left: int
@@ -118,34 +118,34 @@ class Simulation:
         self.after(0.1, self._look)
 
     def run(self, seconds: float) -> None:
-        """Let time pass until all is done that is due within so many seconds."""
+        """Run until everything due within this many seconds is done."""
         end = self.now + seconds
         while self.agenda and self.agenda[0][0] <= end and not self.torn:
             self.now, _, act = heapq.heappop(self.agenda)
             act()
 
     def after(self, longest: float, act: Callable[[], None]) -> None:
-        """Do something within so many seconds; quickly, when there are no faults any more."""
+        """Do something within this many seconds; quickly, once faults have stopped."""
         if self.now > self.faults_until:
             longest = min(longest, 0.3)
-        # Mostly at once, now and then late.
+        # Usually at once, sometimes late.
         delay = longest * self.random.choice([0.001, 0.01, 0.1, self.random.random()])
         self.at(self.now + delay, act)
 
     def at(self, time: float, act: Callable[[], None]) -> None:
-        """Do something then."""
+        """Do something at this time."""
         heapq.heappush(self.agenda, (time, next(self.order), act))
 
     # The engine
 
     def happen(self) -> None:
-        """Something happens that the workflow has to react to."""
+        """Add an event to which the workflow has to react."""
         self.inbox.append(self.happened)
         self.happened += 1
         self.begin()
 
     def begin(self) -> None:
-        """Begin an attempt, if there is something to react to and no other is in hand."""
+        """Start an attempt if there are new events and no other attempt is running."""
         if self.caller is not None or not self.inbox or self.now < self.retry_at:
             return
         item = work_item(self.now, self.execution, self.written, self.inbox)
@@ -168,10 +168,10 @@ class Simulation:
             self.at(self.retry_at, self.begin)
 
     def receive(self, call: Call) -> None:
-        """Match an answer, or a restart, with whatever is pending."""
+        """Match an answer, or a restart, with the pending attempt."""
         ended, self.pending = self.pending, None
         if ended is None:
-            return  # Dapr does not tell
+            return  # Dapr reports no error
         if call.answered is None:
             if ended is self.caller:
                 self.give_up()
@@ -212,7 +212,7 @@ class Simulation:
             self.pending = None
 
     def _crash(self) -> None:
-        """Lose all that is not saved; the worker connects again."""
+        """Lose everything unsaved; the worker connects again."""
         self.life += 1
         self.give_up()
         self.pending = None
@@ -274,7 +274,7 @@ class Simulation:
         self.after(3.0, arrive)
 
     def _fail(self, call: Call, end: Callable[[Call], None], worker: Turns) -> None:
-        """End a call without a reply; it may arrive all the same, though not long after."""
+        """End a call without a reply; it may still arrive shortly afterwards."""
         call.status = grpc.StatusCode.DEADLINE_EXCEEDED
         end(call)
         if self.random.random() < 0.5:

@@ -1,4 +1,4 @@
-"""People with browsers for tests of pages: each with a session, and no password to remember."""
+"""Visitors with sessions for tests of pages, without passwords."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ NOBODYS_HASH = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$YW55dGhpbmc"
 
 
 class Visitor:
-    """Somebody's browser: it sends the session's cookie, and its forms send the session's text."""
+    """A person's browser: it sends the session's cookie, and its forms send the form token."""
 
     def __init__(self, client: httpx.AsyncClient, csrf: str) -> None:
         self.client = client
@@ -32,12 +32,12 @@ class Visitor:
         return await self.client.get(path)
 
     async def post(self, path: str, **fields: Any) -> httpx.Response:
-        """Send a form of a page."""
+        """Submit a form of a page."""
         return await self.client.post(path, data={"csrf": self.csrf, **fields})
 
 
 class Visited:
-    """A site with its pages, and the people who may come."""
+    """A site with its pages and its visitors."""
 
     def __init__(self, site: Site, database: Database, tables: AccessTables, folder: Path) -> None:
         file = folder / "access.json"
@@ -55,7 +55,7 @@ class Visited:
         self._app = FastAPI()
 
     def serve(self, *routers: APIRouter) -> None:
-        """Serve these pages, and failures as pages."""
+        """Serve these pages, and errors as pages."""
         problems.install(self._app)
         for router in routers:
             self._app.include_router(router)
@@ -63,7 +63,7 @@ class Visited:
         self._site.install(self._app)
 
     async def visitor(self, name: str | None) -> Visitor:
-        """Sign somebody in, or have somebody come who has not."""
+        """Make a visitor, signed in if a name is given."""
         cookies, csrf = {}, ""
         if name is not None:
             cookie, csrf = await self._sessions.open(name, "session")

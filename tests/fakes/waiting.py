@@ -1,4 +1,4 @@
-"""Waiting for something to become so, with a deadline."""
+"""Waiting for a condition, with a deadline."""
 
 import asyncio
 import inspect

@@ -1,4 +1,4 @@
-"""Drives a workflow as the engine does, with the SDK's own tasks, one happening after the other."""
+"""Runs a workflow as the engine does, with the SDK's own tasks, one event at a time."""
 
 import inspect
 import json
@@ -15,13 +15,13 @@ from dapr.ext.workflow._durabletask.task import CompletableTask, OrchestrationCo
 from pydantic import BaseModel
 
 Answer = Callable[[str, Any], Awaitable[object]]
-"""What comes of an activity, by its name and input; what it raises fails the activity."""
+"""Returns the result of an activity by its name and input; an exception fails the activity."""
 
 STARTED_AT = datetime(2026, 3, 1, 12, 0, 0)  # noqa: DTZ001 # the engine's clock has no time zone
 
 
 ONCE = RetryPolicy(first_retry_interval=timedelta(seconds=1), max_number_of_attempts=1)
-"""How an activity is tried that is called without a policy."""
+"""The retry policy of an activity that is called without one."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Event:
-    """An external event that is raised when nothing else is left to do."""
+    """An external event, raised when nothing else is left to do."""
 
     name: str
     data: Any = None
@@ -43,7 +43,7 @@ class Event:
 
 @dataclass(frozen=True)
 class TimerFires:
-    """The timer that is due next comes to its end when nothing else is left to do."""
+    """The next timer fires when nothing else is left to do."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class Child:
 
 @dataclass(frozen=True)
 class ChildEnds:
-    """A child comes to its end, with a result or an error, when nothing else is left to do.
+    """A child ends, with a result or an error, when nothing else is left to do.
 
-    It is the one of this id, or else the one that was started first.
+    It is the one with this id, or the one that was started first.
     """
 
     result: Any = None
@@ -71,7 +71,7 @@ Happening = Event | TimerFires | ChildEnds
 
 
 class _Orchestration:
-    """What the SDK's workflow context stands on."""
+    """What the SDK's workflow context needs."""
 
     def __init__(self, instance_id: str, early: Iterable[Event], *, is_old: bool) -> None:
         self.instance_id = instance_id
@@ -139,7 +139,7 @@ class _Orchestration:
 
 
 class WorkflowRun:
-    """One run of a workflow: what it called, and what came of it.
+    """One run of a workflow: its calls and its outcome.
 
     One that `is_old` began before any patch of the workflow's code.
     """
@@ -163,7 +163,7 @@ class WorkflowRun:
 
     @property
     def calls(self) -> list[Call]:
-        """The activities that were called, in their order."""
+        """The activities that were called, in order."""
         return self._orchestration.calls
 
     @property
@@ -177,21 +177,21 @@ class WorkflowRun:
         return [patience for patience, _ in self._orchestration.timers]
 
     @property
-    def children_under_way(self) -> list[str]:
+    def running_children(self) -> list[str]:
         """The child workflows that have not ended."""
         return list(self._orchestration.open_children)
 
     @property
     def custom_status(self) -> str | None:
-        """What the workflow shows of itself."""
+        """The workflow's custom status."""
         return self._orchestration.custom_status
 
     @property
     def continued_with(self) -> list[tuple[Any, bool]]:
-        """The inputs it continued as new with, and whether events that came are kept."""
+        """The inputs with which it continued as new, and whether buffered events are kept."""
         return self._orchestration.continued_with
 
-    async def to_the_end(self) -> Any:
+    async def run_to_end(self) -> Any:
         """Run until the workflow returns; raise what it raises."""
         steps = self._workflow(self._context, self._payload)
         try:
@@ -241,7 +241,7 @@ class WorkflowRun:
 
 
 def carried_out_by(activities: object) -> Answer:
-    """Have the activities of an object carry out the calls, as the worker does."""
+    """Run calls by the activities of an object, as the worker does."""
 
     async def answer(name: str, payload: Any) -> object:
         activity = getattr(activities, name)
@@ -252,7 +252,7 @@ def carried_out_by(activities: object) -> Answer:
 
 
 def _through_json(value: Any) -> Any:
-    """Carry a value as the engine does: as JSON."""
+    """Convert a value to JSON and back, as the engine does."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     return json.loads(json.dumps(value))

@@ -1,4 +1,4 @@
-"""Freeze the inputs of the golden histories, defaults included: `python tests/histories/freeze.py`.
+"""Freeze the inputs of the golden histories, with defaults: `python tests/histories/freeze.py`.
 
 An input that was recorded before a field existed gets the field's default when it is read. A
 default that changes later would change what running instances do, so each field's value is written
@@ -20,7 +20,7 @@ INPUTS: Final = HERE / "inputs"
 
 
 def read_input(recording: Recording) -> Any:
-    """Return the input of a recorded workflow as its code reads it today, as JSON."""
+    """Return the input of a recorded workflow as today's code parses it, as JSON."""
     started = next(e["executionStarted"] for e in recording.events if "executionStarted" in e)
     given = json.loads(started.get("input", "null"))
     _, parameter = inspect.signature(WORKFLOWS[recording.workflow]).parameters.values()
@@ -31,13 +31,13 @@ def read_input(recording: Recording) -> Any:
 
 
 def frozen_input(path: Path) -> Any:
-    """Return the frozen input of a golden history; an empty object where there is none yet."""
+    """Return the frozen input of a golden history; an empty object if there is none."""
     file = INPUTS / path.name
     return json.loads(file.read_text("utf-8")) if file.exists() else {}
 
 
 def freeze() -> None:
-    """Add what is missing, and change nothing that is there."""
+    """Add missing fields, and change no existing ones."""
     INPUTS.mkdir(exist_ok=True)
     for path in sorted(HERE.glob("*.json")):
         now = read_input(Recording.read(path.read_bytes(), path.name))

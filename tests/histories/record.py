@@ -1,4 +1,4 @@
-"""Record the golden histories anew, on a platform of their own: `python tests/histories/record.py`.
+"""Record the golden histories again, on their own platform: `python tests/histories/record.py`.
 
 With names of histories after it, only those are written.
 """
@@ -28,22 +28,22 @@ Scene = Callable[[Workflows], str]
 
 
 def completed(flows: Workflows) -> str:
-    """A small order goes through."""
+    """A small order completes."""
     return end(flows, flows.shop.submit("paperclip", 2))
 
 
 def declined(flows: Workflows) -> str:
-    """The payment is declined, and the reservation undone."""
+    """The payment is declined, and the reservation released."""
     return end(flows, flows.shop.submit("paperclip", 1, "test-declined-1"))
 
 
 def retried(flows: Workflows) -> str:
-    """The payment succeeds when tried for the third time."""
+    """The payment succeeds at the third attempt."""
     return end(flows, flows.shop.submit("paperclip", 1, "test-unavailable-2"))
 
 
 def out_of_stock(flows: Workflows) -> str:
-    """There is nothing to undo."""
+    """There is nothing to roll back."""
     return end(flows, flows.shop.submit("paperclip", 1_000))
 
 
@@ -55,7 +55,7 @@ def approved(flows: Workflows) -> str:
 
 
 def denied(flows: Workflows) -> str:
-    """A large order is denied, and the reservation undone."""
+    """A large order is denied, and the reservation released."""
     order_id = large(flows)
     expect_decided(flows, order_id, approved=False)
     return end(flows, order_id)
@@ -80,35 +80,35 @@ def waiting(flows: Workflows) -> str:
 
 
 def paused(flows: Workflows) -> str:
-    """A large order waits, is paused, and is decided meanwhile."""
+    """A large order waits, is paused, and is decided during the pause."""
     order_id = large(flows)
     expect(flows.post(f"/{order_id}/pause"), 202)
-    flows.until(order_id, "SUSPENDED")
+    flows.wait_for_status(order_id, "SUSPENDED")
     expect_decided(flows, order_id, approved=True)
     return until_happened(flows, order_id, "event_raised")
 
 
 def resumed(flows: Workflows) -> str:
-    """A large order is decided while it is paused, and resumed."""
+    """A large order is decided while it is paused, then resumed."""
     order_id = paused(flows)
     expect(flows.post(f"/{order_id}/resume"), 202)
     return end(flows, order_id)
 
 
 def terminated(flows: Workflows) -> str:
-    """An operator stops a large order that waits."""
+    """An operator terminates a large order that waits."""
     order_id = large(flows)
     expect(flows.post(f"/{order_id}/terminate", force="true"), 202)
     return end(flows, order_id)
 
 
 def undone(flows: Workflows) -> str:
-    """What an order did that an operator stops is undone."""
+    """An order that an operator terminated is rolled back."""
     return end(flows, f"{names.UNDO_PREFIX}{terminated(flows)}")
 
 
 def settled(flows: Workflows) -> str:
-    """What could not be undone of an order is undone when it is tried again."""
+    """A failed rollback succeeds at its retry."""
     order_id = large(flows)
     flows.platform.kill("inventory", signal.SIGSTOP)
     expect_decided(flows, order_id, approved=False)
@@ -122,7 +122,7 @@ def settled(flows: Workflows) -> str:
 def hello(flows: Workflows) -> str:
     """Somebody is greeted, and answers."""
     instance_id = flows.start_hello()
-    flows.until_it_waits(instance_id)
+    flows.wait_until_waiting(instance_id)
     expect(flows.raise_approval(instance_id, {"by": "Bob"}), 202)
     return end(flows, instance_id)
 
@@ -130,21 +130,21 @@ def hello(flows: Workflows) -> str:
 def hello_waiting(flows: Workflows) -> str:
     """Somebody is greeted, and has not answered."""
     instance_id = flows.start_hello()
-    flows.until_it_waits(instance_id)
+    flows.wait_until_waiting(instance_id)
     return instance_id
 
 
 def counter(flows: Workflows) -> str:
-    """The counter has begun anew several times."""
+    """The counter has continued as new several times."""
     instance_id = flows.start_counter()
-    flows.until_it_counts(instance_id, 2)
+    flows.wait_until_count_exceeds(instance_id, 2)
     expect(flows.post(f"/{instance_id}/pause"), 202)  # so that it is not written while it is read
-    flows.until(instance_id, "SUSPENDED")
+    flows.wait_for_status(instance_id, "SUSPENDED")
     return instance_id
 
 
 def counter_failed(flows: Workflows) -> str:
-    """The counter is started with what is no count, past the service that would refuse it."""
+    """The counter is started directly with an invalid input, which the service would refuse."""
     wanted = f"count-{new_suffix()}"
     start = f"/v1.0/workflows/dapr/{COUNTER}/start?instanceID={wanted}"
     url = f"{flows.platform.sidecar_url('orders')}{start}"
@@ -153,12 +153,12 @@ def counter_failed(flows: Workflows) -> str:
 
 
 def reminded(flows: Workflows) -> str:
-    """Nobody decides in time, though a reminder is sent on the way."""
+    """Nobody decides in time, in spite of a reminder."""
     return expired(flows)
 
 
 def batch(flows: Workflows) -> str:
-    """Orders of one batch end well, rejected and declined."""
+    """The orders of a batch are completed, rejected and declined."""
     batch_id = new_suffix()
     flows.shop.restock()
     orders = [
@@ -178,7 +178,7 @@ def task(flows: Workflows, **given: object) -> str:
 
 
 def done(flows: Workflows) -> str:
-    """A task is done, after two refusals of the one it is assigned to."""
+    """A task is completed after two failed assignments."""
     instance_id = task(flows, assignee="test-unavailable-2")
     until_happened(flows, instance_id, "timer_created")
     event = {"completed_at": "2026-03-01T12:00:00Z"}
@@ -187,12 +187,12 @@ def done(flows: Workflows) -> str:
 
 
 def timed_out(flows: Workflows) -> str:
-    """Nobody does a task in time."""
+    """Nobody completes a task in time."""
     return end(flows, task(flows, timeout_seconds=1))
 
 
 def low(flows: Workflows) -> str:
-    """Little is left of an item; that has been told, and the monitor has looked again."""
+    """Stock of an item is low; the alert was sent, and the monitor has checked again."""
     instance_id = f"{names.MONITOR_PREFIX}paperclip"
     flows.shop.restock()
     flows.shop.wait_final(flows.shop.submit("paperclip", 95))
@@ -200,7 +200,7 @@ def low(flows: Workflows) -> str:
     until_happened(flows, instance_id, "timer_created")
     wait_for("an alert", lambda: flows.shop.stream("inventory.low-stock"))
     expect(flows.post(f"/{instance_id}/pause"), 202)  # so that it is not written while it is read
-    flows.until(instance_id, "SUSPENDED")
+    flows.wait_for_status(instance_id, "SUSPENDED")
     return instance_id
 
 
@@ -236,12 +236,12 @@ SCENES: Final[dict[str, Scene]] = {
 def end(flows: Workflows, instance_id: str) -> str:
     """Wait for an instance to finish."""
     wait_for(f"{instance_id} to exist", lambda: flows.get(f"/{instance_id}/status").is_success)
-    flows.until(instance_id, "COMPLETED", "FAILED", "TERMINATED")
+    flows.wait_for_status(instance_id, "COMPLETED", "FAILED", "TERMINATED")
     return instance_id
 
 
 def large(flows: Workflows) -> str:
-    """Place an order that needs an approval, and wait until it is asked for."""
+    """Place an order that needs approval, and wait for its request."""
     flows.shop.restock()
     order_id = flows.shop.submit("cars", 4)
     flows.shop.wait_approval(order_id, "pending")
@@ -249,7 +249,7 @@ def large(flows: Workflows) -> str:
 
 
 def until_happened(flows: Workflows, instance_id: str, event: str) -> str:
-    """Wait until something is in the history."""
+    """Wait until the history has an event."""
     wait_for(
         f"{event} of {instance_id}",
         lambda: any(entry["type"] == event for entry in flows.history(instance_id)),
@@ -258,12 +258,12 @@ def until_happened(flows: Workflows, instance_id: str, event: str) -> str:
 
 
 def expect_decided(flows: Workflows, order_id: str, *, approved: bool) -> None:
-    """Decide."""
+    """Send a decision, which must be accepted."""
     assert flows.shop.decide(order_id, approved=approved).status_code == 200
 
 
 def without_traces(recording: Recording) -> Recording:
-    """Leave out where in which folder something failed: no workflow reads that."""
+    """Remove stack traces, which contain paths and are never read by workflows."""
     for event in recording.events:
         for payload in event.values():
             if isinstance(payload, dict):
@@ -272,7 +272,7 @@ def without_traces(recording: Recording) -> Recording:
 
 
 def main() -> None:
-    """Run each scene on one platform and write its history."""
+    """Run each scenario on one platform and write its history."""
     wanted = sys.argv[1:] or list(SCENES)
     patience = {
         "ORDERS_APPROVAL_TIMEOUT_SECONDS": str(PATIENCE_SECONDS),

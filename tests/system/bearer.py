@@ -1,4 +1,4 @@
-"""A token that is shown to services, and to nobody else whom the same client asks."""
+"""An HTTP client's token, sent to named hosts only."""
 
 from collections.abc import Collection, Generator
 
@@ -6,14 +6,14 @@ import httpx
 
 
 class Bearer(httpx.Auth):
-    """Shows a token to hosts, by their names or addresses."""
+    """Adds a bearer token to requests for the named hosts or addresses."""
 
     def __init__(self, token: str, hosts: Collection[str]) -> None:
         self._token = token
         self._hosts = frozenset(hosts)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add the header where it belongs."""
+        """Add the header if the request goes to one of the hosts."""
         if request.url.host in self._hosts:
             request.headers["authorization"] = f"Bearer {self._token}"
         yield request

@@ -1,4 +1,4 @@
-"""The service orders after a change of its workflow: customers are screened before anything else.
+"""The orders service with a changed workflow: each customer is screened first.
 
     python tests/system/changed_orders.py guarded|careless
 
@@ -37,19 +37,19 @@ class Screening(Payload):
 
 
 class ScreeningActivities(OrderActivities):
-    """The activities with one more."""
+    """The activities of orders, and one more."""
 
     async def screen_customer_activity(self, _: WorkflowActivityContext, __: Screening) -> bool:
-        """Find nothing against the customer."""
+        """Accept every customer."""
         return True
 
 
 class ScreenedOrderProcess(order_processing._OrderProcess):
-    """The processing of an order with one more step."""
+    """The order workflow with one more step."""
 
     def __init__(self, ctx: DaprWorkflowContext, order: OrderRun) -> None:
         super().__init__(ctx, order)
-        # Asked at once, so that an order runs wholly by the old code or wholly by the new.
+        # Asked first, so that an order runs entirely by the old code or entirely by the new.
         self._is_screened = "careless" in sys.argv or ctx.is_patched("screen-customer")
 
     def _reserve(self) -> Generator[Any, Any, Ending | None]:

@@ -1,4 +1,4 @@
-"""One platform for all tests that do no harm to it; others start their own."""
+"""One shared platform for all tests that leave it intact; the other tests start their own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,20 +15,20 @@ from system.workflows import FAST, Workflows, restart_orders
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the services keep their data in SQLite files, or on a PostgreSQL server."""
+    """Let the command line choose between SQLite files and a PostgreSQL server."""
     parser.addoption("--store", choices=("sqlite", "postgresql"), default="sqlite")
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """Run a PostgreSQL server for all tests that do no harm to it."""
+    """Run a PostgreSQL server for all tests that leave it intact."""
     with PostgresServer(postgres_programs()) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def isolated(request: pytest.FixtureRequest) -> Isolated:
-    """Make settings of platforms, each with databases of its own, in the store that was chosen."""
+    """Return the factory of isolated platform settings for the chosen store."""
     if request.config.getoption("--store") == "sqlite":
         return on_files
     return on_postgres(request.getfixturevalue("postgres"))
@@ -36,21 +36,21 @@ def isolated(request: pytest.FixtureRequest) -> Isolated:
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory, isolated: Isolated) -> Iterator[Platform]:
-    """Run the platform on ports and data of its own."""
+    """Run the shared platform on its own ports and data."""
     with Platform(isolated(tmp_path_factory.mktemp("platform"))) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def engine_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnginePlatform]:
-    """Run an engine alone, for workers and clients of the tests' own."""
+    """Run the engine without services, for the tests' own workers and clients."""
     with EnginePlatform(Settings.isolated(tmp_path_factory.mktemp("engine"))) as running:
         yield running
 
 
 @pytest.fixture
 def shop(platform: Platform) -> Iterator[Shop]:
-    """Use the shared platform, with the opening stock on the shelf."""
+    """Use the shared platform with the opening stock."""
     shop = Shop(platform)
     shop.restock()
     yield shop
@@ -59,7 +59,7 @@ def shop(platform: Platform) -> Iterator[Shop]:
 
 @pytest.fixture
 def own_shop(tmp_path: Path, request: pytest.FixtureRequest, isolated: Isolated) -> Iterator[Shop]:
-    """Run a platform for one test; `indirect` parameters are variables for its services."""
+    """Run a platform for one test; `indirect` parameters are settings of its services."""
     environment: dict[str, str] = getattr(request, "param", {})
     with Platform(isolated(tmp_path / "platform", **environment)) as running:
         shop = Shop(running)
@@ -71,14 +71,14 @@ def own_shop(tmp_path: Path, request: pytest.FixtureRequest, isolated: Isolated)
 def quick_platform(
     tmp_path_factory: pytest.TempPathFactory, isolated: Isolated
 ) -> Iterator[Platform]:
-    """Run a platform whose workflows to practise on do not take their time."""
+    """Run a platform whose practice workflows have short waits."""
     with Platform(isolated(tmp_path_factory.mktemp("quick"), **FAST)) as running:
         yield running
 
 
 @pytest.fixture(scope="module", params=["as started", "after a restart of orders and its sidecar"])
 def workflows(quick_platform: Platform, request: pytest.FixtureRequest) -> Iterator[Workflows]:
-    """Manage workflows; every test that does is run twice, the second time after a restart."""
+    """Manage workflows; each test runs twice, the second time after a restart."""
     if request.param != "as started":
         restart_orders(quick_platform)
     shop = Shop(quick_platform)

@@ -1,4 +1,4 @@
-"""An engine alone: one sidecar with placement, scheduler and Redis, and none of the services."""
+"""The engine without services: one sidecar with placement, scheduler and Redis."""
 
 import threading
 from concurrent import futures
@@ -19,11 +19,11 @@ from system.shop import wait_for
 
 
 class Unwell(Exception):
-    """What lets a health check fail."""
+    """Makes the health check fail."""
 
 
 class HealthApp:
-    """An application that offers its sidecar nothing but a health check."""
+    """An application that serves nothing but a health check."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -33,11 +33,11 @@ class HealthApp:
         self.unwell: str | None = None
 
     def report(self, unwell: str | None) -> None:
-        """Let the health check fail for a reason, or succeed again for None."""
+        """Make the health check fail for this reason, or pass if the reason is None."""
         self.unwell = unwell
 
     def start(self) -> None:
-        """Listen."""
+        """Start listening."""
         self._thread.start()
         with grpc.insecure_channel(f"{LOOPBACK}:{self._port}") as channel:
             grpc.channel_ready_future(channel).result(30)
@@ -53,7 +53,7 @@ class HealthApp:
 
 
 class EnginePlatform(Platform):
-    """A platform with one sidecar in place of the services; its application is in this process."""
+    """A platform with one sidecar and no services; its application runs in this process."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -67,12 +67,12 @@ class EnginePlatform(Platform):
 
     @property
     def store(self) -> redis.Redis:
-        """The store of the engine."""
+        """The state store of the engine."""
         return redis.Redis(LOOPBACK, self.settings.ports.control.broker)
 
     @property
     def service_settings(self) -> ServiceSettings:
-        """The settings of a service with this sidecar."""
+        """The settings of a service that uses this sidecar."""
         ports = self.family.ports
         return ServiceSettings.model_validate(
             {
@@ -85,18 +85,18 @@ class EnginePlatform(Platform):
         )
 
     def runs_workflows(self) -> bool:
-        """Return whether the sidecar runs workflows, as it does while a worker is connected."""
+        """Return whether the sidecar runs workflows: it does so while a worker is connected."""
         url = f"http://{LOOPBACK}:{self.family.ports.dapr_http}/v1.0/metadata"
         actors = httpx.get(url, trust_env=False).json()["actorRuntime"].get("activeActors", [])
         return any(actor["type"].endswith(".workflow") for actor in actors)
 
     def restart_sidecar(self) -> None:
-        """Kill the sidecar, and wait until it has been started again."""
+        """Kill the sidecar and wait until it has restarted."""
         self.wait_for_restart(SIDECAR, self.kill(SIDECAR))
         wait_for("the sidecar", self.family.answers)
 
     def log_holds(self, line: str) -> bool:
-        """Return whether the sidecar has logged something."""
+        """Return whether the sidecar's log contains a text."""
         return line in self.log(SIDECAR).read_text(errors="replace")
 
     def stop(self) -> list[str]:

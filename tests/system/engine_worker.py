@@ -1,4 +1,4 @@
-"""The worker of the library in the process of the tests."""
+"""A worker of the workflow runtime, running in the test process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -21,7 +21,7 @@ async def running_worker(
     workflows: Mapping[str, Workflow],
     activities: Mapping[str, Activity] = NO_ACTIVITIES,
 ) -> AsyncIterator[Worker]:
-    """Run a worker; close the event loop that the SDK leaves open when it stops."""
+    """Run a worker, and close the event loop that the SDK leaves open when it stops."""
     loops: list[asyncio.AbstractEventLoop] = []
     new_event_loop = asyncio.new_event_loop
 

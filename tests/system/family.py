@@ -1,4 +1,4 @@
-"""An application of the tests' own beside the platform, on the platform's engine."""
+"""The tests' own application with parent and child workflows, on the platform's engine."""
 
 import subprocess
 import sys
@@ -65,7 +65,7 @@ class Family:
         wait_for("the sidecar of the family", self.answers)
 
     def start_worker(self, *variant: str) -> None:
-        """Start the worker, or put another variant of it in its place."""
+        """Start the worker, or replace it by another variant."""
         self.stop_worker()
         script = Path(__file__).parent / "family_worker.py"
         with self._platform.log(APP).open("a") as log:
@@ -80,13 +80,13 @@ class Family:
         assert self._worker.stdout.readline() == "ready\n", self._platform.log(APP).read_text()
 
     def stop_worker(self) -> None:
-        """Stop the worker in good order."""
+        """Stop the worker gracefully."""
         if self._worker is not None:
             self._worker.communicate(timeout=30)
             self._worker = None
 
     def stop(self) -> None:
-        """Stop both."""
+        """Stop the worker and the sidecar."""
         self.stop_worker()
         processes.stop(self._platform.settings, [SIDECAR])
         self._sidecar.wait()
@@ -100,7 +100,7 @@ class Family:
         return instance_id
 
     def answers(self) -> bool:
-        """Return whether the sidecar is well."""
+        """Return whether the sidecar is healthy."""
         url = f"http://{LOOPBACK}:{self.ports.dapr_http}/v1.0/healthz"
         try:
             return httpx.get(url, trust_env=False).is_success

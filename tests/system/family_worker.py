@@ -1,4 +1,4 @@
-"""A worker with workflows that the product has none of: children, failures, and a change.
+"""A worker with workflows that the product does not have: children, failures, and a change.
 
     python tests/system/family_worker.py SIDECAR_GRPC_PORT [changed]
 
@@ -13,12 +13,12 @@ from dapr.ext.workflow import DaprWorkflowContext, WorkflowActivityContext, Work
 
 
 def parent(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, Any]:
-    """Have a child, and return what it returns."""
+    """Run a child workflow and return its result."""
     return (yield ctx.call_child_workflow("child", instance_id=f"{ctx.instance_id}-child"))
 
 
 def child(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, Any]:
-    """Have a child of its own, and wait for an event."""
+    """Run a child workflow, then wait for an event."""
     own: Any = ctx.call_child_workflow("grandchild", instance_id=f"{ctx.instance_id}-child")
     payload = yield ctx.wait_for_external_event("go_on")
     return [payload, (yield own)]
@@ -30,13 +30,13 @@ def grandchild(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, Any]:
 
 
 def failing(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, Any]:
-    """Do something good, then something that fails."""
+    """Run a step that succeeds, then one that fails."""
     yield ctx.call_activity("good_step")
     yield ctx.call_activity("bad_step")
 
 
 def changing(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, Any]:
-    """Take a step and wait; the step is another one after the change."""
+    """Run a step and wait; the changed variant runs a different step."""
     yield ctx.call_activity("bad_step" if "changed" in sys.argv else "good_step")
     yield ctx.wait_for_external_event("go_on")
 

@@ -1,20 +1,20 @@
-"""Many orders, some of them large, all of which must end once whatever happens meanwhile."""
+"""Many orders, some of them large, all of which must complete whatever fails meanwhile."""
 
 from functools import partial
 from typing import Any
 
 import httpx
 
-from system.storefront import FINAL, Storefront, assert_books_agree, new_id, wait_for
+from system.storefront import FINAL, Storefront, assert_records_agree, new_id, wait_for
 
 LARGE_EVERY = 10
-"""Each so many-th order is large and waits for a decision."""
+"""One order in this many is large and waits for a decision."""
 CARS = 4
-"""So many cars make an order large."""
+"""The number of cars that makes an order large enough to need approval."""
 
 
 class Rush:
-    """Orders with ids that no other test has: paperclips, and now and then cars."""
+    """Orders with unique ids: mostly paperclips, some cars."""
 
     def __init__(self, shop: Storefront, count: int) -> None:
         self._shop = shop
@@ -27,47 +27,47 @@ class Rush:
         self.ids = [data["order_id"] for data in self.orders]
         self.large = [data["order_id"] for data in self.orders[::LARGE_EVERY]]
         shop.restock()
-        self._before = self._shelf()
+        self._before = self._stock()
 
     def submit_half(self) -> None:
         """Publish the first half of the orders."""
         self._submit(self.orders[: len(self.orders) // 2])
 
     def wait_until_under_way(self) -> None:
-        """Wait until goods are set aside for the first order: all of them are in hand then."""
-        wait_for("an order to be reserved", lambda: self._told({"reserved"}) & set(self.ids))
+        """Wait until stock is reserved for an order, so that processing has begun."""
+        wait_for("an order to be reserved", lambda: self._published({"reserved"}) & set(self.ids))
 
     def submit_rest(self) -> None:
-        """Publish the other half."""
+        """Publish the second half."""
         self._submit(self.orders[len(self.orders) // 2 :])
 
     def approve(self, timeout: float = 120) -> None:
-        """Approve the large orders as a patient manager does, until each decision is taken."""
+        """Approve the large orders, retrying until each decision is recorded."""
         for order_id in self.large:
             wait_for(f"{order_id} to be approved", partial(self._decided, order_id), timeout)
 
     def assert_all_sold_once(self, timeout: float = 180) -> None:
-        """Check that each order is completed, and that no book tells anything else."""
+        """Check that every order is completed and that stock and payments agree."""
         shop = self._shop
         ended = shop.wait_all_final(self.ids, timeout)
         ends = {(order["status"], order["reason"]) for order in ended}
         assert ends == {("completed", None)}, ends
         sold = {"cars": CARS * len(self.large), "paperclip": len(self.ids) - len(self.large)}
-        after = self._shelf()
+        after = self._stock()
         assert {i: self._before[i]["on_hand"] - after[i]["on_hand"] for i in sold} == sold
-        # Orders of other tests may wait for a decision: they hold what they held before.
+        # Orders of other tests may be waiting for a decision: what they reserve must not change.
         reserved = {i: self._before[i]["reserved"] - after[i]["reserved"] for i in sold}
         assert reserved == dict.fromkeys(sold, 0)
-        wait_for("every final status to be told", self._all_told)
-        assert_books_agree(shop, ended)
+        wait_for("every final status to be published", self._all_published)
+        assert_records_agree(shop, ended)
         for order_id in self.large:
             assert shop.wait_approval(order_id, "approved")["approver"] == shop.approver
         assert not [x for x in shop.dead_letters("orders") if "rush-" in str(x["data"])]
 
     def _submit(self, orders: list[dict[str, Any]]) -> None:
-        self._shop.at_once(self._shop.submit_stubbornly, orders, threads=8)
+        self._shop.at_once(self._shop.submit_until_accepted, orders, threads=8)
 
-    def _shelf(self) -> dict[str, dict[str, Any]]:
+    def _stock(self) -> dict[str, dict[str, Any]]:
         return {item: self._shop.stock(item) for item in ("cars", "paperclip")}
 
     def _decided(self, order_id: str) -> bool:
@@ -78,9 +78,9 @@ class Rush:
         except httpx.HTTPError:
             return False
 
-    def _all_told(self) -> bool:
-        return self._told(FINAL) >= set(self.ids)
+    def _all_published(self) -> bool:
+        return self._published(FINAL) >= set(self.ids)
 
-    def _told(self, statuses: set[str]) -> set[str]:
+    def _published(self, statuses: set[str]) -> set[str]:
         events: list[dict[str, Any]] = self._shop.stream("orders.status")
         return {e["subject"] for e in events if e["data"]["status"] in statuses}

@@ -1,4 +1,4 @@
-"""What a system test says to the running platform."""
+"""The running platform as the system tests use it."""
 
 import json
 from typing import Any
@@ -7,13 +7,13 @@ import httpx
 import redis
 
 from orderflow_tools.platform import Platform
-from system.storefront import FINAL, Storefront, assert_books_agree, new_id, wait_for
+from system.storefront import FINAL, Storefront, assert_records_agree, new_id, wait_for
 
-__all__ = ["FINAL", "Shop", "assert_books_agree", "new_id", "wait_for"]
+__all__ = ["FINAL", "Shop", "assert_records_agree", "new_id", "wait_for"]
 
 
 class Shop(Storefront):
-    """The platform on this machine, with the sidecars' own APIs."""
+    """The platform on this machine, including the sidecars' APIs."""
 
     def __init__(self, platform: Platform) -> None:
         limits = httpx.Limits(max_connections=64)
@@ -22,7 +22,7 @@ class Shop(Storefront):
         self._broker = redis.Redis(port=platform.settings.ports.control.broker)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self.http.close()
         self._broker.close()
 
@@ -32,7 +32,7 @@ class Shop(Storefront):
         return self._broker
 
     def url(self, app: str, path: str) -> str:
-        """Name a path of a service."""
+        """Return the URL of a service's path."""
         return f"{self.platform.url(app)}{path}"
 
     def invoke(self, caller: str, app: str, method: str, body: Any = None) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""What is asked of a running Orderflow, wherever it runs, and how a test waits for the answer."""
+"""The operations that tests perform on a running Orderflow, locally or in a cluster."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def wait_for(what: str, look: Callable[[], T | None], timeout: float = 60) -> T:
-    """Look until there is something; fail with what was awaited when it takes too long."""
+    """Poll until `look` returns something true; fail with `what` after the timeout."""
     deadline = time.monotonic() + timeout
     pause = 0.02
     while True:
@@ -32,15 +32,15 @@ def wait_for(what: str, look: Callable[[], T | None], timeout: float = 60) -> T:
 
 
 def new_id(prefix: str = "t") -> str:
-    """Make an order id that no other test has."""
+    """Return a unique order id."""
     return f"{prefix}-{uuid.uuid4().hex[:16]}"
 
 
 class Storefront(ABC):
-    """Orderflow as its users see it: HTTP, methods of services, events, the broker's streams."""
+    """Orderflow from the outside: HTTP, service invocation, events and the broker's streams."""
 
     approver = "mallory"
-    """Who decides; a token decides in its own name alone."""
+    """The name sent with decisions; a token can decide only in its own name."""
 
     def __init__(self, http: httpx.Client) -> None:
         self.http = http
@@ -72,7 +72,7 @@ class Storefront(ABC):
     def order_data(
         self, order_id: str, item: str = "paperclip", quantity: int = 1, customer: str = "alice"
     ) -> dict[str, Any]:
-        """Write an order of one line."""
+        """Return an order with one line."""
         lines = [{"item": item, "quantity": quantity}]
         return {"order_id": order_id, "customer_id": customer, "lines": lines}
 
@@ -83,8 +83,8 @@ class Storefront(ABC):
         assert self.publish("orders.submitted", data).status_code == 204
         return order_id
 
-    def submit_stubbornly(self, data: dict[str, Any], timeout: float = 60) -> None:
-        """Publish an order until the sidecar has taken it, as a publisher must."""
+    def submit_until_accepted(self, data: dict[str, Any], timeout: float = 60) -> None:
+        """Publish an order, retrying until the sidecar accepts it."""
 
         def publish() -> bool:
             try:
@@ -95,7 +95,7 @@ class Storefront(ABC):
         wait_for("a sidecar that takes the event", publish, timeout)
 
     def order(self, order_id: str) -> dict[str, Any] | None:
-        """Read an order; None while there is none or orders does not answer."""
+        """Return an order; None if it does not exist or the service does not answer."""
         try:
             response = self.http.get(self.url("orders", f"/orders/{order_id}"))
         except httpx.HTTPError:
@@ -115,7 +115,7 @@ class Storefront(ABC):
             raise AssertionError(f"{error}; {self._state_of(order_id)}") from None
 
     def _state_of(self, order_id: str) -> str:
-        """Return what orders knows of an order and its workflow, for the message of a failure."""
+        """Return the order and its workflow as recorded, for the failure message."""
         paths = (f"/orders/{order_id}", f"/workflows/{order_id}", f"/workflows/{order_id}/history")
         answers = []
         for path in paths:
@@ -142,29 +142,29 @@ class Storefront(ABC):
     def at_once(
         self, work: Callable[[T], Any], things: Iterable[T], threads: int = 16
     ) -> list[Any]:
-        """Do something with all things, many at a time."""
+        """Apply `work` to all things, up to `threads` at a time."""
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(work, things))
 
     def stock(self, item: str) -> dict[str, Any]:
-        """Read one item's stock."""
+        """Return an item's stock."""
         items = self.http.get(self.url("inventory", "/stock")).json()["items"]
         return next(entry for entry in items if entry["item"] == item)
 
     def restock(self, item: str | None = None, quantity: int | None = None) -> None:
-        """Put pieces on the shelf, or bring it back to the opening stock."""
+        """Add stock, or reset it to the opening stock."""
         body = {"item": item, "quantity": quantity}
         body = {key: value for key, value in body.items() if value is not None}
         response = self.invoke("orders", "inventory", "restock", body)
         assert response.status_code == 200, response.text
 
     def payments(self, order_id: str) -> list[tuple[str, int]]:
-        """Read what was charged and refunded for an order."""
+        """Return the charges and refunds of an order."""
         items = self.http.get(self.url("orders", f"/payments/{order_id}")).json()["items"]
         return [(entry["kind"], entry["amount_cents"]) for entry in items]
 
     def approval(self, order_id: str) -> dict[str, Any] | None:
-        """Read a request for approval; None while there is none."""
+        """Return a request for approval; None if there is none."""
         try:
             response = self.http.get(self.url("approvals", f"/approvals/{order_id}"))
         except httpx.HTTPError:
@@ -181,28 +181,30 @@ class Storefront(ABC):
         return wait_for(f"approval of {order_id} to be {statuses}", look, timeout)
 
     def decide(self, order_id: str, *, approved: bool, comment: str = "") -> httpx.Response:
-        """Decide as a manager does, over HTTP."""
+        """Send a decision over HTTP."""
         return self.http.post(
             self.url("approvals", f"/approvals/{order_id}/decision"),
             json={"approved": approved, "approver": self.approver, "comment": comment},
         )
 
     def dead_letters(self, app: str, **match: Any) -> list[dict[str, Any]]:
-        """Read a service's dead letters that have these values."""
+        """Return a service's dead letters that match these values."""
         items = self.http.get(self.url(app, "/dead-letters"), params={"limit": 500}).json()["items"]
         return [item for item in items if all(item[key] == value for key, value in match.items())]
 
     def stream(self, topic: str) -> list[dict[str, Any]]:
-        """Read all events of a topic as the broker keeps them."""
+        """Return all events of a topic from the broker's stream."""
         entries: Any = self.broker.xrange(topic)
         events = []
         for _, fields in entries:
-            with contextlib.suppress(RecursionError):  # garbage of another test, too deep to read
+            with contextlib.suppress(
+                RecursionError
+            ):  # another test's invalid event, nested too deeply to parse
                 events.append(json.loads(fields[b"data"]))
         return events
 
-    def told(self, order_id: str) -> list[dict[str, Any]]:
-        """Read what was published on orders.status about an order, each status once, in order."""
+    def published_statuses(self, order_id: str) -> list[dict[str, Any]]:
+        """Return the statuses published for an order, without duplicates, in order."""
         events = {
             event["id"]: event
             for event in self.stream("orders.status")
@@ -211,18 +213,18 @@ class Storefront(ABC):
         return sorted((event["data"] for event in events.values()), key=lambda d: d["sequence"])
 
 
-def assert_books_agree(shop: Storefront, orders: Iterable[dict[str, Any]]) -> None:
-    """Check each order against its history, what was told of it, and the record of payments."""
-    told: dict[str, dict[str, Any]] = {}
+def assert_records_agree(shop: Storefront, orders: Iterable[dict[str, Any]]) -> None:
+    """Check each order against its history, its published statuses and its payments."""
+    published: dict[str, dict[str, Any]] = {}
     for event in shop.stream("orders.status"):
-        told.setdefault(event["subject"], {})[event["id"]] = event["data"]
+        published.setdefault(event["subject"], {})[event["id"]] = event["data"]
     for order in orders:
         order_id = order["order_id"]
         history = [(entry["sequence"], entry["status"]) for entry in order["history"]]
         assert [sequence for sequence, _ in history] == list(range(1, len(history) + 1)), order
         assert sum(status in FINAL for _, status in history) == 1, order
-        published = sorted((d["sequence"], d["status"]) for d in told[order_id].values())
-        assert published == history, (order_id, published, history)
+        statuses = sorted((d["sequence"], d["status"]) for d in published[order_id].values())
+        assert statuses == history, (order_id, statuses, history)
         charged = sum(cents for kind, cents in shop.payments(order_id) if kind == "charge")
         refunded = sum(cents for kind, cents in shop.payments(order_id) if kind == "refund")
         owed = order["total_cents"] if order["status"] == "completed" else 0

@@ -1,4 +1,4 @@
-"""In which store the platform of a test keeps its data."""
+"""Platform settings with isolated data, in SQLite files or on PostgreSQL."""
 
 import secrets
 from pathlib import Path
@@ -11,20 +11,20 @@ from orderflow_tools.settings import Settings
 
 
 class Isolated(Protocol):
-    """Makes the settings of a platform beside all others."""
+    """Makes the settings of an isolated platform."""
 
     def __call__(self, folder: Path, /, **environment: str) -> Settings:
-        """Take a folder, and variables for the services."""
+        """Make settings for a folder and environment variables of the services."""
         ...
 
 
 def on_files(folder: Path, /, **environment: str) -> Settings:
-    """Keep what the services keep in SQLite files."""
+    """Store the services' data in SQLite files."""
     return Settings.isolated(folder, **environment)
 
 
 def on_postgres(server: PostgresServer) -> Isolated:
-    """Keep what the services keep in databases that each platform has for itself."""
+    """Store the services' data in PostgreSQL databases, one set for each platform."""
 
     def isolated(folder: Path, /, **environment: str) -> Settings:
         databases = Databases(server.url, f"run_{secrets.token_hex(4)}")
@@ -34,6 +34,6 @@ def on_postgres(server: PostgresServer) -> Isolated:
 
 
 def postgres_programs() -> Path:
-    """Return the folder of PostgreSQL's programs, which may have to be installed."""
+    """Return the folder of PostgreSQL's programs, installing them if needed."""
     with on_the_machine():
         return find_postgres()

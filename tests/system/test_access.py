@@ -1,4 +1,4 @@
-"""Who may call what, and what listens where."""
+"""Which application may call which method, and which addresses are listened on."""
 
 import socket
 
@@ -15,7 +15,7 @@ from system.shop import Shop, new_id
 @pytest.mark.parametrize("method", ["reserve", "commit", "release", "restock"])
 @pytest.mark.parametrize("caller", ["approvals", "inventory"])
 def test_only_orders_may_change_the_stock(shop: Shop, caller: str, method: str) -> None:
-    """Another application gets 403, also one that claims to be orders."""
+    """Other applications get 403, even one that claims to be orders."""
     body = {"order_id": new_id(), "lines": [{"item": "cars", "quantity": 1}]}
     url = f"{shop.platform.sidecar_url(caller)}/v1.0/invoke/inventory/method/{method}"
     for claim in ({}, {"dapr-caller-app-id": "orders"}):
@@ -25,8 +25,8 @@ def test_only_orders_may_change_the_stock(shop: Shop, caller: str, method: str) 
 
 
 @pytest.mark.parametrize("caller", ["inventory", "orders"])
-def test_only_approvals_may_raise(shop: Shop, caller: str) -> None:
-    """A decision comes in by way of approvals alone."""
+def test_only_approvals_may_raise_a_decision(shop: Shop, caller: str) -> None:
+    """Only the approvals service can raise a decision."""
     order_id = shop.submit("cars", 4)
     shop.wait_status(order_id, "awaiting_approval")
     body = {"order_id": order_id, "data": {"approved": True, "approver": "eve"}}
@@ -38,7 +38,7 @@ def test_only_approvals_may_raise(shop: Shop, caller: str) -> None:
 
 
 def test_anyone_may_read_the_stock(shop: Shop) -> None:
-    """Reading needs no right, by invocation or over HTTP."""
+    """Reading stock needs no permission, by invocation or over HTTP."""
     for caller in ("orders", "approvals"):
         response = shop.http.get(
             f"{shop.platform.sidecar_url(caller)}/v1.0/invoke/inventory/method/stock"
@@ -47,8 +47,8 @@ def test_anyone_may_read_the_stock(shop: Shop) -> None:
         assert {item["item"] for item in response.json()["items"]} >= {"cars", "paperclip"}
 
 
-def test_bad_calls_are_told_apart(shop: Shop) -> None:
-    """A wrong body is 400 and names the field, and an unknown method is 501."""
+def test_invalid_calls_get_distinct_status_codes(shop: Shop) -> None:
+    """An invalid body gets 400 and names the field; an unknown method gets 501."""
     wrong = shop.invoke("orders", "inventory", "reserve", {"order_id": "x", "lines": []})
     assert wrong.status_code == 400
     assert "lines" in wrong.text
@@ -61,14 +61,14 @@ def test_bad_calls_are_told_apart(shop: Shop) -> None:
     "path", [name for each in names.SERVICES.values() for name in each.methods]
 )
 @pytest.mark.parametrize("app", names.SERVICES)
-def test_public_ports_carry_no_such_method(shop: Shop, app: str, path: str) -> None:
-    """Nothing that changes stock or raises decisions is reachable over the public HTTP ports."""
+def test_public_ports_do_not_offer_internal_methods(shop: Shop, app: str, path: str) -> None:
+    """Methods that change stock or raise decisions are not served on the public HTTP ports."""
     assert shop.http.post(shop.url(app, f"/{path}"), json={}).status_code in {404, 405}
 
 
 @pytest.mark.parametrize("app", names.SERVICES)
-def test_the_grpc_port_wants_the_token(shop: Shop, app: str) -> None:
-    """Without the run's token neither events nor invocations are taken on an application's port."""
+def test_the_grpc_port_requires_the_token(shop: Shop, app: str) -> None:
+    """Without the run's token, an application's port accepts neither events nor invocations."""
     port = shop.platform.settings.ports.apps[app].grpc
     with grpc.insecure_channel(f"{LOOPBACK}:{port}") as channel:
         stub = appcallback_service_v1.AppCallbackStub(channel)
@@ -96,8 +96,8 @@ def test_everything_listens_on_loopback(shop: Shop) -> None:
                 assert address in {"127.0.0.1", "::1", "::ffff:127.0.0.1"}, (name, connection)
 
 
-def test_what_is_declared_is_what_the_sidecars_report(shop: Shop) -> None:
-    """Each sidecar has its own components, subscriptions with dead letters, and Resiliency."""
+def test_sidecars_report_what_is_declared(shop: Shop) -> None:
+    """Each sidecar has its own components, subscriptions with dead letters, and resiliency."""
     for app, service in names.SERVICES.items():
         topics = service.subscribes
         metadata = shop.http.get(f"{shop.platform.sidecar_url(app)}/v1.0/metadata").json()
@@ -108,14 +108,14 @@ def test_what_is_declared_is_what_the_sidecars_report(shop: Shop) -> None:
         }
         expected = {topic: names.dead_letter_topic(topic) for topic in topics}
         assert {topic: reported.get(topic) for topic in topics} == expected
-        kept = {names.dead_letter_topic(topic) for topic in topics}
-        assert set(reported) == set(topics) | kept
+        dead_letter_topics = {names.dead_letter_topic(topic) for topic in topics}
+        assert set(reported) == set(topics) | dead_letter_topics
         if topics:
             assert [entry["name"] for entry in metadata["resiliencies"]] == ["orderflow"]
 
 
-def test_a_port_in_use_is_told(shop: Shop) -> None:
-    """The ports of the run are really taken: a second listener is refused."""
+def test_a_port_in_use_refuses_a_second_listener(shop: Shop) -> None:
+    """The ports of the run are really bound: a second listener is refused."""
     port = shop.platform.settings.ports.apps["orders"].http
     with socket.socket() as second, pytest.raises(OSError, match="in use"):
         second.bind((LOOPBACK, port))

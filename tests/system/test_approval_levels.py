@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from system.shop import Shop, assert_books_agree, wait_for
+from system.shop import Shop, assert_records_agree, wait_for
 
 CAR = 15_000_00
 OF_TWO = pytest.mark.parametrize(
@@ -27,7 +27,7 @@ REMINDING = pytest.mark.parametrize(
 
 
 def requests(shop: Shop, order_id: str) -> list[dict[str, Any]]:
-    """Read the events that asked for an approval, each once, in order."""
+    """Return the events that requested approval, without duplicates, in order."""
     events = {
         event["id"]: event
         for event in shop.stream("approvals.requested")
@@ -37,7 +37,7 @@ def requests(shop: Shop, order_id: str) -> list[dict[str, Any]]:
 
 
 def decide(shop: Shop, order_id: str, approver: str, *, approved: bool) -> httpx.Response:
-    """Decide over HTTP under a name."""
+    """Send a decision over HTTP in this name."""
     return shop.http.post(
         shop.url("approvals", f"/approvals/{order_id}/decision"),
         json={"approved": approved, "approver": approver},
@@ -45,8 +45,8 @@ def decide(shop: Shop, order_id: str, approver: str, *, approved: bool) -> httpx
 
 
 @REMINDING
-def test_the_request_is_said_again_and_the_wait_goes_on(own_shop: Shop) -> None:
-    """A reminder repeats the request under an id of its own; a decision counts, or the deadline."""
+def test_a_reminder_repeats_the_request(own_shop: Shop) -> None:
+    """A reminder has its own event id; the order still waits for a decision or the deadline."""
 
     def both_requests(order_id: str) -> list[dict[str, Any]] | None:
         found = requests(own_shop, order_id)
@@ -70,12 +70,12 @@ def test_the_request_is_said_again_and_the_wait_goes_on(own_shop: Shop) -> None:
     own_shop.wait_approval(expiring, "expired")
     assert own_shop.dead_letters("approvals") == []
     assert own_shop.stock("cars")["available"] == 96
-    assert_books_agree(own_shop, [own_shop.wait_final(approved), order])
+    assert_records_agree(own_shop, [own_shop.wait_final(approved), order])
 
 
 @OF_TWO
-def test_two_people_approve_or_the_second_denies(own_shop: Shop) -> None:
-    """One person, also twice, is not enough; the second one concludes, either way."""
+def test_two_people_must_approve_and_the_second_may_deny(own_shop: Shop) -> None:
+    """One person approving twice is not enough; a second person approves or denies."""
     small, agreed, denied = (own_shop.submit("cars", number) for number in (4, 11, 12))
     for order_id, levels in ((small, 1), (agreed, 2), (denied, 2)):
         assert own_shop.wait_approval(order_id, "pending")["levels"] == levels
@@ -88,7 +88,7 @@ def test_two_people_approve_or_the_second_denies(own_shop: Shop) -> None:
         again = decide(own_shop, order_id, " Ada", approved=True)
         assert (again.status_code, again.json()["status"]) == (200, "pending")
         assert decide(own_shop, order_id, "ADA", approved=False).status_code == 409
-    # What needs one person is through by now, so that the others would be if they could.
+    # The order that needs one approval has gone on; the others had the same time to do so wrongly.
     assert own_shop.wait_final(small)["status"] == "completed"
     for order_id in (agreed, denied):
         assert own_shop.wait_status(order_id, "awaiting_approval")["reason"] is None
@@ -103,4 +103,4 @@ def test_two_people_approve_or_the_second_denies(own_shop: Shop) -> None:
     assert [taken["approver"] for taken in approval["decisions"]] == ["ada", "bob"]
     assert own_shop.payments(denied) == []
     assert own_shop.stock("cars")["available"] == 100 - 4 - 11
-    assert_books_agree(own_shop, [completed, rejected])
+    assert_records_agree(own_shop, [completed, rejected])

@@ -1,17 +1,17 @@
-"""An order whose undoing failed: undone once more, until everything is, whatever is killed."""
+"""Retrying a failed rollback until it succeeds, also when processes are killed."""
 
 import signal
 from typing import Any
 
 import pytest
 
-from system.shop import Shop, assert_books_agree, wait_for
+from system.shop import Shop, assert_records_agree, wait_for
 
 RELEASE = "release_inventory_activity"
 
 
 def attention(shop: Shop, order_id: str) -> dict[str, Any]:
-    """Read how an order stands that needs attention; nothing while orders does not answer."""
+    """Return the attention entry of an order; None while orders does not answer."""
     if shop.order(order_id) is None:
         return {}
     response = shop.http.get(shop.url("orders", f"/orders/{order_id}/attention"))
@@ -24,8 +24,8 @@ def retry(shop: Shop, order_id: str) -> int:
 
 
 @pytest.mark.parametrize("own_shop", [{"ORDERS_UNDO_TIMEOUT_SECONDS": "1"}], indirect=True)
-def test_what_could_not_be_undone_is_undone_in_the_end(own_shop: Shop) -> None:
-    """A retry that fails again stays retryable; one that is killed goes on; the status stays."""
+def test_a_failed_rollback_can_be_retried_until_it_succeeds(own_shop: Shop) -> None:
+    """A retry may fail again or be killed; the order's status does not change."""
     shop = own_shop
     order_id = shop.submit("cars", 4)
     shop.wait_approval(order_id, "pending")
@@ -56,7 +56,7 @@ def test_what_could_not_be_undone_is_undone_in_the_end(own_shop: Shop) -> None:
     assert shop.stock("cars")["available"] == 100
     after = shop.order(order_id)
     assert after == ended
-    assert_books_agree(shop, [ended])
+    assert_records_agree(shop, [ended])
     approval = shop.approval(order_id)
     assert approval is not None
     assert approval["status"] == "denied"

@@ -1,4 +1,4 @@
-"""Batches on the real platform: many orders at once, each of which happens once."""
+"""Batches on the real platform: many orders at once, each processed once."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from orderflow_tools.platform import Platform
-from system.shop import Shop, assert_books_agree, new_id, wait_for
+from system.shop import Shop, assert_records_agree, new_id, wait_for
 from system.stores import Isolated
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory, isolated: Isolated) -> Iterator[Shop]:
-    """Run a platform that may be hurt."""
+    """Run a platform that these tests may damage."""
     with Platform(isolated(tmp_path_factory.mktemp("batches"))) as running:
         shop = Shop(running)
         yield shop
@@ -45,8 +45,8 @@ def wait_end(shop: Shop, batch_id: str, timeout: float = 120) -> dict[str, Any]:
     return wait_for(f"batch {batch_id} to end", ended, timeout)
 
 
-def told(shop: Shop, batch_id: str) -> dict[str, Any]:
-    """Wait for the summary on the topic; it may come twice, but is one event."""
+def published_summary(shop: Shop, batch_id: str) -> dict[str, Any]:
+    """Wait for the summary on the topic; it may be published twice under the same event id."""
 
     def look() -> dict[str, Any] | None:
         events = [e for e in shop.stream("orders.batch-status") if e["subject"] == batch_id]
@@ -62,7 +62,7 @@ def small_orders(shop: Shop, count: int) -> list[dict[str, Any]]:
 
 
 def test_five_hundred_orders_end_with_one_summary(shop: Shop) -> None:
-    """All are carried out; the topic and the service tell the same end."""
+    """All orders finish; the topic and the service report the same result."""
     orders = small_orders(shop, 500)
     batch_id = new_id("big")
     submit(shop, batch_id, orders)
@@ -70,16 +70,16 @@ def test_five_hundred_orders_end_with_one_summary(shop: Shop) -> None:
     assert (ended["status"], ended["total"]) == ("completed", 500)
     assert (ended["counts"], ended["total_cents"]) == ({"completed": 500}, 500 * 5_00)
     assert [order["order_id"] for order in ended["orders"]] == [o["order_id"] for o in orders]
-    event = told(shop, batch_id)
+    event = published_summary(shop, batch_id)
     assert (event["id"], event["data"]["counts"]) == (f"{batch_id}.ended", {"completed": 500})
     listed = shop.http.get(shop.url("orders", "/batches"), params={"limit": 1}).json()["items"]
     assert listed[0]["batch_id"] == batch_id
     some = [shop.order(data["order_id"]) for data in orders[::25]]
-    assert_books_agree(shop, [order for order in some if order])
+    assert_records_agree(shop, [order for order in some if order])
 
 
-def test_a_batch_of_all_kinds(shop: Shop) -> None:
-    """Each order goes its own way; the one that waits for a person holds up none of the others."""
+def test_orders_of_a_batch_have_independent_outcomes(shop: Shop) -> None:
+    """Each order gets its own outcome; one that waits for approval delays none of the others."""
     shop.restock()
     ids = {kind: new_id(kind) for kind in ("good", "dear", "large", "odd", "poor", "wrong")}
     batch_id = new_id("mixed")
@@ -117,16 +117,19 @@ def test_a_batch_of_all_kinds(shop: Shop) -> None:
         (None, "rejected", "invalid"),
     ]
     assert ended["total_cents"] == 4 * 15_000_00 + 5_00 + 2 * 5_00
-    assert told(shop, batch_id)["data"]["counts"] == {"completed": 3, "rejected": 5}
+    assert published_summary(shop, batch_id)["data"]["counts"] == {"completed": 3, "rejected": 5}
     letters = [x for x in shop.dead_letters("orders") if x["event_id"].startswith(batch_id)]
-    assert {letter["event_id"] for letter in letters} == {f"{batch_id}.6", f"{batch_id}.8"}
+    assert {dead_letter["event_id"] for dead_letter in letters} == {
+        f"{batch_id}.6",
+        f"{batch_id}.8",
+    }
     assert shop.order(ids["wrong"])["status"] == "rejected"  # type: ignore[index]
     orders = [shop.order(order_id) for order_id in (*ids.values(), f"{batch_id}-7")]
-    assert_books_agree(shop, [order for order in orders if order])
+    assert_records_agree(shop, [order for order in orders if order])
 
 
-def test_the_same_batch_ten_times_happens_once(shop: Shop) -> None:
-    """Before, while and after it runs; and with other content it is refused."""
+def test_a_batch_submitted_ten_times_runs_once(shop: Shop) -> None:
+    """Duplicates before, during and after the run have no effect; other content is refused."""
     orders = small_orders(shop, 30)
     batch_id = new_id("same")
     for _ in range(10):
@@ -138,16 +141,16 @@ def test_the_same_batch_ten_times_happens_once(shop: Shop) -> None:
 
     def refused() -> list[dict[str, Any]]:
         letters = shop.dead_letters("orders", topic="orders.batch-submitted")
-        return [letter for letter in letters if batch_id in letter["reason"]]
+        return [dead_letter for dead_letter in letters if batch_id in dead_letter["reason"]]
 
-    (letter,) = wait_for("the other one to be refused", refused)
-    assert "other content" in letter["reason"]
+    (dead_letter,) = wait_for("the changed batch to be refused", refused)
+    assert "other content" in dead_letter["reason"]
     assert batch(shop, batch_id) == ended
     assert all(shop.payments(data["order_id"]) == [("charge", 5_00)] for data in orders)
 
 
-def test_an_order_that_also_comes_by_itself_happens_once(shop: Shop) -> None:
-    """It is one order, whether it came before the batch or while that runs."""
+def test_an_order_also_submitted_outside_its_batch_is_processed_once(shop: Shop) -> None:
+    """It is one order, whether submitted before the batch or while it runs."""
     orders = small_orders(shop, 60)
     early, late = orders[:5], orders[-5:]
     batch_id = new_id("also")
@@ -162,11 +165,11 @@ def test_an_order_that_also_comes_by_itself_happens_once(shop: Shop) -> None:
     for data in orders:
         assert shop.payments(data["order_id"]) == [("charge", 5_00)]
     found = [shop.order(data["order_id"]) for data in orders]
-    assert_books_agree(shop, [order for order in found if order])
+    assert_records_agree(shop, [order for order in found if order])
 
 
-def test_a_kill_in_the_middle_of_a_batch(shop: Shop) -> None:
-    """Every order ends once, and the batch ends with them."""
+def test_a_batch_completes_after_a_kill(shop: Shop) -> None:
+    """After a process is killed, every order ends once, and so does the batch."""
     orders = small_orders(shop, 50)
     batch_id = new_id("killed")
     submit(shop, batch_id, orders)
@@ -180,13 +183,13 @@ def test_a_kill_in_the_middle_of_a_batch(shop: Shop) -> None:
     shop.platform.wait_for_restart("orders", former)
     ended = wait_end(shop, batch_id, 180)
     assert ended["counts"] == {"completed": 50}
-    told(shop, batch_id)
+    published_summary(shop, batch_id)
     found = [shop.order(data["order_id"]) for data in orders]
-    assert_books_agree(shop, [order for order in found if order])
+    assert_records_agree(shop, [order for order in found if order])
 
 
-def test_a_batch_whose_termination_is_forced_is_undone(shop: Shop) -> None:
-    """What was done stays done; the rest is cancelled, and the summary says so."""
+def test_forced_termination_cancels_the_unfinished_orders_of_a_batch(shop: Shop) -> None:
+    """Completed orders stay completed; the rest are cancelled, as the summary says."""
     shop.restock()
     large = [shop.order_data(new_id("stop"), "cars", 4) for _ in range(3)]
     small = shop.order_data(new_id("stop"))
@@ -215,15 +218,15 @@ GARBAGE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", GARBAGE)
-def test_an_envelope_that_is_wrong_is_refused(shop: Shop, kind: str) -> None:
-    """It goes to the dead letters with the field that is wrong, and leaves nothing else."""
+def test_an_invalid_batch_envelope_becomes_a_dead_letter(shop: Shop, kind: str) -> None:
+    """The dead letter names the invalid field, and no batch is created."""
     before = {x["id"] for x in shop.dead_letters("orders", topic="orders.batch-submitted")}
     batch_id = new_id("bad")
     data = GARBAGE[kind]
     if isinstance(data, dict) and "batch_id" in data:
         data = {**data, "batch_id": batch_id}
     assert shop.publish("orders.batch-submitted", data).status_code == 204
-    letter = wait_for(
+    dead_letter = wait_for(
         "the dead letter",
         lambda: [
             x
@@ -232,12 +235,12 @@ def test_an_envelope_that_is_wrong_is_refused(shop: Shop, kind: str) -> None:
         ],
     )[0]
     field = {"none": "orders", "many": "orders", "list": "body", "text": "body"}.get(kind, kind)
-    assert field in letter["reason"]
+    assert field in dead_letter["reason"]
     assert shop.http.get(shop.url("orders", f"/batches/{batch_id}")).status_code == 404
 
 
-def test_counts_of_kinds_agree_with_the_orders(shop: Shop) -> None:
-    """What the list of batches counts is what each batch's orders add up to."""
+def test_batch_counts_match_the_orders(shop: Shop) -> None:
+    """The counts in the list of batches match the statuses of each batch's orders."""
     for listed in shop.http.get(shop.url("orders", "/batches")).json()["items"]:
         found = batch(shop, listed["batch_id"])
         assert found

@@ -8,7 +8,7 @@ import pytest
 
 from orderflow_tools.platform import Platform
 from orderflow_tools.settings import Settings
-from system.shop import Shop, assert_books_agree, wait_for
+from system.shop import Shop, assert_records_agree, wait_for
 from system.stores import Isolated
 from system.workflows import Workflows
 
@@ -17,7 +17,7 @@ STEP = "screen_customer_activity"
 
 
 class ChangedSettings(Settings):
-    """A run whose service orders is the changed one."""
+    """Settings of a run with the changed orders service."""
 
     @property
     def python(self) -> str:
@@ -26,7 +26,7 @@ class ChangedSettings(Settings):
 
 
 def change(settings: Settings, how: str) -> Settings:
-    """Return the same run with orders changed."""
+    """Return the same settings with the changed orders service."""
     python = shlex.quote(settings.python)
     changed = ChangedSettings(
         root=settings.root,
@@ -49,8 +49,8 @@ def settings(tmp_path: Path, isolated: Isolated) -> Settings:
     return isolated(tmp_path / "platform")
 
 
-def during(settings: Settings, work: Callable[[Shop], None]) -> None:
-    """Run the platform for a while."""
+def with_platform(settings: Settings, work: Callable[[Shop], None]) -> None:
+    """Run the platform with these settings."""
     with Platform(settings) as platform:
         shop = Shop(platform)
         work(shop)
@@ -58,13 +58,13 @@ def during(settings: Settings, work: Callable[[Shop], None]) -> None:
 
 
 def steps(shop: Shop, order_id: str) -> list[str]:
-    """List the activities that an order's workflow has begun."""
+    """Return the names of the activities that an order's workflow has started."""
     events = Workflows(shop).get(f"/{order_id}/history").json()["items"]
     return [event["name"] for event in events if event["type"] == "task_scheduled"]
 
 
 def wait_for_approval(shop: Shop, order_id: str) -> None:
-    shop.submit_stubbornly(shop.order_data(order_id, "cars", 4))
+    shop.submit_until_accepted(shop.order_data(order_id, "cars", 4))
     shop.wait_approval(order_id, "pending")
 
 
@@ -74,10 +74,10 @@ def approve(shop: Shop, order_id: str) -> None:
     assert shop.wait_final(order_id)["status"] == "completed"
 
 
-def test_the_old_one_ends_by_the_old_way_and_a_new_one_by_the_new(settings: Settings) -> None:
-    """Both end well, and so does one that began after the change and outlives a restart."""
+def test_a_guarded_change_keeps_the_old_path_for_running_orders(settings: Settings) -> None:
+    """Old orders follow the old path, new orders the new one, also after a restart."""
     changed = change(settings, "guarded")
-    during(settings, lambda shop: wait_for_approval(shop, "old"))
+    with_platform(settings, lambda shop: wait_for_approval(shop, "old"))
 
     def after_the_change(shop: Shop) -> None:
         wait_for_approval(shop, "new")
@@ -91,16 +91,16 @@ def test_the_old_one_ends_by_the_old_way_and_a_new_one_by_the_new(settings: Sett
         approve(shop, "newer")
         assert steps(shop, "newer").count(STEP) == 1
         ended = shop.wait_all_final(["old", "new", "newer"])
-        assert_books_agree(shop, ended)
+        assert_records_agree(shop, ended)
 
-    during(changed, after_the_change)
-    during(changed, after_a_restart)
+    with_platform(changed, after_the_change)
+    with_platform(changed, after_a_restart)
 
 
-def test_a_careless_change_is_seen_and_costs_nobody_anything(settings: Settings) -> None:
-    """Its status says what happened; the order is undone, and told to have failed."""
+def test_an_unguarded_change_fails_the_order_and_rolls_it_back(settings: Settings) -> None:
+    """The workflow's status gives the reason; the order is rolled back and fails."""
     careless = change(settings, "careless")
-    during(settings, lambda shop: wait_for_approval(shop, "old"))
+    with_platform(settings, lambda shop: wait_for_approval(shop, "old"))
 
     def after_the_change(shop: Shop) -> None:
         workflows = Workflows(shop)
@@ -119,5 +119,5 @@ def test_a_careless_change_is_seen_and_costs_nobody_anything(settings: Settings)
         assert shop.payments("old") == [("refund", 0)], "nothing was charged, nor can be"
         wait_for("the stock to be back", lambda: shop.stock("cars")["available"] == 100)
 
-    during(careless, after_the_change)
-    during(settings, after_the_repair)
+    with_platform(careless, after_the_change)
+    with_platform(settings, after_the_repair)

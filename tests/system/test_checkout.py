@@ -1,4 +1,4 @@
-"""A checkout that was copied into a folder with a space in its name, used as a person uses it."""
+"""A copy of the checkout, in a folder with a space in its name, used from the command line."""
 
 import os
 import shutil
@@ -16,9 +16,9 @@ OF_THE_CALLER = ("ORDERFLOW_", "ORDERS_", "INVENTORY_", "APPROVALS_", "MAKE", "M
 
 
 def copied(target: Path) -> Path:
-    """Copy this checkout with its environment, of which the packages are of no use anywhere else.
+    """Copy this checkout without its environment, which works only where it was made.
 
-    Its uv comes along, if it has one: that spares fetching it.
+    Its uv is copied, too, if it has one, so that it need not be fetched.
     """
     root = find_checkout()
 
@@ -35,7 +35,7 @@ def copied(target: Path) -> Path:
 
 
 def make(checkout: Path, ports: Ports, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run make there, without the variables that lead to the tests' own run."""
+    """Run make in the copy, without environment variables that point to the tests' own run."""
     own = {key: value for key, value in os.environ.items() if not key.startswith(OF_THE_CALLER)}
     moved = {variable: str(port) for variable, port in ports.by_variable()}
     return subprocess.run(
@@ -51,8 +51,8 @@ def make(checkout: Path, ports: Ports, *arguments: str) -> subprocess.CompletedP
     )
 
 
-def test_a_copied_checkout_is_a_checkout_of_its_own(tmp_path: Path) -> None:
-    """It takes orders and loses its data, and neither in the checkout that it was copied from."""
+def test_a_copied_checkout_is_independent(tmp_path: Path) -> None:
+    """It takes orders and removes its data without touching the original checkout."""
     checkout, ports = copied(tmp_path / "my orders"), free_block()
 
     with on_the_machine():  # packages may have to be fetched

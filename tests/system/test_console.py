@@ -1,4 +1,4 @@
-"""The console and the command, as a person runs them, against the running services."""
+"""The console and the command line against the running services."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from system.shop import Shop, new_id
 
 
 def orderflow(shop: Shop, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command as from a terminal of this platform's user."""
+    """Run the command in a terminal of this platform's user."""
     return subprocess.run(
         [str(Path(sys.executable).parent / "orderflow"), *arguments],
         input=stdin,
@@ -24,8 +24,8 @@ def orderflow(shop: Shop, *arguments: str, stdin: str = "") -> subprocess.Comple
     )
 
 
-def test_eleven_cars_are_bought(shop: Shop) -> None:
-    """The console's session ends as its users know it, with 89 cars left."""
+def test_the_console_buys_eleven_cars(shop: Shop) -> None:
+    """The console session buys eleven cars with approval and leaves 89."""
     done = orderflow(shop, "console", "cars", "11", "y", "exit")
     assert done.returncode == 0, done.stderr
     lines = [line.strip() for line in done.stdout.splitlines()]
@@ -55,8 +55,8 @@ def test_eleven_cars_are_bought(shop: Shop) -> None:
     assert shop.stock("cars")["on_hand"] == 89
 
 
-def test_a_session_with_slips_goes_on(shop: Shop) -> None:
-    """Unknown items, bad numbers, too much and a refusal are told; the prompt comes back."""
+def test_the_console_reports_mistakes_and_continues(shop: Shop) -> None:
+    """It reports unknown items, invalid quantities and denials, then prompts again."""
     typed = "unicorns\ncars\nmany\ncars\n1000\ncars\n5\nn\nrestock\npaperclip\n2\nexit\n"
     done = orderflow(shop, "console", stdin=typed)
     assert done.returncode == 0, done.stderr
@@ -66,7 +66,7 @@ def test_a_session_with_slips_goes_on(shop: Shop) -> None:
 
 
 def test_orders_are_published_from_a_file_and_watched(shop: Shop, tmp_path: Path) -> None:
-    """JSON lines become orders; the command waits for their ends and says how they ended."""
+    """JSON lines become orders; the command waits for them and prints each outcome."""
     ids = [new_id("file") for _ in range(5)]
     file = tmp_path / "orders.jsonl"
     file.write_text("\n".join(json.dumps(shop.order_data(i)) for i in ids))
@@ -79,7 +79,7 @@ def test_orders_are_published_from_a_file_and_watched(shop: Shop, tmp_path: Path
 
 
 def test_a_large_order_is_approved_from_the_command_line(shop: Shop) -> None:
-    """A person sees the request and approves it by its id."""
+    """The command lists the request and approves it by its id."""
     order_id = shop.submit("cars", 4)
     shop.wait_approval(order_id, "pending")
     assert order_id in orderflow(shop, "approvals", "--status", "pending").stdout
@@ -94,7 +94,7 @@ def test_a_large_order_is_approved_from_the_command_line(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("command", [["orders"], ["stock"], ["dead-letters"], ["approvals"]])
-def test_lists_are_for_people_and_programs(shop: Shop, command: list[str]) -> None:
+def test_lists_print_a_table_or_json(shop: Shop, command: list[str]) -> None:
     """Each list prints a table, or JSON and nothing else."""
     assert orderflow(shop, *command).returncode == 0
     json.loads(orderflow(shop, *command, "--json").stdout)

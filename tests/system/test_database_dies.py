@@ -1,4 +1,4 @@
-"""The PostgreSQL server under all services dies or refuses to write; nothing is lost."""
+"""The PostgreSQL server of all services dies or becomes read-only; nothing is lost."""
 
 import json
 import signal
@@ -12,25 +12,25 @@ import pytest
 from orderflow_contracts.names import SERVICES
 from orderflow_lab.postgres_server import PostgresServer
 from orderflow_tools.platform import Platform
-from system.shop import Shop, assert_books_agree, new_id, wait_for
+from system.shop import Shop, assert_records_agree, new_id, wait_for
 from system.stores import on_postgres, postgres_programs
 
 STOP_SECONDS = 20
-"""So long a service may take to stop when all is well: Kubernetes is told more, for bad days."""
+"""Longest normal shutdown; the grace period in Kubernetes is longer, as a reserve."""
 REFUSALS = 12
-"""So many attempts at each event must fail: more than make a dead letter of a faulty one."""
+"""Failed attempts to wait for: more than turn a faulty event into a dead letter."""
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    """Run a server that may be hurt."""
+    """Run a server that these tests may stop."""
     with PostgresServer(postgres_programs()) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[Shop]:
-    """Run a platform on it."""
+    """Run a platform on this server."""
     folder: Path = tmp_path_factory.mktemp("database")
     with Platform(on_postgres(server)(folder)) as running:
         shop = Shop(running)
@@ -39,14 +39,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> It
 
 
 def publish_many(shop: Shop, count: int) -> list[str]:
-    """Publish orders of a paperclip each, whatever the services do meanwhile."""
+    """Publish paperclip orders, retrying whatever the services do."""
     orders = [shop.order_data(new_id("db")) for _ in range(count)]
-    shop.at_once(shop.submit_stubbornly, orders, threads=8)
+    shop.at_once(shop.submit_until_accepted, orders, threads=8)
     return [data["order_id"] for data in orders]
 
 
 def readiness(shop: Shop, app: str) -> httpx.Response | None:
-    """Ask a service whether it can take work; None while it does not answer at all."""
+    """Return a service's readiness response; None if it does not answer."""
     try:
         return shop.http.get(shop.url(app, "/readyz"))
     except httpx.HTTPError:
@@ -54,21 +54,23 @@ def readiness(shop: Shop, app: str) -> httpx.Response | None:
 
 
 def is_waiting_for_its_store(shop: Shop, app: str) -> bool:
-    """Tell whether a service lives, is not ready, and says that its store is why."""
+    """Return whether a service is alive, and not ready because of its store."""
     ready = readiness(shop, app)
     return (
         ready is not None and ready.status_code == 503 and ready.json()["checks"]["store"] != "ok"
     )
 
 
-def test_orders_outlive_a_crash_of_the_database(shop: Shop, server: PostgresServer) -> None:
-    """All orders end once; meanwhile services live, are not ready, and one may start anew."""
+def test_orders_survive_a_database_crash(shop: Shop, server: PostgresServer) -> None:
+    """All orders end once; during the outage the services stay alive and are not ready."""
     platform = shop.platform
     shop.restock()
     ids = publish_many(shop, 20)
     server.kill()
     for app in SERVICES:
-        wait_for(f"{app} to miss its store", partial(is_waiting_for_its_store, shop, app))
+        wait_for(
+            f"{app} to report its store unavailable", partial(is_waiting_for_its_store, shop, app)
+        )
         assert shop.http.get(shop.url(app, "/healthz")).status_code == 200
     refused = shop.http.post(shop.url("orders", "/orders"), json=shop.order_data(new_id("db")))
     assert (refused.status_code, refused.json()["code"]) == (503, "STORE_UNAVAILABLE")
@@ -84,13 +86,16 @@ def test_orders_outlive_a_crash_of_the_database(shop: Shop, server: PostgresServ
     assert {(order["status"], order["reason"]) for order in ended} == {("completed", None)}
     stock = shop.stock("paperclip")
     assert (stock["on_hand"], stock["reserved"]) == (100 - len(ids), 0)
-    wait_for("every end to be told", lambda: all(told_all(shop, order_id) for order_id in ids))
-    assert_books_agree(shop, ended)
+    wait_for(
+        "every status to be published",
+        lambda: all(all_statuses_published(shop, order_id) for order_id in ids),
+    )
+    assert_records_agree(shop, ended)
     assert not shop.dead_letters("orders")
 
 
 def publish_event(shop: Shop, topic: str, data: dict[str, object]) -> str:
-    """Publish data under an event id that no other test has, and return the id."""
+    """Publish data under a unique event id, and return the id."""
     event_id = new_id("event")
     event = {
         "specversion": "1.0",
@@ -110,7 +115,7 @@ def publish_event(shop: Shop, topic: str, data: dict[str, object]) -> str:
 def test_nothing_is_lost_while_the_database_is_read_only(
     shop: Shop, server: PostgresServer
 ) -> None:
-    """Events wait however often they fail; services say what they cannot do; then all goes on."""
+    """Events are retried, services report that they cannot write, and all work finishes later."""
     shop.platform.wait_until_ready()
     shop.restock()
     large = shop.submit("cars", 4)
@@ -134,26 +139,26 @@ def test_nothing_is_lost_while_the_database_is_read_only(
     shop.platform.wait_until_ready()
     ended = shop.wait_all_final([large, *(str(data["order_id"]) for data in orders)])
     assert {(order["status"], order["reason"]) for order in ended} == {("completed", None)}
-    assert_books_agree(shop, ended)
+    assert_records_agree(shop, ended)
     assert not shop.dead_letters("orders")
     assert not shop.dead_letters("approvals")
 
 
 def has_failed_often(shop: Shop, app: str, event_id: str) -> bool:
-    """Tell whether an event was tried so often that a faulty one would have been given up."""
+    """Return whether an event was tried more often than a faulty one would be."""
     lines = shop.platform.log(app).read_text().splitlines()
     return sum("event_waits" in line and event_id in line for line in lines) >= REFUSALS
 
 
-def told_all(shop: Shop, order_id: str) -> bool:
-    """Tell whether all that an order became was published."""
+def all_statuses_published(shop: Shop, order_id: str) -> bool:
+    """Return whether all statuses of an order were published."""
     order = shop.order(order_id)
-    return order is not None and len(shop.told(order_id)) == order["sequence"]
+    return order is not None and len(shop.published_statuses(order_id)) == order["sequence"]
 
 
 @pytest.mark.parametrize("app", ["orders", "approvals", "inventory"])
-def test_a_service_that_is_asked_to_stop_ends_in_time(shop: Shop, app: str) -> None:
-    """In the middle of orders it ends what it has in hand, and what it refuses comes again."""
+def test_a_service_shuts_down_in_time_while_it_processes_orders(shop: Shop, app: str) -> None:
+    """It finishes work in progress; what it does not accept is delivered again."""
     platform = shop.platform
     shop.restock()
     ids = publish_many(shop, 10)

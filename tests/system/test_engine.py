@@ -1,4 +1,4 @@
-"""The client of the engine does what its ports promise, on the real Dapr."""
+"""The engine client passes the conformance tests of its port on the real Dapr."""
 
 from collections.abc import AsyncIterator, Generator
 from typing import Any
@@ -15,7 +15,7 @@ from system.engine_worker import running_worker
 
 
 class Number(Payload):
-    """An input."""
+    """Input of the step."""
 
     number: int
 
@@ -26,7 +26,7 @@ async def step(_: object, payload: Number) -> int:
 
 
 def conformance(ctx: DaprWorkflowContext, payload: Number) -> Generator[Task[Any], Any, list[Any]]:
-    """Take a step, wait for two events, one after the other, and return their payloads."""
+    """Run a step, wait for two events in turn, and return their payloads."""
     yield ctx.call_activity("step", input=payload)
     first = yield ctx.wait_for_external_event("first")
     second = yield ctx.wait_for_external_event("second")
@@ -43,13 +43,13 @@ class DaprSubject:
         self.engine = engine
 
     async def finish(self, instance_id: str) -> None:
-        """Raise what the instance may still wait for."""
+        """Raise the events that the instance may still be waiting for."""
         await self.engine.resume(instance_id)
         for event in ("first", "second"):
             await self.engine.raise_event(instance_id, event, None)
 
     async def received(self, instance_id: str) -> list[Any]:
-        """Return the output."""
+        """Return the workflow's output."""
         instance = await self.engine.instance(instance_id)
         assert instance is not None
         return list(instance.output)
@@ -69,4 +69,4 @@ async def subject(engine_platform: EnginePlatform) -> AsyncIterator[DaprSubject]
 
 
 class TestDaprEngine(ManagedEngineTests):
-    """The tests of the port."""
+    """The conformance tests of the engine port."""

@@ -1,4 +1,4 @@
-"""What cannot be handled is shown, never lost and never half done."""
+"""Invalid events become dead letters with a reason; none is lost or half processed."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from system.shop import Shop, new_id, wait_for
 
-# Each kind makes a body for an order id, and tells whether the id can be read from it.
+# Each entry makes a body for an order id, and says whether the id can be read from it.
 ORDERS: dict[str, tuple[Any, bool]] = {
     "no lines": (lambda i: {"order_id": i, "customer_id": "a"}, True),
     "empty lines": (lambda i: {"order_id": i, "customer_id": "a", "lines": []}, True),
@@ -44,17 +44,17 @@ ORDERS: dict[str, tuple[Any, bool]] = {
 
 
 @pytest.mark.parametrize("kind", ORDERS)
-def test_a_bad_order_is_refused_at_once_with_the_reason(shop: Shop, kind: str) -> None:
-    """It goes to the dead letters, and where its id can be read, it ends as rejected."""
+def test_an_invalid_order_becomes_a_dead_letter_at_once(shop: Shop, kind: str) -> None:
+    """If its id can be read, the order is rejected as invalid."""
     make, readable = ORDERS[kind]
     order_id = new_id("bad")
     assert shop.publish("orders.submitted", make(order_id)).status_code == 204
-    letter = wait_for(
+    dead_letter = wait_for(
         "the dead letter",
         lambda: [x for x in shop.dead_letters("orders") if order_id in json.dumps(x["data"])],
     )[0]
-    assert letter["topic"] == "orders.submitted"
-    assert letter["reason"].startswith("invalid")
+    assert dead_letter["topic"] == "orders.submitted"
+    assert dead_letter["reason"].startswith("invalid")
     wait_for(
         "the event on the dead-letter topic",
         lambda: [e for e in shop.stream("orders.submitted.dead") if order_id in json.dumps(e)],
@@ -62,8 +62,10 @@ def test_a_bad_order_is_refused_at_once_with_the_reason(shop: Shop, kind: str) -
     if readable:
         order = shop.wait_final(order_id)
         assert (order["status"], order["reason"]) == ("rejected", "invalid")
-        told = wait_for("the rejection to be told", lambda: shop.told(order_id))
-        assert [(d["sequence"], d["status"]) for d in told] == [(1, "rejected")]
+        published = wait_for(
+            "the rejection to be published", lambda: shop.published_statuses(order_id)
+        )
+        assert [(d["sequence"], d["status"]) for d in published] == [(1, "rejected")]
     else:
         assert shop.order(order_id) is None
 
@@ -90,8 +92,8 @@ RAW: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("topic", ["orders.submitted", "approvals.requested",
                                    "approvals.decisions", "approvals.withdrawn"])  # fmt: skip
-def test_bytes_of_all_kinds_are_refused_and_kept(shop: Shop, topic: str) -> None:
-    """Whatever the sidecar takes reaches the dead letters; then good events go through still."""
+def test_arbitrary_bytes_become_dead_letters(shop: Shop, topic: str) -> None:
+    """Everything the sidecar accepts becomes a dead letter, and valid events still get through."""
     app = topic.partition(".")[0]
     before = len(shop.dead_letters(app, topic=topic))
     taken = 0
@@ -126,32 +128,34 @@ APPROVALS: dict[str, tuple[str, Any]] = {
 
 
 @pytest.mark.parametrize("kind", APPROVALS)
-def test_a_bad_approval_event_is_refused_with_the_reason(shop: Shop, kind: str) -> None:
-    """It is kept as a dead letter of its order, and no request appears."""
+def test_an_invalid_approval_event_becomes_a_dead_letter(shop: Shop, kind: str) -> None:
+    """The dead letter has the reason and the order id, and no request is created."""
     topic, data = APPROVALS[kind]
     order_id = new_id("bad")
     assert shop.publish(topic, {"order_id": order_id, **data}).status_code == 204
-    letter = wait_for("the dead letter", lambda: shop.dead_letters("approvals", order_id=order_id))[
-        0
-    ]
-    assert letter["topic"] == topic
-    assert letter["reason"]
+    dead_letter = wait_for(
+        "the dead letter", lambda: shop.dead_letters("approvals", order_id=order_id)
+    )[0]
+    assert dead_letter["topic"] == topic
+    assert dead_letter["reason"]
     assert shop.approval(order_id) is None
 
 
-def test_a_dead_letter_can_be_sent_again(shop: Shop) -> None:
-    """What was refused for its time can be handled later, under its own id."""
+def test_a_dead_letter_can_be_resent(shop: Shop) -> None:
+    """A resent event keeps its own id and can succeed later."""
     order_id = new_id("again")
     shop.publish("orders.submitted", shop.order_data(order_id))
     shop.wait_final(order_id)
     shop.publish("orders.submitted", shop.order_data(order_id, quantity=2))
-    letter = wait_for("the dead letter", lambda: shop.dead_letters("orders", order_id=order_id))[0]
-    again = shop.http.post(shop.url("orders", f"/dead-letters/{letter['id']}/resend"))
+    dead_letter = wait_for(
+        "the dead letter", lambda: shop.dead_letters("orders", order_id=order_id)
+    )[0]
+    again = shop.http.post(shop.url("orders", f"/dead-letters/{dead_letter['id']}/resend"))
     assert again.status_code == 202
 
     def refused_again() -> bool:
         (now,) = shop.dead_letters("orders", order_id=order_id)
-        return bool(now["received_at"] > letter["received_at"])
+        return bool(now["received_at"] > dead_letter["received_at"])
 
-    wait_for("it to be refused once more", refused_again)
+    wait_for("it to be refused again", refused_again)
     assert shop.payments(order_id) == [("charge", 5_00)]

@@ -1,4 +1,4 @@
-"""Each process is killed in the middle of fifty orders and started again; nothing is lost."""
+"""Each process is killed while fifty orders run, then restarted; nothing is lost."""
 
 from collections.abc import Iterator
 
@@ -24,8 +24,8 @@ PROCESSES = (
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory, isolated: Isolated) -> Iterator[Shop]:
-    """Run a platform that may be hurt."""
-    with Platform(isolated(tmp_path_factory.mktemp("hurt"))) as running:
+    """Run a platform that these tests may damage."""
+    with Platform(isolated(tmp_path_factory.mktemp("damaged"))) as running:
         shop = Shop(running)
         yield shop
         shop.close()
@@ -33,7 +33,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, isolated: Isolated) -> Iterat
 
 @pytest.mark.parametrize("process", PROCESSES)
 def test_every_order_ends_once_whatever_is_killed(shop: Shop, process: str) -> None:
-    """Every order reaches exactly one final status, and stock and payments agree with them."""
+    """Each order reaches exactly one final status; stock and payments agree."""
     platform = shop.platform
     rush = Rush(shop, 50)
     rush.submit_half()
@@ -45,10 +45,10 @@ def test_every_order_ends_once_whatever_is_killed(shop: Shop, process: str) -> N
     rush.assert_all_sold_once()
 
 
-def test_data_survives_a_stop_and_a_start(
+def test_data_survives_a_restart_of_the_platform(
     tmp_path_factory: pytest.TempPathFactory, isolated: Isolated
 ) -> None:
-    """A waiting order goes on after everything was stopped and started again."""
+    """A waiting order goes on after the whole platform was stopped and started."""
     settings = isolated(tmp_path_factory.mktemp("again"))
     with Platform(settings) as platform:
         shop = Shop(platform)

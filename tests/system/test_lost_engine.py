@@ -1,4 +1,4 @@
-"""The engine's store is lost, or restored from a backup that is older than the orders' tables."""
+"""The engine's store is lost, or restored from a backup older than the orders' tables."""
 
 import signal
 from functools import partial
@@ -6,11 +6,11 @@ from functools import partial
 import httpx
 import pytest
 
-from system.shop import Shop, assert_books_agree, wait_for
+from system.shop import Shop, assert_records_agree, wait_for
 
 
 def lose_workflow(shop: Shop, order_id: str) -> None:
-    """Delete all that the engine keeps of an order's workflow, and start orders again."""
+    """Delete the engine's data of an order's workflow, and restart orders."""
     platform = shop.platform
     keys = [key for key in shop.broker.keys("*dapr.internal*") if order_id.encode() in key]
     assert keys
@@ -20,8 +20,8 @@ def lose_workflow(shop: Shop, order_id: str) -> None:
         platform.wait_for_restart(name, pid)
 
 
-def test_an_order_that_waits_for_its_approval_waits_on(own_shop: Shop) -> None:
-    """The order is begun again, and the decision about it counts."""
+def test_an_order_awaiting_approval_survives_a_lost_workflow(own_shop: Shop) -> None:
+    """The order is started again, and the decision on it counts."""
     order_id = own_shop.submit("cars", 4)
     deadline = own_shop.wait_approval(order_id, "pending")["expires_at"]
 
@@ -33,15 +33,15 @@ def test_an_order_that_waits_for_its_approval_waits_on(own_shop: Shop) -> None:
 
     ended = own_shop.wait_final(order_id)
     assert ended["status"] == "completed"
-    assert_books_agree(own_shop, [ended])
+    assert_records_agree(own_shop, [ended])
     assert not own_shop.dead_letters("approvals")
 
 
 @pytest.mark.parametrize("ending", ["completed", "cancelled"])
-def test_an_order_that_was_paid_is_neither_approved_nor_charged_twice(
+def test_a_paid_order_with_a_lost_workflow_is_not_charged_twice(
     own_shop: Shop, ending: str
 ) -> None:
-    """The decision is told once more; if the order is cancelled instead, the money goes back."""
+    """The earlier decision is used again; if the order is cancelled, the payment is refunded."""
     order_id = own_shop.submit("cars", 4)
     own_shop.wait_approval(order_id, "pending")
     own_shop.platform.kill("inventory", signal.SIGSTOP)
@@ -56,7 +56,7 @@ def test_an_order_that_was_paid_is_neither_approved_nor_charged_twice(
 
     ended = own_shop.wait_final(order_id)
     assert ended["status"] == ending
-    assert_books_agree(own_shop, [ended])
+    assert_records_agree(own_shop, [ended])
     assert own_shop.stock("cars")["on_hand"] == (96 if ending == "completed" else 100)
     assert own_shop.stock("cars")["reserved"] == 0
     assert not own_shop.dead_letters("approvals")
@@ -64,7 +64,7 @@ def test_an_order_that_was_paid_is_neither_approved_nor_charged_twice(
 
 @pytest.mark.parametrize("own_shop", [{"ORDERS_PICKING": "awaited"}], indirect=True)
 def test_the_task_of_a_lost_run_is_withdrawn(own_shop: Shop) -> None:
-    """The second run is cancelled before it comes to the task; the first one's is closed."""
+    """If the second run is cancelled before its task, the first run's task is withdrawn."""
     order_id = own_shop.submit("cars", 2)
     task_url = own_shop.url("orders", f"/tasks/pick-{order_id}")
     cancel_url = own_shop.url("orders", f"/orders/{order_id}/cancel")
@@ -88,5 +88,5 @@ def test_the_task_of_a_lost_run_is_withdrawn(own_shop: Shop) -> None:
     ended = own_shop.wait_final(order_id)
     assert ended["status"] == "cancelled"
     wait_for("the task to be withdrawn", partial(has_status, "withdrawn"))
-    assert_books_agree(own_shop, [ended])
+    assert_records_agree(own_shop, [ended])
     assert own_shop.stock("cars")["available"] == 100

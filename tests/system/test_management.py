@@ -1,4 +1,4 @@
-"""Every verb and every error of the management of workflows, on the real Dapr runtime."""
+"""Every operation and every error of workflow management, on the real Dapr runtime."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,17 +15,17 @@ from system.workflows import restart_orders as restart
 # The slow workflow
 
 
-def test_the_hello_goes_its_way(workflows: Workflows) -> None:
-    """It greets slowly, waits for a person, and returns greeting, payload and status."""
+def test_the_slow_greeting_waits_for_its_event(workflows: Workflows) -> None:
+    """It greets, waits for an event, and returns greeting, payload and status."""
     suffix = new_suffix()
     started = expect(workflows.post(f"/start/{suffix}", user_name="Ann"), 202)
     assert started["instance_id"] == f"iwf-{suffix}"
     assert started["message"]
     instance_id = started["instance_id"]
 
-    running = workflows.until(instance_id, "RUNNING")
+    running = workflows.wait_for_status(instance_id, "RUNNING")
     assert (running["name"], running["input"], running["output"]) == (HELLO, "Ann", None)
-    workflows.until_it_waits(instance_id)
+    workflows.wait_until_waiting(instance_id)
     payload = {"approved": True, "by": "Bob"}
     assert expect(workflows.raise_approval(instance_id, payload), 202)["message"]
 
@@ -40,8 +40,8 @@ def test_the_hello_goes_its_way(workflows: Workflows) -> None:
     assert done["created_at"] <= done["last_updated_at"]
 
 
-def test_a_history_reads_as_a_story(workflows: Workflows) -> None:
-    """What happened, in its order, how long it took, and what went in and came out."""
+def test_a_history_lists_events_with_durations_and_payloads(workflows: Workflows) -> None:
+    """Events are in order, with durations, inputs and outputs."""
     instance_id = workflows.start_hello("Ann")
     workflows.raise_approval(instance_id, [1, 2])
     workflows.finished(instance_id)
@@ -71,10 +71,10 @@ def test_a_history_reads_as_a_story(workflows: Workflows) -> None:
 
 
 @pytest.mark.parametrize("payload", [None, False, 0, "", [], {}, "ü😀"])
-def test_an_event_may_come_before_it_is_waited_for(workflows: Workflows, payload: Any) -> None:
-    """It is kept, with whatever payload, while the step works."""
+def test_an_event_may_arrive_before_the_workflow_waits(workflows: Workflows, payload: Any) -> None:
+    """An event raised during a step is kept, whatever its payload."""
     instance_id = workflows.start_hello()
-    workflows.until_it_works(instance_id)
+    workflows.wait_until_working(instance_id)
 
     expect(workflows.raise_approval(instance_id, payload), 202)
 
@@ -82,14 +82,14 @@ def test_an_event_may_come_before_it_is_waited_for(workflows: Workflows, payload
 
 
 def test_a_pause_during_an_activity(workflows: Workflows) -> None:
-    """The activity goes on to its end, the workflow stays where it is until it is resumed."""
+    """The activity finishes; the workflow stays there until it is resumed."""
     instance_id = workflows.start_hello()
-    workflows.until_it_works(instance_id)
+    workflows.wait_until_working(instance_id)
 
     expect(workflows.post(f"/{instance_id}/pause"), 202)
 
-    workflows.until(instance_id, "SUSPENDED")
-    workflows.until_it_works(instance_id, part=STEP_PARTS)
+    workflows.wait_for_status(instance_id, "SUSPENDED")
+    workflows.wait_until_working(instance_id, part=STEP_PARTS)
     expect(workflows.raise_approval(instance_id, "while paused"), 202)
     expect(workflows.get(f"/{instance_id}/wait", timeout_seconds=1), 504, "WORKFLOW_TIMEOUT")
     assert workflows.status(instance_id)["runtime_status"] == "SUSPENDED"
@@ -98,12 +98,12 @@ def test_a_pause_during_an_activity(workflows: Workflows) -> None:
 
 
 def test_a_pause_during_a_wait(workflows: Workflows) -> None:
-    """An event that is raised while it is paused is kept, and taken when it is resumed."""
+    """An event raised during the pause is kept, and used after the resume."""
     instance_id = workflows.start_hello()
-    workflows.until_it_waits(instance_id)
+    workflows.wait_until_waiting(instance_id)
 
     expect(workflows.post(f"/{instance_id}/pause"), 202)
-    workflows.until(instance_id, "SUSPENDED")
+    workflows.wait_for_status(instance_id, "SUSPENDED")
     expect(workflows.post(f"/{instance_id}/pause"), 202)
     expect(workflows.raise_approval(instance_id, {"approved": True}), 202)
     expect(workflows.get(f"/{instance_id}/wait", timeout_seconds=1), 504, "WORKFLOW_TIMEOUT")
@@ -120,69 +120,69 @@ def test_a_pause_during_a_wait(workflows: Workflows) -> None:
     assert "workflow_resumed" in types
 
 
-def test_a_resume_without_an_event_waits_on(workflows: Workflows) -> None:
-    """It is RUNNING again, in the same place."""
+def test_a_resumed_workflow_still_waits_for_its_event(workflows: Workflows) -> None:
+    """It is RUNNING again, at the same point."""
     instance_id = workflows.start_hello()
-    workflows.until_it_waits(instance_id)
+    workflows.wait_until_waiting(instance_id)
     workflows.post(f"/{instance_id}/pause")
-    workflows.until(instance_id, "SUSPENDED")
+    workflows.wait_for_status(instance_id, "SUSPENDED")
 
     workflows.post(f"/{instance_id}/resume")
 
-    workflows.until(instance_id, "RUNNING")
+    workflows.wait_for_status(instance_id, "RUNNING")
     workflows.raise_approval(instance_id)
     assert workflows.finished(instance_id)["runtime_status"] == "COMPLETED"
 
 
 @pytest.mark.parametrize("moment", ["working", "waiting", "paused"])
-def test_a_termination_at_any_moment(workflows: Workflows, moment: str) -> None:
-    """It is TERMINATED at once, with the output that was given; an activity's result is lost."""
+def test_a_workflow_can_be_terminated_at_any_point(workflows: Workflows, moment: str) -> None:
+    """It is TERMINATED at once with the given output; a running activity's result is dropped."""
     instance_id = workflows.start_hello()
     if moment == "working":
-        workflows.until_it_works(instance_id)
+        workflows.wait_until_working(instance_id)
     else:
-        workflows.until_it_waits(instance_id)
+        workflows.wait_until_waiting(instance_id)
     if moment == "paused":
         workflows.post(f"/{instance_id}/pause")
-        workflows.until(instance_id, "SUSPENDED")
+        workflows.wait_for_status(instance_id, "SUSPENDED")
 
     expect(workflows.post(f"/{instance_id}/terminate", {"why": "not needed"}), 202)
 
     done = workflows.finished(instance_id)
     assert (done["runtime_status"], done["output"]) == ("TERMINATED", {"why": "not needed"})
-    workflows.until_it_works(instance_id, part=STEP_PARTS)
+    workflows.wait_until_working(instance_id, part=STEP_PARTS)
     assert workflows.status(instance_id)["runtime_status"] == "TERMINATED"
 
 
-def test_somebody_who_waits_learns_of_the_end_at_once(workflows: Workflows) -> None:
-    """The answer comes when the instance finishes, not when the time is over."""
+def test_a_wait_returns_as_soon_as_the_instance_finishes(workflows: Workflows) -> None:
+    """The response comes when the instance finishes, before the timeout."""
     instance_id = workflows.start_hello()
-    workflows.until_it_waits(instance_id)
+    workflows.wait_until_waiting(instance_id)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(workflows.finished, instance_id, 50)
-        begun = time.monotonic()
+        started_at = time.monotonic()
         workflows.raise_approval(instance_id)
 
         assert waiting.result(40)["runtime_status"] == "COMPLETED"
-        assert time.monotonic() - begun < 30
+        assert time.monotonic() - started_at < 30
 
 
 # The counter
 
 
-def test_the_counter_counts_is_paused_goes_on_and_is_ended(workflows: Workflows) -> None:
-    """Its custom status is the count; paused it stands still; ended and purged it is gone."""
+def test_the_counter_can_be_paused_resumed_terminated_and_purged(workflows: Workflows) -> None:
+    """Its custom status is the count, which stands still during the pause."""
     instance_id = workflows.start_counter(first=41)
-    assert workflows.until_it_counts(instance_id, 42) > 42
+    assert workflows.wait_until_count_exceeds(instance_id, 42) > 42
 
     expect(workflows.post(f"/{instance_id}/pause"), 202)
-    paused_at = workflows.until(instance_id, "SUSPENDED")["custom_status"]
+    paused_at = workflows.wait_for_status(instance_id, "SUSPENDED")["custom_status"]
     expect(workflows.get(f"/{instance_id}/wait", timeout_seconds=1), 504, "WORKFLOW_TIMEOUT")
     still = workflows.status(instance_id)
     assert (still["runtime_status"], still["custom_status"]) == ("SUSPENDED", paused_at)
 
     expect(workflows.post(f"/{instance_id}/resume"), 202)
-    workflows.until_it_counts(instance_id, paused_at)
+    workflows.wait_until_count_exceeds(instance_id, paused_at)
     assert len(workflows.history(instance_id)) < 12, "it continues as new"
     expect(workflows.post(f"/{instance_id}/purge"), 409, "WORKFLOW_STILL_RUNNING")
     expect(workflows.post(f"/{instance_id}/terminate"), 202)
@@ -191,24 +191,24 @@ def test_the_counter_counts_is_paused_goes_on_and_is_ended(workflows: Workflows)
     expect(workflows.get(f"/{instance_id}/status"), 404, "WORKFLOW_NOT_FOUND")
 
 
-def test_the_counter_starts_at_nought(workflows: Workflows) -> None:
-    """Without a body and an id it starts all the same, under an id that is told."""
+def test_the_counter_starts_at_zero_by_default(workflows: Workflows) -> None:
+    """Without a body and an id it starts under a generated id."""
     made = expect(workflows.post(f"/{COUNTER}/start"), 202)["instance_id"]
 
     first = wait_for("a count", lambda: workflows.status(made)["custom_status"] is not None)
 
     assert first
-    assert workflows.until_it_counts(made, 0) < 20
+    assert workflows.wait_until_count_exceeds(made, 0) < 20
     workflows.post(f"/{made}/terminate")
 
 
 # Failures
 
 
-def test_a_workflow_that_failed_says_why(workflows: Workflows) -> None:
-    """Started past the service with an input that is no count, the counter fails."""
+def test_a_failed_workflow_gives_the_reason(workflows: Workflows) -> None:
+    """Started directly with an input that is no count, the counter fails."""
     instance_id = f"bad-{new_suffix()}"
-    start_past_the_service(workflows, instance_id, "no number")
+    start_bypassing_orders(workflows, instance_id, "no number")
 
     failed = workflows.finished(instance_id)
 
@@ -219,7 +219,7 @@ def test_a_workflow_that_failed_says_why(workflows: Workflows) -> None:
     assert failed["failure"]["activity"] is None
 
 
-def start_past_the_service(workflows: Workflows, instance_id: str, payload: Any) -> None:
+def start_bypassing_orders(workflows: Workflows, instance_id: str, payload: Any) -> None:
     base = f"{workflows.platform.sidecar_url('orders')}/v1.0/workflows/dapr"
     response = workflows.shop.http.post(
         f"{base}/{COUNTER}/start", params={"instanceID": instance_id}, json=payload
@@ -244,8 +244,10 @@ def start_past_the_service(workflows: Workflows, instance_id: str, payload: Any)
         ("post", "rerun?from_event=0"),
     ],
 )
-def test_an_unknown_id_is_told_by_every_verb(workflows: Workflows, method: str, path: str) -> None:
-    """404, also where the engine would say something else."""
+def test_every_operation_on_an_unknown_id_gets_404(
+    workflows: Workflows, method: str, path: str
+) -> None:
+    """This holds also where the engine would answer otherwise."""
     for unknown in (f"nobody-{new_suffix()}", "a.b", "a b", "%00", "%F0%9F%98%80"):
         call = workflows.get if method == "get" else workflows.post
         expect(call(f"/{unknown}/{path}"), 404, "WORKFLOW_NOT_FOUND")
@@ -253,10 +255,10 @@ def test_an_unknown_id_is_told_by_every_verb(workflows: Workflows, method: str, 
 
 @pytest.fixture(scope="module", params=["COMPLETED", "TERMINATED", "FAILED"])
 def finished(workflows: Workflows, request: pytest.FixtureRequest) -> str:
-    """Have an instance that came to its end in this way."""
+    """Return an instance that finished with this status."""
     if request.param == "FAILED":
         instance_id = f"bad-{new_suffix()}"
-        start_past_the_service(workflows, instance_id, "no number")
+        start_bypassing_orders(workflows, instance_id, "no number")
     else:
         instance_id = workflows.start_hello()
         if request.param == "COMPLETED":
@@ -268,10 +270,10 @@ def finished(workflows: Workflows, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "terminate", "raise_event/approvalEvent"])
-def test_a_finished_instance_takes_nothing_more(
+def test_operations_on_a_finished_instance_get_409(
     workflows: Workflows, finished: str, verb: str
 ) -> None:
-    """409, where the engine would say yes and do nothing."""
+    """The engine itself would accept them and do nothing."""
     before = workflows.status(finished)
 
     expect(workflows.post(f"/{finished}/{verb}"), 409, "WORKFLOW_NOT_RUNNING")
@@ -279,10 +281,10 @@ def test_a_finished_instance_takes_nothing_more(
     assert workflows.status(finished) == before
 
 
-def test_the_id_of_a_finished_instance_is_free_on_demand_only(
+def test_replacing_a_finished_instance_must_be_requested(
     workflows: Workflows, finished: str
 ) -> None:
-    """Nobody overwrites a history by accident."""
+    """A history is never overwritten by accident."""
     before = workflows.history(finished)
     path = f"/{HELLO}/start"
 
@@ -296,8 +298,8 @@ def test_the_id_of_a_finished_instance_is_free_on_demand_only(
     assert done["output"]["event_data"] == "again"
 
 
-def test_the_id_of_an_active_instance_is_taken(workflows: Workflows) -> None:
-    """Also for who would replace a finished one, by either path, and by many at once."""
+def test_the_id_of_an_active_instance_cannot_be_reused(workflows: Workflows) -> None:
+    """This also holds for replacing starts, on either path, and for concurrent ones."""
     suffix = new_suffix()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: workflows.post(f"/start/{suffix}"), range(8)))
@@ -309,8 +311,8 @@ def test_the_id_of_an_active_instance_is_taken(workflows: Workflows) -> None:
     workflows.post(f"/iwf-{suffix}/terminate")
 
 
-def test_what_cannot_be_started(workflows: Workflows) -> None:
-    """Neither what nobody knows, nor orders' own, nor with an input that does not fit."""
+def test_invalid_starts_are_refused(workflows: Workflows) -> None:
+    """Unknown workflows, orders' own workflows and invalid inputs cannot be started."""
     expect(workflows.post("/nothing_workflow/start"), 404, "WORKFLOW_NOT_FOUND")
     expect(workflows.post("/order_processing_workflow/start", {}), 409, "WORKFLOW_PROTECTED")
     expect(workflows.post(f"/{COUNTER}/start", "five"), 422, "INVALID_INPUT")
@@ -319,16 +321,16 @@ def test_what_cannot_be_started(workflows: Workflows) -> None:
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "301", "nan", "soon"])
-def test_a_wait_has_its_bounds(workflows: Workflows, number: str) -> None:
-    """Between nothing and five minutes."""
+def test_a_wait_timeout_must_be_within_bounds(workflows: Workflows, number: str) -> None:
+    """The timeout is more than zero and at most five minutes."""
     expect(workflows.get("/x/wait", timeout_seconds=number), 422, "INVALID_INPUT")
 
 
-# Running again
+# Reruns
 
 
-def test_a_finished_instance_is_run_again_from_an_event(workflows: Workflows) -> None:
-    """From its step on, with the recorded input or another; the first one stays as it is."""
+def test_a_finished_instance_can_be_rerun_from_an_event(workflows: Workflows) -> None:
+    """The rerun takes the recorded or a new input; the first instance stays unchanged."""
     instance_id = workflows.start_hello("Ann")
     workflows.raise_approval(instance_id, "first")
     before = workflows.finished(instance_id)
@@ -348,7 +350,7 @@ def test_a_finished_instance_is_run_again_from_an_event(workflows: Workflows) ->
     expect(workflows.post(path, from_event=4711), 422, "INVALID_INPUT")
 
 
-def test_what_goes_on_is_not_run_again(workflows: Workflows) -> None:
+def test_a_running_instance_cannot_be_rerun(workflows: Workflows) -> None:
     """It has to finish first."""
     instance_id = workflows.start_hello()
 
@@ -357,18 +359,18 @@ def test_what_goes_on_is_not_run_again(workflows: Workflows) -> None:
     workflows.post(f"/{instance_id}/terminate")
 
 
-# Many
+# Lists and purges
 
 
 MANY = 510
 
 
-def test_many_instances_are_listed_filtered_and_forgotten(workflows: Workflows) -> None:
-    """Each is on exactly one page, whatever its size, and an age purges those that finished."""
+def test_instances_are_listed_filtered_and_purged_by_age(workflows: Workflows) -> None:
+    """Each is on exactly one page, whatever the page size; only finished ones are purged."""
     prefix = f"many-{new_suffix()}"
     failing = [f"{prefix}-{number:04}" for number in range(MANY)]
     workflows.shop.at_once(
-        lambda instance_id: start_past_the_service(workflows, instance_id, "no number"), failing
+        lambda instance_id: start_bypassing_orders(workflows, instance_id, "no number"), failing
     )
     waiting = [workflows.start_hello() for _ in range(3)]
     wait_for(
@@ -396,7 +398,7 @@ def test_many_instances_are_listed_filtered_and_forgotten(workflows: Workflows) 
 
 
 def all_ids(workflows: Workflows, limit: int, prefix: str, **filters: str) -> list[str]:
-    """Read all pages, checking their sizes, and return the ids with a prefix."""
+    """Read all pages, check their sizes, and return the ids with a prefix."""
     pages: list[list[str]] = []
     cursor: dict[str, str] = {}
     while True:
@@ -421,24 +423,26 @@ def all_ids(workflows: Workflows, limit: int, prefix: str, **filters: str) -> li
         ({"after": "!"}, "after"),
     ],
 )
-def test_a_list_that_cannot_be(workflows: Workflows, params: dict[str, str], field: str) -> None:
-    """422, naming what is wrong."""
+def test_invalid_list_parameters_get_422(
+    workflows: Workflows, params: dict[str, str], field: str
+) -> None:
+    """The response names the invalid parameter."""
     problem = expect(workflows.get("", **params), 422, "INVALID_INPUT")
 
     assert problem["errors"][0]["field"] == field
 
 
 @pytest.mark.parametrize("age", ["", "soon", "-1h", "7"])
-def test_an_age_that_is_none(workflows: Workflows, age: str) -> None:
-    """Nothing is purged on a guess."""
+def test_an_invalid_age_purges_nothing(workflows: Workflows, age: str) -> None:
+    """The age is never guessed."""
     expect(workflows.post("/purge", older_than=age), 422, "INVALID_INPUT")
 
 
-# What was there before a restart
+# Restarts
 
 
-def test_instances_in_every_state_outlive_a_restart(quick_platform: Platform) -> None:
-    """Each can be managed on as if nothing had been."""
+def test_instances_in_every_state_survive_a_restart(quick_platform: Platform) -> None:
+    """Each can be managed afterwards as before."""
     shop = Shop(quick_platform)
     workflows = Workflows(shop)
     ids = [
@@ -447,24 +451,24 @@ def test_instances_in_every_state_outlive_a_restart(quick_platform: Platform) ->
     working, waiting, paused, done, ended = ids
     counting = workflows.start_counter()
     for instance_id in (waiting, paused):
-        workflows.until_it_waits(instance_id)
+        workflows.wait_until_waiting(instance_id)
     workflows.post(f"/{paused}/pause")
-    workflows.until(paused, "SUSPENDED")
+    workflows.wait_for_status(paused, "SUSPENDED")
     workflows.raise_approval(paused, "before the restart")
     workflows.raise_approval(done)
     before = workflows.finished(done)
     workflows.post(f"/{ended}/terminate")
     workflows.finished(ended)
     working = workflows.start_hello("working")
-    workflows.until_it_works(working)
-    counted = workflows.until_it_counts(counting, 0)
+    workflows.wait_until_working(working)
+    counted = workflows.wait_until_count_exceeds(counting, 0)
 
     restart(quick_platform)
 
     assert workflows.status(done) == before
     assert workflows.status(ended)["runtime_status"] == "TERMINATED"
     assert workflows.status(paused)["runtime_status"] == "SUSPENDED"
-    workflows.until_it_counts(counting, counted)
+    workflows.wait_until_count_exceeds(counting, counted)
     workflows.raise_approval(working, 1)
     workflows.raise_approval(waiting, 2)
     workflows.post(f"/{paused}/resume")
@@ -479,12 +483,12 @@ def test_instances_in_every_state_outlive_a_restart(quick_platform: Platform) ->
     shop.close()
 
 
-def test_a_sidecar_that_is_away_is_told(quick_platform: Platform) -> None:
-    """503 while it is being started again, never a bare 500; and then all is well again."""
+def test_an_unavailable_sidecar_gets_503(quick_platform: Platform) -> None:
+    """The answer is 503 while the sidecar restarts, never a bare 500; then calls succeed again."""
     shop = Shop(quick_platform)
     workflows = Workflows(shop)
     instance_id = workflows.start_hello()
-    workflows.until_it_waits(instance_id)
+    workflows.wait_until_waiting(instance_id)
     former = quick_platform.kill("orders-daprd")
 
     answers = {workflows.get(f"/{instance_id}/status").status_code for _ in range(3)}

@@ -1,7 +1,7 @@
-"""The management of workflows that the product has none of: with children, failing, changed.
+"""Management of workflows that the product does not have: with children, failing, changed.
 
-A worker of the test's own, with its own sidecar on the platform's engine, runs them. What manages
-them is orders' own code, from the HTTP path down to the sidecar.
+The tests' own worker, with its own sidecar on the platform's engine, runs them. They are managed by
+the code of orders, from the HTTP path down to the sidecar.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ def family(platform: Platform) -> Iterator[Family]:
 
 @pytest.fixture
 async def http(family: Family, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """Manage the family through orders' HTTP paths."""
+    """Manage the workflows over orders' HTTP paths."""
     database = Database(f"sqlite:///{tmp_path}/orders.db", FromModels(TABLES))
     engine = DaprEngine(
         OrdersSettings.model_validate(
@@ -76,7 +76,7 @@ async def instances(http: httpx.AsyncClient) -> list[Any]:
     return list(expect(response, 200)["items"])
 
 
-async def until_it_is_there(http: httpx.AsyncClient, instance_id: str) -> None:
+async def wait_until_started(http: httpx.AsyncClient, instance_id: str) -> None:
     async with asyncio.timeout(30):
         while (await http.get(f"/{instance_id}/status")).status_code != 200:
             await asyncio.sleep(0.05)
@@ -87,16 +87,16 @@ async def finished(http: httpx.AsyncClient, instance_id: str) -> Any:
 
 
 async def begin_family(family: Family, http: httpx.AsyncClient) -> list[str]:
-    """Start three generations, and return their ids when all are there."""
+    """Start three generations, and return their ids once all have started."""
     first = family.begin("parent")
     generations = [first, f"{first}-child", f"{first}-child-child"]
     for instance_id in generations:
-        await until_it_is_there(http, instance_id)
+        await wait_until_started(http, instance_id)
     return generations
 
 
-async def test_a_termination_ends_the_children_too(family: Family, http: httpx.AsyncClient) -> None:
-    """Whoever ends the parent during a child leaves no orphan; and a purge forgets all of them."""
+async def test_termination_also_ends_the_children(family: Family, http: httpx.AsyncClient) -> None:
+    """Terminating the parent leaves no running child, and a purge removes all of them."""
     generations = await begin_family(family, http)
     for instance_id in generations:
         assert (await status(http, instance_id))["runtime_status"] == "RUNNING"
@@ -110,9 +110,7 @@ async def test_a_termination_ends_the_children_too(family: Family, http: httpx.A
         expect(await http.get(f"/{instance_id}/status"), 404, "WORKFLOW_NOT_FOUND")
 
 
-async def test_a_purge_forgets_the_children_that_completed(
-    family: Family, http: httpx.AsyncClient
-) -> None:
+async def test_a_purge_removes_completed_children(family: Family, http: httpx.AsyncClient) -> None:
     """None of them is listed afterwards."""
     generations = await begin_family(family, http)
     expect(await http.post(f"/{generations[0]}/purge"), 409, "WORKFLOW_STILL_RUNNING")
@@ -128,10 +126,8 @@ async def test_a_purge_forgets_the_children_that_completed(
     assert not listed & set(generations)
 
 
-async def test_the_story_of_a_parent_tells_of_its_child(
-    family: Family, http: httpx.AsyncClient
-) -> None:
-    """When it was started, by its name, and what came of it."""
+async def test_a_parents_history_shows_its_child(family: Family, http: httpx.AsyncClient) -> None:
+    """It gives the child's name, start and result."""
     generations = await begin_family(family, http)
     for instance_id in generations[1:]:
         await http.post(f"/{instance_id}/raise_event/go_on", json=0)
@@ -149,7 +145,7 @@ async def test_the_story_of_a_parent_tells_of_its_child(
 async def test_a_failed_workflow_names_the_activity_and_the_reason(
     family: Family, http: httpx.AsyncClient
 ) -> None:
-    """It is the step that failed, not the one before."""
+    """It names the step that failed, not the one before."""
     failed = await finished(http, family.begin("failing"))
 
     assert failed["runtime_status"] == "FAILED"
@@ -157,14 +153,14 @@ async def test_a_failed_workflow_names_the_activity_and_the_reason(
     assert failed["failure"]["activity"] == "bad_step"
     assert "this step always fails" in failed["failure"]["message"]
     history = (await http.get(f"/{failed['instance_id']}/history")).json()["items"]
-    told = next(event for event in history if event["type"] == "task_failed")
-    assert (told["name"], told["error"]) == ("bad_step", "ValueError: this step always fails")
+    failure = next(event for event in history if event["type"] == "task_failed")
+    assert (failure["name"], failure["error"]) == ("bad_step", "ValueError: this step always fails")
 
 
-async def test_a_change_that_does_not_fit_the_history_is_told(
+async def test_a_change_that_does_not_fit_the_history_has_its_own_error_code(
     family: Family, http: httpx.AsyncClient
 ) -> None:
-    """An instance that was begun before the change fails with a code of its own."""
+    """An instance that was started before the change fails with this code."""
     instance_id = family.begin("changing")
     async with asyncio.timeout(30):
         while "task_completed" not in (await http.get(f"/{instance_id}/history")).text:

@@ -1,4 +1,4 @@
-"""Orders' own workflows under an operator's hands: no promise of an order is broken."""
+"""Operators act on orders' own workflows, and the guarantees for each order still hold."""
 
 import signal
 import time
@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from orderflow_tools.platform import Platform
-from system.shop import Shop, assert_books_agree, new_id, wait_for
+from system.shop import Shop, assert_records_agree, new_id, wait_for
 from system.workflows import Workflows, expect, restart_orders
 
 AWAY_FOR_LONG = "test-unavailable-99"
-"""A customer for whom the payment provider is away."""
+"""A customer for whom the payment provider is unavailable."""
 
 
 def stopped_at(workflows: Workflows, status: str) -> str:
-    """Have an order that stays at this status, and return its id."""
+    """Return the id of an order that stays at this status."""
     shop = workflows.shop
     if status == "reserved":
         order_id = shop.submit("cars", 1, AWAY_FOR_LONG)
@@ -33,7 +33,7 @@ def stopped_at(workflows: Workflows, status: str) -> str:
 
 @contextmanager
 def inventory_hanging(shop: Shop) -> Iterator[None]:
-    """Keep inventory from answering, without ending it."""
+    """Suspend the inventory process, so that it does not answer."""
     shop.platform.kill("inventory", signal.SIGSTOP)
     try:
         yield
@@ -42,7 +42,7 @@ def inventory_hanging(shop: Shop) -> Iterator[None]:
 
 
 def assert_undone(shop: Shop, order_id: str) -> None:
-    """Check that an order ended as terminated by an operator, and left nothing behind."""
+    """Check that an order was cancelled by an operator and left nothing behind."""
     order = shop.wait_final(order_id, 90)
     assert (order["status"], order["reason"]) == ("cancelled", "terminated_by_operator")
     stock = wait_for(
@@ -53,13 +53,16 @@ def assert_undone(shop: Shop, order_id: str) -> None:
     charged = sum(cents for kind, cents in shop.payments(order_id) if kind == "charge")
     refunded = sum(cents for kind, cents in shop.payments(order_id) if kind == "refund")
     assert charged == refunded
-    wait_for("its end to be told", lambda: shop.told(order_id)[-1]["status"] == "cancelled")
-    assert_books_agree(shop, [order])
+    wait_for(
+        "its final status to be published",
+        lambda: shop.published_statuses(order_id)[-1]["status"] == "cancelled",
+    )
+    assert_records_agree(shop, [order])
 
 
 @pytest.mark.parametrize("status", ["reserved", "awaiting_approval", "approved"])
-def test_a_forced_termination_undoes_an_order(workflows: Workflows, status: str) -> None:
-    """Whatever it did is undone by a workflow of its own, and the order ends as cancelled."""
+def test_a_forced_termination_rolls_an_order_back(workflows: Workflows, status: str) -> None:
+    """A separate workflow undoes its steps, and the order ends as cancelled."""
     shop = workflows.shop
     shop.restock()
     order_id = stopped_at(workflows, status)
@@ -77,22 +80,22 @@ def test_a_forced_termination_undoes_an_order(workflows: Workflows, status: str)
     expect(workflows.post(f"/{order_id}/terminate", force="true"), 409, "WORKFLOW_NOT_RUNNING")
 
 
-def test_an_order_that_is_being_reserved_is_undone(workflows: Workflows) -> None:
-    """The reservation that was on its way when the order was stopped has no effect."""
+def test_an_order_terminated_during_reservation_is_rolled_back(workflows: Workflows) -> None:
+    """The reservation that was in flight has no effect."""
     shop = workflows.shop
     shop.restock()
     with inventory_hanging(shop):
         order_id = shop.submit("cars", 2)
         shop.wait_status(order_id, "received")
-        workflows.until(order_id, "RUNNING")
+        workflows.wait_for_status(order_id, "RUNNING")
 
         expect(workflows.post(f"/{order_id}/terminate", force="true"), 202)
 
     assert_undone(shop, order_id)
 
 
-def test_an_order_that_is_paid_is_undone(workflows: Workflows) -> None:
-    """Its goods were on their way off the shelf: they are back, and the money is refunded."""
+def test_a_paid_order_is_rolled_back_and_refunded(workflows: Workflows) -> None:
+    """Its goods were about to be shipped: the reservation is released and the payment refunded."""
     shop = workflows.shop
     shop.restock()
     order_id = stopped_at(workflows, "awaiting_approval")
@@ -106,34 +109,34 @@ def test_an_order_that_is_paid_is_undone(workflows: Workflows) -> None:
     assert shop.payments(order_id) == [("charge", 60_000_00), ("refund", 60_000_00)]
 
 
-def test_a_paused_order_is_undone(workflows: Workflows) -> None:
-    """A pause stands in nobody's way."""
+def test_a_paused_order_can_be_terminated(workflows: Workflows) -> None:
+    """The pause does not prevent the rollback."""
     shop = workflows.shop
     shop.restock()
     order_id = stopped_at(workflows, "awaiting_approval")
     expect(workflows.post(f"/{order_id}/pause"), 202)
-    workflows.until(order_id, "SUSPENDED")
+    workflows.wait_for_status(order_id, "SUSPENDED")
 
     expect(workflows.post(f"/{order_id}/terminate", force="true"), 202)
 
     assert_undone(shop, order_id)
 
 
-def terminate_past_the_service(workflows: Workflows, order_id: str) -> None:
+def terminate_bypassing_orders(workflows: Workflows, order_id: str) -> None:
     base = f"{workflows.platform.sidecar_url('orders')}/v1.0/workflows/dapr"
     assert workflows.shop.http.post(f"{base}/{order_id}/terminate").status_code == 202
-    workflows.until(order_id, "TERMINATED")
+    workflows.wait_for_status(order_id, "TERMINATED")
 
 
-def test_an_order_that_was_terminated_past_the_service_is_undone_at_its_start(
+def test_an_order_terminated_through_the_engine_is_rolled_back_at_the_next_start(
     quick_platform: Platform,
 ) -> None:
-    """Whoever goes past orders breaks nothing for longer than until its next start."""
+    """Orders finds the terminated workflow when it starts."""
     shop = Shop(quick_platform)
     shop.restock()
     workflows = Workflows(shop)
     order_id = stopped_at(workflows, "awaiting_approval")
-    terminate_past_the_service(workflows, order_id)
+    terminate_bypassing_orders(workflows, order_id)
     assert shop.order(order_id)["status"] == "awaiting_approval"  # type: ignore[index]
     expect(workflows.post(f"/{order_id}/purge"), 409, "WORKFLOW_PROTECTED")
 
@@ -145,14 +148,14 @@ def test_an_order_that_was_terminated_past_the_service_is_undone_at_its_start(
     shop.close()
 
 
-def test_an_order_that_was_terminated_past_the_service_is_undone_on_demand(
+def test_an_order_terminated_through_the_engine_can_be_rolled_back_on_request(
     workflows: Workflows,
 ) -> None:
-    """Forcing its termination once more needs no restart."""
+    """Forcing its termination again needs no restart."""
     shop = workflows.shop
     shop.restock()
     order_id = stopped_at(workflows, "reserved")
-    terminate_past_the_service(workflows, order_id)
+    terminate_bypassing_orders(workflows, order_id)
     expect(workflows.post(f"/{order_id}/terminate"), 409, "WORKFLOW_NOT_RUNNING")
 
     expect(workflows.post(f"/{order_id}/terminate", force="true"), 202)
@@ -160,8 +163,8 @@ def test_an_order_that_was_terminated_past_the_service_is_undone_on_demand(
     assert_undone(shop, order_id)
 
 
-def test_an_order_is_killed_while_it_is_undone(quick_platform: Platform) -> None:
-    """The undoing outlives orders and its sidecar, too."""
+def test_a_rollback_survives_a_kill(quick_platform: Platform) -> None:
+    """The rollback goes on after orders and its sidecar are killed."""
     shop = Shop(quick_platform)
     shop.restock()
     workflows = Workflows(shop)
@@ -177,24 +180,24 @@ def test_an_order_is_killed_while_it_is_undone(quick_platform: Platform) -> None
     shop.close()
 
 
-def test_a_paused_order_goes_on_where_it_was(workflows: Workflows) -> None:
-    """A decision that is made while it is paused is kept, and taken when it is resumed."""
+def test_a_resumed_order_goes_on_where_it_was(workflows: Workflows) -> None:
+    """A decision made during the pause is kept, and used after the resume."""
     shop = workflows.shop
     shop.restock()
     order_id = stopped_at(workflows, "awaiting_approval")
     expect(workflows.post(f"/{order_id}/pause"), 202)
-    workflows.until(order_id, "SUSPENDED")
+    workflows.wait_for_status(order_id, "SUSPENDED")
 
     assert shop.decide(order_id, approved=True).status_code == 200
-    time.sleep(1)  # time to go on, if it did
+    time.sleep(1)  # enough time to go on, if the pause failed
     assert shop.order(order_id)["status"] == "awaiting_approval"  # type: ignore[index]
     expect(workflows.post(f"/{order_id}/resume"), 202)
 
     assert shop.wait_final(order_id)["status"] == "completed"
 
 
-def test_what_would_break_an_order_is_refused(workflows: Workflows) -> None:
-    """Neither start, nor raise, nor rerun, nor purge while it goes on; the order stays as it is."""
+def test_operations_that_would_break_an_order_are_refused(workflows: Workflows) -> None:
+    """A running order's workflow cannot be started, raised, rerun or purged; it stays as it is."""
     shop = workflows.shop
     shop.restock()
     order_id = stopped_at(workflows, "awaiting_approval")
@@ -224,16 +227,16 @@ def test_what_would_break_an_order_is_refused(workflows: Workflows) -> None:
     assert shop.decide(order_id, approved=True).status_code == 200
     order = shop.wait_final(order_id)
     assert order["status"] == "completed"
-    assert_books_agree(shop, [order])
+    assert_records_agree(shop, [order])
 
 
-def test_the_history_of_an_order_that_ended_may_go(workflows: Workflows) -> None:
-    """Afterwards its id is no freer than before, and a late duplicate has no effect."""
+def test_the_history_of_a_finished_order_can_be_purged(workflows: Workflows) -> None:
+    """Its id still cannot be reused, and a late duplicate has no effect."""
     shop = workflows.shop
     shop.restock()
     order_id = new_id()
     data = shop.order_data(order_id, "paperclip", 2)
-    shop.submit_stubbornly(data)
+    shop.submit_until_accepted(data)
     before = shop.wait_final(order_id)
     workflows.finished(order_id)
     expect(workflows.post(f"/{order_id}/rerun", from_event=0), 409, "WORKFLOW_PROTECTED")
@@ -243,7 +246,7 @@ def test_the_history_of_an_order_that_ended_may_go(workflows: Workflows) -> None
     expect(workflows.get(f"/{order_id}/status"), 404, "WORKFLOW_NOT_FOUND")
     taken = workflows.post("/interactive_hello_workflow/start", instance_id=order_id)
     expect(taken, 409, "WORKFLOW_ALREADY_EXISTS")
-    shop.submit_stubbornly(data)
+    shop.submit_until_accepted(data)
     shop.wait_final(shop.submit("paperclip", 1))
     assert shop.order(order_id) == before
     assert shop.payments(order_id) == [("charge", 10_00)]

@@ -1,4 +1,4 @@
-"""The same workflows through the sidecar's own HTTP API and through the Dapr CLI."""
+"""The same workflows managed through the sidecar's HTTP API and the Dapr CLI."""
 
 import json
 import socket
@@ -18,7 +18,7 @@ from system.shop import Shop, wait_for
 from system.workflows import COUNTER, HELLO, Workflows, expect, new_suffix
 
 CLI_ETCD_PORT = 2379
-"""Where `dapr workflow purge` looks for the scheduler's etcd, whatever the run."""
+"""The port at which `dapr workflow purge` expects the scheduler's etcd in every run."""
 
 
 # The sidecar's own API
@@ -27,8 +27,8 @@ VERSIONS = ["v1.0", "v1.0-alpha1"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_sidecars_own_api(workflows: Workflows, version: str) -> None:
-    """Start, read, pause, resume, raise and purge, as Dapr's documentation calls them."""
+def test_the_sidecars_api_manages_workflows(workflows: Workflows, version: str) -> None:
+    """Start, read, pause, resume, raise and purge, as in Dapr's documentation."""
     base = f"{workflows.platform.sidecar_url('orders')}/{version}/workflows/dapr"
     http, instance_id = workflows.shop.http, f"direct-{new_suffix()}"
 
@@ -37,7 +37,7 @@ def test_the_sidecars_own_api(workflows: Workflows, version: str) -> None:
 
     def until(status: str) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
-            # One that is being written at this moment reads as an error; that passes.
+            # Reading an instance while it is written is a temporary error.
             response = http.get(f"{base}/{instance_id}")
             found = response.json()
             return found if response.is_success and found["runtimeStatus"] == status else None
@@ -63,8 +63,10 @@ def test_the_sidecars_own_api(workflows: Workflows, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_sidecar_terminates(workflows: Workflows, version: str) -> None:
-    """The service sees the same end."""
+def test_a_termination_through_the_sidecar_is_seen_by_the_service(
+    workflows: Workflows, version: str
+) -> None:
+    """The service reports the same end."""
     base = f"{workflows.platform.sidecar_url('orders')}/{version}/workflows/dapr"
     instance_id = workflows.start_counter()
 
@@ -101,7 +103,7 @@ class DaprCli:
         )
 
     def done(self, *arguments: str) -> str:
-        """Run it, and return what it says; it must succeed."""
+        """Run it, and return its output; it must succeed."""
         outcome = self(*arguments)
         assert outcome.returncode == 0, outcome
         return outcome.stdout
@@ -133,14 +135,14 @@ def listed(dapr: DaprCli) -> dict[str, dict[str, Any]]:
 def test_the_dapr_cli_runs_lists_suspends_resumes_and_raises(
     workflows: Workflows, dapr: DaprCli
 ) -> None:
-    """As the reference of its commands tells, with the store named where it is needed."""
+    """The commands are those of its reference, with the store named where it is needed."""
     instance_id = f"cli-{new_suffix()}"
 
     dapr.done("run", HELLO, "--instance-id", instance_id, "--input", "Ann")
-    assert workflows.until(instance_id, "RUNNING")["input"] == "Ann"
+    assert workflows.wait_for_status(instance_id, "RUNNING")["input"] == "Ann"
     assert listed(dapr)[instance_id]["name"] == HELLO
     dapr.done("suspend", instance_id)
-    workflows.until(instance_id, "SUSPENDED")
+    workflows.wait_for_status(instance_id, "SUSPENDED")
     assert listed(dapr)[instance_id]["runtimeStatus"] == "SUSPENDED"
     dapr.done("raise-event", f"{instance_id}/approvalEvent", "--input", '{"approved": true}')
     dapr.done("resume", instance_id)
@@ -151,40 +153,40 @@ def test_the_dapr_cli_runs_lists_suspends_resumes_and_raises(
 
 
 def test_the_dapr_cli_terminates_and_purges(workflows: Workflows, dapr: DaprCli) -> None:
-    """It also clears the scheduler of what belongs to the instance."""
+    """A purge also removes the instance's reminders from the scheduler."""
     instance_id = f"cli-{new_suffix()}"
     dapr.done("run", COUNTER, "--instance-id", instance_id, "--input", "7")
-    workflows.until_it_counts(instance_id, 6)
+    workflows.wait_until_count_exceeds(instance_id, 6)
 
     dapr.done("terminate", instance_id, "--output", "enough")
     ended = workflows.finished(instance_id)
     assert (ended["runtime_status"], ended["output"]) == ("TERMINATED", "enough")
-    with etcd_where_the_cli_looks(workflows.platform):
+    with etcd_on_the_clis_port(workflows.platform):
         dapr.done("purge", instance_id)
 
     expect(workflows.get(f"/{instance_id}/status"), 404, "WORKFLOW_NOT_FOUND")
     assert instance_id not in listed(dapr)
 
 
-def test_the_dapr_cli_tells_an_unknown_instance(dapr: DaprCli) -> None:
-    """With an exit code that says so."""
+def test_the_dapr_cli_reports_an_unknown_instance(dapr: DaprCli) -> None:
+    """Its exit code is not zero."""
     outcome = dapr("suspend", f"nobody-{new_suffix()}")
 
     assert outcome.returncode != 0
     assert "no such instance" in outcome.stdout + outcome.stderr
 
 
-def test_an_order_that_the_dapr_cli_terminates_can_be_undone(
+def test_an_order_terminated_by_the_dapr_cli_can_be_rolled_back(
     workflows: Workflows, dapr: DaprCli
 ) -> None:
-    """The CLI knows nothing of orders; orders does."""
+    """The CLI knows nothing of orders; forcing its termination rolls the order back."""
     shop: Shop = workflows.shop
     shop.restock()
     order_id = shop.submit("cars", 4)
     shop.wait_status(order_id, "awaiting_approval")
 
     dapr.done("terminate", order_id)
-    workflows.until(order_id, "TERMINATED")
+    workflows.wait_for_status(order_id, "TERMINATED")
     expect(workflows.post(f"/{order_id}/terminate", force="true"), 202)
 
     order = shop.wait_final(order_id)
@@ -193,8 +195,8 @@ def test_an_order_that_the_dapr_cli_terminates_can_be_undone(
 
 
 @contextmanager
-def etcd_where_the_cli_looks(platform: Platform) -> Iterator[None]:
-    """Lead the port that the CLI knows to this run's etcd.
+def etcd_on_the_clis_port(platform: Platform) -> Iterator[None]:
+    """Forward the port that the CLI expects to this run's etcd.
 
     In a run on the default ports it is there. Where another run holds the port, its etcd serves as
     well: what the CLI deletes there has this instance's name.

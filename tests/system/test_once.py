@@ -1,30 +1,30 @@
-"""An order's effects happen once, however often its event arrives."""
+"""An order is processed once, however often its event is delivered."""
 
 from typing import Any
 
-from system.shop import FINAL, Shop, assert_books_agree, new_id, wait_for
+from system.shop import FINAL, Shop, assert_records_agree, new_id, wait_for
 
 
-def hundred_times(shop: Shop, data: dict[str, Any]) -> None:
+def publish_a_hundred_times(shop: Shop, data: dict[str, Any]) -> None:
     codes = shop.at_once(lambda _: shop.publish("orders.submitted", data).status_code, range(100))
     assert set(codes) == {204}
 
 
-def pending(shop: Shop) -> bool:
-    """Tell whether every event of orders.submitted is read and acknowledged."""
+def all_acknowledged(shop: Shop) -> bool:
+    """Return whether every event of orders.submitted is read and acknowledged."""
     groups: Any = shop.broker.xinfo_groups("orders.submitted")
     group = next(entry for entry in groups if entry["name"] == b"orders")
     stream: Any = shop.broker.xinfo_stream("orders.submitted")
     return bool(group["pending"] == 0 and group["last-delivered-id"] == stream["last-generated-id"])
 
 
-def test_a_hundred_duplicates_before_during_and_after_a_purge(shop: Shop) -> None:
-    """One charge, one stock movement, one final status, also after the history is purged."""
+def test_hundreds_of_duplicates_are_processed_once_even_after_a_purge(shop: Shop) -> None:
+    """One charge, one stock change and one final status, even after the history is purged."""
     data = shop.order_data(new_id("dup"), "computers", 7)
     order_id = data["order_id"]
-    hundred_times(shop, data)
+    publish_a_hundred_times(shop, data)
     before = shop.wait_final(order_id)
-    hundred_times(shop, data)
+    publish_a_hundred_times(shop, data)
     sidecar = shop.platform.sidecar_url("orders")
 
     def purged() -> bool:
@@ -32,26 +32,28 @@ def test_a_hundred_duplicates_before_during_and_after_a_purge(shop: Shop) -> Non
         return response.status_code == 202
 
     wait_for("the history to be purged", purged)
-    hundred_times(shop, data)
-    wait_for("all duplicates to be handled", lambda: pending(shop))
+    publish_a_hundred_times(shop, data)
+    wait_for("all duplicates to be handled", lambda: all_acknowledged(shop))
     gone = shop.http.get(f"{sidecar}/v1.0/workflows/dapr/{order_id}")
     assert gone.status_code == 404, gone.text
     after = shop.order(order_id)
     assert after == before
     assert shop.payments(order_id) == [("charge", 7 * 500_00)]
     assert shop.stock("computers")["on_hand"] == 93
-    assert sum(d["status"] in FINAL for d in shop.told(order_id)) == 1
-    assert_books_agree(shop, [before])
+    assert sum(d["status"] in FINAL for d in shop.published_statuses(order_id)) == 1
+    assert_records_agree(shop, [before])
 
 
-def test_the_same_id_with_other_content_is_refused_and_shown(shop: Shop) -> None:
-    """A second order under the same id changes nothing and is kept as a dead letter."""
+def test_the_same_id_with_other_content_becomes_a_dead_letter(shop: Shop) -> None:
+    """A second order under the same id changes nothing."""
     order_id = new_id("same")
     shop.publish("orders.submitted", shop.order_data(order_id, quantity=1))
     order = shop.wait_final(order_id)
     shop.publish("orders.submitted", shop.order_data(order_id, quantity=2))
-    letter = wait_for("the dead letter", lambda: shop.dead_letters("orders", order_id=order_id))[0]
-    assert "other content" in letter["reason"]
+    dead_letter = wait_for(
+        "the dead letter", lambda: shop.dead_letters("orders", order_id=order_id)
+    )[0]
+    assert "other content" in dead_letter["reason"]
     assert shop.order(order_id) == order
     assert shop.payments(order_id) == [("charge", 5_00)]
     wait_for(
@@ -60,8 +62,8 @@ def test_the_same_id_with_other_content_is_refused_and_shown(shop: Shop) -> None
     )
 
 
-def test_three_hundred_orders_want_a_hundred_cars(shop: Shop) -> None:
-    """Heavy contention sells every car once and loses no order."""
+def test_three_hundred_orders_compete_for_a_hundred_cars(shop: Shop) -> None:
+    """Under contention each car is sold once, and every order ends."""
     shop.restock()
     ids = [new_id("rush") for _ in range(300)]
     shop.at_once(
@@ -75,10 +77,10 @@ def test_three_hundred_orders_want_a_hundred_cars(shop: Shop) -> None:
     stock = shop.stock("cars")
     assert (stock["on_hand"], stock["reserved"], stock["available"]) == (0, 0, 0)
     wait_for(
-        "every final status to be told",
+        "every final status to be published",
         lambda: (
             {e["subject"] for e in shop.stream("orders.status") if e["data"]["status"] in FINAL}
             >= set(ids)
         ),
     )
-    assert_books_agree(shop, orders)
+    assert_records_agree(shop, orders)

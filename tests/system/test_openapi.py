@@ -1,4 +1,4 @@
-"""What the services say of themselves over OpenAPI, and whether they bear what it allows."""
+"""The services' OpenAPI descriptions are complete, and every input they allow is handled."""
 
 import subprocess
 import sys
@@ -13,8 +13,8 @@ from system.stores import Isolated
 
 VERBS = {"get", "post", "put", "patch", "delete"}
 LEFT_OUT = (
-    "/orders/stream",  # it never ends
-    "/workflows/{instance_id}/wait",  # its time running out is a 504, and takes that time
+    "/orders/stream",  # the response never ends
+    "/workflows/{instance_id}/wait",  # a timeout is a 504, and takes its full time
 )
 
 
@@ -29,25 +29,30 @@ def operations(shop: Shop, app: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("app", ["orders", "inventory", "approvals"])
-def test_every_path_says_what_it_does_and_how_it_refuses(shop: Shop, app: str) -> None:
-    """Each has a summary, and each that takes something has its errors as problem documents."""
+def test_every_path_has_a_summary_and_describes_its_errors(shop: Shop, app: str) -> None:
+    """Each path that takes input describes its errors as problem documents."""
     for name, operation in operations(shop, app):
         assert operation.get("summary"), name
         assert operation.get("operationId"), name
         in_path = [entry for entry in operation.get("parameters", ()) if entry["in"] == "path"]
         assert all("example" in str(entry) for entry in in_path), name
         if operation.get("parameters") or "requestBody" in operation:
-            refusals = {code: told for code, told in operation["responses"].items() if code >= "4"}
+            refusals = {
+                code: response for code, response in operation["responses"].items() if code >= "4"
+            }
             assert refusals, name
-            for code, told in refusals.items():
-                assert "ProblemDocument" in str(told) or "Readiness" in str(told), (name, code)
+            for code, response in refusals.items():
+                assert "ProblemDocument" in str(response) or "Readiness" in str(response), (
+                    name,
+                    code,
+                )
 
 
 @pytest.mark.parametrize("app", ["orders", "inventory", "approvals"])
-def test_nothing_that_is_sent_breaks_a_service(
+def test_no_generated_request_causes_a_server_error(
     app: str, tmp_path: Path, isolated: Isolated
 ) -> None:
-    """Whatever the description allows, and much that it does not, is answered, never with a 5xx."""
+    """Generated requests, valid and invalid, are never answered with a 5xx."""
     settings = isolated(tmp_path / "platform", ORDERS_HELLO_STEP_SECONDS="0")
     with Platform(settings) as platform:
         done = subprocess.run(

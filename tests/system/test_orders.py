@@ -1,8 +1,8 @@
-"""The way of an order on the real Dapr runtime, to each of its ends."""
+"""The lifecycle of an order on the real Dapr runtime, to each final status."""
 
 import pytest
 
-from system.shop import Shop, assert_books_agree, new_id, wait_for
+from system.shop import Shop, assert_records_agree, new_id, wait_for
 
 CAR = 15_000_00
 
@@ -12,7 +12,7 @@ def statuses(order: dict[str, list[dict[str, str]]]) -> list[str]:
 
 
 def test_a_small_order_completes(shop: Shop) -> None:
-    """An event becomes a completed order: stock taken, money charged, each status told."""
+    """Stock is taken, the payment captured, and each status published."""
     order_id = shop.submit("paperclip", 3)
     order = shop.wait_final(order_id)
     assert statuses(order) == ["received", "reserved", "paid", "completed"]
@@ -20,12 +20,12 @@ def test_a_small_order_completes(shop: Shop) -> None:
     assert shop.payments(order_id) == [("charge", 15_00)]
     assert shop.stock("paperclip")["on_hand"] == 97
     assert shop.stock("paperclip")["reserved"] == 0
-    wait_for("the last status on the topic", lambda: len(shop.told(order_id)) == 4)
-    assert_books_agree(shop, [order])
+    wait_for("the last status on the topic", lambda: len(shop.published_statuses(order_id)) == 4)
+    assert_records_agree(shop, [order])
 
 
-def test_statuses_are_cloud_events_with_the_contracts_attributes(shop: Shop) -> None:
-    """What is told on orders.status carries id, type, source and subject as agreed."""
+def test_statuses_are_published_as_cloud_events(shop: Shop) -> None:
+    """Events on orders.status have id, type, source and subject as in the contract."""
     order_id = shop.submit()
     shop.wait_final(order_id)
     events = wait_for(
@@ -44,8 +44,8 @@ def test_statuses_are_cloud_events_with_the_contracts_attributes(shop: Shop) -> 
         assert event["data"]["at"].endswith("Z")
 
 
-def test_the_short_form_without_an_id_takes_the_events_id(shop: Shop) -> None:
-    """A publisher that names no order gets one under the CloudEvent's id."""
+def test_an_order_without_an_id_gets_the_events_id(shop: Shop) -> None:
+    """The short form of an order takes its id from the CloudEvent."""
     order_id = new_id("event")
     event = {
         "specversion": "1.0",
@@ -64,10 +64,10 @@ def test_the_short_form_without_an_id_takes_the_events_id(shop: Shop) -> None:
     ("item", "quantity", "reason"),
     [("unicorns", 1, "unknown_item"), ("cars", 101, "out_of_stock")],
 )
-def test_what_stock_cannot_serve_is_rejected(
+def test_an_order_that_stock_cannot_serve_is_rejected(
     shop: Shop, item: str, quantity: int, reason: str
 ) -> None:
-    """Nothing is set aside or charged for an order that is rejected."""
+    """Nothing is reserved or charged for it."""
     order = shop.wait_final(shop.submit(item, quantity))
     assert (order["status"], order["reason"]) == ("rejected", reason)
     assert statuses(order) == ["received", "rejected"]
@@ -76,7 +76,7 @@ def test_what_stock_cannot_serve_is_rejected(
 
 
 def test_a_large_order_is_approved_over_http(shop: Shop) -> None:
-    """A total over the threshold waits for a person and goes on with the decision."""
+    """An order above the threshold waits for the decision, then goes on."""
     order_id = shop.submit("cars", 11)
     shop.wait_status(order_id, "awaiting_approval")
     request = shop.wait_approval(order_id, "pending")
@@ -92,15 +92,15 @@ def test_a_large_order_is_approved_over_http(shop: Shop) -> None:
     assert shop.approval(order_id)["status"] == "approved"  # type: ignore[index]
 
 
-def test_the_threshold_itself_needs_no_approval(shop: Shop) -> None:
-    """Only a total over the threshold waits: 50,000 USD exactly goes through."""
+def test_a_total_at_the_threshold_needs_no_approval(shop: Shop) -> None:
+    """Exactly 50,000 USD needs no approval."""
     order = shop.wait_final(shop.submit("computers", 100))
     assert order["total_cents"] == 50_000_00
     assert order["status"] == "completed"
 
 
 def test_a_large_order_is_denied_by_event(shop: Shop) -> None:
-    """A refusal on the topic ends the order as rejected and gives the stock back."""
+    """A denial on the topic rejects the order and releases its stock."""
     order_id = shop.submit("cars", 4)
     shop.wait_status(order_id, "awaiting_approval")
     decision = {"order_id": order_id, "approved": False, "approver": "bob", "comment": "too much"}
@@ -113,7 +113,7 @@ def test_a_large_order_is_denied_by_event(shop: Shop) -> None:
 
 
 def test_a_decision_may_come_before_its_request(shop: Shop) -> None:
-    """An early decision is kept and applied when the order asks for it."""
+    """An early decision is kept until the order requests it."""
     order_id = new_id("early")
     decision = {"order_id": order_id, "approved": True, "approver": "bob"}
     assert shop.publish("approvals.decisions", decision).status_code == 204
@@ -122,7 +122,7 @@ def test_a_decision_may_come_before_its_request(shop: Shop) -> None:
 
 
 def test_a_waiting_order_can_be_cancelled(shop: Shop) -> None:
-    """Cancelling during the wait undoes the reservation and withdraws the request."""
+    """Cancelling releases the reservation and withdraws the request."""
     order_id = shop.submit("cars", 6)
     shop.wait_status(order_id, "awaiting_approval")
     shop.wait_approval(order_id, "pending")
@@ -137,16 +137,16 @@ def test_a_waiting_order_can_be_cancelled(shop: Shop) -> None:
     assert again.status_code == 409
 
 
-def test_a_declined_payment_gives_the_stock_back(shop: Shop) -> None:
-    """A declined payment ends the order as rejected with nothing held."""
+def test_a_declined_payment_releases_the_stock(shop: Shop) -> None:
+    """The order is rejected and nothing stays reserved."""
     order = shop.wait_final(shop.submit("paperclip", 5, "test-declined"))
     assert (order["status"], order["reason"]) == ("rejected", "payment_declined")
     assert shop.payments(order["order_id"]) == []
     assert shop.stock("paperclip")["available"] == 100
 
 
-def test_a_payment_provider_that_comes_back_is_tried_again(shop: Shop) -> None:
-    """A provider that is away for a moment delays an order and charges it once."""
+def test_an_unavailable_payment_provider_is_retried(shop: Shop) -> None:
+    """A short outage of the provider delays the order, which is charged once."""
     order = shop.wait_final(shop.submit("paperclip", 1, "test-unavailable-2"))
     assert order["status"] == "completed"
     assert shop.payments(order["order_id"]) == [("charge", 5_00)]
@@ -157,8 +157,8 @@ def test_a_payment_provider_that_comes_back_is_tried_again(shop: Shop) -> None:
     [{"ORDERS_APPROVAL_TIMEOUT_SECONDS": "1", "ORDERS_RETRY_TIMEOUT_SECONDS": "3"}],
     indirect=True,
 )
-def test_time_runs_out(own_shop: Shop) -> None:
-    """Without a decision an order expires; without a provider it fails; both are undone."""
+def test_orders_end_when_their_time_runs_out(own_shop: Shop) -> None:
+    """Without a decision an order is rejected, without a provider it fails; each is rolled back."""
     expiring = own_shop.submit("cars", 4)
     failing = own_shop.submit("paperclip", 2, "test-unavailable-99")
     order = own_shop.wait_final(expiring)
@@ -172,7 +172,7 @@ def test_time_runs_out(own_shop: Shop) -> None:
 
 
 def test_an_order_can_be_placed_over_http(shop: Shop) -> None:
-    """POST /orders answers 202 with a Location, the same again, and 409 for other content."""
+    """POST /orders answers 202 with a Location, also for a duplicate, and 409 for other content."""
     order_id = new_id("http")
     url = shop.url("orders", "/orders")
     first = shop.http.post(url, json=shop.order_data(order_id))
@@ -188,8 +188,8 @@ def test_an_order_can_be_placed_over_http(shop: Shop) -> None:
     assert shop.wait_final(order_id)["status"] == "completed"
 
 
-def test_the_stream_tells_every_status_and_resumes(shop: Shop) -> None:
-    """Server-sent events carry each status, and Last-Event-ID goes on where one stopped."""
+def test_the_stream_sends_every_status_and_resumes(shop: Shop) -> None:
+    """A client that reconnects with Last-Event-ID gets the statuses it missed."""
     url = shop.url("orders", "/orders/stream")
     with shop.http.stream("GET", url) as live:
         lines = live.iter_lines()

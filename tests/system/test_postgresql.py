@@ -1,4 +1,4 @@
-"""Several replicas on one PostgreSQL database: nothing twice, nothing left out, nothing lost."""
+"""Several replicas on one PostgreSQL database: no change is lost or made twice."""
 
 import asyncio
 import secrets
@@ -23,6 +23,7 @@ from approvals.migrations import SCHEMA as APPROVALS_SCHEMA
 from fakes.schemas import migrated
 from fakes.waiting import until
 from orderflow_contracts.approvals import ApprovalRequested, Decision, DecisionMade
+from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.access import Audit, Principal, Role
 from orderflow_hosting.access.sessions import Sessions
@@ -32,7 +33,8 @@ from orderflow_hosting.migrations.schema import Schema
 from orderflow_hosting.retrying import is_around
 from orderflow_hosting.spellings import backfill_spellings
 from orderflow_lab.postgres_server import PostgresServer
-from orders.board.store import BoardStore, Wanted
+from orders.board.search import OrderFilter
+from orders.board.store import BoardStore
 from orders.board.tables import SOURCES
 from orders.migrations import SCHEMA
 from orders.ordering.changes import accept_within
@@ -56,13 +58,13 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 @pytest.fixture
 def url(postgres: PostgresServer) -> str:
-    """Make a database that only one test uses."""
+    """Create a database for one test."""
     return new_database(postgres)
 
 
 @pytest.fixture
 def own_server() -> Iterator[PostgresServer]:
-    """Run a server that may be hurt."""
+    """Run a server that one test may stop."""
     with PostgresServer(postgres_programs()) as server:
         yield server
 
@@ -75,7 +77,7 @@ def new_database(server: PostgresServer) -> str:
 
 
 def on_replicas(url: str, schema: Schema, work: Callable[[Database], Awaitable[T]]) -> list[T]:
-    """Do the same on several replicas at once, each with a database object and loop of its own."""
+    """Run the same work on several replicas at once, each with its own database object and loop."""
     begin = threading.Barrier(REPLICAS)
 
     async def replica() -> T:
@@ -108,7 +110,7 @@ def an_order(order_id: str, quantity: int = 1) -> OrderSubmitted:
 
 
 class Gate:
-    """Holds up what writes, once it has done its work but has not committed it."""
+    """Delays a writer between its work and its commit."""
 
     def __init__(self) -> None:
         self.entered = threading.Event()
@@ -124,8 +126,8 @@ class Gate:
         self._open.set()
 
 
-async def waits_for_its_turn(database: Database) -> bool:
-    """Tell whether somebody waits for a lock in this database."""
+async def is_waiting_for_a_lock(database: Database) -> bool:
+    """Return whether a session of this database waits for a lock."""
     query = text(
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -135,7 +137,7 @@ async def waits_for_its_turn(database: Database) -> bool:
 
 
 async def followed(feed: StatusFeed, count: int) -> list[str]:
-    """Read so many changes from the first on."""
+    """Read this many changes from the beginning."""
     found: list[str] = []
     async with asyncio.timeout(PATIENCE_SECONDS):
         async for kept in feed.follow(0):
@@ -146,14 +148,14 @@ async def followed(feed: StatusFeed, count: int) -> list[str]:
 
 
 async def test_a_follower_misses_no_change_that_is_committed_late(url: str) -> None:
-    """A change with an earlier position is never committed after one with a later position."""
+    """Changes are committed in the order of their positions."""
     gate = Gate()
     with opened(url) as one, opened(url) as other:
         await one.ready()
         await other.ready()
 
         def accept_late(connection: Connection) -> None:
-            accept_within(connection, an_order("late"))
+            accept_within(connection, an_order("late"), now())
             gate.hold()
 
         late = asyncio.create_task(one.write(accept_late))
@@ -161,7 +163,7 @@ async def test_a_follower_misses_no_change_that_is_committed_late(url: str) -> N
         early = asyncio.create_task(OrderStore(other).accept(an_order("early")))
 
         async def is_decided() -> bool:
-            return early.done() or await waits_for_its_turn(other)
+            return early.done() or await is_waiting_for_a_lock(other)
 
         await until(is_decided)
         store = OrderStore(other)
@@ -171,12 +173,12 @@ async def test_a_follower_misses_no_change_that_is_committed_late(url: str) -> N
         position = max((kept.position for kept in read_meanwhile), default=0)
         read_after = await store.changes(position, 10)
 
-        told = [kept.change.order_id for kept in (*read_meanwhile, *read_after)]
-        assert sorted(told) == ["early", "late"]
+        ids = [kept.change.order_id for kept in (*read_meanwhile, *read_after)]
+        assert sorted(ids) == ["early", "late"]
 
 
-def test_what_all_replicas_accept_is_told_once_and_in_order(url: str) -> None:
-    """Whoever follows while replicas write gets every change once, by growing positions."""
+def test_a_follower_gets_changes_of_all_replicas_once_and_in_order(url: str) -> None:
+    """A follower sees each change once, with growing positions, while replicas write."""
 
     async def work(database: Database) -> tuple[int, list[str]]:
         store = OrderStore(database)
@@ -188,12 +190,12 @@ def test_what_all_replicas_accept_is_told_once_and_in_order(url: str) -> None:
         )
         return await store.last_position(), await following
 
-    for _, told in on_replicas(url, SCHEMA, work):
-        assert len(told) == len(set(told)) == REPLICAS * ORDERS
+    for _, positions in on_replicas(url, SCHEMA, work):
+        assert len(positions) == len(set(positions)) == REPLICAS * ORDERS
 
 
-def test_an_order_that_comes_to_all_replicas_is_taken_once(url: str) -> None:
-    """Each replica accepts the order, one of them as new; other content is refused by all."""
+def test_an_order_delivered_to_all_replicas_is_new_once(url: str) -> None:
+    """One replica accepts it as new; all refuse other content."""
     ids = [f"o{number}" for number in range(ORDERS)]
 
     async def work(database: Database) -> tuple[int, int]:
@@ -213,8 +215,8 @@ def test_an_order_that_comes_to_all_replicas_is_taken_once(url: str) -> None:
     assert [refused for _, refused in outcomes] == [ORDERS] * REPLICAS
 
 
-def test_of_two_contents_one_is_the_order(url: str) -> None:
-    """Where replicas get different contents for one id, all agree on which is the order."""
+def test_replicas_agree_which_of_two_contents_is_the_order(url: str) -> None:
+    """Different contents for one id, sent to different replicas, give one order."""
     ids = [f"o{number}" for number in range(ORDERS)]
     quantities = iter(range(1, REPLICAS + 1))
 
@@ -232,8 +234,8 @@ def test_of_two_contents_one_is_the_order(url: str) -> None:
     assert [sum(each) for each in zip(*outcomes, strict=True)] == [1] * ORDERS
 
 
-def test_of_two_runs_of_an_order_one_records(url: str) -> None:
-    """However many replicas run an order, one run owns it, and it ends once."""
+def test_only_one_run_of_an_order_records(url: str) -> None:
+    """If several replicas run an order, one run owns it, and the order ends once."""
     ids = [f"o{number}" for number in range(ORDERS)]
 
     async def work(database: Database) -> list[bool]:
@@ -254,8 +256,8 @@ def test_of_two_runs_of_an_order_one_records(url: str) -> None:
     assert [sum(each) for each in zip(*outcomes, strict=True)] == [1] * ORDERS
 
 
-def test_a_stopped_order_has_one_run_that_undoes_it(url: str) -> None:
-    """All replicas that find an order stopped name the same run."""
+def test_replicas_agree_on_the_rollback_of_a_stopped_order(url: str) -> None:
+    """All replicas that find a stopped order name the same rollback run."""
     ids = [f"o{number}" for number in range(ORDERS)]
 
     async def work(database: Database) -> list[str | None]:
@@ -268,8 +270,8 @@ def test_a_stopped_order_has_one_run_that_undoes_it(url: str) -> None:
     assert all(len(set(each)) == 1 and each[0] for each in zip(*names, strict=True))
 
 
-def test_money_is_taken_and_given_back_once(url: str) -> None:
-    """Replicas that charge and refund at once leave one charge at most, and one refund of it."""
+def test_replicas_charge_and_refund_once(url: str) -> None:
+    """Concurrent charges and refunds leave at most one charge and one refund of it."""
     ids = [f"o{number}" for number in range(ORDERS)]
 
     async def work(database: Database) -> list[list[tuple[str, int]]]:
@@ -288,8 +290,8 @@ def test_money_is_taken_and_given_back_once(url: str) -> None:
                 assert entries in ([("refund", 0)], [("charge", 500), ("refund", 500)])
 
 
-def test_a_task_is_given_to_one(url: str) -> None:
-    """Replicas that receive and assign a task at once agree on who has it."""
+def test_replicas_assign_a_task_to_one_person(url: str) -> None:
+    """Replicas that receive and assign a task at once agree on the assignee."""
     ids = [f"t{number}" for number in range(ORDERS)]
 
     async def work(database: Database) -> list[str]:
@@ -305,7 +307,7 @@ def test_a_task_is_given_to_one(url: str) -> None:
 
 
 def test_the_first_decision_stands_on_all_replicas(url: str) -> None:
-    """Whichever replica takes in the first decision, the others refuse theirs."""
+    """Once one replica has recorded a decision, all refuse another one."""
     ids = [f"o{number}" for number in range(ORDERS)]
     lines = (OrderLine(item="cars", quantity=4),)
 
@@ -341,15 +343,15 @@ def test_the_first_decision_stands_on_all_replicas(url: str) -> None:
     assert [sum(each) for each in zip(*outcomes, strict=True)] == [1] * ORDERS
 
 
-async def test_a_replica_that_stands_still_does_not_hold_up_the_others_for_long(url: str) -> None:
-    """A writer that was frozen amid its transaction begins it anew; nobody gets an error."""
+async def test_a_frozen_replica_does_not_block_the_others(url: str) -> None:
+    """A writer frozen in its transaction retries it later; nobody gets an error."""
     gate = Gate()
     with opened(url) as frozen, opened(url) as other:
         await frozen.ready()
         await other.ready()
 
         def accept_and_freeze(connection: Connection) -> None:
-            accept_within(connection, an_order("frozen"))
+            accept_within(connection, an_order("frozen"), now())
             gate.hold()
 
         lost = asyncio.create_task(frozen.write(accept_and_freeze))
@@ -383,15 +385,15 @@ def upgrade() -> None:
 
 @pytest.fixture
 def newer(tmp_path: Path) -> Schema:
-    """Make the schema of a later version."""
+    """Add the columns of a later version to the schema."""
     versions = tmp_path / "versions"
     shutil.copytree(SCHEMA.versions, versions)
     (versions / "r0099_later.py").write_text(NEWER.format(newest=SCHEMA.needed))
     return Schema("orders", versions)
 
 
-def test_replicas_that_start_at_once_make_tables_and_columns_once(url: str, newer: Schema) -> None:
-    """Neither new tables nor new columns are in anybody's way."""
+def test_replicas_that_start_at_once_create_the_schema_once(url: str, newer: Schema) -> None:
+    """Concurrent creation of tables and columns causes no error."""
 
     async def columns(database: Database) -> set[str]:
         def read(connection: Connection) -> set[str]:
@@ -409,7 +411,7 @@ def test_replicas_that_start_at_once_make_tables_and_columns_once(url: str, newe
 async def test_a_service_waits_for_a_database_that_comes_up_later(
     own_server: PostgresServer,
 ) -> None:
-    """Until the server answers, nothing is done and the reason is told; then all goes on."""
+    """It reports the reason until the server answers, then starts."""
     url = migrated(new_database(own_server), SCHEMA)
     own_server.stop()
     with opened(url, is_migrated=True) as database:
@@ -425,32 +427,32 @@ async def test_a_service_waits_for_a_database_that_comes_up_later(
         assert (await store.accept(an_order("o1"))).is_new
 
 
-async def test_a_wrong_password_is_told_without_the_password(
+async def test_a_wrong_database_password_is_reported_but_not_shown(
     url: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Readiness and the log say that the password is wrong, and not which it is."""
+    """Readiness and log say that the password is wrong, without showing it."""
     user, _, rest = url.removeprefix("postgresql://").partition(":")
     wrong = f"postgresql://{user}:not-the-secret@{rest.partition('@')[2]}"
     with opened(wrong, is_migrated=True) as database:
-        told = ""
+        message = ""
 
-        async def is_told() -> bool:
-            nonlocal told
+        async def is_reported() -> bool:
+            nonlocal message
             with pytest.raises(DatabaseNotReady) as refusal:
                 await database.check()
-            told = str(refusal.value)
-            return "password authentication failed" in told
+            message = str(refusal.value)
+            return "password authentication failed" in message
 
-        await until(is_told)
+        await until(is_reported)
 
     logged = caplog.text + "".join(capsys.readouterr())
-    assert "not-the-secret" not in told + logged
+    assert "not-the-secret" not in message + logged
 
 
-async def test_a_database_that_dies_is_used_again_when_it_is_back(
+async def test_a_restarted_database_is_used_again(
     own_server: PostgresServer,
 ) -> None:
-    """Meanwhile work fails in a way that means: again, later; and nothing is taken twice."""
+    """During the outage work fails with a retryable error; nothing is recorded twice."""
     with opened(new_database(own_server)) as database:
         await database.ready()
         store = OrderStore(database)
@@ -471,8 +473,8 @@ async def test_a_database_that_dies_is_used_again_when_it_is_back(
         assert [accepted.is_new for accepted in again] == [number != 1 for number in range(20)]
 
 
-async def test_a_former_primary_is_left_after_a_failover(own_server: PostgresServer) -> None:
-    """It answers, but refuses to write; the next try goes over a new connection."""
+async def test_a_read_only_former_primary_is_abandoned(own_server: PostgresServer) -> None:
+    """After a failover it refuses to write; the next attempt opens a new connection."""
     pid = text("SELECT pg_backend_pid()")
     with opened(new_database(own_server)) as database:
         await database.ready()
@@ -500,8 +502,8 @@ async def test_a_former_primary_is_left_after_a_failover(own_server: PostgresSer
         assert await database.write(lambda connection: connection.scalar(pid)) != former
 
 
-async def test_nothing_is_prepared_on_the_server(url: str) -> None:
-    """PgBouncer in transaction mode hands each transaction another of the server's sessions."""
+async def test_no_statements_are_prepared_on_the_server(url: str) -> None:
+    """PgBouncer in transaction mode may give each transaction another session."""
 
     def work(connection: Connection) -> object:
         for number in range(20):
@@ -515,7 +517,7 @@ async def test_nothing_is_prepared_on_the_server(url: str) -> None:
 
 
 async def test_the_database_refuses_to_change_the_audit_trail(url: str) -> None:
-    """Neither entries nor outcomes can be changed, taken away or all be dropped at once."""
+    """Entries and outcomes cannot be updated, deleted or truncated."""
     with opened(url) as database:
         await database.ready()
         audit = Audit(database, ACCESS)
@@ -535,8 +537,8 @@ async def test_the_database_refuses_to_change_the_audit_trail(url: str) -> None:
         assert [entry.outcome for entry in before] == ["done"]
 
 
-def test_wrong_passwords_are_counted_by_all_replicas_together(url: str) -> None:
-    """Whoever tries at several replicas at once has no more tries than at one."""
+def test_replicas_share_the_count_of_wrong_passwords(url: str) -> None:
+    """Trying at several replicas gives no more attempts than at one."""
 
     async def work(database: Database) -> list[bool]:
         throttle = Throttle(database, ACCESS)
@@ -547,8 +549,8 @@ def test_wrong_passwords_are_counted_by_all_replicas_together(url: str) -> None:
     assert refused.count(False) == 5
 
 
-def test_all_replicas_know_a_session(url: str) -> None:
-    """Who has signed in at one is signed in at all, and who has signed out is out."""
+def test_replicas_share_sessions(url: str) -> None:
+    """Signing in or out at one replica does so at all."""
     cookies: list[str] = []
 
     async def begin(database: Database) -> None:
@@ -563,8 +565,8 @@ def test_all_replicas_know_a_session(url: str) -> None:
     assert on_replicas(url, SCHEMA, find) == [[True] * REPLICAS] * REPLICAS
 
 
-def test_what_the_board_counts_is_right_on_all_replicas(url: str) -> None:
-    """Changes of many replicas are counted, sold and listed by item once each."""
+def test_the_boards_counts_are_right_with_several_replicas(url: str) -> None:
+    """Each order is counted once: in totals, sales and lists by item."""
 
     async def work(database: Database) -> None:
         store = OrderStore(database)
@@ -584,18 +586,18 @@ def test_what_the_board_counts_is_right_on_all_replicas(url: str) -> None:
                 OrderStatus.COMPLETED: ORDERS
             }
             assert await board.sold() == {"cars": ORDERS}
-            by_item = await board.search(Wanted(item="cars", customer_id="alice"), 100)
-            by_id = await board.search(Wanted(order_id="Order_03"), 5)
+            by_item = await board.search(OrderFilter(item="cars", customer_id="alice"), 100)
+            by_id = await board.search(OrderFilter(order_id="Order_03"), 5)
             assert len(by_item.orders) == ORDERS
             assert [each.order_id for each in by_id.orders] == [f"Order_03{n}" for n in range(5)]
-            rest = await board.search(Wanted(order_id="Order_03"), 5, by_id.next)
+            rest = await board.search(OrderFilter(order_id="Order_03"), 5, by_id.next)
             assert [each.order_id for each in rest.orders] == [f"Order_03{n}" for n in range(5, 10)]
 
     asyncio.run(read())
 
 
-async def test_names_and_ids_are_found_in_any_spelling(url: str) -> None:
-    """Those of an earlier version, too, which several replicas note at once."""
+async def test_search_for_names_and_ids_ignores_case(url: str) -> None:
+    """Rows of an earlier version are found, too, even if several replicas index them at once."""
     names = ("José", "Jose\u0301", "JOSÉ")
     with opened(url) as one, opened(url) as two:
         await one.ready()
@@ -605,21 +607,21 @@ async def test_names_and_ids_are_found_in_any_spelling(url: str) -> None:
             await OrderStore(one).accept(order)
         await one.write(lambda connection: connection.execute(delete(ACCESS.spellings)))
         board = BoardStore(two)
-        before = (await board.search(Wanted(customer_id="José"), 5)).orders
+        before = (await board.search(OrderFilter(customer_id="José"), 5)).orders
         sources = [(database, source) for database in (one, two) for source in SOURCES]
         await asyncio.gather(*(backfill_spellings(*each) for each in sources))
 
-        found = (await board.search(Wanted(customer_id="jose"), 5)).orders
-        by_id = await board.search(Wanted(order_id="ID-"), 2)
-        rest = await board.search(Wanted(order_id="ID-"), 2, by_id.next)
+        found = (await board.search(OrderFilter(customer_id="jose"), 5)).orders
+        by_id = await board.search(OrderFilter(order_id="ID-"), 2)
+        rest = await board.search(OrderFilter(order_id="ID-"), 2, by_id.next)
 
     assert [each.order_id for each in before] == ["Id-0"]
     assert [each.order_id for each in found] == ["Id-2", "Id-1", "Id-0"]
     assert [each.order_id for each in (*by_id.orders, *rest.orders)] == ["Id-0", "Id-1", "Id-2"]
 
 
-async def test_the_board_takes_over_what_an_earlier_version_kept(url: str) -> None:
-    """Tables without the board's are counted when they are opened, and get its indexes."""
+async def test_the_board_adopts_tables_of_an_earlier_version(url: str) -> None:
+    """Existing orders are counted, and the board's indexes are created."""
     gone = ("order_counts", "item_sales", "order_lines", "order_lines_left")
     with opened(url) as database:
         await database.ready()
@@ -640,9 +642,9 @@ async def test_the_board_takes_over_what_an_earlier_version_kept(url: str) -> No
     with opened(url) as database:
         await database.ready()
         board = BoardStore(database)
-        before = (await board.search(Wanted(item="cars"), 100)).orders
+        before = (await board.search(OrderFilter(item="cars"), 100)).orders
         await board.fill()
-        found = await board.search(Wanted(item="cars"), 100)
+        found = await board.search(OrderFilter(item="cars"), 100)
         counts = await board.counts()
         sold = await board.sold()
         indexes = await database.read(lambda connection: inspect(connection).get_indexes("orders"))

@@ -1,4 +1,4 @@
-"""On PostgreSQL, too, revisions make what the models say, and adopt what earlier versions made."""
+"""PostgreSQL: revisions create the schema of the models, and adopt earlier versions' databases."""
 
 import asyncio
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from orderflow_hosting.migrations.runner import migrate
 from orderflow_hosting.migrations.schema import UnsuitableSchema
 from orderflow_lab.postgres_server import PostgresServer
 from system.stores import postgres_programs
-from system.test_postgresql import new_database, waits_for_its_turn
+from system.test_postgresql import is_waiting_for_a_lock, new_database
 
 PATIENCE_SECONDS = 60
 service_by_service = pytest.mark.parametrize("service", SERVICES)
@@ -32,14 +32,16 @@ service_by_service = pytest.mark.parametrize("service", SERVICES)
 
 @pytest.fixture
 def own_server() -> Iterator[PostgresServer]:
-    """Run a server that may be stopped."""
+    """Run a server that one test may stop."""
     with PostgresServer(postgres_programs()) as server:
         yield server
 
 
 def differences(connection: Connection, service: str) -> list[object]:
     context = MigrationContext.configure(connection, opts={"include_object": is_comparable})
-    models: Any = list(models_of(service))  # several will do, which its annotation leaves out
+    models: Any = list(
+        models_of(service)
+    )  # a sequence is accepted, which the annotation does not say
     return list(compare_metadata(context, models))
 
 
@@ -63,7 +65,7 @@ def from_models(server: PostgresServer, service: str) -> list[str]:
 async def test_a_migration_waits_for_a_database_that_comes_up_later(
     own_server: PostgresServer,
 ) -> None:
-    """In a cluster all begins at the same time."""
+    """In a cluster, everything starts at the same time."""
     url, schema = new_database(own_server), schema_of("approvals")
     own_server.stop()
     migration = asyncio.create_task(asyncio.to_thread(migrated, url, schema))
@@ -82,7 +84,7 @@ async def test_a_migration_waits_for_a_database_that_comes_up_later(
 
 @service_by_service
 def test_models_and_revisions_agree(service: str, postgres: PostgresServer) -> None:
-    """A fresh database has exactly what the models say: tables, indexes, triggers, functions."""
+    """A fresh database has the tables, indexes, triggers and functions of the models."""
     url = migrated(new_database(postgres), schema_of(service))
     engine = open_engine(url)
 
@@ -94,10 +96,10 @@ def test_models_and_revisions_agree(service: str, postgres: PostgresServer) -> N
 
 @pytest.mark.parametrize("version", EARLIER)
 @service_by_service
-def test_what_earlier_versions_made_is_adopted(
+def test_databases_of_earlier_versions_are_adopted(
     service: str, version: str, postgres: PostgresServer
 ) -> None:
-    """It has the same schema as a fresh database, and all its rows as they were."""
+    """The schema becomes that of a fresh database, and all rows stay unchanged."""
     url = new_database(postgres)
     with psycopg.connect(url) as server:
         server.execute(earlier_database(service, version, "postgresql").encode())
@@ -116,8 +118,8 @@ def test_what_earlier_versions_made_is_adopted(
     assert_rows_kept(before, after)
 
 
-async def test_a_service_that_finds_an_older_schema_says_so(postgres: PostgresServer) -> None:
-    """The database answers after the start, so the process ends then, with the same message."""
+async def test_a_service_ends_if_the_schema_is_too_old(postgres: PostgresServer) -> None:
+    """Even if the database answers only after the start, the process ends with this message."""
     schema = schema_of("orders")
     database = Database(new_database(postgres), schema)
 
@@ -127,10 +129,10 @@ async def test_a_service_that_finds_an_older_schema_says_so(postgres: PostgresSe
     database.close()
 
 
-async def test_whoever_writes_waits_for_a_migration_and_the_other_way_round(
+async def test_writers_and_migrations_exclude_each_other(
     postgres: PostgresServer,
 ) -> None:
-    """Migrations take the lock of those who write, so nobody writes beside one."""
+    """Migrations take the writers' lock, so that they never run at the same time."""
     schema = schema_of("orders")
     url = migrated(new_database(postgres), schema)
     engine, database = open_engine(url), Database(url, schema)
@@ -140,7 +142,7 @@ async def test_whoever_writes_waits_for_a_migration_and_the_other_way_round(
     with exclusive(engine) as connection:
         writing = asyncio.create_task(database.write(lambda _: order.append("written")))
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await waits_for_its_turn(database):
+            while not await is_waiting_for_a_lock(database):
                 await asyncio.sleep(0.01)
         connection.execute(text("SELECT 1"))
         order.append("migrated")
@@ -151,10 +153,10 @@ async def test_whoever_writes_waits_for_a_migration_and_the_other_way_round(
     engine.dispose()
 
 
-async def test_the_next_one_goes_on_when_the_one_that_migrates_is_killed(
+async def test_a_killed_migration_is_rolled_back_and_the_next_one_runs(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    """The server rolls back what a process that is gone had done, and gives the lock on."""
+    """The server rolls the killed process back and releases its lock."""
     revisions, url = Revisions(tmp_path), new_database(postgres)
     engine = open_engine(url)
     migrate(engine, revisions.newest)

@@ -1,4 +1,4 @@
-"""Live workflows held against the code that is installed, by the `orderflow` command."""
+"""Live workflows are replayed against the installed code by the `orderflow` command."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from system.shop import Shop, wait_for
 from system.workflows import Workflows
 
 
-def test_what_waits_is_recorded_and_replayed(shop: Shop, tmp_path: Path) -> None:
-    """A recorded history can be replayed, as can every live one, and an unknown id is a failure."""
+def test_a_waiting_workflow_can_be_recorded_and_replayed(shop: Shop, tmp_path: Path) -> None:
+    """Recorded and live histories replay; an unknown id is an error."""
     ports = shop.platform.settings.ports.apps["orders"]
     environment = {**os.environ, "DAPR_GRPC_PORT": str(ports.dapr_grpc)}
 

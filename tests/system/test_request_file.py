@@ -1,4 +1,4 @@
-"""The file of requests at the root is sent as an editor would send it."""
+"""The request file at the root works when sent as an editor would send it."""
 
 import re
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Request:
 
 
 def read(text: str, variables: dict[str, str]) -> list[Request]:
-    """Read the requests of a file, with its variables replaced; the given ones win."""
+    """Read the requests of a file, replacing its variables; the given values take precedence."""
     known = {**dict(re.findall(r"^@(\w+) = (.+)$", text, re.MULTILINE)), **variables}
     for _ in range(2):  # a variable may name another
         text = re.sub(r"\{\{(\w+)\}\}", lambda match: known[match[1]], text)
@@ -35,18 +35,18 @@ def read(text: str, variables: dict[str, str]) -> list[Request]:
 def _request(part: str) -> Request:
     title, *lines = part.splitlines()
     expects = next(int(line.split()[2]) for line in lines if line.startswith("# expects "))
-    told = "\n".join(line for line in lines if not line.startswith("# "))
-    head, _, body = told.strip().partition("\n\n")
+    text = "\n".join(line for line in lines if not line.startswith("# "))
+    head, _, body = text.strip().partition("\n\n")
     first, *headers = head.splitlines()
     method, url = first.split(" ", 1)
     pairs = (header.split(": ", 1) for header in headers)
     return Request(title, expects, method, url, dict(pairs), body.strip())
 
 
-def test_each_request_of_the_file_is_answered_as_it_says(
+def test_each_request_gets_the_status_stated_in_the_file(
     tmp_path: Path, isolated: Isolated
 ) -> None:
-    """Sent in their order, all of them get the status that stands beside them."""
+    """The requests are sent in the order of the file."""
     settings = isolated(
         tmp_path / "platform",
         ORDERS_HELLO_STEP_SECONDS="0.1",
@@ -67,8 +67,8 @@ def test_each_request_of_the_file_is_answered_as_it_says(
         shop.close()
 
 
-def test_the_file_has_every_path() -> None:
-    """No request of the management is left out."""
+def test_the_file_has_every_path_of_workflow_management() -> None:
+    """No operation of workflow management is missing."""
     urls = [request.url for request in read(FILE.read_text(), {})]
     for verb in (*VERBS, "history", "rerun", "purge?older_than", "start/"):
         assert any(f"/{verb}" in url for url in urls), verb

@@ -1,4 +1,4 @@
-"""Who may do what over HTTP, where the APIs are closed and where they are open."""
+"""Which role may call which path, with sign-in required and without."""
 
 import json
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ CALLS: list[tuple[str, str, set[str]]] = [
 
 @dataclass(frozen=True)
 class Closed:
-    """A platform with closed APIs, and a token for each role, of somebody of the same name."""
+    """A platform that requires sign-in, and a token for each role."""
 
     shop: Shop
     tokens: dict[str, str]
@@ -56,7 +56,7 @@ class Closed:
     def call(
         self, app: str, call: str, token: str | None = None, body: Any = None
     ) -> httpx.Response:
-        """Call a path, with a token or without."""
+        """Send a request, with a token or without."""
         method, path = call.split()
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         return self.shop.http.request(method, self.shop.url(app, path), headers=headers, json=body)
@@ -64,7 +64,7 @@ class Closed:
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory, isolated: Isolated) -> Iterator[Closed]:
-    """Run the platform with closed APIs."""
+    """Run a platform that requires sign-in."""
     folder = tmp_path_factory.mktemp("closed")
     tokens = {role.value: new_token() for role in Role}
     file = folder / "access.json"
@@ -87,8 +87,8 @@ def closed(tmp_path_factory: pytest.TempPathFactory, isolated: Isolated) -> Iter
         shop.close()
 
 
-def test_each_role_may_call_what_is_its_own(closed: Closed) -> None:
-    """401 without a token or with a wrong one, 403 without the role, and else an answer."""
+def test_each_path_requires_its_role(closed: Closed) -> None:
+    """The answer is 401 without a valid token and 403 without the role."""
     for app, call, roles in CALLS:
         for token in (None, "ofl_wrong", new_token()):
             refused = closed.call(app, call, token)
@@ -103,14 +103,14 @@ def test_each_role_may_call_what_is_its_own(closed: Closed) -> None:
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_health_is_open(closed: Closed, app: str) -> None:
+def test_health_checks_need_no_token(closed: Closed, app: str) -> None:
     """Probes have no token."""
     assert closed.call(app, "GET /healthz").status_code == 200
     assert closed.call(app, "GET /readyz").status_code == 200
 
 
-def test_a_large_order_is_decided_with_tokens_and_the_trail_tells_it(closed: Closed) -> None:
-    """An operator places it and may not approve it; an approver does, under the own name alone."""
+def test_placing_and_approving_with_tokens_is_in_the_audit_trail(closed: Closed) -> None:
+    """An operator may place the order, an approver may decide, in their own name only."""
     order_id = new_id()
     body = closed.shop.order_data(order_id, "cars", 4)
     tokens = closed.tokens
@@ -144,7 +144,7 @@ def test_a_large_order_is_decided_with_tokens_and_the_trail_tells_it(closed: Clo
 
 
 def trail(closed: Closed, app: str, subject: str) -> list[tuple[str, ...]]:
-    """Read what was done about something, the first thing first."""
+    """Return the audit trail of a subject, oldest entry first."""
     page = closed.call(app, "GET /audit?limit=500", closed.tokens["operator"]).json()
     return [
         (entry["actor"], entry["via"], entry["action"], entry["outcome"])
@@ -153,8 +153,8 @@ def trail(closed: Closed, app: str, subject: str) -> list[tuple[str, ...]]:
     ]
 
 
-def test_what_failed_is_in_the_trail_with_its_reason(closed: Closed) -> None:
-    """Operators' actions are there, done or not."""
+def test_failed_actions_are_in_the_audit_trail_with_their_reason(closed: Closed) -> None:
+    """Operators' actions are recorded, whether they succeeded or not."""
     instance_id = new_id()
     call = f"POST /workflows/{instance_id}/pause"
 
@@ -166,7 +166,7 @@ def test_what_failed_is_in_the_trail_with_its_reason(closed: Closed) -> None:
 
 
 def test_events_need_no_token(closed: Closed) -> None:
-    """Closed are the APIs for people; topics and methods come by the sidecars, as ever."""
+    """Sign-in protects the APIs for people; events and invocations come through the sidecars."""
     order_id = closed.shop.submit("paperclip", 1)
 
     def is_completed() -> bool:
@@ -177,7 +177,7 @@ def test_events_need_no_token(closed: Closed) -> None:
 
 
 def test_on_loopback_the_apis_are_open_by_default(shop: Shop) -> None:
-    """No token is asked for; a foreign name or site is refused all the same."""
+    """No token is needed, but unknown hosts and cross-site requests are refused."""
     for app, path in (("orders", "/orders"), ("inventory", "/stock"), ("approvals", "/approvals")):
         url = shop.url(app, path)
         assert shop.http.get(url).status_code == 200

@@ -1,4 +1,4 @@
-"""The example in the README of the workflow runtime works as it stands there."""
+"""The example in the workflow runtime's README works as it is written."""
 
 import os
 import re
@@ -14,7 +14,7 @@ README = Path(__file__).parents[2] / "libraries" / "workflow_runtime" / "README.
 def test_the_example_of_the_workflow_runtime_runs(
     engine_platform: EnginePlatform, tmp_path: Path
 ) -> None:
-    """Its workflow starts, takes its step, receives its event, and returns."""
+    """The workflow starts, runs its step, receives its event, and returns."""
     found = re.search(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     example = tmp_path / "example.py"

@@ -1,4 +1,4 @@
-"""The stock monitors on the real platform: they tell once, and there is one for each item."""
+"""Stock monitors on the real platform: one for each item, one alert for each shortage."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ pytestmark = pytest.mark.parametrize("own_shop", [SLOW], indirect=True)
 
 
 def alerts(shop: Shop) -> list[dict[str, Any]]:
-    """Read what was told of cars."""
-    told = shop.stream("inventory.low-stock")
-    return [event for event in told if event["data"]["item"] == "cars"]
+    """Return the alerts about cars."""
+    events = shop.stream("inventory.low-stock")
+    return [event for event in events if event["data"]["item"] == "cars"]
 
 
 def check_now(shop: Shop, expected: int) -> None:
-    """Have the monitor look, and wait until it has seen so many available."""
+    """Make the monitor check, and wait until it has seen this many available."""
     workflows = Workflows(shop)
     expect(workflows.post(f"/{MONITOR}/raise_event/check_now"), 202)
 
@@ -38,8 +38,8 @@ def buy(shop: Shop, quantity: int) -> None:
     assert shop.wait_final(order_id)["status"] == "completed"
 
 
-def test_it_tells_once_and_again_after_recovery(own_shop: Shop) -> None:
-    """It is asked to look after each change; a restart in between changes nothing."""
+def test_it_alerts_once_and_again_after_recovery(own_shop: Shop) -> None:
+    """A restart in between causes no second alert."""
     shop = own_shop
     check_now(shop, 100)
     assert alerts(shop) == []
@@ -73,11 +73,11 @@ def test_it_tells_once_and_again_after_recovery(own_shop: Shop) -> None:
         "stock-monitor-paperclip",
     ]
     history = workflows.get(f"/{MONITOR}/history").json()["items"]
-    assert len(history) < 30, "each round is a history of its own"
+    assert len(history) < 30, "each round starts a new history"
 
 
-def test_it_is_started_by_the_service_alone(own_shop: Shop) -> None:
-    """Neither a second monitor nor anything else can take its id."""
+def test_only_the_service_can_start_a_monitor(own_shop: Shop) -> None:
+    """Neither a second monitor nor another workflow can take its id."""
     workflows = Workflows(own_shop)
     started = workflows.post("/stock_monitor_workflow/start", {"item": "cars"})
     expect(started, 409)

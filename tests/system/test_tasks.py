@@ -1,4 +1,4 @@
-"""Tasks on the real platform: done in each of four ways, run out of time, and orders picked."""
+"""Tasks on the real platform: completed in four ways, timed out, and as part of orders."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orderflow_tools.platform import Platform
-from system.shop import Shop, assert_books_agree, new_id, wait_for
+from system.shop import Shop, assert_records_agree, new_id, wait_for
 from system.stores import Isolated
 from system.workflows import Workflows, expect, restart_orders
 
@@ -22,7 +22,7 @@ DONE_AT = "2026-03-01T12:30:00Z"
 def picking_platform(
     tmp_path_factory: pytest.TempPathFactory, isolated: Isolated
 ) -> Iterator[Platform]:
-    """Run a platform whose orders wait for the warehouse."""
+    """Run a platform whose orders wait for picking."""
     settings = isolated(
         tmp_path_factory.mktemp("picking"),
         ORDERS_PICKING="awaited",
@@ -78,8 +78,8 @@ def command(shop: Shop, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("way", ["http", "topic", "event", "command"])
-def test_a_task_is_done_in_any_way(picking: Shop, way: str) -> None:
-    """Started by the management of workflows, and told to be done by a person or a machine."""
+def test_a_task_can_be_completed_in_four_ways(picking: Shop, way: str) -> None:
+    """Workflow management starts it; a person or a program completes it."""
     task_id, instance_id = start_task(picking, assignee="cleo")
     task = wait_task(picking, task_id, "assigned")
     assert (task["assignee"], task["instance_id"]) == ("cleo", instance_id)
@@ -109,7 +109,7 @@ def test_a_task_is_done_in_any_way(picking: Shop, way: str) -> None:
 
 
 def test_a_task_started_through_the_sidecar_may_lack_an_assignee(picking: Shop) -> None:
-    """Any client of Dapr may bring a task; one of the pickers gets it."""
+    """Any Dapr client may start a task; it is assigned to one of the pickers."""
     task_id = new_id("task")
     url = f"{picking.platform.sidecar_url('orders')}/v1.0-beta1/workflows/dapr/{TASK}/start"
     started = picking.http.post(
@@ -122,8 +122,8 @@ def test_a_task_started_through_the_sidecar_may_lack_an_assignee(picking: Shop) 
     wait_task(picking, task_id, "completed")
 
 
-def test_a_task_runs_out_of_time(picking: Shop) -> None:
-    """Nobody does it in time, and afterwards it cannot be done any more."""
+def test_a_task_times_out(picking: Shop) -> None:
+    """After its deadline it cannot be completed."""
     task_id, instance_id = start_task(picking, timeout_seconds=0.5)
 
     output = Workflows(picking).finished(instance_id)["output"]
@@ -134,7 +134,7 @@ def test_a_task_runs_out_of_time(picking: Shop) -> None:
 
 
 def test_a_task_without_a_title_is_rejected(picking: Shop) -> None:
-    """The workflow says so as its result."""
+    """The workflow's result says so."""
     task_id, instance_id = start_task(picking, title=" ")
 
     assert Workflows(picking).finished(instance_id)["output"]["status"] == "rejected"
@@ -142,8 +142,10 @@ def test_a_task_without_a_title_is_rejected(picking: Shop) -> None:
 
 
 @pytest.mark.parametrize(("refusals", "attempts"), [(2, 3), (3, 3)])
-def test_an_assignment_is_tried_three_times(picking: Shop, refusals: int, attempts: int) -> None:
-    """The history shows each attempt; after the last, the task and its workflow have failed."""
+def test_an_assignment_is_attempted_three_times(
+    picking: Shop, refusals: int, attempts: int
+) -> None:
+    """The history shows each attempt; after the last one the task and its workflow fail."""
     task_id, instance_id = start_task(picking, assignee=f"test-unavailable-{refusals}")
     wait_task(picking, task_id, "assigned" if refusals < 3 else "failed")
 
@@ -162,8 +164,8 @@ def test_an_assignment_is_tried_three_times(picking: Shop, refusals: int, attemp
         assert ended["failure"]["activity"] == "assign_task"
 
 
-def test_what_cannot_be_a_completion_is_a_dead_letter(picking: Shop) -> None:
-    """Garbage, an unknown task, and one that has ended otherwise."""
+def test_an_invalid_completion_becomes_a_dead_letter(picking: Shop) -> None:
+    """So does a completion of an unknown task, or of one that has ended otherwise."""
     ended, instance_id = start_task(picking, timeout_seconds=0.2)
     Workflows(picking).finished(instance_id)
 
@@ -178,7 +180,7 @@ def test_what_cannot_be_a_completion_is_a_dead_letter(picking: Shop) -> None:
 
 
 def test_an_order_is_completed_after_its_task(picking: Shop) -> None:
-    """The warehouse picks; until then the goods are set aside and paid."""
+    """Until the goods are picked, they stay reserved and paid."""
     order_id = picking.submit("cars", 2)
     task = wait_task(picking, f"pick-{order_id}", "assigned")
     assert (task["order_id"], task["title"]) == (order_id, f"Pick 2 cars for order {order_id}")
@@ -189,11 +191,11 @@ def test_an_order_is_completed_after_its_task(picking: Shop) -> None:
     order = picking.wait_final(order_id)
     assert order["status"] == "completed"
     assert picking.stock("cars")["on_hand"] == 98
-    assert_books_agree(picking, [order])
+    assert_records_agree(picking, [order])
 
 
 def test_a_cancelled_order_withdraws_its_task(picking: Shop) -> None:
-    """Whoever cancels while the warehouse picks gets the money back."""
+    """Cancelling during picking refunds the payment."""
     order_id = picking.submit("cars", 2)
     wait_task(picking, f"pick-{order_id}", "assigned")
 
@@ -204,11 +206,11 @@ def test_a_cancelled_order_withdraws_its_task(picking: Shop) -> None:
     task = wait_task(picking, f"pick-{order_id}", "withdrawn")
     assert Workflows(picking).finished(task["instance_id"])["output"]["status"] == "withdrawn"
     assert picking.stock("cars")["available"] == 100
-    assert_books_agree(picking, [order])
+    assert_records_agree(picking, [order])
 
 
-def test_a_large_order_is_cancelled_after_its_approval(picking: Shop) -> None:
-    """The wait for a decision is over, and the one for the warehouse hears the cancellation."""
+def test_an_approved_order_can_be_cancelled_during_picking(picking: Shop) -> None:
+    """The cancellation is received by the wait for picking."""
     order_id = picking.submit("cars", 11)
     picking.wait_approval(order_id, "pending")
     picking.decide(order_id, approved=True)
@@ -220,8 +222,8 @@ def test_a_large_order_is_cancelled_after_its_approval(picking: Shop) -> None:
     wait_task(picking, f"pick-{order_id}", "withdrawn")
 
 
-def test_a_stopped_order_withdraws_its_task(picking: Shop) -> None:
-    """An operator ends the order's workflow; what undoes it ends the task too."""
+def test_a_terminated_order_withdraws_its_task(picking: Shop) -> None:
+    """After an operator terminates the order's workflow, the rollback ends its task."""
     order_id = picking.submit("cars", 2)
     wait_task(picking, f"pick-{order_id}", "assigned")
 
@@ -230,11 +232,11 @@ def test_a_stopped_order_withdraws_its_task(picking: Shop) -> None:
     order = picking.wait_final(order_id)
     assert order["status"] == "cancelled"
     wait_task(picking, f"pick-{order_id}", "withdrawn")
-    assert_books_agree(picking, [order])
+    assert_records_agree(picking, [order])
 
 
-def test_an_order_whose_task_is_stopped_is_undone(picking: Shop) -> None:
-    """An operator ends the task's workflow alone: nobody will pick, so the order fails."""
+def test_an_order_fails_if_its_task_is_terminated(picking: Shop) -> None:
+    """If an operator terminates the task's workflow, the order is rolled back."""
     order_id = picking.submit("cars", 2)
     task = wait_task(picking, f"pick-{order_id}", "assigned")
 
@@ -243,13 +245,13 @@ def test_an_order_whose_task_is_stopped_is_undone(picking: Shop) -> None:
     order = picking.wait_final(order_id)
     assert (order["status"], order["reason"]) == ("failed", "picking_unavailable")
     wait_task(picking, f"pick-{order_id}", "withdrawn")
-    assert_books_agree(picking, [order])
+    assert_records_agree(picking, [order])
 
 
-def test_the_longest_id_has_a_task(picking: Shop) -> None:
-    """The ids of an order's task and of its workflow are longer than any order's, and legal."""
+def test_an_order_with_the_longest_id_has_a_task(picking: Shop) -> None:
+    """The longer ids of its task and the task's workflow are valid."""
     order_id = new_id("o").ljust(64, "-")
-    picking.submit_stubbornly(picking.order_data(order_id))
+    picking.submit_until_accepted(picking.order_data(order_id))
     wait_task(picking, f"pick-{order_id}", "assigned")
 
     expect(complete(picking, f"pick-{order_id}"), 202)
@@ -257,8 +259,8 @@ def test_the_longest_id_has_a_task(picking: Shop) -> None:
     assert picking.wait_final(order_id)["status"] == "completed"
 
 
-def test_a_killed_service_finds_its_tasks_again(picking: Shop) -> None:
-    """Orders and its sidecar die while a task waits, and the order goes on after it."""
+def test_a_task_survives_a_kill_of_orders(picking: Shop) -> None:
+    """Orders and its sidecar are killed while a task waits; the order completes afterwards."""
     order_id = picking.submit("paperclip", 2)
     wait_task(picking, f"pick-{order_id}", "assigned")
 
@@ -267,7 +269,7 @@ def test_a_killed_service_finds_its_tasks_again(picking: Shop) -> None:
 
     order = picking.wait_final(order_id)
     assert order["status"] == "completed"
-    assert_books_agree(picking, [order])
+    assert_records_agree(picking, [order])
 
 
 @pytest.mark.parametrize(
@@ -275,19 +277,19 @@ def test_a_killed_service_finds_its_tasks_again(picking: Shop) -> None:
     [{"ORDERS_PICKING": "awaited", "ORDERS_PICKING_TIMEOUT_SECONDS": "1"}],
     indirect=True,
 )
-def test_an_order_that_nobody_picks_is_undone(own_shop: Shop) -> None:
-    """The time for picking is over: the money goes back, and the goods are free again."""
+def test_an_order_fails_when_picking_times_out(own_shop: Shop) -> None:
+    """The payment is refunded and the reservation released."""
     order = own_shop.wait_final(own_shop.submit("cars", 2))
 
     assert (order["status"], order["reason"]) == ("failed", "picking_timed_out")
     assert own_shop.stock("cars")["available"] == 100
     assert wait_task(own_shop, f"pick-{order['order_id']}", "timed_out")
-    assert_books_agree(own_shop, [order])
+    assert_records_agree(own_shop, [order])
 
 
 @pytest.mark.parametrize("own_shop", [{"ORDERS_PICKING": "handed_over"}], indirect=True)
-def test_an_order_goes_on_beside_its_task(own_shop: Shop) -> None:
-    """A task that is handed over is not waited for, and lives on after its order."""
+def test_an_order_does_not_wait_for_a_handed_over_task(own_shop: Shop) -> None:
+    """The task stays open after its order has completed."""
     order = own_shop.wait_final(own_shop.submit("cars", 2))
 
     assert order["status"] == "completed"

@@ -1,4 +1,4 @@
-"""What a system test says to the management of workflows, of orders or of its sidecar."""
+"""Helpers for workflow management, through orders or through its sidecar."""
 
 import json
 import uuid
@@ -15,16 +15,16 @@ FINISHED = {"COMPLETED", "FAILED", "TERMINATED"}
 STEP_PARTS = 10
 
 FAST = {"ORDERS_HELLO_STEP_SECONDS": "0.05", "ORDERS_COUNTER_PAUSE_SECONDS": "0.2"}
-"""Variables under which the step takes half a second, and the counter counts five times in one."""
+"""Settings with a step of half a second, and a counter that counts five times per second."""
 
 
 def new_suffix() -> str:
-    """Make a suffix that no other test has."""
+    """Return a unique suffix."""
     return uuid.uuid4().hex[:12]
 
 
 def restart_orders(platform: Platform) -> None:
-    """Kill orders and its sidecar, and return when both are ready again."""
+    """Kill orders and its sidecar, and wait until both are ready again."""
     former = {name: platform.kill(name) for name in ("orders", "orders-daprd")}
     for name, pid in former.items():
         platform.wait_for_restart(name, pid)
@@ -32,7 +32,7 @@ def restart_orders(platform: Platform) -> None:
 
 
 def expect(response: httpx.Response, status: int, code: str | None = None) -> Any:
-    """Check a status, and that a failure is a problem document with this code; return the body."""
+    """Check the status and, for a failure, the problem code; return the body."""
     assert response.status_code == status, response.text
     body = response.json()
     if code is not None:
@@ -51,7 +51,7 @@ class Workflows:
         self.platform = shop.platform
 
     def get(self, path: str, **params: Any) -> httpx.Response:
-        """Read a path under /workflows."""
+        """Get a path under /workflows."""
         return self.shop.http.get(
             self.shop.url("orders", f"/workflows{path}"), params=params or None, timeout=60
         )
@@ -81,19 +81,19 @@ class Workflows:
         return wanted
 
     def status(self, instance_id: str) -> Any:
-        """Read an instance."""
+        """Return an instance."""
         return expect(self.get(f"/{instance_id}/status"), 200)
 
     def history(self, instance_id: str) -> Any:
-        """Read what happened to an instance."""
+        """Return the history of an instance."""
         return expect(self.get(f"/{instance_id}/history"), 200)["items"]
 
     def finished(self, instance_id: str, seconds: float = 30) -> Any:
-        """Wait for an instance to finish, as the service offers it."""
+        """Wait for an instance to finish, by the service's own wait."""
         return expect(self.get(f"/{instance_id}/wait", timeout_seconds=seconds), 200)
 
-    def until(self, instance_id: str, *statuses: str) -> Any:
-        """Look until an instance has one of the states."""
+    def wait_for_status(self, instance_id: str, *statuses: str) -> Any:
+        """Poll until an instance has one of the statuses."""
 
         def look() -> Any:
             instance = self.status(instance_id)
@@ -101,15 +101,15 @@ class Workflows:
 
         return wait_for(f"{instance_id} to be {' or '.join(statuses)}", look)
 
-    def until_it_waits(self, instance_id: str) -> None:
-        """Look until the step of the slow workflow is done, so that it waits for its event."""
+    def wait_until_waiting(self, instance_id: str) -> None:
+        """Poll until the step of the slow workflow is done, so that it waits for its event."""
         wait_for(
             f"{instance_id} to wait for its event",
             lambda: any(event["type"] == "task_completed" for event in self.history(instance_id)),
         )
 
-    def until_it_works(self, instance_id: str, part: int = 1) -> None:
-        """Look until the step of the slow workflow has begun this part, by the log of orders."""
+    def wait_until_working(self, instance_id: str, part: int = 1) -> None:
+        """Poll until the step of the slow workflow has reached this part, by the log of orders."""
 
         def look() -> bool:
             for line in self.platform.log("orders").read_text().splitlines():
@@ -121,8 +121,8 @@ class Workflows:
 
         wait_for(f"{instance_id} to be at part {part}", look)
 
-    def until_it_counts(self, instance_id: str, beyond: int) -> int:
-        """Look until a counter shows more than this, and return what it shows."""
+    def wait_until_count_exceeds(self, instance_id: str, beyond: int) -> int:
+        """Poll until a counter exceeds this count, and return its count."""
 
         def look() -> int | None:
             count = self.status(instance_id)["custom_status"]
@@ -131,5 +131,5 @@ class Workflows:
         return wait_for(f"{instance_id} to count beyond {beyond}", look)
 
     def raise_approval(self, instance_id: str, payload: Any = None) -> httpx.Response:
-        """Raise what the slow workflow waits for."""
+        """Raise the event that the slow workflow waits for."""
         return self.post(f"/{instance_id}/raise_event/approvalEvent", payload)

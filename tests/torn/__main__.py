@@ -1,4 +1,4 @@
-"""The command behind `make torn`: orders under faults, and histories that were torn by them.
+"""The command behind `make torn`: runs orders under faults, and looks for torn histories.
 
 A history is torn if it holds an action twice: the engine has taken an answer of the workflow worker
 for one to another turn. The order then stands still, or its workflow fails.
@@ -30,11 +30,11 @@ LOGGED = ("doubtful_turn_held", "leftover_turn_dropped", "turn_restarted", "inst
 CHANGES_BETWEEN_KILLS = 50
 """Orders is killed in the middle of its work, not while it takes it up again."""
 STUCK_SECONDS = 60.0
-"""After the faults, an order is stuck if for so long no order changes."""
+"""Orders are stuck if none of them changes for this long after the faults."""
 
 
 class FaultySettings(Settings):
-    """A run whose service orders is the faulty one."""
+    """Settings of a run with the faulty orders service."""
 
     @property
     def python(self) -> str:
@@ -44,7 +44,7 @@ class FaultySettings(Settings):
 
 @dataclass
 class Load:
-    """Orders that are placed one after the other, and followed by the events about them."""
+    """Places orders one after the other, and follows their events."""
 
     shop: Shop
     rate: float
@@ -65,7 +65,7 @@ class Load:
         new = [new_id("torn") for _ in range(min(due, self.in_flight - len(self.open)))]
         self.placed += new
         self.shop.at_once(
-            lambda order_id: self.shop.submit_stubbornly(self.shop.order_data(order_id, ITEM)),
+            lambda order_id: self.shop.submit_until_accepted(self.shop.order_data(order_id, ITEM)),
             new,
             threads=8,
         )
@@ -82,7 +82,7 @@ class Load:
 
 
 def main() -> int:
-    """Run, print what was found, and return 1 if a history is torn or an order stuck."""
+    """Run, print the findings, and return 1 if a history is torn or an order is stuck."""
     options = parser().parse_args()
     fault = FAULTS[options.fault]
     parent = find_checkout() / ".orderflow" / "torn"
@@ -105,7 +105,7 @@ def main() -> int:
 
 
 def faulty(settings: Settings, fault: Fault) -> FaultySettings:
-    """Return the same run with a faulty service."""
+    """Return the same settings with a faulty service."""
     changed = FaultySettings(root=settings.root, home=settings.home, ports=settings.ports)
     python, service = shlex.quote(settings.python), Path(__file__).with_name("faulty_orders.py")
     command = shlex.join([str(service), str(settings.home), *fault.arguments()])
@@ -118,7 +118,7 @@ def faulty(settings: Settings, fault: Fault) -> FaultySettings:
 
 
 def disturb(platform: Platform, load: Load, fault: Fault, seconds: float) -> int:
-    """Place orders for a while, killing the service if that is the fault; return how often."""
+    """Place orders for a while, killing the service if that is the fault; return the kills."""
     kills, changes, due, end = 0, 0, load.began + fault.kill, load.began + seconds
     while (now := time.monotonic()) < end:
         load.place()
@@ -147,7 +147,7 @@ def settle(platform: Platform, load: Load) -> None:
 
 
 def examine(platform: Platform, load: Load) -> dict[str, Any]:
-    """Read every history, and return the figures of the run."""
+    """Read every history, and return the results of the run."""
     seconds = time.monotonic() - load.began
     torn = torn_histories(platform.settings, load)
     log = platform.log("orders").read_text(errors="replace")
@@ -163,7 +163,7 @@ def examine(platform: Platform, load: Load) -> dict[str, Any]:
 
 
 def torn_histories(settings: Settings, load: Load) -> set[str]:
-    """Return the orders whose histories are torn, and print these histories."""
+    """Return the orders with torn histories, and print these histories."""
     recorder = Recorder(f"127.0.0.1:{settings.ports.apps['orders'].dapr_grpc}")
     found = set()
     for order_id in load.placed:
@@ -180,7 +180,7 @@ def torn_histories(settings: Settings, load: Load) -> set[str]:
 
 
 def brief(event: dict[str, Any]) -> str:
-    """Name an event, its number, and the action that it answers."""
+    """Return an event's name, number, and the action that it answers."""
     kind = next(k for k in event if k not in {"eventId", "timestamp", "router"})
     answered = event[kind].get("taskScheduledId", event[kind].get("timerId", ""))
     return f"{kind}{event.get('eventId', 0)}{f'<{answered}' if answered else ''}"

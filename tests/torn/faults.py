@@ -1,10 +1,10 @@
-"""The kinds of fault under which histories are searched for actions that they hold twice."""
+"""The kinds of fault under which torn histories are looked for."""
 
 from dataclasses import asdict, dataclass
 from typing import Final, Self
 
 STOP_FILE: Final = "faults-over"
-"""A file in the folder of the run; once it is there, nothing is faulty any more."""
+"""A file in the folder of the run; once it exists, there are no more faults."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The service orders with faults around it; its own code is as it is.
+"""The orders service with faults around its unchanged code.
 
 python tests/torn/faulty_orders.py HOME name=value…
 """
@@ -30,7 +30,7 @@ FAULT = Fault.of(sys.argv[2:])
 
 
 class LateAnswers(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc] # grpcio has no types
-    """Holds answers back on their way from the worker to the sidecar."""
+    """Delays answers on their way from the worker to the sidecar."""
 
     def intercept_unary_unary(
         self, call: Callable[[Any, Any], Any], details: Any, answer: Any
@@ -44,7 +44,7 @@ class LateAnswers(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc] # grp
 
 
 class LateCall:
-    """A call to the engine that is made after a while; nobody waits for it."""
+    """A call to the engine that is made later, without a caller waiting for it."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
@@ -56,7 +56,7 @@ class LateCall:
 
 
 class LateRestarts(restarts.Restarts):
-    """Restarts of turns that are as late as answers."""
+    """Restarts of turns, delayed like answers."""
 
     def __init__(self, turns: Any, channel: grpc.Channel) -> None:
         super().__init__(turns, channel)
@@ -66,7 +66,7 @@ class LateRestarts(restarts.Restarts):
 
 
 class FaultyRuntime(WorkflowRuntime):
-    """The SDK's runtime, with answers that are late after all else was done to them."""
+    """The SDK's runtime, with answers delayed at the last moment."""
 
     def __init__(self, host: str, port: str, *, interceptors: list[Any], **options: Any) -> None:
         super().__init__(host, port, interceptors=[*interceptors, LateAnswers()], **options)
@@ -89,10 +89,10 @@ class SlowWorker(worker.Worker):
 
 
 class FlappingApp(DaprApp):
-    """The application as the sidecar sees it: well, unwell, and well again."""
+    """An application whose health alternates, as the sidecar sees it."""
 
     def start(self) -> None:
-        """Begin to listen, and to flap."""
+        """Start to listen, and to alternate."""
         super().start()
         threading.Thread(target=self._flap, daemon=True).start()
 

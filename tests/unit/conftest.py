@@ -1,4 +1,4 @@
-"""What unit tests share so that they are quick: compiled templates, and a cheap password hash."""
+"""Shared fixtures that make unit tests fast: compiled templates and a cheap password hash."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -14,24 +14,24 @@ from orderflow_hosting.web import site
 
 
 class CompiledTemplates(BytecodeCache):
-    """Keeps what templates compile to in memory; each site still has an environment of its own."""
+    """Caches compiled templates in memory; each site still has its own environment."""
 
     def __init__(self) -> None:
         self._code: dict[str, bytes] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Load the code if this very source was compiled before."""
+        """Load the code if the same source was compiled before."""
         if code := self._code.get(bucket.key):
             bucket.bytecode_from_string(code)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep the code."""
+        """Cache the code."""
         self._code[bucket.key] = bucket.bytecode_to_string()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_once() -> Iterator[None]:
-    """Compile each template once, and not for each test that makes a site."""
+    """Compile each template once for all tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(site, "Environment", partial(Environment, bytecode_cache=CompiledTemplates()))
         yield
@@ -39,7 +39,7 @@ def compiled_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_password_hash() -> Iterator[None]:
-    """Hash passwords at the least cost that Argon2 has."""
+    """Hash passwords at the lowest cost that Argon2 allows."""
     cheap = partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "PasswordHasher", cheap)

@@ -1,4 +1,4 @@
-"""Prints what reaches a test and what it starts; test_isolation.py runs it in another pytest."""
+"""Prints the environment of a test and its child; test_isolation.py runs it in another pytest."""
 
 import json
 import locale

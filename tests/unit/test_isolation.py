@@ -1,4 +1,4 @@
-"""Tests see the same environment whoever runs them, and wherever."""
+"""Tests see the same environment, whoever runs them and wherever."""
 
 import ast
 import json
@@ -64,7 +64,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def seen(home: Path) -> dict[str, Any]:
-    """Return what a test sees that is run in a hostile environment."""
+    """Return the environment of a test that is run in a hostile environment."""
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", str(PROBE)]
     run = {"PATH": os.environ["PATH"], "HOME": str(home), "ORDERFLOW_HOME": str(home / "run")}
     done = subprocess.run(
@@ -91,14 +91,14 @@ def test_a_users_variable_does_not_reach_what_tests_start(
 
 
 def test_language_time_zone_and_umask_are_the_tests_own(seen: dict[str, Any]) -> None:
-    """Also in the process that had begun with other ones."""
+    """This includes the process that started with others."""
     assert seen["encoding"].upper() == "UTF-8"
     assert seen["zone"] == [0, 0]
     assert seen["umask"] == 0o022
 
 
 def test_a_users_run_and_home_are_not_seen(seen: dict[str, Any], home: Path) -> None:
-    """Neither the token of a run nor a file of the home folder is picked up."""
+    """Neither the token of a run nor a file of the home folder is used."""
     variables = seen["variables"]
 
     assert not seen["token"]
@@ -107,7 +107,7 @@ def test_a_users_run_and_home_are_not_seen(seen: dict[str, Any], home: Path) -> 
     assert not Path(variables["HOME"]).exists(), "the tests' home was left behind"
 
 
-def test_what_was_built_or_fetched_is_used_again(seen: dict[str, Any], home: Path) -> None:
+def test_the_users_caches_are_used(seen: dict[str, Any], home: Path) -> None:
     """Caches, an installed Dapr and the settings of package registries stay the user's."""
     variables = seen["variables"]
 
@@ -117,8 +117,8 @@ def test_what_was_built_or_fetched_is_used_again(seen: dict[str, Any], home: Pat
     assert {name: variables[name] for name in REGISTRIES} == REGISTRIES
 
 
-def test_what_installs_something_has_the_machines_network(seen: dict[str, Any], home: Path) -> None:
-    """Proxies, certificates and the home with its settings are there for that, and only then."""
+def test_installing_uses_the_machines_network(seen: dict[str, Any], home: Path) -> None:
+    """Proxies, certificates and the home are available for that only."""
     on_machine = seen["on the machine"]
 
     assert {name: on_machine[name] for name in NETWORK} == NETWORK
@@ -127,13 +127,13 @@ def test_what_installs_something_has_the_machines_network(seen: dict[str, Any], 
 
 
 def test_this_run_is_isolated() -> None:
-    """Whatever is set here besides, it has passed."""
+    """Every other variable has been removed."""
     assert os.environ["HOME"] != MACHINE.get("HOME")
     assert os.environ["TZ"] == "UTC"
 
 
-def test_every_process_of_a_test_begins_with_the_tests_environment() -> None:
-    """A child that is given other variables alone would find the user's run by default."""
+def test_every_child_process_has_the_tests_environment() -> None:
+    """A child with other variables would use the user's run by default."""
     bare = [
         f"{path.relative_to(TESTS)}:{value.lineno}"
         for path in sorted(TESTS.rglob("*.py"))

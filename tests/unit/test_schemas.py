@@ -1,4 +1,4 @@
-"""The services' revisions make what the models say, and take over what earlier versions made."""
+"""The services' revisions create the schema of the models, and adopt earlier databases."""
 
 import sqlite3
 import subprocess
@@ -26,7 +26,7 @@ from orderflow_hosting.migrations.runner import migrate
 from orderflow_hosting.settings import DatabaseSettings
 
 FEWEST_STATEMENTS = 3
-"""To begin, to make a table, to note the revision, and to commit are more."""
+"""Even a minimal migration has more: begin, create a table, record the revision, commit."""
 
 service_by_service = pytest.mark.parametrize("service", SERVICES)
 version_by_version = pytest.mark.parametrize("version", EARLIER)
@@ -37,7 +37,9 @@ def differences(connection: Connection, service: str) -> list[object]:
     context = MigrationContext.configure(connection, opts={"include_object": is_comparable})
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "autogenerate skipping", UserWarning)
-        models: Any = list(models_of(service))  # several will do, which its annotation leaves out
+        models: Any = list(
+            models_of(service)
+        )  # a sequence is accepted, which the annotation does not say
         return list(compare_metadata(context, models))
 
 
@@ -50,8 +52,8 @@ def from_models(folder: Path, service: str) -> list[str]:
     return described
 
 
-def left_behind(folder: Path, service: str, version: str) -> str:
-    """Make a file as an earlier version left it, and return its URL."""
+def earlier_file(folder: Path, service: str, version: str) -> str:
+    """Make a database file of an earlier version, and return its URL."""
     path = folder / "earlier.db"
     with sqlite3.connect(path) as file:
         file.executescript(earlier_database(service, version, "sqlite"))
@@ -60,7 +62,7 @@ def left_behind(folder: Path, service: str, version: str) -> str:
 
 
 def test_every_service_with_tables_has_revisions() -> None:
-    """Whoever reads the URL of a database also migrates it."""
+    """A service that reads a database URL also migrates it."""
     with_tables = {
         service
         for service in LOCAL_PORTS
@@ -76,7 +78,7 @@ def test_every_service_with_tables_has_revisions() -> None:
 
 @service_by_service
 def test_revisions_follow_each_other_without_gaps(service: str, tmp_path: Path) -> None:
-    """Their numbers count up from 0001: an older version compares them, and knows no others."""
+    """Their numbers count up from 0001, because an older version compares them."""
     engine = open_engine(f"sqlite:///{tmp_path}/any.db")
     with engine.connect() as connection:
         config = configuration(connection, schema_of(service).versions)
@@ -91,7 +93,7 @@ def test_revisions_follow_each_other_without_gaps(service: str, tmp_path: Path) 
 
 @service_by_service
 def test_models_and_revisions_agree(service: str, tmp_path: Path) -> None:
-    """A fresh database has exactly what the models say: tables, indexes and triggers."""
+    """A fresh database has the tables, indexes and triggers of the models."""
     engine = open_engine(migrated(f"sqlite:///{tmp_path}/fresh.db", schema_of(service)))
 
     with engine.connect() as connection:
@@ -102,9 +104,11 @@ def test_models_and_revisions_agree(service: str, tmp_path: Path) -> None:
 
 @version_by_version
 @service_by_service
-def test_what_earlier_versions_made_is_adopted(service: str, version: str, tmp_path: Path) -> None:
-    """It has the same schema as a fresh database, and all its rows as they were."""
-    engine = open_engine(left_behind(tmp_path, service, version))
+def test_databases_of_earlier_versions_are_adopted(
+    service: str, version: str, tmp_path: Path
+) -> None:
+    """The schema becomes that of a fresh database, and all rows stay unchanged."""
+    engine = open_engine(earlier_file(tmp_path, service, version))
     with engine.connect() as connection:
         tables = inspect(connection).get_table_names()
         before = contents(connection, tables)
@@ -121,11 +125,11 @@ def test_what_earlier_versions_made_is_adopted(service: str, version: str, tmp_p
 
 @version_by_version
 @service_by_service
-def test_a_migration_that_dies_at_any_statement_leaves_the_file_as_it_was(
+def test_a_migration_killed_at_any_statement_leaves_the_file_unchanged(
     service: str, version: str, tmp_path: Path
 ) -> None:
-    """The process is killed at one statement after the other; at the end it completes."""
-    url = left_behind(tmp_path, service, version)
+    """It is killed at one statement after the other, until it completes."""
+    url = earlier_file(tmp_path, service, version)
 
     outcome = subprocess.run(
         [sys.executable, "-m", "fakes.dying_migration", url, service],

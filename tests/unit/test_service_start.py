@@ -1,4 +1,4 @@
-"""The start of every service: whatever fails, everything opened is closed and the process ends."""
+"""The start of every service: if it fails, everything opened is closed and the process ends."""
 
 import asyncio
 import inspect
@@ -33,28 +33,28 @@ from service_code import settings_class
 SERVICES = sorted(names.SERVICES)
 DEADLINE_SECONDS = 60
 NOT_STEPS = {"load", "start", "main", "run"}
-"""What frames the composition in a `main` module."""
+"""Names in a `main` module that are not part of the composition."""
 
 
 class Broken(Exception):
-    """The fault that a test puts into a start."""
+    """The fault that a test injects into a start."""
 
 
 class Step(NamedTuple):
-    """One name that a service's composition root may call."""
+    """A callable used by a service's composition root."""
 
     module: str
     name: str
 
 
 def own(value: object) -> bool:
-    """Return whether something is of this workspace, and not of a library."""
+    """Return whether something belongs to this workspace and not to a library."""
     package = str(getattr(value, "__module__", "")).partition(".")[0]
     return package in {*SERVICES, "orderflow_hosting"}
 
 
 def steps_of(service: str) -> Iterator[Step]:
-    """Find everything that a composition root can call: classes, functions, packages' `build`."""
+    """Return everything that a composition root can call: classes, functions, packages' `build`."""
     main = import_module(f"{service}.main")
     for name, value in vars(main).items():
         if isinstance(value, ModuleType) and callable(getattr(value, "build", None)):
@@ -68,7 +68,7 @@ def has_database(service: str) -> bool:
 
 
 def settings_of(service: str, folder: Path) -> ServiceSettings:
-    """Make settings whose sidecar does not answer and whose data is in a folder, migrated."""
+    """Make settings with an unreachable sidecar and migrated data in a folder."""
     given: dict[str, Any] = {"APP_API_TOKEN": "a token of sixteen or more"}
     given |= {name: free_port() for name in ("http_port", "grpc_port")}
     given |= {name: free_port() for name in ("DAPR_HTTP_PORT", "DAPR_GRPC_PORT")}
@@ -105,7 +105,7 @@ class Opened:
 
 @pytest.fixture(autouse=True)
 def registered_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a workflow be registered more than once in a process, which the SDK refuses."""
+    """Allow registering a workflow more than once in a process, which the SDK refuses."""
     monkeypatch.setattr(WorkflowRuntime, "register_workflow", lambda *_, **__: None)
 
 
@@ -134,7 +134,7 @@ def files_in(folder: Path) -> list[str]:
 
 
 class AtOnce(ThreadPoolExecutor):
-    """Runs what a loop hands to threads without any, so that none remain."""
+    """Runs a loop's thread jobs directly, so that no threads remain."""
 
     def submit(self, call: Callable[..., Any], /, *given: Any, **named: Any) -> "Future[Any]":
         future: Future[Any] = Future()
@@ -144,7 +144,7 @@ class AtOnce(ThreadPoolExecutor):
 
 @asynccontextmanager
 async def nothing_left(folder: Path, opened: Opened) -> AsyncIterator[None]:
-    """Check that threads, tasks, listeners, files and connections are those of before."""
+    """Check that threads, tasks, listeners, files and connections are as before."""
     threads, tasks, listening = set(threading.enumerate()), asyncio.all_tasks(), listeners()
     yield
     assert {thread.name for thread in set(threading.enumerate()) - threads} == set()
@@ -170,7 +170,7 @@ def break_step(monkeypatch: pytest.MonkeyPatch, step: Step) -> list[str]:
 async def test_a_failing_step_closes_everything_opened_before(
     service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Opened
 ) -> None:
-    """Whichever step of the composition fails, the start leaves nothing open behind it."""
+    """Whichever step of the composition fails, the start leaves nothing open."""
     main, settings = import_module(f"{service}.main"), settings_of(service, tmp_path)
     asyncio.get_running_loop().set_default_executor(AtOnce())
     grpc.aio.init_grpc_aio()  # its thread serves all channels of the process
@@ -190,7 +190,7 @@ async def test_a_failing_step_closes_everything_opened_before(
 
 
 def environment_of(settings: ServiceSettings, **more: str) -> dict[str, str]:
-    """Write settings as the environment of the service's process."""
+    """Return settings as environment variables of the service's process."""
     prefix = str(type(settings).model_config["env_prefix"])
     own_settings = {
         f"{prefix}{name}".upper(): str(getattr(settings, name))
@@ -208,7 +208,7 @@ def environment_of(settings: ServiceSettings, **more: str) -> dict[str, str]:
 
 
 def start_and_fail(service: str, environment: dict[str, str], folder: Path) -> tuple[int, str]:
-    """Start a service's real process, which must end by itself; return its exit code and errors."""
+    """Start a service's real process, which must end by itself; return exit code and errors."""
     ended = subprocess.run(
         [sys.executable, "-m", service],
         env=environment, cwd=folder, timeout=DEADLINE_SECONDS, check=False,
@@ -219,7 +219,7 @@ def start_and_fail(service: str, environment: dict[str, str], folder: Path) -> t
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_broken_access_file_ends_the_process(service: str, tmp_path: Path) -> None:
-    """The process says what is wrong in one line and exits, whatever it has opened by then."""
+    """The error is one line, and the process exits whatever it has opened."""
     file = tmp_path / "access.json"
     file.write_text("{broken")
     environment = environment_of(settings_of(service, tmp_path), ORDERFLOW_ACCESS_FILE=str(file))
@@ -233,7 +233,7 @@ def test_a_broken_access_file_ends_the_process(service: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_port_in_use_ends_the_process(service: str, tmp_path: Path) -> None:
-    """A port that another process holds is named with its setting, and the process exits."""
+    """The error names the port with its setting."""
     settings = settings_of(service, tmp_path)
 
     with closing(socket.create_server(("127.0.0.1", settings.http_port))):
@@ -249,7 +249,7 @@ def test_a_port_in_use_ends_the_process(service: str, tmp_path: Path) -> None:
 def test_a_database_that_cannot_be_read_ends_the_process(
     service: str, fault: str, tmp_path: Path
 ) -> None:
-    """A file that is no database, or that cannot be made, is named, and the process exits."""
+    """The error names the file, whether it is no database or cannot be created."""
     file = tmp_path / "other.db"
     file.write_text("this is no database " * 100)
     path = file if fault == "not a database" else file / "inside.db"

@@ -1,4 +1,4 @@
-"""A workflow of another application, which tries to run what belongs to orders."""
+"""A workflow of another application that tries to run workflows of orders."""
 
 import signal
 from collections.abc import Generator
@@ -10,7 +10,7 @@ from dapr.ext.workflow import DaprWorkflowContext, WorkflowRuntime
 def intrude(
     ctx: DaprWorkflowContext, wanted: dict[str, Any]
 ) -> Generator[Any, Any, dict[str, Any]]:
-    """Run a workflow or an activity of another application, and return what became of it."""
+    """Call a workflow or an activity of another application, and return the outcome."""
     call: Any = ctx.call_activity if wanted["kind"] == "activity" else ctx.call_child_workflow
     try:
         told = yield call(wanted["name"], input=wanted["input"], app_id=wanted["app_id"])

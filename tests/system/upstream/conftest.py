@@ -1,4 +1,4 @@
-"""Scripted workers on the engine that runs alone."""
+"""Scripted workers on the engine without services."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from system.upstream.scripted import ScriptedWorker
 
 @pytest.fixture
 def new_worker(engine_platform: EnginePlatform) -> Iterator[Callable[..., ScriptedWorker]]:
-    """Make scripted workers; at the end disconnect them, and remove what they leave unfinished.
+    """Make scripted workers; afterwards disconnect them and remove unfinished workflows.
 
     The next worker would receive the turns of the workflows that a test has not ended.
     """
@@ -34,7 +34,7 @@ def new_worker(engine_platform: EnginePlatform) -> Iterator[Callable[..., Script
 def worker(
     engine_platform: EnginePlatform, new_worker: Callable[..., ScriptedWorker]
 ) -> ScriptedWorker:
-    """Return a scripted worker that is connected, with no workaround around it."""
+    """Return a connected scripted worker, without any workaround."""
     worker = new_worker()
     worker.connect()
     wait_for("the sidecar to run workflows", engine_platform.runs_workflows)
@@ -43,7 +43,7 @@ def worker(
 
 @pytest.fixture
 async def engine(engine_platform: EnginePlatform) -> AsyncIterator[DaprEngine]:
-    """Return the client of the library."""
+    """Return the client of the workflow runtime."""
     engine = DaprEngine(engine_platform.service_settings)
     yield engine
     await engine.close()

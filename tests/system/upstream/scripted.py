@@ -1,4 +1,4 @@
-"""A workflow worker that a test steers step by step: it answers what, and when, the test says."""
+"""A workflow worker that a test controls step by step: what it answers, and when."""
 
 import logging
 import queue
@@ -21,13 +21,13 @@ from dapr.ext.workflow._durabletask.internal import (
 PATIENCE_SECONDS = 30.0
 COMPLETED: Any = protos.ORCHESTRATION_STATUS_COMPLETED
 QUIET_SECONDS = 2.5
-"""No other attempt follows one after which none has come for this time."""
+"""If no other attempt follows within this time, none will."""
 FAULT_SECONDS = 10.0
-"""A fault shows within this time, or does not show."""
+"""A fault shows within this time or not at all."""
 
 
 class ScriptedWorker:
-    """A client of the sidecar's API for workers, on a channel of its own.
+    """A client of the sidecar's worker API, on its own channel.
 
     `options` and `interceptors` are those of the channel.
     """
@@ -78,11 +78,11 @@ class ScriptedWorker:
         return instance_id
 
     def turn(self, seconds: float = PATIENCE_SECONDS) -> Any:
-        """Receive the next attempt at a turn; raise `queue.Empty` if none comes."""
+        """Return the next attempt at a turn; raise `queue.Empty` if none comes."""
         return self._items["workflowRequest"].get(timeout=seconds)
 
     def newest_turn(self, instance_id: str) -> Any:
-        """Receive attempts at a turn of an instance until no other follows; return the newest.
+        """Receive attempts at an instance's turn until no other follows; return the newest.
 
         The engine makes another attempt a second after one that it has given up, which it may do
         more than once while workers come and go.
@@ -97,7 +97,7 @@ class ScriptedWorker:
         return newest
 
     def activity(self, seconds: float = PATIENCE_SECONDS) -> Any:
-        """Receive the next activity to run; raise `queue.Empty` if none comes."""
+        """Return the next activity to run; raise `queue.Empty` if none comes."""
         return self._items["activityRequest"].get(timeout=seconds)
 
     def answer(self, turn: Any, *actions: Any) -> None:
@@ -158,7 +158,7 @@ def end(number: int, result: str = "null") -> Any:
 
 
 def executor_of(workflow: Callable[..., Any]) -> Any:
-    """Return the SDK's executor, with one workflow under its own name."""
+    """Return the SDK's executor with one workflow, registered under its own name."""
     registry = sdk_worker._Registry()
     registry.add_named_orchestrator(workflow.__name__, workflow)
     return sdk_worker._OrchestrationExecutor(registry, logging.getLogger("scripted"))
@@ -173,7 +173,7 @@ def actions_of(executor: Any, turn: Any) -> list[Any]:
 
 @contextmanager
 def fault_of(module: str) -> Iterator[None]:
-    """Run steps that show a fault; if they do not, say what can be deleted."""
+    """Run steps that show a fault; if they do not, fail with what can be deleted."""
     try:
         yield
     except (AssertionError, queue.Empty) as error:

@@ -1,4 +1,4 @@
-"""Dapr names what went wrong in the text of an error alone."""
+"""Dapr tells some errors apart only by their text."""
 
 from collections.abc import Awaitable, Callable
 
@@ -22,10 +22,10 @@ CALLS: dict[str, tuple[str, type, Call]] = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_an_unknown_instance_has_no_code_of_its_own(
+async def test_an_unknown_instance_has_no_distinct_code(
     worker: ScriptedWorker, engine: DaprEngine, name: str
 ) -> None:
-    """The client raises an error of its own all the same."""
+    """The client still raises a distinct error."""
     method, request, call = CALLS[name]
 
     with pytest.raises(grpc.RpcError) as raised:
@@ -37,10 +37,10 @@ async def test_an_unknown_instance_has_no_code_of_its_own(
         await call(engine, "unheard-of")
 
 
-async def test_an_id_in_use_has_no_code_of_its_own(
+async def test_an_id_in_use_has_no_distinct_code(
     worker: ScriptedWorker, engine: DaprEngine
 ) -> None:
-    """The client raises an error of its own all the same."""
+    """The client raises a distinct error all the same."""
     instance_id = worker.start("active")
     worker.answer(worker.turn())
     request = protos.CreateInstanceRequest(instanceId=instance_id, name="active")

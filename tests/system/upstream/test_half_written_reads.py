@@ -1,4 +1,4 @@
-"""Dapr fails to read an instance while it is written, unless the read is repeated."""
+"""Dapr cannot read an instance that is being written, so reads are repeated."""
 
 import threading
 
@@ -12,7 +12,7 @@ from system.upstream.scripted import ScriptedWorker, end, fault_of
 
 
 class Hidden:
-    """A key of the store that is absent, as in the middle of a write, until it is shown again."""
+    """Removes a key from the store, as in the middle of a write, until it is shown again."""
 
     def __init__(self, platform: EnginePlatform, instance_id: str) -> None:
         self._store = platform.store
@@ -40,7 +40,7 @@ def completed(worker: ScriptedWorker) -> str:
 async def test_a_read_is_repeated_while_the_instance_is_written(
     engine_platform: EnginePlatform, worker: ScriptedWorker, engine: DaprEngine
 ) -> None:
-    """The same call without repetition fails, with nothing but a text to know the reason by."""
+    """Without repetition the call fails, and only the error text gives the reason."""
     instance_id = completed(worker)
     hidden = Hidden(engine_platform, instance_id)
 
@@ -66,10 +66,10 @@ def test_a_recording_is_repeated_while_the_instance_is_written(
     recorder.close()
 
 
-async def test_what_stays_missing_is_an_error(
+async def test_reads_of_a_missing_key_end_with_an_error(
     engine_platform: EnginePlatform, worker: ScriptedWorker, engine: DaprEngine
 ) -> None:
-    """The read is not repeated for ever."""
+    """A read is not repeated for ever."""
     instance_id = completed(worker)
     hidden = Hidden(engine_platform, instance_id)
 

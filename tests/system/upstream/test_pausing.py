@@ -1,4 +1,4 @@
-"""The SDK cannot be told twice to pause a workflow, or to resume one that runs, without repair."""
+"""Without the repair, the SDK cannot pause a workflow twice or resume a running one."""
 
 from collections.abc import Generator
 from types import MethodType
@@ -18,11 +18,11 @@ from system.upstream.scripted import (
 
 
 class Endless(BaseException):
-    """The executor would go on for ever."""
+    """Raised where the executor would never end."""
 
 
 class Bounded(list[Any]):
-    """A list that does not grow without end."""
+    """A list that refuses to grow without end."""
 
     def append(self, item: Any) -> None:
         if len(self) > 100:
@@ -31,12 +31,12 @@ class Bounded(list[Any]):
 
 
 def waiting(ctx: Any, _: Any) -> Generator[Any, Any, Any]:
-    """Return the payload of an event."""
+    """Wait for an event and return its payload."""
     return (yield ctx.wait_for_external_event("event"))
 
 
 def unrepaired() -> Any:
-    """Return an executor as the SDK has it, which stops where it would never stop."""
+    """Return the SDK's executor as it is, made to stop where it would never end."""
     repair_pausing()
     executor = executor_of(waiting)
     original: Any = sdk_worker._OrchestrationExecutor.process_event
@@ -46,7 +46,7 @@ def unrepaired() -> Any:
 
 
 def is_endless(turn: Any) -> bool:
-    """Return whether the unrepaired executor never ends at a turn."""
+    """Return whether the unrepaired executor never finishes a turn."""
     try:
         actions_of(unrepaired(), turn)
     except Endless:
@@ -69,13 +69,13 @@ def raise_event(worker: ScriptedWorker, instance_id: str) -> None:
 
 
 def resume(worker: ScriptedWorker, instance_id: str) -> Any:
-    """Begin to resume an instance; the call ends after the turn."""
+    """Start to resume an instance; the call returns after the turn."""
     request = protos.ResumeRequest(instanceId=instance_id)
     return worker.hub.ResumeInstance.future(request, timeout=10)
 
 
 def test_a_workflow_that_is_paused_twice_can_be_resumed(worker: ScriptedWorker) -> None:
-    """Without the repair, the events that came meanwhile are processed for ever."""
+    """Without the repair, events raised during the pause are processed for ever."""
     instance_id = worker.start("waiting")
     answer(worker, worker.turn())
     for _ in range(2):
@@ -95,7 +95,7 @@ def test_a_workflow_that_is_paused_twice_can_be_resumed(worker: ScriptedWorker) 
     assert worker.wait_until_finished(instance_id).workflowStatus == COMPLETED
 
 
-def test_a_workflow_that_runs_can_be_resumed(worker: ScriptedWorker) -> None:
+def test_a_running_workflow_can_be_resumed(worker: ScriptedWorker) -> None:
     """Without the repair, it fails."""
     instance_id = worker.start("waiting")
     answer(worker, worker.turn())

@@ -1,4 +1,4 @@
-"""The SDK drops payloads such as 0 and false, and leaves payloads out of histories."""
+"""The SDK drops payloads such as 0 and false, and omits payloads from histories."""
 
 import asyncio
 from typing import Any
@@ -85,10 +85,10 @@ async def test_false_outputs_of_terminations_arrive(
     assert output.value == "0"
 
 
-async def test_histories_hold_payloads(
+async def test_histories_include_payloads(
     worker: ScriptedWorker, engine: DaprEngine, client: DaprWorkflowClient
 ) -> None:
-    """The events that the SDK's client returns do not."""
+    """The events that the SDK's client returns have none."""
     instance_id = worker.start("telling", '"an input"')
     worker.answer(worker.turn(), schedule(0, "step"))
     worker.complete(worker.activity(), '"a result"')

@@ -1,4 +1,4 @@
-"""What the guard against torn histories relies on: a turn can be restarted."""
+"""A turn can be restarted, which the guard against torn histories relies on."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from system.upstream.scripted import COMPLETED, ScriptedWorker, end
 
 
 def wait_until_restarted(turns: Turns, restarts: Restarts) -> None:
-    """Let the restart be sent when its time has come, and wait for the reply."""
+    """Wait until the restart has been sent, and for the reply."""
 
     def is_restarted() -> bool:
         restarts.begin_due()
@@ -26,7 +26,7 @@ def wait_until_restarted(turns: Turns, restarts: Restarts) -> None:
 def test_a_restart_ends_the_pending_attempt_and_another_follows(
     engine_platform: EnginePlatform, new_worker: Callable[..., ScriptedWorker]
 ) -> None:
-    """Nothing is written, so it is at the same turn; and one answer too many is not refused."""
+    """The new attempt is at the same turn, and a superfluous answer is not refused."""
     worker = new_worker()
     worker.connect()
     instance_id = worker.start("turning")

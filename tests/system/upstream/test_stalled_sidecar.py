@@ -1,4 +1,4 @@
-"""A sidecar whose worker was lost at a bad moment lets no other worker in, until it is freed."""
+"""A sidecar that lost its worker at the wrong moment admits no other until it is freed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -21,7 +21,7 @@ UNREAD = (
     ("grpc.http2.lookahead_bytes", 1024),
     ("grpc.http2.bdp_probe", 0),
 )
-"""A connection that takes little of what the worker does not read."""
+"""A connection with a small buffer for what the worker does not read."""
 LARGE = '"' + "x" * 500_000 + '"'
 """A payload that fills the connection."""
 STALLED_SECONDS = 5.0
@@ -38,14 +38,14 @@ async def sidecar(engine_platform: EnginePlatform) -> AsyncIterator[Sidecar]:
 
 @pytest.fixture(autouse=True)
 def restarted(engine_platform: EnginePlatform, request: pytest.FixtureRequest) -> Iterator[None]:
-    """Give the next test a new sidecar: one that has stalled counts workers that have left."""
+    """Restart the sidecar for the next test: after a stall it counts workers that have left."""
     request.getfixturevalue("new_worker")  # it is torn down after this
     yield
     engine_platform.restart_sidecar()
 
 
 async def becomes(sidecar: Sidecar, seconds: float, *, stalled: bool) -> bool:
-    """Return whether the sidecar stalls, or recovers, within a time."""
+    """Return whether the sidecar stalls, or recovers, in time."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while True:
@@ -71,7 +71,7 @@ def is_waiting(engine_platform: EnginePlatform, instance_id: str) -> bool:
 async def test_a_stalled_sidecar_is_freed(
     engine_platform: EnginePlatform, sidecar: Sidecar, new_worker: NewWorker
 ) -> None:
-    """A turn waits for the lost worker, the next worker for the turn, until `Worker` frees both."""
+    """The turn waits for the lost worker and the next worker for the turn; `Worker` frees both."""
     lost = new_worker(options=UNREAD)
     lost.connect(reads=False)
     assert await becomes(sidecar, 10, stalled=False)

@@ -1,4 +1,4 @@
-"""Dapr takes an answer for one to another turn, unless the guard keeps it back."""
+"""Dapr takes a late answer for the answer to another turn, unless the guard withholds it."""
 
 from collections.abc import Callable, Iterator
 
@@ -28,8 +28,8 @@ def guard(engine_platform: EnginePlatform) -> Iterator[TurnGuard]:
     guard.close()
 
 
-def test_a_late_answer_tears_the_history(new_worker: NewWorker, recorder: Recorder) -> None:
-    """It ends the second attempt at the turn; the answer to that one ends the next turn."""
+def test_a_late_answer_corrupts_the_history(new_worker: NewWorker, recorder: Recorder) -> None:
+    """It ends the second attempt at the turn, whose own answer then ends the next turn."""
     worker = new_worker()
     worker.connect()
     instance_id = worker.start("torn")
@@ -50,7 +50,7 @@ def test_a_late_answer_tears_the_history(new_worker: NewWorker, recorder: Record
         )
 
 
-def test_the_guard_keeps_the_history_whole(
+def test_the_guard_keeps_the_history_intact(
     new_worker: NewWorker, recorder: Recorder, guard: TurnGuard
 ) -> None:
     """The late answer is not sent, and each turn gets one answer."""

@@ -10,7 +10,7 @@ from fakes.guarded_app import Guarded, guarded
 
 @pytest.fixture
 async def closed(tmp_path: Path) -> AsyncIterator[Guarded]:
-    """Serve with closed APIs."""
+    """Serve with APIs that require sign-in."""
     folder = tmp_path / "closed"
     folder.mkdir()
     async with guarded(folder, ORDERFLOW_APIS_CLOSED="true") as service:

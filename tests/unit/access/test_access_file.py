@@ -1,4 +1,4 @@
-"""The access file: what it may say, and what happens when it changes or breaks."""
+"""The access file: what it may contain, and what happens when it changes or breaks."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ TOKEN: dict[str, Any] = {
 
 
 def test_a_file_is_read_and_written() -> None:
-    """Roles are kept in one order, each once; what is not known is left out."""
+    """Roles are sorted and without duplicates; unknown ones are left out."""
     user = {**USER, "roles": ["operator", "approver", "operator"], "colour": "red"}
     file = AccessFile.model_validate({"users": [user], "tokens": [TOKEN]})
 
@@ -50,7 +50,7 @@ def test_a_file_is_read_and_written() -> None:
 def test_a_broken_file_is_refused_and_the_field_is_named(
     tmp_path: Path, file: Any, field: str
 ) -> None:
-    """At the start a service does not begin; no hash or token is told."""
+    """The service does not start; the message shows neither hash nor token."""
     path = tmp_path / "access.json"
     path.write_text(json.dumps(file))
 
@@ -62,8 +62,8 @@ def test_a_broken_file_is_refused_and_the_field_is_named(
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "\ud800"])
-def test_what_is_no_file_of_the_kind_is_refused(tmp_path: Path, content: str | None) -> None:
-    """Missing, empty, cut off, or not text."""
+def test_an_unreadable_file_is_refused(tmp_path: Path, content: str | None) -> None:
+    """It is missing, empty, truncated or not text."""
     path = tmp_path / "access.json"
     if content is not None:
         path.write_bytes(content.encode(errors="surrogatepass"))
@@ -72,18 +72,18 @@ def test_what_is_no_file_of_the_kind_is_refused(tmp_path: Path, content: str | N
         AccessReader(path)
 
 
-def test_without_a_file_there_is_nobody() -> None:
-    """On loopback a service may have no users."""
+def test_without_a_file_there_are_no_users() -> None:
+    """On loopback a service may run without users."""
     reader = AccessReader(None)
 
     assert reader.user("ann") is None
     assert reader.token(new_token()) is None
 
 
-async def test_a_file_that_breaks_later_is_not_taken_over(
+async def test_a_file_that_breaks_later_is_ignored(
     closed: Guarded, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Who could get in still can, nobody else; one line of the log for each change says why."""
+    """The former users keep their access; each change is logged in one line with the reason."""
     token = closed.people.give_token("ci", Role.VIEWER)
     client = closed.client(headers={"Authorization": f"Bearer {token}"})
     assert (await client.get("/things")).status_code == 200
@@ -95,24 +95,24 @@ async def test_a_file_that_breaks_later_is_not_taken_over(
     closed.people.path.unlink()
     assert (await client.get("/things")).status_code == 200
 
-    told = caplog.text + capsys.readouterr().out
-    assert told.count("access_file_broken") == 3
-    assert "users.0.roles" in told
+    log = caplog.text + capsys.readouterr().out
+    assert log.count("access_file_broken") == 3
+    assert "users.0.roles" in log
 
     closed.people.tokens.clear()
     closed.people.write()
     assert (await client.get("/things")).status_code == 401
 
 
-def test_a_token_is_long_and_never_the_same() -> None:
-    """256 bits that nobody can guess, recognisable as ours."""
+def test_a_token_is_long_and_random() -> None:
+    """It has 256 random bits, and a prefix that shows it is Orderflow's."""
     tokens = {new_token() for _ in range(50)}
 
     assert len(tokens) == 50
     assert all(token.startswith("ofl_") and len(token) == 47 for token in tokens)
 
 
-def test_what_is_shown_of_a_file_holds_no_hash() -> None:
+def test_the_repr_of_a_file_has_no_hash() -> None:
     """Logs and error pages may show objects."""
     file = AccessFile.model_validate({"users": [USER], "tokens": [TOKEN]})
 
@@ -120,8 +120,8 @@ def test_what_is_shown_of_a_file_holds_no_hash() -> None:
     assert TOKEN["sha256"] not in repr(file)
 
 
-def test_a_file_is_a_frozen_message() -> None:
-    """Nobody changes it by the way."""
+def test_a_loaded_file_cannot_be_changed() -> None:
+    """The object is immutable."""
     file = AccessFile()
 
     with pytest.raises(ValidationError):

@@ -1,4 +1,4 @@
-"""What the environment may say about access."""
+"""Which access settings are valid."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from orderflow_hosting.settings import ServiceSettings, load
 
 
 class Settings(ServiceSettings):
-    """Some service's settings."""
+    """Settings of a service."""
 
     model_config = SettingsConfigDict(env_prefix="SHOP_")
 
@@ -23,7 +23,7 @@ def needed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_loopback_is_open_by_default() -> None:
-    """Nothing is configured: the APIs are open, cookies go over plain HTTP, no proxy counts."""
+    """Without settings the APIs are open, cookies work over HTTP, and no proxy is trusted."""
     settings = load(Settings)
 
     assert settings.is_local
@@ -33,10 +33,10 @@ def test_loopback_is_open_by_default() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "shop.example"])  # noqa: S104 # not served
-def test_beyond_loopback_a_file_is_required_and_nothing_opens_the_apis(
+def test_beyond_loopback_a_file_is_required_and_the_apis_need_sign_in(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], host: str
 ) -> None:
-    """A service that others can reach does not begin without the file."""
+    """A service that others can reach does not start without the file."""
     monkeypatch.setenv("SHOP_HTTP_HOST", host)
     monkeypatch.setenv("ORDERFLOW_APIS_CLOSED", "false")
     with pytest.raises(SystemExit):
@@ -50,7 +50,7 @@ def test_beyond_loopback_a_file_is_required_and_nothing_opens_the_apis(
     assert settings.are_cookies_secure
 
 
-def test_all_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_setting_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists are written with commas, groups as JSON."""
     for name, value in {
         "APIS_CLOSED": "1",
@@ -94,10 +94,10 @@ def test_all_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         ("SESSION_HOURS", "0"),
     ],
 )
-def test_what_is_wrong_is_named(
+def test_an_invalid_setting_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
 ) -> None:
-    """One line for the variable, and no start."""
+    """There is one line for the variable, and the service does not start."""
     monkeypatch.setenv(f"ORDERFLOW_{name}", value)
 
     with pytest.raises(SystemExit):

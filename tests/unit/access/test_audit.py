@@ -1,4 +1,4 @@
-"""The audit trail: what is written when, and that nothing in it changes."""
+"""The audit trail: what is recorded and when, and that entries cannot be changed."""
 
 from functools import partial
 from typing import Any
@@ -15,15 +15,15 @@ from orderflow_hosting.database import DatabaseUnavailable
 
 @pytest.fixture
 def ci(closed: Guarded) -> httpx.AsyncClient:
-    """Make a program that is an operator's."""
+    """Create a token of a program with the role operator."""
     token = closed.people.give_token("ci", Role.OPERATOR)
     return closed.client(headers={"Authorization": f"Bearer {token}"})
 
 
-async def test_an_action_is_there_before_it_is_done(
+async def test_an_entry_is_written_before_the_action(
     closed: Guarded, ci: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While it goes on it has no outcome; a service that is killed leaves it so."""
+    """The entry has no outcome until the action ends, or for ever if the service is killed."""
 
     async def never(*_: object) -> None:
         raise DatabaseUnavailable("killed")
@@ -35,10 +35,10 @@ async def test_an_action_is_there_before_it_is_done(
     assert await closed.trail() == [("ci", "thing.make", "t", None)]
 
 
-async def test_an_action_that_cannot_be_written_down_is_not_done(
+async def test_an_action_is_not_done_if_it_cannot_be_recorded(
     closed: Guarded, ci: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """503, and nothing has changed."""
+    """The answer is 503, and nothing has changed."""
 
     async def cannot(*_: object) -> int:
         raise DatabaseUnavailable("disk full")
@@ -61,16 +61,16 @@ async def test_an_action_that_cannot_be_written_down_is_not_done(
         ("?number=none", 422, "INVALID_INPUT"),
     ],
 )
-async def test_the_outcome_tells_how_it_ended(
+async def test_the_outcome_is_done_or_the_problem_code(
     closed: Guarded, ci: httpx.AsyncClient, query: str, status: int, outcome: str
 ) -> None:
-    """Done, or the code of the problem, whatever raised it."""
+    """This holds whatever raised the problem."""
     assert (await ci.post(f"/things/t{query}")).status_code == status
     assert await closed.trail() == [("ci", "thing.make", "t", outcome)]
 
 
-async def test_a_form_that_is_shown_again_was_not_done(opened: Guarded) -> None:
-    """A page that answers with a status of failure, and no problem, counts as failed too."""
+async def test_a_page_with_an_error_status_counts_as_failed(opened: Guarded) -> None:
+    """It does so even if no problem was raised."""
     opened.people.add("ann", Role.OPERATOR)
     browser = await opened.signed_in("ann")
     csrf = csrf_of(await browser.get("/"))
@@ -81,8 +81,8 @@ async def test_a_form_that_is_shown_again_was_not_done(opened: Guarded) -> None:
     assert [entry[3] for entry in await opened.trail()] == ["done", "HTTP_409", "done"]
 
 
-async def test_details_tell_what_was_sent_and_no_secret(opened: Guarded) -> None:
-    """Path, query and form are there; what proves who it is, is not."""
+async def test_details_have_the_request_without_secrets(opened: Guarded) -> None:
+    """Path, query and form are recorded; passwords, cookies and tokens are not."""
     opened.people.add("ann", Role.OPERATOR)
     browser = await opened.signed_in("ann")
     csrf = csrf_of(await browser.get("/"))
@@ -98,8 +98,8 @@ async def test_details_tell_what_was_sent_and_no_secret(opened: Guarded) -> None
     assert csrf not in str(entries)
 
 
-async def test_any_input_can_be_written_down(ci: httpx.AsyncClient) -> None:
-    """However large and strange it is."""
+async def test_any_input_can_be_recorded(ci: httpx.AsyncClient) -> None:
+    """Its size and characters do not matter."""
     strange: list[dict[str, Any]] = [
         {"content": b"\xff\0" * 10},
         {"content": b"[" * 100_000},
@@ -114,8 +114,8 @@ async def test_any_input_can_be_written_down(ci: httpx.AsyncClient) -> None:
     assert len(page.json()["items"]) == len(strange)
 
 
-async def test_someone_unknown_is_not_noted_for_placing_an_order(opened: Guarded) -> None:
-    """On an open API the order is its own record; with a token it is in the trail."""
+async def test_an_order_placed_without_a_token_has_no_entry(opened: Guarded) -> None:
+    """On an open API the order itself is the record; with a token there is an entry."""
     token = opened.people.give_token("ci", Role.OPERATOR)
     headers = {"Authorization": f"Bearer {token}"}
     assert (await opened.client().post("/orders")).status_code == 200
@@ -128,8 +128,8 @@ async def test_someone_unknown_is_not_noted_for_placing_an_order(opened: Guarded
     ]
 
 
-async def test_what_was_refused_is_no_action(closed: Guarded) -> None:
-    """Who may not do something has not done it."""
+async def test_a_refused_request_has_no_entry(closed: Guarded) -> None:
+    """Nothing was done, so there is no action to record."""
     token = closed.people.give_token("vic", Role.VIEWER)
     headers = {"Authorization": f"Bearer {token}"}
 
@@ -138,8 +138,8 @@ async def test_what_was_refused_is_no_action(closed: Guarded) -> None:
     assert await closed.trail() == []
 
 
-async def test_signing_in_and_out_is_written_down(opened: Guarded) -> None:
-    """With the address."""
+async def test_signing_in_and_out_is_recorded(opened: Guarded) -> None:
+    """The entries include the address."""
     opened.people.add("ann", Role.VIEWER)
     browser = await opened.signed_in("ann")
     await browser.post("/sign-out", data={"csrf": csrf_of(await browser.get("/"))})
@@ -151,7 +151,7 @@ async def test_signing_in_and_out_is_written_down(opened: Guarded) -> None:
 
 
 async def test_the_trail_is_read_page_by_page(ci: httpx.AsyncClient) -> None:
-    """The newest first, all of it or what is about one thing."""
+    """The newest entries come first, for everything or for one subject."""
     for number in range(5):
         await ci.post(f"/things/t{number}")
 
@@ -166,7 +166,7 @@ async def test_the_trail_is_read_page_by_page(ci: httpx.AsyncClient) -> None:
 
 
 async def test_a_subject_is_found_in_all_spellings(ci: httpx.AsyncClient) -> None:
-    """By accents composed or combined, or none, in capitals or not."""
+    """Case and accents, composed or combined, do not matter."""
     for name in ("Jos\u00e9", "Jose\u0301", "JOSE", "josef"):
         await ci.post(f"/things/{name}")
 
@@ -179,7 +179,7 @@ async def test_a_subject_is_found_in_all_spellings(ci: httpx.AsyncClient) -> Non
 async def test_the_database_refuses_to_change_the_trail(
     closed: Guarded, ci: httpx.AsyncClient
 ) -> None:
-    """Neither entries nor outcomes can be changed, taken away or replaced."""
+    """Entries and outcomes cannot be updated, deleted or replaced."""
     await ci.post("/things/t")
     before = await closed.trail()
     for table in (closed.tables.audit, closed.tables.audit_outcomes):

@@ -1,4 +1,4 @@
-"""Forms: what a page's form needs, and what comes from elsewhere."""
+"""Forms: what a page's own form must send, and what is refused from other sites."""
 
 import httpx
 import pytest
@@ -35,10 +35,10 @@ def code_of(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.json()["code"]
 
 
-async def test_a_form_of_the_sessions_own_page_is_taken(
+async def test_a_form_with_the_sessions_token_is_accepted(
     opened: Guarded, browser: httpx.AsyncClient
 ) -> None:
-    """Its text may come as a field, or as a header from the page's script."""
+    """The token may be a field, or a header set by the page's script."""
     csrf = csrf_of(await browser.get("/"))
 
     as_field = await browser.post("/pages/t", data={"csrf": csrf, "words": "one"})
@@ -50,10 +50,10 @@ async def test_a_form_of_the_sessions_own_page_is_taken(
     assert opened.done == ["ann t one", "ann t two"]
 
 
-async def test_a_form_without_the_sessions_text_is_refused(
+async def test_a_form_without_the_sessions_token_is_refused(
     opened: Guarded, browser: httpx.AsyncClient
 ) -> None:
-    """Nothing is done, and nothing is in the trail."""
+    """Nothing is done, and nothing is in the audit trail."""
     before = await opened.trail()
     for csrf in (None, "", "wrong", "ö", "%ff"):
         data = {"words": "x"} | ({"csrf": csrf} if csrf is not None else {})
@@ -63,10 +63,10 @@ async def test_a_form_without_the_sessions_text_is_refused(
     assert await opened.trail() == before
 
 
-async def test_another_sessions_text_is_refused(
+async def test_another_sessions_form_token_is_refused(
     opened: Guarded, browser: httpx.AsyncClient
 ) -> None:
-    """Not even the same person's other browser can lend it."""
+    """This holds even for another session of the same person."""
     other = await opened.signed_in("ann")
     csrf = csrf_of(await other.get("/"))
 
@@ -76,7 +76,7 @@ async def test_another_sessions_text_is_refused(
 
 
 async def test_a_form_may_be_sent_as_multipart(browser: httpx.AsyncClient) -> None:
-    """A form that a script sends may be of the other kind; a file is no text."""
+    """Scripts may send multipart forms; an uploaded file is not accepted as the token."""
     csrf = csrf_of(await browser.get("/"))
 
     taken = await browser.post("/pages/t", files={"csrf": (None, csrf), "words": (None, "x")})
@@ -86,10 +86,10 @@ async def test_a_form_may_be_sent_as_multipart(browser: httpx.AsyncClient) -> No
     assert code_of(file) == (403, "CSRF_FAILED")
 
 
-async def test_what_another_site_sends_is_refused(
+async def test_a_request_from_another_site_is_refused(
     opened: Guarded, browser: httpx.AsyncClient
 ) -> None:
-    """By a form or a script, with a cookie or without, on pages and on open APIs."""
+    """By form or script, with or without a cookie, to pages and to open APIs."""
     data = {"csrf": csrf_of(await browser.get("/")), "words": "x"}
     for headers in FOREIGN:
         for path in ("/pages/t", "/things/t", "/sign-in", "/sign-out"):
@@ -99,8 +99,8 @@ async def test_what_another_site_sends_is_refused(
     assert opened.done == []
 
 
-async def test_what_the_own_pages_and_programs_send_is_taken(browser: httpx.AsyncClient) -> None:
-    """Also behind a proxy that speaks TLS with the browser."""
+async def test_requests_of_own_pages_and_programs_are_accepted(browser: httpx.AsyncClient) -> None:
+    """They are also accepted behind a proxy that terminates TLS."""
     data = {"csrf": csrf_of(await browser.get("/")), "words": "x"}
     for headers in OWN:
         response = await browser.post("/pages/t", data=data, headers=headers)
@@ -108,7 +108,7 @@ async def test_what_the_own_pages_and_programs_send_is_taken(browser: httpx.Asyn
 
 
 async def test_a_link_from_another_site_is_followed(browser: httpx.AsyncClient) -> None:
-    """Only what may change something is refused."""
+    """Only requests that may change something are refused."""
     response = await browser.get("/", headers={"Sec-Fetch-Site": "cross-site"})
 
     assert response.status_code == 200

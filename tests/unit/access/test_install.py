@@ -1,4 +1,4 @@
-"""What the access of a service does beside its guards."""
+"""What a service's access does besides its guards."""
 
 import httpx
 from fastapi import APIRouter, FastAPI, Request
@@ -12,8 +12,8 @@ from orderflow_hosting.access import Access, reads
 from orderflow_hosting.web import Site
 
 
-async def test_a_long_answer_can_tell_that_its_session_has_ended(opened: Guarded) -> None:
-    """By its age, by signing out, or because the user is there no more."""
+async def test_a_streaming_response_can_see_that_its_session_has_ended(opened: Guarded) -> None:
+    """It ends by age, by signing out, or because the user was removed."""
     opened.people.add("ann", Role.VIEWER)
     for end in ("age", "removed"):
         browser = await opened.signed_in("ann")
@@ -28,8 +28,8 @@ async def test_a_long_answer_can_tell_that_its_session_has_ended(opened: Guarded
         assert not await opened.access.session_is_current(request)
 
 
-async def test_to_ask_whether_a_session_goes_on_does_not_prolong_it(opened: Guarded) -> None:
-    """A page that stands open follows what happens, but is no sign of somebody."""
+async def test_checking_a_session_does_not_extend_it(opened: Guarded) -> None:
+    """An open page that follows changes does not mean that somebody is active."""
     opened.people.add("ann", Role.VIEWER)
     request = await _request(opened, await opened.signed_in("ann"))
     for _ in range(5):
@@ -41,14 +41,14 @@ async def test_to_ask_whether_a_session_goes_on_does_not_prolong_it(opened: Guar
 
 
 async def test_a_program_is_never_signed_out(opened: Guarded) -> None:
-    """Without a session there is none that could end."""
+    """Without a session, none can end."""
     request = await _request(opened, opened.client())
 
     assert await opened.access.session_is_current(request)
 
 
-async def test_where_nobody_can_sign_in_a_browser_is_told_so() -> None:
-    """A service without pages does not lead to a page that it has not."""
+async def test_a_service_without_pages_refuses_browsers_without_a_redirect() -> None:
+    """It has no sign-in page to redirect to."""
     app = FastAPI(openapi_url=None)
     problems.install(app)
     Access(settings(ORDERFLOW_APIS_CLOSED="1"), "inventory").install(app)
@@ -61,8 +61,10 @@ async def test_where_nobody_can_sign_in_a_browser_is_told_so() -> None:
     assert response.headers["Content-Type"].startswith("text/html")
 
 
-async def test_the_description_tells_what_wants_a_token(closed: Guarded, opened: Guarded) -> None:
-    """Health wants none; where the APIs are open, none is needed."""
+async def test_the_openapi_description_says_which_paths_need_a_token(
+    closed: Guarded, opened: Guarded
+) -> None:
+    """Health checks need none, and open APIs need none either."""
     wanted = closed.app.openapi()["paths"]
     taken = opened.app.openapi()["paths"]
 
@@ -71,8 +73,8 @@ async def test_the_description_tells_what_wants_a_token(closed: Guarded, opened:
     assert wanted["/healthz"]["get"]["security"] == []
 
 
-async def test_an_open_api_asks_no_database(opened: Guarded) -> None:
-    """What programs on this machine read and place costs access no query and no write."""
+async def test_an_open_api_does_not_use_the_access_database(opened: Guarded) -> None:
+    """Requests of local programs cost neither a query nor a write for access."""
     opened.database.close()
     client = opened.client()
 
@@ -80,8 +82,8 @@ async def test_an_open_api_asks_no_database(opened: Guarded) -> None:
     assert (await client.post("/orders")).status_code == 200
 
 
-async def test_health_is_told_while_the_database_is_away(closed: Guarded) -> None:
-    """With a cookie too, which a browser sends to every path."""
+async def test_health_is_served_while_the_database_is_unavailable(closed: Guarded) -> None:
+    """This includes requests with a cookie, which browsers send to every path."""
     closed.people.add("ann", Role.VIEWER)
     browser = await closed.signed_in("ann")
     closed.database._ready.clear()
@@ -93,15 +95,15 @@ async def test_health_is_told_while_the_database_is_away(closed: Guarded) -> Non
 
 
 async def _request(service: Guarded, client: httpx.AsyncClient) -> Request:
-    """Let a request in, and keep it as a route would that answers for long."""
-    kept: list[Scope] = []
+    """Send a request to a route with a long response, and return the request."""
+    scopes: list[Scope] = []
     router, path = APIRouter(), f"/long/{len(service.app.routes)}"
 
     @router.get(path, dependencies=[reads()])
     async def long(request: Request) -> str:
-        kept.append(request.scope)
+        scopes.append(request.scope)
         return ""
 
     service.app.include_router(router)
     assert (await client.get(path)).status_code == 200
-    return Request(kept[-1])
+    return Request(scopes[-1])

@@ -1,4 +1,4 @@
-"""A proxy that signs people in: when its word counts, and for what."""
+"""A proxy that signs people in: when its headers are trusted, and what they allow."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +16,7 @@ COOKIE = "orderflow_orders_1_session"
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Guarded]:
-    """Serve behind a proxy, with closed APIs."""
+    """Serve behind a proxy, with APIs that require sign-in."""
     async with guarded(
         tmp_path,
         ORDERFLOW_APIS_CLOSED="true",
@@ -27,8 +27,8 @@ async def service(tmp_path: Path) -> AsyncIterator[Guarded]:
 
 
 def named(name: str, groups: str | None = "shop") -> dict[str, str]:
-    told = {"X-Auth-Request-User": name}
-    return told if groups is None else {**told, "X-Auth-Request-Groups": groups}
+    headers = {"X-Auth-Request-User": name}
+    return headers if groups is None else {**headers, "X-Auth-Request-Groups": groups}
 
 
 def status(response: httpx.Response) -> tuple[int, str]:
@@ -36,8 +36,8 @@ def status(response: httpx.Response) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("peer", [PROXY, "192.168.3.4", "::ffff:10.0.0.7"])
-async def test_the_proxys_word_counts(service: Guarded, peer: str) -> None:
-    """Who it names is let in, with the roles of the groups, and may send forms."""
+async def test_the_proxys_header_signs_a_person_in(service: Guarded, peer: str) -> None:
+    """The named person has the roles of the groups, and may send forms."""
     browser = service.client(peer, headers=named("ann@shop.example"))
 
     page = await browser.get("/")
@@ -51,8 +51,8 @@ async def test_the_proxys_word_counts(service: Guarded, peer: str) -> None:
 
 
 @pytest.mark.parametrize("peer", ["10.0.0.8", "127.0.0.1", "::1"])
-async def test_nobody_elses_word_counts(service: Guarded, peer: str) -> None:
-    """The header of one who is not the proxy is as if it were not there."""
+async def test_a_header_from_another_address_is_ignored(service: Guarded, peer: str) -> None:
+    """A sender that is not the proxy is treated as if it had sent no header."""
     headers = {**named("ann"), "X-Forwarded-For": PROXY}
     browser = service.client(peer, headers=headers)
 
@@ -60,7 +60,7 @@ async def test_nobody_elses_word_counts(service: Guarded, peer: str) -> None:
         assert status(await browser.get(path)) == (401, "SIGN_IN_NEEDED")
 
 
-async def test_without_addresses_no_header_counts(closed: Guarded) -> None:
+async def test_without_proxy_addresses_every_header_is_ignored(closed: Guarded) -> None:
     """A proxy is trusted only where it is configured."""
     browser = closed.client(headers=named("ann"))
 
@@ -68,8 +68,8 @@ async def test_without_addresses_no_header_counts(closed: Guarded) -> None:
 
 
 @pytest.mark.parametrize("name", ["X-Auth-Request-User", "X-Auth-Request-Groups"])
-async def test_a_header_that_is_there_twice_is_refused(service: Guarded, name: str) -> None:
-    """One of the two was sent by the browser, and passed on."""
+async def test_a_repeated_header_is_refused(service: Guarded, name: str) -> None:
+    """One of the two came from the browser and was passed on."""
     headers = [*named("ann").items(), (name, "shop")]
 
     response = await service.client(PROXY).get("/", headers=headers)
@@ -78,15 +78,15 @@ async def test_a_header_that_is_there_twice_is_refused(service: Guarded, name: s
 
 
 @pytest.mark.parametrize("name", [b"a" * 129, b"a\tb", b"\xff"])
-async def test_a_header_that_holds_no_name_is_refused(service: Guarded, name: bytes) -> None:
-    """What could not be written to the trail lets nobody in."""
+async def test_a_header_without_a_valid_name_is_refused(service: Guarded, name: bytes) -> None:
+    """A name that cannot be recorded in the audit trail is not let in."""
     response = await service.client(PROXY).get("/", headers={b"X-Auth-Request-User": name})
 
     assert status(response) == (403, "NOT_ALLOWED")
 
 
 async def test_a_name_may_have_any_letters(service: Guarded) -> None:
-    """Headers are read as UTF-8."""
+    """Headers are decoded as UTF-8."""
     headers = {b"X-Auth-Request-User": "Zoë".encode(), b"X-Auth-Request-Groups": b"shop"}
 
     response = await service.client(PROXY, headers=headers).get("/")
@@ -98,7 +98,7 @@ async def test_a_name_may_have_any_letters(service: Guarded) -> None:
 async def test_someone_without_a_known_group_may_do_nothing(
     service: Guarded, groups: str | None
 ) -> None:
-    """The proxy tells who it is; the groups tell what they may."""
+    """The proxy gives the name; only groups give permissions."""
     browser = service.client(PROXY, headers=named("ann", groups))
 
     for path in ("/", "/things"):
@@ -106,7 +106,7 @@ async def test_someone_without_a_known_group_may_do_nothing(
 
 
 async def test_groups_become_roles(service: Guarded) -> None:
-    """Several groups add up; each role may do what it may elsewhere."""
+    """Roles of several groups add up; each role has its usual permissions."""
     viewer = service.client(PROXY, headers=named("vic", "staff, unknown"))
     csrf = csrf_of(await viewer.get("/"))
     refused = await viewer.post("/pages/t", data={"csrf": csrf, "words": "x"})
@@ -117,8 +117,8 @@ async def test_groups_become_roles(service: Guarded) -> None:
     assert (await both.post("/pages/t", data={"csrf": csrf, "words": "x"})).status_code == 200
 
 
-async def test_a_session_belongs_to_the_name_it_was_begun_with(service: Guarded) -> None:
-    """When the proxy names somebody else, an earlier form is worth nothing."""
+async def test_a_session_belongs_to_the_name_it_started_with(service: Guarded) -> None:
+    """When the proxy names another person, forms of the earlier session are refused."""
     browser = service.client(PROXY)
     csrf = csrf_of(await browser.get("/", headers=named("ann")))
     data = {"csrf": csrf, "words": "x"}
@@ -131,8 +131,8 @@ async def test_a_session_belongs_to_the_name_it_was_begun_with(service: Guarded)
     assert csrf_of(page) != csrf
 
 
-async def test_a_proxys_session_is_nothing_without_the_proxy(service: Guarded) -> None:
-    """Its cookie alone does not let anybody in: not from the proxy, not from elsewhere."""
+async def test_a_proxy_sessions_cookie_alone_signs_nobody_in(service: Guarded) -> None:
+    """It does not, whether it comes from the proxy or from elsewhere."""
     browser = service.client(PROXY)
     await browser.get("/", headers=named("ann"))
     cookies = {COOKIE: browser.cookies[COOKIE]}
@@ -142,8 +142,8 @@ async def test_a_proxys_session_is_nothing_without_the_proxy(service: Guarded) -
         assert status(response) == (401, "SIGN_IN_NEEDED")
 
 
-async def test_a_session_is_begun_once(service: Guarded) -> None:
-    """Later pages use the session that is there."""
+async def test_a_session_is_started_once(service: Guarded) -> None:
+    """Later pages use the existing session."""
     browser = service.client(PROXY, headers=named("ann"))
 
     first = csrf_of(await browser.get("/"))
@@ -153,16 +153,16 @@ async def test_a_session_is_begun_once(service: Guarded) -> None:
     assert "Set-Cookie" not in again.headers
 
 
-async def test_a_person_behind_the_proxy_reads_apis_and_changes_none(service: Guarded) -> None:
-    """What a browser is let in by must not be enough to change something without a form."""
+async def test_a_person_behind_the_proxy_can_read_apis_but_not_change(service: Guarded) -> None:
+    """A browser's credentials must not suffice to change something without a form."""
     browser = service.client(PROXY, headers=named("ann"))
 
     assert (await browser.get("/things")).status_code == 200
     assert status(await browser.post("/things/t")) == (401, "SIGN_IN_NEEDED")
 
 
-async def test_a_program_may_come_through_the_proxy(service: Guarded) -> None:
-    """A token counts there as elsewhere; the proxy's own, of another kind, is not looked at."""
+async def test_a_program_may_use_its_token_through_the_proxy(service: Guarded) -> None:
+    """Orderflow's token counts; the proxy's own authorization header is ignored."""
     token = service.people.give_token("ci", Role.OPERATOR)
     own = {"Authorization": f"Bearer {token}"}
     others = {**named("ann"), "Authorization": "Bearer eyJhbGciOi"}
@@ -172,7 +172,7 @@ async def test_a_program_may_come_through_the_proxy(service: Guarded) -> None:
 
 
 async def test_an_open_api_is_not_open_through_a_proxy(tmp_path: Path) -> None:
-    """Who comes through it is somebody elsewhere, and no program of this machine."""
+    """Requests through the proxy come from elsewhere, not from programs on this machine."""
     async with guarded(tmp_path, ORDERFLOW_PROXY_ADDRESSES="127.0.0.1") as service:
         assert status(await service.client().post("/things/t")) == (401, "SIGN_IN_NEEDED")
         assert (await service.client("::1").post("/things/t")).status_code == 200

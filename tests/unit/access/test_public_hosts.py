@@ -1,4 +1,4 @@
-"""What is accepted as a public host at the start works on requests, and nothing else does."""
+"""A public host that is accepted at the start works on requests, and nothing else does."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def passes(entry: str, host: str, origin: str | None = None) -> bool:
 
 @pytest.mark.parametrize(("entry", "host", "origin"), ACCEPTED)
 def test_an_entry_works_as_browsers_send_it(entry: str, host: str, origin: str) -> None:
-    """With or without a port, as an address, and in the letters of any language."""
+    """With or without a port, as an address, and as an internationalized name."""
     assert passes(entry, host)
     assert passes(entry, host, origin)
 
@@ -76,12 +76,12 @@ def test_an_entry_works_as_browsers_send_it(entry: str, host: str, origin: str) 
     ],
 )
 def test_another_host_or_origin_does_not_pass(host: str, origin: str | None) -> None:
-    """Another name, another port, or a page of another site."""
+    """It has another name or port, or is a page of another site."""
     assert not passes("shop.example:8443", host, origin)
 
 
-def test_forwarded_headers_name_no_host() -> None:
-    """Whoever can send a request can send them too."""
+def test_forwarded_headers_do_not_set_the_host() -> None:
+    """Any client can send them."""
     origins = Origins(settings(ORDERFLOW_PUBLIC_HOSTS="shop.example"))
     headers = Headers({"host": "evil.example", "x-forwarded-host": "shop.example"})
 
@@ -93,7 +93,7 @@ def test_forwarded_headers_name_no_host() -> None:
 def test_every_accepted_entry_passes_as_host_and_as_origin(
     name: str, port: int | None, scheme: str
 ) -> None:
-    """The settings and the requests are read by the same rules."""
+    """Settings and requests are parsed by the same rules."""
     entry = name if port is None else f"{name}:{port}"
     sent = str(Host.read(entry))
 
@@ -106,7 +106,7 @@ def test_every_accepted_entry_passes_as_host_and_as_origin(
 def test_every_other_host_is_refused(
     name: str, port: int | None, other: str, other_port: int | None
 ) -> None:
-    """A different name never passes, and a different port does not pass where one is named."""
+    """Another name never passes, nor another port if the entry has one."""
     entry, sent = Host(Host.read(name).name, port), Host(Host.read(other).name, other_port)
     is_known = sent.name == entry.name and None in {entry.port, sent.port}
 
@@ -114,8 +114,8 @@ def test_every_other_host_is_refused(
 
 
 @given(st.text(max_size=40))
-def test_a_text_is_refused_or_read_alike_twice(text: str) -> None:
-    """What was read and written again is the same host."""
+def test_parsing_a_host_is_idempotent(text: str) -> None:
+    """A parsed host, written and parsed again, is the same host."""
     try:
         host = Host.read(text)
     except NotAHost:

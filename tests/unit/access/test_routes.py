@@ -1,4 +1,4 @@
-"""Which guard is on which route of the three services."""
+"""Which guard protects which route of the three services."""
 
 from typing import Annotated, Any, cast
 
@@ -105,7 +105,7 @@ APPROVALS = {
     ids=["orders", "approvals", "inventory"],
 )
 def test_every_route_has_its_guard(app: FastAPI, expected: dict[str, str]) -> None:
-    """Whoever adds a route, or changes a guard, says here what it asks for."""
+    """A new route or a changed guard must be listed here."""
     opened(app)
     must_be_guarded(app)
 
@@ -134,10 +134,10 @@ def test_every_route_has_its_guard(app: FastAPI, expected: dict[str, str]) -> No
         ("GET", "/healthz", [reads()]),
     ],
 )
-def test_a_route_without_a_guard_that_fits_stops_the_start(
+def test_a_route_without_a_suitable_guard_prevents_the_start(
     method: str, path: str, guards: list[Any]
 ) -> None:
-    """A forgotten guard, two of them, one of reading on what changes, or the reverse."""
+    """There is no guard, or two, or one for reading on a route that changes, or the reverse."""
     router = APIRouter()
 
     async def answer() -> Response:
@@ -151,14 +151,14 @@ def test_a_route_without_a_guard_that_fits_stops_the_start(
         must_be_guarded(app)
 
 
-def test_the_frameworks_own_documentation_is_no_way_in() -> None:
-    """What FastAPI serves by itself has no guard: a service that leaves it on does not start."""
+def test_the_frameworks_unguarded_documentation_prevents_the_start() -> None:
+    """FastAPI's built-in documentation has no guard, so it must be off."""
     with pytest.raises(Unguarded, match=r"openapi\.json"):
         must_be_guarded(opened(FastAPI()))
 
 
-def test_a_guard_may_stand_on_the_router() -> None:
-    """Or be asked for by another dependency."""
+def test_a_guard_may_be_on_the_router() -> None:
+    """Or it may be a dependency of another dependency."""
     router = APIRouter(dependencies=[reads()])
     other = APIRouter()
 
@@ -167,7 +167,7 @@ def test_a_guard_may_stand_on_the_router() -> None:
         return Response()
 
     async def asks(_: Annotated[Any, page()]) -> None:
-        """Ask for somebody."""
+        """Require a signed-in caller."""
 
     @other.get("/two", dependencies=[Depends(asks)])
     async def two() -> Response:

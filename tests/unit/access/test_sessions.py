@@ -1,4 +1,4 @@
-"""Sessions: how they begin, how long they last, and what ends them."""
+"""Sessions: how they start, how long they last, and what ends them."""
 
 import html
 import re
@@ -32,7 +32,7 @@ def ann(opened: Guarded) -> None:
 
 
 async def is_in(browser: httpx.AsyncClient) -> bool:
-    """Tell whether the first page knows somebody."""
+    """Return whether the first page shows a signed-in user."""
     response = await browser.get("/")
     assert response.status_code in {200, 401}
     return response.status_code == 200
@@ -42,8 +42,8 @@ async def sign_in(browser: httpx.AsyncClient, **data: str) -> httpx.Response:
     return await browser.post("/sign-in", data={"name": "ann", "password": PASSWORD, **data})
 
 
-async def test_a_session_begins_with_name_and_password(opened: Guarded) -> None:
-    """Links from elsewhere carry the cookie, other sites' forms do not, and no script reads it."""
+async def test_a_session_starts_with_name_and_password(opened: Guarded) -> None:
+    """Its cookie is SameSite=Lax and not readable by scripts."""
     response = await sign_in(opened.client())
 
     assert (response.status_code, response.headers["Location"]) == (303, "/")
@@ -53,8 +53,8 @@ async def test_a_session_begins_with_name_and_password(opened: Guarded) -> None:
     assert "no-store" in response.headers["Cache-Control"]
 
 
-async def test_a_cookie_is_kept_as_its_digest(opened: Guarded) -> None:
-    """Who reads the database cannot sign in with what is there."""
+async def test_only_a_digest_of_the_cookie_is_stored(opened: Guarded) -> None:
+    """Reading the database is not enough to sign in."""
     browser = await opened.signed_in("ann")
     cookie = browser.cookies[COOKIE]
 
@@ -66,8 +66,8 @@ async def test_a_cookie_is_kept_as_its_digest(opened: Guarded) -> None:
     assert cookie not in str(rows)
 
 
-async def test_signing_in_again_begins_another_session(opened: Guarded) -> None:
-    """No cookie that was there before becomes one that is signed in."""
+async def test_signing_in_again_starts_another_session(opened: Guarded) -> None:
+    """An earlier cookie never becomes a signed-in one: no session fixation."""
     browser = opened.client()
     browser.cookies.set(COOKIE, "chosen-by-somebody-else")
     await sign_in(browser)
@@ -79,7 +79,7 @@ async def test_signing_in_again_begins_another_session(opened: Guarded) -> None:
 
 
 async def test_a_wrong_name_and_a_wrong_password_look_alike(opened: Guarded) -> None:
-    """The page does not tell which of the two it was, and there is no session."""
+    """The page does not say which of the two was wrong, and there is no session."""
     for name, password in (("ann", "wrong"), ("nobody", PASSWORD), ("", "")):
         browser = opened.client()
         response = await sign_in(browser, name=name, password=password)
@@ -93,15 +93,15 @@ async def test_a_wrong_name_and_a_wrong_password_look_alike(opened: Guarded) -> 
 async def test_an_unknown_name_costs_a_password_check(
     opened: Guarded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """How long the answer takes does not tell whether there is such a user."""
+    """The response time does not reveal whether the user exists."""
     checked: list[str] = []
     signing = opened.access._signing
     assert signing is not None
     original = signing._passwords._matches
 
-    def matches(kept: str, password: str) -> bool:
-        checked.append(kept)
-        return original(kept, password)
+    def matches(password_hash: str, password: str) -> bool:
+        checked.append(password_hash)
+        return original(password_hash, password)
 
     monkeypatch.setattr(signing._passwords, "_matches", matches)
     for name in ("ann", "nobody"):
@@ -110,8 +110,8 @@ async def test_an_unknown_name_costs_a_password_check(
     assert len(checked) == 2
 
 
-async def test_signing_in_leads_on_within_this_site(opened: Guarded) -> None:
-    """Nobody can be sent elsewhere by an address that begins here."""
+async def test_signing_in_redirects_only_within_this_site(opened: Guarded) -> None:
+    """The return address cannot lead to another site."""
     for wanted, led_to in WAYS_ON:
         browser = opened.client()
         assert (await sign_in(browser, next=wanted)).headers["Location"] == led_to, wanted
@@ -119,16 +119,16 @@ async def test_signing_in_leads_on_within_this_site(opened: Guarded) -> None:
         assert (again.status_code, again.headers["Location"]) == (303, led_to), wanted
 
 
-async def test_markup_in_what_was_typed_is_text(opened: Guarded) -> None:
-    """The page shows the name again, and nothing in it is taken for markup."""
+async def test_markup_in_the_typed_name_is_escaped(opened: Guarded) -> None:
+    """The page shows the name again as text."""
     response = await sign_in(opened.client(), name='"><script>', next='/"><script>')
 
     assert "<script>" not in response.text.replace("<script src=", "")
     assert "&#34;&gt;&lt;script&gt;" in response.text
 
 
-async def test_a_session_ends_when_nobody_uses_it(opened: Guarded) -> None:
-    """60 minutes without a request are its end; a request in between is not."""
+async def test_an_idle_session_ends(opened: Guarded) -> None:
+    """It ends after 60 minutes without a request; each request extends it."""
     browser = await opened.signed_in("ann")
     for _ in range(3):
         opened.clock.pass_by(minutes=59)
@@ -139,7 +139,7 @@ async def test_a_session_ends_when_nobody_uses_it(opened: Guarded) -> None:
 
 
 async def test_a_session_ends_by_its_age(opened: Guarded) -> None:
-    """After eight hours one must sign in again, however busy one was."""
+    """After eight hours people must sign in again, however active they were."""
     browser = await opened.signed_in("ann")
     for _ in range(15):
         opened.clock.pass_by(minutes=32)
@@ -149,9 +149,9 @@ async def test_a_session_ends_by_its_age(opened: Guarded) -> None:
 
 
 async def test_signing_out_ends_a_session_for_good(opened: Guarded) -> None:
-    """The cookie is worth nothing afterwards, even to somebody who has kept it."""
+    """The cookie is useless afterwards, even to somebody who saved it."""
     browser = await opened.signed_in("ann")
-    kept = browser.cookies[COOKIE]
+    cookie = browser.cookies[COOKIE]
     csrf = csrf_of(await browser.get("/"))
 
     response = await browser.post("/sign-out", data={"csrf": csrf})
@@ -159,11 +159,11 @@ async def test_signing_out_ends_a_session_for_good(opened: Guarded) -> None:
     assert (response.status_code, response.headers["Location"]) == (303, "/sign-in")
     assert "Max-Age=0" in response.headers["Set-Cookie"]
     assert not await is_in(browser)
-    assert not await is_in(opened.client(cookies={COOKIE: kept}))
+    assert not await is_in(opened.client(cookies={COOKIE: cookie}))
 
 
-async def test_nobody_is_signed_out_by_somebody_elses_form(opened: Guarded) -> None:
-    """Signing out takes what the session's own pages send along."""
+async def test_another_sites_form_cannot_sign_out(opened: Guarded) -> None:
+    """Signing out needs the session's form token."""
     browser = await opened.signed_in("ann")
 
     response = await browser.post("/sign-out", data={"csrf": "guessed"})
@@ -172,8 +172,8 @@ async def test_nobody_is_signed_out_by_somebody_elses_form(opened: Guarded) -> N
     assert await is_in(browser)
 
 
-async def test_a_removed_user_is_out_at_once(opened: Guarded) -> None:
-    """Sessions do not outlive their user."""
+async def test_a_removed_user_is_signed_out_at_once(opened: Guarded) -> None:
+    """Sessions end with their user."""
     browser = await opened.signed_in("ann")
     opened.people.remove("ann")
 
@@ -181,16 +181,16 @@ async def test_a_removed_user_is_out_at_once(opened: Guarded) -> None:
 
 
 async def test_a_new_password_ends_the_sessions_of_the_old_one(opened: Guarded) -> None:
-    """Whoever had got hold of one is out."""
+    """An attacker who knew the old password is signed out."""
     browser = await opened.signed_in("ann")
-    kept = opened.people.path.read_text()
-    opened.people.replace(kept.replace(HASH, PasswordHasher(time_cost=1).hash("another one")))
+    content = opened.people.path.read_text()
+    opened.people.replace(content.replace(HASH, PasswordHasher(time_cost=1).hash("another one")))
 
     assert not await is_in(browser)
 
 
 async def test_a_changed_role_counts_at_once(opened: Guarded) -> None:
-    """Rights are looked up at each request."""
+    """Roles are looked up for each request."""
     browser = await opened.signed_in("ann")
     csrf = csrf_of(await browser.get("/"))
     data = {"csrf": csrf, "words": "x"}
@@ -202,8 +202,8 @@ async def test_a_changed_role_counts_at_once(opened: Guarded) -> None:
     assert await is_in(browser)
 
 
-async def test_runs_side_by_side_keep_their_sessions(tmp_path: Path) -> None:
-    """Each port of a host has a cookie of its own, at whatever name the browser comes."""
+async def test_runs_on_different_ports_have_separate_sessions(tmp_path: Path) -> None:
+    """Each port has its own cookie name, whatever the host name."""
     for host in ("localhost", "127.0.0.1", "[::1]"):
         jar = httpx.Cookies()
         async with guarded(_folder(tmp_path)) as first, guarded(_folder(tmp_path)) as second:
@@ -215,10 +215,10 @@ async def test_runs_side_by_side_keep_their_sessions(tmp_path: Path) -> None:
                 assert (await _at(run, address, jar)).status_code == 200, address
 
 
-async def test_behind_a_gateway_that_names_no_port_the_cookie_has_the_services_own(
+async def test_behind_a_gateway_without_a_port_the_cookie_is_named_by_the_services_port(
     opened: Guarded,
 ) -> None:
-    """So its name stays the same with every request."""
+    """Its name is the same for every request."""
     browser = await opened.signed_in("ann")
 
     assert list(browser.cookies) == [COOKIE]
@@ -232,7 +232,7 @@ def _folder(path: Path) -> Path:
 
 
 async def _at(run: Guarded, address: str, jar: httpx.Cookies, post: str = "") -> httpx.Response:
-    """Ask one of several runs as one browser, which keeps its cookies by host alone."""
+    """Ask one of several runs as one browser, which stores its cookies by host alone."""
     host = address.partition("//")[2]
     cookies = "; ".join(f"{name}={value}" for name, value in jar.items())
     headers = {"Host": host, "Cookie": cookies} if cookies else {"Host": host}
@@ -245,8 +245,8 @@ async def _at(run: Guarded, address: str, jar: httpx.Cookies, post: str = "") ->
     return response
 
 
-async def test_a_form_is_carried_past_the_sign_in_of_a_closed_service(closed: Guarded) -> None:
-    """Nobody unknown gets as far as its route; its text is shown after signing in all the same."""
+async def test_a_form_survives_signing_in(closed: Guarded) -> None:
+    """It does not reach its route before; its text is shown again after signing in."""
     closed.people.add("ann", Role.OPERATOR)
     browser = closed.client(headers={"Accept": "text/html"})
 
@@ -262,8 +262,10 @@ async def test_a_form_is_carried_past_the_sign_in_of_a_closed_service(closed: Gu
 
 
 @pytest.mark.parametrize("words", ["x" * 1_020_000, "😀" * 87_000])
-async def test_a_form_too_long_to_be_carried_says_so(opened: Guarded, words: str) -> None:
-    """Before anything is lost, the browser's way back still leads to it."""
+async def test_a_form_too_long_to_survive_signing_in_is_reported(
+    opened: Guarded, words: str
+) -> None:
+    """The text is not lost yet: the browser's back button still shows it."""
     browser = opened.client(headers={"Accept": "text/html"})
 
     refused = await browser.post("/pages/t", data={"words": words})
@@ -273,8 +275,8 @@ async def test_a_form_too_long_to_be_carried_says_so(opened: Guarded, words: str
     assert len(refused.text) < 10_000
 
 
-async def test_another_services_cookie_opens_nothing(opened: Guarded) -> None:
-    """Cookies know no ports: each service has a name of its own for its cookie."""
+async def test_another_services_cookie_signs_nobody_in(opened: Guarded) -> None:
+    """Cookies ignore ports, so each service has its own cookie name."""
     browser = await opened.signed_in("ann")
     cookie = browser.cookies[COOKIE]
 
@@ -283,8 +285,8 @@ async def test_another_services_cookie_opens_nothing(opened: Guarded) -> None:
     assert not await is_in(opened.client(cookies={COOKIE: ""}))
 
 
-async def test_a_cookie_reads_an_api_and_changes_nothing(closed: Guarded) -> None:
-    """What a browser sends along by itself must not be enough to change something."""
+async def test_a_cookie_can_read_an_api_but_not_change(closed: Guarded) -> None:
+    """A cookie, which browsers send by themselves, must not suffice to change something."""
     closed.people.add("ann", Role.OPERATOR)
     browser = await closed.signed_in("ann")
 
@@ -294,8 +296,8 @@ async def test_a_cookie_reads_an_api_and_changes_nothing(closed: Guarded) -> Non
     assert (refused.status_code, refused.json()["code"]) == (401, "SIGN_IN_NEEDED")
 
 
-async def test_someone_who_is_not_signed_in_is_led_to_the_sign_in(opened: Guarded) -> None:
-    """A browser is shown where to sign in, and comes back to what it wanted."""
+async def test_a_visitor_is_redirected_to_sign_in(opened: Guarded) -> None:
+    """After signing in, the browser returns to the requested page."""
     response = await opened.client().get("/?part=x", headers={"Accept": "text/html"})
 
     assert response.status_code == 303
@@ -303,7 +305,7 @@ async def test_someone_who_is_not_signed_in_is_led_to_the_sign_in(opened: Guarde
 
 
 async def test_a_replica_knows_the_sessions_of_another(opened: Guarded) -> None:
-    """Sessions are in the database, not in a process."""
+    """Sessions are stored in the database, not in a process."""
     browser = await opened.signed_in("ann")
     sessions = opened.access._sessions
     assert sessions is not None
@@ -315,8 +317,10 @@ async def test_a_replica_knows_the_sessions_of_another(opened: Guarded) -> None:
 
 
 @pytest.mark.parametrize("words", ["x" * 900_000, "字" * 100_000, "😀" * 65_536, '"' * 150_000])
-async def test_a_long_form_can_be_sent_on_by_the_sign_in_page(opened: Guarded, words: str) -> None:
-    """Whatever is carried fits into the form that carries it, in any script."""
+async def test_a_form_that_is_carried_fits_into_the_sign_in_form(
+    opened: Guarded, words: str
+) -> None:
+    """This holds for text in any script."""
     opened.people.add("ann", Role.OPERATOR)
     browser = opened.client(headers={"Accept": "text/html"})
 
@@ -331,10 +335,10 @@ async def test_a_long_form_can_be_sent_on_by_the_sign_in_page(opened: Guarded, w
 
 @pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=x"])
 @pytest.mark.parametrize("path", ["/pages/t", "/sign-in"])
-async def test_a_form_that_cannot_be_read_is_answered(
+async def test_an_unreadable_form_gets_a_proper_response(
     opened: Guarded, path: str, kind: str
 ) -> None:
-    """The answer says so or leads to the sign-in page, and is never a failure of the service."""
+    """The response explains or leads to the sign-in page, and is never a 5xx."""
     browser = opened.client(headers={"Accept": "text/html", "Content-Type": kind})
 
     response = await browser.post(path, content=b"no form")
@@ -346,8 +350,8 @@ async def test_a_form_that_cannot_be_read_is_answered(
     "carried",
     [r'["/pages/t", [["words", "\ud800"]], false]', '["/pages/t", [["words", 1]], false]'],
 )
-async def test_what_no_form_has_sent_is_not_carried(opened: Guarded, carried: str) -> None:
-    """Text that no browser sends is dropped; signing in works all the same."""
+async def test_text_that_no_browser_sends_is_not_carried(opened: Guarded, carried: str) -> None:
+    """It is dropped, and signing in still works."""
     opened.people.add("ann", Role.OPERATOR)
     browser = opened.client(headers={"Accept": "text/html"})
 

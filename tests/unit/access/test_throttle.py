@@ -1,4 +1,4 @@
-"""Wrong passwords are slowed down: by name and by address, for a while."""
+"""Wrong passwords are throttled for a while, by name and by address."""
 
 import asyncio
 
@@ -21,8 +21,8 @@ async def statuses(service: Guarded, count: int, **how: str) -> list[int]:
     return [(await try_once(service, **how)).status_code for _ in range(count)]
 
 
-async def test_after_five_wrong_passwords_there_is_a_pause_that_grows(opened: Guarded) -> None:
-    """Each further wrong one doubles it, up to fifteen minutes; the right one waits too."""
+async def test_five_wrong_passwords_start_a_growing_delay(opened: Guarded) -> None:
+    """Each further one doubles it, up to fifteen minutes; the right password must wait, too."""
     opened.people.add("ann", Role.VIEWER)
     assert await statuses(opened, 5) == [401] * 5
 
@@ -34,8 +34,8 @@ async def test_after_five_wrong_passwords_there_is_a_pause_that_grows(opened: Gu
         assert await statuses(opened, 1) == [401]
 
 
-async def test_the_pause_is_never_longer_than_fifteen_minutes(opened: Guarded) -> None:
-    """Then all is forgotten, and the right password lets in."""
+async def test_the_delay_is_at_most_fifteen_minutes(opened: Guarded) -> None:
+    """Afterwards the count is reset, and the right password works."""
     opened.people.add("ann", Role.VIEWER)
     for _ in range(12):
         await try_once(opened)
@@ -48,16 +48,16 @@ async def test_the_pause_is_never_longer_than_fifteen_minutes(opened: Guarded) -
     assert (await try_once(opened, password=PASSWORD)).status_code == 303
 
 
-async def test_the_right_password_takes_back_the_wrong_ones(opened: Guarded) -> None:
-    """Who mistypes now and then is never made to wait."""
+async def test_the_right_password_resets_the_count(opened: Guarded) -> None:
+    """Occasional mistakes never cause a delay."""
     opened.people.add("ann", Role.VIEWER)
     for _ in range(3):
         assert await statuses(opened, 4) == [401] * 4
         assert (await try_once(opened, password=PASSWORD)).status_code == 303
 
 
-async def test_a_name_is_not_locked_out_from_elsewhere_by_a_few(opened: Guarded) -> None:
-    """Five wrong ones slow down where they came from; twenty slow down the name everywhere."""
+async def test_a_few_wrong_passwords_do_not_lock_the_name_elsewhere(opened: Guarded) -> None:
+    """Five delay the address they came from; twenty delay the name everywhere."""
     opened.people.add("ann", Role.VIEWER)
     assert await statuses(opened, 5) == [401] * 5
     assert await statuses(opened, 1) == [429]
@@ -69,8 +69,8 @@ async def test_a_name_is_not_locked_out_from_elsewhere_by_a_few(opened: Guarded)
     assert await statuses(opened, 1, peer="10.2.0.1") == [429]
 
 
-async def test_an_address_that_tries_many_names_is_slowed_down(opened: Guarded) -> None:
-    """Twenty wrong ones from an address, whatever the names; other addresses do not mind."""
+async def test_an_address_that_tries_many_names_is_delayed(opened: Guarded) -> None:
+    """Twenty wrong passwords for any names delay the address, and no other address."""
     opened.people.add("ann", Role.VIEWER)
     for number in range(20):
         assert await statuses(opened, 1, name=f"n{number}") == [401]
@@ -79,15 +79,15 @@ async def test_an_address_that_tries_many_names_is_slowed_down(opened: Guarded) 
     assert (await try_once(opened, password=PASSWORD, peer="10.0.0.2")).status_code == 303
 
 
-async def test_an_unknown_name_is_slowed_down_like_a_known_one(opened: Guarded) -> None:
-    """Not even this tells who is a user; letters and blanks do not make another name."""
+async def test_an_unknown_name_is_delayed_like_a_known_one(opened: Guarded) -> None:
+    """Delays do not reveal who is a user; case and spaces do not make another name."""
     assert await statuses(opened, 3, name="nobody") == [401] * 3
     assert await statuses(opened, 2, name=" NoBody ") == [401] * 2
     assert await statuses(opened, 1, name="nobody") == [429]
 
 
-async def test_many_at_once_are_counted_like_one_after_the_other(opened: Guarded) -> None:
-    """Nobody gains tries by not waiting for the answer."""
+async def test_concurrent_attempts_are_counted_like_sequential_ones(opened: Guarded) -> None:
+    """Not waiting for the response gains no attempts."""
     opened.people.add("ann", Role.VIEWER)
 
     responses = await asyncio.gather(*(try_once(opened) for _ in range(12)))

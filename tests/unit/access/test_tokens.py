@@ -1,4 +1,4 @@
-"""Tokens: who gets at the APIs, where they are closed and where they are open."""
+"""Tokens: who may use the APIs, with sign-in required and without."""
 
 import hmac
 
@@ -19,16 +19,16 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", ["/things", "/nothing-here", "/docs", "/openapi.json", "/audit"])
-async def test_a_closed_api_tells_nothing_without_a_token(closed: Guarded, path: str) -> None:
-    """Whoever shows no token learns not even what there is."""
+async def test_a_closed_api_reveals_nothing_without_a_token(closed: Guarded, path: str) -> None:
+    """Without a token, existing and unknown things get the same answer."""
     response = await closed.client().get(path)
 
     assert problem_of(response) == (401, "SIGN_IN_NEEDED")
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_health_is_told_to_everybody(closed: Guarded) -> None:
-    """A probe shows no token, and may call the service by any name and with any token."""
+async def test_health_checks_need_no_token_or_host_name(closed: Guarded) -> None:
+    """A probe may use any host name and any token."""
     for headers in ({}, {"Host": "10.1.2.3:8001"}, bearer("wrong")):
         assert (await closed.client().get("/healthz", headers=headers)).status_code == 200
 
@@ -36,16 +36,18 @@ async def test_health_is_told_to_everybody(closed: Guarded) -> None:
 @pytest.mark.parametrize(
     "text", ["ofl_wrong", "", "ofl_ö", pytest.param(new_token(), id="unknown"), "a" * 5000]
 )
-async def test_a_wrong_token_opens_nothing(closed: Guarded, opened: Guarded, text: str) -> None:
-    """Also where no token is needed: whoever shows one means to be known."""
+async def test_a_wrong_token_is_refused_everywhere(
+    closed: Guarded, opened: Guarded, text: str
+) -> None:
+    """It is refused even where no token is needed, since the caller meant to be identified."""
     for service in (closed, opened):
         headers = {b"Authorization": f"Bearer {text}".encode()}
         response = await service.client().get("/things", headers=headers)
         assert problem_of(response) == (401, "SIGN_IN_NEEDED")
 
 
-async def test_other_ways_to_show_something_are_no_token(closed: Guarded) -> None:
-    """Basic credentials and a token in the address are not looked at."""
+async def test_only_bearer_tokens_count(closed: Guarded) -> None:
+    """Basic credentials and a token in the URL are ignored."""
     token = closed.people.give_token("ci", Role.OPERATOR)
     for headers in (
         {"Authorization": f"Basic {token}"},
@@ -64,8 +66,8 @@ async def test_other_ways_to_show_something_are_no_token(closed: Guarded) -> Non
         (Role.OPERATOR, {"GET /things", "POST /things/t", "POST /orders", "GET /audit"}),
     ],
 )
-async def test_each_role_may_do_its_own(closed: Guarded, role: Role, may: set[str]) -> None:
-    """Everything else is refused as not allowed; the pages know no tokens."""
+async def test_each_role_has_its_permissions(closed: Guarded, role: Role, may: set[str]) -> None:
+    """Other requests get 403, and pages accept no tokens."""
     headers = bearer(closed.people.give_token("ci", role))
     client = closed.client(headers=headers)
     for call in ("GET /things", "POST /things/t", "POST /orders", "POST /decide", "GET /audit"):
@@ -80,7 +82,7 @@ async def test_each_role_may_do_its_own(closed: Guarded, role: Role, may: set[st
 
 
 async def test_several_roles_add_up(closed: Guarded) -> None:
-    """Who has two roles may do what either may."""
+    """Two roles together have the permissions of both."""
     headers = bearer(closed.people.give_token("ann", Role.OPERATOR, Role.APPROVER))
     client = closed.client(headers=headers)
 
@@ -88,8 +90,8 @@ async def test_several_roles_add_up(closed: Guarded) -> None:
     assert (await client.post("/things/t")).status_code == 200
 
 
-async def test_a_token_that_is_taken_away_is_worth_nothing_at_once(closed: Guarded) -> None:
-    """The file is looked at for every request."""
+async def test_a_revoked_token_is_refused_at_once(closed: Guarded) -> None:
+    """The file is checked for every request."""
     token = closed.people.give_token("ci", Role.OPERATOR)
     client = closed.client(headers=bearer(token))
     assert (await client.get("/things")).status_code == 200
@@ -100,8 +102,8 @@ async def test_a_token_that_is_taken_away_is_worth_nothing_at_once(closed: Guard
     assert (await client.get("/things")).status_code == 401
 
 
-async def test_an_open_api_asks_nobody(opened: Guarded) -> None:
-    """On loopback everything goes without a token, as `local`; but not the pages."""
+async def test_an_open_api_needs_no_token(opened: Guarded) -> None:
+    """On loopback all API requests run as `local`; pages still need a session."""
     client = opened.client()
     assert (await client.get("/things")).status_code == 200
     assert (await client.post("/things/t")).status_code == 200
@@ -110,8 +112,8 @@ async def test_an_open_api_asks_nobody(opened: Guarded) -> None:
     assert (await client.get("/")).status_code == 401
 
 
-async def test_a_token_is_believed_on_an_open_api(opened: Guarded) -> None:
-    """Who shows a token is known by it, with its roles and no others."""
+async def test_a_token_counts_on_an_open_api(opened: Guarded) -> None:
+    """The caller gets the token's name and roles, and no others."""
     client = opened.client(headers=bearer(opened.people.give_token("ann", Role.APPROVER)))
 
     assert (await client.post("/decide")).json() == "ann token"
@@ -121,7 +123,7 @@ async def test_a_token_is_believed_on_an_open_api(opened: Guarded) -> None:
 async def test_digests_are_compared_in_constant_time(
     closed: Guarded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each token of the file is compared, whichever it is, by a comparison that takes its time."""
+    """Every token of the file is compared, in constant time."""
     compared: list[tuple[str, str]] = []
     original = hmac.compare_digest
 

@@ -1,4 +1,4 @@
-"""Approvals goes on with the database of an earlier version, once it has been migrated."""
+"""Approvals works with the migrated database of an earlier version."""
 
 import sqlite3
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 @pytest.mark.parametrize("version", EARLIER)
 async def test_a_request_of_an_earlier_version_is_decided(version: str, tmp_path: Path) -> None:
-    """What waits is decided now, and what was decided then still stands."""
+    """A pending request can be decided, and earlier decisions stand."""
     path = tmp_path / "approvals.db"
     with sqlite3.connect(path) as file:
         file.executescript(earlier_database("approvals", version, "sqlite"))

@@ -176,11 +176,11 @@ async def test_invalid_events_become_dead_letters_with_the_reason(
     with pytest.raises(Refused, match="invalid"):
         await edge.deliver(topic, data)
 
-    (letter,) = await edge.dead()
-    assert letter.reason.startswith("invalid: ")
-    assert letter.topic == topic
+    (dead_letter,) = await edge.dead()
+    assert dead_letter.reason.startswith("invalid: ")
+    assert dead_letter.topic == topic
     readable = isinstance(data, dict) and data.get("order_id") == "o-1"
-    assert letter.subject == ("o-1" if readable else None)
+    assert dead_letter.subject == ("o-1" if readable else None)
 
 
 async def test_a_conflicting_request_becomes_a_dead_letter(edge: Edge) -> None:

@@ -135,10 +135,10 @@ async def test_names_and_text_are_found_in_all_spellings(
     history: DecisionHistory, store: SqlApprovalStore
 ) -> None:
     """Case and accents do not matter, and each approval is found once."""
-    for letter, name in zip("abc", ("José", "Jose\u0301", "JOSÉ"), strict=True):
-        await add_request(store, letter, customer=name, levels=2)
-        await decide(store, letter, -20, approver=f"1 {name}")
-        await decide(store, letter, -10, approver=f"2 {name}", comment="İSTANBUL 100%")
+    for dead_letter, name in zip("abc", ("José", "Jose\u0301", "JOSÉ"), strict=True):
+        await add_request(store, dead_letter, customer=name, levels=2)
+        await decide(store, dead_letter, -20, approver=f"1 {name}")
+        await decide(store, dead_letter, -10, approver=f"2 {name}", comment="İSTANBUL 100%")
     await add_request(store, "other", customer="josef")
     await decide(store, "other", -5, approver="2 josef")
 

@@ -103,7 +103,12 @@ def test_any_text_can_be_written_to_any_terminal(text: str, encoding: str) -> No
 def test_cleaned_text_cannot_control_a_terminal(text: str) -> None:
     """Control characters, escapes and direction marks are removed."""
     for cleaned in (clean(text), *clean_lines(text).split("\n")):
-        assert not {unicodedata.category(letter) for letter in cleaned} & {"Cc", "Cf", "Cs", "Co"}
+        assert not {unicodedata.category(dead_letter) for dead_letter in cleaned} & {
+            "Cc",
+            "Cf",
+            "Cs",
+            "Co",
+        }
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
@@ -168,7 +173,7 @@ def _outputs(text: str) -> dict[str, Callable[[], None]]:
     )
     task = Task.model_construct(**fields, status=TaskStatus.COMPLETED)
     item = StockItem.model_construct(**fields)
-    letter = DeadLetter.model_construct(
+    dead_letter = DeadLetter.model_construct(
         id=1, topic=text, event_id=text, reason=text, received_at=AT, service=text
     )
     workflow = Workflow.model_construct(
@@ -191,7 +196,7 @@ def _outputs(text: str) -> dict[str, Callable[[], None]]:
         "stock": lambda: show.show_stock(Stock.model_construct(items=(item,))),
         "tasks": lambda: show.show_tasks([task]),
         "task": lambda: show.show_task(task),
-        "dead letters": lambda: show.show_dead_letters([letter]),
+        "dead letters": lambda: show.show_dead_letters([dead_letter]),
         "workflows": lambda: show_workflows(page, status=None, name=text, limit=1),
         "workflow": lambda: show_workflow(workflow),
         "history": lambda: show_history([event], full=True),

@@ -1,4 +1,4 @@
-"""Tables made before there were migrations get what they lack, and keep what they have."""
+"""Tables made before there were migrations get the missing columns and keep their rows."""
 
 import asyncio
 from collections.abc import Iterator
@@ -67,8 +67,8 @@ def rows(connection: Connection) -> list[tuple[str | None, int]]:
     return [(row.meaning, row.order) for row in connection.execute(query)]
 
 
-def test_columns_that_are_new_are_added(engine: Engine) -> None:
-    """A table of an earlier version gets what it lacks, and its rows stay; both versions go on."""
+def test_missing_columns_are_added(engine: Engine) -> None:
+    """Existing rows stay, and both versions can use the table."""
     assert take_over(engine) == {"sentences"}
 
     with engine.begin() as connection:
@@ -83,7 +83,7 @@ def test_columns_that_are_new_are_added(engine: Engine) -> None:
 
 
 async def test_processes_that_start_at_once_add_a_column_once(engine: Engine) -> None:
-    """Whoever comes second finds what it wanted."""
+    """The second process finds the column already there."""
     made = await asyncio.gather(*(asyncio.to_thread(take_over, engine) for _ in range(8)))
 
     assert sorted(map(len, made)) == [0] * 7 + [1]
@@ -91,7 +91,7 @@ async def test_processes_that_start_at_once_add_a_column_once(engine: Engine) ->
     assert columns == {"number", "word", "at", "meaning", "order"}
 
 
-def test_a_column_that_rows_cannot_do_without_is_not_added(engine: Engine) -> None:
+def test_a_required_column_without_a_default_is_not_added(engine: Engine) -> None:
     """The migration fails with the column's name instead of guessing a value."""
     tables = MetaData()
     Table(
@@ -105,8 +105,8 @@ def test_a_column_that_rows_cannot_do_without_is_not_added(engine: Engine) -> No
         take_over(engine, tables)
 
 
-def test_a_column_is_added_in_the_words_of_postgresql() -> None:
-    """Types, defaults and names that need quotes are written by the dialect."""
+def test_a_column_is_added_in_postgresqls_dialect() -> None:
+    """Types, defaults and quoted names are written for PostgreSQL."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
     additions = [

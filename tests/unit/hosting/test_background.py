@@ -43,7 +43,7 @@ def failing(times: int, error: Exception) -> Callable[[], Coroutine[Any, Any, in
 
 
 async def test_work_is_retried_until_it_succeeds(pauses: Pauses) -> None:
-    """However often it fails, its result is returned in the end, after growing pauses."""
+    """However often it fails, its result is returned after growing pauses."""
     result = await retry_until_success(
         failing(40, RuntimeError("no")), "work_failed", sleep=pauses.sleep, backoff=Backoff(1, 8)
     )
@@ -55,7 +55,7 @@ async def test_work_is_retried_until_it_succeeds(pauses: Pauses) -> None:
 
 
 async def test_each_failure_is_logged_with_its_event_and_fields(pauses: Pauses) -> None:
-    """An unknown error is shown with its traceback, once; one that is known to pass without."""
+    """An unknown error is logged once with its traceback, a known temporary one without."""
     with capture_logs() as logs:
         for error in (RuntimeError("odd"), Unavailable("away")):
             await retry_until_success(
@@ -83,11 +83,11 @@ async def test_work_that_is_a_lambda_is_awaited(pauses: Pauses) -> None:
 async def test_work_of_one_key_runs_once_at_a_time() -> None:
     """A key that is running already is not started again; afterwards it may be."""
     release = asyncio.Event()
-    begun: list[str] = []
+    started: list[str] = []
 
     def named(name: str) -> Callable[[], Coroutine[Any, Any, None]]:
         async def work() -> None:
-            begun.append(name)
+            started.append(name)
             await release.wait()
 
         return work
@@ -97,13 +97,13 @@ async def test_work_of_one_key_runs_once_at_a_time() -> None:
             background.retry(named("one"), "failed", key="one")
         background.retry(named("two"), "failed", key="two")
         background.retry(named("other event"), "other_failed", key="one")
-        await until(lambda: len(begun) == 3)
+        await until(lambda: len(started) == 3)
         assert len(background) == 3
 
         release.set()
         await until(lambda: not background)
         background.retry(named("again"), "failed", key="one")
-        await until(lambda: begun[3:] == ["again"])
+        await until(lambda: started[3:] == ["again"])
 
 
 async def test_a_gate_limits_what_runs_together() -> None:
@@ -172,7 +172,7 @@ async def test_stopping_waits_until_all_work_has_ended() -> None:
 
 
 async def test_work_that_ends_with_an_error_is_logged() -> None:
-    """What nobody awaits still says why it ended."""
+    """An error is logged even if nothing awaits the work."""
 
     async def work() -> None:
         raise RuntimeError("a fault")

@@ -22,19 +22,19 @@ Status = appcallback_v1.TopicEventResponse
 
 
 class Question(BaseModel):
-    """What is asked."""
+    """A request."""
 
     number: int
 
 
 class Answer(BaseModel):
-    """What is answered."""
+    """A reply."""
 
     double: int
 
 
 class Service:
-    """A service's handlers, some of which wait until they are let go."""
+    """A service's handlers, some of which wait until the test releases them."""
 
     def __init__(self) -> None:
         self.entered = asyncio.Event()
@@ -42,7 +42,7 @@ class Service:
         self.events: list[CloudEvent] = []
 
     async def double(self, question: Question) -> Answer:
-        """Answer, unless the number is unlucky."""
+        """Answer, unless the number is one that fails."""
         if question.number == 12:
             raise Unavailable("the database is read-only")
         if question.number == 13:
@@ -50,13 +50,13 @@ class Service:
         return Answer(double=question.number * 2)
 
     async def wait(self, _: Question) -> Answer:
-        """Answer when told to go on."""
+        """Answer once released."""
         self.entered.set()
         await self.go_on.wait()
         return Answer(double=0)
 
     async def take(self, event: CloudEvent) -> None:
-        """Take an event, refuse it, or fail, as its data says."""
+        """Accept, refuse or fail an event, as its data says."""
         self.events.append(event)
         if event.data == "refuse":
             raise Refused("never", order_id="o-1")
@@ -67,7 +67,7 @@ class Service:
 
 
 class Caller:
-    """The sidecar, as far as the application can tell."""
+    """Calls the application as the sidecar does."""
 
     def __init__(self, port: int) -> None:
         self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
@@ -170,16 +170,16 @@ async def refused(call: Any) -> tuple[grpc.StatusCode, str]:
     return error.value.code(), error.value.details() or ""
 
 
-async def test_a_method_answers_with_json(caller: Caller) -> None:
-    """A caller that is allowed gets the reply of the handler."""
+async def test_an_allowed_caller_gets_the_reply_as_json(caller: Caller) -> None:
+    """The handler's reply is returned to a caller that may call it."""
     assert await caller.invoke("double", b'{"number": 4}') == b'{"double":8}'
 
 
 @pytest.mark.parametrize("token", [None, "", "another token of some length", TOKEN + " "])
-async def test_nobody_gets_in_without_the_token(
+async def test_methods_and_events_require_the_token(
     caller: Caller, service: Service, token: str | None
 ) -> None:
-    """Only the sidecar knows the token; methods and events are closed to everyone else."""
+    """Only the sidecar has the token."""
     method, _ = await refused(caller.invoke("double", b'{"number": 4}', token=token))
     topic, _ = await refused(caller.deliver(b"take", token=token))
 
@@ -189,36 +189,36 @@ async def test_nobody_gets_in_without_the_token(
 
 @pytest.mark.parametrize("who", [None, "", "inventory", "Orders"])
 async def test_a_method_is_closed_to_other_applications(caller: Caller, who: str | None) -> None:
-    """Who is not named as a caller may not call, whoever it says it is or is not."""
+    """An application that is not named as a caller is refused, whatever it claims to be."""
     code, details = await refused(caller.invoke("double", b'{"number": 4}', caller=who))
 
     assert code is grpc.StatusCode.PERMISSION_DENIED
     assert "may not call double" in details
 
 
-async def test_a_method_for_all_is_open_to_all(caller: Caller) -> None:
-    """A method without named callers answers every application."""
+async def test_a_method_without_named_callers_is_open_to_all(caller: Caller) -> None:
+    """It answers every application."""
     assert await caller.invoke("open", b'{"number": 4}', caller=None) == b'{"double":8}'
 
 
 @pytest.mark.parametrize(("body", "field"), [(b'{"number": "x"}', "number"), (b"{", "body")])
 async def test_an_invalid_request_names_its_field(caller: Caller, body: bytes, field: str) -> None:
-    """The caller learns which field is wrong."""
+    """The error gives the invalid field."""
     code, details = await refused(caller.invoke("double", body))
 
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert details.startswith(f"{field}: ")
 
 
-async def test_a_problem_is_told_by_its_code(caller: Caller) -> None:
-    """Expected failures have the gRPC code that says the same."""
+async def test_a_problem_has_a_matching_grpc_code(caller: Caller) -> None:
+    """Expected failures get the gRPC code of the same meaning."""
     code, details = await refused(caller.invoke("double", b'{"number": 13}'))
 
     assert (code, details) == (grpc.StatusCode.FAILED_PRECONDITION, "not that number")
 
 
 async def test_an_unknown_method_is_not_implemented(caller: Caller) -> None:
-    """There is nothing to find behind names that nobody registered."""
+    """A name that nobody registered gets the code UNIMPLEMENTED."""
     code, _ = await refused(caller.invoke("nothing", b"{}"))
 
     assert code is grpc.StatusCode.UNIMPLEMENTED
@@ -233,19 +233,19 @@ async def test_an_unknown_method_is_not_implemented(caller: Caller) -> None:
         (b"away", Status.RETRY),
     ],
 )
-async def test_an_event_is_answered_by_what_became_of_it(
+async def test_an_event_is_acknowledged_dropped_or_retried(
     caller: Caller, service: Service, data: bytes, status: int
 ) -> None:
-    """Handled is acknowledged, refused is dropped to the dead letters, failed comes again."""
+    """Handled events are acknowledged, refused ones dropped, and failed ones retried."""
     assert await caller.deliver(data) == status
     assert [event.data for event in service.events] == [data.decode()]
 
 
 @pytest.mark.parametrize(("data", "last"), [(b"fail", Status.DROP), (b"away", Status.RETRY)])
-async def test_an_event_is_given_up_only_for_what_it_did_itself(
+async def test_only_an_events_own_failures_make_it_a_dead_letter(
     caller: Caller, data: bytes, last: int
 ) -> None:
-    """An unknown error makes a dead letter once others succeed; trouble around it never does."""
+    """After an unknown error others must succeed first; unavailable dependencies never count."""
     alone = [await caller.deliver(data) for _ in range(3 * CONTRADICTED_ATTEMPTS)]
     answers = []
     for number in range(CONTRADICTED_ATTEMPTS):
@@ -258,7 +258,7 @@ async def test_an_event_is_given_up_only_for_what_it_did_itself(
 
 @pytest.mark.parametrize("data", [b"refuse", b"fail", b"away"])
 async def test_a_dead_letter_is_never_dropped(caller: Caller, data: bytes) -> None:
-    """Behind the dead-letter topic there is no other: what cannot be recorded comes again."""
+    """There is no further topic behind it, so a dead letter that cannot be stored is retried."""
     answers = []
     for number in range(3 * CONTRADICTED_ATTEMPTS):
         await caller.deliver(b"take", event_id=f"good-{number}", topic="things.dead")
@@ -267,23 +267,23 @@ async def test_a_dead_letter_is_never_dropped(caller: Caller, data: bytes) -> No
     assert set(answers) == {Status.RETRY}
 
 
-async def test_a_method_that_cannot_work_now_may_be_called_again(caller: Caller) -> None:
-    """The caller's sidecar and the caller learn that it is not their fault."""
+async def test_an_unavailable_method_may_be_retried(caller: Caller) -> None:
+    """The code says that the failure is temporary and not the caller's fault."""
     code, _ = await refused(caller.invoke("double", b'{"number": 12}'))
 
     assert code is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_an_unwell_application_says_why(app: DaprApp, caller: Caller) -> None:
-    """The sidecar's health check fails for as long as the application is unwell."""
+async def test_an_unhealthy_application_gives_the_reason(app: DaprApp, caller: Caller) -> None:
+    """The sidecar's health check fails while the application is unhealthy."""
     app.report("it cannot work")
     assert await refused(caller.check_health()) == (grpc.StatusCode.UNAVAILABLE, "it cannot work")
     app.report(None)
     await caller.check_health()
 
 
-async def test_the_sidecar_learns_of_subscriptions_and_health(caller: Caller) -> None:
-    """The sidecar asks both without the token, before anything else."""
+async def test_subscriptions_and_health_need_no_token(caller: Caller) -> None:
+    """The sidecar asks for both without the token, before anything else."""
     await caller.check_health()
 
     assert await caller.subscriptions() == [
@@ -292,18 +292,18 @@ async def test_the_sidecar_learns_of_subscriptions_and_health(caller: Caller) ->
     ]
 
 
-async def test_stopping_waits_for_the_call_in_hand(
+async def test_stopping_waits_for_running_calls(
     app: DaprApp, caller: Caller, service: Service
 ) -> None:
-    """A call that was begun is answered; one that comes meanwhile is sent away."""
-    begun = asyncio.create_task(caller.invoke("wait", b'{"number": 1}'))
+    """A running call is answered; new calls are refused."""
+    running = asyncio.create_task(caller.invoke("wait", b'{"number": 1}'))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await service.entered.wait()
 
     stopping = asyncio.create_task(app.stop())
     code = None
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while code is None:  # the stop begins with the next turn of the loop
+        while code is None:  # the stop starts in the loop's next iteration
             try:
                 await caller.invoke("open", b'{"number": 1}')
             except grpc.aio.AioRpcError as error:
@@ -312,12 +312,12 @@ async def test_stopping_waits_for_the_call_in_hand(
     assert code is grpc.StatusCode.UNAVAILABLE
     service.go_on.set()
 
-    assert await begun == b'{"double":0}'
+    assert await running == b'{"double":0}'
     await stopping
 
 
-async def test_a_port_in_use_is_told(app: DaprApp, caller: Caller, port: int) -> None:  # noqa: ARG001 # they hold the port
-    """An edge that cannot listen ends the wait with the reason."""
+async def test_a_port_in_use_is_reported(app: DaprApp, caller: Caller, port: int) -> None:  # noqa: ARG001 # they hold the port
+    """Waiting for a server that cannot listen ends with the reason."""
     second = DaprApp(settings(port))
     second.start()
 

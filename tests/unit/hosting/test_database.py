@@ -47,7 +47,7 @@ PATIENCE_SECONDS = 10
 
 
 class Gate:
-    """Work that holds up the writer until it is let go, so that other work gathers behind it."""
+    """Work that blocks the writer until it is opened, so that other work queues up behind it."""
 
     def __init__(self) -> None:
         self.entered = threading.Event()
@@ -91,15 +91,15 @@ async def holding(database: Database) -> tuple[Gate, "asyncio.Task[None]"]:
     return gate, held
 
 
-async def test_what_is_written_is_read(database: Database) -> None:
-    """A write is there to be read once it has returned."""
+async def test_a_write_can_be_read_once_it_has_returned(database: Database) -> None:
+    """The write is committed before its call returns."""
     await write(database, "one")
 
     assert await words(database) == ["one"]
 
 
 async def test_a_failing_job_fails_alone(database: Database) -> None:
-    """Work that waits is committed together, but what fails in it takes nothing else along."""
+    """Queued work is committed together, but a failing job affects no other."""
     gate, held = await holding(database)
     jobs = [asyncio.create_task(write(database, word)) for word in ("one", "two", "one", "three")]
     await asyncio.sleep(0)
@@ -112,8 +112,8 @@ async def test_a_failing_job_fails_alone(database: Database) -> None:
     assert await words(database) == ["one", "three", "two"]
 
 
-async def test_work_that_waits_shares_commits(database: Database) -> None:
-    """However many writes come at once, they need far fewer transactions."""
+async def test_queued_writes_share_commits(database: Database) -> None:
+    """Many concurrent writes need far fewer transactions."""
     transactions: set[int] = set()
 
     def work(connection: Connection) -> None:
@@ -131,7 +131,7 @@ async def test_work_that_waits_shares_commits(database: Database) -> None:
     assert len(transactions) <= 10
 
 
-async def test_many_concurrent_writes_and_reads(database: Database) -> None:
+async def test_reads_continue_during_writes(database: Database) -> None:
     """Readers see what is committed while the writer goes on."""
     await asyncio.gather(
         *(write(database, f"word {number:03}") for number in range(100)),
@@ -142,7 +142,7 @@ async def test_many_concurrent_writes_and_reads(database: Database) -> None:
 
 
 async def test_two_processes_may_write(url: str, database: Database) -> None:
-    """Another writer on the same file is waited for."""
+    """A writer waits for another writer on the same file."""
     other = Database(url, FromModels(TABLES))
 
     await asyncio.gather(
@@ -154,8 +154,8 @@ async def test_two_processes_may_write(url: str, database: Database) -> None:
     other.close()
 
 
-async def test_a_write_that_nobody_waits_for_stops_nothing(database: Database) -> None:
-    """A write that was given up before its turn is left out, and the writer goes on."""
+async def test_a_write_cancelled_in_the_queue_is_skipped(database: Database) -> None:
+    """The writer goes on with the next write."""
     gate, held = await holding(database)
     given_up = asyncio.create_task(write(database, "given up"))
     await asyncio.sleep(0)
@@ -170,8 +170,8 @@ async def test_a_write_that_nobody_waits_for_stops_nothing(database: Database) -
     assert await words(database) == ["kept"]
 
 
-async def test_giving_up_a_write_in_hand_stops_nothing(database: Database) -> None:
-    """A write that was given up while it ran is committed all the same."""
+async def test_a_write_cancelled_while_it_runs_is_committed(database: Database) -> None:
+    """The writer goes on with the next write."""
     gate, held = await holding(database)
     held.cancel()
     await asyncio.gather(held, return_exceptions=True)
@@ -183,8 +183,8 @@ async def test_giving_up_a_write_in_hand_stops_nothing(database: Database) -> No
     assert await words(database) == ["kept"]
 
 
-async def test_closing_finishes_what_was_begun(url: str) -> None:
-    """What was asked for before the close is committed; what comes after is refused."""
+async def test_closing_commits_pending_writes(url: str) -> None:
+    """Writes requested before the close are committed; later ones are refused."""
     database = Database(url, FromModels(TABLES))
     gate, held = await holding(database)
     jobs = [asyncio.create_task(write(database, f"word {number}")) for number in range(100)]
@@ -203,8 +203,8 @@ async def test_closing_finishes_what_was_begun(url: str) -> None:
         await words(database)
 
 
-async def test_moments_come_back_in_utc(database: Database) -> None:
-    """A point in time is the same when it is read, whatever zone it was written in."""
+async def test_times_are_read_in_utc(database: Database) -> None:
+    """A point in time stays the same, whatever zone it was written in."""
     moment = datetime(2026, 3, 1, 13, 0, 0, 123456, tzinfo=timezone(timedelta(hours=5)))
     await database.write(
         lambda connection: connection.execute(insert(WORDS).values(word="when", at=moment))
@@ -217,16 +217,16 @@ async def test_moments_come_back_in_utc(database: Database) -> None:
     assert read.tzinfo is UTC
 
 
-async def test_the_check_passes_on_a_database_that_can_be_written(database: Database) -> None:
-    """Readiness asks the database itself, again and again."""
+async def test_the_check_passes_on_a_writable_database(database: Database) -> None:
+    """Readiness asks the database itself, every time."""
     await database.check()
     await database.check()
 
 
-async def test_the_check_fails_while_nothing_can_be_written(
+async def test_the_check_fails_on_a_read_only_database(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A database that is read-only answers, and cannot be used all the same."""
+    """A read-only database answers, but is of no use."""
     monkeypatch.setattr(module, "PROVEN_SECONDS", 0)
     await database.check()
 
@@ -256,10 +256,10 @@ POSTGRESQL_ERRORS = sorted(
 )
 
 
-async def test_every_error_of_a_server_but_refusals_of_values_means_later(
+async def test_server_errors_are_temporary_except_rejected_values(
     database: Database,
 ) -> None:
-    """Classes 22 and 23 and what a trigger raises are the work's own; all others pass."""
+    """Classes 22 and 23 and trigger errors are the work's own; all others may pass."""
     assert len(POSTGRESQL_ERRORS) > 200
     for error in POSTGRESQL_ERRORS:
         is_own = str(error.sqlstate)[:2] in ("22", "23") or error.sqlstate == "P0001"
@@ -274,7 +274,7 @@ async def test_every_error_of_a_server_but_refusals_of_values_means_later(
 async def outcome_of(
     use: Callable[[Callable[[Connection], None]], Awaitable[None]], raised: Exception
 ) -> Exception | None:
-    """Return what comes of work that raises."""
+    """Return the outcome of work that raises."""
 
     def work(_: Connection) -> None:
         raise raised
@@ -296,8 +296,8 @@ async def outcome_of(
     ],
     ids=repr,
 )
-async def test_an_error_of_the_driver_means_later(database: Database, error: Exception) -> None:
-    """Where SQLAlchemy passes on what the driver raises, as at connecting, it means the same."""
+async def test_a_driver_error_is_temporary(database: Database, error: Exception) -> None:
+    """Errors that SQLAlchemy passes on unchanged, as at connecting, are temporary, too."""
 
     def work(_: Connection) -> None:
         raise error
@@ -306,16 +306,16 @@ async def test_an_error_of_the_driver_means_later(database: Database, error: Exc
         await database.write(work)
 
 
-async def test_what_the_work_did_wrong_is_raised_as_it_is(database: Database) -> None:
-    """A row that must not be there twice is refused by the database, and stays refused."""
+async def test_a_constraint_violation_is_raised_unchanged(database: Database) -> None:
+    """A duplicate row is refused by the database, and stays refused."""
     await write(database, "one")
 
     with pytest.raises(IntegrityError):
         await write(database, "one")
 
 
-async def test_a_table_that_is_gone_means_later(database: Database) -> None:
-    """A database that was restored without its tables is no fault of the work."""
+async def test_a_missing_table_is_a_temporary_error(database: Database) -> None:
+    """A database restored without its tables is not the work's fault."""
     await database.write(lambda connection: connection.execute(text("DROP TABLE words")))
 
     with pytest.raises(DatabaseUnavailable, match="no such table"):
@@ -323,8 +323,8 @@ async def test_a_table_that_is_gone_means_later(database: Database) -> None:
 
 
 @pytest.mark.parametrize("place", ["file/folder/x.db", "file", "folder"])
-def test_a_file_that_cannot_be_a_database_names_the_setting(tmp_path: Path, place: str) -> None:
-    """A folder that cannot be made, another file and a folder are said with their path."""
+def test_an_unusable_database_file_is_reported_with_its_setting(tmp_path: Path, place: str) -> None:
+    """A folder that cannot be made and a file of another kind are named by their path."""
     (tmp_path / "file").write_text("not a database " * 1000)
     (tmp_path / "folder").mkdir()
 
@@ -334,8 +334,8 @@ def test_a_file_that_cannot_be_a_database_names_the_setting(tmp_path: Path, plac
     assert raised.value.field == "database_url"
 
 
-def test_a_start_that_fails_ends_the_process(url: str) -> None:
-    """A database that nobody has closed holds no process back from its exit code."""
+def test_a_failed_start_ends_the_process(url: str) -> None:
+    """A database that was not closed does not keep the process alive."""
     program = (
         "import sys; from sqlalchemy import MetaData; from fakes.schemas import FromModels; "
         "from orderflow_hosting.database import Database; "

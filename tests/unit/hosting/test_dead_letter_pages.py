@@ -1,4 +1,4 @@
-"""The page of dead letters: payloads as text, and sending one or many again."""
+"""The page of dead letters: payloads as text, and resending one or many."""
 
 import re
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ MARKUP = "<script>alert('x')</script>"
 
 
 class Broker(Sidecar):
-    """Takes events until it has had enough."""
+    """Accepts this many events, then fails."""
 
     def __init__(self) -> None:
         """Connect to nothing."""
@@ -91,7 +91,7 @@ async def refuse(letters: DeadLetters, number: int, data: Any = None, reason: st
 async def test_markup_in_payload_and_reason_shows_as_text(
     letters: DeadLetters, olga: Visitor
 ) -> None:
-    """Nothing that a stranger published becomes a part of the page."""
+    """Nothing in a published event becomes part of the page's markup."""
     await refuse(letters, 1, {"note": MARKUP, "\u202eevil": "\u0007"}, reason=MARKUP)
 
     page = (await olga.get(PATH)).text
@@ -102,8 +102,8 @@ async def test_markup_in_payload_and_reason_shows_as_text(
     assert "\\u202eevil" in page
 
 
-async def test_a_long_payload_shows_its_beginning(letters: DeadLetters, olga: Visitor) -> None:
-    """A page stays small, whatever somebody published."""
+async def test_a_long_payload_is_truncated(letters: DeadLetters, olga: Visitor) -> None:
+    """The page stays small, whatever was published."""
     await refuse(letters, 1, {"note": "x" * 200_000})
 
     page = (await olga.get(PATH)).text
@@ -112,10 +112,10 @@ async def test_a_long_payload_shows_its_beginning(letters: DeadLetters, olga: Vi
     assert "characters more" in page
 
 
-async def test_one_is_sent_again_and_leaves_the_list(
+async def test_a_resent_dead_letter_leaves_the_list(
     letters: DeadLetters, broker: Broker, olga: Visitor, visited: Visited
 ) -> None:
-    """The page says so after a redirect, and the audit trail who did it."""
+    """The page confirms it after a redirect, and the audit trail says who did it."""
     await refuse(letters, 1)
 
     answer = await olga.post(f"{PATH}/resend", only="1", show="waiting")
@@ -131,29 +131,29 @@ async def test_one_is_sent_again_and_leaves_the_list(
     assert entry.outcome == "done"
 
 
-async def test_many_are_sent_again_each_with_an_entry(
+async def test_selected_dead_letters_are_resent_with_an_entry_each(
     letters: DeadLetters, broker: Broker, olga: Visitor, visited: Visited
 ) -> None:
-    """Those that are ticked, and no others."""
+    """Only those selected are resent."""
     for number in (1, 2, 3):
         await refuse(letters, number)
 
-    answer = await olga.post(f"{PATH}/resend", letter=["1", "3"])
+    answer = await olga.post(f"{PATH}/resend", dead_letter=["1", "3"])
 
     assert answer.headers["Location"] == f"{PATH}?show=waiting&sent=2"
     assert len(broker.published) == 2
     assert {entry.subject for entry in await visited.audit.page(10, None)} == {"1", "3"}
 
 
-async def test_a_partial_failure_says_which(
+async def test_a_partly_failed_resend_says_which_failed(
     letters: DeadLetters, broker: Broker, olga: Visitor, visited: Visited
 ) -> None:
-    """The broker went away after the first: the second failed, the third was not tried."""
+    """The broker fails after the first: the second failed, the third was not tried."""
     for number in (1, 2, 3):
         await refuse(letters, number)
     broker.takes = 1
 
-    answer = await olga.post(f"{PATH}/resend", letter=["1", "2", "3"])
+    answer = await olga.post(f"{PATH}/resend", dead_letter=["1", "2", "3"])
 
     assert answer.status_code == 503
     assert "1 dead letter was resent" in answer.text
@@ -164,21 +164,21 @@ async def test_a_partial_failure_says_which(
     assert outcomes == {"1": "done", "2": "SIDECAR_UNAVAILABLE"}
 
 
-async def test_a_letter_that_is_not_there_does_not_stop_the_others(
+async def test_a_missing_dead_letter_does_not_prevent_the_others(
     letters: DeadLetters, broker: Broker, olga: Visitor
 ) -> None:
-    """Somebody may have removed it meanwhile."""
+    """It may have been removed since the page was loaded."""
     await refuse(letters, 1)
 
-    answer = await olga.post(f"{PATH}/resend", letter=["77", "1"])
+    answer = await olga.post(f"{PATH}/resend", dead_letter=["77", "1"])
 
     assert answer.status_code == 404
     assert "Dead letter 77: there is no dead letter 77" in answer.text
     assert len(broker.published) == 1
 
 
-async def test_nothing_ticked_is_said(letters: DeadLetters, olga: Visitor) -> None:
-    """The page asks for a tick, and nothing is sent."""
+async def test_resending_nothing_is_reported(letters: DeadLetters, olga: Visitor) -> None:
+    """The page asks for a selection, and nothing is sent."""
     await refuse(letters, 1)
 
     answer = await olga.post(f"{PATH}/resend")
@@ -188,7 +188,7 @@ async def test_nothing_ticked_is_said(letters: DeadLetters, olga: Visitor) -> No
 
 
 async def test_the_list_is_read_page_by_page(letters: DeadLetters, olga: Visitor) -> None:
-    """Twenty at a time, newest first, and each once."""
+    """Twenty at a time, newest first, each once."""
     for number in range(1, 26):
         await refuse(letters, number)
 
@@ -201,13 +201,13 @@ async def test_the_list_is_read_page_by_page(letters: DeadLetters, olga: Visitor
     assert "Waiting <strong>25" in first
 
 
-# Who may
+# Permissions
 
 
-async def test_nobody_sends_without_the_role_or_the_text_of_the_session(
+async def test_resending_needs_the_role_and_the_form_token(
     letters: DeadLetters, broker: Broker, visited: Visited
 ) -> None:
-    """A viewer sees the page without buttons; a form of elsewhere is refused."""
+    """A viewer sees no buttons; a form from elsewhere is refused."""
     await refuse(letters, 1)
     vera, olga = await visited.visitor("vera"), await visited.visitor("olga")
 
@@ -220,28 +220,28 @@ async def test_nobody_sends_without_the_role_or_the_text_of_the_session(
     assert broker.published == []
 
 
-async def test_a_service_may_keep_them_for_operators(visited: Visited) -> None:
-    """Elsewhere a viewer does not get to see payloads."""
+async def test_a_service_may_show_dead_letters_to_operators_only(visited: Visited) -> None:
+    """Viewers then do not see payloads."""
     assert (await (await visited.visitor("vera")).get("/strict")).status_code == 403
     assert (await (await visited.visitor("olga")).get("/strict")).status_code == 200
 
 
-async def test_a_stranger_is_sent_to_sign_in(visited: Visited) -> None:
-    """And comes back to the page afterwards."""
+async def test_a_visitor_of_the_dead_letters_is_redirected_to_sign_in(visited: Visited) -> None:
+    """After signing in, the browser returns to the page."""
     answer = await (await visited.visitor(None)).get(PATH)
 
     assert answer.status_code == 303
     assert answer.headers["Location"] == "/sign-in?next=%2Fboard%2Fdead-letters"
 
 
-async def test_what_was_ticked_in_the_session_before_is_ticked_again(
+async def test_a_selection_survives_signing_in_again(
     letters: DeadLetters, olga: Visitor, broker: Broker
 ) -> None:
-    """Nothing is sent until the form comes from this session."""
+    """Nothing is sent until the form comes from the new session."""
     for number in (1, 2, 3):
         await refuse(letters, number)
 
-    page = await Visitor(olga.client, "of-before").post(f"{PATH}/resend", letter=["1", "3"])
+    page = await Visitor(olga.client, "of-before").post(f"{PATH}/resend", dead_letter=["1", "3"])
 
     ticked = re.findall(r'name="letter" value="(\d)" checked', page.text)
     assert (page.status_code, sorted(ticked)) == (403, ["1", "3"])

@@ -32,7 +32,7 @@ TOPIC = "approvals.requested"
 
 
 class FakeSidecar(Sidecar):
-    """Notes what is published, and may have something happen at that moment."""
+    """Records what is published, and may run something at that moment."""
 
     def __init__(self) -> None:
         """Connect to nothing."""
@@ -41,7 +41,7 @@ class FakeSidecar(Sidecar):
         self.meanwhile: Any = None
 
     async def publish_raw(self, topic: str, data: bytes, content_type: str) -> None:
-        """Note the event."""
+        """Record the event."""
         if self.failure is not None:
             raise self.failure
         self.published.append((topic, json.loads(data), content_type))
@@ -49,8 +49,8 @@ class FakeSidecar(Sidecar):
             await self.meanwhile()
 
 
-class Kept:
-    """Dead letters, and the handlers that they ask the sidecar to call."""
+class DeadLetterBox:
+    """Dead letters, and the handlers that they register with the sidecar."""
 
     def __init__(self, letters: DeadLetters, sidecar: FakeSidecar) -> None:
         self.letters = letters
@@ -65,122 +65,128 @@ class Kept:
         await self.letters.refuse(TOPIC, event, reason, "o-1")
 
     async def all(self) -> list[DeadLetter]:
-        """Read them all."""
+        """Return all dead letters."""
         return (await self.letters.page(100, None)).items
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Kept]:
+def box(tmp_path: Path) -> Iterator[DeadLetterBox]:
     database = Database(f"sqlite:///{tmp_path}/letters.db", FromModels(TABLES))
     sidecar = FakeSidecar()
-    yield Kept(DeadLetters(database, TABLE, sidecar, subject_of=readable_order_id), sidecar)
+    yield DeadLetterBox(
+        DeadLetters(database, TABLE, sidecar, subject_of=readable_order_id), sidecar
+    )
     database.close()
 
 
-def event(data: object = None, event_id: str = "e-1") -> CloudEvent:
+def make_event(data: object = None, event_id: str = "e-1") -> CloudEvent:
     attributes = {"id": event_id, "type": "t", "source": "s"}
     return CloudEvent(attributes, {"order_id": "o-1"} if data is None else data)
 
 
-async def test_a_refused_event_that_arrives_is_kept_once(kept: Kept) -> None:
-    """The reason was noted at the refusal; the arrival afterwards adds nothing."""
-    await kept.refuse(event())
-    await kept.arrive(event())
-    await kept.arrive(event())
+async def test_a_refused_event_becomes_one_dead_letter(box: DeadLetterBox) -> None:
+    """The reason is recorded at the refusal; the later arrival on the topic adds nothing."""
+    await box.refuse(make_event())
+    await box.arrive(make_event())
+    await box.arrive(make_event())
 
-    (letter,) = await kept.all()
-    assert (letter.reason, letter.subject, letter.event_id) == ("no good", "o-1", "e-1")
-    assert letter.data == {"order_id": "o-1"}
+    (dead_letter,) = await box.all()
+    assert (dead_letter.reason, dead_letter.subject, dead_letter.event_id) == (
+        "no good",
+        "o-1",
+        "e-1",
+    )
+    assert dead_letter.data == {"order_id": "o-1"}
 
 
-async def test_an_event_that_was_given_up_is_kept_with_its_order(kept: Kept) -> None:
-    """What the sidecar gave up on tells its order where one can be read."""
-    await kept.arrive(event())
+async def test_a_given_up_event_is_stored_with_its_order_id(box: DeadLetterBox) -> None:
+    """The order id is stored if one can be read."""
+    await box.arrive(make_event())
 
-    (letter,) = await kept.all()
-    assert (letter.reason, letter.subject) == (RETRIES_EXHAUSTED, "o-1")
+    (dead_letter,) = await box.all()
+    assert (dead_letter.reason, dead_letter.subject) == (RETRIES_EXHAUSTED, "o-1")
 
 
 @pytest.mark.parametrize("odd", ["", "a\0b", "\ud800", "\U0001f600", "x" * 1000])
-async def test_no_text_keeps_an_event_from_being_recorded(kept: Kept, odd: str) -> None:
-    """What a database refuses in an id or a reason is left out or escaped, and the rest stays."""
-    await kept.refuse(event(event_id=odd or "-"), reason=f"because of {odd}!")
-    await kept.arrive(event(event_id=odd or "-"))
+async def test_any_text_can_be_recorded(box: DeadLetterBox, odd: str) -> None:
+    """Characters that a database refuses in an id or a reason are dropped or escaped."""
+    await box.refuse(make_event(event_id=odd or "-"), reason=f"because of {odd}!")
+    await box.arrive(make_event(event_id=odd or "-"))
 
-    (letter,) = await kept.all()
-    assert letter.reason.startswith("because of ")
-    assert "\0" not in letter.reason + letter.event_id
-
-
-async def test_same_id_with_other_data_is_another_letter(kept: Kept) -> None:
-    """Publishers may use an id twice; nothing that they said is lost."""
-    await kept.refuse(event({"order_id": "o-1", "n": 1}))
-    await kept.refuse(event({"order_id": "o-1", "n": 2}))
-
-    assert len(await kept.all()) == 2
+    (dead_letter,) = await box.all()
+    assert dead_letter.reason.startswith("because of ")
+    assert "\0" not in dead_letter.reason + dead_letter.event_id
 
 
-async def test_sending_again_keeps_the_id(kept: Kept) -> None:
-    """An event that is sent again is the same event for whoever keeps count."""
-    await kept.refuse(event())
-    (letter,) = await kept.all()
+async def test_the_same_id_with_other_data_is_another_dead_letter(box: DeadLetterBox) -> None:
+    """Publishers may reuse an id; no event is lost."""
+    await box.refuse(make_event({"order_id": "o-1", "n": 1}))
+    await box.refuse(make_event({"order_id": "o-1", "n": 2}))
 
-    await kept.letters.resend(letter.id)
+    assert len(await box.all()) == 2
 
-    ((topic, sent, content_type),) = kept.sidecar.published
+
+async def test_resending_keeps_the_event_id(box: DeadLetterBox) -> None:
+    """Consumers that detect duplicates see the same event."""
+    await box.refuse(make_event())
+    (dead_letter,) = await box.all()
+
+    await box.letters.resend(dead_letter.id)
+
+    ((topic, sent, content_type),) = box.sidecar.published
     assert (topic, sent["id"], sent["data"]) == (TOPIC, "e-1", {"order_id": "o-1"})
     assert content_type == "application/cloudevents+json"
-    assert (await kept.all())[0].resent_at is not None
+    assert (await box.all())[0].resent_at is not None
 
 
-async def test_what_is_refused_again_waits_again(kept: Kept) -> None:
-    """A letter that was sent again in vain shows as waiting, with the newest reason."""
-    await kept.refuse(event())
-    (letter,) = await kept.all()
-    await kept.letters.resend(letter.id)
+async def test_a_resent_event_that_is_refused_again_is_waiting_again(box: DeadLetterBox) -> None:
+    """It shows the newest reason."""
+    await box.refuse(make_event())
+    (dead_letter,) = await box.all()
+    await box.letters.resend(dead_letter.id)
 
-    await kept.refuse(event(), "still no good")
+    await box.refuse(make_event(), "still no good")
 
-    (again,) = await kept.all()
-    assert (again.id, again.reason, again.resent_at) == (letter.id, "still no good", None)
+    (again,) = await box.all()
+    assert (again.id, again.reason, again.resent_at) == (dead_letter.id, "still no good", None)
 
 
-async def test_a_refusal_may_overtake_the_sending(kept: Kept) -> None:
-    """An event that is refused while it is being sent again does not read as dealt with."""
-    await kept.refuse(event())
-    (letter,) = await kept.all()
-    kept.sidecar.meanwhile = lambda: kept.refuse(event(), "at once")
+async def test_a_refusal_during_the_resend_is_kept(box: DeadLetterBox) -> None:
+    """An event refused while it is being resent does not show as resent."""
+    await box.refuse(make_event())
+    (dead_letter,) = await box.all()
+    box.sidecar.meanwhile = lambda: box.refuse(make_event(), "at once")
 
-    await kept.letters.resend(letter.id)
+    await box.letters.resend(dead_letter.id)
 
-    (again,) = await kept.all()
+    (again,) = await box.all()
     assert (again.reason, again.resent_at) == ("at once", None)
 
 
-async def test_what_is_given_up_again_waits_again(kept: Kept) -> None:
-    """So does a letter on which the sidecar gave up a second time."""
-    await kept.arrive(event())
-    (letter,) = await kept.all()
-    await kept.letters.resend(letter.id)
+async def test_a_resent_event_that_is_given_up_again_is_waiting_again(box: DeadLetterBox) -> None:
+    """The same holds when the sidecar gives the event up again."""
+    await box.arrive(make_event())
+    (dead_letter,) = await box.all()
+    await box.letters.resend(dead_letter.id)
 
-    await kept.arrive(event())
+    await box.arrive(make_event())
 
-    assert (await kept.all())[0].resent_at is None
+    assert (await box.all())[0].resent_at is None
 
 
-async def test_a_letter_that_cannot_be_sent_waits(kept: Kept) -> None:
-    """While the broker is away nothing is marked as sent."""
-    await kept.refuse(event())
-    (letter,) = await kept.all()
-    kept.sidecar.failure = grpc.aio.AioRpcError(
+async def test_a_dead_letter_that_cannot_be_resent_stays_waiting(box: DeadLetterBox) -> None:
+    """While the broker is unavailable nothing is marked as resent."""
+    await box.refuse(make_event())
+    (dead_letter,) = await box.all()
+    box.sidecar.failure = grpc.aio.AioRpcError(
         grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "away"
     )
 
     with pytest.raises(Problem) as problem:
-        await kept.letters.resend(letter.id)
+        await box.letters.resend(dead_letter.id)
 
     assert (problem.value.status, problem.value.code) == (503, "SIDECAR_UNAVAILABLE")
-    assert (await kept.all())[0].resent_at is None
+    assert (await box.all())[0].resent_at is None
 
 
 @pytest.mark.parametrize(
@@ -197,47 +203,49 @@ async def test_a_letter_that_cannot_be_sent_waits(kept: Kept) -> None:
         "\ud800",
     ],
 )
-async def test_any_garbage_can_be_kept_and_shown(kept: Kept, data: object) -> None:
-    """Dead letters are the place of last resort: they take whatever may come."""
-    await kept.arrive(event(data))
+async def test_any_data_can_be_stored_and_shown(box: DeadLetterBox, data: object) -> None:
+    """Dead letters are the last resort, so they accept everything."""
+    await box.arrive(make_event(data))
 
-    async with people(kept) as client:
+    async with people(box) as client:
         assert (await client.get("/dead-letters")).status_code == 200
 
 
-async def test_deeply_nested_garbage_can_be_kept_and_shown(kept: Kept) -> None:
-    """Data that is nested too deep to be written as JSON for people is shown as text."""
+async def test_deeply_nested_data_can_be_stored_and_shown(box: DeadLetterBox) -> None:
+    """Data nested too deeply to be formatted as JSON is shown as text."""
     deep: list[object] = []
     for _ in range(300):
         deep = [deep]
-    await kept.arrive(event(deep))
-    await kept.arrive(event(deep))
+    await box.arrive(make_event(deep))
+    await box.arrive(make_event(deep))
 
-    async with people(kept) as client:
+    async with people(box) as client:
         page = (await client.get("/dead-letters")).json()
 
-    (letter,) = page["items"]
-    assert letter["data"].startswith("[[[")
+    (dead_letter,) = page["items"]
+    assert dead_letter["data"].startswith("[[[")
 
 
-async def test_times_are_those_of_the_clock(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A letter says when it came and when it was sent again, by the clock that was passed in."""
+async def test_times_are_those_of_the_clock(
+    box: DeadLetterBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The times of arrival and resending come from the injected clock."""
     moments = [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (9, 10)]
-    monkeypatch.setattr(kept.letters, "_clock", iter(moments).__next__)
+    monkeypatch.setattr(box.letters, "_clock", iter(moments).__next__)
 
-    await kept.refuse(event())
-    await kept.letters.resend(1)
+    await box.refuse(make_event())
+    await box.letters.resend(1)
 
-    (letter,) = await kept.all()
-    assert [letter.received_at, letter.resent_at] == moments
+    (dead_letter,) = await box.all()
+    assert [dead_letter.received_at, dead_letter.resent_at] == moments
 
 
-async def test_letters_are_listed_newest_first_in_pages(kept: Kept) -> None:
-    """Pages follow each other by cursor, and unknown cursors and letters are problems."""
+async def test_dead_letters_are_listed_newest_first_in_pages(box: DeadLetterBox) -> None:
+    """Pages use cursors; unknown cursors and dead letters are problems."""
     for number in range(5):
-        await kept.refuse(event({"n": number}))
+        await box.refuse(make_event({"n": number}))
 
-    async with people(kept) as client:
+    async with people(box) as client:
         first = (await client.get("/dead-letters?limit=3")).json()
         rest = (await client.get("/dead-letters", params={"after": first["next"]})).json()
         wrong = await client.get("/dead-letters?after=eHl6")
@@ -255,9 +263,9 @@ async def test_letters_are_listed_newest_first_in_pages(kept: Kept) -> None:
     assert huge.status_code == 422
 
 
-def people(kept: Kept) -> httpx.AsyncClient:
+def people(box: DeadLetterBox) -> httpx.AsyncClient:
     app = FastAPI(openapi_url=None)
     problems.install(app)
-    app.include_router(dead_letter_router(kept.letters))
+    app.include_router(dead_letter_router(box.letters))
     transport = httpx.ASGITransport(opened(app))
     return httpx.AsyncClient(transport=transport, base_url="http://orders")

@@ -1,4 +1,4 @@
-"""Server-sent events of a service's real process: their form, their end, and many at once."""
+"""Server-sent events of a real service process: format, end, and many at once."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ MANY = 50
 
 
 class News:
-    """Events that a test makes, for all who follow, until the service stops."""
+    """Events from a test to all followers, until the service stops."""
 
     def __init__(self) -> None:
         self.followers: set[asyncio.Queue[ServerSentEvent | None]] = set()
@@ -72,7 +72,7 @@ def settings() -> ServiceSettings:
 
 @asynccontextmanager
 async def serving(settings: ServiceSettings, news: News) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve until the test has stopped the process, or until it ends."""
+    """Serve until the test stops the process, or it ends."""
     process = asyncio.create_task(serve(settings, news.app, DaprApp(settings), news.close))
     limits = httpx.Limits(max_connections=2 * MANY)
     base_url = f"http://127.0.0.1:{settings.http_port}"
@@ -90,10 +90,10 @@ async def text_of(response: httpx.Response) -> str:
     return (await response.aread()).decode()
 
 
-async def test_an_event_is_written_as_clients_read_it(
+async def test_events_have_the_format_of_server_sent_events(
     settings: ServiceSettings,
 ) -> None:
-    """Id, name and data stand on lines of their own, comments keep it alive, nobody stores it."""
+    """Each field has its own line, comments keep the connection alive, and nothing is cached."""
     news = News()
     async with serving(settings, news) as client, client.stream("GET", "/stream") as response:
         await until(partial(news.has, 1))
@@ -114,7 +114,7 @@ async def test_an_event_is_written_as_clients_read_it(
 
 
 async def test_a_stop_ends_many_streams_at_once(settings: ServiceSettings) -> None:
-    """All streams are complete: uvicorn had none to cut off, which would fail the reading."""
+    """All streams end properly: a cut-off one would raise an error when read."""
     news = News()
     async with serving(settings, news) as client, AsyncExitStack() as streams:
         responses = await asyncio.gather(
@@ -130,8 +130,8 @@ async def test_a_stop_ends_many_streams_at_once(settings: ServiceSettings) -> No
     assert not news.followers
 
 
-async def test_a_server_after_a_stopped_one_streams_again(settings: ServiceSettings) -> None:
-    """What the library notes of a stop does not reach the next server of the same process."""
+async def test_a_second_server_in_the_process_streams_again(settings: ServiceSettings) -> None:
+    """The library's memory of the first server's stop does not affect the second."""
     for _ in range(2):
         news = News()
         async with serving(settings, news) as client, client.stream("GET", "/stream") as response:
@@ -145,8 +145,8 @@ async def test_a_server_after_a_stopped_one_streams_again(settings: ServiceSetti
         assert read == [": following", "", "event: changed", "data: o-1"]
 
 
-async def test_a_client_that_leaves_ends_its_events(settings: ServiceSettings) -> None:
-    """Nothing goes on for a page that was closed."""
+async def test_a_disconnect_ends_the_events(settings: ServiceSettings) -> None:
+    """Nothing keeps running for a page that was closed."""
     news = News()
     async with serving(settings, news) as client:
         async with client.stream("GET", "/stream"):

@@ -16,7 +16,7 @@ def delivered(data: bytes, content_type: str = "application/json") -> Subscripti
 
 
 def test_an_event_is_written_as_a_cloud_event() -> None:
-    """An event says who says it and of what, and that its data is JSON, or Dapr drops it."""
+    """It has source, subject and a JSON content type, without which Dapr drops it."""
     data = ApprovalWithdrawn(order_id="o-1", reason="failed")
 
     written = json.loads(
@@ -36,7 +36,7 @@ def test_an_event_is_written_as_a_cloud_event() -> None:
 
 
 def test_an_event_without_an_id_gets_one() -> None:
-    """Where the id means nothing, each event has its own."""
+    """Each such event gets a different id."""
     data = ApprovalWithdrawn(order_id="o-1", reason="failed")
 
     ids = {
@@ -48,8 +48,8 @@ def test_an_event_without_an_id_gets_one() -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/x+json", "text/x", ""])
-def test_json_is_read_whatever_it_is_called(content_type: str) -> None:
-    """Publishers may call JSON what they like."""
+def test_json_is_parsed_whatever_its_content_type(content_type: str) -> None:
+    """Publishers may send any content type."""
     event = read_event(delivered(b'{"order_id": "o-1"}', content_type))
 
     assert event.data == {"order_id": "o-1"}
@@ -67,6 +67,6 @@ def test_json_is_read_whatever_it_is_called(content_type: str) -> None:
         (b"9" * 5000, "9" * 5000),
     ],
 )
-def test_what_is_no_json_stays_text(raw: bytes, data: object) -> None:
-    """Reading never fails: what an event holds is judged by whoever handles it."""
+def test_data_that_is_not_json_stays_text(raw: bytes, data: object) -> None:
+    """Parsing never fails; the handler validates the data."""
     assert read_event(delivered(raw)).data == data

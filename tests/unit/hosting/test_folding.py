@@ -1,4 +1,4 @@
-"""Text as searches compare it."""
+"""Text folded for comparison in searches."""
 
 import unicodedata
 
@@ -12,22 +12,22 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
 def variants(text: str) -> set[str]:
-    """Write a text in other ways that mean the same."""
+    """Return the text in other spellings that mean the same."""
     forms = {unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD")}
     return {case(form) for form in forms for case in (str, str.upper, str.lower, str.casefold)}
 
 
 @given(texts)
-def test_a_text_is_the_same_however_it_is_written(text: str) -> None:
-    """In capitals or not, with accents composed or combined; and folding again changes nothing."""
+def test_equivalent_texts_fold_alike(text: str) -> None:
+    """Case and composition of accents do not matter, and folding is idempotent."""
     folded = fold(text)
 
     assert {fold(variant) for variant in variants(text)} == {folded}
     assert fold(folded) == folded
 
 
-def test_every_character_is_the_same_however_it_is_written() -> None:
-    """Letters that are several in capitals, or have none, are no exception."""
+def test_every_character_folds_like_its_variants() -> None:
+    """This includes letters with several capitals or none."""
     for code in range(0x20000):  # beyond are ideographs, which have neither marks nor capitals
         text = chr(code)
         folded = fold(text)
@@ -55,18 +55,18 @@ def test_every_character_is_the_same_however_it_is_written() -> None:
     ],
 )
 def test_names_are_found_as_people_type_them(stored: str, typed: str) -> None:
-    """Accents, capitals, ligatures and what is not seen make no difference."""
+    """Accents, case, ligatures and invisible characters make no difference."""
     assert fold(stored) == fold(typed)
     assert contains(f"before {stored} after", typed)
 
 
 @pytest.mark.parametrize(("one", "other"), [("a", "b"), ("%", "x"), ("_", "x"), ("ö", "u")])
-def test_other_texts_stay_others(one: str, other: str) -> None:
-    """Letters are not mixed up, and nothing that is typed stands for anything else."""
+def test_different_texts_stay_different(one: str, other: str) -> None:
+    """Letters are not mixed up, and no typed character is a wildcard."""
     assert not contains(one, other)
     assert not contains(other, one)
 
 
-def test_a_mark_alone_is_not_nothing() -> None:
-    """Whoever searches for an accent alone does not find everything."""
+def test_an_accent_alone_does_not_fold_to_nothing() -> None:
+    """Searching for an accent alone does not find everything."""
     assert fold("\u0301") != ""

@@ -1,4 +1,4 @@
-"""Where people may be led: to a path of this site, and nowhere else."""
+"""Redirect targets: a path of this site, and nothing else."""
 
 from urllib.parse import urljoin, urlsplit
 
@@ -31,8 +31,8 @@ HERE = "https://shop.example"
         None,
     ],
 )
-def test_what_leads_elsewhere_leads_to_the_first_page(wanted: str | None) -> None:
-    """Also where browsers would drop or turn a character."""
+def test_a_target_on_another_site_becomes_the_first_page(wanted: str | None) -> None:
+    """This includes characters that browsers drop or convert."""
     assert local_path(wanted) == "/"
 
 
@@ -40,21 +40,21 @@ def test_what_leads_elsewhere_leads_to_the_first_page(wanted: str | None) -> Non
     "wanted", ["/%2f%2fevil.example", "/%5cevil.example", "/a?b=//c", "/a%20b"]
 )
 def test_an_encoded_path_stays_a_path_of_this_site(wanted: str) -> None:
-    """Browsers do not decode it to find the host."""
+    """Browsers do not decode a path to find the host."""
     assert local_path(wanted) == wanted
     assert urlsplit(urljoin(HERE, wanted)).netloc == "shop.example"
 
 
 @given(st.text(alphabet="/\\.:?#@%2fe \t\r\nx", max_size=12))
 def test_no_text_leads_to_another_host(text: str) -> None:
-    """Whatever is let through has this site's host."""
+    """Whatever is let through stays on this host."""
     led = urljoin(HERE, local_path(text))
     assert urlsplit(led).netloc == "shop.example"
 
 
 @given(st.lists(st.tuples(st.text(), st.text()), max_size=5))
 def test_a_form_is_carried_as_it_was_typed(fields: list[tuple[str, str]]) -> None:
-    """Every character comes back; passwords and tokens are never carried."""
+    """Every character is kept; passwords and tokens are never carried."""
     form = RefusedForm("/board/new-order", fields)
     carried = [field for field in fields if field[0] not in {"csrf", "password", "next", "refused"}]
 
@@ -75,6 +75,6 @@ def test_a_form_is_carried_as_it_was_typed(fields: list[tuple[str, str]]) -> Non
         "[" * 9999,
     ],
 )
-def test_what_is_no_form_is_not_carried(text: str) -> None:
-    """Anybody can send anything to the sign-in page."""
+def test_invalid_form_data_is_not_carried(text: str) -> None:
+    """Anyone can send anything to the sign-in page."""
     assert RefusedForm.load(text) is None

@@ -1,4 +1,4 @@
-"""Times as pages show them, read back."""
+"""Parsing times in the formats in which pages show them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -23,8 +23,10 @@ def utc(text: str) -> datetime:
 
 
 @given(instants, zones, st.sampled_from(FORMATS))
-def test_what_is_shown_finds_what_it_is_shown_of(at: datetime, zone: str, form: str) -> None:
-    """In every zone, and also when clocks are set, a time as a page shows it includes its own."""
+def test_a_shown_time_parses_to_a_span_that_includes_the_original(
+    at: datetime, zone: str, form: str
+) -> None:
+    """This holds in every zone, and when clocks change."""
     shown = at.astimezone(ZoneInfo(zone)).strftime(form)
 
     span = read_span(shown, read_zone(zone))
@@ -34,8 +36,8 @@ def test_what_is_shown_finds_what_it_is_shown_of(at: datetime, zone: str, form: 
 
 
 @given(instants, zones, instants)
-def test_what_is_found_is_shown_so(at: datetime, zone: str, other: datetime) -> None:
-    """The ends of a span are shown as within it, and what is right beside it is not."""
+def test_the_ends_of_a_span_show_the_same_text(at: datetime, zone: str, other: datetime) -> None:
+    """Times just outside the span show a different text."""
     where = ZoneInfo(zone)
     day = at.astimezone(where).date()
     span = read_span(day.isoformat(), where)
@@ -57,20 +59,20 @@ def test_what_is_found_is_shown_so(at: datetime, zone: str, other: datetime) -> 
         ("2026-07-01 12:00:05 UTC", "Asia/Tokyo", "2026-07-01 12:00:05", "2026-07-01 12:00:06"),
         ("2026-07-01T12:00+05:30", "Asia/Tokyo", "2026-07-01 06:30", "2026-07-01 06:31"),
         ("2026-07-01T12:00", "-03:30", "2026-07-01 15:30", "2026-07-01 15:31"),
-        # Clocks are set back: the hour comes twice.
+        # Clocks are set back: the hour occurs twice.
         ("2026-10-25T02:30", "Europe/Berlin", "2026-10-25 00:30", "2026-10-25 01:31"),
         ("2026-10-25", "Europe/Berlin", "2026-10-24 22:00", "2026-10-25 23:00"),
         # Clocks are set forward: there is no such hour, but the moment when it was left out.
         ("2026-03-29T02:30", "Europe/Berlin", "2026-03-29 01:00", "2026-03-29 01:00"),
-        # Midnight itself comes twice, or not at all.
+        # Midnight itself occurs twice, or not at all.
         ("2026-11-01", "America/Havana", "2026-11-01 04:00", "2026-11-02 05:00"),
         ("2026-10-31", "America/Havana", "2026-10-31 04:00", "2026-11-01 04:00"),
         ("2018-11-04", "America/Sao_Paulo", "2018-11-04 03:00", "2018-11-05 02:00"),
         ("2010-11-06", "America/St_Johns", "2010-11-06 02:30", "2010-11-07 03:30"),
     ],
 )
-def test_a_time_is_read_on_the_clocks_of_a_zone(text: str, zone: str, start: str, end: str) -> None:
-    """A day, a minute or a second; an offset of its own comes before the zone."""
+def test_a_time_is_parsed_in_its_time_zone(text: str, zone: str, start: str, end: str) -> None:
+    """It may be a day, a minute or a second; its own UTC offset overrides the zone."""
     assert read_span(text, read_zone(zone)) == Span(utc(start), utc(end))
 
 
@@ -89,14 +91,14 @@ def test_a_time_is_read_on_the_clocks_of_a_zone(text: str, zone: str, start: str
         "2026-07-01\n",
     ],
 )
-def test_what_is_no_time_is_refused(text: str) -> None:
-    """Nothing else than a calendar's times is read."""
+def test_an_invalid_time_is_refused(text: str) -> None:
+    """Only calendar times are parsed."""
     with pytest.raises(ValueError, match=r"."):
         read_span(text, UTC)
 
 
-def test_a_time_too_far_away_is_refused() -> None:
-    """Room stays for what is counted from it."""
+def test_a_time_near_the_calendars_limits_is_refused() -> None:
+    """Later date arithmetic must not overflow."""
     with pytest.raises(OverflowError):
         read_span("9999-12-31", UTC)
 
@@ -104,7 +106,7 @@ def test_a_time_too_far_away_is_refused() -> None:
 @pytest.mark.parametrize(
     "name", ["Mars/Olympus", "Europe", "../../etc/passwd", "/etc/localtime", "x" * 999, "a\0b", "Ü"]
 )
-def test_a_zone_that_is_none_is_refused(name: str) -> None:
-    """Whatever a browser or an address says, nothing else than a zone is read."""
+def test_an_unknown_time_zone_is_refused(name: str) -> None:
+    """Whatever a browser or a URL sends, only a known zone is accepted."""
     with pytest.raises(ValueError, match="zone"):
         read_zone(name)

@@ -1,4 +1,4 @@
-"""What a service writes to its console, and how."""
+"""What a service writes to its console, and in which format."""
 
 import io
 import json
@@ -23,7 +23,7 @@ TEXT = st.text(st.one_of(st.characters(), st.sampled_from("\x1b\x9b\x07\r\n\x7fÅ
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    """Leave the logging of the other tests alone."""
+    """Restore the logging configuration of the other tests."""
     root = logging.getLogger()
     handlers, level, complains = root.handlers[:], root.level, logging.raiseExceptions
     yield
@@ -39,7 +39,7 @@ def fail(text: str) -> None:
 
 
 def written(text: str, form: Literal["json", "console"], encoding: str) -> str:
-    """Log a text everywhere in an entry, with an exception; return what the terminal got."""
+    """Log a text in every part of an entry, with an exception; return the terminal's output."""
     content = io.BytesIO()
     with pytest.MonkeyPatch.context() as patch:
         stream = io.TextIOWrapper(content, encoding, newline="")
@@ -57,8 +57,8 @@ def written(text: str, form: Literal["json", "console"], encoding: str) -> str:
 
 @given(text=TEXT, encoding=st.sampled_from(["ascii", "latin-1", "utf-8"]))
 @searching(max_examples=50, deadline=None)
-def test_what_anyone_wrote_does_nothing_to_the_console(text: str, encoding: str) -> None:
-    """No character fails, and none of them controls the terminal."""
+def test_logged_text_cannot_control_the_terminal(text: str, encoding: str) -> None:
+    """Every character can be logged, and none is a control sequence."""
     shown = written(text, "console", encoding)
 
     assert not {unicodedata.category(each) for each in shown if each != "\n"} & {"Cc", "Cf", "Cs"}
@@ -67,15 +67,15 @@ def test_what_anyone_wrote_does_nothing_to_the_console(text: str, encoding: str)
 
 @given(text=TEXT)
 @searching(max_examples=50, deadline=None)
-def test_json_keeps_what_was_written(text: str) -> None:
-    """An entry for programs has the text as it was, in one line of ASCII."""
+def test_json_logs_keep_the_text_unchanged(text: str) -> None:
+    """Each entry is one line of ASCII."""
     first, _ = written(text, "json", "ascii").splitlines()
 
     assert json.loads(first)["customer"] == text
 
 
-def test_a_console_that_nobody_reads_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
-    """A service goes on when whoever read its log has gone."""
+def test_a_closed_console_is_not_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """A service goes on when the reader of its log has gone."""
 
     class Gone(io.StringIO):
         def write(self, _: str, /) -> int:
@@ -98,10 +98,8 @@ THAT_LOG = {
 
 
 @pytest.mark.parametrize("library", sorted(THAT_LOG))
-def test_what_our_libraries_log_is_written(
-    library: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Not their warnings alone, as of other libraries."""
+def test_our_libraries_log_at_info_level(library: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of other libraries only warnings are logged."""
     logs.configure("orders", settings(LOG_FORMAT="json"))
 
     structlog.stdlib.get_logger(f"{library}.module").info("something_happened")
@@ -112,6 +110,6 @@ def test_what_our_libraries_log_is_written(
     ]
 
 
-def test_some_libraries_log() -> None:
-    """The search above finds them."""
+def test_the_search_finds_loggers() -> None:
+    """The previous test checks a list that is not empty."""
     assert len(THAT_LOG) >= 2

@@ -1,4 +1,4 @@
-"""Migrations under a lock, and the check of the schema when a service starts."""
+"""Migrations under a lock, and the schema check when a service starts."""
 
 import asyncio
 import os
@@ -60,7 +60,7 @@ def revision(engine: Engine) -> str | None:
         return applied_revision(connection)
 
 
-def test_a_schema_that_was_never_migrated_ends_a_start(url: str, revisions: Revisions) -> None:
+def test_a_service_does_not_start_without_a_migrated_schema(url: str, revisions: Revisions) -> None:
     """The message names the command to run."""
     with pytest.raises(UnsuitableSchema) as refusal:
         Database(url, revisions.newest)
@@ -71,8 +71,10 @@ def test_a_schema_that_was_never_migrated_ends_a_start(url: str, revisions: Revi
     )
 
 
-def test_an_older_schema_ends_a_start(url: str, engine: Engine, revisions: Revisions) -> None:
-    """After the migration the same version starts."""
+def test_a_service_does_not_start_on_an_older_schema(
+    url: str, engine: Engine, revisions: Revisions
+) -> None:
+    """After the migration it starts."""
     migrate(engine, revisions.newest)
     newer = revisions.add(ADD_MEANING)
 
@@ -98,10 +100,10 @@ def test_an_expanded_schema_is_accepted_by_older_versions(
     assert revision(engine) == "0002"
 
 
-def test_a_contracted_schema_excludes_versions_before_it(
+def test_a_contracted_schema_excludes_earlier_versions(
     url: str, engine: Engine, revisions: Revisions
 ) -> None:
-    """Neither they nor their migrations start any more; those from then on do."""
+    """Neither they nor their migrations start; later versions do."""
     older, contracted = revisions.newest, revisions.add(EXCLUDE_OLDER)
     newest = revisions.add(ADD_MEANING)
     migrate(engine, newest)
@@ -123,8 +125,8 @@ def test_a_contracted_schema_excludes_versions_before_it(
     check(engine, newest)
 
 
-def test_what_fails_leaves_no_trace(engine: Engine, revisions: Revisions) -> None:
-    """All revisions that a database lacks are applied, or none."""
+def test_a_failed_migration_changes_nothing(engine: Engine, revisions: Revisions) -> None:
+    """Either all missing revisions are applied, or none."""
     migrate(engine, revisions.newest)
     revisions.add(ADD_MEANING)
     broken = revisions.add(f'{ADD_MEANING.replace("meaning", "other")}\nraise ValueError("no")')
@@ -136,8 +138,8 @@ def test_what_fails_leaves_no_trace(engine: Engine, revisions: Revisions) -> Non
     assert revision(engine) == "0001"
 
 
-def test_rows_that_refer_to_nothing_are_refused(engine: Engine, revisions: Revisions) -> None:
-    """On SQLite foreign keys are checked at the end, so that tables can be made again."""
+def test_broken_foreign_keys_are_refused(engine: Engine, revisions: Revisions) -> None:
+    """On SQLite they are checked at the end, so that tables can be recreated."""
     migrate(engine, revisions.newest)
     broken = revisions.add(
         """
@@ -154,7 +156,7 @@ op.execute("INSERT INTO uses VALUES (7)")
     assert "uses" not in inspect(engine).get_table_names()
 
 
-def test_a_table_that_others_refer_to_is_made_again(engine: Engine, revisions: Revisions) -> None:
+def test_a_referenced_table_can_be_recreated(engine: Engine, revisions: Revisions) -> None:
     """The rows that refer to it stay."""
     migrate(engine, revisions.newest)
     with engine.begin() as connection:
@@ -176,11 +178,13 @@ with op.batch_alter_table("words") as words:
         assert connection.execute(text("SELECT * FROM words, uses")).all() == [(7, 7)]
 
 
-async def test_of_many_at_once_one_migrates(url: str, revisions: Revisions, tmp_path: Path) -> None:
-    """The others wait for it, and then find nothing left to do."""
-    begun = [tmp_path / f"begun-{number}" for number in range(4)]
-    all_begun = f"all(Path(path).exists() for path in {[str(path) for path in begun]})"
-    revisions.add(f"while not {all_begun}:\n    time.sleep(0.01)\n{ADD_MEANING}")
+async def test_only_one_of_many_processes_migrates(
+    url: str, revisions: Revisions, tmp_path: Path
+) -> None:
+    """The others wait, then find nothing left to do."""
+    started = [tmp_path / f"started-{number}" for number in range(4)]
+    all_started = f"all(Path(path).exists() for path in {[str(path) for path in started]})"
+    revisions.add(f"while not {all_started}:\n    time.sleep(0.01)\n{ADD_MEANING}")
 
     def work(mark: Path) -> None:
         engine = open_engine(url)
@@ -189,13 +193,13 @@ async def test_of_many_at_once_one_migrates(url: str, revisions: Revisions, tmp_
         check(engine, revisions.newest)
         engine.dispose()
 
-    await asyncio.gather(*(asyncio.to_thread(work, mark) for mark in begun))
+    await asyncio.gather(*(asyncio.to_thread(work, mark) for mark in started))
 
 
-async def test_the_next_one_goes_on_when_the_one_that_migrates_is_killed(
+async def test_a_killed_migration_releases_its_lock(
     url: str, engine: Engine, revisions: Revisions, tmp_path: Path
 ) -> None:
-    """Its lock goes with it, and so does what it had done."""
+    """Its changes are rolled back, and the next process migrates."""
     migrate(engine, revisions.newest)
 
     mark = tmp_path / "in-the-middle"
@@ -210,7 +214,7 @@ async def test_the_next_one_goes_on_when_the_one_that_migrates_is_killed(
 async def test_waiting_ends_when_another_process_has_migrated(
     url: str, engine: Engine, revisions: Revisions
 ) -> None:
-    """Whoever waits changes nothing."""
+    """A waiting process changes nothing."""
     waiting = asyncio.create_task(asyncio.to_thread(wait_until_migrated, engine, revisions.newest))
     await asyncio.sleep(0)
     assert not inspect(engine).get_table_names()
@@ -222,8 +226,8 @@ async def test_waiting_ends_when_another_process_has_migrated(
     await waiting
 
 
-def test_a_file_that_is_no_database_is_named(tmp_path: Path, revisions: Revisions) -> None:
-    """It is not waited for: a file is a database, or it is not."""
+def test_a_file_that_is_not_a_database_is_named(tmp_path: Path, revisions: Revisions) -> None:
+    """It is refused at once: waiting would not help."""
     path = tmp_path / "file"
     path.write_text("not a database " * 1000)
     engine = open_engine(f"sqlite:///{path}")
@@ -233,10 +237,10 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path, revisions: Revision
     engine.dispose()
 
 
-def test_a_new_revision_follows_the_newest_and_makes_what_the_models_say(
+def test_a_drafted_revision_creates_what_the_models_say(
     engine: Engine, revisions: Revisions
 ) -> None:
-    """What is drafted from the difference can be applied."""
+    """The draft follows the newest revision and can be applied."""
     import sqlalchemy as sa  # noqa: PLC0415 # as the draft calls it
 
     from orderflow_hosting.migrations.first_tables import add_hosting_tables  # noqa: PLC0415
@@ -273,7 +277,7 @@ def approvals(*arguments: str, **environment: str) -> "subprocess.CompletedProce
 
 
 def test_the_command_of_a_service_migrates_its_database(tmp_path: Path) -> None:
-    """It needs only the URL of the database; the service does not start before."""
+    """It needs only the database URL; the service does not start before."""
     given = {"APPROVALS_DATABASE_URL": f"sqlite:///{tmp_path}/approvals.db"}
 
     before = approvals(**given, APP_API_TOKEN="x" * 16)
@@ -297,10 +301,10 @@ def test_the_command_of_a_service_migrates_its_database(tmp_path: Path) -> None:
         (["migrate"], "APPROVALS_DATABASE_URL", "sqlite:////dev/null/x.db", 1),
     ],
 )
-def test_a_command_that_is_wrong_says_why(
+def test_an_invalid_migration_command_gives_the_reason(
     arguments: list[str], variable: str, value: str, code: int
 ) -> None:
-    """Nothing is migrated then, and there is no traceback."""
+    """Nothing is migrated, and there is no traceback."""
     outcome = approvals(*arguments, **{variable: value})
 
     assert outcome.returncode == code
@@ -308,8 +312,8 @@ def test_a_command_that_is_wrong_says_why(
     assert len(outcome.stderr.splitlines()) == 1
 
 
-def test_a_migration_that_is_stopped_ends_with_a_code_that_says_so(tmp_path: Path) -> None:
-    """A job whose process was told to stop is not taken for done."""
+def test_an_interrupted_migration_has_a_distinct_exit_code(tmp_path: Path) -> None:
+    """A job whose process was stopped does not count as done."""
     engine = open_engine(f"sqlite:///{tmp_path}/approvals.db")
     with exclusive(engine):
         process = subprocess.Popen(

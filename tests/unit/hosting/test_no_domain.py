@@ -1,4 +1,4 @@
-"""Hosting is a chassis for any service: it knows nothing of what the services are about."""
+"""Hosting works for any service: it contains no word of the services' domains."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ WORD = re.compile(r"[a-z]+(?:_[a-z]+)*")
 
 
 def words_of(line: str) -> set[str]:
-    """Return the words of a line: names whole, and their parts."""
+    """Return the words of a line: whole names and their parts."""
     spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", line).lower()
     names = set(WORD.findall(OTHERS_NAMES.sub("", spaced)))
     return names | {part for name in names for part in name.split("_")}
@@ -31,7 +31,7 @@ def own_files() -> list[Path]:
 
 
 def test_no_line_of_hosting_has_a_word_of_the_domain() -> None:
-    """What hosting must know of a service, the service passes in."""
+    """Anything specific to a service must be passed in by that service."""
     found = [
         f"{path.relative_to(SOURCE)}:{number}: {line.strip()}"
         for path in own_files()
@@ -43,8 +43,8 @@ def test_no_line_of_hosting_has_a_word_of_the_domain() -> None:
     assert found == []
 
 
-def test_domain_words_are_found_wherever_they_hide() -> None:
-    """Names in snake case, camel case and attributes count; the product's own name does not."""
+def test_domain_words_are_found_within_identifiers() -> None:
+    """Snake case, camel case and attributes are checked; the product's own name is allowed."""
     for line in ("order_id = 1", "class OrderFeed:", 'Column("customer_id")', "/orders/stream"):
         assert words_of(line) & DOMAIN, line
     for line in (

@@ -1,4 +1,4 @@
-"""The stream that tells an open page to look again."""
+"""The event stream that makes an open page refresh itself."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -38,22 +38,22 @@ class Feed:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait hundredths of a second instead of seconds."""
+    """Use hundredths of a second in place of seconds."""
     monkeypatch.setattr(changes, "MIN_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(changes, "STILL_HERE_SECONDS", 0.05)
 
 
-async def test_each_change_is_told_and_the_end_ends_the_stream() -> None:
-    """After the last there is nothing more."""
+async def test_each_change_is_sent_until_the_feed_ends() -> None:
+    """After the last change the stream ends."""
     feed = Feed()
     for what in ("change", "change", "end"):
         feed.waiting.put_nowait(what)
-    told = [event async for event in feed.events()]
-    assert told == [": following\n\n", EVENT, EVENT]
+    events = [event async for event in feed.events()]
+    assert events == [": following\n\n", EVENT, EVENT]
 
 
-async def test_a_quiet_stream_says_that_it_is_still_there() -> None:
-    """So that neither side takes the other for dead."""
+async def test_an_idle_stream_sends_keep_alives() -> None:
+    """Neither side then takes the other for dead."""
     feed = Feed()
     events = feed.events()
     assert await anext(events) == ": following\n\n"
@@ -63,7 +63,7 @@ async def test_a_quiet_stream_says_that_it_is_still_there() -> None:
 
 
 async def test_the_stream_ends_with_the_session() -> None:
-    """Who is signed out learns nothing more."""
+    """After signing out nothing more is sent."""
     feed = Feed()
     events = feed.events()
     await anext(events)
@@ -72,8 +72,8 @@ async def test_the_stream_ends_with_the_session() -> None:
     assert [event async for event in events] == []
 
 
-async def test_a_change_after_the_session_is_not_told() -> None:
-    """A change that comes when somebody has just signed out stays unsaid."""
+async def test_a_change_after_signing_out_is_not_sent() -> None:
+    """This holds even right after signing out."""
     feed = Feed()
     events = feed.events()
     await anext(events)
@@ -83,10 +83,10 @@ async def test_a_change_after_the_session_is_not_told() -> None:
 
 
 @pytest.mark.parametrize("name", ["current", "next_change"])
-async def test_the_stream_ends_while_the_database_is_away(
+async def test_the_stream_ends_if_the_database_is_unavailable(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """It ends like any other, and the browser asks again: nothing has failed in the service."""
+    """It ends normally and the browser reconnects; nothing is logged as a failure."""
 
     async def unavailable() -> None:
         raise DatabaseUnavailable("a failover")

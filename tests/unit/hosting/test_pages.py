@@ -5,8 +5,8 @@ from orderflow_hosting.problems import Problem
 
 
 @pytest.mark.parametrize("position", ["1", "2026-03-01T12:00:00+00:00 o-1", "ä/?+", "x" * 100])
-def test_a_cursor_leads_back_to_its_place(position: str) -> None:
-    """A cursor can stand in a URL as it is, and stands for one place."""
+def test_a_cursor_round_trips(position: str) -> None:
+    """A cursor is safe in a URL and stands for exactly one position."""
     cursor = encode_cursor(position)
 
     assert cursor.replace("-", "").replace("_", "").isalnum()
@@ -14,8 +14,8 @@ def test_a_cursor_leads_back_to_its_place(position: str) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["!", "a", "=", "ä", "//8=", "gA", "a b"])
-def test_what_is_no_cursor_is_a_problem(cursor: str) -> None:
-    """A cursor of nobody's making is invalid input in the field `after`."""
+def test_an_invalid_cursor_is_a_problem(cursor: str) -> None:
+    """The problem names the field `after`."""
     with pytest.raises(Problem) as problem:
         decode_cursor(cursor)
 

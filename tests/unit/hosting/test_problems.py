@@ -43,7 +43,7 @@ def client() -> httpx.AsyncClient:
 
 
 async def test_a_problem_becomes_a_document(client: httpx.AsyncClient) -> None:
-    """An expected failure reads as RFC 9457 says, with its code."""
+    """An expected failure is a problem document (RFC 9457) with its code."""
     response = await client.post("/things", json={"name": "x", "lines": []})
 
     assert response.status_code == 409
@@ -58,7 +58,7 @@ async def test_a_problem_becomes_a_document(client: httpx.AsyncClient) -> None:
 
 
 async def test_invalid_input_names_each_field(client: httpx.AsyncClient) -> None:
-    """Every wrong field is named with its place, in one answer."""
+    """One answer names every invalid field with its location."""
     response = await client.post("/things", json={"lines": [{"quantity": 1}, {"quantity": "x"}]})
 
     assert (response.status_code, response.json()["code"]) == (422, "INVALID_INPUT")
@@ -68,8 +68,8 @@ async def test_invalid_input_names_each_field(client: httpx.AsyncClient) -> None
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null"])
-async def test_a_body_that_is_none_names_the_body(client: httpx.AsyncClient, content: str) -> None:
-    """Where no field can be named the body is."""
+async def test_an_unreadable_body_is_named(client: httpx.AsyncClient, content: str) -> None:
+    """Without a field to name, the problem names the body."""
     response = await client.post(
         "/things", content=content, headers={"content-type": "application/json"}
     )
@@ -78,8 +78,8 @@ async def test_a_body_that_is_none_names_the_body(client: httpx.AsyncClient, con
     assert [error["field"] for error in response.json()["errors"]] == ["body"]
 
 
-async def test_a_wrong_query_names_its_parameter(client: httpx.AsyncClient) -> None:
-    """A parameter is named as it is written in the URL."""
+async def test_an_invalid_query_names_its_parameter(client: httpx.AsyncClient) -> None:
+    """The name is the one in the URL."""
     response = await client.get("/things?limit=x")
 
     assert [error["field"] for error in response.json()["errors"]] == ["limit"]
@@ -89,10 +89,10 @@ async def test_a_wrong_query_names_its_parameter(client: httpx.AsyncClient) -> N
     ("method", "path", "status", "code"),
     [("GET", "/nowhere", 404, "NOT_FOUND"), ("PUT", "/things", 405, "METHOD_NOT_ALLOWED")],
 )
-async def test_what_is_not_served_is_a_problem_too(
+async def test_unknown_paths_and_methods_are_problems_too(
     client: httpx.AsyncClient, method: str, path: str, status: int, code: str
 ) -> None:
-    """The framework's own answers read like all others."""
+    """The framework's own errors have the same format."""
     response = await client.request(method, path)
 
     assert (response.status_code, response.json()["code"]) == (status, code)
@@ -100,15 +100,15 @@ async def test_what_is_not_served_is_a_problem_too(
 
 
 async def test_an_unexpected_failure_reveals_nothing(client: httpx.AsyncClient) -> None:
-    """What nobody foresaw is a 500 whose cause stands in the log alone."""
+    """An unforeseen error is a 500; its cause is in the log only."""
     response = await client.get("/things?limit=1")
 
     assert (response.status_code, response.json()["code"]) == (500, "INTERNAL_ERROR")
     assert "secret" not in response.text
 
 
-def test_validation_errors_are_told_in_one_line() -> None:
-    """The reason of a dead letter names the fields, and repeats no input."""
+def test_validation_errors_fit_in_one_line() -> None:
+    """A dead letter's reason names the fields, and repeats no input."""
     with pytest.raises(ValidationError) as error:
         Body.model_validate({"name": 5, "lines": "a secret"})
 
@@ -118,7 +118,7 @@ def test_validation_errors_are_told_in_one_line() -> None:
 
 
 def test_a_problem_has_a_grpc_code() -> None:
-    """Other services learn the same by gRPC."""
+    """Other services get the same meaning by gRPC."""
     problem = Problem(404, "X", "y", [FieldError(field="a", message="b")])
 
     assert problem.grpc_code.name == "NOT_FOUND"
@@ -126,8 +126,8 @@ def test_a_problem_has_a_grpc_code() -> None:
     assert Problem(418, "X", "y").grpc_code.name == "UNKNOWN"
 
 
-async def test_a_database_that_is_away_is_no_fault(client: httpx.AsyncClient) -> None:
-    """Who asks meanwhile is told to come again, and nothing of what the database said."""
+async def test_an_unavailable_database_is_a_503(client: httpx.AsyncClient) -> None:
+    """The answer asks to retry later, and repeats nothing of the database's message."""
     response = await client.get("/stored")
 
     assert response.status_code == 503

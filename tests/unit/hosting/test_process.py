@@ -32,8 +32,8 @@ def settings() -> ServiceSettings:
     )
 
 
-class People:
-    """An HTTP application with an answer that takes as long as it is told."""
+class SlowSite:
+    """An HTTP application with a response that waits for the test."""
 
     def __init__(self) -> None:
         self.entered = asyncio.Event()
@@ -42,7 +42,7 @@ class People:
         self.app.get("/slow")(self.slow)
 
     async def slow(self) -> str:
-        """Answer when told to."""
+        """Answer once released."""
         self.entered.set()
         await self.go_on.wait()
         return "done"
@@ -54,11 +54,11 @@ async def within_patience(work: Any) -> Any:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-async def test_a_signal_ends_both_edges_after_what_is_in_hand(
+async def test_a_signal_stops_both_servers_after_running_requests(
     settings: ServiceSettings, number: signal.Signals
 ) -> None:
-    """A signal lets the answer in hand be given, and then the call returns to clean up."""
-    people, stopped = People(), asyncio.Event()
+    """A running request is answered, then the call returns so that its caller can clean up."""
+    people, stopped = SlowSite(), asyncio.Event()
     serving = asyncio.create_task(serve(settings, people.app, DaprApp(settings), stopped.set))
     base_url = f"http://127.0.0.1:{settings.http_port}"
     async with httpx.AsyncClient(base_url=base_url, timeout=PATIENCE_SECONDS) as client:
@@ -73,8 +73,8 @@ async def test_a_signal_ends_both_edges_after_what_is_in_hand(
     await within_patience(serving)
 
 
-async def test_a_refusal_ends_both_edges(settings: ServiceSettings) -> None:
-    """What makes it pointless to serve is raised once both edges are closed."""
+async def test_a_refusal_stops_both_servers(settings: ServiceSettings) -> None:
+    """An error that makes serving pointless is raised after both servers are closed."""
     database = Refusing()
     serving = asyncio.create_task(
         serve(settings, FastAPI(), DaprApp(settings), refusal=database.refusal)
@@ -90,8 +90,8 @@ async def test_a_refusal_ends_both_edges(settings: ServiceSettings) -> None:
     assert not is_open(settings.http_port)
 
 
-async def test_a_signal_ends_what_waits_for_a_refusal(settings: ServiceSettings) -> None:
-    """A database that is away until the end keeps no process from stopping."""
+async def test_a_signal_stops_the_wait_for_the_database(settings: ServiceSettings) -> None:
+    """An unavailable database does not prevent the process from stopping."""
     database, stopped = Refusing(), asyncio.Event()
     serving = asyncio.create_task(
         serve(settings, FastAPI(), DaprApp(settings), stopped.set, database.refusal)
@@ -119,7 +119,7 @@ class Refusing:
         self.is_cancelled = False
 
     async def refusal(self) -> NoReturn:
-        """Raise when it does."""
+        """Raise after a while."""
         try:
             await self.unsuitable.wait()
         except asyncio.CancelledError:
@@ -128,17 +128,17 @@ class Refusing:
         raise UnsuitableSchema("the schema is too old")
 
 
-async def test_an_http_port_in_use_is_told(settings: ServiceSettings) -> None:
-    """A port in use is told by its number, before anything has begun."""
-    told = f"127.0.0.1, port {settings.http_port}: .*in use"
+async def test_an_http_port_in_use_is_reported(settings: ServiceSettings) -> None:
+    """The message gives the port, and nothing has started."""
+    message = f"127.0.0.1, port {settings.http_port}: .*in use"
     holder = socket.create_server(("127.0.0.1", settings.http_port))
 
-    with holder, pytest.raises(Unusable, match=told):
+    with holder, pytest.raises(Unusable, match=message):
         await serve(settings, FastAPI(), DaprApp(settings))
 
 
 async def test_a_grpc_port_in_use_ends_the_process(settings: ServiceSettings) -> None:
-    """The HTTP edge does not go on alone when Dapr cannot be served."""
+    """The HTTP server does not run alone when Dapr cannot be served."""
     holder = socket.create_server(("127.0.0.1", settings.grpc_port))
 
     with holder, pytest.raises(Unusable, match=str(settings.grpc_port)):
@@ -147,10 +147,10 @@ async def test_a_grpc_port_in_use_ends_the_process(settings: ServiceSettings) ->
 
 @pytest.mark.parametrize("edge", ["http", "grpc"])
 @pytest.mark.parametrize("host", ["192.0.2.1", "..", "127.0.0.1"])
-def test_an_address_that_cannot_be_had_is_one_line_with_its_variable(
+def test_an_unusable_address_is_one_line_with_its_variable(
     settings: ServiceSettings, edge: str, host: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An address of another machine, what is no name, and a port in use end the start."""
+    """A foreign address, an invalid name and a port in use prevent the start."""
     moved = settings.model_copy(update={f"{edge}_host": host})
 
     async def run(_: ServiceSettings, __: AsyncExitStack) -> None:
@@ -165,8 +165,8 @@ def test_an_address_that_cannot_be_had_is_one_line_with_its_variable(
     assert line.startswith(f"cannot start: {edge.upper()}_{what}: ")
 
 
-async def test_both_edges_are_served_over_ipv6(settings: ServiceSettings) -> None:
-    """An IPv6 address serves the sidecar as well as people."""
+async def test_both_servers_listen_on_ipv6(settings: ServiceSettings) -> None:
+    """An IPv6 address works for the sidecar and for people."""
     moved = settings.model_copy(update={"http_host": "::1", "grpc_host": "::1"})
     serving = asyncio.create_task(serve(moved, FastAPI(), DaprApp(moved)))
     try:
@@ -187,7 +187,7 @@ def _answers(host: str, port: int) -> bool:
 def test_an_unsuitable_schema_is_one_line(
     settings: ServiceSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No other start would help, which the exit code says."""
+    """The exit code says that restarting would not help."""
 
     async def run(_: ServiceSettings, __: AsyncExitStack) -> None:
         raise UnsuitableSchema("the schema of the database is not migrated yet")
@@ -195,15 +195,15 @@ def test_an_unsuitable_schema_is_one_line(
     with pytest.raises(SystemExit) as ended:
         start(run, settings)
 
-    said = capsys.readouterr().err
-    assert said == "cannot start: the schema of the database is not migrated yet\n"
+    message = capsys.readouterr().err
+    assert message == "cannot start: the schema of the database is not migrated yet\n"
     assert ended.value.code == os.EX_CONFIG
 
 
 def test_a_broken_access_file_is_one_line_with_its_variable(
     settings: ServiceSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No other start would help, which the exit code says."""
+    """The exit code says that restarting would not help."""
 
     async def run(_: ServiceSettings, __: AsyncExitStack) -> None:
         raise AccessFileBroken("/some/file: is not valid")
@@ -211,6 +211,6 @@ def test_a_broken_access_file_is_one_line_with_its_variable(
     with pytest.raises(SystemExit) as ended:
         start(run, settings)
 
-    said = capsys.readouterr().err
-    assert said == "cannot start: ORDERFLOW_ACCESS_FILE: /some/file: is not valid\n"
+    message = capsys.readouterr().err
+    assert message == "cannot start: ORDERFLOW_ACCESS_FILE: /some/file: is not valid\n"
     assert ended.value.code == os.EX_CONFIG

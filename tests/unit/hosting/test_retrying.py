@@ -1,4 +1,4 @@
-"""Which failures make a dead letter, and which never do."""
+"""Which failures turn an event into a dead letter, and which never do."""
 
 import sqlite3
 
@@ -32,8 +32,8 @@ MORE_THAN_ANYONE_WAITS = 10_000
     ],
     ids=repr,
 )
-def test_what_the_service_needs_is_around_the_event(error: Exception) -> None:
-    """Trouble with database, sidecar, disk or memory is never the event's own."""
+def test_failures_of_dependencies_are_not_the_events_own(error: Exception) -> None:
+    """Database, sidecar, disk and memory errors never count against an event."""
     assert is_around(error)
 
 
@@ -50,20 +50,20 @@ def test_what_the_service_needs_is_around_the_event(error: Exception) -> None:
     ],
     ids=repr,
 )
-def test_what_may_be_the_event_itself_is_unknown(error: Exception) -> None:
-    """All other failures are judged by the evidence."""
+def test_other_failures_are_unknown(error: Exception) -> None:
+    """They are judged by evidence."""
     assert not is_around(error)
 
 
 def test_an_event_that_fails_alone_is_never_given_up() -> None:
-    """Without another event that was handled meanwhile, any number of attempts proves nothing."""
+    """If no other event succeeds meanwhile, any number of attempts proves nothing."""
     suspects = Suspects()
 
     assert not any(suspects.failed(TOPIC, "e-1") for _ in range(MORE_THAN_ANYONE_WAITS))
 
 
-def test_an_event_is_given_up_once_others_were_handled_between_its_attempts() -> None:
-    """The first attempt proves nothing; then each one that others contradict counts."""
+def test_an_event_is_given_up_if_others_succeed_between_its_attempts() -> None:
+    """The first attempt proves nothing; each later one contradicted by others counts."""
     suspects = Suspects()
     outcomes = []
     for number in range(CONTRADICTED_ATTEMPTS + 1):
@@ -74,7 +74,7 @@ def test_an_event_is_given_up_once_others_were_handled_between_its_attempts() ->
 
 
 def test_one_burst_of_others_counts_once() -> None:
-    """However many are handled between two attempts, what failed then may have passed since."""
+    """However many succeed between two attempts, the cause may have passed since."""
     suspects = Suspects()
     suspects.failed(TOPIC, "bad")
     for number in range(1000):
@@ -85,7 +85,7 @@ def test_one_burst_of_others_counts_once() -> None:
 
 @pytest.mark.parametrize(("topic", "event_id"), [("orders.other", "good"), (TOPIC, "bad")])
 def test_only_other_events_of_the_topic_count(topic: str, event_id: str) -> None:
-    """Another topic's handler may need less, and the event itself is no other one."""
+    """Handlers of other topics may need less, and a repeat is not another event."""
     suspects = Suspects()
     for _ in range(CONTRADICTED_ATTEMPTS * 3):
         assert not suspects.failed(TOPIC, "bad")
@@ -93,7 +93,7 @@ def test_only_other_events_of_the_topic_count(topic: str, event_id: str) -> None
 
 
 def test_the_same_event_handled_again_proves_nothing() -> None:
-    """A repeated delivery may have been answered without doing anything."""
+    """A duplicate may have been acknowledged without doing anything."""
     suspects = Suspects()
     for _ in range(CONTRADICTED_ATTEMPTS * 3):
         assert not suspects.failed(TOPIC, "bad")
@@ -106,8 +106,8 @@ ATTEMPTS = st.tuples(
 
 
 @given(st.lists(ATTEMPTS, max_size=120))
-def test_whatever_happens_the_evidence_is_there(attempts: list[tuple[str, str, bool]]) -> None:
-    """Only an event is given up that others of its topic have contradicted often enough."""
+def test_an_event_is_never_given_up_without_evidence(attempts: list[tuple[str, str, bool]]) -> None:
+    """Enough events of its topic must have contradicted its failures."""
     suspects = Suspects()
     contradicted: dict[tuple[str, str], int] = {}
     others_since: dict[tuple[str, str], bool] = {}

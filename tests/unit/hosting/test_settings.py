@@ -1,4 +1,4 @@
-"""How the services' settings are written, and what is said about those that are wrong."""
+"""How the services' settings are written, and how errors in them are reported."""
 
 import io
 import os
@@ -41,22 +41,22 @@ GARBAGE = st.one_of(
 def start(
     settings: type[ServiceSettings], given: dict[str, str]
 ) -> tuple[ServiceSettings | None, list[str]]:
-    """Load settings from these variables alone; return them, or the lines that were written."""
-    said = io.StringIO()
-    with mock.patch.dict(os.environ, {**NEEDED, **given}, clear=True), redirect_stderr(said):
+    """Load settings from these variables only; return them, or the lines that were printed."""
+    output = io.StringIO()
+    with mock.patch.dict(os.environ, {**NEEDED, **given}, clear=True), redirect_stderr(output):
         try:
             return load(settings), []
         except SystemExit as ending:
             code = ending.code
     assert code == NOT_CONFIGURED
-    return None, said.getvalue().splitlines()
+    return None, output.getvalue().splitlines()
 
 
 @given(field=st.sampled_from(FIELDS), value=GARBAGE)
-def test_whatever_is_written_is_taken_or_named(
+def test_any_text_is_a_valid_value_or_one_error_line(
     field: tuple[type[ServiceSettings], str, str], value: str
 ) -> None:
-    """Any text in any variable is a value, or ends the start with one line that names it."""
+    """The error line names the variable, and the service does not start."""
     settings, _, variable = field
 
     read, lines = start(settings, {variable: value})
@@ -101,8 +101,8 @@ def test_a_list_is_written_with_commas_or_as_json(value: str) -> None:
         ("00:01:30", 90),
     ],
 )
-def test_a_length_of_time_is_a_number_of_seconds_or_has_a_unit(value: str, seconds: float) -> None:
-    """What a person would write is understood."""
+def test_a_duration_is_in_seconds_or_has_a_unit(value: str, seconds: float) -> None:
+    """The usual notations are accepted."""
     read, _ = start(OrdersSettings, {"ORDERS_APPROVAL_TIMEOUT_SECONDS": value})
 
     assert isinstance(read, OrdersSettings)
@@ -110,8 +110,8 @@ def test_a_length_of_time_is_a_number_of_seconds_or_has_a_unit(value: str, secon
 
 
 @pytest.mark.parametrize(("value", "hours"), [("8", 8), ("90 min", 1.5), ("1 day", 24)])
-def test_a_session_is_counted_in_hours(value: str, hours: float) -> None:
-    """A number alone is in the unit of the variable's name."""
+def test_a_plain_number_of_a_session_setting_is_in_hours(value: str, hours: float) -> None:
+    """The unit is the one in the variable's name."""
     read, _ = start(ApprovalsSettings, {"ORDERFLOW_SESSION_HOURS": value})
 
     assert read is not None
@@ -119,7 +119,7 @@ def test_a_session_is_counted_in_hours(value: str, hours: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "said"),
+    ("variable", "value", "message"),
     [
         ("ORDERS_FOO", "1", "there is no such variable"),
         ("ORDERS_APPROVAL_TIMEOUT", "1 day", "did you mean ORDERS_APPROVAL_TIMEOUT_SECONDS?"),
@@ -144,13 +144,15 @@ def test_a_session_is_counted_in_hours(value: str, hours: float) -> None:
         ("LOG_LEVEL", "LOUD", "should be 'DEBUG'"),
     ],
 )
-def test_what_is_wrong_ends_the_start_with_one_line(variable: str, value: str, said: str) -> None:
-    """The line names the variable as it was set, and what is wrong, without a secret."""
+def test_an_invalid_setting_ends_the_start_with_one_line(
+    variable: str, value: str, message: str
+) -> None:
+    """The line names the variable as it was set and the fault, without a secret."""
     _, lines = start(OrdersSettings, {variable: value})
 
     [line] = lines
     assert line.startswith(f"cannot start: {variable}: ")
-    assert said in line
+    assert message in line
     assert "secret" not in line
 
 
@@ -163,14 +165,14 @@ def test_what_is_wrong_ends_the_start_with_one_line(variable: str, value: str, s
         "sqlite:////var/lib/orders.db?timeout=5",
     ],
 )
-def test_database_urls_of_all_kinds_are_taken(url: str) -> None:
-    """Options, sockets and several hosts are part of what drivers understand."""
+def test_database_urls_of_all_kinds_are_accepted(url: str) -> None:
+    """Options, sockets and several hosts are allowed, as the drivers support them."""
     assert start(OrdersSettings, {"ORDERS_DATABASE_URL": url})[1] == []
 
 
 @pytest.mark.parametrize("host", ["::1", "[::1]"])
-def test_ipv6_addresses_are_taken_with_and_without_brackets(host: str) -> None:
-    """They are listened on without brackets, and stand in brackets before a port."""
+def test_ipv6_addresses_are_accepted_with_and_without_brackets(host: str) -> None:
+    """Brackets are removed for listening, and added before a port."""
     read, lines = start(OrdersSettings, {"ORDERS_HTTP_HOST": host, "DAPR_RUNTIME_HOST": host})
 
     assert read is not None, lines
@@ -183,16 +185,16 @@ def test_ipv6_addresses_are_taken_with_and_without_brackets(host: str) -> None:
     ("variable", "value"),
     [("ORDERS_PICKING", " awaited "), ("ORDERS_DATABASE_URL", " sqlite:////x.db\n")],
 )
-def test_blanks_around_a_value_do_not_count(variable: str, value: str) -> None:
-    """They come from files and editors, and nobody means them."""
+def test_spaces_around_a_value_are_ignored(variable: str, value: str) -> None:
+    """They come from files and editors by accident."""
     read, lines = start(OrdersSettings, {variable: value})
 
     assert isinstance(read, OrdersSettings), lines
     assert value.strip() in {read.picking, read.database_url}
 
 
-def test_everything_that_is_wrong_is_said_at_once() -> None:
-    """Three mistakes are three lines."""
+def test_all_invalid_settings_are_reported_at_once() -> None:
+    """Three mistakes give three lines."""
     _, lines = start(
         OrdersSettings,
         {"ORDERS_FOO": "1", "ORDERS_PICKING": "maybe", "ORDERFLOW_APIS_CLOSED": "perhaps"},
@@ -203,8 +205,8 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
 
 
 @pytest.mark.parametrize("settings", EVERY)
-def test_what_others_read_is_accepted(settings: type[ServiceSettings]) -> None:
-    """A service has the variables of the tools, the commands and the other services around it."""
+def test_other_programs_variables_are_accepted(settings: type[ServiceSettings]) -> None:
+    """The tools, commands and other services have variables in the same environment."""
     others = dict.fromkeys(
         (variables.SHARED - variables.FOR_SERVICES) | {"ORDERS_ANY", "INVENTORY_ANY"}, "1"
     )

@@ -1,4 +1,4 @@
-"""What the sidecar tells of itself."""
+"""What the sidecar reports about itself."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,7 +14,7 @@ TYPES = "dapr.internal.default.orders."
 
 
 class Dapr:
-    """Dapr's HTTP API, as far as it is asked here."""
+    """The part of Dapr's HTTP API that is used."""
 
     def __init__(self) -> None:
         self.metadata: dict[str, Any] = {
@@ -54,7 +54,7 @@ async def sidecar(dapr: Dapr) -> AsyncIterator[Sidecar]:
 
 
 async def test_a_sidecar_that_hosts_workflows_is_ready(sidecar: Sidecar) -> None:
-    """It has its scheduler and its placement, and it goes on."""
+    """Scheduler and placement are connected, and workflows can run."""
     await sidecar.check_workflows()
     assert not await sidecar.is_stalled()
 
@@ -68,34 +68,34 @@ async def test_a_sidecar_that_hosts_workflows_is_ready(sidecar: Sidecar) -> None
         ("actorRuntime", {"activeActors": []}, "hosts no workflows"),
     ],
 )
-async def test_what_keeps_workflows_from_moving_is_told(
+async def test_causes_that_block_workflows_are_reported(
     sidecar: Sidecar, dapr: Dapr, part: str, change: dict[str, Any], why: str
 ) -> None:
-    """The sidecar's own health does not tell any of it."""
+    """The sidecar's own health check reports none of them."""
     dapr.metadata[part].update(change)
     with pytest.raises(Problem, match=why):
         await sidecar.check_workflows()
 
 
 @pytest.mark.parametrize("actors", [[], [{"type": f"{TYPES}activity"}], [{"type": "Cart"}]])
-async def test_a_sidecar_without_workflows_stands_still(
+async def test_a_sidecar_without_workflow_actors_has_stalled(
     sidecar: Sidecar, dapr: Dapr, actors: list[Any]
 ) -> None:
-    """Its actors are up, and those that run workflows are not among them."""
+    """Its actors run, but those for workflows are missing."""
     dapr.metadata["actorRuntime"]["activeActors"] = actors
     assert await sidecar.is_stalled()
 
 
 @pytest.mark.parametrize("runtime", [{}, {"runtimeStatus": "INITIALIZING"}])
-async def test_a_sidecar_that_begins_does_not_stand_still(
+async def test_a_starting_sidecar_has_not_stalled(
     sidecar: Sidecar, dapr: Dapr, runtime: dict[str, Any]
 ) -> None:
-    """It waits for the application, which must be well for that."""
+    """It waits for the application to become healthy."""
     dapr.metadata["actorRuntime"] = runtime
     assert not await sidecar.is_stalled()
 
 
 async def test_a_sidecar_can_be_shut_down(sidecar: Sidecar, dapr: Dapr) -> None:
-    """It is asked to end itself."""
+    """It is asked to shut itself down."""
     await sidecar.shut_down()
     assert dapr.called == ["POST /v1.0/shutdown"]

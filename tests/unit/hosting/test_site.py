@@ -1,4 +1,4 @@
-"""What the sites of all services share: escaping, headers, problems as pages, what is loaded."""
+"""What the sites of all services share: escaping, headers, problem pages, loaded files."""
 
 import hashlib
 import json
@@ -41,8 +41,8 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.parametrize("status", [403, 404, 409, 422, 429, 500, 503])
-async def test_a_browser_is_shown_a_problem_as_a_page(http: httpx.AsyncClient, status: int) -> None:
-    """It says what is wrong, as text, under the same status."""
+async def test_a_browser_gets_a_problem_as_a_page(http: httpx.AsyncClient, status: int) -> None:
+    """The page gives the reason as text, with the same status."""
     answer = await http.get(f"/fails/{status}", headers=BROWSER)
     assert answer.status_code == status
     assert answer.headers["content-type"].startswith("text/html")
@@ -50,15 +50,15 @@ async def test_a_browser_is_shown_a_problem_as_a_page(http: httpx.AsyncClient, s
     assert MARKUP not in answer.text
 
 
-async def test_a_program_is_told_a_problem_as_json(http: httpx.AsyncClient) -> None:
-    """Whoever does not ask for a page gets the problem document."""
+async def test_a_program_gets_a_problem_as_json(http: httpx.AsyncClient) -> None:
+    """Clients that do not ask for HTML get the problem document."""
     answer = await http.get("/fails/404")
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == "SOME_CODE"
 
 
-async def test_a_part_of_a_page_fails_with_an_alert(http: httpx.AsyncClient) -> None:
-    """It goes where the page tells outcomes."""
+async def test_a_failed_page_fragment_is_an_alert(http: httpx.AsyncClient) -> None:
+    """It is shown where the page shows outcomes."""
     answer = await http.get("/fails/409", headers=PART)
     assert (answer.status_code, answer.headers["HX-Retarget"]) == (409, "#outcome")
     assert "<html" not in answer.text
@@ -67,16 +67,16 @@ async def test_a_part_of_a_page_fails_with_an_alert(http: httpx.AsyncClient) -> 
 @pytest.mark.parametrize(
     ("query", "back"), [("", "%2Ffails%2F401"), ("?a=b&c=d", "%2Ffails%2F401%3Fa%3Db%26c%3Dd")]
 )
-async def test_who_is_not_signed_in_is_sent_to_sign_in(
+async def test_a_visitor_of_a_page_is_redirected_to_sign_in(
     http: httpx.AsyncClient, query: str, back: str
 ) -> None:
-    """And will come back to the very page."""
+    """The redirect includes the page to return to."""
     answer = await http.get(f"/fails/401{query}", headers=BROWSER)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/sign-in?next={back}")
 
 
-async def test_a_part_sends_the_whole_page_to_sign_in(http: httpx.AsyncClient) -> None:
-    """With the page's address, not the part's."""
+async def test_a_page_fragment_redirects_the_whole_page_to_sign_in(http: httpx.AsyncClient) -> None:
+    """The return address is the page's, not the fragment's."""
     headers = {**PART, "HX-Current-URL": "http://127.0.0.1/board?x=1"}
     answer = await http.get("/fails/401", headers=headers)
     assert answer.headers["HX-Redirect"] == "/sign-in?next=%2Fboard%3Fx%3D1"
@@ -92,20 +92,20 @@ async def test_a_part_sends_the_whole_page_to_sign_in(http: httpx.AsyncClient) -
         ("]bad", "http://127.0.0.1:8003/"),
     ],
 )
-def test_a_link_to_a_local_site_keeps_the_name_at_which_one_came(host: str, link: str) -> None:
-    """A session at one name of the machine is not known at another."""
+def test_a_link_to_a_local_site_keeps_the_requests_host_name(host: str, link: str) -> None:
+    """Sessions are tied to the host name."""
     assert menu_link("http://127.0.0.1:8003/", host) == link
 
 
 @pytest.mark.parametrize("host", ["localhost:8001", "shop.example", ""])
-def test_a_link_to_a_public_site_stays_as_it_is(host: str) -> None:
-    """What is configured is where people go."""
+def test_a_link_to_a_public_site_is_unchanged(host: str) -> None:
+    """The configured URL is used."""
     assert menu_link("https://inbox.example/", host) == "https://inbox.example/"
     assert menu_link("/board/stock", host) == "/board/stock"
 
 
 def menu_link(url: str, host: str) -> str:
-    """Find where the menu of a page leads that was asked for under this host."""
+    """Return the menu's link on a page that is requested under this host."""
     scope = {
         "type": "http",
         "method": "GET",
@@ -121,8 +121,8 @@ def menu_link(url: str, host: str) -> str:
     return found[1]
 
 
-async def test_every_answer_has_the_headers(http: httpx.AsyncClient) -> None:
-    """Pages, documents, files and what is not there."""
+async def test_every_response_has_the_security_headers(http: httpx.AsyncClient) -> None:
+    """This includes pages, documents, files and errors."""
     for path in ("/fails/409", "/static/orderflow.css", "/nowhere", "/openapi.json"):
         headers = (await http.get(path, headers=BROWSER)).headers
         assert "default-src 'none'" in headers["content-security-policy"]
@@ -133,8 +133,8 @@ async def test_every_answer_has_the_headers(http: httpx.AsyncClient) -> None:
         assert headers["referrer-policy"] == "same-origin"
 
 
-async def test_what_a_page_loads_comes_from_here(http: httpx.AsyncClient) -> None:
-    """Each address is local, answers, and may be kept for ever."""
+async def test_everything_a_page_loads_is_local(http: httpx.AsyncClient) -> None:
+    """Each file is served by this site and may be cached for ever."""
     page = (await http.get("/fails/404", headers=BROWSER)).text
     loaded = re.findall(r'(?:<script[^>]* src|<link[^>]* href|<img[^>]* src)="([^"]+)"', page)
     assert len(loaded) >= 6
@@ -143,7 +143,7 @@ async def test_what_a_page_loads_comes_from_here(http: httpx.AsyncClient) -> Non
         assert (answer.status_code, "immutable" in answer.headers["cache-control"]) == (200, True)
 
 
-async def test_the_documentation_of_the_api_loads_nothing_from_elsewhere(
+async def test_the_api_documentation_loads_nothing_from_other_hosts(
     http: httpx.AsyncClient,
 ) -> None:
     """Its script and style are the project's own copies."""
@@ -154,8 +154,8 @@ async def test_the_documentation_of_the_api_loads_nothing_from_elsewhere(
     assert (await http.get("/openapi.json")).json()["info"]["title"] == "A site"
 
 
-def test_no_template_has_script_or_style_of_its_own() -> None:
-    """The policy would not let them run, in no service."""
+def test_no_template_has_inline_script_or_style() -> None:
+    """The content security policy would block them."""
     templates = list(ROOT.glob("*/src/**/templates/*.html")) + list(
         ROOT.glob("services/*/src/**/templates/*.html")
     )
@@ -165,8 +165,8 @@ def test_no_template_has_script_or_style_of_its_own() -> None:
         assert not forbidden.search(template.read_text()), template
 
 
-def test_vendored_files_are_what_the_lock_pins() -> None:
-    """Nobody has edited one, and none is older than its pin."""
+def test_vendored_files_match_their_lock() -> None:
+    """None was edited, and none differs from its pinned version."""
     record = json.loads((STATIC / "vendor" / "vendored.json").read_text())
     pinned = json.loads((ROOT / "libraries" / "hosting" / "web" / "package.json").read_text())[
         "dependencies"
@@ -185,8 +185,8 @@ def test_vendored_files_are_what_the_lock_pins() -> None:
     ("cents", "text"),
     [(0, "$0.00"), (5, "$0.05"), (123_456_78, "$123,456.78"), (-150, "-$1.50"), (None, "—")],
 )
-def test_cents_read_as_dollars(cents: int | None, text: str) -> None:
-    """With thousands apart."""
+def test_cents_are_shown_as_dollars(cents: int | None, text: str) -> None:
+    """Thousands are separated."""
     assert dollars(cents) == text
 
 
@@ -201,13 +201,13 @@ def test_cents_read_as_dollars(cents: int | None, text: str) -> None:
         (None, "—"),
     ],
 )
-def test_durations_read_in_their_two_largest_units(seconds: float | None, text: str) -> None:
+def test_durations_are_shown_in_their_two_largest_units(seconds: float | None, text: str) -> None:
     """From milliseconds to days."""
     assert duration(seconds) == text
 
 
-def test_a_moment_is_exact_for_programs_and_readable_for_people() -> None:
-    """The script needs the one, and who has no script the other."""
+def test_a_time_is_exact_for_scripts_and_readable_for_people() -> None:
+    """Without the script people still see a readable time."""
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert moment(at) == '<time datetime="2026-01-02T03:04:05Z">2026-01-02 03:04:05 UTC</time>'
     assert words("out_of_stock") == "out of stock"

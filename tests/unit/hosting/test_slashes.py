@@ -1,4 +1,4 @@
-"""A slash at the end of a path: no answer leads to another scheme or host."""
+"""A trailing slash in a path never redirects to another scheme or host."""
 
 from collections.abc import AsyncIterator
 from typing import cast
@@ -40,10 +40,10 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
 @pytest.mark.parametrize("path", ["/orders/", "/orders/o-1/", "/docs/", "/openapi.json/"])
-async def test_a_program_is_told_the_right_path(
+async def test_a_program_gets_the_right_path_but_no_redirect(
     http: httpx.AsyncClient, method: str, path: str
 ) -> None:
-    """It is not led on: what it sends along would go wherever the answer points."""
+    """A redirect would resend its credentials wherever the response points."""
     answer = await http.request(method, path, headers=GATEWAY)
 
     assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
@@ -60,20 +60,18 @@ async def test_a_program_is_told_the_right_path(
         ("/docs/", "/docs"),
     ],
 )
-async def test_a_browser_is_led_to_the_page_at_the_same_site(
+async def test_a_browser_is_redirected_by_path_only(
     http: httpx.AsyncClient, path: str, location: str
 ) -> None:
-    """By a path alone, so that scheme and host stay whatever the gateway shows."""
+    """Scheme and host stay those of the gateway."""
     answer = await http.get(path, headers={**BROWSER, **GATEWAY})
 
     assert (answer.status_code, answer.headers["location"]) == (307, location)
 
 
 @pytest.mark.parametrize("path", ["//evil.example/", "/nowhere/", "/static/", "//orders/", "/"])
-async def test_where_there_is_no_such_page_nothing_leads_on(
-    http: httpx.AsyncClient, path: str
-) -> None:
-    """A path that begins like a host is never a place to go."""
+async def test_an_unknown_page_is_not_redirected(http: httpx.AsyncClient, path: str) -> None:
+    """A path that begins like a host is never a redirect target."""
     url = httpx.URL("http://127.0.0.1", raw_path=path.encode())
     answer = await http.get(url, headers=BROWSER)
 
@@ -81,8 +79,8 @@ async def test_where_there_is_no_such_page_nothing_leads_on(
     assert "location" not in answer.headers
 
 
-def test_no_service_redirects_for_a_slash() -> None:
-    """The framework's own redirect names scheme and host."""
+def test_no_service_uses_the_frameworks_slash_redirect() -> None:
+    """It names scheme and host."""
     services = [
         orders.http.http_app(),
         inventory.api.http_app(cast("StockService", None), APIRouter()),

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
 from fakes.pauses import short_pause
 from fakes.schemas import FromModels
 from orderflow_contracts.orders import Order, OrderDetails, OrderSubmitted
@@ -50,8 +50,8 @@ def feed(store: OrderStore) -> StatusFeed:
 
 
 @pytest.fixture
-def announcer() -> MemoryAnnouncer:
-    return MemoryAnnouncer()
+def publisher() -> MemoryPublisher:
+    return MemoryPublisher()
 
 
 @pytest.fixture
@@ -76,11 +76,11 @@ def activities(
     store: OrderStore,
     inventory: RoomInventory,
     payments: RecordedPayments,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     feed: StatusFeed,
     engine: MemoryEngine,
 ) -> OrderActivities:
-    return OrderActivities(store, inventory, payments, announcer, feed, engine)
+    return OrderActivities(store, inventory, payments, publisher, feed, engine)
 
 
 @pytest.fixture
@@ -88,12 +88,12 @@ async def intake(
     settings: OrdersSettings,
     store: OrderStore,
     engine: MemoryEngine,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     feed: StatusFeed,
 ) -> AsyncIterator[Intake]:
     undo = OrderUndo(engine, store)
     async with BackgroundWork(short_pause) as background:
-        yield Intake(settings, store, engine, announcer, feed, undo, background)
+        yield Intake(settings, store, engine, publisher, feed, undo, background)
 
 
 ORDER_MODELS: list[type[BaseModel]] = [OrderDetails, OrderSubmitted, Order, NewOrder]
@@ -101,7 +101,7 @@ ORDER_MODELS: list[type[BaseModel]] = [OrderDetails, OrderSubmitted, Order, NewO
 
 @pytest.fixture
 def one_more_field() -> Iterator[None]:
-    """Give orders a field that the product does not have: it must need no further code."""
+    """Add a field to orders that the product does not have: it must need no further code."""
     added = FieldInfo(annotation=cast(Any, date | None), default=None, title="Delivery date")
     for model in ORDER_MODELS:
         model.__pydantic_fields__["delivery_date"] = added

@@ -1,4 +1,4 @@
-"""What orders accepts as its settings."""
+"""The settings that orders accepts."""
 
 import pytest
 
@@ -14,8 +14,8 @@ def token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_API_TOKEN", "a-token-of-a-test")
 
 
-def test_one_approver_and_a_reminder_half_way_are_the_usual() -> None:
-    """Without settings of their own, nobody else must approve, and the reminder comes half-way."""
+def test_the_defaults_are_one_approver_and_a_reminder_half_way() -> None:
+    """Without settings, no second approver is needed, and the reminder comes half-way."""
     settings = load(OrdersSettings)
 
     assert settings.second_approval_threshold_cents is None
@@ -25,17 +25,17 @@ def test_one_approver_and_a_reminder_half_way_are_the_usual() -> None:
 @pytest.mark.parametrize(
     ("variable", "value"), [(SECOND, "5000000"), (SECOND, ""), (REMINDER, "0"), (REMINDER, "0.99")]
 )
-def test_what_makes_sense_is_taken(
+def test_valid_settings_are_accepted(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
-    """The thresholds may be the same, and the reminder may be turned off."""
+    """The thresholds may be equal, and the reminder may be off."""
     monkeypatch.setenv(variable, value)
 
     load(OrdersSettings)
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "told"),
+    ("variable", "value", "message"),
     [
         (SECOND, "4999999", "must not be less than ORDERS_APPROVAL_THRESHOLD_CENTS"),
         (SECOND, "much", "valid integer"),
@@ -43,28 +43,28 @@ def test_what_makes_sense_is_taken(
         (REMINDER, "-0.1", "greater than or equal to 0"),
     ],
 )
-def test_what_makes_no_sense_stops_the_start(
+def test_invalid_settings_prevent_the_start(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     variable: str,
     value: str,
-    told: str,
+    message: str,
 ) -> None:
-    """The process ends with a line that names the variable and what is wrong with it."""
+    """The process ends with a line that names the variable and the error."""
     monkeypatch.setenv(variable, value)
 
     with pytest.raises(SystemExit):
         load(OrdersSettings)
 
-    said = capsys.readouterr().err
-    assert said.startswith(f"cannot start: {variable}: ")
-    assert told in said
+    output = capsys.readouterr().err
+    assert output.startswith(f"cannot start: {variable}: ")
+    assert message in output
 
 
-def test_who_listens_elsewhere_must_name_an_access_file(
+def test_listening_beyond_loopback_requires_an_access_file(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The line names the variable as it is called, which has not the service's own prefix."""
+    """The line gives the variable's full name, which lacks the service's prefix."""
     monkeypatch.setenv("ORDERS_HTTP_HOST", "0.0.0.0")  # noqa: S104 # as in a pod
     monkeypatch.delenv("ORDERFLOW_ACCESS_FILE", raising=False)
 

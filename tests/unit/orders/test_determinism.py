@@ -1,4 +1,4 @@
-"""What keeps workflows deterministic: the linter's bans, and what the linter cannot see."""
+"""What keeps workflows deterministic: the linter's bans, and checks that the linter cannot do."""
 
 import ast
 import inspect
@@ -37,7 +37,7 @@ from orderflow_workflow_runtime.authoring.tasks import Task
 
 
 def good_workflow(ctx: DaprWorkflowContext, name: str) -> Generator[Task[Any], Any, str]:
-    """Do a step, wait a second, and tell the time."""
+    """Run a step, wait a second, and return the time."""
     yield ctx.call_activity("step", input=name)
     yield ctx.create_timer(timedelta(seconds=1))
     return ctx.current_utc_datetime.isoformat()
@@ -69,11 +69,11 @@ REPLAYED_OTHERWISE = [
     ("import threading", "threading.Lock()", "when_any"),
     ("from concurrent.futures import ThreadPoolExecutor", "ThreadPoolExecutor()", "when_any"),
 ]
-"""What workflow code must not import and use, and a word of what the linter says to do instead."""
+"""Code banned in workflows, and a word of the linter's advice."""
 
 
 def ruff(*arguments: str, folder: Path = ROOT, code: str | None = None) -> list[Any]:
-    """Run the linter in a folder; return what it finds."""
+    """Run the linter in a folder and return its findings."""
     outcome = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--output-format", "json", *arguments],
         cwd=folder,
@@ -88,22 +88,22 @@ def ruff(*arguments: str, folder: Path = ROOT, code: str | None = None) -> list[
 
 
 def lint(code: str) -> dict[str, str]:
-    """Run the linter on code as if it stood in a workflow; return rules and what they say."""
+    """Run the linter on code as if it were in a workflow; return rules and messages."""
     found = ruff("--stdin-filename", str(ORDERING / "workflow.py"), "-", code=code)
     return {each["code"]: each["message"] for each in found}
 
 
-def test_a_good_workflow_is_clean() -> None:
-    """No rule stands in the way of what a workflow may do."""
+def test_a_valid_workflow_passes_the_linter() -> None:
+    """No rule forbids what workflows may do."""
     assert lint(GOOD) == {}
     assert list(offences(ast.parse(GOOD))) == []
 
 
 @pytest.fixture(scope="module")
 def banned(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, str]:
-    """Run the linter once on all banned code, in workflows and elsewhere; say what it bans where.
+    """Run the linter once on all banned code, in workflows and elsewhere; return its findings.
 
-    The files stand in a folder of their own by the paths that they would have in the project.
+    The files are in a separate folder, under the paths that they would have in the project.
     """
     folder = tmp_path_factory.mktemp("project")
     files = dict.fromkeys(MODULES, f"import time\n\n{GOOD}    time.sleep(1)\n")
@@ -122,7 +122,7 @@ def banned(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, str]:
 
 
 def places(number: int) -> tuple[Path, Path, Path]:
-    """Return where the code of a case stands: in a workflow, in activities and in a test."""
+    """Return the places of a case's code: a workflow, activities and a test."""
     case = f"case_{number}"
     return (
         ORDERING / case / "workflow.py",
@@ -138,10 +138,10 @@ def places(number: int) -> tuple[Path, Path, Path]:
         for number, (_, used, instead) in enumerate(REPLAYED_OTHERWISE)
     ],
 )
-def test_what_a_replay_would_find_otherwise_is_banned(
+def test_nondeterministic_calls_are_banned_in_workflows(
     banned: dict[Path, str], number: int, instead: str
 ) -> None:
-    """The linter refuses it in workflows and says what to do; elsewhere it may be used."""
+    """The message says what to use instead; elsewhere they are allowed."""
     workflow, activities, test = places(number)
 
     assert instead in banned[workflow]
@@ -150,7 +150,7 @@ def test_what_a_replay_would_find_otherwise_is_banned(
 
 
 @pytest.mark.parametrize(("call", "rule"), [('print("x")', "T201"), ('open("x")', "PTH123")])
-def test_output_and_files_are_refused_by_other_rules(call: str, rule: str) -> None:
+def test_output_and_files_are_banned_by_other_rules(call: str, rule: str) -> None:
     """They need no import that could be banned."""
     assert rule in lint(f"{GOOD}    {call}\n")
 
@@ -169,13 +169,13 @@ def test_output_and_files_are_refused_by_other_rules(call: str, rule: str) -> No
         "def flow(ctx) -> Any: yield ctx",
     ],
 )
-def test_what_the_linter_cannot_see_is_found(code: str) -> None:
-    """It is what the next test looks for in the workflows."""
+def test_faults_that_the_linter_cannot_see_are_found(code: str) -> None:
+    """The next test looks for them in the workflows."""
     assert list(offences(ast.parse(code)))
 
 
-def test_every_workflow_is_among_those_that_are_checked() -> None:
-    """The modules of all registered workflows are found, so the checks below miss none."""
+def test_every_workflow_is_checked() -> None:
+    """The modules of all registered workflows are found, so the following checks miss none."""
     registered = {Path(inspect.getfile(workflow)) for workflow in WORKFLOWS.values()}
     assert registered
     assert registered <= {ROOT / path for path in MODULES}
@@ -185,7 +185,7 @@ def test_every_workflow_is_among_those_that_are_checked() -> None:
 def test_clocks_and_io_are_banned_in_every_workflow_module(
     banned: dict[Path, str], path: Path
 ) -> None:
-    """A workflow module whose name escapes the linter's pattern is found here."""
+    """A workflow module whose name does not match the linter's pattern is found here."""
     assert path in banned
 
 
@@ -196,7 +196,7 @@ def test_workflows_are_deterministic(path: Path) -> None:
 
 
 def offences(tree: ast.Module) -> Iterator[str]:
-    """Find what no workflow may hold, and say it with the line."""
+    """Return what no workflow may contain, with its line."""
     for node in ast.walk(tree):
         match node:
             case ast.AsyncFunctionDef() | ast.Await() | ast.AsyncFor() | ast.AsyncWith():
@@ -214,6 +214,6 @@ def yields(function: ast.FunctionDef) -> bool:
 
 
 def is_typed(function: ast.FunctionDef) -> bool:
-    """Tell whether mypy refuses whatever is no task; `Steps` is an alias for that."""
+    """Return whether mypy refuses everything but tasks; `Steps` is an alias for that."""
     written = ast.unparse(function.returns) if function.returns else ""
     return written.startswith("Generator[Task[") or written == "Steps"

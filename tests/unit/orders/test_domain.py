@@ -1,4 +1,4 @@
-"""How many people must approve an order."""
+"""The number of people who must approve an order."""
 
 import pytest
 
@@ -20,5 +20,5 @@ from orders.domain import approval_levels
     ],
 )
 def test_each_threshold_adds_an_approver(total: int, second: int | None, levels: int) -> None:
-    """Just the threshold is not over it; without a second one, one approver is enough."""
+    """A total at the threshold is not above it; the second threshold is optional."""
     assert approval_levels(total, 100, second) == levels

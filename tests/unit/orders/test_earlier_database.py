@@ -1,4 +1,4 @@
-"""Orders goes on with the database of an earlier version, once it has been migrated."""
+"""Orders works with the migrated database of an earlier version."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -11,7 +11,8 @@ from fakes.schemas import migrated
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.database import Database
 from orderflow_hosting.spellings import backfill_spellings
-from orders.board.store import BoardStore, Wanted
+from orders.board.search import OrderFilter
+from orders.board.store import BoardStore
 from orders.board.tables import SOURCES
 from orders.migrations import SCHEMA
 from orders.ordering.store import OrderStore
@@ -29,8 +30,8 @@ def adopted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database
     database.close()
 
 
-async def test_an_order_that_waits_for_an_approval_is_completed(adopted: Database) -> None:
-    """The run that the earlier version began still owns it, and its history goes on."""
+async def test_a_waiting_order_of_an_earlier_version_is_completed(adopted: Database) -> None:
+    """The run that the earlier version started still owns it."""
     store = OrderStore(adopted)
     pending = {each.order.order_id: each.run_id for each in await store.unfinished()}
     assert pending["waits-1"] == "run2"
@@ -50,8 +51,8 @@ async def test_an_order_that_waits_for_an_approval_is_completed(adopted: Databas
     ]
 
 
-async def test_orders_are_counted_and_found(adopted: Database) -> None:
-    """Whatever the earlier version kept of them, the board shows all."""
+async def test_orders_of_an_earlier_version_are_on_the_board(adopted: Database) -> None:
+    """They are counted and found."""
     board = BoardStore(adopted)
     await OrderStore(adopted).accept(
         OrderSubmitted(
@@ -62,8 +63,8 @@ async def test_orders_are_counted_and_found(adopted: Database) -> None:
     for source in SOURCES:
         await backfill_spellings(adopted, source)
 
-    by_item = await board.search(Wanted(item="CARS"), 10)
-    by_customer = await board.search(Wanted(customer_id="JOSE"), 10)
+    by_item = await board.search(OrderFilter(item="CARS"), 10)
+    by_customer = await board.search(OrderFilter(customer_id="JOSE"), 10)
 
     assert [each.order_id for each in by_item.orders] == ["new-1", "waits-1", "Done-1"]
     assert [each.order_id for each in by_customer.orders] == ["new-1", "Done-1"]

@@ -1,4 +1,4 @@
-"""Every field of an order arrives wherever an order is kept, sent or shown."""
+"""Every field of an order is present wherever an order is stored, sent or shown."""
 
 import io
 from typing import Any, cast
@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fakes.access import opened
 from fakes.managed_engine import ManagedMemoryEngine
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine
+from fakes.orders_ports import MemoryEngine, MemoryPublisher
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_cli import show
@@ -53,26 +53,26 @@ async def http(intake: Intake, store: OrderStore, feed: StatusFeed) -> httpx.Asy
 
 
 def fields_of(document: dict[str, Any]) -> dict[str, Any]:
-    """Return what a JSON document says of the order's own fields."""
+    """Return the order's fields from a JSON document."""
     return {name: document.get(name) for name in OrderDetails.model_fields}
 
 
-def test_every_field_has_a_value_here() -> None:
-    """None of the following tests can miss a field."""
+def test_the_tests_set_every_field() -> None:
+    """The following tests cannot miss a field."""
     assert set(DATA) == set(OrderDetails.model_fields)
     assert fields_of(OrderSubmitted.model_validate(DATA).model_dump(mode="json")) == DATA
 
 
-def test_a_field_beyond_the_first_has_a_default() -> None:
+def test_a_new_field_has_a_default() -> None:
     """Stored orders and other publishers do not have it."""
     for name in OrderDetails.further_fields():
         assert not OrderDetails.model_fields[name].is_required()
 
 
-async def test_the_api_takes_and_returns_every_field(
+async def test_the_api_accepts_and_returns_every_field(
     http: httpx.AsyncClient, engine: MemoryEngine
 ) -> None:
-    """What was placed is answered, read again, listed, and handed to the workflow."""
+    """The response, the order, the list and the workflow's input have it."""
     placed = await http.post("/orders", json=DATA)
     found = await http.get("/orders/o1")
     listed = await http.get("/orders")
@@ -101,16 +101,16 @@ async def test_an_order_of_a_batch_keeps_every_field(
     settings: OrdersSettings,
     database: Database,
     store: OrderStore,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     feed: StatusFeed,
 ) -> None:
-    """A batch stores its orders as they would be stored alone."""
+    """It is stored like an order outside a batch."""
     engine = ManagedMemoryEngine()
     letters = DeadLetters(database, DEAD_LETTERS, cast(Sidecar, None), subject_of=readable_order_id)
     undo = OrderUndo(engine, store)
     async with BackgroundWork(short_pause) as background:
         batches = Batches(
-            *(settings, BatchStore(database), engine, announcer),
+            *(settings, BatchStore(database), engine, publisher),
             *(feed, undo, letters, background),
         )
         await batches.submit(BatchSubmitted(batch_id="b1", orders=(DATA,)))
@@ -121,7 +121,7 @@ async def test_an_order_of_a_batch_keeps_every_field(
 
 
 @pytest.mark.parametrize("name", [name for name in DATA if name not in ("order_id", "lines")])
-def test_other_content_in_any_field_is_noticed(name: str) -> None:
+def test_a_difference_in_any_field_is_other_content(name: str) -> None:
     """An id is never reused for another order."""
     order = OrderSubmitted.model_validate(DATA)
     other = OrderSubmitted.model_validate({**DATA, name: "2027-01-01"})
@@ -131,7 +131,7 @@ def test_other_content_in_any_field_is_noticed(name: str) -> None:
 
 
 async def test_the_command_line_shows_every_field(store: OrderStore) -> None:
-    """In the terminal; the page of the order has a test beside the others of that page."""
+    """Pages are tested beside the other tests of pages."""
     await store.accept(OrderSubmitted.model_validate(DATA))
     order = await store.order("o1")
     assert order is not None
@@ -144,8 +144,8 @@ async def test_the_command_line_shows_every_field(store: OrderStore) -> None:
         assert text in printed.getvalue(), text
 
 
-def test_the_form_takes_every_field() -> None:
-    """An order placed on a page is the same as one placed by other means."""
+def test_the_form_accepts_every_field() -> None:
+    """An order placed on a page equals one placed by other means."""
     form = read_form({**FORM, "delivery_date": ["2026-12-24"]})
     order = form.read()
 

@@ -1,4 +1,4 @@
-"""A company's proxy in the environment, which leads nowhere from a service to its own sidecar."""
+"""A proxy in the environment is not used between a service and its own sidecar."""
 
 import os
 import threading
@@ -23,7 +23,7 @@ PROXIES = ("http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY", "HTTPS_PROXY
 
 
 class AnySidecar(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
-    """Answers every gRPC call with an empty message, and notes which were made."""
+    """Answers every gRPC call with an empty message, and records the calls."""
 
     def __init__(self) -> None:
         self.called: list[str] = []
@@ -35,7 +35,7 @@ class AnySidecar(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no ty
 
 
 class Healthy(BaseHTTPRequestHandler):
-    """A sidecar's HTTP API that is well."""
+    """The HTTP API of a healthy sidecar."""
 
     def do_GET(self) -> None:
         self.send_response(204)
@@ -72,7 +72,7 @@ def settings(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> OrdersSettings:
-    """Load the settings of orders as its process does, with proxies that lead nowhere."""
+    """Load the settings of orders as its process does, with unreachable proxies."""
     for name in PROXIES:
         monkeypatch.setenv(name, NOWHERE)
     for name in ("all_proxy", "ALL_PROXY"):
@@ -88,7 +88,7 @@ def settings(
 async def test_the_sidecar_is_reached_without_the_proxy(
     settings: OrdersSettings, dapr: tuple[AnySidecar, int]
 ) -> None:
-    """Both of a service's own connections, over gRPC and over HTTP."""
+    """This holds for gRPC and HTTP."""
     sidecar = Sidecar("orders", settings)
 
     await sidecar.check()
@@ -99,7 +99,7 @@ async def test_the_sidecar_is_reached_without_the_proxy(
 
 
 async def test_the_engine_is_reached_without_the_proxy(settings: OrdersSettings) -> None:
-    """The SDK's client for workflows, which opens its own channel."""
+    """The SDK's workflow client opens its own channel."""
     engine = DaprEngine(settings)
 
     assert await engine.instance("unknown") is None
@@ -110,7 +110,7 @@ async def test_the_engine_is_reached_without_the_proxy(settings: OrdersSettings)
 def test_the_worker_is_connected_without_the_proxy(
     settings: OrdersSettings, dapr: tuple[AnySidecar, int]
 ) -> None:
-    """The channel that the SDK opens for its worker, without which no workflow moves."""
+    """The SDK's worker opens its own channel, without which no workflow runs."""
     with shared.get_grpc_channel(settings.sidecar_grpc) as channel:
         stub: Any = orchestrator_service_pb2_grpc.TaskHubSidecarServiceStub(channel)
         stub.Hello(Empty(), timeout=5)
@@ -118,10 +118,10 @@ def test_the_worker_is_connected_without_the_proxy(
     assert dapr[0].called == ["Hello"]
 
 
-def test_hosts_that_the_user_listed_stay_listed(
+def test_the_users_proxy_exceptions_are_kept(
     settings: OrdersSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the environment excepts from its proxies is excepted still."""
+    """Hosts in the environment's list of exceptions stay there."""
     monkeypatch.setenv("no_grpc_proxy", "")
     monkeypatch.setenv("no_proxy", "db.example.com,10.0.0.0/8")
 

@@ -1,4 +1,4 @@
-"""Replays of recorded histories, against the code as it is and against code that was changed."""
+"""Replays of recorded histories against the current code and against changed code."""
 
 import json
 from collections.abc import Callable, Generator
@@ -12,6 +12,7 @@ from dapr.ext.workflow._durabletask.internal import helpers, protos
 from google.protobuf import json_format
 
 from histories.freeze import frozen_input, read_input
+from orderflow_contracts.fields import now
 from orderflow_workflow_runtime.histories import HistoryUnavailable, Recording
 from orderflow_workflow_runtime.replay import Misfit, replay
 from orders import workflow_names as names
@@ -30,13 +31,13 @@ def golden(name: str) -> Recording:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_golden_histories_fit(path: Path) -> None:
-    """What was once recorded can be replayed for ever."""
+def test_golden_histories_replay(path: Path) -> None:
+    """Recorded instances must fit all later versions."""
     assert replay(Recording.read(path.read_bytes(), path.name), WORKFLOWS) is None
 
 
 def test_each_workflow_has_a_golden_history() -> None:
-    """A new workflow comes with a history, in a file that begins with its name."""
+    """The file's name begins with the workflow's."""
     assert {path.stem.partition(".")[0] for path in FILES} == set(WORKFLOWS)
     for path in FILES:
         recording = Recording.read(path.read_bytes(), path.name)
@@ -44,8 +45,8 @@ def test_each_workflow_has_a_golden_history() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_turn_of_a_golden_history_fits(path: Path) -> None:
-    """An instance may be replayed wherever it stands, not only where it ended."""
+def test_every_turn_of_a_golden_history_replays(path: Path) -> None:
+    """An instance may be replayed at any point, not only at its end."""
     whole = Recording.read(path.read_bytes(), path.name)
     turns = [n for n, event in enumerate(whole.events) if "workflowStarted" in event and n]
 
@@ -56,15 +57,15 @@ def test_every_turn_of_a_golden_history_fits(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_golden_history_keeps_the_input_of_its_day(path: Path) -> None:
-    """A changed default would change what running instances do; a new field is frozen too."""
+def test_a_golden_history_keeps_its_original_input(path: Path) -> None:
+    """A changed default must not change running instances; new fields are frozen, too."""
     today = read_input(Recording.read(path.read_bytes(), path.name))
 
     assert today == frozen_input(path), "a new field? run: python tests/histories/freeze.py"
 
 
 def two_steps(ctx: DaprWorkflowContext, _: Any) -> Generator[Any, Any, str]:
-    """Do one thing after the other; the workflow that the following are changes of."""
+    """Run two steps; the following workflows are changed versions of it."""
     yield ctx.call_activity("first")
     yield ctx.call_activity("second")
     return "done"
@@ -163,7 +164,7 @@ def ended(status: int, result: str | None = None, failure: str | None = None) ->
 
 def recorded(*turns: list[Any]) -> Recording:
     events = [event for events in turns for event in events]
-    return Recording.of("x", events, {})
+    return Recording.of("x", events, {}, now())
 
 
 BEGINNING = turn(
@@ -184,8 +185,8 @@ def misfit(recording: Recording, workflow: Changed) -> Misfit:
     return found
 
 
-def test_what_did_not_change_fits() -> None:
-    """Also while the instance waits."""
+def test_an_unchanged_workflow_replays() -> None:
+    """This holds while the instance waits, too."""
     assert replay(WAITS, {"steps": two_steps}) is None
     assert replay(ENDED, {"steps": two_steps}) is None
 
@@ -205,18 +206,18 @@ def test_what_did_not_change_fits() -> None:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_other_steps_are_found(
+def test_changed_steps_are_reported(
     recording: Recording, workflow: Changed, number: int, kind: str, name: str, instead: str
 ) -> None:
-    """The first event is named that the code does not lead to, and what it does instead."""
+    """The report has the first event that does not fit, and what the code does instead."""
     found = misfit(recording, workflow)
 
     assert (found.number, found.type, found.name) == (number, kind, name)
     assert instead in found.instead
 
 
-def test_a_step_beside_is_found_where_its_turn_ends() -> None:
-    """Nobody waits for it, and the history has no event for it."""
+def test_an_additional_step_that_is_not_awaited_is_reported() -> None:
+    """It is found at the end of the turn, because no event follows."""
     assert misfit(ENDED, more_beside).number == 7
     assert misfit(WAITS, more_beside).type == "end_of_history"
     assert misfit(WAITS, more_beside).number == 7
@@ -232,23 +233,23 @@ def test_a_step_beside_is_found_where_its_turn_ends() -> None:
         (begins_anew, 'CONTINUED_AS_NEW with "again"; it was'),
     ],
 )
-def test_another_end_is_found(workflow: Changed, instead: str) -> None:
-    """The last event is named; before it came to that, such code fits."""
+def test_a_changed_result_is_reported(workflow: Changed, instead: str) -> None:
+    """The report has the last event; until then such code fits."""
     assert replay(WAITS, {"steps": workflow}) is None
     found = misfit(ENDED, workflow)
     assert (found.number, found.event_id, found.type) == (9, 9, "workflow_completed")
     assert instead in found.instead
 
 
-def test_an_end_that_was_none_is_found() -> None:
+def test_ending_too_early_is_reported() -> None:
     """The code has ended where the history goes on."""
     found = misfit(recorded(BEGINNING, turn(helpers.new_task_completed_event(1))), last_left_out)
 
     assert (found.number, found.type) == (6, "end_of_history")
 
 
-def test_a_workflow_that_is_not_registered_is_found() -> None:
-    """Its first event is named."""
+def test_an_unregistered_workflow_is_reported() -> None:
+    """The report has its first event."""
     found = replay(WAITS, {})
 
     assert found is not None
@@ -256,8 +257,8 @@ def test_a_workflow_that_is_not_registered_is_found() -> None:
     assert "no workflow named steps" in found.instead
 
 
-def test_a_failure_is_the_same_by_its_kind() -> None:
-    """Its words may change."""
+def test_failures_are_compared_by_type() -> None:
+    """The message may change."""
     failed = turn(
         helpers.new_task_completed_event(2),
         ended(protos.ORCHESTRATION_STATUS_FAILED, failure="LookupError"),
@@ -267,8 +268,8 @@ def test_a_failure_is_the_same_by_its_kind() -> None:
     assert misfit(recorded(BEGINNING, SECOND, failed), two_steps).number == 9
 
 
-def test_a_history_may_go_on_after_beginning_anew() -> None:
-    """What follows is a history of its own."""
+def test_a_history_may_go_on_after_continuing_as_new() -> None:
+    """The rest is a separate history."""
     anew = turn(
         helpers.new_task_completed_event(2),
         ended(protos.ORCHESTRATION_STATUS_CONTINUED_AS_NEW, '"again"'),
@@ -278,7 +279,7 @@ def test_a_history_may_go_on_after_beginning_anew() -> None:
 
 
 def test_children_are_replayed() -> None:
-    """By the name that they were started with."""
+    """They replay under the name with which they were started."""
     started = turn(
         helpers.new_execution_started_event("steps", "x"),
         helpers.new_child_workflow_created_event(1, "family", "child"),
@@ -298,8 +299,8 @@ def patched(ctx: Any, _: Any) -> Generator[Any, Any, str]:
     return "done"
 
 
-def test_patches_are_those_of_the_history() -> None:
-    """What was decided by a patch is decided so again."""
+def test_patches_replay_as_recorded() -> None:
+    """A decision by a patch is repeated."""
     version = protos.WorkflowVersion(patches=["better-second"])
     since = protos.HistoryEvent(
         eventId=-1, workflowStarted=protos.WorkflowStartedEvent(version=version)
@@ -319,10 +320,10 @@ def test_patches_are_those_of_the_history() -> None:
         ("denied", steps.RELEASE.activity, None),
     ],
 )
-def test_an_order_without_one_of_its_steps_is_found(
+def test_an_order_workflow_with_a_missing_step_is_reported(
     scene: str, activity: str, number: int | None
 ) -> None:
-    """Where the step was asked for, in a history of the real platform."""
+    """It is found where a history of the real platform has the step."""
     changed = golden(f"{names.ORDER_PROCESSING}.{scene}")
     events = json.loads(json.dumps(changed.events))
     places = [n for n, event in enumerate(events) if named(event) == activity]
@@ -342,15 +343,15 @@ def named(event: dict[str, Any]) -> str | None:
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"no", b'{"instance_id": 1}', b"\xff"])
-def test_what_is_no_recording_is_refused(text: bytes) -> None:
-    """The sentence names the file."""
+def test_an_invalid_recording_is_refused(text: bytes) -> None:
+    """The error names the file."""
     with pytest.raises(HistoryUnavailable, match="story is not a recorded history"):
         Recording.read(text, "story")
 
 
 @pytest.mark.parametrize("events", [[], [{"eventId": "x"}], [{"workflowStarted": {}}]])
 def test_a_recording_without_a_history_is_refused(events: list[Any]) -> None:
-    """It has to begin, and to be the engine's."""
+    """It must contain a start event, in the engine's format."""
     recording = ENDED.model_copy(update={"events": tuple(events)})
 
     with pytest.raises(HistoryUnavailable):
@@ -358,8 +359,8 @@ def test_a_recording_without_a_history_is_refused(events: list[Any]) -> None:
 
 
 def test_a_recording_keeps_every_event() -> None:
-    """As the engine told it."""
-    kept = Recording.read(ENDED.model_dump_json(), "file")
+    """Events are as the engine sent them."""
+    parsed = Recording.read(ENDED.model_dump_json(), "file")
 
-    assert kept == ENDED
-    assert [json_format.MessageToDict(event) for event in kept.history()] == list(ENDED.events)
+    assert parsed == ENDED
+    assert [json_format.MessageToDict(event) for event in parsed.history()] == list(ENDED.events)

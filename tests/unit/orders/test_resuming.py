@@ -1,4 +1,4 @@
-"""Taking up what was left: all of it first, and then what others leave, whatever fails."""
+"""Resuming unfinished work: at the start, and later the work that other replicas leave."""
 
 import asyncio
 from typing import cast
@@ -11,26 +11,26 @@ from orders.ordering.service import Intake
 from orders.resuming import keep_resuming
 
 
-class Told:
-    """Stands for each of the use cases; notes what it is asked, and fails the first time."""
+class RecordedUseCase:
+    """A use case that records its calls, and fails the first time."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
 
     async def resume(self) -> None:
-        """Fail once, as when the database has gone in that moment."""
+        """Fail once, as if the database had failed."""
         self.calls.append("all")
         if len(self.calls) == 1:
             raise RuntimeError("the database does not answer")
 
     async def resume_left(self) -> None:
-        """Note it."""
+        """Record the call."""
         self.calls.append("left")
 
 
-async def test_it_goes_on_for_as_long_as_the_process_lives() -> None:
-    """A failure costs nothing, and what is left later is looked for again and again."""
-    intake, batches, attention = Told(), Told(), Told()
+async def test_resuming_repeats_as_long_as_the_process_lives() -> None:
+    """After a failure it goes on, and it looks for unfinished work again and again."""
+    intake, batches, attention = RecordedUseCase(), RecordedUseCase(), RecordedUseCase()
 
     resuming_all = keep_resuming(
         cast("Intake", intake), cast("Batches", batches), cast("Attention", attention), short_pause

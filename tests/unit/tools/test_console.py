@@ -18,9 +18,9 @@ def test_control_characters_do_not_reach_the_terminal(
     print_line("one\n\x1b[31mtwo\x1b[0m\tthree\x1b[2J")
     print_error("four\x9b\n")
 
-    said = capsys.readouterr()
-    assert said.out == "one\ntwo     three?[2J\n"
-    assert said.err == "four?\n\n"
+    output = capsys.readouterr()
+    assert output.out == "one\ntwo     three?[2J\n"
+    assert output.err == "four?\n\n"
 
 
 def test_a_meter_prints_plain_lines_to_a_file(

@@ -81,10 +81,10 @@ def limited(what: int, limit: int) -> Callable[[], None]:
 
 
 def stops_at_once(starter: "subprocess.Popen[str]") -> None:
-    begun = time.monotonic()
+    started = time.monotonic()
     starter.terminate()
     assert starter.wait(10) == 0
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - started < 2
 
 
 def test_everything_is_written_when_a_full_disk_has_room_again(

@@ -105,7 +105,7 @@ def test_shared_variables_reach_the_services_of_the_users_run_only(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         (f"{PREFIX}PORT_OFSET", "1", "did you mean ORDERFLOW_PORT_OFFSET?"),
         ("ORDERFLOW_PORT_OFFSET", "abc", "must be a whole number"),
@@ -115,10 +115,10 @@ def test_shared_variables_reach_the_services_of_the_users_run_only(
         ("ORDERFLOW_POSTGRES_URL", "postgresql://host:port/x", "must look like"),
     ],
 )
-def test_a_wrong_variable_is_named(name: str, value: str, said: str) -> None:
+def test_a_wrong_variable_is_named(name: str, value: str, message: str) -> None:
     """An invalid or unknown variable ends the tools with one line."""
     with pytest.raises(PlatformError) as refusal:
         Settings.from_environment({name: value})
 
     assert name in str(refusal.value)
-    assert said in str(refusal.value)
+    assert message in str(refusal.value)

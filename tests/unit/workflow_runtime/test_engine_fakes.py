@@ -1,4 +1,4 @@
-"""The fakes of the engine do what its ports promise, as the real client does."""
+"""The fakes of the engine do what its ports promise, like the real client."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from orders.tasks.messages import TaskOrder
 
 
 class Number(Payload):
-    """An input."""
+    """Input of the workflow."""
 
     number: int
 
@@ -28,7 +28,7 @@ def payloads(raised: list[tuple[str, str, Any]], instance_id: str) -> list[Any]:
 
 
 class MemorySubject:
-    """The fake that takes orders in."""
+    """The fake used for accepting orders."""
 
     workflow = "task_processing_workflow"
     payload = TaskOrder(task_id="t-1", title="Pick")
@@ -46,7 +46,7 @@ class MemorySubject:
 
 
 class ManagedSubject:
-    """The fake that operators manage."""
+    """The fake used for workflow management."""
 
     workflow = "conformance"
     payload = Number(number=5)
@@ -68,7 +68,7 @@ class ManagedSubject:
 
 
 class TestMemoryEngine(EngineTests):
-    """The tests of the port for intake."""
+    """The conformance tests of the port for starting and events."""
 
     @pytest.fixture
     def subject(self) -> MemorySubject:
@@ -77,7 +77,7 @@ class TestMemoryEngine(EngineTests):
 
 
 class TestManagedMemoryEngine(ManagedEngineTests):
-    """The tests of the port for management."""
+    """The conformance tests of the port for management."""
 
     @pytest.fixture
     def subject(self) -> ManagedSubject:

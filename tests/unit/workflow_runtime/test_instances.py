@@ -1,4 +1,4 @@
-"""How instances and what is asked of them read."""
+"""Parsing of durations, and the description of instances."""
 
 from datetime import timedelta
 
@@ -22,8 +22,8 @@ from orderflow_workflow_runtime.instances import Failure, RuntimeStatus
         ("36500d", timedelta(days=36500)),
     ],
 )
-def test_a_duration_is_read(text: str, duration: timedelta) -> None:
-    """Numbers with units, one after the other."""
+def test_a_duration_is_parsed(text: str, duration: timedelta) -> None:
+    """It is a sequence of numbers with units."""
     assert parse_duration(text) == duration
 
 
@@ -32,8 +32,8 @@ def test_a_duration_is_read(text: str, duration: timedelta) -> None:
     ["", "7", "h", "7w", "-1h", "+1h", "1 h", " 1h", "1h ", "1h30", "1H", "1e3s", ".5h", "1.h",
      "inf", "nan", "\u0667h", "1h\n", "9" * 39 + "d", "1" * 41, "36501d"],
 )  # fmt: skip
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    """Nothing is guessed: what is purged is gone."""
+def test_an_invalid_duration_is_refused(text: str) -> None:
+    """Nothing is guessed, because a purge cannot be undone."""
     with pytest.raises(ValueError, match=r"is not a duration|is longer than"):
         parse_duration(text)
 
@@ -50,15 +50,15 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
     ],
 )
 def test_a_failure_has_a_stable_code(error_type: str, message: str, code: str) -> None:
-    """Programs go by the code, people by the engine's words, which stay."""
+    """Programs use the code, people the engine's message, which is kept."""
     failure = Failure.of(error_type, message)
 
     assert (failure.code, failure.type, failure.message) == (code, error_type, message)
     assert failure.activity is None
 
 
-def test_three_states_are_the_end() -> None:
-    """All others may go on."""
+def test_three_statuses_are_final() -> None:
+    """All others may change."""
     assert {status for status in RuntimeStatus if status.is_finished} == {
         RuntimeStatus.COMPLETED,
         RuntimeStatus.FAILED,

@@ -44,10 +44,10 @@ def failing(*names: str) -> Any:
 
 
 async def test_steps_are_undone_newest_first_and_once() -> None:
-    """Undoing runs backwards over what was registered, and leaves nothing to undo again."""
+    """Undoing goes backwards through the registered steps, and leaves none to undo again."""
     run = WorkflowRun(undo_three, WHY, failing())
 
-    assert await run.to_the_end() == []
+    assert await run.run_to_end() == []
     assert [call.name for call in run.calls] == ["undo_third", "undo_second", "undo_first"]
     assert [call.input for call in run.calls] == [WHY.model_dump(mode="json")] * 3
     assert run.custom_status is None
@@ -55,31 +55,31 @@ async def test_steps_are_undone_newest_first_and_once() -> None:
 
 @pytest.mark.parametrize("failed", [["undo_third"], ["undo_second"], ["undo_third", "undo_first"]])
 async def test_undoing_goes_on_when_one_step_fails(failed: list[str]) -> None:
-    """The other steps are undone all the same, and those that failed are named."""
+    """The other steps are still undone, and the failed ones are named."""
     run = WorkflowRun(undo_three, WHY, failing(*failed))
 
-    assert await run.to_the_end() == failed
+    assert await run.run_to_end() == failed
     assert len(run.calls) == 3
     assert json.loads(run.custom_status or "") == {"not_undone": failed}
 
 
-async def test_what_is_forgotten_is_not_undone() -> None:
-    """A step that left nothing behind needs no undoing."""
+async def test_a_removed_compensation_is_not_run() -> None:
+    """A step that had no effect needs none."""
     run = WorkflowRun(forget_one, WHY, failing())
 
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert [call.name for call in run.calls] == ["undo_second"]
 
 
-async def test_nothing_registered_is_nothing_undone() -> None:
-    """Undoing an empty saga ends at once."""
-    assert await WorkflowRun(nothing, WHY, failing()).to_the_end() == []
+async def test_an_empty_saga_undoes_nothing() -> None:
+    """Undoing it ends at once."""
+    assert await WorkflowRun(nothing, WHY, failing()).run_to_end() == []
 
 
-async def test_each_undoing_is_tried_again() -> None:
-    """Every undoing step has the saga's retry policy."""
+async def test_each_compensation_is_retried() -> None:
+    """It has the saga's retry policy."""
     run = WorkflowRun(undo_three, WHY, failing())
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert {call.retry.max_number_of_attempts for call in run.calls} == {3}

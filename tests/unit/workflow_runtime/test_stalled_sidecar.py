@@ -11,7 +11,7 @@ from orderflow_workflow_runtime.upstream.stalled_sidecar import (
 
 
 class StuckSidecar:
-    """A stalled sidecar, what was done about it, and a clock that a test moves."""
+    """A stalled sidecar, the actions taken on it, and a clock that a test sets."""
 
     def __init__(self) -> None:
         self.is_stalled = True
@@ -38,7 +38,7 @@ class StuckSidecar:
             raise httpx.ConnectError("nobody listens")
 
     async def check_after(self, seconds: float) -> None:
-        """Let time pass, then check."""
+        """Advance the clock, then check."""
         self.now += seconds
         await self.watched.check()
 

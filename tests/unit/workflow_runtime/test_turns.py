@@ -1,4 +1,4 @@
-"""Of a workflow's attempts at a turn, only one that no earlier answer can still reach is run."""
+"""Of the attempts at a workflow's turn, only one that no earlier answer can reach is run."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ EXECUTION = 900.0
 
 
 def turn(began: float, written: int = 5, *events: int, execution: float = EXECUTION) -> Any:
-    """Make the work item of an attempt at a turn with so long a history."""
+    """Make the work item of an attempt at a turn, with a history of this length."""
     return work_item(began, execution, written, list(events or (written,)))
 
 
@@ -48,15 +48,15 @@ def turns() -> Turns:
 
 
 def run(turns: Turns, item: Any, at: float, returned: float | None = None) -> None:
-    """Take an attempt that is to be run, answer it, and have the answer arrive."""
+    """Receive an attempt that is to be run, answer it, and have the answer arrive."""
     assert turns.take(item, at)
     assert turns.begin_answer(answer(item), at)
     if returned is not None:
         turns.end_answer(item.workflowRequest.instanceId, returned, arrived=True)
 
 
-def test_turns_one_after_the_other_are_run_and_answered(turns: Turns) -> None:
-    """Nothing is held, though each begins before the last answer is known to have arrived."""
+def test_consecutive_turns_are_run_and_answered(turns: Turns) -> None:
+    """None is held, although each begins before the last answer is known to have arrived."""
     for number in range(4):
         at = OPENED + 1 + number
         item = turn(at - 0.5, 5 + 3 * number)
@@ -68,20 +68,20 @@ def test_turns_one_after_the_other_are_run_and_answered(turns: Turns) -> None:
 
 
 def test_an_activity_is_always_run(turns: Turns) -> None:
-    """The engine knows activities by their number, and they may run twice."""
+    """The engine identifies activities by number, and they may run twice."""
     item = protos.WorkItem(activityRequest=protos.ActivityRequest(name="notify_activity"))
     assert turns.take(item, OPENED)
 
 
-def test_an_attempt_without_a_time_counts_as_begun_when_it_came(turns: Turns) -> None:
-    """There is nothing to doubt it by."""
+def test_an_attempt_without_a_time_began_when_it_arrived(turns: Turns) -> None:
+    """There is no reason to doubt it."""
     item = turn(OPENED - 1)
     del item.workflowRequest.newEvents[0]
     assert turns.take(item, OPENED + 1)
 
 
 def test_an_attempt_from_before_the_stream_is_held(turns: Turns) -> None:
-    """An answer of a former worker may have ended it."""
+    """An answer of an earlier worker may have ended it."""
     assert not turns.take(turn(OPENED - 1), OPENED)
     assert turns.pause(OPENED, 9) == HELD_SECONDS
     assert turns.pause(OPENED, 1) == 1
@@ -128,10 +128,10 @@ def test_the_history_proves_that_the_last_answer_was_used_up(
 
 
 @pytest.mark.parametrize(("later", "is_run"), [(1.0, True), (-1.0, False)])
-def test_a_workflow_that_has_started_anew_proves_it_too(
+def test_a_workflow_that_has_continued_as_new_proves_it_too(
     turns: Turns, later: float, *, is_run: bool
 ) -> None:
-    """Its history is shorter then; one that had started before is left over."""
+    """Its history is shorter then; an attempt that had continued as new before is left over."""
     run(turns, turn(OPENED + 1, 5), OPENED + 1)
     item = turn(OPENED + 2, 2, execution=EXECUTION + later)
     assert turns.take(item, OPENED + 2) == is_run
@@ -244,8 +244,8 @@ def test_an_attempt_that_began_before_the_newest_is_dropped(turns: Turns) -> Non
     assert not turns._held
 
 
-def test_clocks_that_were_set_back_stop_no_workflow(turns: Turns) -> None:
-    """A turn that seems to have begun before the last that was answered is restarted."""
+def test_a_clock_that_was_set_back_stops_no_workflow(turns: Turns) -> None:
+    """A turn that seems older than the last answered one is restarted."""
     run(turns, turn(OPENED + 50), OPENED + 50, returned=OPENED + 51)
 
     assert not turns.take(turn(OPENED + 1), OPENED + 1)
@@ -333,8 +333,8 @@ def test_an_answer_from_a_former_stream_still_counts(turns: Turns) -> None:
     assert not turns.take(turn(OPENED + 3), OPENED + 3)
 
 
-def test_what_was_answered_long_ago_is_forgotten(turns: Turns) -> None:
-    """The memory of a worker that runs for months does not grow; what is under way is kept."""
+def test_answered_turns_are_forgotten_after_a_while(turns: Turns) -> None:
+    """The memory of a long-running worker does not grow; running turns are kept."""
     waiting, late = of(turn(OPENED + 1), "waiting"), of(turn(OPENED + 1), "late")
     assert turns.take(waiting, OPENED + 1)
     run(turns, late, OPENED + 1)

@@ -1,4 +1,4 @@
-"""The rule about turns of workflows, against a simulated engine with all the faults of Dapr's."""
+"""The rule about workflow turns, against a simulated engine with all of Dapr's faults."""
 
 from random import Random
 
@@ -12,10 +12,8 @@ CALM_SECONDS = 90.0
 
 @settings(max_examples=400)
 @given(st.integers(0, 2**32), st.integers(1, 25))
-def test_no_turn_is_ended_by_the_answer_to_another_and_none_stands_still(
-    seed: int, events: int
-) -> None:
-    """Whatever is given up, late or lost; once it is calm, the workflow reacts to everything."""
+def test_no_answer_ends_another_turn_and_no_workflow_stalls(seed: int, events: int) -> None:
+    """Once faults have stopped, the workflow reacts to every event."""
     faults_seconds = 3.0 * events
     simulation = Simulation(Random(seed), events, 1000.0 + faults_seconds)
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(20)
 
 
 class Hub(orchestrator_service_pb2_grpc.TaskHubSidecarServiceServicer):
-    """The engine's API, on a port: it notes answers and events, and replies as it is told to."""
+    """The engine's API on a port: it records answers and events, and replies as configured."""
 
     def __init__(self) -> None:
         self.answers: queue.Queue[Any] = queue.Queue()
@@ -60,7 +60,7 @@ class Stream:
 
 
 class Call:
-    """The details of a call, of which the name counts."""
+    """The details of a call; only the name is used."""
 
     def __init__(self, method: str | bytes) -> None:
         self.method = method
@@ -124,7 +124,7 @@ def open_stream(
                     passed.put(item)
             except grpc.RpcError:
                 with pytest.raises(grpc.RpcError):
-                    next(stream)  # whoever asks again gets the same
+                    next(stream)  # asking again gives the same
 
         reading = threading.Thread(target=read)
         reading.start()
@@ -177,7 +177,7 @@ def test_a_workflow_is_woken_if_no_attempt_follows_the_restart(
 def test_a_workflow_is_woken_later_if_it_cannot_be_now(
     hub: Hub, turns: Turns, open_stream: Any, reason: str, *, is_asked_again: bool
 ) -> None:
-    """Not one that was purged: there is nobody to wake."""
+    """A purged workflow is not woken: it no longer exists."""
     hub.refusals = [reason]
     open_stream(item(LONG_AGO))
     assert hub.events.get(timeout=10)
@@ -225,10 +225,10 @@ def test_a_lost_answer_is_noticed_though_no_work_item_comes(
     assert hub.answers.get(timeout=10).actions, "a restart"
 
 
-def test_a_slow_engine_holds_up_no_work_item(
+def test_a_slow_engine_delays_no_work_item(
     hub: Hub, open_stream: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Restarts are not waited for, and have a deadline."""
+    """Restarts run in the background, and have a deadline."""
     monkeypatch.setattr(restarts, "CALL_SECONDS", 0.2)
     answered = threading.Event()
     monkeypatch.setattr(hub, "CompleteOrchestratorTask", lambda *_: answered.wait(10))
@@ -241,17 +241,17 @@ def test_a_slow_engine_holds_up_no_work_item(
     answered.set()
 
 
-def test_the_end_of_a_stream_comes_through(turns: Turns, channel: grpc.Channel) -> None:
-    """A stream that the sidecar closes is at its end, not broken."""
+def test_the_end_of_a_stream_is_passed_on(turns: Turns, channel: grpc.Channel) -> None:
+    """A stream that the sidecar closes has ended and is not broken."""
     interceptor = SafeTurns(turns, Restarts(turns, channel))
     items = interceptor.intercept_unary_stream(lambda *_: iter([]), WORK_ITEMS, None)
     assert list(items) == []
 
 
-def test_an_answer_that_is_not_wanted_is_not_sent(
+def test_an_unwanted_answer_is_not_sent(
     hub: Hub, turns: Turns, channel: grpc.Channel, open_stream: Any
 ) -> None:
-    """The SDK takes it for sent; the wanted one goes to the engine, and counts until it arrived."""
+    """The SDK takes it for sent; the wanted one is sent, and counts until it has arrived."""
     old, new = item(4e9), item(4e9 + 1)
     interceptor, passed = open_stream(old, new)
     assert [passed.get(timeout=10), passed.get(timeout=10)] == [old, new]
@@ -327,8 +327,8 @@ def test_an_answer_that_cannot_be_called_counts_as_late(turns: Turns) -> None:
     assert turns._instances["o-1"].arrived_at > time.time()
 
 
-def test_other_calls_are_left_alone(turns: Turns, channel: grpc.Channel) -> None:
-    """Nothing is known about what they carry."""
+def test_other_calls_are_passed_on_unchanged(turns: Turns, channel: grpc.Channel) -> None:
+    """Their content is unknown."""
     interceptor = SafeTurns(turns, Restarts(turns, channel))
     hello, events = Call("/TaskHubSidecarService/Hello"), Call("/Dapr/SubscribeTopicEvents")
     assert interceptor.intercept_unary_unary(lambda *_: "a call", hello, None) == "a call"

@@ -1,4 +1,4 @@
-"""The workflow worker, where the SDK needs help."""
+"""The workflow worker where it corrects the SDK."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ def waiting_workflow(ctx: Any, _: Any) -> Generator[Any, Any, Any]:
 
 
 def result_of(happened: list[Any], new: list[Any]) -> str | None:
-    """Replay what happened, take in what is new, and return the result if there is one."""
+    """Replay past events, process new ones, and return the result if there is one."""
     repair_pausing()
     registry = sdk_worker._Registry()
     registry.add_named_orchestrator("waiting", waiting_workflow)
@@ -48,8 +48,8 @@ def raised(name: str, value: str) -> Any:
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("pauses", [1, 2, 5])
 @pytest.mark.parametrize("in_one_turn", [True, False])
-def test_a_workflow_may_be_paused_again_and_again(pauses: int, *, in_one_turn: bool) -> None:
-    """One resumption is enough, and it takes what came meanwhile, in order."""
+def test_a_workflow_may_be_paused_repeatedly(pauses: int, *, in_one_turn: bool) -> None:
+    """One resume is enough; it processes the events raised meanwhile, in order."""
     paused = [helpers.new_suspend_event() for _ in range(pauses)]
     while_paused = [*paused, raised("first", "a"), raised("second", "b")]
     resumed = [helpers.new_resume_event()]
@@ -63,8 +63,8 @@ def test_a_workflow_may_be_paused_again_and_again(pauses: int, *, in_one_turn: b
     assert json.loads(result or "") == ["a", "b"]
 
 
-def test_a_workflow_that_runs_may_be_resumed() -> None:
-    """It changes nothing: an operator resumes what another has resumed already."""
+def test_a_running_workflow_may_be_resumed() -> None:
+    """This changes nothing: two operators may resume the same workflow."""
     resumed = helpers.new_resume_event()
 
     result = result_of(
@@ -75,7 +75,7 @@ def test_a_workflow_that_runs_may_be_resumed() -> None:
 
 
 def test_a_turn_that_was_replaced_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may have waited in the queue of the SDK's worker for long."""
+    """It may have waited long in the queue of the SDK's worker."""
     run: list[str] = []
     monkeypatch.setattr(
         sdk_worker.TaskHubGrpcWorker,

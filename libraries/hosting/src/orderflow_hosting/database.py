@@ -1,15 +1,14 @@
-"""A service's own tables: many readers, and one writer that commits waiting work together."""
+"""A service's own tables: many readers, and one writer."""
 
 import asyncio
 import contextlib
-import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, Generic, NoReturn, Protocol, Self, TypeVar
+from typing import ClassVar, Final, NoReturn, Protocol, Self, TypeVar
 
 import psycopg
 import structlog
@@ -18,7 +17,6 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Dialect,
-    Engine,
     Integer,
     Table,
     TypeDecorator,
@@ -29,15 +27,16 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.engines import open_engine, reason, usable
 from orderflow_hosting.migrations.schema import HOUSEKEEPING, UnsuitableSchema
 from orderflow_hosting.problems import Unavailable
+from orderflow_hosting.write_queue import WriteQueue
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-MOST_IN_ONE_COMMIT = 64
 READERS = 4
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
@@ -108,46 +107,6 @@ For example: a failover (read only), a full disk, limits, revoked rights, or mis
 """
 
 
-class _Job(Generic[T]):
-    """One piece of work for the writer, with the future of its result."""
-
-    def __init__(self, work: Callable[[Connection], T]) -> None:
-        self.future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._work = work
-        self._result: T
-        self._error: Exception | None = None
-
-    def run(self, connection: Connection) -> None:
-        self._result = self._work(connection)
-
-    @property
-    def succeeded(self) -> bool:
-        return self._error is None
-
-    def run_alone(self, engine: Engine) -> None:
-        try:
-            try:
-                self._commit(engine)
-            except DBAPIError as error:
-                if not error.connection_invalidated:
-                    raise
-                self._commit(engine)  # the connection is lost, but perhaps not the database
-        except Exception as error:  # noqa: BLE001 # it is raised where the result is awaited
-            self._error = error
-
-    def _commit(self, engine: Engine) -> None:
-        with engine.begin() as connection:
-            self.run(connection)
-
-    def deliver(self) -> None:
-        if self.future.done():
-            return
-        if self._error is None:
-            self.future.set_result(self._result)
-        else:
-            self.future.set_exception(self._error)
-
-
 class Database:
     """Tables by URL, used from one event loop.
 
@@ -168,17 +127,16 @@ class Database:
     the work's own values did not cause.
     """
 
-    def __init__(self, url: str, schema: CheckedSchema) -> None:
+    def __init__(self, url: str, schema: CheckedSchema, clock: Clock = now) -> None:
         self._engine = open_engine(url)
-        self._writing = self._engine.execution_options(writes=True)
+        self._queue = WriteQueue(self._engine.execution_options(writes=True))
         self._schema = schema
+        self._clock = clock
         self._unsuitable: UnsuitableSchema | None = None
-        self._committed_at = -PROVEN_SECONDS
         self._ready = threading.Event()
         self._why_not = "it has not answered yet"
         self._closing = threading.Lock()
         self._closed = threading.Event()
-        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         if not self.is_shared:
             with contextlib.ExitStack() as failed:
                 failed.callback(self._engine.dispose)
@@ -215,13 +173,12 @@ class Database:
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run the work in a transaction; return its result once that is committed."""
         self._must_be_ready()
-        job = _Job(work)
         with self._closing:
             if self._closed.is_set():
                 raise DatabaseClosed("the database is closed")
-            self._jobs.put(job)
+            result = self._queue.put(work)
         with _map_errors():
-            return await job.future
+            return await result
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run the work, which writes nothing, on a connection of its own."""
@@ -242,21 +199,21 @@ class Database:
         A write is tried only when no other has been committed for a while.
         """
         await self.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
-        if time.monotonic() - self._committed_at > PROVEN_SECONDS:
+        if time.monotonic() - self._queue.committed_at > PROVEN_SECONDS:
             await self.write(self._write_probe)
 
     def close(self) -> None:
         """Finish the work that was begun, then close all connections."""
         with self._closing:
             self._closed.set()
-            self._jobs.put(None)
+            self._queue.end()
         self._writer.join()
         self._readers.shutdown()
         self._engine.dispose()
 
     def _write_probe(self, connection: Connection) -> None:
         """Change one row, so that the database has to write."""
-        at = datetime.now(UTC)
+        at = self._clock()
         if connection.execute(update(PROBE).values(at=at)).rowcount == 0:
             connection.execute(insert(PROBE).values(number=1, at=at))
 
@@ -284,55 +241,7 @@ class Database:
                 if self._closed.wait(pause):
                     return
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-        self._write_jobs()
-
-    def _write_jobs(self) -> None:
-        while (jobs := self._next_jobs()) is not None:
-            wanted = [job for job in jobs if not job.future.done()]
-            if wanted:
-                self._commit_together(wanted)
-                self._deliver(wanted)
-
-    def _next_jobs(self) -> list[_Job[Any]] | None:
-        """Wait for a job, and take the other waiting ones with it; None at the end."""
-        first = self._jobs.get()
-        if first is None:
-            return None
-        jobs = [first]
-        while len(jobs) < MOST_IN_ONE_COMMIT and not self._jobs.empty():
-            job = self._jobs.get()
-            if job is None:
-                self._jobs.put(None)
-                break
-            jobs.append(job)
-        return jobs
-
-    def _commit_together(self, jobs: Sequence[_Job[Any]]) -> None:
-        if len(jobs) == 1 or not self._commit_as_one(jobs):
-            for job in jobs:
-                job.run_alone(self._writing)
-        if any(job.succeeded for job in jobs):
-            self._committed_at = time.monotonic()
-
-    def _commit_as_one(self, jobs: Sequence[_Job[Any]]) -> bool:
-        """Run all in one transaction; return False if any of them fails."""
-        try:
-            with self._writing.begin() as connection:
-                for job in jobs:
-                    job.run(connection)
-        except Exception:  # noqa: BLE001 # each has its own error when it runs alone
-            return False
-        return True
-
-    def _deliver(self, jobs: Sequence[_Job[Any]]) -> None:
-        """Wake the event loop once for all results: waking costs more than delivering."""
-
-        def deliver() -> None:
-            for job in jobs:
-                job.deliver()
-
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
-            jobs[0].future.get_loop().call_soon_threadsafe(deliver)
+        self._queue.run()
 
 
 @contextlib.contextmanager

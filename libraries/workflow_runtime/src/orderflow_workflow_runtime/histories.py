@@ -1,6 +1,6 @@
 """Recorded histories: the engine's events of one instance, as a file."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Self
 
 from dapr.ext.workflow._durabletask.internal import protos
@@ -28,13 +28,15 @@ class Recording(BaseModel):
     events: tuple[dict[str, Any], ...]
 
     @classmethod
-    def of(cls, instance_id: str, events: list[Any], versions: dict[str, str]) -> Self:
+    def of(
+        cls, instance_id: str, events: list[Any], versions: dict[str, str], at: datetime
+    ) -> Self:
         """Create a recording of these events of the engine."""
         started = [event.executionStarted.name for event in events if _starts(event)]
         return cls(
             instance_id=instance_id,
             workflow=started[-1] if started else "",
-            recorded_at=datetime.now(UTC),
+            recorded_at=at,
             versions=versions,
             events=tuple(json_format.MessageToDict(event) for event in events),
         )

@@ -9,6 +9,7 @@ import grpc
 from dapr.ext.workflow._durabletask.internal import protos
 from dapr.proto import api_service_v1, api_v1
 
+from orderflow_contracts.fields import Clock, now
 from orderflow_workflow_runtime.histories import HistoryUnavailable, NoHistory, Recording
 from orderflow_workflow_runtime.upstream import error_texts, history_payloads
 from orderflow_workflow_runtime.upstream.half_written_reads import PAUSES_SECONDS, is_half_written
@@ -30,7 +31,8 @@ _FINISHED: Final = frozenset(
 class Recorder:
     """Reads histories from a sidecar, at a gRPC address such as `127.0.0.1:50101`."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, clock: Clock = now) -> None:
+        self._clock = clock
         self._address = address
         self._channel = grpc.insecure_channel(
             address,
@@ -53,7 +55,7 @@ class Recorder:
         events = list(self._request(self._engine.GetInstanceHistory, request, instance_id).events)
         if not events:
             raise NoHistory(f"there is no workflow {instance_id} that has started")
-        return Recording.of(instance_id, events, self._known_versions())
+        return Recording.of(instance_id, events, self._known_versions(), self._clock())
 
     def unfinished(self) -> Iterator[str]:
         """Yield the id of every instance that has not finished, in the store's order."""

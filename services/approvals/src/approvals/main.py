@@ -25,7 +25,7 @@ from approvals.pages import (
     page_router,
 )
 from approvals.tables import ACCESS, DEAD_LETTERS, PARKED_EVENTS, SOURCES
-from orderflow_contracts.fields import readable_order_id
+from orderflow_contracts.fields import now, readable_order_id
 from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, Audit, Role, reads
@@ -50,18 +50,20 @@ from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 
 async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     """Wire the service, then serve until a signal ends it."""
-    database = resources.enter_context(Database(settings.database_url, SCHEMA))
+    database = resources.enter_context(Database(settings.database_url, SCHEMA, now))
     sidecar = await resources.enter_async_context(Sidecar(APPROVALS, settings))
     background = await resources.enter_async_context(BackgroundWork())
-    store = SqlApprovalStore(database)
-    handover = Handover(store, DaprOrders(sidecar), background)
-    service = ApprovalService(store, handover)
-    dead_letters = DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id)
+    store = SqlApprovalStore(database, now)
+    handover = Handover(store, DaprOrders(sidecar), background, now)
+    service = ApprovalService(store, handover, now)
+    dead_letters = DeadLetters(
+        database, DEAD_LETTERS, sidecar, subject_of=readable_order_id, clock=now
+    )
     app = DaprApp(settings)
-    parked = ParkedEvents(database, PARKED_EVENTS)
-    topics = Topics(app, sidecar, dead_letters, parked)
+    parked = ParkedEvents(database, PARKED_EVENTS, clock=now)
+    topics = Topics(app, sidecar, dead_letters, parked, clock=now)
     subscribe(topics, service)
-    feed = ChangeFeed(store)
+    feed = ChangeFeed(store, now)
     http = _http(settings, database, sidecar, store, service, dead_letters, parked, feed)
     handover.start()
     topics.keep_retrying(background)
@@ -81,16 +83,17 @@ def _http(
     feed: ChangeFeed,
 ) -> FastAPI:
     """Create the HTTP application with the API and the pages."""
-    access = Access(settings, APPROVALS, database, ACCESS)
-    site = approvals_site(settings.board_url)
+    access = Access(settings, APPROVALS, database, ACCESS, now)
+    site = approvals_site(settings.board_url, now)
     pages = ApprovalPages(
         store,
         DecisionHistory(database),
         site,
         settings.confirm_from_cents,
         settings.board_url,
+        now,
     )
-    audit = Audit(database, ACCESS)
+    audit = Audit(database, ACCESS, now)
     dead_letter_pages = DeadLetterPages(
         site,
         dead_letters,

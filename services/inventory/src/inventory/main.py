@@ -9,6 +9,7 @@ from inventory.config import InventorySettings
 from inventory.gateways import DaprStore
 from inventory.ports import StoreUnavailable
 from inventory.service import StockService
+from orderflow_contracts.fields import now
 from orderflow_contracts.names import INVENTORY
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, reads
@@ -64,8 +65,8 @@ async def run(settings: InventorySettings, resources: AsyncExitStack) -> None:
         {"store": check_store, "sidecar": sidecar.check, "opening_stock": opening.check}
     )
     http = http_app(stock, health)
-    Access(settings, INVENTORY).install(http)
-    Site("Inventory").install(http, [reads()])
+    Access(settings, INVENTORY, clock=now).install(http)
+    Site("Inventory", clock=now).install(http, [reads()])
     background.retry(opening.run, "opening_stock_not_loaded", backoff=OPENING_BACKOFF)
     await serve(settings, http, app)
 

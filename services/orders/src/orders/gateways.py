@@ -58,7 +58,7 @@ class DaprInventory:
         return Stock.model_validate_json(reply)
 
 
-class DaprAnnouncer:
+class DaprPublisher:
     """Publishes CloudEvents whose ids let a consumer recognise a repeated delivery."""
 
     def __init__(self, sidecar: Sidecar) -> None:

@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from orderflow_contracts import names
-from orderflow_contracts.fields import readable_order_id
+from orderflow_contracts.fields import now, readable_order_id
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, reads
 from orderflow_hosting.background import BackgroundWork
@@ -28,7 +28,7 @@ from orders.batches import build as batch_part
 from orders.board import build as board_part
 from orders.board.pages.site import orders_site
 from orders.config import OrdersSettings
-from orders.gateways import DaprAnnouncer, DaprInventory
+from orders.gateways import DaprInventory, DaprPublisher
 from orders.http import http_app
 from orders.management import build as management_part
 from orders.migrations import SCHEMA
@@ -44,28 +44,31 @@ from orders.workflows import WORKFLOWS
 
 async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     """Wire the service, then serve until a signal ends it."""
-    database = resources.enter_context(Database(settings.database_url, SCHEMA))
+    database = resources.enter_context(Database(settings.database_url, SCHEMA, now))
     sidecar = await resources.enter_async_context(Sidecar(names.ORDERS, settings))
     engine = DaprEngine(settings)
     resources.push_async_callback(engine.close)
     background = await resources.enter_async_context(BackgroundWork())
     app = DaprApp(settings)
-    dead_letters = DeadLetters(database, DEAD_LETTERS, sidecar, subject_of=readable_order_id)
-    parked = ParkedEvents(database, PARKED_EVENTS)
-    topics = Topics(app, sidecar, dead_letters, parked)
+    dead_letters = DeadLetters(
+        database, DEAD_LETTERS, sidecar, subject_of=readable_order_id, clock=now
+    )
+    parked = ParkedEvents(database, PARKED_EVENTS, clock=now)
+    topics = Topics(app, sidecar, dead_letters, parked, clock=now)
     base = Base(
         settings=settings,
+        clock=now,
         database=database,
         engine=engine,
         inventory=DaprInventory(sidecar),
-        announcer=DaprAnnouncer(sidecar),
+        publisher=DaprPublisher(sidecar),
         app=app,
         topics=topics,
         dead_letters=dead_letters,
         background=background,
     )
-    access = Access(settings, names.ORDERS, database, ACCESS)
-    site = orders_site(settings.inbox_url)
+    access = Access(settings, names.ORDERS, database, ACCESS, now)
+    site = orders_site(settings.inbox_url, now)
 
     payments = payment_part.build(base)
     tasks = task_part.build(base)

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from orderflow_contracts.fields import Clock
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
@@ -14,7 +15,7 @@ from orderflow_hosting.topics import Topics
 from orderflow_workflow_runtime.client import DaprEngine
 from orderflow_workflow_runtime.worker import Activity
 from orders.config import OrdersSettings
-from orders.gateways import DaprAnnouncer, DaprInventory
+from orders.gateways import DaprInventory, DaprPublisher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +23,11 @@ class Base:
     """The dependencies that every package may use: settings, database and gateways."""
 
     settings: OrdersSettings
+    clock: Clock
     database: Database
     engine: DaprEngine
     inventory: DaprInventory
-    announcer: DaprAnnouncer
+    publisher: DaprPublisher
     app: DaprApp
     topics: Topics
     dead_letters: DeadLetters

@@ -35,7 +35,7 @@ class Inventory(Protocol):
         ...
 
 
-class Announcer(Protocol):
+class Publisher(Protocol):
     """Publishes events. Each may arrive twice, with the same id."""
 
     async def status_changed(self, change: OrderStatusChanged) -> None:

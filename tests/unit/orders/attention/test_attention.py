@@ -1,4 +1,4 @@
-"""Orders that need attention: what could not be undone is undone again, until all of it is."""
+"""Orders that need attention: a failed rollback is retried until everything is undone."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -85,10 +85,10 @@ async def http(attention: Attention, store: OrderStore) -> AsyncIterator[httpx.A
 
 
 @pytest.fixture
-async def left_over(
+async def failed_order(
     store: OrderStore, inventory: RoomInventory, payments: RecordedPayments
 ) -> OrderSubmitted:
-    """Have an order that holds goods and money although it has ended."""
+    """Make an order that has ended but still holds stock and a payment."""
     await store.accept(ORDER)
     await inventory.reserve(ReserveRequest(order_id="o1", lines=ORDER.lines))
     await payments.charge("o1", "alice", 60_000_00)
@@ -100,7 +100,7 @@ async def left_over(
 
 
 class Steps:
-    """The activities of an order and of its attention together."""
+    """The activities of orders and of attention together."""
 
     def __init__(self, activities: OrderActivities, attention: Attention) -> None:
         self._activities = activities
@@ -113,10 +113,10 @@ class Steps:
         """Withdraw nothing: there is no task."""
 
 
-# Trying again
+# Retries
 
 
-async def test_an_order_is_settled_while_its_status_stays(
+async def test_a_retried_rollback_settles_an_order_without_changing_its_status(
     http: httpx.AsyncClient,
     attention: Attention,
     activities: OrderActivities,
@@ -124,9 +124,9 @@ async def test_an_order_is_settled_while_its_status_stays(
     inventory: RoomInventory,
     payments: RecordedPayments,
     store: OrderStore,
-    left_over: OrderSubmitted,
+    failed_order: OrderSubmitted,
 ) -> None:
-    """Money and goods are given back, and who had it tried is told beside the order."""
+    """Payment and stock are returned, and the order shows who requested the retry."""
     answer = await http.post("/orders/o1/retry")
 
     assert answer.status_code == 202
@@ -134,24 +134,24 @@ async def test_an_order_is_settled_while_its_status_stays(
     await until(lambda: len(engine.undone) == 1)
     await WorkflowRun(
         order_undo_workflow, engine.undone[0], carried_out_by(Steps(activities, attention))
-    ).to_the_end()
+    ).run_to_end()
 
     settled = (await http.get("/orders/o1/attention")).json()
     assert settled["settled_at"] is not None
     assert (settled["retrying_since"], settled["not_undone"]) == (None, [])
-    assert inventory.shelf("cars") == (100, 0)
+    assert inventory.quantities("cars") == (100, 0)
     assert [entry.kind for entry in await payments.store.entries("o1")] == ["charge", "refund"]
-    order = await store.order(left_over.order_id)
+    order = await store.order(failed_order.order_id)
     assert order is not None
     assert order.status is OrderStatus.NEEDS_ATTENTION
     assert len(order.history) == 3
 
 
-@pytest.mark.usefixtures("left_over")
-async def test_a_retry_that_fails_says_what_failed_and_may_be_retried(
+@pytest.mark.usefixtures("failed_order")
+async def test_a_failed_retry_names_what_failed_and_can_be_retried(
     attention: Attention, engine: Remembering
 ) -> None:
-    """The next one undoes only what was left, under an instance of its own."""
+    """The next retry undoes only what is left, in a new workflow instance."""
     await attention.retry("o1", "olga")
     await attention.conclude(Retried(order_id="o1", retry=1, not_undone=(REFUND,)))
 
@@ -170,9 +170,11 @@ async def test_a_retry_that_fails_says_what_failed_and_may_be_retried(
     assert settled.settled_by == "otto"
 
 
-@pytest.mark.usefixtures("left_over")
-async def test_twice_at_once_is_once(http: httpx.AsyncClient, engine: Remembering) -> None:
-    """The second finds the first under way; whatever is started again is the same."""
+@pytest.mark.usefixtures("failed_order")
+async def test_two_concurrent_retries_start_one_instance(
+    http: httpx.AsyncClient, engine: Remembering
+) -> None:
+    """The second one finds the first running; a repeated start has the same id."""
     first, second = await asyncio.gather(
         http.post("/orders/o1/retry"), http.post("/orders/o1/retry")
     )
@@ -183,9 +185,9 @@ async def test_twice_at_once_is_once(http: httpx.AsyncClient, engine: Rememberin
     assert {undone.retry for undone in engine.undone} == {1}
 
 
-@pytest.mark.usefixtures("left_over")
+@pytest.mark.usefixtures("failed_order")
 async def test_an_earlier_retry_cannot_conclude_a_later_one(attention: Attention) -> None:
-    """An end that is told twice, the second time late, does not settle what is being tried."""
+    """If an end is reported twice, the late report does not settle the current retry."""
     await attention.retry("o1", "olga")
     await attention.conclude(Retried(order_id="o1", retry=1, not_undone=(RELEASE,)))
     await attention.retry("o1", "olga")
@@ -198,11 +200,11 @@ async def test_an_earlier_retry_cannot_conclude_a_later_one(attention: Attention
     assert found.retrying_since is not None
 
 
-@pytest.mark.usefixtures("left_over")
+@pytest.mark.usefixtures("failed_order")
 async def test_the_next_process_resumes_a_retry_that_was_not_started(
     attention: Attention, next_process: Callable[[], Attention], engine: Remembering
 ) -> None:
-    """Killed between noting it and starting it."""
+    """The first process was killed between recording and starting it."""
     engine.is_down = True
     await attention.retry("o1", "olga")
     await attention._background.stop()
@@ -215,20 +217,20 @@ async def test_the_next_process_resumes_a_retry_that_was_not_started(
     assert (engine.undone[0].order_id, engine.undone[0].run_id) == ("o1", "run-1")
 
 
-# What is refused
+# Refusals
 
 
 async def test_an_unknown_order_cannot_be_retried(http: httpx.AsyncClient) -> None:
-    """404, and nothing is kept."""
+    """The answer is 404, and nothing is recorded."""
     response = await http.post("/orders/nobody/retry")
 
     assert (response.status_code, response.json()["code"]) == (404, "ORDER_NOT_FOUND")
 
 
-async def test_only_what_needs_attention_can_be_retried(
+async def test_only_an_order_that_needs_attention_can_be_retried(
     http: httpx.AsyncClient, store: OrderStore, engine: Remembering
 ) -> None:
-    """409 for an order under way, and there is nothing to read about it either."""
+    """An order in progress gets 409, and has no attention entry."""
     await store.accept(ORDER)
 
     response = await http.post("/orders/o1/retry")
@@ -238,9 +240,11 @@ async def test_only_what_needs_attention_can_be_retried(
     assert not engine.undone
 
 
-@pytest.mark.usefixtures("left_over")
-async def test_what_is_settled_stays_so(http: httpx.AsyncClient, attention: Attention) -> None:
-    """409, for everything is undone."""
+@pytest.mark.usefixtures("failed_order")
+async def test_a_settled_order_cannot_be_retried(
+    http: httpx.AsyncClient, attention: Attention
+) -> None:
+    """The answer is 409, because everything is undone."""
     await attention.retry("o1", "olga")
     await attention.conclude(Retried(order_id="o1", retry=1))
 
@@ -249,14 +253,14 @@ async def test_what_is_settled_stays_so(http: httpx.AsyncClient, attention: Atte
     assert (response.status_code, response.json()["code"]) == (409, "NOTHING_TO_RETRY")
 
 
-# What is known of the first failure
+# The first failure
 
 
-@pytest.mark.usefixtures("left_over")
-async def test_what_was_left_over_is_read_where_the_workflow_said_it(
+@pytest.mark.usefixtures("failed_order")
+async def test_failed_compensations_are_read_from_the_workflows_status(
     attention: Attention, engine: Remembering, intake: Any
 ) -> None:
-    """Its custom status names the activities; only these are done again."""
+    """The custom status names the activities, and only these are retried."""
     await intake._start(ORDER, datetime(2026, 3, 1, tzinfo=UTC))  # it had a workflow
     engine.custom_status = {"not_undone": [RELEASE]}
 
@@ -268,11 +272,11 @@ async def test_what_was_left_over_is_read_where_the_workflow_said_it(
     assert engine.undone[0].compensations == (RELEASE,)
 
 
-@pytest.mark.usefixtures("left_over")
-async def test_an_engine_that_is_away_does_not_hide_an_order(
+@pytest.mark.usefixtures("failed_order")
+async def test_an_order_needing_attention_is_shown_without_the_engine(
     attention: Attention, engine: Remembering
 ) -> None:
-    """What is left over is not known then; that something is, is."""
+    """What is left to undo is unknown then, but the order is listed."""
     engine.is_down = True
 
     found = await attention.of("o1")
@@ -312,31 +316,31 @@ def again(*failing: str, only: tuple[str, ...] | None = None) -> WorkflowRun:
         ((RELEASE, WITHDRAW_TASK), [WITHDRAW_TASK, RELEASE]),
     ],
 )
-async def test_only_what_is_left_is_undone_newest_first(
+async def test_only_remaining_steps_are_undone_newest_first(
     only: tuple[str, ...] | None, steps: list[str]
 ) -> None:
-    """Where it is not known what is left, everything is; no status is told."""
+    """If what is left is unknown, everything is undone; no status is published."""
     run = again(only=only)
 
-    assert await run.to_the_end() == {"order_id": "o1", "status": "settled"}
+    assert await run.run_to_end() == {"order_id": "o1", "status": "settled"}
 
     assert [call.name for call in run.calls] == [*steps, CONCLUDE]
     assert run.calls[-1].input == {"order_id": "o1", "retry": 1, "not_undone": []}
 
 
-async def test_what_fails_again_is_told() -> None:
+async def test_compensations_that_fail_again_are_reported() -> None:
     """The others are undone all the same."""
     run = again(REFUND)
 
-    assert await run.to_the_end() == {"order_id": "o1", "status": "not_undone"}
+    assert await run.run_to_end() == {"order_id": "o1", "status": "not_undone"}
 
     assert run.calls[-1].input["not_undone"] == [REFUND]
 
 
-async def test_how_long_a_step_is_tried_comes_with_the_input(
+async def test_the_retry_time_of_a_step_is_part_of_the_input(
     engine: Remembering, store: OrderStore
 ) -> None:
-    """The setting of the day it began; an instance of earlier tries for an hour."""
+    """It is the setting at the start; instances of earlier versions retry for an hour."""
     await store.accept(ORDER)
     await OrderUndo(engine, store, timeout_seconds=5).undo("o1", None)
     told = engine.undone[0].model_dump(mode="json")
@@ -347,5 +351,5 @@ async def test_how_long_a_step_is_tried_comes_with_the_input(
     earlier = {key: told[key] for key in told if key != "undo_timeout_seconds"}
     for given, expected in ((told, timedelta(seconds=5)), (earlier, timedelta(hours=1))):
         run = WorkflowRun(order_undo_workflow, Undone.model_validate(given), answer)
-        await run.to_the_end()
+        await run.run_to_end()
         assert run.calls[0].retry.retry_timeout == expected

@@ -1,4 +1,4 @@
-"""The edges of batches: what the topic refuses, and what people read."""
+"""The API and the topic of batches: what is refused, and what people read."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -12,7 +12,7 @@ from hypothesis import given
 from fakes.access import opened
 from fakes.managed_engine import ManagedMemoryEngine
 from fakes.odd_json import FEW, odd
-from fakes.orders_ports import MemoryAnnouncer
+from fakes.orders_ports import MemoryPublisher
 from fakes.recorded_app import RecordedApp
 from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.background import BackgroundWork
@@ -38,7 +38,7 @@ GOOD: dict[str, Any] = {
 
 
 class NoSidecar(Sidecar):
-    """Is connected to nothing, for nothing is sent again here."""
+    """Is connected to nothing, because nothing is resent here."""
 
     def __init__(self) -> None:
         """Connect to nothing."""
@@ -54,14 +54,14 @@ def app(
     settings: OrdersSettings,
     database: Database,
     store: OrderStore,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     feed: StatusFeed,
     letters: DeadLetters,
 ) -> RecordedApp:
     app, engine = RecordedApp(), ManagedMemoryEngine()
     undo = OrderUndo(engine, store)
     batches = Batches(
-        settings, BatchStore(database), engine, announcer, feed, undo, letters, BackgroundWork()
+        settings, BatchStore(database), engine, publisher, feed, undo, letters, BackgroundWork()
     )
     subscribe_to_batches(app, batches, letters)
     return app
@@ -91,35 +91,35 @@ async def deliver(app: RecordedApp, data: Any) -> None:
         (None, "body"),
     ],
 )
-async def test_a_wrong_envelope_is_refused_and_leaves_nothing(
+async def test_an_invalid_batch_envelope_is_refused(
     app: RecordedApp, letters: DeadLetters, http: httpx.AsyncClient, data: Any, field: str
 ) -> None:
-    """The dead letter names the field that is wrong."""
+    """The dead letter names the invalid field, and no batch is created."""
     with pytest.raises(Refused):
         await deliver(app, data)
 
-    (letter,) = (await letters.page(10, None)).items
-    assert letter.topic == TOPIC
-    assert letter.reason.startswith("invalid")
-    assert field in letter.reason
+    (dead_letter,) = (await letters.page(10, None)).items
+    assert dead_letter.topic == TOPIC
+    assert dead_letter.reason.startswith("invalid")
+    assert field in dead_letter.reason
     assert (await http.get("/batches")).json() == {"items": [], "next": None}
 
 
 async def test_another_batch_under_a_known_id_is_a_dead_letter(
     app: RecordedApp, letters: DeadLetters
 ) -> None:
-    """Its reason says so."""
+    """The reason says so."""
     await deliver(app, GOOD)
 
     with pytest.raises(Refused):
         await deliver(app, {**GOOD, "orders": [{"item": "cars", "quantity": 2}]})
 
-    (letter,) = (await letters.page(10, None)).items
-    assert letter.reason == "batch b1 exists with other content"
+    (dead_letter,) = (await letters.page(10, None)).items
+    assert dead_letter.reason == "batch b1 exists with other content"
 
 
 async def test_a_batch_is_read_and_listed(app: RecordedApp, http: httpx.AsyncClient) -> None:
-    """With its orders, and without them in pages."""
+    """A batch includes its orders; the paged list does not."""
     await deliver(app, GOOD)
     await deliver(app, {**GOOD, "batch_id": "b2"})
 
@@ -138,7 +138,7 @@ async def test_a_batch_is_read_and_listed(app: RecordedApp, http: httpx.AsyncCli
 
 @pytest.mark.parametrize("batch_id", ["b9", "b%209", "%00"])
 async def test_an_unknown_batch_is_not_found(http: httpx.AsyncClient, batch_id: str) -> None:
-    """Also under an id that no batch can have."""
+    """An invalid batch id is not found either."""
     response = await http.get(f"/batches/{batch_id}")
 
     assert (response.status_code, response.json()["code"]) == (404, "BATCH_NOT_FOUND")
@@ -146,7 +146,7 @@ async def test_an_unknown_batch_is_not_found(http: httpx.AsyncClient, batch_id: 
 
 @FEW
 @given(odd(GOOD) | odd(GOOD["orders"][0]).map(lambda order: {**GOOD, "orders": [order]}))
-async def test_no_data_fails_for_an_unknown_reason(app: RecordedApp, data: object) -> None:
-    """Whatever an event says, it is taken or refused at once."""
+async def test_no_batch_data_raises_an_unexpected_error(app: RecordedApp, data: object) -> None:
+    """Every event is either accepted or refused at once."""
     with suppress(Refused):
         await deliver(app, data)

@@ -1,4 +1,4 @@
-"""Batches: taken in once, each order run by one party, and brought to an end."""
+"""Batches: accepted once, each order run once, and finished."""
 
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from fakes.managed_engine import ManagedMemoryEngine
-from fakes.orders_ports import MemoryAnnouncer
+from fakes.orders_ports import MemoryPublisher
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_contracts.batches import Batch, BatchSubmitted
@@ -21,8 +21,9 @@ from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import EngineUnavailable
 from orders.batches.activities import BatchActivities
 from orders.batches.messages import BatchRef
+from orders.batches.records import OtherBatchContent
 from orders.batches.service import Batches, run_id_of
-from orders.batches.store import BatchStore, OtherBatchContent
+from orders.batches.store import BatchStore
 from orders.config import OrdersSettings
 from orders.management.errors import InstanceExists, NotRunning, Protected
 from orders.management.service import Management
@@ -55,7 +56,7 @@ def managed() -> ManagedMemoryEngine:
 
 
 @pytest.fixture
-def kept(database: Database) -> BatchStore:
+def batch_store(database: Database) -> BatchStore:
     return BatchStore(database)
 
 
@@ -67,29 +68,31 @@ def letters(database: Database) -> DeadLetters:
 @pytest.fixture
 async def batches(
     settings: OrdersSettings,
-    kept: BatchStore,
+    batch_store: BatchStore,
     store: OrderStore,
     managed: ManagedMemoryEngine,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     feed: StatusFeed,
     letters: DeadLetters,
 ) -> AsyncIterator[Batches]:
     undo = OrderUndo(managed, store)
     batches = Batches(
-        settings, kept, managed, announcer, feed, undo, letters, BackgroundWork(short_pause)
+        settings, batch_store, managed, publisher, feed, undo, letters, BackgroundWork(short_pause)
     )
     yield batches
     await batches._background.stop()
 
 
-async def read(kept: BatchStore) -> Batch:
-    found = await kept.batch("b1")
+async def read(batch_store: BatchStore) -> Batch:
+    found = await batch_store.batch("b1")
     assert found is not None
     return found
 
 
 async def refusals(letters: DeadLetters) -> dict[str, DeadLetter]:
-    return {letter.event_id: letter for letter in (await letters.page(100, None)).items}
+    return {
+        dead_letter.event_id: dead_letter for dead_letter in (await letters.page(100, None)).items
+    }
 
 
 async def end_all(store: OrderStore, *order_ids: str) -> None:
@@ -99,33 +102,33 @@ async def end_all(store: OrderStore, *order_ids: str) -> None:
 
 
 async def test_a_batch_gets_one_workflow_and_its_orders_none(
-    batches: Batches, kept: BatchStore, managed: ManagedMemoryEngine
+    batches: Batches, batch_store: BatchStore, managed: ManagedMemoryEngine
 ) -> None:
-    """However often it comes; its orders are received, and run by the batch's workflow alone."""
+    """However often a batch arrives, its orders are received, and run only by its workflow."""
     for _ in range(10):
         await batches.submit(submitted(entry("a"), entry("b")))
 
     assert list(managed.instances) == ["batch-b1"]
     assert managed.instances["batch-b1"].name == BATCH
     assert managed.instances["batch-b1"].input["parallelism"] == 20
-    found = await read(kept)
+    found = await read(batch_store)
     assert (found.status, found.total, found.counts) == ("received", 2, {"received": 2})
 
 
-async def test_one_bad_entry_does_not_stop_the_others(
-    batches: Batches, kept: BatchStore, letters: DeadLetters, announcer: MemoryAnnouncer
+async def test_one_invalid_entry_does_not_affect_the_others(
+    batches: Batches, batch_store: BatchStore, letters: DeadLetters, publisher: MemoryPublisher
 ) -> None:
-    """It is rejected, told, and kept so that it can be mended and sent again."""
+    """It is rejected, published and stored as a dead letter, so that it can be fixed and resent."""
     await batches.submit(submitted(entry("a"), entry("b", 0), 7, {"item": "cars", "quantity": 1}))
 
-    found = await read(kept)
+    found = await read(batch_store)
     assert [(order.order_id, order.status, order.reason) for order in found.orders] == [
         ("a", "received", None),
         ("b", "rejected", "invalid"),
         (None, "rejected", "invalid"),
         ("b1-4", "received", None),
     ]
-    assert announcer.told("b") == ["rejected"]
+    assert publisher.told("b") == ["rejected"]
     kept_letters = await refusals(letters)
     assert set(kept_letters) == {"b1.2", "b1.3"}
     assert kept_letters["b1.2"].topic == "orders.submitted"
@@ -142,26 +145,28 @@ async def test_an_order_may_not_have_the_id_of_the_batchs_own_workflow(
     assert "batch's own" in (await refusals(letters))["b1.1"].reason
 
 
-async def test_an_id_that_would_be_too_long_is_invalid(batches: Batches, kept: BatchStore) -> None:
+async def test_a_generated_order_id_that_is_too_long_is_invalid(
+    batches: Batches, batch_store: BatchStore
+) -> None:
     """A batch with a long id must name its orders."""
     long = "b" * 63
     await batches.submit(
         BatchSubmitted(batch_id=long, orders=({"item": "cars", "quantity": 1}, entry("a")))
     )
 
-    found = await kept.batch(long)
+    found = await batch_store.batch(long)
     assert found is not None
     assert [order.status for order in found.orders] == ["rejected", "received"]
 
 
-async def test_the_same_order_twice_is_one_and_another_under_its_id_is_refused(
-    batches: Batches, kept: BatchStore, letters: DeadLetters
+async def test_a_repeated_order_counts_once_and_other_content_is_refused(
+    batches: Batches, batch_store: BatchStore, letters: DeadLetters
 ) -> None:
-    """Within the batch, and towards orders that came by themselves."""
+    """This holds within the batch, and against orders submitted outside it."""
     same, other = entry("a"), entry("a", 2)
     await batches.submit(submitted(same, dict(same), other))
 
-    found = await read(kept)
+    found = await read(batch_store)
     assert [(order.order_id, order.reason) for order in found.orders] == [
         ("a", None),
         ("a", "other_content"),
@@ -170,24 +175,24 @@ async def test_the_same_order_twice_is_one_and_another_under_its_id_is_refused(
     assert "other content" in (await refusals(letters))["b1.3"].reason
 
 
-async def test_an_order_known_before_is_only_watched(
-    batches: Batches, kept: BatchStore, store: OrderStore
+async def test_an_order_submitted_before_the_batch_is_only_watched(
+    batches: Batches, batch_store: BatchStore, store: OrderStore
 ) -> None:
-    """It counts, and the batch does not run it; with other content it is left untouched."""
+    """The batch counts it but does not run it; with other content it stays unchanged."""
     await store.accept(order_of("a"))
     await store.accept(order_of("b", 5))
 
     await batches.submit(submitted(entry("a"), entry("b"), entry("c")))
 
     assert await batches.left_to_run("b1") == ["c"]
-    assert (await read(kept)).counts == {"received": 2, "rejected": 1}
+    assert (await read(batch_store)).counts == {"received": 2, "rejected": 1}
     assert [left.order.order_id for left in await store.unfinished()] == ["a", "b"]
 
 
-async def test_intake_leaves_a_batchs_order_to_the_batch(
-    batches: Batches, intake: Intake, engine: Any, kept: BatchStore, store: OrderStore
+async def test_only_the_batch_runs_its_orders(
+    batches: Batches, intake: Intake, engine: Any, batch_store: BatchStore, store: OrderStore
 ) -> None:
-    """When it also arrives by itself, and when the service starts again."""
+    """An order event outside the batch and a restart of the service start no second run."""
     await batches.submit(submitted(entry("a")))
 
     await intake.submit(order_of("a"))
@@ -197,29 +202,29 @@ async def test_intake_leaves_a_batchs_order_to_the_batch(
     assert not engine.runs
     assert await store.is_run_by_batch("a")
     await end_all(store, "a")
-    await kept.conclude("b1")
+    await batch_store.conclude("b1")
     assert not await store.is_run_by_batch("a")
 
 
 async def test_another_batch_under_the_same_id_is_refused(
-    batches: Batches, kept: BatchStore
+    batches: Batches, batch_store: BatchStore
 ) -> None:
     """The two are never merged."""
     await batches.submit(submitted(entry("a")))
 
     with pytest.raises(OtherBatchContent, match="batch b1 exists with other content"):
         await batches.submit(submitted(entry("a"), entry("b")))
-    assert (await read(kept)).total == 1
+    assert (await read(batch_store)).total == 1
 
 
-async def test_a_batch_that_could_not_be_started_is_started_by_its_event_or_the_next_process(
-    batches: Batches, managed: ManagedMemoryEngine, kept: BatchStore
+async def test_a_failed_batch_start_is_repeated_by_the_event_or_the_next_process(
+    batches: Batches, managed: ManagedMemoryEngine, batch_store: BatchStore
 ) -> None:
-    """It is kept, and not acknowledged."""
+    """The batch is stored, and its event is not acknowledged."""
     managed.is_down = True
     with pytest.raises(EngineUnavailable):
         await batches.submit(submitted(entry("a")))
-    assert (await read(kept)).status == "received"
+    assert (await read(batch_store)).status == "received"
 
     await batches.resume()
     managed.is_down = False
@@ -227,10 +232,10 @@ async def test_a_batch_that_could_not_be_started_is_started_by_its_event_or_the_
     await until(lambda: "batch-b1" in managed.instances)
 
 
-async def test_a_batch_that_was_lost_goes_on_with_what_is_left(
+async def test_a_lost_batch_goes_on_with_its_remaining_orders(
     batches: Batches, managed: ManagedMemoryEngine, store: OrderStore
 ) -> None:
-    """An order that has a run, or has ended, is not run again; the others get the same runs."""
+    """Orders with a run or a final status are not run again; the others get the same runs."""
     steps = BatchActivities(batches)
     await batches.submit(submitted(*(entry(name) for name in "abc")))
     first = await steps.open_batch_activity(CTX, BatchRef(batch_id="b1"))
@@ -248,9 +253,9 @@ async def test_a_batch_that_was_lost_goes_on_with_what_is_left(
 
 
 async def test_the_end_is_recorded_once_all_orders_have_ended(
-    batches: Batches, managed: ManagedMemoryEngine, store: OrderStore, announcer: MemoryAnnouncer
+    batches: Batches, managed: ManagedMemoryEngine, store: OrderStore, publisher: MemoryPublisher
 ) -> None:
-    """And told, again under the same id; afterwards the batch does not start anew."""
+    """A repeated summary has the same event id, and the batch does not start again."""
     await batches.submit(submitted(entry("a"), entry("b", 0)))
     managed.put("a", name=ORDER)
     assert not await batches.conclude("b1")
@@ -259,7 +264,7 @@ async def test_the_end_is_recorded_once_all_orders_have_ended(
     assert await batches.conclude("b1")
     assert await batches.conclude("b1")
 
-    first, again = announcer.batches
+    first, again = publisher.batches
     assert first == again
     assert (first.event_id, first.status, first.total_cents) == ("b1.ended", "completed", 500)
     assert first.counts == {"completed": 1, "rejected": 1}
@@ -269,20 +274,20 @@ async def test_the_end_is_recorded_once_all_orders_have_ended(
 
 
 async def test_a_batch_without_a_valid_order_is_rejected(
-    batches: Batches, announcer: MemoryAnnouncer
+    batches: Batches, publisher: MemoryPublisher
 ) -> None:
-    """There was nothing to carry out."""
+    """There is nothing to process."""
     await batches.submit(submitted(1, 2))
 
     assert await batches.conclude("b1")
-    (ended,) = announcer.batches
+    (ended,) = publisher.batches
     assert (ended.status, ended.reason) == ("rejected", "no_valid_order")
 
 
-async def test_an_order_whose_workflow_broke_is_undone_and_a_lost_one_runs_again(
+async def test_failed_order_workflows_are_rolled_back_and_lost_ones_restarted(
     batches: Batches, managed: ManagedMemoryEngine
 ) -> None:
-    """No order keeps the batch from its end for ever."""
+    """No order prevents the batch from ending."""
     await batches.submit(submitted(entry("a"), entry("b")))
     managed.put("a", RuntimeStatus.FAILED, name=ORDER)
 
@@ -292,13 +297,13 @@ async def test_an_order_whose_workflow_broke_is_undone_and_a_lost_one_runs_again
     assert managed.instances["b"].input["run_id"] == run_id_of("b1", "b")
 
 
-async def test_a_terminated_batch_is_undone_and_closed(
+async def test_a_batch_terminated_by_force_is_rolled_back_and_closed(
     batches: Batches,
     managed: ManagedMemoryEngine,
     store: OrderStore,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
 ) -> None:
-    """Only by force; what had ended stays, the rest is undone, begun or not."""
+    """Ended orders stay as they are; the others are rolled back, started or not."""
     undo = OrderUndo(managed, store)
     management = Management(managed, store, undo, batches, counter_pause_seconds=1)
     await batches.submit(submitted(entry("a"), entry("b")))
@@ -312,19 +317,19 @@ async def test_a_terminated_batch_is_undone_and_closed(
         await management.purge("batch-b1")
     undoing = managed.instances["undo-of-order-b"].input
     await store.record("b", undoing["run_id"], OrderStatus.CANCELLED)
-    await until(lambda: bool(announcer.batches))
+    await until(lambda: bool(publisher.batches))
 
-    assert announcer.batches[0].reason == "terminated_by_operator"
-    assert announcer.batches[0].counts == {"completed": 1, "cancelled": 1}
+    assert publisher.batches[0].reason == "terminated_by_operator"
+    assert publisher.batches[0].counts == {"completed": 1, "cancelled": 1}
     with pytest.raises(NotRunning):
         await management.terminate("batch-b1", force=True)
     await management.purge("batch-b1")
 
 
-async def test_a_batch_that_someone_else_stopped_is_undone_by_the_next_process(
+async def test_a_batch_terminated_through_the_engine_is_rolled_back_at_the_next_start(
     batches: Batches, managed: ManagedMemoryEngine
 ) -> None:
-    """As when it was terminated with Dapr's own command."""
+    """This includes termination by Dapr's own command."""
     await batches.submit(submitted(entry("a")))
     managed.put("batch-b1", RuntimeStatus.TERMINATED, name=BATCH)
 
@@ -340,10 +345,10 @@ async def test_a_batch_that_someone_else_stopped_is_undone_by_the_next_process(
         (RuntimeStatus.TERMINATED, ("cancelled", "terminated_by_operator")),
     ],
 )
-async def test_the_orders_of_a_stopped_batch_tell_why_it_was_stopped(
+async def test_the_orders_of_a_stopped_batch_have_the_reason(
     batches: Batches, managed: ManagedMemoryEngine, status: RuntimeStatus, ending: tuple[str, str]
 ) -> None:
-    """Nobody is said to have terminated what failed by itself."""
+    """A batch that failed by itself is not reported as terminated by an operator."""
     await batches.submit(submitted(entry("a"), entry("b")))
     managed.put("a", RuntimeStatus.TERMINATED, name=ORDER)
     managed.put("batch-b1", status, name=BATCH)
@@ -355,10 +360,8 @@ async def test_the_orders_of_a_stopped_batch_tell_why_it_was_stopped(
     assert [(one["status"], one["reason"]) for one in undoing] == [ending] * 2
 
 
-async def test_ids_of_batches_are_kept_for_them(
-    managed: ManagedMemoryEngine, store: OrderStore
-) -> None:
-    """Nobody takes one, and nobody starts the workflow of a batch by hand."""
+async def test_batch_ids_are_reserved(managed: ManagedMemoryEngine, store: OrderStore) -> None:
+    """Neither an order nor a manual start of a workflow can take one."""
     management = Management(managed, store, OrderUndo(managed, store), counter_pause_seconds=1)
 
     with pytest.raises(InstanceExists):
@@ -367,15 +370,15 @@ async def test_ids_of_batches_are_kept_for_them(
         await management.start(BATCH, None, None)
 
 
-async def test_batches_are_listed_newest_first(batches: Batches, kept: BatchStore) -> None:
-    """With counts that come from the orders as they are."""
+async def test_batches_are_listed_newest_first(batches: Batches, batch_store: BatchStore) -> None:
+    """Their counts are computed from the orders' current statuses."""
     for number in range(3):
         line = OrderLine(item="cars", quantity=1).model_dump()
         order = {"order_id": f"o{number}", "customer_id": "ann", "lines": [line]}
         await batches.submit(BatchSubmitted(batch_id=f"b{number}", orders=(order,)))
 
-    found = await kept.batches(2, None)
-    older = await kept.batches(2, found[-1][0])
+    found = await batch_store.batches(2, None)
+    older = await batch_store.batches(2, found[-1][0])
 
     assert [batch.batch_id for _, batch in found + older] == ["b2", "b1", "b0"]
     assert found[0][1].counts == {"received": 1}

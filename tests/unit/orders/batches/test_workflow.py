@@ -1,4 +1,4 @@
-"""The way of a batch: so many orders at a time, whatever becomes of each."""
+"""The batch workflow: a limited number of orders at a time, whatever their outcomes."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -23,7 +23,7 @@ def start(
     looks: int = 1,
     starts_at_once: int = 0,
 ) -> Any:
-    """Run a batch that has ended at so many-th look; note how many orders are under way."""
+    """Run a batch that ends at the given check; record how many orders are in progress."""
     left = looks
 
     async def answer(name: str, payload: Any) -> object:
@@ -51,36 +51,36 @@ def children_before_each_event(run: Any) -> list[int]:
     happen = run._happen
 
     def count(happening: Any) -> None:
-        counts.append(len(run.children_under_way))
+        counts.append(len(run.running_children))
         happen(happening)
 
     run._happen = count
     return counts
 
 
-async def test_never_more_orders_are_under_way_than_allowed() -> None:
-    """The next begins when one has ended, well or not."""
+async def test_the_number_of_running_orders_is_limited() -> None:
+    """The next one starts when one has ended, whatever its outcome."""
     run = start(7, 3, [child_ends(f"o{n}", fails=n % 2 == 0) for n in (2, 0, 1, 3, 5, 4, 6)])
     most = children_before_each_event(run)
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert most == [3, 3, 3, 3, 3, 2, 1]
     assert result == {"batch_id": "b1", "orders_run": 7}
 
 
-async def test_an_order_is_told_its_id_and_its_batch_alone() -> None:
-    """The batch's history stays small, and the configuration goes along."""
+async def test_an_order_gets_only_its_id_its_batch_and_the_configuration() -> None:
+    """The batch's history stays small."""
     run = start(1, 1, [child_ends("o0")])
-    await run.to_the_end()
+    await run.run_to_end()
 
-    told = OrderRun.model_validate(run.children[0].input)
-    assert (told.order_id, told.run_id, told.batch_id) == ("o0", "r0", "b1")
-    assert (told.lines, told.customer_id, told.received_at) == ((), None, None)
-    assert told.approval_timeout_seconds == 2
+    first_child = OrderRun.model_validate(run.children[0].input)
+    assert (first_child.order_id, first_child.run_id, first_child.batch_id) == ("o0", "r0", "b1")
+    assert (first_child.lines, first_child.customer_id, first_child.received_at) == ((), None, None)
+    assert first_child.approval_timeout_seconds == 2
 
 
-async def test_an_order_that_waits_gives_its_place_to_the_next() -> None:
-    """Whether it says so once or twice; when it goes on, it may be one more than allowed."""
+async def test_a_waiting_order_frees_its_place() -> None:
+    """It frees one place even if it reports twice; later, one more than allowed may run."""
     run = start(
         3,
         1,
@@ -93,14 +93,14 @@ async def test_an_order_that_waits_gives_its_place_to_the_next() -> None:
         ],
     )
 
-    assert (await run.to_the_end())["orders_run"] == 3
+    assert (await run.run_to_end())["orders_run"] == 3
     assert [child.instance_id for child in run.children] == ["o0", "o1", "o2"]
 
 
-async def test_the_end_waits_for_orders_that_others_run() -> None:
-    """It is asked for again after pauses that grow up to five minutes."""
+async def test_the_batch_waits_for_orders_run_elsewhere() -> None:
+    """It checks again after pauses that grow up to five minutes."""
     run = start(0, 1, [TimerFires()] * 9, looks=10)
-    await run.to_the_end()
+    await run.run_to_end()
 
     pauses = [pause.total_seconds() for pause in run.timers]
     assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 300]
@@ -111,7 +111,7 @@ async def test_a_limit_of_starts_fills_the_window_step_by_step() -> None:
     """Each event starts two orders until the window is full, then one for each that ended."""
     run = start(8, 4, [child_ends(f"o{n}") for n in range(8)], starts_at_once=2)
     most = children_before_each_event(run)
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert most == [2, 3, 4, 4, 4, 3, 2, 1]
     assert result == {"batch_id": "b1", "orders_run": 8}

@@ -49,7 +49,7 @@ LINES = (OrderLine(item="cars", quantity=11),)
 
 @dataclass
 class MemoryHistories:
-    """The histories that the engine tells, unless it is away."""
+    """The histories of the engine, which may be unavailable."""
 
     known: dict[str, list[HistoryEvent]] = field(default_factory=dict)
     is_down: bool = False
@@ -64,7 +64,7 @@ class MemoryHistories:
 
 @dataclass
 class MemoryAttention:
-    """What is known of orders that need attention."""
+    """The known orders that need attention."""
 
     known: dict[str, OrderAttention] = field(default_factory=dict)
 
@@ -72,8 +72,8 @@ class MemoryAttention:
         return self.known.get(order_id)
 
 
-class Shelf(RoomInventory):
-    """The real stock room, which can be restocked, or be away."""
+class RestockableInventory(RoomInventory):
+    """The real inventory, which can be restocked or be unavailable."""
 
     async def restock(self, request: RestockRequest) -> Stock:
         self._fail()
@@ -81,10 +81,10 @@ class Shelf(RoomInventory):
 
 
 @pytest.fixture
-async def shelf() -> Shelf:
-    shelf = Shelf()
-    await shelf.open()
-    return shelf
+async def inventory() -> RestockableInventory:
+    inventory = RestockableInventory()
+    await inventory.open()
+    return inventory
 
 
 @pytest.fixture
@@ -103,13 +103,13 @@ async def visited(
     database: Database,
     intake: Intake,
     feed: StatusFeed,
-    shelf: Shelf,
+    inventory: RestockableInventory,
     histories: MemoryHistories,
     attention: MemoryAttention,
 ) -> Visited:
     site = orders_site("http://127.0.0.1:8003")
     visited = Visited(site, database, ACCESS, tmp_path)
-    board, changes, stocks = BoardStore(database), ChangeFeed(feed), Stocks(shelf)
+    board, changes, stocks = BoardStore(database), ChangeFeed(feed), Stocks(inventory)
 
     async def is_current(_: object) -> bool:
         return True
@@ -136,7 +136,7 @@ async def visited(
 
 @pytest.fixture
 async def olga(visited: Visited) -> AsyncIterator[Visitor]:
-    """Somebody who runs the shop."""
+    """Sign in an operator."""
     visitor = await visited.visitor("olga")
     yield visitor
     await visitor.client.aclose()
@@ -144,7 +144,7 @@ async def olga(visited: Visited) -> AsyncIterator[Visitor]:
 
 @pytest.fixture
 async def vera(visited: Visited) -> AsyncIterator[Visitor]:
-    """Somebody who may look."""
+    """Sign in a viewer."""
     visitor = await visited.visitor("vera")
     yield visitor
     await visitor.client.aclose()
@@ -156,7 +156,7 @@ def order(order_id: str = "o1", customer_id: str = "alice", item: str = "cars") 
 
 
 def text_of(page: str) -> str:
-    """Leave out the markup, so that words can be looked for."""
+    """Return the text of a page without markup."""
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
 
 
@@ -165,7 +165,7 @@ def shown_ids(page: str) -> list[str]:
 
 
 async def test_an_empty_board_says_so(vera: Visitor) -> None:
-    """Nothing to see is a sentence, not an empty table."""
+    """It shows a sentence instead of an empty table."""
     page = await vera.get("/")
 
     assert page.status_code == 200
@@ -190,8 +190,8 @@ async def test_the_board_lists_orders_and_counts_them(vera: Visitor, store: Orde
     assert "11 \N{MULTIPLICATION SIGN} cars" in words
 
 
-async def test_a_status_filters(vera: Visitor, store: OrderStore) -> None:
-    """A chip leads to the orders of its status, and shows that it is chosen."""
+async def test_a_status_chip_filters_the_list(vera: Visitor, store: OrderStore) -> None:
+    """A chip leads to the orders with its status, and is shown as selected."""
     await store.accept(order("o1"))
     await store.accept(order("o2"))
     await store.record("o1", "run", OrderStatus.FAILED, reason="inventory_unavailable")
@@ -203,8 +203,8 @@ async def test_a_status_filters(vera: Visitor, store: OrderStore) -> None:
     assert "inventory unavailable" in page.text
 
 
-async def test_a_search_keeps_what_was_typed(vera: Visitor, store: OrderStore) -> None:
-    """What was looked for stands in the form again, and goes along to the next page."""
+async def test_a_search_keeps_its_input(vera: Visitor, store: OrderStore) -> None:
+    """The form is filled in again, and the next page has the same search."""
     await store.accept(order("o1"))
     await store.accept(order("o2", "bob"))
 
@@ -234,10 +234,10 @@ async def test_pages_follow_each_other(
     assert found == ["o4", "o3", "o2", "o1", "o0"]
 
 
-async def test_a_page_deep_in_the_list_is_not_disturbed(
+async def test_live_updates_do_not_move_orders_on_later_pages(
     vera: Visitor, store: OrderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its live part has the counts and a word on what is new, and none of its orders."""
+    """They include the counts and a note about new orders, but no rows."""
     monkeypatch.setattr(board_pages, "ORDERS_A_PAGE", 1)
     for number in range(3):
         await store.accept(order(f"o{number}"))
@@ -258,10 +258,10 @@ async def test_a_page_deep_in_the_list_is_not_disturbed(
     assert shown_ids(deep) == shown_ids(later) == ["o1"]
 
 
-async def test_the_time_that_is_shown_finds_its_order(
+async def test_searching_for_a_shown_time_finds_its_order(
     vera: Visitor, store: OrderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Typed into both fields as it is shown, in the reader's zone; other pages keep the zone."""
+    """It works in the reader's time zone, which the next pages keep."""
     monkeypatch.setattr(board_pages, "ORDERS_A_PAGE", 1)
     for number in range(2):
         await store.accept(order(f"o{number}"))
@@ -293,10 +293,8 @@ async def test_the_time_that_is_shown_finds_its_order(
         ("item=a%00b", "At most 128 printable characters."),
     ],
 )
-async def test_a_search_that_cannot_be_says_what_is_wrong(
-    vera: Visitor, query: str, words: str
-) -> None:
-    """The field is marked, what was typed stays, and nothing is listed."""
+async def test_an_invalid_search_is_explained(vera: Visitor, query: str, words: str) -> None:
+    """The field is marked, its input stays, and nothing is listed."""
     page = await vera.get(f"/?{query}")
 
     assert page.status_code == 422
@@ -305,8 +303,8 @@ async def test_a_search_that_cannot_be_says_what_is_wrong(
 
 
 @pytest.mark.parametrize("after", ["x", "%F0", "bjE7", "aW8x"])
-async def test_a_place_that_is_none_is_a_problem(vera: Visitor, after: str) -> None:
-    """A cursor of nobody's is refused, on a page."""
+async def test_an_invalid_cursor_is_a_problem_page(vera: Visitor, after: str) -> None:
+    """Only cursors from a page are accepted."""
     page = await vera.get(f"/?after={after}")
 
     assert page.status_code == 422
@@ -316,7 +314,7 @@ async def test_a_place_that_is_none_is_a_problem(vera: Visitor, after: str) -> N
 async def test_markup_shows_as_text_everywhere(
     olga: Visitor, store: OrderStore, histories: MemoryHistories
 ) -> None:
-    """Whatever a customer or an item is called, or an error says, it is shown as it is."""
+    """Names of customers and items, and error texts, are escaped."""
     await store.accept(order("o1", NASTY, NASTY))
     await store.record("o1", "run", OrderStatus.REJECTED, reason="<b>why")
     at = now()
@@ -338,8 +336,8 @@ async def test_markup_shows_as_text_everywhere(
         assert NASTY in html.unescape(page.text)
 
 
-async def test_who_has_not_signed_in_sees_nothing(visited: Visited) -> None:
-    """Every page leads to the sign-in first."""
+async def test_every_page_requires_signing_in(visited: Visited) -> None:
+    """Visitors are redirected to the sign-in page."""
     nobody = await visited.visitor(None)
 
     for path in ("/", "/board/orders/o1", "/board/new-order", "/board/stock", "/board/changes"):
@@ -348,8 +346,8 @@ async def test_who_has_not_signed_in_sees_nothing(visited: Visited) -> None:
     await nobody.client.aclose()
 
 
-async def test_a_viewer_looks_and_does_nothing(vera: Visitor, store: OrderStore) -> None:
-    """Viewers see no actions, and what they send all the same is refused."""
+async def test_a_viewer_can_do_nothing(vera: Visitor, store: OrderStore) -> None:
+    """Viewers see no actions, and forged requests are refused."""
     await store.accept(order("o1"))
 
     seen = [await vera.get("/"), await vera.get("/board/orders/o1"), await vera.get("/board/stock")]
@@ -376,7 +374,7 @@ async def test_a_viewer_looks_and_does_nothing(vera: Visitor, store: OrderStore)
 async def test_a_form_from_elsewhere_does_nothing(
     visited: Visited, olga: Visitor, store: OrderStore, path: str
 ) -> None:
-    """Without the text of the session's own forms nothing is done."""
+    """A form without the session's form token is refused."""
     await store.accept(order("o1"))
     forged = Visitor(olga.client, "another's")
 
@@ -390,10 +388,10 @@ async def test_a_form_from_elsewhere_does_nothing(
     assert len(await store.orders(None, 10, None)) == 1
 
 
-async def test_an_order_is_cancelled_after_a_question(
+async def test_cancelling_an_order_asks_for_confirmation(
     olga: Visitor, store: OrderStore, visited: Visited
 ) -> None:
-    """The question says what will happen; the answer is done once, told, and audited."""
+    """The page says what will happen; the cancellation is done once, published and audited."""
     await store.accept(order("o1"))
 
     question = await olga.get("/board/orders/o1/cancel")
@@ -418,7 +416,7 @@ async def test_an_order_is_cancelled_after_a_question(
 async def test_an_order_that_has_ended_cannot_be_cancelled(
     olga: Visitor, store: OrderStore, visited: Visited
 ) -> None:
-    """Both the question and the answer say that it is too late."""
+    """Both the confirmation page and the form say that it is too late."""
     await store.accept(order("o1"))
     await store.record("o1", "run", OrderStatus.COMPLETED)
 
@@ -434,15 +432,15 @@ async def test_an_order_that_has_ended_cannot_be_cancelled(
 
 
 @pytest.mark.parametrize("path", ["none", "none/cancel", "a b", "%00", "x" * 65])
-async def test_an_order_that_is_not_there(olga: Visitor, path: str) -> None:
-    """There is a page for that, too."""
+async def test_an_unknown_order_has_a_page(olga: Visitor, path: str) -> None:
+    """The answer is a 404 page."""
     page = await olga.get(f"/board/orders/{path}")
 
     assert page.status_code == 404
     assert page.headers["content-type"].startswith("text/html")
 
 
-async def test_an_order_tells_its_money_and_stock(
+async def test_an_order_shows_its_payments_and_stock(
     vera: Visitor, store: OrderStore, payments: RecordedPayments
 ) -> None:
     """Charges and refunds are listed with the net amount, and the reserved stock is described."""
@@ -464,10 +462,10 @@ async def test_an_order_tells_its_money_and_stock(
     assert "Net $0.00" in text_of(cancelled.text)
 
 
-async def test_the_story_is_told_without_the_engine(
+async def test_the_timeline_is_shown_without_the_engine(
     vera: Visitor, store: OrderStore, histories: MemoryHistories
 ) -> None:
-    """If a workflow was purged or the engine is away, the page says so and shows the statuses."""
+    """If a workflow was purged or the engine is down, the page says so and shows the statuses."""
     await store.accept(order("o1"))
     await store.record("o1", "run", OrderStatus.REJECTED, reason="out_of_stock")
 
@@ -490,7 +488,7 @@ async def test_every_declared_action_is_on_the_page(
     attention: MemoryAttention,
     action: Action,
 ) -> None:
-    """Found by reflection: what was done is in the timeline, and what was not undone is named."""
+    """The timeline shows each completed action, and failed compensations are named."""
     is_child = isinstance(action, Step) and action.is_child
     kinds = ("child_workflow_instance_created", "child_workflow_instance_completed")
     histories.known["o1"] = [
@@ -507,8 +505,10 @@ async def test_every_declared_action_is_on_the_page(
     assert f"Action required: {action.name[:1].lower()}{action.name[1:]}." in page
 
 
-async def test_an_order_that_waits_leads_to_its_approval(vera: Visitor, store: OrderStore) -> None:
-    """Whoever sees that it waits can go to where it is decided."""
+async def test_an_order_awaiting_approval_links_to_its_request(
+    vera: Visitor, store: OrderStore
+) -> None:
+    """The link leads to the page where it is decided."""
     await store.accept(order("o1"))
     before = await vera.get("/board/orders/o1")
     await store.record("o1", "run", OrderStatus.AWAITING_APPROVAL, total_cents=9_000_000)
@@ -519,10 +519,10 @@ async def test_an_order_that_waits_leads_to_its_approval(vera: Visitor, store: O
     assert 'href="http://approvals:8003/inbox/requests/o1"' in page.text
 
 
-async def test_what_needs_attention_can_be_tried_again(
+async def test_a_failed_rollback_can_be_retried_on_the_page(
     olga: Visitor, vera: Visitor, store: OrderStore, attention: MemoryAttention
 ) -> None:
-    """Until it is settled, what is not undone is named, and operators may try again."""
+    """Until it is settled, the page names what is not undone, and operators may retry."""
     await store.accept(order("o1"))
     await store.record("o1", "run", OrderStatus.NEEDS_ATTENTION, reason="undo_failed")
     attention.known["o1"] = OrderAttention(
@@ -545,7 +545,7 @@ async def test_what_needs_attention_can_be_tried_again(
 async def test_an_order_is_placed_once(
     olga: Visitor, store: OrderStore, engine: MemoryEngine, visited: Visited
 ) -> None:
-    """A form that is sent twice places one order, and both answers lead to it."""
+    """Submitting a form twice places one order, and both responses lead to it."""
     page = await olga.get("/board/new-order")
     key = re.search(r'name="key" value="([0-9a-f]{32})"', page.text)
     assert key
@@ -569,8 +569,8 @@ async def test_an_order_is_placed_once(
 
 
 @pytest.mark.usefixtures("one_more_field")
-async def test_pages_show_and_take_every_field_of_an_order(olga: Visitor) -> None:
-    """A field that is added to the model needs no change to a page."""
+async def test_pages_show_and_accept_every_field_of_an_order(olga: Visitor) -> None:
+    """A new field of the model needs no change to a page."""
     form = await olga.get("/board/new-order")
     sent = {"order_id": "o1", "customer_id": "alice", "item": "cars", "quantity": "1"}
     answer = await olga.post("/board/new-order", **sent, delivery_date="2026-12-24")
@@ -600,10 +600,10 @@ async def test_pages_show_and_take_every_field_of_an_order(olga: Visitor) -> Non
         ({"item": ["cars", "cars"], "quantity": ["1", "7"]}, "lines"),
     ],
 )
-async def test_an_order_that_cannot_be_says_where(
+async def test_an_invalid_order_form_names_the_field(
     olga: Visitor, store: OrderStore, fields: dict[str, str], marked: str
 ) -> None:
-    """The field is marked, what was typed is kept, and nothing is placed."""
+    """The field is marked, the input stays, and nothing is placed."""
     typed = {"key": "k" * 32, "customer_id": "bob", "item": "cars", "quantity": "7", **fields}
 
     page = await olga.post("/board/new-order", **typed)
@@ -615,8 +615,8 @@ async def test_an_order_that_cannot_be_says_where(
     assert await store.orders(None, 10, None) == []
 
 
-async def test_more_lines_keep_what_was_typed(olga: Visitor, store: OrderStore) -> None:
-    """The button gives room, also while something is missing, and places nothing."""
+async def test_adding_a_line_keeps_the_input(olga: Visitor, store: OrderStore) -> None:
+    """The button adds a line to an incomplete form, too, and places nothing."""
     page = await olga.post(
         "/board/new-order",
         more="more",
@@ -633,8 +633,10 @@ async def test_more_lines_keep_what_was_typed(olga: Visitor, store: OrderStore) 
     assert await store.orders(None, 10, None) == []
 
 
-async def test_an_id_that_is_taken_is_said_at_its_field(olga: Visitor, store: OrderStore) -> None:
-    """Another order's id is refused as a conflict, and that order stays as it is."""
+async def test_an_order_id_in_use_is_reported_at_its_field(
+    olga: Visitor, store: OrderStore
+) -> None:
+    """The answer is a conflict, and the existing order stays unchanged."""
     await store.accept(order("o1"))
 
     page = await olga.post(
@@ -648,10 +650,10 @@ async def test_an_id_that_is_taken_is_said_at_its_field(olga: Visitor, store: Or
     assert kept.customer_id == "alice"
 
 
-async def test_a_form_that_was_sent_before_places_another_order_when_it_is_sent_again(
+async def test_a_changed_form_after_the_back_button_places_a_new_order(
     olga: Visitor, store: OrderStore
 ) -> None:
-    """Who goes back and changes what was placed is told so, and gets a new id."""
+    """The page says that the first order was placed, and offers a new id."""
     fields = {"key": "k" * 32, "customer_id": "bob", "item": "cars"}
     await olga.post("/board/new-order", quantity="1", **fields)
 
@@ -663,13 +665,13 @@ async def test_a_form_that_was_sent_before_places_another_order_when_it_is_sent_
     assert len(await store.orders(None, 10, None)) == 1
 
 
-async def test_the_stock_shows_what_is_there_reserved_and_sold(
-    vera: Visitor, store: OrderStore, shelf: Shelf
+async def test_the_stock_page_shows_available_reserved_and_sold_items(
+    vera: Visitor, store: OrderStore, inventory: RestockableInventory
 ) -> None:
     """Each item has its numbers, and a bar with the same in words."""
     await store.accept(order("o1"))
     await store.record("o1", "run", OrderStatus.COMPLETED)
-    (available,) = [each for each in (await shelf.stock()).items if each.item == "cars"]
+    (available,) = [each for each in (await inventory.stock()).items if each.item == "cars"]
 
     page = await vera.get("/board/stock")
 
@@ -677,12 +679,14 @@ async def test_the_stock_shows_what_is_there_reserved_and_sold(
     assert not re.search(r"\sstyle=", page.text)
 
 
-async def test_stock_that_is_away_is_said(olga: Visitor, store: OrderStore, shelf: Shelf) -> None:
-    """Without inventory there is still a page, with what orders knows itself."""
+async def test_the_stock_page_works_without_inventory(
+    olga: Visitor, store: OrderStore, inventory: RestockableInventory
+) -> None:
+    """It says that inventory is unavailable, and shows the figures of orders."""
     await store.accept(order("o1"))
     await store.record("o1", "run", OrderStatus.COMPLETED)
-    shelf.failures.append(Problem(503, "STORE_UNAVAILABLE", "away"))
-    shelf.failures.append(Problem(503, "STORE_UNAVAILABLE", "away"))
+    inventory.failures.append(Problem(503, "STORE_UNAVAILABLE", "away"))
+    inventory.failures.append(Problem(503, "STORE_UNAVAILABLE", "away"))
 
     stock = await olga.get("/board/stock")
     form = await olga.get("/board/new-order")
@@ -692,11 +696,11 @@ async def test_stock_that_is_away_is_said(olga: Visitor, store: OrderStore, shel
     assert form.status_code == 200
 
 
-async def test_stock_is_put_on_the_shelf_once(
-    olga: Visitor, shelf: Shelf, visited: Visited
+async def test_stock_is_added_once(
+    olga: Visitor, inventory: RestockableInventory, visited: Visited
 ) -> None:
-    """The same form sent twice adds its pieces once."""
-    before, _ = shelf.shelf("cars")
+    """Submitting the same form twice adds its quantity once."""
+    before, _ = inventory.quantities("cars")
     page = await olga.get("/board/stock")
     key = re.search(r'name="key" value="([0-9a-f]{32})"', page.text)
     assert key
@@ -707,22 +711,22 @@ async def test_stock_is_put_on_the_shelf_once(
     ]
 
     assert [answer.status_code for answer in answers] == [303, 303]
-    assert shelf.shelf("cars")[0] == before + 5
+    assert inventory.quantities("cars")[0] == before + 5
     assert (await visited.audit.page(1, None))[0].action == "stock.restock"
 
 
-async def test_pieces_with_an_unknown_outcome_are_sent_again_as_the_same(
-    olga: Visitor, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+async def test_restocking_with_an_unknown_outcome_can_be_repeated(
+    olga: Visitor, inventory: RestockableInventory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the answer is lost, the form comes again with its key, and adds its pieces once."""
-    before, _ = shelf.shelf("cars")
+    """After a lost response the form keeps its key, so that the quantity is added once."""
+    before, _ = inventory.quantities("cars")
 
     async def lose_the_answer(request: RestockRequest) -> Stock:
-        await shelf.service.restock(request)
+        await inventory.service.restock(request)
         raise Problem(503, "STORE_UNAVAILABLE", "away")
 
     with monkeypatch.context() as context:
-        context.setattr(shelf, "restock", lose_the_answer)
+        context.setattr(inventory, "restock", lose_the_answer)
         page = await olga.post("/board/stock/restock", item="cars", quantity="5", key="0" * 32)
     assert page.status_code == 503
     assert "It is not known whether this was done" in page.text
@@ -730,12 +734,12 @@ async def test_pieces_with_an_unknown_outcome_are_sent_again_as_the_same(
     again = await olga.post("/board/stock/restock", **fields)
 
     assert again.status_code == 303
-    assert shelf.shelf("cars")[0] == before + 5
+    assert inventory.quantities("cars")[0] == before + 5
 
 
 @pytest.mark.parametrize("item", ["", "\0", "x" * 129])
-async def test_pieces_of_an_item_that_cannot_be_are_refused(olga: Visitor, item: str) -> None:
-    """It is what was sent that is wrong, not the service."""
+async def test_restocking_an_unknown_item_is_refused(olga: Visitor, item: str) -> None:
+    """The error blames the request, not the service."""
     page = await olga.post("/board/stock/restock", item=item, quantity="5", key="0" * 32)
 
     assert page.status_code == 422
@@ -744,22 +748,24 @@ async def test_pieces_of_an_item_that_cannot_be_are_refused(olga: Visitor, item:
 @pytest.mark.parametrize(
     "pieces", ["", "0", "-1", "1.5", "2,50", "1,000", "1_000", "+5", "1000001", "many"]
 )
-async def test_pieces_that_cannot_be_are_refused(
-    olga: Visitor, shelf: Shelf, visited: Visited, pieces: str
+async def test_restocking_an_invalid_quantity_is_refused(
+    olga: Visitor, inventory: RestockableInventory, visited: Visited, pieces: str
 ) -> None:
-    """What was typed stays, nothing is put on the shelf, and the trail says so."""
-    before = shelf.shelf("cars")
+    """The input stays, no stock is added, and the audit trail says so."""
+    before = inventory.quantities("cars")
 
     page = await olga.post("/board/stock/restock", item="cars", quantity=pieces, key="0" * 32)
 
     assert page.status_code == 422
     assert f'value="{pieces}"' in page.text
-    assert shelf.shelf("cars") == before
+    assert inventory.quantities("cars") == before
     assert (await visited.audit.page(1, None))[0].outcome == "INVALID_INPUT"
 
 
-async def test_open_pages_are_told_of_changes_together(store: OrderStore, feed: StatusFeed) -> None:
-    """Each page is told at once, then when something changed, for several changes perhaps once."""
+async def test_open_pages_are_notified_of_changes_together(
+    store: OrderStore, feed: StatusFeed
+) -> None:
+    """A page is notified at once, then after changes, several of which may be combined."""
     changes = ChangeFeed(feed)
     pages = [changes.listener() for _ in range(3)]
     first = [asyncio.ensure_future(page()) for page in pages]
@@ -785,10 +791,10 @@ async def test_open_pages_are_told_of_changes_together(store: OrderStore, feed: 
     assert await asyncio.wait_for(listen_to_the_end(), 10) <= 2
 
 
-async def test_a_change_names_its_orders(
+async def test_a_notification_names_the_changed_orders(
     store: OrderStore, feed: StatusFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that an order's page leaves out others; the first, and too many at once, are of any."""
+    """An order's page ignores other orders; the first and very large notifications name none."""
     monkeypatch.setattr("orders.board.change_feed.MAX_NAMED", 2)
     changes = ChangeFeed(feed)
     next_change = changes.listener()
@@ -805,8 +811,8 @@ async def test_a_change_names_its_orders(
     assert (await next_change()).subjects == frozenset()
 
 
-async def test_the_changes_of_another_session_are_refused(olga: Visitor) -> None:
-    """After somebody else has signed in, an open page of the one before follows nothing."""
+async def test_the_notifications_of_another_session_are_refused(olga: Visitor) -> None:
+    """After another user has signed in, a page opened before gets no notifications."""
     answer = await olga.client.get(
         "/board/changes", params={"session": "0" * 16}, headers={"Accept": "text/event-stream"}
     )
@@ -815,10 +821,10 @@ async def test_the_changes_of_another_session_are_refused(olga: Visitor) -> None
 
 
 @pytest.mark.parametrize("csrf", ["of-before", ""])
-async def test_an_order_of_the_session_before_keeps_what_was_typed(
+async def test_an_order_form_survives_an_ended_session(
     olga: Visitor, store: OrderStore, csrf: str
 ) -> None:
-    """All lines stand in the form, which can be sent from there, once."""
+    """The form has all lines, and can be submitted once."""
     before = Visitor(olga.client, csrf)
     items, quantities = [f"item-{n}" for n in range(5)], [str(n + 11) for n in range(5)]
     typed = {"key": "k" * 32, "customer_id": NASTY, "item": items, "quantity": quantities}
@@ -832,9 +838,11 @@ async def test_an_order_of_the_session_before_keeps_what_was_typed(
     assert await store.orders(None, 10, None) == []
 
 
-async def test_pieces_of_the_session_before_stay_in_the_form(olga: Visitor, shelf: Shelf) -> None:
-    """Item and quantity are as they were, and nothing is put on the shelf."""
-    before = shelf.shelf("computers")
+async def test_a_restock_form_survives_an_ended_session(
+    olga: Visitor, inventory: RestockableInventory
+) -> None:
+    """Item and quantity are unchanged, and no stock is added."""
+    before = inventory.quantities("computers")
 
     page = await Visitor(olga.client, "of-before").post(
         "/board/stock/restock", item="computers", quantity="77", key="0" * 32
@@ -843,4 +851,4 @@ async def test_pieces_of_the_session_before_stay_in_the_form(olga: Visitor, shel
     assert page.status_code == 403
     assert "<option selected>computers</option>" in page.text
     assert 'value="77"' in page.text
-    assert shelf.shelf("computers") == before
+    assert inventory.quantities("computers") == before

@@ -1,11 +1,11 @@
-"""The pages of batches, tasks and the audit trail, and the button that retries an order."""
+"""The pages of batches, tasks and the audit trail, and the button that retries a rollback."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine
+from fakes.orders_ports import MemoryEngine, MemoryPublisher
 from fakes.visitors import Visited, Visitor
 from orderflow_contracts.batches import BatchSubmitted
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted, Reason
@@ -72,13 +72,13 @@ async def vera(visited: Visited) -> Visitor:
 
 
 async def keep(batches: BatchStore, batch_id: str, *orders: Any) -> None:
-    await batches.keep(batch_id, entries_of(BatchSubmitted(batch_id=batch_id, orders=orders)))
+    await batches.save(batch_id, entries_of(BatchSubmitted(batch_id=batch_id, orders=orders)))
 
 
-async def test_a_batch_shows_how_far_it_is(
+async def test_a_batch_shows_its_progress(
     batches: BatchStore, store: OrderStore, vera: Visitor
 ) -> None:
-    """What was refused has ended; what runs has not; each with its reason, as text."""
+    """Refused orders have ended, running ones have not; each has its reason, as text."""
     await keep(
         batches,
         "b1",
@@ -101,8 +101,8 @@ async def test_a_batch_shows_how_far_it_is(
     assert '<progress value="3" max="4"' in every
 
 
-async def test_a_batch_that_runs_is_live(batches: BatchStore, vera: Visitor) -> None:
-    """One that has ended asks no more by itself."""
+async def test_a_running_batch_updates_itself(batches: BatchStore, vera: Visitor) -> None:
+    """The page of a finished batch makes no more requests."""
     await keep(batches, "b1", {"order_id": "a", "item": "cars", "quantity": 1})
     await keep(batches, "b2", "nonsense")
     await batches.conclude("b2")
@@ -125,8 +125,8 @@ async def test_batches_are_listed_page_by_page(batches: BatchStore, vera: Visito
     assert '/board/batches/b0"' in second
 
 
-async def test_no_batches_and_no_such_batch(vera: Visitor) -> None:
-    """Both say so."""
+async def test_an_empty_list_and_an_unknown_batch_say_so(vera: Visitor) -> None:
+    """Each page has a sentence about it."""
     assert "No batches yet" in (await vera.get("/board/batches")).text
     missing = await vera.get("/board/batches/none")
     assert missing.status_code == 404
@@ -138,7 +138,7 @@ async def test_no_batches_and_no_such_batch(vera: Visitor) -> None:
 
 @pytest.fixture
 async def task(database: Database, engine: MemoryEngine) -> str:
-    """Have an open task with its workflow."""
+    """Make an open task with its workflow."""
     order = TaskOrder(task_id="task-1", title=MARKUP, assignee="ann")
     await engine.start("task_processing_workflow", "t1", order)
     await TaskStore(database).receive("task-1", "t1", MARKUP, order_id="o1")
@@ -146,10 +146,10 @@ async def task(database: Database, engine: MemoryEngine) -> str:
 
 
 @pytest.mark.usefixtures("task")
-async def test_a_task_is_told_to_be_done(
+async def test_a_task_can_be_completed_on_the_page(
     olga: Visitor, engine: MemoryEngine, visited: Visited
 ) -> None:
-    """The page says so; the workflow is told, and the audit trail who it was."""
+    """The page confirms it, the workflow gets the event, and the audit trail has the user."""
     page = (await olga.get("/board/tasks")).text
     assert MARKUP not in page
     assert "&lt;b&gt;bold" in page
@@ -163,10 +163,10 @@ async def test_a_task_is_told_to_be_done(
     assert (entry.action, entry.subject, entry.outcome) == ("task.complete", "task-1", "done")
 
 
-async def test_a_task_that_has_ended_is_told_on_the_page(
+async def test_completing_an_ended_task_is_refused_on_the_page(
     task: str, database: Database, olga: Visitor, visited: Visited
 ) -> None:
-    """409, with the list as it is now, where it is not any more."""
+    """The answer is 409 with the current list, which no longer has the task."""
     await TaskStore(database).end(task, TaskStatus.WITHDRAWN)
 
     answer = await olga.post("/board/tasks/task-1/complete")
@@ -180,10 +180,10 @@ async def test_a_task_that_has_ended_is_told_on_the_page(
 
 
 @pytest.mark.usefixtures("task")
-async def test_an_engine_that_is_away_is_told_on_the_page(
+async def test_an_unavailable_engine_is_reported_on_the_page(
     engine: MemoryEngine, olga: Visitor
 ) -> None:
-    """503, and the task is still there."""
+    """The answer is 503, and the task stays open."""
     engine.is_down = True
 
     answer = await olga.post("/board/tasks/task-1/complete")
@@ -194,14 +194,14 @@ async def test_an_engine_that_is_away_is_told_on_the_page(
 
 @pytest.mark.usefixtures("task")
 async def test_only_an_operator_completes_tasks(vera: Visitor, engine: MemoryEngine) -> None:
-    """Others see the list, without a button."""
+    """Others see the list without buttons."""
     assert "/complete" not in (await vera.get("/board/tasks")).text
     assert (await vera.post("/board/tasks/task-1/complete")).status_code == 403
     assert engine.raised == []
 
 
 @pytest.mark.usefixtures("task")
-async def test_a_task_is_not_completed_from_elsewhere(olga: Visitor, engine: MemoryEngine) -> None:
+async def test_completing_a_task_needs_the_form_token(olga: Visitor, engine: MemoryEngine) -> None:
     """The form must be from a page of the same session."""
     assert (await olga.post("/board/tasks/task-1/complete", csrf="")).status_code == 403
     assert engine.raised == []
@@ -210,10 +210,10 @@ async def test_a_task_is_not_completed_from_elsewhere(olga: Visitor, engine: Mem
 # The audit trail
 
 
-async def test_the_trail_is_read_newest_first_by_operators_alone(
+async def test_only_operators_read_the_audit_trail(
     visited: Visited, olga: Visitor, vera: Visitor
 ) -> None:
-    """Page by page, and about one thing if that is asked; details are text."""
+    """It has pages, newest entries first, and can be filtered by subject; details are escaped."""
     principal = type("P", (), {"name": MARKUP, "via": "session"})()
     for number in range(51):
         entry = await visited.audit.begin(principal, "thing.do", f"s{number}", {"x": MARKUP})
@@ -238,19 +238,19 @@ async def test_the_trail_is_read_newest_first_by_operators_alone(
 
 
 @pytest.fixture
-async def left_over(store: OrderStore) -> None:
-    """Have an order that needs attention, and one that does not."""
+async def orders_with_attention(store: OrderStore) -> None:
+    """Make an order that needs attention, and one that does not."""
     for order_id in ("o1", "o2"):
         line = OrderLine(item="cars", quantity=4)
         await store.accept(OrderSubmitted(order_id=order_id, customer_id="a", lines=(line,)))
     await store.record("o1", "r", OrderStatus.NEEDS_ATTENTION, reason=Reason.UNDO_FAILED)
 
 
-@pytest.mark.usefixtures("left_over")
-async def test_an_order_is_retried_in_the_name_of_who_pressed(
+@pytest.mark.usefixtures("orders_with_attention")
+async def test_a_retry_is_recorded_with_the_operators_name(
     database: Database, olga: Visitor, vera: Visitor
 ) -> None:
-    """An operator, with a form of the session; and it is on record."""
+    """It needs an operator and the session's form token."""
     assert (await vera.post("/board/orders/o1/retry")).status_code == 403
     assert (await olga.post("/board/orders/o1/retry", csrf="x")).status_code == 403
 
@@ -262,19 +262,19 @@ async def test_an_order_is_retried_in_the_name_of_who_pressed(
     assert (found.retried_by, found.retries) == ("olga", 1)
 
 
-@pytest.mark.usefixtures("left_over")
-async def test_what_needs_no_attention_is_told_on_a_page(
-    olga: Visitor, announcer: MemoryAnnouncer
+@pytest.mark.usefixtures("orders_with_attention")
+async def test_retrying_an_order_that_needs_no_attention_is_refused(
+    olga: Visitor, publisher: MemoryPublisher
 ) -> None:
-    """409 and 404, in words."""
+    """The pages have the status 409 or 404, and a sentence."""
     refused = await olga.post("/board/orders/o2/retry")
     unknown = await olga.post("/board/orders/o3/retry")
 
     assert (refused.status_code, unknown.status_code) == (409, 404)
     assert "needs no attention" in refused.text
-    assert announcer.statuses == []
+    assert publisher.statuses == []
 
 
 def test_every_status_of_an_order_has_a_colour() -> None:
-    """A new status does not look as if nothing were the matter."""
+    """A new status must not look like a normal one by accident."""
     assert {status.value for status in OrderStatus} <= set(TONES)

@@ -1,4 +1,4 @@
-"""An order's timeline, from histories that the real engine recorded and from made ones."""
+"""An order's timeline, from recorded histories of the real engine and from made-up ones."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ def recorded(name: str) -> list[HistoryEvent]:
 
 
 def order(*statuses: str, at: datetime = START, reason: str | None = None) -> Order:
-    """Make an order that had these statuses, a second apart; the reason is the last one's."""
+    """Make an order with these statuses, a second apart; the reason is that of the last."""
     history = tuple(
         HistoryEntry(
             sequence=place,
@@ -45,8 +45,8 @@ def order(*statuses: str, at: datetime = START, reason: str | None = None) -> Or
     )
 
 
-def told_of(name: str, *statuses: str, reason: str | None = None) -> tuple[Entry, ...]:
-    """Tell a recorded story of an order that was received just before."""
+def timeline_of(name: str, *statuses: str, reason: str | None = None) -> tuple[Entry, ...]:
+    """Return the timeline of a recorded history, for an order received just before."""
     events = recorded(f"order_processing_workflow.{name}")
     begun = events[0].at - timedelta(seconds=10)
     return timeline(order("received", *statuses, at=begun, reason=reason), events)
@@ -66,8 +66,8 @@ def by_name(entries: tuple[Entry, ...], name: str) -> Entry:
     return entry
 
 
-def test_statuses_alone_tell_the_story() -> None:
-    """If the engine no longer has the workflow, the recorded statuses make up the timeline."""
+def test_statuses_alone_make_a_timeline() -> None:
+    """If the engine no longer has the workflow, the recorded statuses are shown."""
     entries = timeline(order("received", "reserved", "rejected", reason="denied"))
 
     assert titles(entries) == [
@@ -79,9 +79,9 @@ def test_statuses_alone_tell_the_story() -> None:
     assert entries[-1].reason == "denied"
 
 
-def test_a_completed_order_tells_each_step_and_how_long_it_took() -> None:
-    """Each status is shown with the step that recorded it, and only once."""
-    entries = told_of("completed", "reserved", "paid", "completed")
+def test_a_completed_order_shows_each_step_with_its_duration() -> None:
+    """Each status is shown once, with the step that recorded it."""
+    entries = timeline_of("completed", "reserved", "paid", "completed")
 
     assert titles(entries) == [
         "Order received",
@@ -101,31 +101,31 @@ def test_a_completed_order_tells_each_step_and_how_long_it_took() -> None:
     assert all(entry.state is State.DONE for entry in entries)
 
 
-def test_tries_that_failed_belong_to_one_step() -> None:
-    """A step that was tried three times is one entry, with the two errors."""
-    entry = by_name(told_of("retried", "reserved", "paid", "completed"), PAYMENT)
+def test_failed_attempts_belong_to_one_step() -> None:
+    """A step with three attempts is one entry with two errors."""
+    entry = by_name(timeline_of("retried", "reserved", "paid", "completed"), PAYMENT)
 
     assert (entry.state, len(entry.attempts)) == (State.DONE, 3)
     assert [failure.error for failure in entry.failures] == [
         "PaymentUnavailable: the provider does not answer for test-unavailable-2"
     ] * 2
     assert entry.seconds is not None
-    assert entry.seconds > 1.5  # from the first try's beginning to the last one's end
+    assert entry.seconds > 1.5  # from the start of the first attempt to the end of the last
 
 
-def test_a_decision_is_told_with_who_made_it() -> None:
-    """What was waited for, how long, and what came."""
-    (wait,) = [e for e in told_of("approved", "completed") if e.kind is Kind.WAIT]
+def test_a_decision_is_shown_with_its_approver() -> None:
+    """The entry shows the wait, its duration, and the decision."""
+    (wait,) = [e for e in timeline_of("approved", "completed") if e.kind is Kind.WAIT]
 
     assert (wait.title, wait.note) == ("Waited for approval", "Approved by mallory.")
     assert wait.seconds is not None
     assert wait.seconds > 0.1
 
 
-def test_the_ends_of_a_wait_are_told_apart() -> None:
-    """Denied, expired, cancelled, stopped: each is said."""
+def test_the_outcomes_of_a_wait_have_different_texts() -> None:
+    """They are denied, expired, cancelled and terminated."""
     notes = {
-        name: [e.note for e in told_of(name, "rejected") if e.kind is Kind.WAIT]
+        name: [e.note for e in timeline_of(name, "rejected") if e.kind is Kind.WAIT]
         for name in ("denied", "expired", "reminded", "cancelled", "terminated")
     }
 
@@ -138,9 +138,9 @@ def test_the_ends_of_a_wait_are_told_apart() -> None:
     }
 
 
-def test_an_order_that_waits_says_so() -> None:
-    """A wait that lasts has no duration yet."""
-    (wait,) = [e for e in told_of("waiting", "awaiting_approval") if e.kind is Kind.WAIT]
+def test_a_current_wait_is_shown() -> None:
+    """It has no duration yet."""
+    (wait,) = [e for e in timeline_of("waiting", "awaiting_approval") if e.kind is Kind.WAIT]
 
     assert (wait.title, wait.state, wait.seconds) == (
         "Waiting for approval",
@@ -149,9 +149,9 @@ def test_an_order_that_waits_says_so() -> None:
     )
 
 
-def test_what_was_undone_is_marked() -> None:
-    """A step that was taken back shows it, and what took it back is told as that."""
-    entries = told_of("cancelled", "reserved", "awaiting_approval", "cancelled")
+def test_undone_steps_are_marked() -> None:
+    """The compensation is shown as such."""
+    entries = timeline_of("cancelled", "reserved", "awaiting_approval", "cancelled")
 
     undone = [entry.name for entry in entries if entry.is_undone]
     assert undone == ["verify_inventory_activity", "request_approval_activity"]
@@ -159,10 +159,10 @@ def test_what_was_undone_is_marked() -> None:
     assert undoing == ["withdraw_approval_activity", "release_inventory_activity"]
 
 
-def test_a_step_that_did_nothing_is_not_undone() -> None:
-    """Money that was declined was not given back, and goods that were not there were not kept."""
-    declined = by_name(told_of("declined", "rejected"), PAYMENT)
-    missing = by_name(told_of("out_of_stock", "rejected"), "verify_inventory_activity")
+def test_a_step_without_effect_is_not_marked_as_undone() -> None:
+    """A declined payment was not refunded, and stock that was short was not reserved."""
+    declined = by_name(timeline_of("declined", "rejected"), PAYMENT)
+    missing = by_name(timeline_of("out_of_stock", "rejected"), "verify_inventory_activity")
 
     assert (declined.is_undone, declined.is_refused) == (False, True)
     assert (declined.title, declined.note) == ("Payment declined", "")
@@ -170,17 +170,17 @@ def test_a_step_that_did_nothing_is_not_undone() -> None:
     assert (missing.title, missing.note) == ("Stock not reserved", "Out of stock.")
 
 
-def test_what_an_operator_did_is_told() -> None:
-    """Pausing, resuming and stopping are parts of the story."""
-    resumed = [e.title for e in told_of("resumed", "completed") if e.kind is Kind.MARK]
-    stopped = [e.title for e in told_of("terminated", "cancelled") if e.kind is Kind.MARK]
+def test_actions_of_operators_are_shown() -> None:
+    """They are pausing, resuming and terminating."""
+    resumed = [e.title for e in timeline_of("resumed", "completed") if e.kind is Kind.MARK]
+    stopped = [e.title for e in timeline_of("terminated", "cancelled") if e.kind is Kind.MARK]
 
     assert resumed == ["Paused by an operator", "Resumed by an operator"]
     assert stopped == ["Terminated by an operator"]
 
 
-def test_the_workflow_that_undoes_belongs_to_the_history() -> None:
-    """What it undid is marked in the first history; what was never done says so."""
+def test_the_rollback_workflow_is_part_of_the_timeline() -> None:
+    """Undone steps are marked in the first history; steps that were never taken are not."""
     stopped = recorded("order_processing_workflow.terminated")
     undo = recorded("order_undo_workflow.undone")
 
@@ -191,8 +191,8 @@ def test_the_workflow_that_undoes_belongs_to_the_history() -> None:
     assert by_name(entries, "refund_payment_activity").note == "There was nothing to undo."
 
 
-def test_a_step_in_hand_is_under_way_until_the_order_ends() -> None:
-    """What has begun lasts; when the order has ended otherwise, it was stopped."""
+def test_a_running_step_is_in_progress_until_the_order_ends() -> None:
+    """If the order ends otherwise, the step was stopped."""
     events = [event(1, "task_scheduled", PAYMENT)]
 
     running = by_name(timeline(order("received"), events), PAYMENT)
@@ -202,8 +202,8 @@ def test_a_step_in_hand_is_under_way_until_the_order_ends() -> None:
     assert stopped.state is State.STOPPED
 
 
-def test_a_step_that_failed_is_tried_again_or_has_failed() -> None:
-    """While nothing follows it will be tried again; then its last error is its end."""
+def test_a_failed_step_is_retried_or_has_failed() -> None:
+    """It is being retried until something follows; then its last error is its result."""
     failing = [
         event(1, "task_scheduled", PAYMENT, input={"a": 1}),
         event(2, "task_failed", PAYMENT, error="Timeout: late"),
@@ -218,7 +218,7 @@ def test_a_step_that_failed_is_tried_again_or_has_failed() -> None:
 
 
 def test_the_same_step_with_another_input_is_another_step() -> None:
-    """Telling everyone of two statuses is two steps, also when the first failed."""
+    """Publishing two statuses is two steps, also if the first failed."""
     events = [
         event(1, "task_scheduled", "notify_activity", input={"status": "approved"}),
         event(2, "task_failed", "notify_activity", error="x"),
@@ -231,8 +231,8 @@ def test_the_same_step_with_another_input_is_another_step() -> None:
     assert titles(entries)[1:] == ["Publish status: approved", "Status published: failed"]
 
 
-def test_a_workflow_that_failed_says_why() -> None:
-    """The engine's words are a part of the story."""
+def test_a_failed_workflow_shows_the_reason() -> None:
+    """The engine's message is part of the timeline."""
     events = [event(1, "workflow_completed", error="ValueError: <b>no</b>")]
 
     (_, mark) = timeline(order("received"), events)
@@ -244,8 +244,8 @@ def test_a_workflow_that_failed_says_why() -> None:
     )
 
 
-def test_what_is_not_known_is_told_by_its_name() -> None:
-    """A later version's steps, and events that make no sense, break no story."""
+def test_unknown_events_are_shown_by_their_names() -> None:
+    """Steps of a later version and meaningless events do not break the timeline."""
     events = [
         event(1, "task_completed", "lost"),
         event(2, "task_scheduled", "gift_wrap_activity", input="x"),

@@ -1,4 +1,4 @@
-"""The pages of workflows: find, look at and steer instances, each with its confirmation."""
+"""The pages of workflows: finding, viewing and controlling instances, with confirmations."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,13 +49,13 @@ def an_event(number: int, **more: Any) -> HistoryEvent:
     )
 
 
-# Finding
+# Lists
 
 
 async def test_instances_are_listed_and_filtered(
     engine: ManagedMemoryEngine, olga: Visitor
 ) -> None:
-    """By workflow and by status; every filter of the form is a link that can be kept."""
+    """By workflow and by status; a filtered list can be bookmarked."""
     engine.put("one", RuntimeStatus.RUNNING)
     engine.put("two", RuntimeStatus.FAILED, name="stock_monitor_workflow")
 
@@ -70,10 +70,10 @@ async def test_instances_are_listed_and_filtered(
         assert "/board/workflows/two" in page
 
 
-async def test_a_page_reads_no_more_than_its_share(
+async def test_a_page_reads_a_limited_number_of_instances(
     engine: ManagedMemoryEngine, olga: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What fits rarely may be on a later page, and the page says that there is one."""
+    """Rare matches may be on a later page, and the page says that there is one."""
     monkeypatch.setattr(module, "MAX_READ", 3)
     for number in range(5):
         engine.put(f"i{number}")
@@ -87,34 +87,34 @@ async def test_a_page_reads_no_more_than_its_share(
     assert "/board/workflows/z" in second.text
 
 
-async def test_an_id_is_found_at_once(olga: Visitor) -> None:
-    """Whatever is in it stays a part of the path."""
+async def test_any_id_leads_to_its_instance(olga: Visitor) -> None:
+    """All characters of the id stay part of the path."""
     answer = await olga.get("/board/workflows?find=a%2Fb%3Fc")
 
     assert (answer.status_code, answer.headers["Location"]) == (303, "/board/workflows/a%2Fb%3Fc")
 
 
-async def test_an_unknown_instance_is_a_page(olga: Visitor) -> None:
-    """404, in words."""
+async def test_an_unknown_instance_has_a_page(olga: Visitor) -> None:
+    """The answer is a 404 page with a sentence."""
     answer = await olga.get("/board/workflows/nobody")
 
     assert answer.status_code == 404
     assert "here is no workflow instance nobody" in answer.text
 
 
-async def test_an_engine_that_is_away_is_a_page(engine: ManagedMemoryEngine, olga: Visitor) -> None:
-    """503, in words."""
+async def test_an_unavailable_engine_has_a_page(engine: ManagedMemoryEngine, olga: Visitor) -> None:
+    """The answer is a 503 page with a sentence."""
     engine.is_down = True
 
     assert (await olga.get("/board/workflows")).status_code == 503
     assert (await olga.get("/board/workflows/one")).status_code == 503
 
 
-# Looking
+# Details
 
 
-async def test_values_show_as_text(engine: ManagedMemoryEngine, olga: Visitor) -> None:
-    """Input, custom status, failure and history are what anybody may have sent."""
+async def test_values_are_escaped(engine: ManagedMemoryEngine, olga: Visitor) -> None:
+    """Input, custom status, failure and history may come from anyone."""
     failure = Failure(code="WORKFLOW_FAILED", type="T", message=MARKUP, activity=MARKUP)
     instance = engine.put("one", RuntimeStatus.FAILED, failure=failure, payload={"x": MARKUP})
     engine.instances["one"] = instance.model_copy(update={"custom_status": MARKUP})
@@ -129,7 +129,7 @@ async def test_values_show_as_text(engine: ManagedMemoryEngine, olga: Visitor) -
 async def test_a_long_history_is_read_page_by_page(
     engine: ManagedMemoryEngine, olga: Visitor
 ) -> None:
-    """Newest first, a hundred at a time."""
+    """Newest first, a hundred events at a time."""
     engine.put("one")
     engine.histories["one"] = [an_event(number) for number in range(150)]
 
@@ -143,8 +143,10 @@ async def test_a_long_history_is_read_page_by_page(
     assert "every 2s" not in older
 
 
-async def test_what_makes_sense_is_offered(engine: ManagedMemoryEngine, visited: Visited) -> None:
-    """By the state of the instance, whose workflow it is, and who looks."""
+async def test_only_possible_actions_are_offered(
+    engine: ManagedMemoryEngine, visited: Visited
+) -> None:
+    """They depend on the instance's status, its workflow, and the viewer's role."""
     engine.put("runs")
     engine.put("rests", RuntimeStatus.SUSPENDED)
     engine.put("ended", RuntimeStatus.COMPLETED)
@@ -165,13 +167,13 @@ async def test_what_makes_sense_is_offered(engine: ManagedMemoryEngine, visited:
     assert await offered(vera, "runs") == set()
 
 
-# Steering
+# Operations
 
 
 async def test_an_instance_is_paused_and_resumed(
     engine: ManagedMemoryEngine, olga: Visitor, visited: Visited
 ) -> None:
-    """Without a confirmation, for it can be taken back; and both are in the audit trail."""
+    """No confirmation is needed, and both actions are in the audit trail."""
     engine.put("one")
 
     paused = await olga.post("/board/workflows/one/pause")
@@ -185,10 +187,10 @@ async def test_an_instance_is_paused_and_resumed(
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "terminate"])
-async def test_what_cannot_be_done_is_told_where_it_was_asked(
+async def test_an_impossible_action_is_reported_on_the_instances_page(
     engine: ManagedMemoryEngine, olga: Visitor, visited: Visited, verb: str
 ) -> None:
-    """The instance finished meanwhile: 409, in words, with the instance as it is now."""
+    """If the instance has finished meanwhile, the answer is 409 with its current state."""
     engine.put("one", RuntimeStatus.COMPLETED)
 
     answer = await olga.post(f"/board/workflows/one/{verb}")
@@ -200,10 +202,10 @@ async def test_what_cannot_be_done_is_told_where_it_was_asked(
     assert entry.outcome == "WORKFLOW_NOT_RUNNING"
 
 
-async def test_an_instance_is_ended_after_a_word(
+async def test_terminating_an_instance_needs_a_confirmation(
     engine: ManagedMemoryEngine, olga: Visitor
 ) -> None:
-    """The page before does nothing by itself."""
+    """The confirmation page itself changes nothing."""
     engine.put("one")
 
     page = await olga.get("/board/workflows/one/terminate")
@@ -214,10 +216,10 @@ async def test_an_instance_is_ended_after_a_word(
     assert engine.status_of("one") is RuntimeStatus.TERMINATED
 
 
-async def test_to_end_an_orders_workflow_needs_to_know_what_follows(
+async def test_terminating_an_orders_workflow_shows_the_consequences(
     engine: ManagedMemoryEngine, olga: Visitor
 ) -> None:
-    """The page says that everything is undone, and that there is a gentler way."""
+    """The page says that the order is rolled back, and that it could be cancelled instead."""
     engine.put("o1", name="order_processing_workflow")
 
     page = (await olga.get("/board/workflows/o1/terminate")).text
@@ -228,10 +230,10 @@ async def test_to_end_an_orders_workflow_needs_to_know_what_follows(
     assert engine.status_of("o1") is RuntimeStatus.TERMINATED
 
 
-async def test_a_finished_instance_is_forgotten_after_a_word(
+async def test_purging_a_finished_instance_needs_a_confirmation(
     engine: ManagedMemoryEngine, olga: Visitor
 ) -> None:
-    """It is gone from the list then; one that runs is not forgotten."""
+    """It is no longer listed then; a running one cannot be purged."""
     engine.put("one", RuntimeStatus.COMPLETED)
     engine.put("two")
 
@@ -247,10 +249,10 @@ async def test_a_finished_instance_is_forgotten_after_a_word(
 # Events
 
 
-async def test_an_event_is_raised_after_it_was_looked_at(
+async def test_raising_an_event_needs_a_confirmation(
     engine: ManagedMemoryEngine, olga: Visitor
 ) -> None:
-    """The confirmation shows the payload; the value is handed over as it was typed."""
+    """The confirmation shows the payload, which is passed on as it was typed."""
     engine.put("one")
     typed = {"event": " approvalEvent ", "payload": '{"approved": false}'}
 
@@ -264,8 +266,8 @@ async def test_an_event_is_raised_after_it_was_looked_at(
     assert engine.raised == [("one", "approvalEvent", {"approved": False})]
 
 
-async def test_no_payload_is_a_payload(engine: ManagedMemoryEngine, olga: Visitor) -> None:
-    """An event may say enough by its name."""
+async def test_an_event_may_have_no_payload(engine: ManagedMemoryEngine, olga: Visitor) -> None:
+    """Its name may be enough."""
     engine.put("one")
 
     await olga.post("/board/workflows/one/raise", event="check_now", payload=" ")
@@ -274,7 +276,7 @@ async def test_no_payload_is_a_payload(engine: ManagedMemoryEngine, olga: Visito
 
 
 @pytest.mark.parametrize(
-    ("event", "payload", "said"),
+    ("event", "payload", "message"),
     [
         ("", "1", "Enter an event name"),
         ("a/b", "1", "Enter an event name"),
@@ -286,21 +288,21 @@ async def test_no_payload_is_a_payload(engine: ManagedMemoryEngine, olga: Visito
     ],
 )
 @pytest.mark.parametrize("step", ["raise", "raise/confirm"])
-async def test_an_event_that_is_not_one_is_shown_again(
-    engine: ManagedMemoryEngine, olga: Visitor, event: str, payload: str, said: str, step: str
+async def test_an_invalid_event_is_shown_again(
+    engine: ManagedMemoryEngine, olga: Visitor, event: str, payload: str, message: str, step: str
 ) -> None:
-    """422, with what was typed and what is wrong with it; nothing is raised."""
+    """The answer is 422 with the input and the error, and nothing is raised."""
     engine.put("one")
 
     answer = await olga.post(f"/board/workflows/one/{step}", event=event, payload=payload)
 
     assert answer.status_code == 422
-    assert said in answer.text
+    assert message in answer.text
     assert engine.raised == []
 
 
-async def test_what_was_typed_shows_as_text(engine: ManagedMemoryEngine, olga: Visitor) -> None:
-    """In the field again, and on the confirmation."""
+async def test_typed_events_are_escaped(engine: ManagedMemoryEngine, olga: Visitor) -> None:
+    """This holds in the field and on the confirmation page."""
     engine.put("one")
     wrong = await olga.post("/board/workflows/one/raise/confirm", event=MARKUP, payload=MARKUP)
     fine = await olga.post(
@@ -311,10 +313,10 @@ async def test_what_was_typed_shows_as_text(engine: ManagedMemoryEngine, olga: V
     assert fine.status_code == 200
 
 
-async def test_an_order_gets_no_event_past_its_own_way(
+async def test_no_event_can_be_raised_to_an_order(
     engine: ManagedMemoryEngine, olga: Visitor
 ) -> None:
-    """The refusal says how it is decided."""
+    """The refusal says where orders are decided."""
     engine.put("o1", name="order_processing_workflow")
 
     answer = await olga.post("/board/workflows/o1/raise", event="approval_decided", payload="1")
@@ -323,14 +325,14 @@ async def test_an_order_gets_no_event_past_its_own_way(
     assert "decided through approvals" in answer.text
 
 
-# Who may
+# Permissions
 
 
 @pytest.mark.parametrize("who", ["vera", "adam"])
-async def test_only_operators_steer(
+async def test_only_operators_can_control_instances(
     engine: ManagedMemoryEngine, visited: Visited, who: str
 ) -> None:
-    """Others look; neither buttons nor confirmations are theirs."""
+    """Others see neither buttons nor confirmation pages."""
     engine.put("one")
     visitor = await visited.visitor(who)
 
@@ -345,7 +347,7 @@ async def test_only_operators_steer(
 async def test_a_form_of_another_session_does_nothing(
     engine: ManagedMemoryEngine, olga: Visitor
 ) -> None:
-    """Every button sends the text of its session."""
+    """Every form has the token of its session."""
     engine.put("one")
 
     for verb in ("pause", "terminate", "purge", "raise", "raise/confirm"):
@@ -356,10 +358,10 @@ async def test_a_form_of_another_session_does_nothing(
 
 
 @pytest.mark.parametrize("step", ["raise", "raise/confirm"])
-async def test_an_event_of_the_session_before_stays_in_the_form(
+async def test_an_event_form_survives_an_ended_session(
     engine: ManagedMemoryEngine, olga: Visitor, step: str
 ) -> None:
-    """Its name and its payload, even one that is no JSON."""
+    """Name and payload stay, even if the payload is not JSON."""
     engine.put("one")
 
     page = await Visitor(olga.client, "of-before").post(

@@ -1,4 +1,4 @@
-"""The management of workflows over HTTP: its paths, shapes, and a code for all that cannot be."""
+"""Workflow management over HTTP: paths, documents, and a code for each error."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -51,10 +51,10 @@ def invalid_field(response: httpx.Response) -> str:
     return str(response.json()["errors"][0]["field"])
 
 
-async def test_the_hello_is_started_by_a_suffix(
+async def test_a_greeting_is_started_by_a_suffix(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine
 ) -> None:
-    """The id is iwf-<suffix>, and the name goes in as the input."""
+    """The id is iwf-<suffix>, and the name is the input."""
     response = await http.post("/workflows/start/demo", params={"user_name": "Ann"})
 
     assert response.status_code == 202
@@ -64,10 +64,10 @@ async def test_the_hello_is_started_by_a_suffix(
     assert (instance.name, instance.input) == ("interactive_hello_workflow", "Ann")
 
 
-async def test_a_hello_without_a_name_greets_a_user(
+async def test_a_greeting_without_a_name_greets_a_user(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine
 ) -> None:
-    """The name may be left out."""
+    """The name is optional."""
     await http.post("/workflows/start/demo")
 
     assert engine.instances["iwf-demo"].input == "User"
@@ -76,7 +76,7 @@ async def test_a_hello_without_a_name_greets_a_user(
 async def test_any_workflow_is_started_by_its_name(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine
 ) -> None:
-    """The body is its input, and may be absent; so may the id."""
+    """The body is its input; body and id are optional."""
     response = await http.post(f"/workflows/{COUNTER}/start?instance_id=count", json=5)
     assert (response.status_code, response.json()["instance_id"]) == (202, "count")
     assert engine.instances["count"].input["value"] == 5
@@ -85,10 +85,10 @@ async def test_any_workflow_is_started_by_its_name(
     assert engine.instances[made].input["value"] == 0
 
 
-async def test_a_status_reads_as_agreed(
+async def test_a_status_has_the_documented_fields(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine
 ) -> None:
-    """The fields and their order, and times in UTC."""
+    """The fields are in the documented order, with times in UTC."""
     engine.put("x", payload={"a": 1})
 
     status = (await http.get("/workflows/x/status")).json()
@@ -109,10 +109,10 @@ async def test_a_status_reads_as_agreed(
     assert (status["input"], status["failure"]) == ({"a": 1}, None)
 
 
-async def test_a_failure_reads_as_agreed(
+async def test_a_failure_has_code_message_and_activity(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine
 ) -> None:
-    """A stable code, the engine's words, and the activity."""
+    """The code is stable, and the message is the engine's."""
     engine.put("x", RuntimeStatus.FAILED, failure=Failure.of("TaskFailedError", "it broke"))
     engine.histories["x"] = [
         HistoryEvent(event_id=1, at=now(), type="task_failed", name="an_activity")
@@ -128,10 +128,10 @@ async def test_a_failure_reads_as_agreed(
     }
 
 
-async def test_the_verbs_answer_with_a_message(
+async def test_operations_answer_with_a_message(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine
 ) -> None:
-    """Pause, resume, raise, terminate, purge: 202 each, and done."""
+    """Pause, resume, raise, terminate and purge each return 202."""
     engine.put("x")
     for verb in ("pause", "resume", "raise_event/approvalEvent", "terminate", "purge"):
         response = await http.post(f"/workflows/x/{verb}")
@@ -145,7 +145,7 @@ async def test_the_verbs_answer_with_a_message(
 async def test_an_events_payload_is_any_json(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine, payload: Any
 ) -> None:
-    """Also one that is false."""
+    """A payload such as false is passed on, too."""
     engine.put("x")
 
     response = await http.post("/workflows/x/raise_event/approvalEvent", json=payload)
@@ -154,10 +154,10 @@ async def test_an_events_payload_is_any_json(
     assert engine.raised == [("x", "approvalEvent", payload)]
 
 
-async def test_a_body_is_json_whatever_it_is_called(
+async def test_a_body_is_json_whatever_its_content_type(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine
 ) -> None:
-    """As `curl -d` sends it, for one."""
+    """`curl -d`, for example, sends another content type."""
     engine.put("x")
     headers = {"content-type": "application/x-www-form-urlencoded"}
 
@@ -184,7 +184,7 @@ BAD_BODIES = {
 
 @pytest.mark.parametrize("path", ["raise_event/e", "terminate", "rerun?from_event=0"])
 @pytest.mark.parametrize("body", BAD_BODIES)
-async def test_a_body_that_cannot_be_passed_on_is_refused(
+async def test_an_unusable_body_is_refused(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine, path: str, body: str
 ) -> None:
     """The engine never sees it."""
@@ -200,7 +200,7 @@ async def test_a_body_that_cannot_be_passed_on_is_refused(
 
 
 async def test_a_body_without_a_length_is_measured(http: httpx.AsyncClient) -> None:
-    """What comes in chunks is counted too."""
+    """Chunked bodies are limited, too."""
 
     async def chunks() -> AsyncIterator[bytes]:
         yield b'"'
@@ -214,10 +214,8 @@ async def test_a_body_without_a_length_is_measured(http: httpx.AsyncClient) -> N
 
 
 @pytest.mark.parametrize("start", ["five", True, 1.5, [1], {"value": 1}])
-async def test_an_input_that_a_workflow_cannot_take_is_refused(
-    http: httpx.AsyncClient, start: Any
-) -> None:
-    """It is told before anything is started."""
+async def test_an_invalid_workflow_input_is_refused(http: httpx.AsyncClient, start: Any) -> None:
+    """The caller gets the error before anything is started."""
     response = await http.post(f"/workflows/{COUNTER}/start", json=start)
 
     assert invalid_field(response) == "body"
@@ -251,10 +249,10 @@ async def test_an_input_that_a_workflow_cannot_take_is_refused(
         ("GET", "/workflows/x/wait?timeout_seconds=nan", "timeout_seconds"),
     ],
 )
-async def test_input_that_is_not_valid_is_named(
+async def test_invalid_parameters_are_named(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine, method: str, path: str, field: str
 ) -> None:
-    """422, and which field it is."""
+    """The answer is 422 with the invalid field."""
     engine.put("x", RuntimeStatus.COMPLETED)
 
     assert invalid_field(await http.request(method, path)) == field
@@ -274,10 +272,10 @@ async def test_input_that_is_not_valid_is_named(
         ("POST", "/workflows/x/rerun?from_event=0"),
     ],
 )
-async def test_an_unknown_instance_is_told_by_every_path(
+async def test_every_operation_on_an_unknown_instance_gets_404(
     http: httpx.AsyncClient, method: str, path: str
 ) -> None:
-    """404, with the code of it."""
+    """The answer has its own code."""
     assert problem_of(await http.request(method, path)) == (404, "WORKFLOW_NOT_FOUND")
 
 
@@ -301,7 +299,7 @@ async def test_an_unknown_instance_is_told_by_every_path(
         ("RUNNING", "order_undo_workflow", "x/terminate?force=true", "WORKFLOW_PROTECTED"),
     ],
 )
-async def test_what_cannot_be_now_is_a_conflict(
+async def test_an_operation_that_the_state_does_not_allow_gets_409(
     http: httpx.AsyncClient,
     engine: ManagedMemoryEngine,
     status: str,
@@ -309,14 +307,14 @@ async def test_what_cannot_be_now_is_a_conflict(
     path: str,
     code: str,
 ) -> None:
-    """409, with the code that says why."""
+    """The code gives the reason."""
     engine.put("x", RuntimeStatus(status), name=name)
 
     assert problem_of(await http.post(f"/workflows/{path}")) == (409, code)
 
 
-async def test_an_unknown_workflow_is_told(http: httpx.AsyncClient) -> None:
-    """There is nothing to start under that name."""
+async def test_starting_an_unknown_workflow_gets_404(http: httpx.AsyncClient) -> None:
+    """Nothing is started."""
     response = await http.post("/workflows/nothing/start")
 
     assert problem_of(response) == (404, "WORKFLOW_NOT_FOUND")
@@ -334,10 +332,10 @@ async def test_a_finished_instance_is_replaced_on_demand(
     assert engine.status_of("x") is RuntimeStatus.RUNNING
 
 
-async def test_a_wait_that_runs_out_is_told(
+async def test_a_wait_that_times_out_gets_504(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine
 ) -> None:
-    """504, and the instance goes on."""
+    """The instance goes on."""
     engine.put("x")
 
     response = await http.get("/workflows/x/wait?timeout_seconds=0.01")
@@ -349,7 +347,7 @@ async def test_a_wait_that_runs_out_is_told(
 async def test_a_wait_answers_with_the_finished_instance(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine
 ) -> None:
-    """It is the status, once there is nothing to wait for."""
+    """The body is the instance's status."""
     engine.put("x", RuntimeStatus.TERMINATED)
 
     response = await http.get("/workflows/x/wait")
@@ -367,10 +365,10 @@ async def test_a_wait_answers_with_the_finished_instance(
         ("POST", "/workflows/purge?older_than=1h"),
     ],
 )
-async def test_a_sidecar_that_is_away_is_told(
+async def test_an_unavailable_sidecar_gets_503(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine, method: str, path: str
 ) -> None:
-    """503: try again later."""
+    """The caller may try again later."""
     engine.is_down = True
 
     assert problem_of(await http.request(method, path)) == (503, "SIDECAR_UNAVAILABLE")
@@ -379,7 +377,7 @@ async def test_a_sidecar_that_is_away_is_told(
 async def test_old_instances_are_purged(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine
 ) -> None:
-    """The answer says how many."""
+    """The answer gives their number."""
     engine.put("old", RuntimeStatus.COMPLETED, age=timedelta(hours=2))
     engine.put("young", RuntimeStatus.COMPLETED)
 
@@ -392,7 +390,7 @@ async def test_old_instances_are_purged(
 async def test_instances_are_listed_page_by_page(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine
 ) -> None:
-    """The cursor of a page leads to the next, filters hold, and the last has none."""
+    """A page's cursor leads to the next with the same filters; the last page has none."""
     for number in range(5):
         engine.put(f"i{number}", RuntimeStatus.FAILED if number else RuntimeStatus.RUNNING)
 
@@ -404,10 +402,10 @@ async def test_instances_are_listed_page_by_page(
     assert rest["next"] is None
 
 
-async def test_a_history_reads_as_agreed(
+async def test_a_history_is_listed_oldest_first(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine
 ) -> None:
-    """All of it, oldest first, under `items`."""
+    """All events are in `items`."""
     engine.put("x", RuntimeStatus.COMPLETED)
     engine.histories["x"] = [
         HistoryEvent(event_id=0, at=now(), type="task_scheduled", name="a", is_rerunnable=True),
@@ -435,10 +433,10 @@ async def test_a_history_reads_as_agreed(
 @pytest.mark.parametrize(
     ("body", "payload"), [(b"", KEPT), (b"null", None), (b'"Bob"', "Bob"), (b"0", 0)]
 )
-async def test_a_rerun_takes_another_input_only_if_one_is_sent(
+async def test_a_rerun_keeps_the_recorded_input_unless_one_is_sent(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine, body: bytes, payload: Any
 ) -> None:
-    """No body keeps the recorded input; null is an input."""
+    """Null is an input, no body is none."""
     engine.put("x", RuntimeStatus.COMPLETED)
     engine.histories["x"] = [
         HistoryEvent(event_id=0, at=now(), type="task_scheduled", is_rerunnable=True)
@@ -470,10 +468,10 @@ async def test_a_rerun_takes_another_input_only_if_one_is_sent(
         ("Sweep", "body"),
     ],
 )
-async def test_a_task_that_is_not_written_as_one_is_told_by_its_field(
+async def test_an_invalid_task_names_its_field(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine, body: Any, field: str
 ) -> None:
-    """Whoever starts it learns what to correct, and nothing is started."""
+    """The caller learns what to correct, and nothing is started."""
     response = await http.post("/workflows/task_processing_workflow/start", json=body)
 
     assert invalid_field(response) == field

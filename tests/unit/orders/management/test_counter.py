@@ -1,4 +1,4 @@
-"""The workflow without an end."""
+"""The practice workflow that counts for ever."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,11 +19,11 @@ def counting(start: Any) -> WorkflowRun:
     return WorkflowRun(never_ending_workflow, start, nothing, happenings=[TimerFires()])
 
 
-async def test_it_shows_its_count_pauses_and_goes_on() -> None:
-    """Each turn is a history of its own, so that it stays small; events that came are kept."""
+async def test_it_shows_its_count_and_continues_as_new() -> None:
+    """Each turn starts a new history, which stays small, and keeps buffered events."""
     run = counting(Count(value=5, pause_seconds=0.25))
 
-    assert await run.to_the_end() is None
+    assert await run.run_to_end() is None
 
     assert run.custom_status == "5"
     assert run.timers == [timedelta(seconds=0.25)]
@@ -40,17 +40,17 @@ async def test_it_shows_its_count_pauses_and_goes_on() -> None:
         ({"value": 3, "pause_seconds": 2.5}, Count(value=3, pause_seconds=2.5)),
     ],
 )
-async def test_it_can_be_started_past_the_service_too(start: Any, count: Count) -> None:
-    """Through the sidecar it may be given nothing, a number, or what it gives itself."""
+async def test_it_can_be_started_without_the_service(start: Any, count: Count) -> None:
+    """Its input may then be missing, a number, or its own from an earlier turn."""
     run = counting(start)
 
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert run.continued_with == [(count.next().model_dump(), True)]
 
 
 @pytest.mark.parametrize("start", ["five", [1], {"value": "five"}])
-async def test_what_is_no_count_fails_it(start: Any) -> None:
-    """Its status then says why."""
+async def test_an_invalid_count_fails_the_workflow(start: Any) -> None:
+    """Its status gives the reason."""
     with pytest.raises(ValidationError):
-        await counting(start).to_the_end()
+        await counting(start).run_to_end()

@@ -1,4 +1,4 @@
-"""The workflow to practise on: a slow step, then a wait for a person."""
+"""The practice workflow: a slow greeting, then a wait for an event."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ STEP = "interactive_hello_activity"
 
 
 class Context:
-    """What the step sees of its workflow."""
+    """The part of the workflow context that the step uses."""
 
     workflow_id = "iwf-demo"
 
@@ -24,13 +24,13 @@ async def greet(name: str, payload: Any) -> object:
 
 
 @pytest.mark.parametrize("payload", [{"approved": True}, None, False, "yes"])
-async def test_it_greets_and_waits_for_a_person(payload: object) -> None:
-    """The result is the greeting, whatever came with the event, and a status."""
+async def test_it_greets_and_waits_for_an_event(payload: object) -> None:
+    """The result has the greeting, the event's payload and a status."""
     run = WorkflowRun(
         interactive_hello_workflow, "Ann", greet, happenings=[Event("approvalEvent", payload)]
     )
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert result == {
         "initial_greeting": "Hello, Ann!",
@@ -40,27 +40,27 @@ async def test_it_greets_and_waits_for_a_person(payload: object) -> None:
     assert [call.name for call in run.calls] == [STEP]
 
 
-async def test_an_event_may_come_before_it_is_waited_for() -> None:
-    """It is kept while the step works."""
+async def test_an_event_may_arrive_before_the_workflow_waits() -> None:
+    """It is kept while the step runs."""
     run = WorkflowRun(
         interactive_hello_workflow, "Ann", greet, early=[Event("approvalEvent", {"by": "Bob"})]
     )
 
-    assert (await run.to_the_end())["event_data"] == {"by": "Bob"}
+    assert (await run.run_to_end())["event_data"] == {"by": "Bob"}
 
 
 @pytest.mark.parametrize("nobody", [None, ""])
-async def test_somebody_is_greeted_in_any_case(nobody: str | None) -> None:
-    """Without a name it is a user."""
+async def test_a_missing_name_is_replaced_by_a_default(nobody: str | None) -> None:
+    """Without a name the greeting is for a user."""
     run = WorkflowRun(
         interactive_hello_workflow, nobody, greet, happenings=[Event("approvalEvent")]
     )
 
-    assert (await run.to_the_end())["initial_greeting"] == "Hello, User!"
+    assert (await run.run_to_end())["initial_greeting"] == "Hello, User!"
 
 
 async def test_a_step_that_fails_fails_the_workflow() -> None:
-    """It is seen in the status, and nobody waits for a person in vain."""
+    """The status shows the failure, and the workflow does not wait for an event."""
 
     async def fail(name: str, payload: Any) -> object:  # noqa: ARG001 # the signature of an answer
         raise ValueError("no voice")
@@ -68,11 +68,11 @@ async def test_a_step_that_fails_fails_the_workflow() -> None:
     run = WorkflowRun(interactive_hello_workflow, "Ann", fail)
 
     with pytest.raises(TaskFailedError):
-        await run.to_the_end()
+        await run.run_to_end()
 
 
 async def test_the_step_works_in_ten_parts(capsys: pytest.CaptureFixture[str]) -> None:
-    """The log shows how far it is, with the instance, so that one sees what a pause does."""
+    """The log shows each part with the instance id, which makes pausing visible."""
     step = HelloActivities(part_seconds=0)
 
     greeting = await step.interactive_hello_activity(Context(), "Ann")  # type: ignore[arg-type]

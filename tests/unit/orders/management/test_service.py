@@ -1,4 +1,4 @@
-"""What an operator can do with workflow instances, and what is refused."""
+"""What operators can do with workflow instances, and what is refused."""
 
 import asyncio
 from datetime import timedelta
@@ -63,18 +63,18 @@ def event(number: int, kind: str, **fields: Any) -> HistoryEvent:
 # Starting
 
 
-async def test_a_workflow_is_started_under_the_id_that_was_asked_for(
+async def test_a_workflow_is_started_under_the_requested_id(
     management: Management, engine: ManagedMemoryEngine
 ) -> None:
-    """The instance has the name, the id and the input that were given."""
+    """The instance has the given name, id and input."""
     assert await management.start(HELLO, "iwf-demo", "Ann") == "iwf-demo"
 
     instance = engine.instances["iwf-demo"]
     assert (instance.name, instance.input) == (HELLO, "Ann")
 
 
-async def test_an_instance_that_is_given_no_id_gets_one(management: Management) -> None:
-    """Two starts without an id are two instances."""
+async def test_a_start_without_an_id_generates_one(management: Management) -> None:
+    """Two starts without an id make two instances."""
     first = await management.start(HELLO, None, None)
     second = await management.start(HELLO, None, None)
 
@@ -85,44 +85,44 @@ async def test_an_instance_that_is_given_no_id_gets_one(management: Management) 
 async def test_the_counter_starts_with_a_number_and_its_setting(
     management: Management, engine: ManagedMemoryEngine, start: int | None, value: int
 ) -> None:
-    """Its pause is configuration, and enters as input."""
+    """Its pause is a setting, and part of the input."""
     await management.start(COUNTER, "count", start)
 
     assert engine.instances["count"].input == {"value": value, "pause_seconds": 0.5}
 
 
 @pytest.mark.parametrize("start", ["five", True, 1.5, [1], {"value": 1, "pause_seconds": 0}])
-async def test_the_counter_starts_with_nothing_else(
+async def test_the_counter_refuses_other_inputs(
     management: Management, engine: ManagedMemoryEngine, start: Any
 ) -> None:
-    """Nobody sets its pause from outside, and what is no number is told before it is started."""
+    """Callers cannot set its pause, and an invalid number is refused before the start."""
     with pytest.raises(InvalidInput, match="whole number"):
         await management.start(COUNTER, "count", start)
     assert engine.instances == {}
 
 
 @pytest.mark.parametrize("name", ["nothing_workflow", "", "interactive_hello_activity"])
-async def test_an_unknown_workflow_is_told(management: Management, name: str) -> None:
-    """The engine itself would take the name, and wait for ever for a worker that knows it."""
+async def test_an_unknown_workflow_is_refused(management: Management, name: str) -> None:
+    """The engine itself would accept the name, and wait for ever for a worker that knows it."""
     with pytest.raises(UnknownWorkflow, match="there is no workflow"):
         await management.start(name, None, None)
 
 
 @pytest.mark.parametrize("name", [ORDER, UNDO])
-async def test_orders_workflows_are_started_by_orders_alone(
+async def test_orders_workflows_cannot_be_started_by_operators(
     management: Management, name: str
 ) -> None:
-    """An operator who wants an order places one."""
+    """To get an order, an operator must place one."""
     with pytest.raises(Protected, match="POST /orders"):
         await management.start(name, "o1", {})
 
 
 @pytest.mark.parametrize("status", GOING_ON)
 @pytest.mark.parametrize("replace", [False, True])
-async def test_the_id_of_an_active_instance_is_taken(
+async def test_the_id_of_an_active_instance_cannot_be_reused(
     management: Management, engine: ManagedMemoryEngine, status: RuntimeStatus, *, replace: bool
 ) -> None:
-    """Also for one who would replace a finished instance."""
+    """This also holds for a start that would replace a finished instance."""
     engine.put("x", status)
 
     with pytest.raises(InstanceExists, match=status):
@@ -130,10 +130,10 @@ async def test_the_id_of_an_active_instance_is_taken(
 
 
 @pytest.mark.parametrize("status", DONE)
-async def test_a_finished_instance_gives_way_only_when_told_to(
+async def test_a_finished_instance_is_replaced_only_on_request(
     management: Management, engine: ManagedMemoryEngine, status: RuntimeStatus
 ) -> None:
-    """Nobody overwrites a history by accident."""
+    """A history is never overwritten by accident."""
     engine.put("x", status, payload="before")
 
     with pytest.raises(InstanceExists, match="replace=true"):
@@ -144,10 +144,10 @@ async def test_a_finished_instance_gives_way_only_when_told_to(
     assert engine.instances["x"].input == "after"
 
 
-async def test_the_id_of_an_order_is_never_free(
+async def test_the_id_of_an_order_can_never_be_used(
     management: Management, engine: ManagedMemoryEngine, store: OrderStore
 ) -> None:
-    """Also before its workflow was started, and after its history is gone."""
+    """This holds before its workflow was started and after its history was purged."""
     await an_order(store, "o1")
 
     with pytest.raises(InstanceExists, match="is the id of an order"):
@@ -155,16 +155,16 @@ async def test_the_id_of_an_order_is_never_free(
     assert engine.instances == {}
 
 
-async def test_the_ids_of_those_that_undo_orders_are_kept_free(management: Management) -> None:
-    """An instance there would stand in the way of an order that must be undone."""
+async def test_the_ids_of_rollback_workflows_are_reserved(management: Management) -> None:
+    """An instance there would prevent the rollback of an order."""
     with pytest.raises(InstanceExists, match="reserved for orders"):
         await management.start(HELLO, "undo-of-order-o1", None)
 
 
-async def test_who_comes_second_at_the_same_moment_is_told(
+async def test_the_second_of_two_concurrent_starts_is_a_conflict(
     management: Management, engine: ManagedMemoryEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An instance that was started between the look and the start is not a fault."""
+    """An instance started between the check and the start is not an internal error."""
 
     async def taken(*_: Any) -> None:
         raise AlreadyRunning("x")
@@ -175,13 +175,13 @@ async def test_who_comes_second_at_the_same_moment_is_told(
         await management.start(HELLO, "x", None)
 
 
-# Looking
+# Status
 
 
-async def test_a_status_names_the_activity_that_failed(
+async def test_a_status_names_the_failed_activity(
     management: Management, engine: ManagedMemoryEngine
 ) -> None:
-    """It is the last one that failed: those before it were caught or tried again."""
+    """It is the last one that failed: earlier failures were caught or retried."""
     engine.put("x", RuntimeStatus.FAILED, failure=Failure.of("TaskFailedError", "it broke"))
     engine.histories["x"] = [
         event(1, "task_failed", name="first_activity"),
@@ -202,7 +202,7 @@ async def test_a_status_names_the_activity_that_failed(
 async def test_a_workflow_that_failed_by_itself_names_no_activity(
     management: Management, engine: ManagedMemoryEngine
 ) -> None:
-    """There is none to name."""
+    """Its own code failed, so there is no activity to name."""
     engine.put("x", RuntimeStatus.FAILED, failure=Failure.of("ValueError", "no number"))
 
     failure = (await management.status("x")).failure
@@ -211,8 +211,8 @@ async def test_a_workflow_that_failed_by_itself_names_no_activity(
     assert (failure.code, failure.activity) == ("WORKFLOW_FAILED", None)
 
 
-async def test_what_is_unknown_is_told_by_every_verb(management: Management) -> None:
-    """Nothing is done silently to an instance that does not exist."""
+async def test_every_operation_on_an_unknown_instance_is_an_error(management: Management) -> None:
+    """Nothing is silently ignored."""
     calls = [
         management.status("x"),
         management.history("x"),
@@ -230,10 +230,10 @@ async def test_what_is_unknown_is_told_by_every_verb(management: Management) -> 
             await call
 
 
-async def test_an_engine_that_is_away_is_told(
+async def test_an_unavailable_engine_is_an_error_of_its_own(
     management: Management, engine: ManagedMemoryEngine
 ) -> None:
-    """It is not mistaken for an instance that does not exist."""
+    """It is not mistaken for an unknown instance."""
     engine.is_down = True
 
     with pytest.raises(EngineUnavailable):
@@ -242,11 +242,11 @@ async def test_an_engine_that_is_away_is_told(
         await management.listing.page(None, None, 10, None)
 
 
-# Steering
+# Operations
 
 
 async def test_pause_and_resume(management: Management, engine: ManagedMemoryEngine) -> None:
-    """They do what they say, and again is no error."""
+    """Repeating either is no error."""
     engine.put("x")
 
     await management.pause("x")
@@ -259,10 +259,10 @@ async def test_pause_and_resume(management: Management, engine: ManagedMemoryEng
 
 
 @pytest.mark.parametrize("status", DONE)
-async def test_a_finished_instance_takes_nothing_more(
+async def test_operations_on_a_finished_instance_are_conflicts(
     management: Management, engine: ManagedMemoryEngine, status: RuntimeStatus
 ) -> None:
-    """The engine would say yes and do nothing."""
+    """The engine itself would accept them and do nothing."""
     engine.put("x", status)
     for call in [
         management.pause("x"),
@@ -279,10 +279,10 @@ async def test_a_finished_instance_takes_nothing_more(
 
 @pytest.mark.parametrize("status", GOING_ON)
 @pytest.mark.parametrize("payload", [None, False, 0, "", {"approved": True}])
-async def test_an_event_is_handed_over_with_any_payload(
+async def test_an_event_is_raised_with_any_payload(
     management: Management, engine: ManagedMemoryEngine, status: RuntimeStatus, payload: Any
 ) -> None:
-    """A paused instance keeps it for later; a payload that is false is one too."""
+    """A paused instance buffers it; a payload such as false is passed on."""
     engine.put("x", status)
 
     await management.raise_event("x", "approvalEvent", payload)
@@ -290,10 +290,10 @@ async def test_an_event_is_handed_over_with_any_payload(
     assert engine.raised == [("x", "approvalEvent", payload)]
 
 
-async def test_terminating_leaves_an_output_behind(
+async def test_a_termination_may_set_an_output(
     management: Management, engine: ManagedMemoryEngine
 ) -> None:
-    """The one who ends it may say why."""
+    """The operator can give a reason."""
     engine.put("x", RuntimeStatus.SUSPENDED)
 
     await management.terminate("x", {"why": "not needed"})
@@ -305,10 +305,10 @@ async def test_terminating_leaves_an_output_behind(
 # Orders' own instances
 
 
-async def test_an_order_is_decided_through_approvals(
+async def test_no_decision_can_be_raised_to_an_order(
     management: Management, engine: ManagedMemoryEngine
 ) -> None:
-    """Nobody approves past the service that remembers who did."""
+    """Decisions must go through approvals, which records the approver."""
     engine.put("o1", name=ORDER)
 
     with pytest.raises(Protected, match="through approvals"):
@@ -316,10 +316,10 @@ async def test_an_order_is_decided_through_approvals(
     assert engine.raised == []
 
 
-async def test_an_order_is_cancelled_rather_than_terminated(
+async def test_terminating_an_order_must_be_forced(
     management: Management, engine: ManagedMemoryEngine, store: OrderStore
 ) -> None:
-    """Terminating one takes a will of its own."""
+    """Normally an order is cancelled."""
     await an_order(store, "o1")
     engine.put("o1", name=ORDER)
 
@@ -329,10 +329,10 @@ async def test_an_order_is_cancelled_rather_than_terminated(
 
 
 @pytest.mark.parametrize("status", GOING_ON)
-async def test_a_forced_termination_undoes_the_order(
+async def test_a_forced_termination_rolls_the_order_back(
     management: Management, engine: ManagedMemoryEngine, store: OrderStore, status: RuntimeStatus
 ) -> None:
-    """It is undone by a workflow of its own, and will end as cancelled."""
+    """A separate workflow undoes it, and it will end as cancelled."""
     await an_order(store, "o1")
     await store.record("o1", "run-1", OrderStatus.RESERVED, total_cents=5)
     engine.put("o1", status, name=ORDER)
@@ -347,10 +347,10 @@ async def test_a_forced_termination_undoes_the_order(
     assert undo.input["total_cents"] == 5
 
 
-async def test_the_stopped_run_can_record_nothing_more(
+async def test_a_terminated_run_can_record_nothing_more(
     management: Management, engine: ManagedMemoryEngine, store: OrderStore
 ) -> None:
-    """A step in hand cannot bring the order to its good end while it is undone."""
+    """A step still running cannot complete the order during the rollback."""
     await an_order(store, "o1")
     await store.record("o1", "run-1", OrderStatus.PAID, total_cents=5)
     engine.put("o1", name=ORDER)
@@ -364,10 +364,10 @@ async def test_the_stopped_run_can_record_nothing_more(
     assert await store.record("o1", undo_run, OrderStatus.CANCELLED) is not None
 
 
-async def test_an_order_that_ended_meanwhile_stays_ended(
+async def test_an_order_that_ended_before_the_termination_stays_as_it_is(
     management: Management, engine: ManagedMemoryEngine, store: OrderStore
 ) -> None:
-    """Its last step was quicker than the operator."""
+    """Its last step was faster than the operator."""
     await an_order(store, "o1", ended=True)
     engine.put("o1", name=ORDER)
 
@@ -376,10 +376,10 @@ async def test_an_order_that_ended_meanwhile_stays_ended(
     assert list(engine.instances) == ["o1"]
 
 
-async def test_an_order_that_was_stopped_otherwise_is_undone_by_force(
+async def test_forcing_rolls_back_an_order_terminated_through_the_engine(
     management: Management, engine: ManagedMemoryEngine, store: OrderStore
 ) -> None:
-    """No restart is needed where somebody went past this service; once is enough."""
+    """No restart is needed, and it is rolled back once."""
     await an_order(store, "o1")
     engine.put("o1", RuntimeStatus.TERMINATED, name=ORDER)
 
@@ -396,10 +396,10 @@ async def test_an_order_that_was_stopped_otherwise_is_undone_by_force(
         await management.terminate("o1", force=True)
 
 
-async def test_what_undoes_an_order_comes_to_its_end(
+async def test_a_rollback_cannot_be_terminated(
     management: Management, engine: ManagedMemoryEngine
 ) -> None:
-    """Not even force stops it; pausing does, and can be taken back."""
+    """Even force does not stop it; it can be paused and resumed."""
     engine.put("undo-of-order-o1", name=UNDO)
 
     with pytest.raises(Protected, match="must come to its end"):
@@ -410,14 +410,14 @@ async def test_what_undoes_an_order_comes_to_its_end(
     await management.resume("undo-of-order-o1")
 
 
-# Forgetting
+# Purges
 
 
 @pytest.mark.parametrize("status", DONE)
-async def test_a_finished_instance_is_forgotten(
+async def test_a_finished_instance_can_be_purged(
     management: Management, engine: ManagedMemoryEngine, status: RuntimeStatus
 ) -> None:
-    """Afterwards it is unknown."""
+    """It is unknown afterwards."""
     engine.put("x", status)
 
     await management.purge("x")
@@ -427,10 +427,10 @@ async def test_a_finished_instance_is_forgotten(
 
 
 @pytest.mark.parametrize("status", GOING_ON)
-async def test_an_instance_that_goes_on_is_not_forgotten(
+async def test_an_active_instance_cannot_be_purged(
     management: Management, engine: ManagedMemoryEngine, status: RuntimeStatus
 ) -> None:
-    """It must be ended first."""
+    """It must be terminated first."""
     engine.put("x", status)
 
     with pytest.raises(StillRunning, match=status):
@@ -438,10 +438,10 @@ async def test_an_instance_that_goes_on_is_not_forgotten(
     assert "x" in engine.instances
 
 
-async def test_the_history_of_an_order_that_ended_may_go(
+async def test_the_history_of_a_finished_order_can_be_purged(
     management: Management, engine: ManagedMemoryEngine, store: OrderStore
 ) -> None:
-    """The order itself stays on record."""
+    """The order itself stays recorded."""
     await an_order(store, "o1", ended=True)
     engine.put("o1", RuntimeStatus.COMPLETED, name=ORDER)
 
@@ -452,10 +452,10 @@ async def test_the_history_of_an_order_that_ended_may_go(
     assert order.status is OrderStatus.COMPLETED
 
 
-async def test_the_history_of_a_stopped_order_stays_until_it_is_undone(
+async def test_the_history_of_a_terminated_order_is_kept_until_it_is_rolled_back(
     management: Management, engine: ManagedMemoryEngine, store: OrderStore
 ) -> None:
-    """Without it, the next start of the service would take the order for one that got lost."""
+    """Otherwise the next start of the service would take the order for a lost one."""
     await an_order(store, "o1")
     engine.put("o1", RuntimeStatus.TERMINATED, name=ORDER, age=timedelta(days=1))
 
@@ -465,10 +465,10 @@ async def test_the_history_of_a_stopped_order_stays_until_it_is_undone(
     assert "o1" in engine.instances
 
 
-async def test_what_finished_longer_ago_than_an_age_is_forgotten(
+async def test_instances_older_than_an_age_are_purged(
     management: Management, engine: ManagedMemoryEngine
 ) -> None:
-    """Neither what is younger, nor what goes on, however old."""
+    """Younger and active instances stay, however old the active ones are."""
     hour = timedelta(hours=1)
     for status in DONE:
         engine.put(f"old-{status}", status, age=2 * hour)
@@ -481,10 +481,10 @@ async def test_what_finished_longer_ago_than_an_age_is_forgotten(
     assert sorted(engine.purged) == sorted(f"old-{status}" for status in DONE)
 
 
-async def test_what_somebody_else_has_forgotten_is_not_counted(
+async def test_instances_purged_by_others_are_not_counted(
     management: Management, engine: ManagedMemoryEngine
 ) -> None:
-    """Two operators, or the engine's own retention, may be at it at once."""
+    """Other operators or the engine's retention may purge at the same time."""
     engine.put("a", RuntimeStatus.COMPLETED, age=timedelta(hours=1))
     engine.put("b", RuntimeStatus.COMPLETED, age=timedelta(hours=1))
     engine.loses_before_purge = {"a"}
@@ -492,13 +492,13 @@ async def test_what_somebody_else_has_forgotten_is_not_counted(
     assert await management.purge_older_than(timedelta(0)) == 1
 
 
-# Waiting
+# Waits
 
 
-async def test_waiting_ends_when_the_instance_does(
+async def test_a_wait_ends_when_the_instance_finishes(
     management: Management, engine: ManagedMemoryEngine
 ) -> None:
-    """What is returned is the instance as it finished."""
+    """It returns the finished instance."""
     engine.put("x")
     waiting = asyncio.create_task(management.wait("x", 5))
     await asyncio.wait_for(engine.waiting.wait(), 5)
@@ -510,17 +510,17 @@ async def test_waiting_ends_when_the_instance_does(
 
 
 @pytest.mark.parametrize("status", DONE)
-async def test_nobody_waits_for_what_is_finished(
+async def test_waiting_for_a_finished_instance_returns_at_once(
     management: Management, engine: ManagedMemoryEngine, status: RuntimeStatus
 ) -> None:
-    """The answer comes at once, however it ended."""
+    """Its status does not matter."""
     engine.put("x", status)
 
     assert (await management.wait("x", 0.001)).runtime_status is status
     assert not engine.waiting.is_set()
 
 
-async def test_waiting_too_long_is_told(
+async def test_a_wait_that_times_out_is_an_error(
     management: Management, engine: ManagedMemoryEngine
 ) -> None:
     """The instance goes on."""
@@ -531,12 +531,12 @@ async def test_waiting_too_long_is_told(
     assert engine.status_of("x") is RuntimeStatus.SUSPENDED
 
 
-# Running again
+# Reruns
 
 
 @pytest.fixture
 def finished(engine: ManagedMemoryEngine) -> None:
-    """Have a finished instance with one task."""
+    """Make a finished instance with one task."""
     engine.put("x", RuntimeStatus.COMPLETED)
     engine.histories["x"] = [
         event(0, "task_scheduled", is_rerunnable=True),
@@ -545,10 +545,10 @@ def finished(engine: ManagedMemoryEngine) -> None:
 
 
 @pytest.mark.usefixtures("finished")
-async def test_a_finished_instance_is_run_again_from_an_event(
+async def test_a_finished_instance_can_be_rerun_from_an_event(
     management: Management, engine: ManagedMemoryEngine
 ) -> None:
-    """As a new instance; the recorded input stays unless another is given."""
+    """The rerun is a new instance, with the recorded input unless another is given."""
     assert await management.rerun("x", 0, "again") == "again"
     made = await management.rerun("x", 0, None, None)
 
@@ -557,8 +557,8 @@ async def test_a_finished_instance_is_run_again_from_an_event(
 
 
 @pytest.mark.usefixtures("finished")
-async def test_only_some_events_can_be_run_again_from(management: Management) -> None:
-    """The engine says which."""
+async def test_only_some_events_allow_a_rerun(management: Management) -> None:
+    """The engine marks them."""
     with pytest.raises(CannotRerun):
         await management.rerun("x", 1, "again")
 
@@ -567,7 +567,7 @@ async def test_only_some_events_can_be_run_again_from(management: Management) ->
 async def test_a_rerun_overwrites_nothing(
     management: Management, engine: ManagedMemoryEngine, store: OrderStore
 ) -> None:
-    """Neither another instance, finished or not, nor an order, nor itself."""
+    """Its id cannot be that of another instance, of an order, or of the first instance."""
     engine.put("busy")
     engine.put("done", RuntimeStatus.COMPLETED)
     await an_order(store, "o1")
@@ -578,10 +578,10 @@ async def test_a_rerun_overwrites_nothing(
     assert engine.reruns == []
 
 
-async def test_what_goes_on_is_not_run_again(
+async def test_an_active_instance_cannot_be_rerun(
     management: Management, engine: ManagedMemoryEngine
 ) -> None:
-    """It has no end to begin after."""
+    """It has to finish first."""
     engine.put("x")
 
     with pytest.raises(StillRunning):
@@ -590,17 +590,17 @@ async def test_what_goes_on_is_not_run_again(
 
 @pytest.mark.parametrize("name", [ORDER, UNDO])
 @pytest.mark.parametrize("status", [RuntimeStatus.RUNNING, RuntimeStatus.COMPLETED])
-async def test_an_order_is_not_run_again(
+async def test_an_order_cannot_be_rerun(
     management: Management, engine: ManagedMemoryEngine, name: str, status: RuntimeStatus
 ) -> None:
-    """Its effects happen once."""
+    """Its effects must happen once."""
     engine.put("o1", status, name=name)
 
     with pytest.raises(Protected, match="happen once"):
         await management.rerun("o1", 0, None)
 
 
-# Listing
+# Lists
 
 
 async def all_pages(
@@ -626,7 +626,7 @@ def flat(pages: list[list[str]]) -> list[str]:
 async def test_pages_hold_every_instance_once(
     management: Management, engine: ManagedMemoryEngine, count: int, limit: int
 ) -> None:
-    """No page is larger than asked, none but the last is smaller, and the last one says so."""
+    """Each page but the last is full, and the last one has no cursor."""
     for number in range(count):
         engine.put(f"i{number:03}")
 
@@ -641,7 +641,7 @@ async def test_pages_hold_every_instance_once(
 async def test_filters_lose_no_instance_and_overshoot_no_page(
     management: Management, engine: ManagedMemoryEngine, limit: int
 ) -> None:
-    """What fits may be rare, or lie next to each other."""
+    """Matches may be rare or adjacent."""
     for number in range(60):
         engine.put(
             f"i{number:03}",
@@ -658,10 +658,10 @@ async def test_filters_lose_no_instance_and_overshoot_no_page(
     assert flat(await all_pages(management, limit, name="nothing")) == []
 
 
-async def test_instances_that_come_and_go_move_no_page(
+async def test_pages_are_stable_while_instances_come_and_go(
     management: Management, engine: ManagedMemoryEngine
 ) -> None:
-    """The engine's own pages are offsets: there, each change before the page shifts it."""
+    """The engine's own pages are offsets, which shift with each change."""
     for number in range(10):
         engine.put(f"i{number}")
     first, after = await management.listing.page(None, None, 4, None)
@@ -675,10 +675,10 @@ async def test_instances_that_come_and_go_move_no_page(
     assert [instance.instance_id for instance in second] == [f"i{n}" for n in range(4, 10)]
 
 
-async def test_however_many_ids_there_are_all_are_read(
+async def test_all_ids_are_read_however_many(
     management: Management, engine: ManagedMemoryEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The engine hands out so many at a time."""
+    """The engine returns them in limited pages."""
     monkeypatch.setattr(listing_module, "IDS_AT_ONCE", 3)
     for number in range(8):
         engine.put(f"i{number}")
@@ -696,7 +696,7 @@ TASK = "task_processing_workflow"
 async def test_a_task_is_started_with_its_defaults(
     management: Management, engine: ManagedMemoryEngine
 ) -> None:
-    """What is left out is filled in before the start."""
+    """Missing fields are filled in before the start."""
     await management.start(TASK, "x", {"task_id": "t1", "title": "Sweep"})
 
     assert engine.instances["x"].input == {
@@ -708,7 +708,7 @@ async def test_a_task_is_started_with_its_defaults(
     }
 
 
-async def test_ids_of_orders_tasks_are_kept_for_orders(management: Management) -> None:
-    """Nobody else can be in the way of an order's task."""
+async def test_ids_of_orders_tasks_are_reserved(management: Management) -> None:
+    """Nothing can block the id of an order's task."""
     with pytest.raises(InstanceExists, match="reserved for orders"):
         await management.start(TASK, "pick.o1", {"task_id": "t1", "title": "Sweep"})

@@ -1,4 +1,4 @@
-"""The steps of the workflow: each may run twice, and has its effect once."""
+"""The activities of the order workflow: each may run twice, and has its effect once."""
 
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -7,7 +7,7 @@ import pytest
 from dapr.ext.workflow import WorkflowActivityContext
 
 from fakes.dying_payments import POINTS, Bank, Deaths, Died, DyingStore, Point
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
 from orderflow_contracts.inventory import CommitRequest
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderStatusChanged, OrderSubmitted
 from orderflow_hosting.database import Database
@@ -46,83 +46,83 @@ def charge(run: dict[str, Any], customer_id: str = "alice") -> Charge:
     return Charge(**run, customer_id=customer_id, amount_cents=TOTAL)
 
 
-async def test_receiving_is_told_as_it_was_kept(
+async def test_the_first_status_is_published_with_its_recorded_time(
     activities: OrderActivities,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     store: OrderStore,
     received: OrderStatusChanged,
 ) -> None:
-    """The first status is told with the time at which it was kept, and not kept again."""
+    """It is published but not recorded again."""
     first = Notice(**RUN, status=OrderStatus.RECEIVED, received_at=received.at)
 
     for _ in range(2):
         assert await activities.notify_activity(CONTEXT, first) == Recorded()
 
-    assert announcer.statuses == [received, received]
+    assert publisher.statuses == [received, received]
     assert len(await store.changes(0, 10)) == 1
 
 
-async def test_a_status_is_kept_once_and_told_under_one_id(
-    activities: OrderActivities, announcer: MemoryAnnouncer, store: OrderStore
+async def test_a_repeated_status_is_recorded_once_and_published_under_one_id(
+    activities: OrderActivities, publisher: MemoryPublisher, store: OrderStore
 ) -> None:
-    """A notice that runs twice tells the same event twice."""
+    """Running the activity twice publishes the same event twice."""
     denied = notice(RUN, OrderStatus.REJECTED, reason="denied", total_cents=TOTAL)
 
     for _ in range(2):
         assert await activities.notify_activity(CONTEXT, denied) == Recorded()
 
-    assert [change.event_id for change in announcer.statuses] == ["o1.2", "o1.2"]
-    assert announcer.statuses[0].reason == "denied"
-    assert announcer.statuses[0].total_cents == TOTAL
+    assert [change.event_id for change in publisher.statuses] == ["o1.2", "o1.2"]
+    assert publisher.statuses[0].reason == "denied"
+    assert publisher.statuses[0].total_cents == TOTAL
     assert len(await store.changes(0, 10)) == 2
 
 
-async def test_nothing_is_told_before_it_is_kept(
-    activities: OrderActivities, announcer: MemoryAnnouncer, store: OrderStore
+async def test_a_status_is_recorded_before_it_is_published(
+    activities: OrderActivities, publisher: MemoryPublisher, store: OrderStore
 ) -> None:
-    """Whoever hears of a status can read it."""
+    """Every receiver of a status can read it."""
 
     async def is_kept(change: OrderStatusChanged) -> None:
         order = await store.order(change.order_id)
         assert order is not None
         assert change.status in {entry.status for entry in order.history}
 
-    announcer.before_status = is_kept
+    publisher.before_status = is_kept
 
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
     await activities.request_approval_activity(CONTEXT, wanted(RUN))
     await activities.process_payment_activity(CONTEXT, charge(RUN))
     await activities.notify_activity(CONTEXT, notice(RUN, OrderStatus.COMPLETED))
 
-    assert announcer.told("o1") == ["reserved", "awaiting_approval", "paid", "completed"]
+    assert publisher.told("o1") == ["reserved", "awaiting_approval", "paid", "completed"]
 
 
-async def test_a_status_that_could_not_be_told_is_told_by_the_next_attempt(
-    activities: OrderActivities, announcer: MemoryAnnouncer, store: OrderStore
+async def test_a_status_that_failed_to_publish_is_published_by_the_retry(
+    activities: OrderActivities, publisher: MemoryPublisher, store: OrderStore
 ) -> None:
-    """A broker that is away fails the step, and the retry tells what is kept already."""
-    announcer.failures.append(DOWN)
+    """An unavailable broker fails the activity, and the retry publishes the recorded status."""
+    publisher.failures.append(DOWN)
     completed = notice(RUN, OrderStatus.COMPLETED)
 
     with pytest.raises(ConnectionError):
         await activities.notify_activity(CONTEXT, completed)
     await activities.notify_activity(CONTEXT, completed)
 
-    assert announcer.told("o1") == ["completed"]
+    assert publisher.told("o1") == ["completed"]
     assert len(await store.changes(0, 10)) == 2
 
 
 async def test_verifying_reserves_once(
     activities: OrderActivities, inventory: RoomInventory
 ) -> None:
-    """The lines are set aside once, with their total as the result."""
+    """The lines are reserved once, and the result has their total."""
     verification = Verification(**RUN, lines=LINES)
 
     for _ in range(2):
         verified = await activities.verify_inventory_activity(CONTEXT, verification)
         assert verified == Verified(outcome="reserved", total_cents=TOTAL)
 
-    assert inventory.shelf("cars") == (100, 2)
+    assert inventory.quantities("cars") == (100, 2)
 
 
 @pytest.mark.parametrize(
@@ -132,62 +132,62 @@ async def test_verifying_reserves_once(
         (OrderLine(item="boats", quantity=1), "unknown_item"),
     ],
 )
-async def test_a_rejected_reservation_is_told_with_its_reason(
-    activities: OrderActivities, announcer: MemoryAnnouncer, line: OrderLine, reason: str
+async def test_a_rejected_reservation_returns_its_reason(
+    activities: OrderActivities, publisher: MemoryPublisher, line: OrderLine, reason: str
 ) -> None:
-    """The workflow learns why; the status is for it to tell."""
+    """The workflow publishes the status."""
     verified = await activities.verify_inventory_activity(
         CONTEXT, Verification(**RUN, lines=(line,))
     )
 
     assert (verified.outcome, verified.reason) == ("rejected", reason)
-    assert announcer.statuses == []
+    assert publisher.statuses == []
 
 
-async def test_asking_tells_approvals_until_when(
-    activities: OrderActivities, announcer: MemoryAnnouncer
+async def test_an_approval_request_includes_its_deadline(
+    activities: OrderActivities, publisher: MemoryPublisher
 ) -> None:
-    """The request for approval carries what a person needs to decide."""
+    """The request has everything that a person needs to decide."""
     await activities.request_approval_activity(CONTEXT, wanted(RUN))
 
-    (request,) = announcer.requests
+    (request,) = publisher.requests
     assert (request.order_id, request.customer_id, request.lines) == ("o1", "alice", LINES)
     assert (request.total_cents, request.expires_at) == (TOTAL, UNTIL)
-    assert announcer.told("o1") == ["awaiting_approval"]
+    assert publisher.told("o1") == ["awaiting_approval"]
 
 
-async def test_a_reminder_is_the_same_request_said_again(
-    activities: OrderActivities, announcer: MemoryAnnouncer
+async def test_a_reminder_repeats_the_request(
+    activities: OrderActivities, publisher: MemoryPublisher
 ) -> None:
-    """Only the mark tells a reminder from the request; the order's status stays."""
+    """Only the reminder field differs, and the order's status does not change."""
     both = wanted(RUN).model_copy(update={"levels": 2})
     await activities.request_approval_activity(CONTEXT, both)
 
     await activities.remind_of_approval_activity(CONTEXT, both)
 
-    first, again = announcer.requests
+    first, again = publisher.requests
     assert (first.levels, first.reminder, again.reminder) == (2, False, True)
     assert again.model_copy(update={"reminder": False}) == first
-    assert announcer.told("o1") == ["awaiting_approval"]
+    assert publisher.told("o1") == ["awaiting_approval"]
 
 
-async def test_nobody_is_reminded_of_what_is_decided_or_another_runs(
-    activities: OrderActivities, announcer: MemoryAnnouncer
+async def test_no_reminder_is_sent_for_a_decided_order_or_by_another_run(
+    activities: OrderActivities, publisher: MemoryPublisher
 ) -> None:
-    """A reminder that comes late, or from a run that does not own the order, is not sent."""
+    """Late reminders and those of runs that do not own the order are dropped."""
     await activities.request_approval_activity(CONTEXT, wanted(RUN))
     await activities.remind_of_approval_activity(CONTEXT, wanted(OTHER_RUN))
     await activities.notify_activity(CONTEXT, notice(RUN, OrderStatus.APPROVED))
     await activities.remind_of_approval_activity(CONTEXT, wanted(RUN))
 
-    assert [request.reminder for request in announcer.requests] == [False]
+    assert [request.reminder for request in publisher.requests] == [False]
 
 
 async def test_paying_charges_once(
-    activities: OrderActivities, payments: RecordedPayments, announcer: MemoryAnnouncer
+    activities: OrderActivities, payments: RecordedPayments, publisher: MemoryPublisher
 ) -> None:
-    """A payment step that runs twice takes the money once."""
-    announcer.failures.append(DOWN)
+    """Running the activity twice captures one payment."""
+    publisher.failures.append(DOWN)
     with pytest.raises(ConnectionError):
         await activities.process_payment_activity(CONTEXT, charge(RUN))
 
@@ -195,7 +195,7 @@ async def test_paying_charges_once(
 
     assert charged == Charged(outcome="paid")
     assert [entry.kind for entry in await payments.store.entries("o1")] == ["charge"]
-    assert announcer.told("o1") == ["paid"]
+    assert publisher.told("o1") == ["paid"]
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -223,35 +223,33 @@ async def test_a_payment_step_may_die_anywhere(
     assert sum(cents if kind == "charge" else -cents for kind, cents in recorded) == 0
 
 
-async def test_a_declined_payment_is_told_to_the_workflow(
-    activities: OrderActivities, announcer: MemoryAnnouncer
+async def test_a_declined_payment_is_returned_to_the_workflow(
+    activities: OrderActivities, publisher: MemoryPublisher
 ) -> None:
-    """Nothing is charged and nothing told."""
+    """Nothing is charged or published."""
     charged = await activities.process_payment_activity(CONTEXT, charge(RUN, "test-declined"))
 
     assert charged.outcome == "declined"
-    assert announcer.statuses == []
+    assert publisher.statuses == []
 
 
-async def test_updating_takes_from_the_shelf_once(
-    activities: OrderActivities, inventory: RoomInventory
-) -> None:
-    """The goods leave once, and the result tells what is left."""
+async def test_stock_is_shipped_once(activities: OrderActivities, inventory: RoomInventory) -> None:
+    """The result gives the remaining stock."""
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
 
     for _ in range(2):
         left = await activities.update_inventory_activity(CONTEXT, CommitRequest(order_id="o1"))
         assert left == {"cars": 98}
-    assert inventory.shelf("cars") == (98, 0)
+    assert inventory.quantities("cars") == (98, 0)
 
 
-async def test_undoing_twice_undoes_once(
+async def test_compensations_are_idempotent(
     activities: OrderActivities,
     inventory: RoomInventory,
     payments: RecordedPayments,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
 ) -> None:
-    """Goods and money go back once, and approvals is told."""
+    """Stock is released and the payment refunded once, and approvals gets the withdrawal."""
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
     await activities.process_payment_activity(CONTEXT, charge(RUN))
     undoing = Undoing(**RUN, reason="denied")
@@ -261,17 +259,19 @@ async def test_undoing_twice_undoes_once(
         await activities.release_inventory_activity(CONTEXT, undoing)
     await activities.withdraw_approval_activity(CONTEXT, undoing)
 
-    assert inventory.shelf("cars") == (100, 0)
+    assert inventory.quantities("cars") == (100, 0)
     assert [entry.kind for entry in await payments.store.entries("o1")] == ["charge", "refund"]
-    assert [(told.order_id, told.reason) for told in announcer.withdrawals] == [("o1", "denied")]
+    assert [(withdrawal.order_id, withdrawal.reason) for withdrawal in publisher.withdrawals] == [
+        ("o1", "denied")
+    ]
 
 
-async def test_steps_of_a_superseded_run_say_so(
-    activities: OrderActivities, announcer: MemoryAnnouncer, store: OrderStore
+async def test_activities_of_a_superseded_run_have_no_effect(
+    activities: OrderActivities, publisher: MemoryPublisher, store: OrderStore
 ) -> None:
-    """A run that does not own the order neither records nor tells."""
+    """A run that does not own the order neither records nor publishes."""
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
-    told = list(announcer.statuses)
+    published = list(publisher.statuses)
 
     verified = await activities.verify_inventory_activity(
         CONTEXT, Verification(**OTHER_RUN, lines=LINES)
@@ -284,18 +284,18 @@ async def test_steps_of_a_superseded_run_say_so(
     assert asked.superseded
     assert paid.superseded
     assert noted.superseded
-    assert announcer.statuses == told
-    assert announcer.requests == []
+    assert publisher.statuses == published
+    assert publisher.requests == []
     assert len(await store.changes(0, 10)) == 2
 
 
-async def test_a_superseded_run_undoes_nothing_of_the_other(
+async def test_a_superseded_run_compensates_nothing_of_the_owner(
     activities: OrderActivities,
     inventory: RoomInventory,
     payments: RecordedPayments,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
 ) -> None:
-    """Goods, money and the approval of the run that owns the order stay."""
+    """Stock, payment and approval of the run that owns the order stay."""
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
     await activities.process_payment_activity(CONTEXT, charge(RUN))
     undoing = Undoing(**OTHER_RUN, reason="inventory_unavailable")
@@ -304,15 +304,15 @@ async def test_a_superseded_run_undoes_nothing_of_the_other(
     await activities.refund_payment_activity(CONTEXT, undoing)
     await activities.withdraw_approval_activity(CONTEXT, undoing)
 
-    assert inventory.shelf("cars") == (100, 2)
+    assert inventory.quantities("cars") == (100, 2)
     assert [entry.kind for entry in await payments.store.entries("o1")] == ["charge"]
-    assert announcer.withdrawals == []
+    assert publisher.withdrawals == []
 
 
 async def test_a_request_to_cancel_reaches_the_workflow_with_every_status(
     activities: OrderActivities, store: OrderStore
 ) -> None:
-    """Each recording step tells that somebody asked to cancel."""
+    """Each activity that records a status returns whether cancellation was requested."""
     await store.request_cancel("o1")
 
     verified = await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
@@ -323,30 +323,30 @@ async def test_a_request_to_cancel_reaches_the_workflow_with_every_status(
     assert [step.cancelled for step in (verified, asked, approved, paid)] == [True] * 4
 
 
-async def test_a_run_within_a_batch_reads_what_it_does_not_carry(
+async def test_an_order_of_a_batch_reads_its_data_from_the_store(
     activities: OrderActivities,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     inventory: RoomInventory,
     received: OrderStatusChanged,
 ) -> None:
-    """Time, lines and customer come from where the order is kept."""
+    """Time, lines and customer are not part of its workflow's input."""
     await activities.notify_activity(CONTEXT, Notice(**RUN, status=OrderStatus.RECEIVED))
     verified = await activities.verify_inventory_activity(CONTEXT, Verification(**RUN))
     asked = ApprovalWanted(**RUN, total_cents=TOTAL, expires_at=UNTIL)
     await activities.request_approval_activity(CONTEXT, asked)
     charged = await activities.process_payment_activity(CONTEXT, Charge(**RUN, amount_cents=TOTAL))
 
-    assert announcer.statuses[0] == received
+    assert publisher.statuses[0] == received
     assert (verified.outcome, verified.total_cents) == ("reserved", TOTAL)
-    assert inventory.shelf("cars") == (100, 2)
-    assert (announcer.requests[0].customer_id, announcer.requests[0].lines) == ("alice", LINES)
+    assert inventory.quantities("cars") == (100, 2)
+    assert (publisher.requests[0].customer_id, publisher.requests[0].lines) == ("alice", LINES)
     assert charged.outcome == "paid"
 
 
-async def test_an_order_that_waits_tells_its_batch(
+async def test_a_waiting_order_notifies_its_batch(
     activities: OrderActivities, engine: MemoryEngine
 ) -> None:
-    """So that the next may begin; a batch that is gone does not matter."""
+    """The next order may start then; a batch that no longer exists is no error."""
     asked = wanted(RUN).model_copy(update={"batch_id": "b1"})
     await activities.request_approval_activity(CONTEXT, asked)
     assert engine.raised == []

@@ -1,4 +1,4 @@
-"""Orders for people: over HTTP, with problem documents for whatever goes wrong."""
+"""Orders over HTTP, with problem documents for all errors."""
 
 import asyncio
 import base64
@@ -47,8 +47,8 @@ def cursor(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-async def test_an_order_without_an_id_is_given_one(http: httpx.AsyncClient) -> None:
-    """Somebody who names no id finds the order where Location says."""
+async def test_an_order_without_an_id_gets_one(http: httpx.AsyncClient) -> None:
+    """Location has the address of the order."""
     response = await http.post("/orders", json={"customer_id": "alice", "lines": LINES})
 
     assert response.status_code == 202
@@ -57,7 +57,7 @@ async def test_an_order_without_an_id_is_given_one(http: httpx.AsyncClient) -> N
 
 
 async def test_an_order_is_placed(http: httpx.AsyncClient, engine: MemoryEngine) -> None:
-    """202, where it is to be found, and the order in the shape of the contract."""
+    """The answer is 202 with the order's address, and the order as in the contract."""
     response = await http.post("/orders", json=VALID)
 
     assert response.status_code == 202
@@ -83,17 +83,17 @@ async def test_an_order_is_placed(http: httpx.AsyncClient, engine: MemoryEngine)
 
 
 async def test_the_short_form_may_be_placed(http: httpx.AsyncClient) -> None:
-    """People may use the short form too."""
+    """The short form is accepted over HTTP, too."""
     response = await http.post("/orders", json={"order_id": "o1", "item": "cars", "quantity": 11})
 
     assert response.status_code == 202
     assert (response.json()["customer_id"], response.json()["lines"]) == ("anonymous", LINES)
 
 
-async def test_the_same_order_again_is_the_same_order(
+async def test_placing_an_order_twice_starts_it_once(
     http: httpx.AsyncClient, engine: MemoryEngine
 ) -> None:
-    """A repetition is answered as the first, and starts nothing."""
+    """The answers are the same."""
     first = await http.post("/orders", json=VALID)
 
     again = await http.post("/orders", json=VALID)
@@ -103,17 +103,17 @@ async def test_the_same_order_again_is_the_same_order(
     assert len(engine.runs["o1"]) == 1
 
 
-async def test_an_order_is_taken_while_the_engine_is_down(
+async def test_an_order_is_accepted_while_the_engine_is_down(
     http: httpx.AsyncClient, engine: MemoryEngine
 ) -> None:
-    """What is kept is not lost: it starts later."""
+    """It is stored, and starts later."""
     engine.is_down = True
 
     assert (await http.post("/orders", json=VALID)).status_code == 202
 
 
 async def test_other_content_under_the_same_id_is_a_conflict(http: httpx.AsyncClient) -> None:
-    """409, and the first order stays."""
+    """The answer is 409, and the first order stays."""
     await http.post("/orders", json=VALID)
 
     response = await http.post("/orders", json={**VALID, "customer_id": "eve"})
@@ -139,7 +139,7 @@ async def test_other_content_under_the_same_id_is_a_conflict(http: httpx.AsyncCl
 async def test_an_invalid_order_is_refused_and_the_field_named(
     http: httpx.AsyncClient, body: Any, field: str
 ) -> None:
-    """422 with the field that is wrong, and nothing is kept."""
+    """The answer is 422 with the invalid field, and nothing is stored."""
     response = await http.post(
         "/orders", content=json.dumps(body), headers={"content-type": "application/json"}
     )
@@ -149,8 +149,8 @@ async def test_an_invalid_order_is_refused_and_the_field_named(
     assert (await http.get("/orders")).json() == {"items": [], "next": None}
 
 
-async def test_what_is_no_json_is_refused(http: httpx.AsyncClient) -> None:
-    """Broken JSON is told as such."""
+async def test_invalid_json_is_refused(http: httpx.AsyncClient) -> None:
+    """The error says that the JSON is invalid."""
     response = await http.post(
         "/orders", content=b'{"order_id": ', headers={"content-type": "application/json"}
     )
@@ -171,12 +171,12 @@ async def test_what_is_no_json_is_refused(http: httpx.AsyncClient) -> None:
 async def test_an_unknown_order_is_not_found(
     http: httpx.AsyncClient, method: str, path: str
 ) -> None:
-    """404 with a code that tells it from an unknown path."""
+    """The code of the 404 differs from that of an unknown path."""
     assert problem_of(await http.request(method, path)) == (404, "ORDER_NOT_FOUND")
 
 
 async def test_an_unknown_path_is_not_found(http: httpx.AsyncClient) -> None:
-    """Problems of routing are documents too."""
+    """Routing errors are problem documents, too."""
     assert problem_of(await http.get("/nothing")) == (404, "NOT_FOUND")
     assert problem_of(await http.delete("/orders")) == (405, "METHOD_NOT_ALLOWED")
 
@@ -184,7 +184,7 @@ async def test_an_unknown_path_is_not_found(http: httpx.AsyncClient) -> None:
 async def test_an_order_may_be_cancelled_until_it_has_ended(
     http: httpx.AsyncClient, store: OrderStore
 ) -> None:
-    """202 while it is under way, also twice; 409 once it has ended."""
+    """The answer is 202 while it is in progress, also twice, and 409 afterwards."""
     await http.post("/orders", json=VALID)
     for _ in range(2):
         assert (await http.post("/orders/o1/cancel")).status_code == 202
@@ -195,7 +195,7 @@ async def test_an_order_may_be_cancelled_until_it_has_ended(
 
 
 async def test_orders_are_listed_page_by_page(http: httpx.AsyncClient, store: OrderStore) -> None:
-    """Following `next` reads every order once, newest first, to a page without `next`."""
+    """Following `next` reads every order once, newest first; the last page has no `next`."""
     for number in range(5):
         await http.post("/orders", json={**VALID, "order_id": f"o{number}"})
     await store.record("o2", "run", OrderStatus.RESERVED)
@@ -215,8 +215,8 @@ async def test_orders_are_listed_page_by_page(http: httpx.AsyncClient, store: Or
     ["!", "x", "%00", cursor("x"), cursor("-1"), cursor("²"), cursor("٣"), cursor("9" * 40), "ä"],
 )
 @pytest.mark.parametrize("path", ["/orders", "/payments"])
-async def test_a_bad_cursor_is_refused(http: httpx.AsyncClient, path: str, after: str) -> None:
-    """422 that names `after`, whatever the cursor is made of."""
+async def test_an_invalid_cursor_is_refused(http: httpx.AsyncClient, path: str, after: str) -> None:
+    """The answer is 422 and names `after`, whatever the cursor contains."""
     response = await http.get(path, params={"after": after})
 
     assert problem_of(response) == (422, "INVALID_INPUT")
@@ -233,16 +233,16 @@ async def test_a_bad_cursor_is_refused(http: httpx.AsyncClient, path: str, after
         ("status=lost", "query.status"),
     ],
 )
-async def test_a_bad_query_is_refused(http: httpx.AsyncClient, query: str, field: str) -> None:
-    """422 that names the parameter."""
+async def test_an_invalid_query_is_refused(http: httpx.AsyncClient, query: str, field: str) -> None:
+    """The answer is 422 and names the parameter."""
     response = await http.get(f"/orders?{query}")
 
     assert problem_of(response) == (422, "INVALID_INPUT")
     assert response.json()["errors"][0]["field"] in {field, field.removeprefix("query.")}
 
 
-async def test_payments_are_read(http: httpx.AsyncClient, payments: RecordedPayments) -> None:
-    """All charges and refunds, and those of one order."""
+async def test_payments_are_listed(http: httpx.AsyncClient, payments: RecordedPayments) -> None:
+    """For all orders, or for one."""
     await payments.charge("o1", "alice", 500)
     await payments.refund("o1")
     await payments.charge("o2", "bob", 700)
@@ -261,16 +261,16 @@ async def test_payments_are_read(http: httpx.AsyncClient, payments: RecordedPaym
 
 
 def events(response: httpx.Response) -> list[tuple[str, str, dict[str, Any]]]:
-    """Read server-sent events as id, name and data, without the comments."""
+    """Return server-sent events as id, name and data, without comments."""
     blocks = [block for block in response.text.split("\n\n") if block and block[0] != ":"]
     parsed = [dict(line.split(": ", 1) for line in block.split("\n")) for block in blocks]
     return [(fields["id"], fields["event"], json.loads(fields["data"])) for fields in parsed]
 
 
-async def test_status_changes_are_streamed_as_they_come(
+async def test_status_changes_are_streamed_at_once(
     http: httpx.AsyncClient, feed: StatusFeed
 ) -> None:
-    """Each change is an event with an id to go on from, until the service stops."""
+    """Each event has an id to resume from, and the stream ends when the service stops."""
     await http.post("/orders", json=VALID)
     streaming = asyncio.create_task(http.get("/orders/stream?after=0"))
     await until(lambda: bool(feed._followers))
@@ -291,7 +291,7 @@ async def test_status_changes_are_streamed_as_they_come(
 async def test_a_broken_stream_is_resumed_where_it_broke(
     http: httpx.AsyncClient, feed: StatusFeed
 ) -> None:
-    """`Last-Event-ID`, which browsers send by themselves, outweighs `after`."""
+    """`Last-Event-ID`, which browsers send, takes precedence over `after`."""
     for number in range(3):
         await http.post("/orders", json={**VALID, "order_id": f"o{number}"})
     feed.close()
@@ -305,10 +305,10 @@ async def test_a_broken_stream_is_resumed_where_it_broke(
 
 
 @pytest.mark.parametrize("last", [b"", b"x", b"-1", b"\xb2", b"9" * 40])
-async def test_a_strange_last_event_id_does_not_break_the_stream(
+async def test_an_invalid_last_event_id_is_ignored(
     http: httpx.AsyncClient, feed: StatusFeed, last: bytes
 ) -> None:
-    """What is no position of this stream is not looked at."""
+    """It is not a position of this stream."""
     await http.post("/orders", json=VALID)
     feed.close()
 
@@ -319,13 +319,13 @@ async def test_a_strange_last_event_id_does_not_break_the_stream(
 
 
 @pytest.mark.parametrize("after", ["-1", "x", "9" * 40])
-async def test_a_position_that_is_none_is_refused(http: httpx.AsyncClient, after: str) -> None:
-    """422 rather than a stream that never comes."""
+async def test_an_invalid_position_is_refused(http: httpx.AsyncClient, after: str) -> None:
+    """The answer is 422, not a stream that never sends anything."""
     assert problem_of(await http.get(f"/orders/stream?after={after}")) == (422, "INVALID_INPUT")
 
 
-async def test_the_api_describes_itself(http: httpx.AsyncClient) -> None:
-    """OpenAPI lists every path that people may use."""
+async def test_the_api_is_documented(http: httpx.AsyncClient) -> None:
+    """OpenAPI lists every public path."""
     paths = (await http.get("/openapi.json")).json()["paths"]
 
     assert {

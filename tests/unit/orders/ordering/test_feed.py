@@ -1,4 +1,4 @@
-"""Following status changes: none is missed, none comes twice."""
+"""The feed of status changes: followers miss none and get none twice."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,19 +9,19 @@ from fakes.waiting import DEADLINE_SECONDS
 from orderflow_contracts.orders import OrderLine, OrderSubmitted
 from orders.ordering import feed as feed_module
 from orders.ordering.feed import StatusFeed
-from orders.ordering.records import Kept
+from orders.ordering.records import StoredChange
 from orders.ordering.store import OrderStore
 
 
-async def keep(store: OrderStore, order_id: str) -> Kept:
+async def keep(store: OrderStore, order_id: str) -> StoredChange:
     order = OrderSubmitted(
         order_id=order_id, customer_id="alice", lines=(OrderLine(item="cars", quantity=1),)
     )
     return (await store.accept(order)).first
 
 
-async def read(follower: AsyncIterator[Kept | None], count: int) -> list[str]:
-    """Read so many changes; leave out what keeps the connection alive."""
+async def read(follower: AsyncIterator[StoredChange | None], count: int) -> list[str]:
+    """Return this many changes, without keep-alives."""
     found: list[str] = []
     async with asyncio.timeout(DEADLINE_SECONDS):
         while len(found) < count:
@@ -31,14 +31,14 @@ async def read(follower: AsyncIterator[Kept | None], count: int) -> list[str]:
     return found
 
 
-async def ended(follower: AsyncIterator[Kept | None]) -> bool:
+async def ended(follower: AsyncIterator[StoredChange | None]) -> bool:
     async with asyncio.timeout(DEADLINE_SECONDS):
         return [entry async for entry in follower if entry is not None] == []
 
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look again, and keep alive, without much patience."""
+    """Use short intervals for polling and keep-alives."""
     monkeypatch.setattr(feed_module, "KEEP_ALIVE_SECONDS", 0.02)
     monkeypatch.setattr(feed_module, "LOOK_AGAIN_SECONDS", 0.01)
 
@@ -46,15 +46,15 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_follower_gets_everything_after_its_position(
     store: OrderStore, feed: StatusFeed
 ) -> None:
-    """What was kept before it came is told as well."""
+    """This includes changes recorded before it connected."""
     first, *_ = [await keep(store, f"o{number}") for number in range(3)]
 
     assert await read(feed.follow(0), 3) == ["o0", "o1", "o2"]
     assert await read(feed.follow(first.position), 2) == ["o1", "o2"]
 
 
-async def test_a_follower_is_told_of_what_comes(store: OrderStore, feed: StatusFeed) -> None:
-    """A change that is published while it waits reaches it at once."""
+async def test_a_follower_gets_new_changes_at_once(store: OrderStore, feed: StatusFeed) -> None:
+    """A change published while it waits is sent at once."""
     await keep(store, "o1")
     follower = feed.follow(0)
     assert await read(follower, 1) == ["o1"]
@@ -66,10 +66,10 @@ async def test_a_follower_is_told_of_what_comes(store: OrderStore, feed: StatusF
     assert await waiting == ["o2"]
 
 
-async def test_a_follower_without_a_position_begins_now(
+async def test_a_follower_without_a_position_starts_with_the_next_change(
     store: OrderStore, feed: StatusFeed
 ) -> None:
-    """Who names no position is not told what was before."""
+    """Earlier changes are not sent."""
     await keep(store, "old")
     follower = feed.follow(None)
     waiting = asyncio.create_task(read(follower, 1))
@@ -82,16 +82,16 @@ async def test_a_follower_without_a_position_begins_now(
     assert (await waiting)[0].startswith("new-")
 
 
-async def test_what_is_published_out_of_order_comes_in_order(
+async def test_changes_published_out_of_order_are_sent_in_order(
     store: OrderStore, feed: StatusFeed
 ) -> None:
-    """A gap sends the follower to the table, and the late one is not told twice."""
+    """A gap makes the follower read the table, and the late change is not sent twice."""
     follower = feed.follow(0)
     waiting = asyncio.create_task(read(follower, 4))
     await asyncio.sleep(0)
-    kept = [await keep(store, f"o{number}") for number in range(4)]
+    stored = [await keep(store, f"o{number}") for number in range(4)]
 
-    for entry in (kept[1], kept[0], kept[3], kept[2], kept[3]):
+    for entry in (stored[1], stored[0], stored[3], stored[2], stored[3]):
         feed.publish(entry)
 
     assert await waiting == ["o0", "o1", "o2", "o3"]
@@ -102,7 +102,7 @@ async def test_what_is_published_out_of_order_comes_in_order(
 async def test_a_slow_follower_misses_nothing(
     store: OrderStore, feed: StatusFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More changes than are held for a follower are read from the table."""
+    """Changes beyond its buffer are read from the table."""
     monkeypatch.setattr(feed_module, "MAX_AT_ONCE", 2)
     await keep(store, "o0")
     follower = feed.follow(0)
@@ -116,8 +116,8 @@ async def test_a_slow_follower_misses_nothing(
 
 
 @pytest.mark.usefixtures("at_once")
-async def test_what_another_replica_keeps_is_found(store: OrderStore) -> None:
-    """Where the database is shared, the table is looked at again and again."""
+async def test_changes_of_other_replicas_are_found(store: OrderStore) -> None:
+    """If the database is shared, the table is polled."""
     feed = StatusFeed(store, shared=True)
     follower = feed.follow(0)
     waiting = asyncio.create_task(read(follower, 1))
@@ -128,8 +128,8 @@ async def test_what_another_replica_keeps_is_found(store: OrderStore) -> None:
 
 
 @pytest.mark.usefixtures("at_once")
-async def test_a_silent_feed_keeps_alive(store: OrderStore) -> None:
-    """A follower gets a sign of life when nothing happens."""
+async def test_an_idle_feed_sends_keep_alives(store: OrderStore) -> None:
+    """A follower gets a sign of life if nothing happens."""
     follower = StatusFeed(store, shared=False).follow(0)
 
     async with asyncio.timeout(DEADLINE_SECONDS):
@@ -137,7 +137,7 @@ async def test_a_silent_feed_keeps_alive(store: OrderStore) -> None:
 
 
 async def test_closing_ends_all_followers(store: OrderStore, feed: StatusFeed) -> None:
-    """When the service stops, those who follow are let go, and new ones at once."""
+    """When the service stops, current followers end, and new ones end at once."""
     await keep(store, "o1")
     followers = [feed.follow(0) for _ in range(3)]
     waiting = [asyncio.create_task(read(follower, 1)) for follower in followers]

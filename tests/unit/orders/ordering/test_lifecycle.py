@@ -1,4 +1,4 @@
-"""Workflow, activities, tables and stock together: what an order leaves behind."""
+"""Workflow, activities, tables and stock together: the effects of an order."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
 from fakes.workflow_run import Event, TimerFires, WorkflowRun, carried_out_by
 from orderflow_contracts.orders import FINAL_STATUSES, OrderLine, OrderSubmitted
 from orders.ordering.activities import OrderActivities
@@ -38,7 +38,7 @@ class Shop:
         store: OrderStore,
         inventory: RoomInventory,
         payments: RecordedPayments,
-        announcer: MemoryAnnouncer,
+        publisher: MemoryPublisher,
     ) -> None:
         self.intake = intake
         self.engine = engine
@@ -46,7 +46,7 @@ class Shop:
         self.store = store
         self.inventory = inventory
         self.payments = payments
-        self.announcer = announcer
+        self.publisher = publisher
 
     async def submit(self, submitted: OrderSubmitted) -> OrderRun:
         await self.intake.submit(submitted)
@@ -62,15 +62,15 @@ class Shop:
         workflow = WorkflowRun(
             order_processing_workflow, run, answer or by_activities, happenings=happenings
         )
-        return await workflow.to_the_end()
+        return await workflow.run_to_end()
 
     async def history(self) -> list[str]:
-        kept = await self.store.order("o1")
-        assert kept is not None
-        assert [entry.sequence for entry in kept.history] == list(range(1, kept.sequence + 1))
-        assert sum(entry.status in FINAL_STATUSES for entry in kept.history) <= 1
-        assert self.announcer.told("o1") == [entry.status for entry in kept.history]
-        return [entry.status for entry in kept.history]
+        stored = await self.store.order("o1")
+        assert stored is not None
+        assert [entry.sequence for entry in stored.history] == list(range(1, stored.sequence + 1))
+        assert sum(entry.status in FINAL_STATUSES for entry in stored.history) <= 1
+        assert self.publisher.told("o1") == [entry.status for entry in stored.history]
+        return [entry.status for entry in stored.history]
 
     async def money(self) -> list[tuple[str, int]]:
         return [
@@ -86,24 +86,24 @@ def shop(
     store: OrderStore,
     inventory: RoomInventory,
     payments: RecordedPayments,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
 ) -> Shop:
-    return Shop(intake, engine, activities, store, inventory, payments, announcer)
+    return Shop(intake, engine, activities, store, inventory, payments, publisher)
 
 
-async def test_a_small_order(shop: Shop) -> None:
-    """Reserved, paid, gone from the shelf, and told step by step."""
+async def test_a_small_order_completes(shop: Shop) -> None:
+    """Stock is reserved, the payment captured, stock shipped, and each status published."""
     run = await shop.submit(order(2))
 
     await shop.carry_out(run)
 
     assert await shop.history() == ["received", "reserved", "paid", "completed"]
-    assert shop.inventory.shelf("cars") == (98, 0)
+    assert shop.inventory.quantities("cars") == (98, 0)
     assert await shop.money() == [("charge", 30_000_00)]
 
 
-async def test_a_large_order_that_is_approved(shop: Shop) -> None:
-    """Approval is asked for with a deadline, and the order goes on when it is given."""
+async def test_a_large_order_completes_once_approved(shop: Shop) -> None:
+    """The request has a deadline."""
     run = await shop.submit(order())
 
     await shop.carry_out(run, [APPROVED])
@@ -116,10 +116,10 @@ async def test_a_large_order_that_is_approved(shop: Shop) -> None:
         "paid",
         "completed",
     ]
-    (request,) = shop.announcer.requests
+    (request,) = shop.publisher.requests
     assert request.expires_at.utcoffset() == timedelta(0)
-    assert shop.announcer.withdrawals == []
-    assert shop.inventory.shelf("cars") == (89, 0)
+    assert shop.publisher.withdrawals == []
+    assert shop.inventory.quantities("cars") == (89, 0)
 
 
 @pytest.mark.parametrize(
@@ -130,18 +130,18 @@ async def test_a_large_order_that_is_approved(shop: Shop) -> None:
         ([Event("cancel_requested")], "cancelled_on_request", ["cancelled_on_request"]),
     ],
 )
-async def test_a_large_order_that_is_not_approved(
+async def test_a_large_order_without_approval_is_rolled_back(
     shop: Shop, happenings: list[Event | TimerFires], reason: str, withdrawn: list[str]
 ) -> None:
-    """The goods are available again, no money has moved, and approvals knows."""
+    """The stock is available again, nothing was charged, and approvals was notified."""
     run = await shop.submit(order())
 
     result = await shop.carry_out(run, happenings)
 
     assert result["reason"] == reason
     assert (await shop.history())[:3] == ["received", "reserved", "awaiting_approval"]
-    assert [told.reason for told in shop.announcer.withdrawals] == withdrawn
-    assert shop.inventory.shelf("cars") == (100, 0)
+    assert [withdrawal.reason for withdrawal in shop.publisher.withdrawals] == withdrawn
+    assert shop.inventory.quantities("cars") == (100, 0)
     assert await shop.money() == []
 
 
@@ -153,40 +153,40 @@ async def test_a_large_order_that_is_not_approved(
         (order(1, customer_id="test-declined"), "payment_declined"),
     ],
 )
-async def test_a_rejected_order_leaves_nothing(
+async def test_a_rejected_order_has_no_effects(
     shop: Shop, submitted: OrderSubmitted, reason: str
 ) -> None:
-    """Stock and money are as before."""
+    """Stock and payments are as before."""
     run = await shop.submit(submitted)
 
     result = await shop.carry_out(run)
 
     assert (result["status"], result["reason"]) == ("rejected", reason)
     assert (await shop.history())[-1] == "rejected"
-    assert shop.inventory.shelf("cars") == (100, 0)
+    assert shop.inventory.quantities("cars") == (100, 0)
     assert await shop.money() == []
 
 
-async def test_a_commit_that_fails_is_undone_in_reverse(shop: Shop) -> None:
-    """Money and goods go back when the goods cannot leave the shelf."""
+async def test_a_failed_commit_is_rolled_back_in_reverse(shop: Shop) -> None:
+    """The payment is refunded, then the stock released."""
     run = await shop.submit(order(2))
     by_activities = carried_out_by(shop.activities)
 
     async def no_update(name: str, payload: Any) -> object:
         if name == "update_inventory_activity":
             await by_activities(name, payload)
-            raise DOWN  # it had its effect, only the answer was lost
+            raise DOWN  # it had its effect, but its result was lost
         return await by_activities(name, payload)
 
     await shop.carry_out(run, answer=no_update)
 
     assert await shop.history() == ["received", "reserved", "paid", "failed"]
-    assert shop.inventory.shelf("cars") == (100, 0)
+    assert shop.inventory.quantities("cars") == (100, 0)
     assert await shop.money() == [("charge", 30_000_00), ("refund", 30_000_00)]
 
 
-async def test_every_step_run_twice_has_its_effect_once(shop: Shop) -> None:
-    """The engine may run any activity again; the order is none the worse."""
+async def test_every_activity_run_twice_has_its_effect_once(shop: Shop) -> None:
+    """The engine may run any activity again."""
     run = await shop.submit(order())
     by_activities = carried_out_by(shop.activities)
 
@@ -198,44 +198,44 @@ async def test_every_step_run_twice_has_its_effect_once(shop: Shop) -> None:
     await shop.carry_out(run, [APPROVED], twice)
 
     assert (await shop.history())[-1] == "completed"
-    assert shop.inventory.shelf("cars") == (89, 0)
+    assert shop.inventory.quantities("cars") == (89, 0)
     assert await shop.money() == [("charge", 165_000_00)]
 
 
 @pytest.mark.parametrize("happenings", [[], [DENIED], [TimerFires(), TimerFires()]])
-async def test_a_second_run_of_an_order_leaves_no_trace(
+async def test_a_second_run_of_an_ended_order_has_no_effect(
     shop: Shop, happenings: list[Event | TimerFires]
 ) -> None:
-    """Should an ended order ever be started again, nothing happens to it."""
+    """It records and publishes nothing."""
     run = await shop.submit(order(11 if happenings else 2))
     await shop.carry_out(run, happenings)
-    before = (await shop.history(), shop.inventory.shelf("cars"), await shop.money())
+    before = (await shop.history(), shop.inventory.quantities("cars"), await shop.money())
 
     result = await shop.carry_out(run.model_copy(update={"run_id": "second"}), [APPROVED])
 
     assert result["status"] == "superseded"
-    assert (await shop.history(), shop.inventory.shelf("cars"), await shop.money()) == before
+    assert (await shop.history(), shop.inventory.quantities("cars"), await shop.money()) == before
 
 
 async def test_a_second_run_that_fails_undoes_nothing_of_the_first(shop: Shop) -> None:
-    """Not even when inventory is away, so that it cannot find out otherwise."""
+    """This holds even if inventory is unavailable when the second run would ask."""
     run = await shop.submit(order(2))
     await shop.carry_out(run)
-    before = (await shop.history(), shop.inventory.shelf("cars"), await shop.money())
+    before = (await shop.history(), shop.inventory.quantities("cars"), await shop.money())
     shop.inventory.failures.append(DOWN)
 
     result = await shop.carry_out(run.model_copy(update={"run_id": "second"}))
 
     assert result["status"] == "superseded"
-    assert (await shop.history(), shop.inventory.shelf("cars"), await shop.money()) == before
+    assert (await shop.history(), shop.inventory.quantities("cars"), await shop.money()) == before
 
 
 async def test_an_order_cancelled_before_it_started_is_cancelled(shop: Shop) -> None:
-    """The first step that records something finds the request."""
+    """The first activity that records a status finds the request."""
     run = await shop.submit(order(2))
     await shop.intake.cancel("o1")
 
     await shop.carry_out(run)
 
     assert await shop.history() == ["received", "reserved", "cancelled"]
-    assert shop.inventory.shelf("cars") == (100, 0)
+    assert shop.inventory.quantities("cars") == (100, 0)

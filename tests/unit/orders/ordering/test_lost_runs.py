@@ -1,4 +1,4 @@
-"""Runs that the engine loses and that are started again: nothing of the first run is left behind.
+"""Runs that the engine loses and that start again: nothing of the first run is left behind.
 
 Every case is generated from the declared steps, so a new step is covered as it is declared.
 """
@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
 from fakes.workflow_run import ChildEnds, Event, Happening, WorkflowRun, carried_out_by
+from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine, OrderSubmitted
 from orderflow_contracts.tasks import TaskStatus
 from orderflow_hosting.background import BackgroundWork
@@ -31,19 +32,19 @@ from orders.tasks.store import TaskStore
 APPROVED = Event("approval_decided", {"approved": True, "approver": "bob", "comment": ""})
 PICKED = {"task_id": "any", "status": "completed", "completed_at": ""}
 LARGE = 11
-"""So many cars need an approval."""
+"""A number of cars that needs approval."""
 
 SWITCHES: tuple[Picking, ...] = ("off", "handed_over", "awaited")
 FAILING = [step for step in STEPS if step.fails_as]
 UNDONE = [step for step in STEPS if step.compensation is not None]
 
 
-class Lost(BaseException):
+class RunLost(BaseException):
     """The engine loses the run."""
 
 
 class Shop:
-    """The real activities, on real tables, and what they use."""
+    """The real activities with real tables and their other dependencies."""
 
     def __init__(self, database: Database) -> None:
         self.inventory = RoomInventory()
@@ -51,10 +52,11 @@ class Shop:
         self.tasks = TaskStore(database)
         base = Base(
             settings=OrdersSettings.model_validate({"APP_API_TOKEN": "a-token-for-tests"}),
+            clock=now,
             database=database,
             engine=cast(Any, MemoryEngine()),
             inventory=cast(Any, self.inventory),
-            announcer=cast(Any, MemoryAnnouncer()),
+            publisher=cast(Any, MemoryPublisher()),
             dead_letters=cast(Any, None),
             background=BackgroundWork(),
         )
@@ -79,26 +81,26 @@ class Shop:
         )
 
     async def lose(self, run: OrderRun, after: int) -> list[str]:
-        """Run until so many activities had their effect; the answer of the last one is lost."""
+        """Run until this many activities had their effect; the result of the last one is lost."""
         called: list[str] = []
 
         async def answer(name: str, payload: Any) -> object:
             result = await self.carry_out(name, payload)
             called.append(name)
             if len(called) == after:
-                raise Lost
+                raise RunLost
             return result
 
         happenings: list[Happening] = [APPROVED, ChildEnds(PICKED)]
         first = WorkflowRun(order_processing_workflow, run, answer, happenings=happenings)
-        with pytest.raises(Lost):
-            await first.to_the_end()
+        with pytest.raises(RunLost):
+            await first.run_to_end()
         return [*called, *(child.name for child in first.children)]
 
     def again(
         self, run: OrderRun, *, failing: Step | None = None, cancelled_at: Step | None = None
     ) -> WorkflowRun:
-        """Start a lost run again, of which a step fails, or which is cancelled before a step."""
+        """Restart a lost run, which fails at a step, or is cancelled before one."""
 
         async def answer(name: str, payload: Any) -> object:
             if failing is not None and name == failing.activity:
@@ -115,8 +117,8 @@ class Shop:
         return WorkflowRun(order_processing_workflow, begun_again, answer, happenings=happenings)
 
     async def assert_nothing_is_left(self, order_id: str) -> None:
-        """All stock is free, the customer has all money back, and the task is withdrawn."""
-        assert self.inventory.shelf("cars") == (100, 0)
+        """Check that all stock is free, everything refunded, and the task withdrawn."""
+        assert self.inventory.quantities("cars") == (100, 0)
         signs = {"charge": 1, "refund": -1}
         entries = await self.payments.store.entries(order_id)
         assert sum(signs[entry.kind] * entry.amount_cents for entry in entries) == 0
@@ -133,18 +135,18 @@ async def shop(database: Database) -> Shop:
 
 
 async def calls_of(shop: Shop, picking: Picking) -> list[str]:
-    """Name the activities that an order calls until its final status, in their order."""
+    """Return the activities that an order calls until its final status, in order."""
     run = await shop.accept("whole", picking)
     whole = WorkflowRun(
         order_processing_workflow, run, shop.carry_out, happenings=[APPROVED, ChildEnds(PICKED)]
     )
-    assert (await whole.to_the_end())["status"] == "completed"
+    assert (await whole.run_to_end())["status"] == "completed"
     await shop.inventory.release("whole")
     return [call.name for call in whole.calls][:-1]
 
 
 def endings(cancelled: list[str]) -> Iterator[dict[str, Step]]:
-    """Give every way in which a run that was started again may not complete."""
+    """Return every way in which a restarted run may fail to complete."""
     for step in FAILING:
         yield {"failing": step}
     for step in STEPS:
@@ -153,7 +155,7 @@ def endings(cancelled: list[str]) -> Iterator[dict[str, Step]]:
 
 
 @pytest.mark.parametrize("picking", SWITCHES)
-async def test_whatever_a_lost_run_did_is_undone(shop: Shop, picking: Picking) -> None:
+async def test_every_effect_of_a_lost_run_is_undone(shop: Shop, picking: Picking) -> None:
     """Wherever the first run was lost and however the second one fails or is cancelled.
 
     Only a request for approval that was decided in the second run is not withdrawn as well.
@@ -162,14 +164,14 @@ async def test_whatever_a_lost_run_did_is_undone(shop: Shop, picking: Picking) -
     reached: set[str] = set()
     ended: set[str] = set()
     case = 0
-    for after in range(2, len(whole) + 1):  # a run that has recorded nothing is not begun again
+    for after in range(2, len(whole) + 1):  # a run that has recorded nothing is not restarted
         for ending in endings(whole):
             case += 1
             run = await shop.accept(f"o{case}", picking)
             reached |= set(await shop.lose(run, after))
             again = shop.again(run, **ending)
 
-            result = await again.to_the_end()
+            result = await again.run_to_end()
 
             if result["status"] == "completed":
                 await shop.inventory.release(run.order_id)
@@ -188,15 +190,15 @@ async def test_whatever_a_lost_run_did_is_undone(shop: Shop, picking: Picking) -
 
 
 def is_taken(step: Step, picking: Picking) -> bool:
-    """Whether an order takes this step with this setting."""
+    """Return whether an order takes this step with this setting."""
     if step.switch is None:
         return True
     return picking == ("awaited" if step.is_child else "handed_over")
 
 
 @pytest.mark.parametrize("step", UNDONE, ids=lambda step: step.name)
-async def test_a_run_that_was_lost_by_an_earlier_version_goes_on_as_it_began(step: Step) -> None:
-    """Its input names no compensations, and its history has the refund alone besides its own."""
+async def test_a_restarted_run_of_an_earlier_version_replays_unchanged(step: Step) -> None:
+    """Its input names no compensations, and its history has only the refund besides its own."""
 
     async def answer(name: str, _: Any) -> object:
         if name == steps.RESERVE.activity:
@@ -214,7 +216,7 @@ async def test_a_run_that_was_lost_by_an_earlier_version_goes_on_as_it_began(ste
     )
     old = WorkflowRun(order_processing_workflow, run, answer)
 
-    await old.to_the_end()
+    await old.run_to_end()
 
     assert step.compensation is not None
     is_known = step.compensation in (steps.RELEASE, steps.REFUND)

@@ -1,4 +1,4 @@
-"""Taking orders in: each gets one run, whatever the engine and the process go through."""
+"""Accepting orders: each gets one run, whatever fails in the engine and the process."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine
+from fakes.orders_ports import MemoryEngine, MemoryPublisher
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_contracts.approvals import Decision, RaiseRequest
@@ -35,14 +35,14 @@ def next_process(
     settings: OrdersSettings,
     store: OrderStore,
     engine: MemoryEngine,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     feed: StatusFeed,
 ) -> Callable[..., Intake]:
     undo = OrderUndo(engine, store)
 
     def start(clock: Clock = now) -> Intake:
         background = BackgroundWork(short_pause)
-        return Intake(settings, store, engine, announcer, feed, undo, background, clock)
+        return Intake(settings, store, engine, publisher, feed, undo, background, clock)
 
     return start
 
@@ -50,7 +50,7 @@ def next_process(
 async def test_an_order_gets_one_run_with_its_configuration(
     intake: Intake, engine: MemoryEngine, store: OrderStore
 ) -> None:
-    """The run knows the order, when it was received, and the settings to go by."""
+    """The input has the order, its time of receipt, and the current settings."""
     await intake.submit(ORDER)
 
     (run,) = engine.runs["o1"]
@@ -64,17 +64,17 @@ async def test_an_order_gets_one_run_with_its_configuration(
 
 
 async def test_duplicates_while_it_runs_start_nothing(intake: Intake, engine: MemoryEngine) -> None:
-    """A hundred copies of an order make one run."""
+    """A hundred copies of an order start one run."""
     await asyncio.gather(*(intake.submit(ORDER) for _ in range(100)))
 
     assert len(engine.runs["o1"]) == 1
 
 
 @pytest.mark.parametrize("status", [status for status in OrderStatus if status != "received"])
-async def test_duplicates_of_an_order_under_way_start_nothing(
+async def test_duplicates_of_an_order_in_progress_start_nothing(
     intake: Intake, engine: MemoryEngine, store: OrderStore, status: OrderStatus
 ) -> None:
-    """Also when the engine has forgotten the instance, as after a purge."""
+    """This holds even if the engine has purged the instance."""
     await intake.submit(ORDER)
     await store.record("o1", "run", status)
     engine.active.clear()
@@ -88,7 +88,7 @@ async def test_duplicates_of_an_order_under_way_start_nothing(
 async def test_other_content_is_refused_and_starts_nothing(
     intake: Intake, engine: MemoryEngine
 ) -> None:
-    """The same id with other content has no effect at all."""
+    """The same id with other content has no effect."""
     await intake.submit(ORDER)
 
     for submit in (intake.submit, intake.submit_and_return):
@@ -100,7 +100,7 @@ async def test_other_content_is_refused_and_starts_nothing(
 async def test_an_event_is_not_acknowledged_while_the_engine_is_down(
     intake: Intake, engine: MemoryEngine, store: OrderStore
 ) -> None:
-    """The order is kept, its event comes again, and then it starts."""
+    """The order is stored, and starts when its event is delivered again."""
     engine.is_down = True
     with pytest.raises(EngineUnavailable):
         await intake.submit(ORDER)
@@ -112,10 +112,8 @@ async def test_an_event_is_not_acknowledged_while_the_engine_is_down(
     assert len(engine.runs["o1"]) == 1
 
 
-async def test_a_start_whose_answer_was_lost_is_not_repeated(
-    intake: Intake, engine: MemoryEngine
-) -> None:
-    """The engine says that the instance is active, which is as good as an answer."""
+async def test_a_start_whose_response_was_lost_counts(intake: Intake, engine: MemoryEngine) -> None:
+    """The engine reports that the instance is active."""
     engine.loses_next_answer = True
     with pytest.raises(EngineUnavailable):
         await intake.submit(ORDER)
@@ -125,8 +123,10 @@ async def test_a_start_whose_answer_was_lost_is_not_repeated(
     assert len(engine.runs["o1"]) == 1
 
 
-async def test_a_person_does_not_wait_for_the_engine(intake: Intake, engine: MemoryEngine) -> None:
-    """An order placed over HTTP is taken, and starts when the engine is back."""
+async def test_placing_an_order_over_http_does_not_wait_for_the_engine(
+    intake: Intake, engine: MemoryEngine
+) -> None:
+    """The order is accepted, and starts when the engine is available again."""
     engine.is_down = True
     await intake.submit_and_return(ORDER)
     assert not engine.runs["o1"]
@@ -136,10 +136,10 @@ async def test_a_person_does_not_wait_for_the_engine(intake: Intake, engine: Mem
     await until(lambda: len(engine.runs["o1"]) == 1)
 
 
-async def test_the_next_process_starts_what_was_left(
+async def test_the_next_process_starts_orders_that_were_not_started(
     intake: Intake, engine: MemoryEngine, next_process: Callable[..., Intake]
 ) -> None:
-    """An order kept by a process that died before the start is started by the next."""
+    """The first process died after storing the order."""
     engine.is_down = True
     orders = [ORDER.model_copy(update={"order_id": f"o{number}"}) for number in range(40)]
     for order in orders:
@@ -154,10 +154,10 @@ async def test_the_next_process_starts_what_was_left(
     await second._background.stop()
 
 
-async def test_resuming_waits_for_the_engine(
+async def test_resuming_retries_until_the_engine_answers(
     intake: Intake, engine: MemoryEngine, next_process: Callable[..., Intake]
 ) -> None:
-    """A process that starts before its sidecar goes on trying."""
+    """The service may start before its sidecar."""
     engine.is_down = True
     await intake.submit_and_return(ORDER)
     await intake._background.stop()
@@ -170,10 +170,10 @@ async def test_resuming_waits_for_the_engine(
     await second._background.stop()
 
 
-async def test_resuming_leaves_alone_what_is_under_way(
+async def test_resuming_does_not_restart_running_orders(
     intake: Intake, engine: MemoryEngine, store: OrderStore, next_process: Callable[..., Intake]
 ) -> None:
-    """An order that a run has taken up is not started again."""
+    """An order that a run owns is not started again."""
     await intake.submit(ORDER)
     await store.record("o1", "run", OrderStatus.RESERVED)
     engine.active.clear()
@@ -185,10 +185,10 @@ async def test_resuming_leaves_alone_what_is_under_way(
     assert len(engine.runs["o1"]) == 1
 
 
-async def test_resuming_starts_a_run_again_that_the_engine_lost(
+async def test_resuming_restarts_a_run_that_the_engine_lost(
     intake: Intake, engine: MemoryEngine, store: OrderStore, next_process: Callable[..., Intake]
 ) -> None:
-    """An engine that lost its last writes with the machine gets the same run again."""
+    """The engine gets the same run again after losing its last writes in a crash."""
     await intake.submit(ORDER)
     (lost,) = engine.runs.pop("o1")
     await store.record("o1", lost.run_id, OrderStatus.RESERVED)
@@ -203,34 +203,34 @@ async def test_resuming_starts_a_run_again_that_the_engine_lost(
     assert again == lost.model_copy(update={"begun_again": True, "compensations": compensations})
 
 
-async def test_an_invalid_order_is_told_as_rejected(
-    intake: Intake, announcer: MemoryAnnouncer
+async def test_an_invalid_order_is_published_as_rejected(
+    intake: Intake, publisher: MemoryPublisher
 ) -> None:
-    """Whoever follows the statuses learns of it, each time under the same event id."""
+    """Each repetition has the same event id."""
     await intake.reject_invalid("o1")
     await intake.reject_invalid("o1")
 
-    assert [(change.event_id, change.reason) for change in announcer.statuses] == [
+    assert [(change.event_id, change.reason) for change in publisher.statuses] == [
         ("o1.1", "invalid"),
         ("o1.1", "invalid"),
     ]
 
 
-async def test_an_invalid_order_under_a_real_id_is_not_told(
-    intake: Intake, announcer: MemoryAnnouncer
+async def test_an_invalid_order_with_a_known_id_publishes_nothing(
+    intake: Intake, publisher: MemoryPublisher
 ) -> None:
-    """A real order is not reported as rejected because of garbage under its id."""
+    """The existing order is not reported as rejected."""
     await intake.submit(ORDER)
 
     await intake.reject_invalid("o1")
 
-    assert announcer.statuses == []
+    assert publisher.statuses == []
 
 
 async def test_cancelling_wakes_an_order_that_waits_for_approval(
     intake: Intake, engine: MemoryEngine, store: OrderStore
 ) -> None:
-    """The wait ends by an event, also when the engine is down for a while."""
+    """The cancel event ends the wait, even if the engine was down meanwhile."""
     await intake.submit(ORDER)
     await store.record("o1", "run", OrderStatus.AWAITING_APPROVAL)
     engine.is_down = True
@@ -258,7 +258,7 @@ async def test_cancelling_an_order_that_does_not_wait_raises_nothing(
 async def test_the_next_process_hands_over_a_cancellation(
     intake: Intake, engine: MemoryEngine, store: OrderStore, next_process: Callable[..., Intake]
 ) -> None:
-    """A request to cancel is not lost with the process that took it."""
+    """A cancellation survives the process that accepted it."""
     await intake.submit(ORDER)
     await store.record("o1", "run", OrderStatus.AWAITING_APPROVAL)
     engine.is_down = True
@@ -273,10 +273,10 @@ async def test_the_next_process_hands_over_a_cancellation(
     await second._background.stop()
 
 
-async def test_a_cancellation_is_given_up_when_the_order_goes_on_without_it(
+async def test_an_obsolete_cancellation_is_no_longer_retried(
     intake: Intake, engine: MemoryEngine, store: OrderStore
 ) -> None:
-    """Nobody is woken for ever who does not wait any more."""
+    """The order no longer waits."""
     await intake.submit(ORDER)
     await store.record("o1", "run", OrderStatus.AWAITING_APPROVAL)
     engine.is_down = True
@@ -288,8 +288,10 @@ async def test_a_cancellation_is_given_up_when_the_order_goes_on_without_it(
     assert engine.raised == []
 
 
-async def test_what_cannot_be_cancelled_is_told(intake: Intake, store: OrderStore) -> None:
-    """An unknown order, and one that has ended."""
+async def test_unknown_and_ended_orders_cannot_be_cancelled(
+    intake: Intake, store: OrderStore
+) -> None:
+    """Each case has its own problem."""
     with pytest.raises(UnknownOrder):
         await intake.cancel("o1")
     await intake.submit(ORDER)
@@ -302,7 +304,7 @@ async def test_what_cannot_be_cancelled_is_told(intake: Intake, store: OrderStor
 async def test_a_decision_is_handed_to_the_workflow(
     intake: Intake, engine: MemoryEngine, store: OrderStore
 ) -> None:
-    """The workflow gets approval, approver and comment."""
+    """The event has approval, approver and comment."""
     await intake.submit(ORDER)
     await store.record("o1", "run", OrderStatus.AWAITING_APPROVAL)
 
@@ -313,10 +315,10 @@ async def test_a_decision_is_handed_to_the_workflow(
 
 
 @pytest.mark.parametrize("is_down", [True, False])
-async def test_a_decision_that_the_engine_cannot_take_is_to_be_handed_over_again(
+async def test_a_decision_is_retried_if_the_engine_cannot_accept_it(
     intake: Intake, engine: MemoryEngine, *, is_down: bool
 ) -> None:
-    """Whether the engine is down or the workflow has not started: try again."""
+    """The engine is down, or the workflow has not started."""
     engine.is_down = True
     await intake.submit_and_return(ORDER)
     await intake._background.stop()
@@ -329,7 +331,7 @@ async def test_a_decision_that_the_engine_cannot_take_is_to_be_handed_over_again
 async def test_a_decision_for_an_ended_order_is_too_late(
     intake: Intake, engine: MemoryEngine, store: OrderStore
 ) -> None:
-    """Approvals learns that nobody waits for it any more."""
+    """Approvals gets this answer."""
     await intake.submit(ORDER)
     await store.record("o1", "run", OrderStatus.CANCELLED)
 
@@ -337,8 +339,8 @@ async def test_a_decision_for_an_ended_order_is_too_late(
     assert engine.raised == []
 
 
-async def test_a_decision_for_an_unknown_order_is_told(intake: Intake) -> None:
-    """There is nobody to hand it to."""
+async def test_a_decision_for_an_unknown_order_is_refused(intake: Intake) -> None:
+    """No workflow could receive it."""
     with pytest.raises(UnknownOrder):
         await intake.hand_over(DECISION)
 
@@ -346,7 +348,7 @@ async def test_a_decision_for_an_unknown_order_is_told(intake: Intake) -> None:
 async def test_a_paid_order_is_woken_to_be_cancelled(
     intake: Intake, engine: MemoryEngine, store: OrderStore
 ) -> None:
-    """It may wait for the warehouse, whatever the settings are today."""
+    """It may be waiting for picking, whatever the current settings are."""
     await intake.submit(ORDER)
     await store.record("o1", "run", OrderStatus.PAID)
 
@@ -355,17 +357,17 @@ async def test_a_paid_order_is_woken_to_be_cancelled(
     await until(lambda: engine.raised == [("o1", "cancel_requested", None)])
 
 
-async def test_picking_enters_as_input(
+async def test_picking_is_part_of_the_input(
     settings: OrdersSettings,
     store: OrderStore,
     engine: MemoryEngine,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     feed: StatusFeed,
 ) -> None:
-    """A run goes by the settings of its start; by default it knows no picking."""
+    """A run uses the settings of its start; the default is no picking."""
     chosen = settings.model_copy(update={"picking": "awaited", "picking_timeout_seconds": 7.0})
     undo = OrderUndo(engine, store)
-    await Intake(chosen, store, engine, announcer, feed, undo, BackgroundWork()).submit(ORDER)
+    await Intake(chosen, store, engine, publisher, feed, undo, BackgroundWork()).submit(ORDER)
 
     assert settings.picking == "off"
     assert (engine.runs["o1"][0].picking, engine.runs["o1"][0].picking_timeout_seconds) == (
@@ -374,12 +376,12 @@ async def test_picking_enters_as_input(
     )
 
 
-async def test_what_another_replica_left_is_taken_up(
+async def test_orders_of_a_stopped_replica_are_taken_over(
     intake: Intake,
     engine: MemoryEngine,
     next_process: Callable[..., Intake],
 ) -> None:
-    """A replica that began before another went starts what that one left, after a while."""
+    """Another replica starts them after a while."""
     clock = [now()]
     other = next_process(lambda: clock[0])
     await other.resume()
@@ -389,7 +391,7 @@ async def test_what_another_replica_left_is_taken_up(
     engine.is_down = False
 
     await other.resume_left()
-    assert not other._background  # it may be in good hands yet
+    assert not other._background  # its replica may still be running
 
     clock[0] += LEFT_ALONE + timedelta(seconds=1)
     await other.resume_left()
@@ -399,10 +401,10 @@ async def test_what_another_replica_left_is_taken_up(
     await other._background.stop()
 
 
-async def test_looking_for_what_was_left_touches_nothing_that_waits(
+async def test_looking_for_unstarted_orders_does_not_query_waiting_ones(
     intake: Intake, store: OrderStore, next_process: Callable[..., Intake]
 ) -> None:
-    """Orders that wait for a person, however many, cost the engine no question."""
+    """Orders awaiting approval cost no call to the engine, however many there are."""
     later = next_process(lambda: now() + 2 * LEFT_ALONE)
     await intake.submit(ORDER)
     await store.record("o1", "run", OrderStatus.AWAITING_APPROVAL)
@@ -412,10 +414,10 @@ async def test_looking_for_what_was_left_touches_nothing_that_waits(
     assert not later._background
 
 
-async def test_a_cancellation_that_was_not_handed_over_is_so_by_another_replica(
+async def test_another_replica_hands_over_a_pending_cancellation(
     intake: Intake, engine: MemoryEngine, store: OrderStore
 ) -> None:
-    """Whoever asked for the cancellation need not have lived to wake the order."""
+    """The replica that accepted the cancellation may have died."""
     await intake.submit(ORDER)
     await store.record("o1", "run", OrderStatus.AWAITING_APPROVAL)
     await store.request_cancel("o1")

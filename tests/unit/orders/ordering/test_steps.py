@@ -1,4 +1,4 @@
-"""Every declared step is known everywhere: found by reflection, so a new step is covered too."""
+"""Every declared step is known everywhere: steps are found by reflection, including new ones."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,8 @@ from typing import Any, cast
 import pytest
 
 from fakes.managed_engine import ManagedMemoryEngine
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
+from orderflow_contracts.fields import now
 from orderflow_contracts.orders import HistoryEntry, Order, OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
@@ -39,15 +40,16 @@ def ordering(
     database: Database,
     engine: MemoryEngine,
     inventory: RoomInventory,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     payments: RecordedPayments,
 ) -> Ordering:
     base = Base(
         settings=settings,
+        clock=now,
         database=database,
         engine=cast(Any, engine),
         inventory=cast(Any, inventory),
-        announcer=cast(Any, announcer),
+        publisher=cast(Any, publisher),
         dead_letters=cast(Any, None),
         background=BackgroundWork(),
     )
@@ -55,7 +57,7 @@ def ordering(
 
 
 def happened(action: Action, *outcomes: str) -> list[HistoryEvent]:
-    """Make the history of an action: `scheduled`, then `completed` or `failed`."""
+    """Make the history events of an action: `scheduled`, then `completed` or `failed`."""
     is_child = isinstance(action, Step) and action.is_child
     words = {"scheduled": "created"} if is_child else {}
     prefix = "child_workflow_instance" if is_child else "task"
@@ -72,7 +74,7 @@ def happened(action: Action, *outcomes: str) -> list[HistoryEvent]:
 
 
 def order(status: OrderStatus | None = None) -> Order:
-    """Make an order that was received, and that has this status now."""
+    """Make an order that was received, and has this status now."""
     history = tuple(
         HistoryEntry(sequence=place, status=each, at=START)
         for place, each in enumerate((OrderStatus.RECEIVED, status), 1)
@@ -95,8 +97,8 @@ def entry_of(action: Action, entries: tuple[Entry, ...]) -> Entry:
     return entry
 
 
-def test_all_that_is_declared_is_among_the_steps() -> None:
-    """A step or a compensation that is declared in the module is in its lists as well."""
+def test_every_declaration_is_in_the_list_of_steps() -> None:
+    """No step or compensation declared in the module is missing from its lists."""
     declared = {value for value in vars(steps).values() if isinstance(value, Action)}
     assert declared == set(ACTIONS.values())
     assert set(STEPS) | set(COMPENSATIONS) | {steps.RECORD_RETRY} == declared
@@ -104,8 +106,8 @@ def test_all_that_is_declared_is_among_the_steps() -> None:
 
 
 @every_step
-def test_every_step_is_taken_by_the_workflow(step: Step) -> None:
-    """The workflow refers to it by its declaration."""
+def test_the_workflow_uses_every_step(step: Step) -> None:
+    """It refers to each step's declaration."""
     used = {
         name
         for function in vars(order_workflow._OrderProcess).values()
@@ -118,7 +120,7 @@ def test_every_step_is_taken_by_the_workflow(step: Step) -> None:
 
 @every_step
 def test_every_step_is_registered(step: Step, ordering: Ordering) -> None:
-    """The worker knows its activity or its child workflow, and the activity of its compensation."""
+    """The worker has its activity or child workflow, and its compensation."""
     registered = WORKFLOWS if step.is_child else ordering.activities
     assert callable(registered[step.activity])
     if step.compensation is not None:
@@ -129,7 +131,7 @@ def test_every_step_is_registered(step: Step, ordering: Ordering) -> None:
 async def test_every_step_is_compensated_after_a_restart(
     step: Step, ordering: Ordering, engine: MemoryEngine
 ) -> None:
-    """An order whose run the engine lost, and one that an operator stopped, undo it."""
+    """An order with a lost or terminated run is rolled back by every compensation."""
     lines = (OrderLine(item="cars", quantity=1),)
     for order_id in ("lost", "stopped"):
         submitted = OrderSubmitted(order_id=order_id, customer_id="alice", lines=lines)
@@ -148,7 +150,7 @@ async def test_every_step_is_compensated_after_a_restart(
 
 @every_action
 def test_every_action_is_in_the_timeline(action: Action) -> None:
-    """It says what has been done, and before that what is to be done."""
+    """It says what is being done, then what was done."""
     status = action.status if isinstance(action, Step) else None
 
     running = entry_of(action, timeline(order(), happened(action)))
@@ -179,7 +181,7 @@ def test_every_step_that_was_compensated_is_marked_as_undone(step: Step) -> None
 
 @every_action
 async def test_every_action_is_described_in_histories(action: Action, ordering: Ordering) -> None:
-    """The management of workflows gives its wording, which pages and the command line show."""
+    """Pages and the command line show the description from workflow management."""
     engine = ManagedMemoryEngine()
     engine.put("o1", RuntimeStatus.RUNNING)
     engine.histories["o1"] = happened(action, "failed", "completed")

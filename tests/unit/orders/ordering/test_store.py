@@ -1,4 +1,4 @@
-"""The tables of orders: nothing twice, one owner, one final status."""
+"""The tables of orders: no duplicates, one owning run, one final status."""
 
 import asyncio
 
@@ -16,24 +16,24 @@ def order(order_id: str = "o1", customer_id: str = "alice") -> OrderSubmitted:
 
 
 async def test_a_new_order_is_received(store: OrderStore) -> None:
-    """An accepted order is kept with all that was asked, and its first status."""
+    """It is stored completely, with its first status."""
     accepted = await store.accept(order())
 
-    kept = await store.order("o1")
-    assert kept is not None
+    stored = await store.order("o1")
+    assert stored is not None
     assert accepted.is_new
-    assert (kept.customer_id, kept.lines, kept.status, kept.sequence) == (
+    assert (stored.customer_id, stored.lines, stored.status, stored.sequence) == (
         "alice",
         LINES,
         OrderStatus.RECEIVED,
         1,
     )
-    assert [(entry.sequence, entry.status) for entry in kept.history] == [(1, "received")]
-    assert kept.created_at == kept.updated_at == accepted.first.change.at
+    assert [(entry.sequence, entry.status) for entry in stored.history] == [(1, "received")]
+    assert stored.created_at == stored.updated_at == accepted.first.change.at
 
 
-async def test_the_same_order_again_is_kept_once(store: OrderStore) -> None:
-    """A duplicate is told the same first status, with its lines in any order."""
+async def test_a_duplicate_is_stored_once(store: OrderStore) -> None:
+    """It gets the same first status, with its lines in any order."""
     first = await store.accept(order())
     turned = order().model_copy(update={"lines": LINES[::-1]})
 
@@ -43,8 +43,8 @@ async def test_the_same_order_again_is_kept_once(store: OrderStore) -> None:
     assert len(await store.changes(0, 10)) == 1
 
 
-async def test_a_duplicate_is_told_how_far_the_order_is(store: OrderStore) -> None:
-    """A late duplicate learns the present status, so that nothing is started again."""
+async def test_a_late_duplicate_gets_the_current_status(store: OrderStore) -> None:
+    """Nothing is started again."""
     await store.accept(order())
     await store.record("o1", "run", OrderStatus.COMPLETED)
 
@@ -62,7 +62,7 @@ async def test_a_duplicate_is_told_how_far_the_order_is(store: OrderStore) -> No
 async def test_other_content_under_a_known_id_is_refused(
     store: OrderStore, other: OrderSubmitted
 ) -> None:
-    """Two orders are never merged, and the first stays as it is."""
+    """The first order stays unchanged."""
     await store.accept(order())
     before = await store.order("o1")
 
@@ -71,15 +71,15 @@ async def test_other_content_under_a_known_id_is_refused(
     assert await store.order("o1") == before
 
 
-async def test_duplicates_at_once_make_one_order(store: OrderStore) -> None:
-    """However many arrive together, exactly one is new."""
+async def test_concurrent_duplicates_make_one_order(store: OrderStore) -> None:
+    """Exactly one of them is new."""
     accepted = await asyncio.gather(*(store.accept(order()) for _ in range(50)))
 
     assert sum(entry.is_new for entry in accepted) == 1
 
 
-async def test_a_conflict_does_not_disturb_orders_beside_it(store: OrderStore) -> None:
-    """Orders that share a commit with a refused one are kept."""
+async def test_a_conflict_does_not_affect_orders_in_the_same_commit(store: OrderStore) -> None:
+    """The others are stored."""
     await store.accept(order())
 
     results = await asyncio.gather(
@@ -92,8 +92,8 @@ async def test_a_conflict_does_not_disturb_orders_beside_it(store: OrderStore) -
     assert len(await store.orders(None, 20, None)) == 11
 
 
-async def test_statuses_are_counted_without_gaps(store: OrderStore) -> None:
-    """Each order counts its own statuses from 1 on."""
+async def test_statuses_are_numbered_without_gaps(store: OrderStore) -> None:
+    """Each order numbers its own statuses from 1."""
     for order_id in ("o1", "o2"):
         await store.accept(order(order_id))
     for status in (OrderStatus.RESERVED, OrderStatus.PAID, OrderStatus.COMPLETED):
@@ -101,14 +101,14 @@ async def test_statuses_are_counted_without_gaps(store: OrderStore) -> None:
             await store.record(order_id, "run", status, total_cents=5)
 
     for order_id in ("o1", "o2"):
-        kept = await store.order(order_id)
-        assert kept is not None
-        assert [entry.sequence for entry in kept.history] == [1, 2, 3, 4]
-        assert (kept.sequence, kept.status, kept.total_cents) == (4, "completed", 5)
+        stored = await store.order(order_id)
+        assert stored is not None
+        assert [entry.sequence for entry in stored.history] == [1, 2, 3, 4]
+        assert (stored.sequence, stored.status, stored.total_cents) == (4, "completed", 5)
 
 
-async def test_a_status_recorded_twice_is_one(store: OrderStore) -> None:
-    """An activity that runs again records nothing more and gets the same answer."""
+async def test_recording_a_status_twice_has_no_effect(store: OrderStore) -> None:
+    """An activity that runs again gets the same answer."""
     await store.accept(order())
 
     first = await store.record("o1", "run", OrderStatus.RESERVED, total_cents=5)
@@ -118,21 +118,21 @@ async def test_a_status_recorded_twice_is_one(store: OrderStore) -> None:
     assert len(await store.changes(0, 10)) == 2
 
 
-async def test_an_earlier_status_again_does_not_bring_the_order_back(store: OrderStore) -> None:
-    """A late repetition of an earlier step leaves the order where it is."""
+async def test_repeating_an_earlier_status_changes_nothing(store: OrderStore) -> None:
+    """The order keeps its current status."""
     await store.accept(order())
     reserved = await store.record("o1", "run", OrderStatus.RESERVED)
     await store.record("o1", "run", OrderStatus.PAID)
 
     assert await store.record("o1", "run", OrderStatus.RESERVED) == reserved
-    kept = await store.order("o1")
-    assert kept is not None
-    assert kept.status is OrderStatus.PAID
+    stored = await store.order("o1")
+    assert stored is not None
+    assert stored.status is OrderStatus.PAID
 
 
 @pytest.mark.parametrize("final", sorted(FINAL_STATUSES))
 async def test_nothing_follows_a_final_status(store: OrderStore, final: OrderStatus) -> None:
-    """Whatever comes afterwards, an order has exactly one final status."""
+    """An order has exactly one final status."""
     await store.accept(order())
     ended = await store.record("o1", "run", final, reason="why")
 
@@ -142,14 +142,14 @@ async def test_nothing_follows_a_final_status(store: OrderStore, final: OrderSta
     assert await store.record("o1", "run", final, reason="other") == ended
     assert await store.reject_invalid("o1") is None
 
-    kept = await store.order("o1")
-    assert kept is not None
-    assert [entry.status for entry in kept.history] == ["received", final]
-    assert (kept.status, kept.reason) == (final, "why")
+    stored = await store.order("o1")
+    assert stored is not None
+    assert [entry.status for entry in stored.history] == ["received", final]
+    assert (stored.status, stored.reason) == (final, "why")
 
 
-async def test_finals_at_once_leave_one(store: OrderStore) -> None:
-    """Of several ends that come together exactly one is recorded."""
+async def test_one_of_several_concurrent_final_statuses_is_recorded(store: OrderStore) -> None:
+    """The others are refused."""
     await store.accept(order())
 
     records = await asyncio.gather(
@@ -179,44 +179,44 @@ async def test_an_unknown_order_records_nothing(store: OrderStore) -> None:
     assert await store.order("nobody") is None
 
 
-async def test_an_invalid_order_is_kept_as_rejected(store: OrderStore) -> None:
-    """What could not be read has one status, also when it comes again."""
+async def test_an_invalid_order_is_stored_as_rejected(store: OrderStore) -> None:
+    """A repetition adds no status."""
     first = await store.reject_invalid("o1")
 
     assert await store.reject_invalid("o1") == first
-    kept = await store.order("o1")
-    assert kept is not None
-    assert (kept.status, kept.reason, kept.sequence) == ("rejected", "invalid", 1)
+    stored = await store.order("o1")
+    assert stored is not None
+    assert (stored.status, stored.reason, stored.sequence) == ("rejected", "invalid", 1)
 
 
 async def test_a_valid_order_after_an_invalid_one_is_other_content(store: OrderStore) -> None:
-    """The id has its final status already."""
+    """The id already has its final status."""
     await store.reject_invalid("o1")
 
     with pytest.raises(OtherContent):
         await store.accept(order())
 
 
-async def test_an_invalid_order_under_a_real_id_leaves_the_order_alone(store: OrderStore) -> None:
-    """Garbage cannot end somebody's order."""
+async def test_an_invalid_order_with_a_known_id_changes_nothing(store: OrderStore) -> None:
+    """Invalid events cannot end an existing order."""
     await store.accept(order())
 
     assert await store.reject_invalid("o1") is None
-    kept = await store.order("o1")
-    assert kept is not None
-    assert kept.status is OrderStatus.RECEIVED
+    stored = await store.order("o1")
+    assert stored is not None
+    assert stored.status is OrderStatus.RECEIVED
 
 
-async def test_an_order_rejected_for_another_reason_is_no_invalid_one(store: OrderStore) -> None:
-    """A rejection of a real order is not told again as that of an unreadable one."""
+async def test_a_valid_rejected_order_is_not_published_as_invalid(store: OrderStore) -> None:
+    """Its rejection is not repeated for an unreadable event with its id."""
     await store.accept(order())
     await store.record("o1", "run", OrderStatus.REJECTED, reason="out_of_stock")
 
     assert await store.reject_invalid("o1") is None
 
 
-async def test_a_request_to_cancel_is_told_with_the_next_status(store: OrderStore) -> None:
-    """The workflow learns of it wherever it records something."""
+async def test_a_cancellation_is_returned_with_the_next_status(store: OrderStore) -> None:
+    """The workflow learns of it whenever it records a status."""
     await store.accept(order())
     before = await store.record("o1", "run", OrderStatus.RESERVED)
     assert await store.request_cancel("o1") is OrderStatus.RESERVED
@@ -230,7 +230,7 @@ async def test_a_request_to_cancel_is_told_with_the_next_status(store: OrderStor
 
 
 async def test_an_ended_order_is_not_cancelled(store: OrderStore) -> None:
-    """A request that comes too late learns the final status and leaves nothing."""
+    """A late request gets the final status, and nothing is recorded."""
     await store.accept(order())
     await store.record("o1", "run", OrderStatus.COMPLETED)
 
@@ -239,7 +239,7 @@ async def test_an_ended_order_is_not_cancelled(store: OrderStore) -> None:
 
 
 async def test_unfinished_orders_are_found(store: OrderStore) -> None:
-    """What has not ended is known after a crash, as it was submitted, with its run if any."""
+    """After a crash each is found as submitted, with its run if any."""
     for order_id in ("o1", "o2", "o3"):
         await store.accept(order(order_id))
     await store.record("o2", "run", OrderStatus.RESERVED)
@@ -256,7 +256,7 @@ async def test_unfinished_orders_are_found(store: OrderStore) -> None:
 
 
 async def test_orders_are_listed_newest_first_and_page_by_page(store: OrderStore) -> None:
-    """Pages follow each other without gap or repetition, also when orders come meanwhile."""
+    """Pages have no gap or repetition, even while new orders arrive."""
     for number in range(5):
         await store.accept(order(f"o{number}"))
 
@@ -268,7 +268,7 @@ async def test_orders_are_listed_newest_first_and_page_by_page(store: OrderStore
 
 
 async def test_orders_are_listed_by_status(store: OrderStore) -> None:
-    """A filter gives just the orders that have the status now."""
+    """Only orders with this current status are listed."""
     for order_id in ("o1", "o2"):
         await store.accept(order(order_id))
     await store.record("o2", "run", OrderStatus.RESERVED)
@@ -278,8 +278,8 @@ async def test_orders_are_listed_by_status(store: OrderStore) -> None:
     assert [entry.order_id for _, entry in received] == ["o1"]
 
 
-async def test_changes_are_read_in_their_order_from_any_position(store: OrderStore) -> None:
-    """A reader takes up where it stopped."""
+async def test_changes_are_read_in_order_from_any_position(store: OrderStore) -> None:
+    """A reader resumes where it stopped."""
     assert await store.last_position() == 0
     await store.accept(order("o1"))
     await store.accept(order("o2"))
@@ -287,16 +287,16 @@ async def test_changes_are_read_in_their_order_from_any_position(store: OrderSto
 
     everything = await store.changes(0, 10)
 
-    assert [kept.change.event_id for kept in everything] == ["o1.1", "o2.1", "o1.2"]
+    assert [stored.change.event_id for stored in everything] == ["o1.1", "o2.1", "o1.2"]
     assert await store.changes(everything[0].position, 1) == [everything[1]]
     assert await store.last_position() == everything[-1].position
 
 
 @pytest.mark.parametrize("status", [OrderStatus.AWAITING_APPROVAL, OrderStatus.PAID])
-async def test_a_cancellation_is_handed_over_to_whoever_may_wait(
+async def test_a_cancellation_is_handed_over_only_to_waiting_orders(
     store: OrderStore, status: OrderStatus
 ) -> None:
-    """An order waits for an approver, or paid for who picks it; elsewhere it learns by itself."""
+    """They wait for an approver or, once paid, for picking; other orders find it by themselves."""
     await store.accept(order())
     await store.request_cancel("o1")
     assert await store.cancels_to_hand_over() == []

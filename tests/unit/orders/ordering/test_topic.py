@@ -1,4 +1,4 @@
-"""Orders that arrive by topic: taken, refused for good, or left to come again."""
+"""Orders that arrive by topic: accepted, refused for good, or retried."""
 
 import json
 from contextlib import suppress
@@ -9,7 +9,7 @@ from cloudevents.http import CloudEvent
 from hypothesis import given
 
 from fakes.odd_json import FEW, odd
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine
+from fakes.orders_ports import MemoryEngine, MemoryPublisher
 from fakes.recorded_app import RecordedApp
 from orderflow_contracts.dead_letters import DeadLetter
 from orderflow_contracts.fields import readable_order_id
@@ -31,7 +31,7 @@ DECISION = '{"order_id": "o1", "data": {"approved": true, "approver": "bob"}}'
 
 
 class NoSidecar(Sidecar):
-    """Is connected to nothing, for nothing is sent again here."""
+    """Is connected to nothing, because nothing is resent here."""
 
     def __init__(self) -> None:
         """Connect to nothing."""
@@ -58,24 +58,24 @@ async def deliver(app: RecordedApp, delivered: CloudEvent) -> None:
     await app.topics["orders.submitted"](delivered)
 
 
-async def kept(letters: DeadLetters) -> list[DeadLetter]:
+async def stored(letters: DeadLetters) -> list[DeadLetter]:
     return (await letters.page(100, None)).items
 
 
-def test_the_one_topic_of_orders_is_subscribed(app: RecordedApp) -> None:
-    """Orders takes in what is submitted."""
+def test_the_topic_of_submitted_orders_is_subscribed(app: RecordedApp) -> None:
+    """No other topic is."""
     assert set(app.topics) == {"orders.submitted"}
 
 
 @pytest.mark.parametrize("data", [VALID, SHORT, {**VALID, "added_later": [1]}])
-async def test_a_valid_order_is_taken(
+async def test_a_valid_order_is_accepted(
     app: RecordedApp, engine: MemoryEngine, letters: DeadLetters, data: dict[str, Any]
 ) -> None:
-    """The long form, the short form, and either with fields that are not known."""
+    """In the long or the short form, with or without unknown fields."""
     await deliver(app, event(data))
 
     assert len(engine.runs["o1"]) == 1
-    assert await kept(letters) == []
+    assert await stored(letters) == []
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ async def test_a_valid_order_is_taken(
 async def test_a_missing_order_id_is_taken_from_the_event(
     app: RecordedApp, engine: MemoryEngine, data: dict[str, Any]
 ) -> None:
-    """The event's id serves, so that a second delivery is the same order."""
+    """A second delivery is therefore the same order."""
     for _ in range(2):
         await deliver(app, event(data, "event-7"))
 
@@ -97,15 +97,15 @@ async def test_a_missing_order_id_is_taken_from_the_event(
     assert len(engine.runs["event-7"]) == 1
 
 
-async def test_an_event_id_that_cannot_be_an_order_id_does_not_serve(
-    app: RecordedApp, letters: DeadLetters, announcer: MemoryAnnouncer
+async def test_an_order_with_no_usable_id_is_refused(
+    app: RecordedApp, letters: DeadLetters, publisher: MemoryPublisher
 ) -> None:
-    """An order that cannot be named is refused."""
+    """The event's id is not valid as an order id."""
     with pytest.raises(Refused, match="order_id"):
         await deliver(app, event({"item": "cars", "quantity": 11}, "urn:uuid:7.1"))
 
-    assert len(await kept(letters)) == 1
-    assert announcer.statuses == []
+    assert len(await stored(letters)) == 1
+    assert publisher.statuses == []
 
 
 @pytest.mark.parametrize(
@@ -119,16 +119,16 @@ async def test_an_event_id_that_cannot_be_an_order_id_does_not_serve(
         ({**SHORT, "item": "\ud800"}, "lines.0.item"),
     ],
 )
-async def test_an_invalid_order_with_an_id_is_rejected_and_refused(
+async def test_an_invalid_order_with_an_id_is_rejected_and_a_dead_letter(
     app: RecordedApp,
     store: OrderStore,
     engine: MemoryEngine,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     letters: DeadLetters,
     data: dict[str, Any],
     field: str,
 ) -> None:
-    """Its customer can see that it was rejected, and its operator why."""
+    """The customer sees the rejection, and the operator its reason."""
     for _ in range(2):
         with pytest.raises(Refused, match=field) as refusal:
             await deliver(app, event(data))
@@ -137,35 +137,35 @@ async def test_an_invalid_order_with_an_id_is_rejected_and_refused(
     order = await store.order("o1")
     assert order is not None
     assert (order.status, order.reason) == ("rejected", "invalid")
-    assert announcer.told("o1") == ["rejected"]
-    (letter,) = await kept(letters)
-    assert (letter.subject, letter.event_id) == ("o1", "event-1")
-    as_text = json.dumps(data, sort_keys=True)  # how data that could not be shown is kept
-    assert letter.data in (data, as_text)
-    assert letter.reason.startswith("invalid: ")
-    assert field in letter.reason
+    assert publisher.told("o1") == ["rejected"]
+    (dead_letter,) = await stored(letters)
+    assert (dead_letter.subject, dead_letter.event_id) == ("o1", "event-1")
+    as_text = json.dumps(data, sort_keys=True)  # data that could not be shown is stored so
+    assert dead_letter.data in (data, as_text)
+    assert dead_letter.reason.startswith("invalid: ")
+    assert field in dead_letter.reason
     assert not engine.runs
 
 
 @pytest.mark.parametrize(
     "data", ["not json {", "", [], [VALID], None, 7, 1.5, True, {}, {"order_id": "no id!"}]
 )
-async def test_garbage_is_refused_without_a_status(
-    app: RecordedApp, announcer: MemoryAnnouncer, letters: DeadLetters, data: Any
+async def test_invalid_data_without_an_id_becomes_only_a_dead_letter(
+    app: RecordedApp, publisher: MemoryPublisher, letters: DeadLetters, data: Any
 ) -> None:
-    """What names no order goes to the dead letters, and no order comes of it."""
+    """No order is created."""
     with pytest.raises(Refused, match="invalid"):
         await deliver(app, event(data, "no.order.id"))
 
-    assert announcer.statuses == []
-    (letter,) = await kept(letters)
-    assert letter.subject is None
+    assert publisher.statuses == []
+    (dead_letter,) = await stored(letters)
+    assert dead_letter.subject is None
 
 
-async def test_garbage_under_a_real_id_is_refused_and_the_order_goes_on(
+async def test_invalid_data_with_a_known_id_does_not_affect_the_order(
     app: RecordedApp, store: OrderStore, letters: DeadLetters
 ) -> None:
-    """An order is not ended by an invalid event that names it."""
+    """It becomes a dead letter."""
     await deliver(app, event(VALID))
 
     with pytest.raises(Refused):
@@ -174,58 +174,58 @@ async def test_garbage_under_a_real_id_is_refused_and_the_order_goes_on(
     order = await store.order("o1")
     assert order is not None
     assert order.status == "received"
-    assert [letter.subject for letter in await kept(letters)] == ["o1"]
+    assert [dead_letter.subject for dead_letter in await stored(letters)] == ["o1"]
 
 
-async def test_other_content_is_refused_and_shown(
+async def test_other_content_becomes_a_dead_letter(
     app: RecordedApp, engine: MemoryEngine, letters: DeadLetters
 ) -> None:
-    """The second order under an id is never merged into the first."""
+    """A second order with the same id is never merged into the first."""
     await deliver(app, event(VALID))
 
     with pytest.raises(Refused, match="other content"):
         await deliver(app, event({**VALID, "customer_id": "eve"}, "event-2"))
 
     assert len(engine.runs["o1"]) == 1
-    (letter,) = await kept(letters)
-    assert (letter.event_id, letter.subject) == ("event-2", "o1")
-    assert "other content" in letter.reason
+    (dead_letter,) = await stored(letters)
+    assert (dead_letter.event_id, dead_letter.subject) == ("event-2", "o1")
+    assert "other content" in dead_letter.reason
 
 
-async def test_an_engine_that_is_down_lets_the_event_come_again(
+async def test_an_unavailable_engine_means_a_retry(
     app: RecordedApp, engine: MemoryEngine, letters: DeadLetters
 ) -> None:
-    """What may pass is no dead letter: the exception asks for another delivery."""
+    """A temporary failure makes no dead letter: the event is delivered again."""
     engine.is_down = True
 
     with pytest.raises(EngineUnavailable):
         await deliver(app, event(VALID))
 
-    assert await kept(letters) == []
+    assert await stored(letters) == []
 
 
-async def test_a_rejection_that_cannot_be_told_lets_the_event_come_again(
-    app: RecordedApp, announcer: MemoryAnnouncer, letters: DeadLetters
+async def test_a_rejection_that_cannot_be_published_means_a_retry(
+    app: RecordedApp, publisher: MemoryPublisher, letters: DeadLetters
 ) -> None:
-    """No rejection goes untold because the broker was away for a moment."""
-    announcer.failures.append(ConnectionError("no broker"))
+    """A short outage of the broker loses no rejection."""
+    publisher.failures.append(ConnectionError("no broker"))
     with pytest.raises(ConnectionError):
         await deliver(app, event({**SHORT, "quantity": 0}))
 
     with pytest.raises(Refused):
         await deliver(app, event({**SHORT, "quantity": 0}))
 
-    assert announcer.told("o1") == ["rejected"]
-    assert len(await kept(letters)) == 1
+    assert publisher.told("o1") == ["rejected"]
+    assert len(await stored(letters)) == 1
 
 
-def test_only_approvals_may_hand_back_decisions(app: RecordedApp) -> None:
-    """No other application may decide."""
+def test_only_approvals_may_raise_decisions(app: RecordedApp) -> None:
+    """No other application may call the method."""
     assert app.methods["raise"].callers == frozenset({"approvals"})
 
 
-async def test_a_decision_is_taken(app: RecordedApp, engine: MemoryEngine) -> None:
-    """The reply tells approvals that it is done."""
+async def test_a_decision_is_accepted(app: RecordedApp, engine: MemoryEngine) -> None:
+    """The reply says so to approvals."""
     await deliver(app, event(VALID))
 
     assert await app.invoke("raise", DECISION) == {"outcome": "taken"}
@@ -236,10 +236,10 @@ async def test_a_decision_is_taken(app: RecordedApp, engine: MemoryEngine) -> No
     ("is_known", "status", "code"),
     [(False, 404, "ORDER_NOT_FOUND"), (True, 503, "SIDECAR_UNAVAILABLE")],
 )
-async def test_a_decision_that_cannot_be_taken_is_a_problem(
+async def test_a_decision_that_cannot_be_accepted_is_a_problem(
     app: RecordedApp, engine: MemoryEngine, *, is_known: bool, status: int, code: str
 ) -> None:
-    """An unknown order will stay so; an engine that is down may come back."""
+    """The code tells an unknown order from an unavailable engine."""
     if is_known:
         await deliver(app, event(VALID))
     engine.is_down = True
@@ -252,7 +252,7 @@ async def test_a_decision_that_cannot_be_taken_is_a_problem(
 
 @FEW
 @given(odd(VALID) | odd(SHORT))
-async def test_no_data_fails_for_an_unknown_reason(app: RecordedApp, data: object) -> None:
-    """Whatever an event says, it is taken or refused at once."""
+async def test_no_order_data_raises_an_unexpected_error(app: RecordedApp, data: object) -> None:
+    """Every event is either accepted or refused at once."""
     with suppress(Refused):
         await deliver(app, event(data))

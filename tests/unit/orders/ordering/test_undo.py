@@ -1,4 +1,4 @@
-"""What becomes of an order whose workflow was stopped: everything is undone, and its end told."""
+"""The rollback of an order whose workflow was terminated or has failed."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from fakes.workflow_run import WorkflowRun, carried_out_by
@@ -48,12 +48,12 @@ def next_process(
     settings: OrdersSettings,
     store: OrderStore,
     engine: MemoryEngine,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
     feed: StatusFeed,
 ) -> Callable[[], Intake]:
     undo = OrderUndo(engine, store)
     return lambda: Intake(
-        settings, store, engine, announcer, feed, undo, BackgroundWork(short_pause)
+        settings, store, engine, publisher, feed, undo, BackgroundWork(short_pause)
     )
 
 
@@ -69,11 +69,11 @@ def undoing(*failing: str) -> WorkflowRun:
     return WorkflowRun(order_undo_workflow, UNDONE, answer)
 
 
-async def test_everything_is_undone_newest_first_and_the_end_told() -> None:
-    """What was done is not known, so every step is taken back; none does harm."""
+async def test_everything_is_undone_newest_first_and_the_end_published() -> None:
+    """It is unknown which steps ran, and every compensation is harmless."""
     run = undoing()
 
-    assert await run.to_the_end() == {"order_id": "o1", "status": "cancelled"}
+    assert await run.run_to_end() == {"order_id": "o1", "status": "cancelled"}
 
     assert [call.name for call in run.calls] == [WITHDRAW, REFUND, RELEASE, NOTIFY]
     notice = run.calls[-1].input
@@ -82,11 +82,11 @@ async def test_everything_is_undone_newest_first_and_the_end_told() -> None:
 
 
 @pytest.mark.parametrize("failing", [WITHDRAW, REFUND, RELEASE])
-async def test_what_cannot_be_undone_needs_a_person(failing: str) -> None:
+async def test_a_failed_compensation_needs_attention(failing: str) -> None:
     """The other steps are undone all the same."""
     run = undoing(failing)
 
-    assert await run.to_the_end() == {"order_id": "o1", "status": "needs_attention"}
+    assert await run.run_to_end() == {"order_id": "o1", "status": "needs_attention"}
 
     assert [call.name for call in run.calls] == [WITHDRAW, REFUND, RELEASE, NOTIFY]
     assert run.calls[-1].input["reason"] == "undo_failed"
@@ -96,7 +96,7 @@ async def test_what_cannot_be_undone_needs_a_person(failing: str) -> None:
 async def test_a_stopped_order_is_rolled_back_by_every_declared_compensation(
     engine: MemoryEngine, store: OrderStore, action: Action
 ) -> None:
-    """If the engine no longer knows the run it may have taken every step, so all are undone."""
+    """If the engine no longer knows the run, it may have taken every step."""
     await store.accept(ORDER)
     await OrderUndo(engine, store).undo("o1", None)
 
@@ -104,7 +104,7 @@ async def test_a_stopped_order_is_rolled_back_by_every_declared_compensation(
         return {}
 
     run = WorkflowRun(order_undo_workflow, engine.undone[0], answer)
-    await run.to_the_end()
+    await run.run_to_end()
 
     called = [call.name for call in run.calls]
     assert called.count(action.activity) == 1
@@ -116,7 +116,7 @@ async def test_a_stopped_order_is_rolled_back_by_every_declared_compensation(
 
 @pytest.mark.parametrize("paid", [False, True])
 @pytest.mark.parametrize("committed", [False, True])
-async def test_an_order_is_undone_wherever_it_was_stopped(
+async def test_an_order_is_rolled_back_wherever_it_was_stopped(
     activities: OrderActivities,
     engine: MemoryEngine,
     inventory: RoomInventory,
@@ -126,7 +126,7 @@ async def test_an_order_is_undone_wherever_it_was_stopped(
     paid: bool,
     committed: bool,
 ) -> None:
-    """Goods are back on the shelf, also those that had left it; money is given back."""
+    """Stock is returned, even if it was shipped, and payments are refunded."""
     await store.accept(ORDER)
     await inventory.reserve(ReserveRequest(order_id="o1", lines=ORDER.lines))
     await store.record("o1", "run-1", OrderStatus.RESERVED, total_cents=60_000_00)
@@ -138,12 +138,12 @@ async def test_an_order_is_undone_wherever_it_was_stopped(
     assert await OrderUndo(engine, store).undo("o1", stopped(RuntimeStatus.TERMINATED))
     run = WorkflowRun(order_undo_workflow, engine.undone[0], carried_out_by(activities))
 
-    await run.to_the_end()
+    await run.run_to_end()
 
     order = await store.order("o1")
     assert order is not None
     assert (order.status, order.reason) == (OrderStatus.CANCELLED, Reason.TERMINATED_BY_OPERATOR)
-    assert inventory.shelf("cars") == (100, 0)
+    assert inventory.quantities("cars") == (100, 0)
     entries = [(entry.kind, entry.amount_cents) for entry in await payments.store.entries("o1")]
     charges = [amount for kind, amount in entries if kind == "charge"]
     refunds = [amount for kind, amount in entries if kind == "refund"]
@@ -171,7 +171,7 @@ def stopped(status: RuntimeStatus) -> Instance:
         (RuntimeStatus.FAILED, OrderStatus.FAILED, Reason.WORKFLOW_FAILED),
     ],
 )
-async def test_the_next_process_undoes_an_order_whose_workflow_was_stopped(
+async def test_the_next_process_rolls_back_an_order_with_a_stopped_workflow(
     intake: Intake,
     next_process: Callable[[], Intake],
     engine: MemoryEngine,
@@ -180,7 +180,7 @@ async def test_the_next_process_undoes_an_order_whose_workflow_was_stopped(
     end: OrderStatus,
     reason: Reason,
 ) -> None:
-    """Whether somebody terminated it or it broke, it is not started again."""
+    """Terminated or failed, the workflow is not started again."""
     await intake.submit(ORDER)
     engine.active.clear()
     engine.ended_as = status
@@ -198,8 +198,8 @@ async def test_the_next_process_undoes_an_order_whose_workflow_was_stopped(
     assert undoes(kept.run_id)
 
 
-async def test_an_order_that_ended_is_not_undone(engine: MemoryEngine, store: OrderStore) -> None:
-    """Nothing follows a final status; and an unknown order is nothing to undo."""
+async def test_an_ended_order_is_not_rolled_back(engine: MemoryEngine, store: OrderStore) -> None:
+    """Nor is an unknown one."""
     await store.accept(ORDER)
     await store.record("o1", "run-1", OrderStatus.COMPLETED)
     undo = OrderUndo(engine, store)
@@ -210,10 +210,10 @@ async def test_an_order_that_ended_is_not_undone(engine: MemoryEngine, store: Or
     assert engine.undone == []
 
 
-async def test_an_undo_that_lost_its_answer_is_started_again_as_the_same(
+async def test_a_rollback_start_with_a_lost_response_is_repeated_with_the_same_id(
     engine: MemoryEngine, store: OrderStore
 ) -> None:
-    """Both have the same run, so what one has done the other finds done."""
+    """Both starts have the same run, so that the second finds the effects of the first."""
     await store.accept(ORDER)
     undo = OrderUndo(engine, store)
 
@@ -224,10 +224,10 @@ async def test_an_undo_that_lost_its_answer_is_started_again_as_the_same(
     assert first == second
 
 
-async def test_an_order_being_undone_is_not_started_again_when_its_history_is_gone(
+async def test_an_order_in_rollback_is_not_restarted_without_its_history(
     next_process: Callable[[], Intake], engine: MemoryEngine, store: OrderStore
 ) -> None:
-    """An order without an instance is else taken for one that the engine lost."""
+    """Otherwise an order without an instance would be taken for one that the engine lost."""
     await store.accept(ORDER)
     await store.hand_to_undo("o1")
 
@@ -240,7 +240,7 @@ async def test_an_order_being_undone_is_not_started_again_when_its_history_is_go
 
 
 class Busy(MemoryEngine):
-    """An engine where the undo's id is taken."""
+    """An engine where the rollback's id is in use."""
 
     def __init__(self, by: str) -> None:
         super().__init__()
@@ -253,15 +253,15 @@ class Busy(MemoryEngine):
         return stopped(RuntimeStatus.RUNNING).model_copy(update={"name": self._by})
 
 
-async def test_an_undo_that_is_under_way_is_enough(store: OrderStore) -> None:
+async def test_a_running_rollback_is_not_started_again(store: OrderStore) -> None:
     """The process may have been killed right after it started it."""
     await store.accept(ORDER)
 
     assert await OrderUndo(Busy("order_undo_workflow"), store).undo("o1", None)
 
 
-async def test_an_undo_whose_id_another_holds_is_tried_again(store: OrderStore) -> None:
-    """It is not taken for under way."""
+async def test_a_rollback_whose_id_is_in_use_is_retried(store: OrderStore) -> None:
+    """Another workflow with this id does not count as the rollback."""
     await store.accept(ORDER)
 
     with pytest.raises(EngineUnavailable, match="is active as undo-of-order-o1"):
@@ -272,7 +272,7 @@ async def test_an_undo_whose_id_another_holds_is_tried_again(store: OrderStore) 
 
 
 async def test_the_task_is_withdrawn_first() -> None:
-    """It is the newest of what an order with picking may have done."""
+    """It may be the newest effect of an order with picking."""
 
     async def answer(name: str, payload: Any) -> object:  # noqa: ARG001 # an answer's signature
         return {}
@@ -280,13 +280,13 @@ async def test_the_task_is_withdrawn_first() -> None:
     run = WorkflowRun(
         order_undo_workflow, UNDONE.model_copy(update={"withdraws_task": True}), answer
     )
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert [call.name for call in run.calls][:2] == ["withdraw_task_activity", WITHDRAW]
 
 
-def test_an_undoing_in_flight_knows_no_task() -> None:
-    """Its input has no such field, and its history no such step."""
+def test_a_rollback_of_an_earlier_version_withdraws_no_task() -> None:
+    """Neither its input nor its history has one."""
     old = UNDONE.model_dump(mode="json", exclude={"withdraws_task"})
 
     assert not Undone.model_validate(old).withdraws_task
@@ -302,10 +302,10 @@ def test_an_undoing_in_flight_knows_no_task() -> None:
         ({}, False),
     ],
 )
-async def test_the_stopped_run_tells_whether_there_may_be_a_task(
+async def test_the_stopped_runs_input_says_whether_there_may_be_a_task(
     engine: MemoryEngine, store: OrderStore, given: dict[str, str], *, withdraws: bool
 ) -> None:
-    """By its input, unless it followed a lost run; what the settings are today does not matter."""
+    """After a lost run there may always be one; the current settings do not matter."""
     await store.accept(ORDER)
     stopped = Instance(
         instance_id="o1",

@@ -1,4 +1,4 @@
-"""The order workflow through every branch: which steps, in which order, and how it ends."""
+"""The order workflow through every branch: its steps, their order, and its end."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -46,7 +46,7 @@ CANCEL = Event("cancel_requested")
 DOWN = ConnectionError("does not answer")
 
 Answers = Mapping[str, object]
-"""What comes of an activity, by its name, or `notify:<status>` for one status."""
+"""Results by activity name, or by `notify:<status>` for one status."""
 
 BEGIN = ["notify:received", VERIFY]
 ASK = [*BEGIN, REQUEST]
@@ -67,7 +67,7 @@ def start(
     early: Iterable[Event] = (),
     run: OrderRun = RUN,
 ) -> WorkflowRun:
-    """Prepare a run of a large order whose steps all go well, but for the given answers."""
+    """Prepare a run of a large order whose steps all succeed except for the given results."""
     usual: dict[str, object] = {
         NOTIFY: Recorded(),
         VERIFY: reserved(),
@@ -109,7 +109,7 @@ GOOD: list[Any] = [
 ]
 
 ENDINGS: list[Any] = [
-    # how the steps come out | what happens while it waits | steps after the start | status, reason
+    # results of activities | events during the wait | steps after the start | status, reason
     *(
         pytest.param({VERIFY: refused(reason)}, [], BEGIN, [], f"rejected:{reason}", id=reason)
         for reason in ("unknown_item", "out_of_stock", "released")
@@ -232,69 +232,71 @@ ENDINGS: list[Any] = [
 
 
 @pytest.mark.parametrize(("answers", "happenings", "expected"), GOOD)
-async def test_the_good_way(answers: Answers, happenings: list[Event], expected: list[str]) -> None:
-    """An order is reserved, approved if large, paid and taken from the shelf; five steps or so."""
+async def test_an_order_completes_in_the_expected_steps(
+    answers: Answers, happenings: list[Event], expected: list[str]
+) -> None:
+    """It is reserved, approved if large, paid and shipped."""
     run = start(answers, happenings)
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert steps(run) == expected
     assert result == {"order_id": "order-1", "status": "completed", "reason": None}
 
 
 @pytest.mark.parametrize("happening", [CANCEL, TimerFires()])
-async def test_a_run_begun_again_gives_back_what_the_lost_one_took(happening: Happening) -> None:
-    """The lost run may have been paid; whatever ends this one, the money goes back, last."""
+async def test_a_restarted_run_refunds_the_lost_runs_payment(happening: Happening) -> None:
+    """The lost run may have been paid; if this one fails, the refund comes last."""
     again = RUN.model_copy(update={"begun_again": True})
     run = start({}, [happening], run=again)
 
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert steps(run)[len(ASK) : -1] == [WITHDRAW, RELEASE, REFUND]
 
 
-async def test_a_run_begun_again_goes_the_good_way() -> None:
-    """Every step knows what it has done; the order completes as if nothing had been lost."""
+async def test_a_restarted_run_can_complete() -> None:
+    """Every step is idempotent, so the order completes as if nothing had been lost."""
     run = start({}, [APPROVED], run=RUN.model_copy(update={"begun_again": True}))
 
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert steps(run) == [*AGREED, PAY, UPDATE, "notify:completed"]
 
 
-async def test_a_run_begun_again_is_refunded_once() -> None:
-    """Where this run pays too, the money is given back in its place, and once."""
+async def test_a_restarted_run_that_pays_refunds_once() -> None:
+    """The refund takes the usual place of this run's own payment."""
     run = start({UPDATE: DOWN}, [APPROVED], run=RUN.model_copy(update={"begun_again": True}))
 
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert steps(run).count(REFUND) == 1
 
 
 @pytest.mark.parametrize(("answers", "happenings", "done", "undone", "ending"), ENDINGS)
-async def test_every_other_end_undoes_what_was_done_newest_first(
+async def test_every_failure_is_rolled_back_newest_first(
     answers: Answers,
     happenings: list[Event | TimerFires],
     done: list[str],
     undone: list[str],
     ending: str,
 ) -> None:
-    """Whatever stops an order, its steps are taken back in reverse and its end is told once."""
+    """Whatever stops an order, its end is published once."""
     status, reason = ending.split(":")
     run = start(answers, happenings)
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert steps(run) == [*done, *undone, f"notify:{status}"]
     assert run.calls[-1].input["reason"] == reason
     assert result == {"order_id": "order-1", "status": status, "reason": reason}
 
 
-async def test_an_order_that_cannot_even_be_told_fails() -> None:
-    """Nothing is reserved for good when the first status cannot be told."""
+async def test_an_order_whose_first_status_cannot_be_published_fails() -> None:
+    """Nothing stays reserved."""
     run = start({"notify:received": DOWN})
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert result["status"] == "failed"
     assert steps(run)[-1] == "notify:failed"
@@ -311,41 +313,41 @@ async def test_an_order_that_cannot_even_be_told_fails() -> None:
     ],
 )
 async def test_a_superseded_run_stops_silently(answers: Answers, expected: list[str]) -> None:
-    """A second run of an order that another run owns neither goes on nor undoes anything."""
+    """A second run of an order that another run owns neither goes on nor compensates."""
     run = start(answers, [APPROVED])
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert steps(run) == expected
     assert result["status"] == "superseded"
 
 
 async def test_a_run_that_is_superseded_at_its_end_says_so() -> None:
-    """The output of a run whose end was not recorded does not claim that end."""
+    """If its end was not recorded, its output does not claim that end."""
     run = start({VERIFY: refused("released"), "notify:rejected": Recorded(superseded=True)})
 
-    assert (await run.to_the_end())["status"] == "superseded"
+    assert (await run.run_to_end())["status"] == "superseded"
 
 
-async def test_a_decision_that_came_early_is_not_lost() -> None:
-    """The engine keeps an event for the wait, which then is over at once."""
+async def test_an_early_decision_is_not_lost() -> None:
+    """The engine buffers the event, so the wait ends at once."""
     run = start({}, early=[APPROVED])
 
-    assert (await run.to_the_end())["status"] == "completed"
+    assert (await run.run_to_end())["status"] == "completed"
 
 
-async def test_a_decision_wins_over_what_comes_later() -> None:
-    """When the decision has been taken, neither the timer nor a cancellation overtakes it."""
+async def test_a_decision_takes_precedence_over_later_events() -> None:
+    """Neither the timer nor a cancellation overrules it."""
     run = start({}, early=[DENIED, CANCEL])
 
-    assert (await run.to_the_end())["reason"] == "denied"
+    assert (await run.run_to_end())["reason"] == "denied"
 
 
-async def test_a_reminder_asks_again_and_the_wait_goes_on() -> None:
-    """After its part of the time the same request is said once more, and then decided."""
+async def test_a_reminder_repeats_the_request_and_the_wait_goes_on() -> None:
+    """After its part of the time the same request is published again, and then decided."""
     run = start({}, [TimerFires(), APPROVED], run=REMINDED)
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert steps(run) == [*ASK, REMIND, "notify:approved", PAY, UPDATE, "notify:completed"]
     assert result["status"] == "completed"
@@ -365,33 +367,33 @@ async def test_a_reminder_asks_again_and_the_wait_goes_on() -> None:
         ([Event("approval_decided", "no decision"), TimerFires(), APPROVED], "completed"),
     ],
 )
-async def test_a_reminder_that_fails_stops_nothing(
+async def test_a_failed_reminder_does_not_matter(
     happenings: list[Event | TimerFires], ending: str
 ) -> None:
-    """Whether or not the reminder could be sent, the wait ends as it would have."""
+    """The wait ends as it would have without it."""
     for answers in ({}, {REMIND: DOWN}):
         run = start(answers, happenings, run=REMINDED)
 
-        assert (await run.to_the_end())["status"] == ending
+        assert (await run.run_to_end())["status"] == ending
         assert steps(run).count(REMIND) == 1
 
 
 async def test_a_decision_in_time_needs_no_reminder() -> None:
-    """Who decides early is not reminded."""
+    """After an early decision no reminder is sent."""
     run = start({}, [APPROVED], run=REMINDED)
 
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert REMIND not in steps(run)
 
 
-async def test_a_run_of_an_earlier_version_goes_on_as_it_began() -> None:
-    """An input without the newer fields sets one timer, asks one person and reminds nobody."""
+async def test_a_run_of_an_earlier_version_replays_unchanged() -> None:
+    """Without the newer fields it sets one timer, needs one approver and sends no reminder."""
     newer = {"approval_reminder_after", "second_approval_threshold_cents"}
     older = OrderRun.model_validate(RUN.model_dump(mode="json", exclude=newer))
     run = start({}, [TimerFires()], run=older)
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert run.timers == [timedelta(seconds=PATIENCE)]
     assert steps(run) == [*ASK, WITHDRAW, RELEASE, "notify:rejected"]
@@ -399,38 +401,40 @@ async def test_a_run_of_an_earlier_version_goes_on_as_it_began() -> None:
 
 
 @pytest.mark.parametrize(("total", "levels"), [(LARGE, 1), (2 * LARGE, 1), (2 * LARGE + 1, 2)])
-async def test_over_the_second_threshold_two_must_approve(total: int, levels: int) -> None:
-    """The request says how many must approve; the workflow waits for one decision as before."""
+async def test_a_total_above_the_second_threshold_needs_two_approvals(
+    total: int, levels: int
+) -> None:
+    """The request gives the number; the workflow still waits for one decision."""
     two_levels = RUN.model_copy(update={"second_approval_threshold_cents": 2 * LARGE})
     run = start({VERIFY: reserved(total)}, [APPROVED], run=two_levels)
 
-    assert (await run.to_the_end())["status"] == "completed"
+    assert (await run.run_to_end())["status"] == "completed"
 
     assert [call.input["levels"] for call in run.calls if call.name == REQUEST] == [levels]
 
 
-async def test_an_end_that_cannot_be_told_fails_the_workflow() -> None:
-    """After a day of telling in vain the failure is the engine's to show."""
+async def test_an_end_that_cannot_be_published_fails_the_workflow() -> None:
+    """After a day of retries the engine shows the failure."""
     run = start({VERIFY: reserved(1), "notify:completed": DOWN})
 
     with pytest.raises(TaskFailedError, match="notify_activity"):
-        await run.to_the_end()
+        await run.run_to_end()
 
 
-async def test_the_same_answers_bring_the_same_steps() -> None:
-    """A replay calls the same activities with the same input."""
+async def test_a_replay_calls_the_same_activities() -> None:
+    """Their inputs are the same, too."""
     runs = [start({UPDATE: DOWN, REFUND: DOWN}, [APPROVED]) for _ in range(2)]
     for run in runs:
-        await run.to_the_end()
+        await run.run_to_end()
 
     first, second = ([(call.name, call.input) for call in run.calls] for run in runs)
     assert first == second
 
 
-async def test_each_step_is_told_what_it_needs() -> None:
-    """Order, run, lines, amount and deadline reach the steps."""
+async def test_each_activity_gets_its_input() -> None:
+    """Order, run, lines, amount and deadline are passed on."""
     run = start({}, [APPROVED])
-    await run.to_the_end()
+    await run.run_to_end()
 
     inputs = {call.name: call.input for call in run.calls}
     assert inputs[VERIFY] == {
@@ -456,20 +460,20 @@ async def test_each_step_is_told_what_it_needs() -> None:
     assert run.timers == [timedelta(seconds=PATIENCE)]
 
 
-async def test_what_undoes_is_told_why() -> None:
-    """Every undoing step knows the order, the run and the reason."""
+async def test_each_compensation_gets_the_reason() -> None:
+    """Its input has the order and the run as well."""
     run = start({}, [TimerFires()])
-    await run.to_the_end()
+    await run.run_to_end()
 
     undoing = [call.input for call in run.calls if call.name in {WITHDRAW, RELEASE}]
     expected = {"order_id": "order-1", "run_id": "run-1", "reason": "approval_expired"}
     assert undoing == [expected, expected]
 
 
-async def test_every_step_is_tried_again_for_its_time() -> None:
-    """Steps go by the run's setting, undoing is tried for an hour, the end is told for a day."""
+async def test_every_activity_has_its_retry_policy() -> None:
+    """Steps use the run's setting; compensations retry for an hour, the final status for a day."""
     run = start({UPDATE: DOWN}, [APPROVED])
-    await run.to_the_end()
+    await run.run_to_end()
 
     patience = {call.name: call.retry.retry_timeout for call in run.calls}
     assert patience == {
@@ -500,18 +504,18 @@ def ended(status: str) -> ChildEnds:
     return ChildEnds({"task_id": "pick-order-1", "status": status, "completed_at": ""})
 
 
-async def test_an_old_input_knows_no_picking() -> None:
-    """Instances in flight go on without a task."""
+async def test_an_input_of_an_earlier_version_has_no_picking() -> None:
+    """Running instances go on without a task."""
     old = RUN.model_dump(mode="json", exclude={"picking", "picking_timeout_seconds"})
 
     assert OrderRun.model_validate(old).picking == "off"
 
 
 async def test_an_order_waits_for_its_task() -> None:
-    """The goods leave the shelf when the warehouse has picked them."""
+    """The stock is shipped once the warehouse has picked it."""
     run = start({}, [APPROVED, ended("completed")], run=AWAITED)
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert result["status"] == "completed"
     assert steps(run) == [*AGREED, PAY, UPDATE, "notify:completed"]
@@ -536,22 +540,24 @@ async def test_an_order_waits_for_its_task() -> None:
         (CANCEL, "cancelled:cancelled_on_request"),
     ],
 )
-async def test_an_order_that_is_not_picked_is_undone(happening: Happening, ending: str) -> None:
-    """The task is withdrawn first, then money and goods go back; also of an approved order."""
+async def test_an_order_that_is_not_picked_is_rolled_back(
+    happening: Happening, ending: str
+) -> None:
+    """The task is withdrawn first, then payment and stock; also for an approved order."""
     status, reason = ending.split(":")
     run = start({}, [APPROVED, happening], run=AWAITED)
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert result == {"order_id": "order-1", "status": status, "reason": reason}
     assert steps(run) == [*AGREED, PAY, *UNPICKED, f"notify:{status}"]
 
 
-async def test_an_order_may_go_on_beside_its_task() -> None:
-    """A task that is handed over is not waited for."""
+async def test_an_order_does_not_wait_for_a_handed_over_task() -> None:
+    """The order completes while the task is open."""
     run = start({}, [APPROVED], run=HANDED)
 
-    assert (await run.to_the_end())["status"] == "completed"
+    assert (await run.run_to_end())["status"] == "completed"
     assert steps(run) == [*AGREED, PAY, HAND, UPDATE, "notify:completed"]
     assert run.children == []
 
@@ -564,23 +570,23 @@ async def test_an_order_may_go_on_beside_its_task() -> None:
         ({UPDATE: DOWN}, [UPDATE, *UNPICKED], "failed:inventory_unavailable"),
     ],
 )
-async def test_a_task_that_was_handed_over_is_withdrawn(
+async def test_a_handed_over_task_is_withdrawn_on_rollback(
     answers: Answers, undone: list[str], ending: str
 ) -> None:
-    """Whatever ends the order after that, or in the middle of it."""
+    """Whatever ends the order afterwards, or in the middle of the handover."""
     run = start(answers, [APPROVED], run=HANDED)
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert f"{result['status']}:{result['reason']}" == ending
     assert steps(run) == [*AGREED, PAY, HAND, *undone, f"notify:{result['status']}"]
 
 
-async def test_a_long_order_has_a_short_title() -> None:
-    """What does not fit is told by the number of its items."""
+async def test_a_task_title_is_truncated() -> None:
+    """Items that do not fit are given as a number."""
     lines = tuple(OrderLine(item=f"thing-{number}", quantity=1) for number in range(100))
     run = start({}, [APPROVED, ended("completed")], run=AWAITED.model_copy(update={"lines": lines}))
 
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert run.children[0].input["title"] == "Pick 100 items for order order-1"

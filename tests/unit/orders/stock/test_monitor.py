@@ -1,11 +1,11 @@
-"""Watching the stock: when it tells, how long it pauses, and that each item has one monitor."""
+"""Stock monitors: when they alert, how long they pause, and one for each item."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from fakes.orders_ports import MemoryAnnouncer, MemoryEngine, RoomInventory
+from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from fakes.workflow_run import Event, TimerFires, WorkflowRun, carried_out_by
@@ -22,7 +22,7 @@ LONG, SHORT = timedelta(seconds=40), timedelta(seconds=4)
 
 
 class StartingEngine(MemoryEngine):
-    """Keeps what was started; answers as told."""
+    """Records what was started; answers as configured."""
 
     def __init__(self, *failures: Exception) -> None:
         super().__init__()
@@ -52,9 +52,9 @@ def monitors(
     settings: OrdersSettings,
     engine: MemoryEngine,
     inventory: RoomInventory,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
 ) -> StockMonitors:
-    return StockMonitors(settings, engine, inventory, announcer, BackgroundWork())
+    return StockMonitors(settings, engine, inventory, publisher, BackgroundWork())
 
 
 async def a_round(
@@ -68,7 +68,7 @@ async def a_round(
         carried_out_by(monitors),
         happenings=[happening or TimerFires()],
     )
-    await run.to_the_end()
+    await run.run_to_end()
     return run
 
 
@@ -77,10 +77,10 @@ async def take(inventory: RoomInventory, order_id: str, quantity: int) -> None:
     await inventory.reserve(ReserveRequest(order_id=order_id, lines=lines))
 
 
-async def test_it_tells_once_until_the_stock_has_recovered(
-    monitors: StockMonitors, inventory: RoomInventory, announcer: MemoryAnnouncer
+async def test_it_alerts_once_until_the_stock_has_recovered(
+    monitors: StockMonitors, inventory: RoomInventory, publisher: MemoryPublisher
 ) -> None:
-    """Under the threshold, not at it; again only after it was at the threshold or above."""
+    """It alerts below the threshold, and again only after the stock was at or above it."""
     monitored = Monitored(item="cars")
     seen = []
     for change in ("nothing", "to 10", "to 9", "to 8", "back to 98", "to 7"):
@@ -99,7 +99,7 @@ async def test_it_tells_once_until_the_stock_has_recovered(
         ((next_round, keeps_events),) = run.continued_with
         assert keeps_events
         monitored = Monitored.model_validate(next_round)
-        seen.append((change, run.timers, len(announcer.low)))
+        seen.append((change, run.timers, len(publisher.low)))
 
     assert seen == [
         ("nothing", [LONG], 0),
@@ -109,53 +109,53 @@ async def test_it_tells_once_until_the_stock_has_recovered(
         ("back to 98", [LONG], 1),
         ("to 7", [SHORT], 2),
     ]
-    assert [low for _, low in announcer.low] == [
+    assert [low for _, low in publisher.low] == [
         LowStock(item="cars", available=9, threshold=10),
         LowStock(item="cars", available=7, threshold=10),
     ]
-    assert len({event_id for event_id, _ in announcer.low}) == 2
+    assert len({event_id for event_id, _ in publisher.low}) == 2
 
 
-async def test_it_can_be_told_to_check_now(monitors: StockMonitors) -> None:
+async def test_an_event_makes_it_check_at_once(monitors: StockMonitors) -> None:
     """The event ends the pause."""
     run = await a_round(monitors, Monitored(item="cars"), Event("check_now"))
 
     assert run.continued_with == [({"item": "cars", "is_low": False}, True)]
 
 
-async def test_it_shows_what_it_has_seen(monitors: StockMonitors) -> None:
-    """An operator reads it in the custom status."""
+async def test_its_custom_status_shows_the_last_check(monitors: StockMonitors) -> None:
+    """Operators can read it."""
     run = await a_round(monitors, Monitored(item="cars"))
 
     assert run.custom_status == '{"available": 100, "threshold": 10}'
 
 
-async def test_an_inventory_that_is_away_is_asked_again_soon(
-    monitors: StockMonitors, inventory: RoomInventory, announcer: MemoryAnnouncer
+async def test_an_unavailable_inventory_is_retried_soon(
+    monitors: StockMonitors, inventory: RoomInventory, publisher: MemoryPublisher
 ) -> None:
-    """What was told before is not forgotten over it."""
+    """An earlier alert is not forgotten meanwhile."""
     inventory.failures.append(ConnectionError("away"))
 
     run = await a_round(monitors, Monitored(item="cars", is_low=True))
 
     assert run.timers == [timedelta(seconds=15)]
     assert run.continued_with == [({"item": "cars", "is_low": True}, True)]
-    assert announcer.low == []
+    assert publisher.low == []
 
 
-async def test_what_could_not_be_told_is_told_later(
-    monitors: StockMonitors, inventory: RoomInventory, announcer: MemoryAnnouncer
+async def test_a_failed_alert_is_sent_later(
+    monitors: StockMonitors, inventory: RoomInventory, publisher: MemoryPublisher
 ) -> None:
-    """An alert that failed has not been given."""
+    """An alert that failed does not count as sent."""
     await take(inventory, "a", 95)
-    announcer.failures.append(ConnectionError("away"))
+    publisher.failures.append(ConnectionError("away"))
 
     run = await a_round(monitors, Monitored(item="cars"))
 
     assert run.continued_with == [({"item": "cars", "is_low": False}, True)]
 
 
-async def test_an_item_that_is_not_watched_any_more_has_no_monitor(
+async def test_the_monitor_of_an_item_no_longer_watched_ends(
     monitors: StockMonitors,
 ) -> None:
     """The configuration is read at each check, so the workflow ends by itself."""
@@ -164,32 +164,32 @@ async def test_an_item_that_is_not_watched_any_more_has_no_monitor(
     assert run.continued_with == []
 
 
-async def test_an_item_that_inventory_does_not_know_is_low(
+async def test_an_item_unknown_to_inventory_counts_as_low(
     settings: OrdersSettings,
     engine: MemoryEngine,
     inventory: RoomInventory,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
 ) -> None:
-    """None of it is available, and somebody should know."""
+    """None of it is available, so somebody should know."""
     watching = settings.model_copy(update={"low_stock_thresholds": {"yachts": 1}})
 
-    monitors = StockMonitors(watching, engine, inventory, announcer, BackgroundWork())
+    monitors = StockMonitors(watching, engine, inventory, publisher, BackgroundWork())
     await a_round(monitors, Monitored(item="yachts"))
 
-    assert [low.available for _, low in announcer.low] == [0]
+    assert [low.available for _, low in publisher.low] == [0]
 
 
 async def test_each_item_has_one_monitor(
     settings: OrdersSettings,
     inventory: RoomInventory,
-    announcer: MemoryAnnouncer,
+    publisher: MemoryPublisher,
 ) -> None:
-    """One that runs already goes on; an engine that is away is asked again."""
+    """A running one goes on; an unavailable engine is retried."""
     watching = settings.model_copy(update={"low_stock_thresholds": {"cars": 10, "tea set": 2}})
     engine = StartingEngine(AlreadyRunning("stock-monitor-cars"), EngineUnavailable("away"))
 
     background = BackgroundWork(short_pause)
-    monitors = StockMonitors(watching, engine, inventory, announcer, background)
+    monitors = StockMonitors(watching, engine, inventory, publisher, background)
     await monitors.start()
     await until(lambda: not background)
 
@@ -198,8 +198,8 @@ async def test_each_item_has_one_monitor(
     ]
 
 
-def test_a_monitor_is_found_by_its_item() -> None:
-    """An id has letters, digits, - and _ alone; any other name is hashed."""
+def test_a_monitors_id_is_derived_from_its_item() -> None:
+    """An id has only letters, digits, - and _; other names are hashed."""
     assert monitor_id("cars") == "stock-monitor-cars"
     assert monitor_id("tea set").startswith("stock-monitor-")
     assert " " not in monitor_id("tea set")

@@ -1,4 +1,4 @@
-"""The steps of the task workflow, and of an order that has a task: each may run twice."""
+"""The activities of tasks, and of an order's task: each may run twice."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,18 +63,16 @@ async def status_of(tasks: TaskStore, task_id: str) -> str | None:
     return task.status if task else None
 
 
-async def test_a_task_is_valid_as_often_as_its_instance_asks(
-    steps: TaskActivities, tasks: TaskStore
-) -> None:
-    """It is on record before it is assigned."""
+async def test_validating_a_task_is_idempotent(steps: TaskActivities, tasks: TaskStore) -> None:
+    """The task is recorded before it is assigned."""
     for _ in range(2):
         assert (await steps.validate_task(context(), SWEEP)).valid
 
     assert await status_of(tasks, "t1") == "received"
 
 
-async def test_an_id_that_is_taken_is_not_valid(steps: TaskActivities, tasks: TaskStore) -> None:
-    """The first instance keeps it, and its task goes on."""
+async def test_a_task_id_in_use_is_not_valid(steps: TaskActivities, tasks: TaskStore) -> None:
+    """It belongs to the first instance, whose task goes on."""
     await steps.validate_task(context(), SWEEP)
 
     checked = await steps.validate_task(context("i2"), SWEEP)
@@ -86,15 +84,17 @@ async def test_an_id_that_is_taken_is_not_valid(steps: TaskActivities, tasks: Ta
 
 @pytest.mark.parametrize("title", ["", "  "])
 async def test_a_task_needs_a_title(steps: TaskActivities, tasks: TaskStore, title: str) -> None:
-    """It is on record as rejected."""
+    """Without one it is recorded as rejected."""
     checked = await steps.validate_task(context(), SWEEP.model_copy(update={"title": title}))
 
     assert (checked.valid, checked.reason) == (False, "the title is empty")
     assert await status_of(tasks, "t1") == "rejected"
 
 
-async def test_an_ended_task_tells_its_end(steps: TaskActivities, tasks: TaskStore) -> None:
-    """An instance that was lost and started again is told how it ended."""
+async def test_validating_an_ended_task_returns_its_end(
+    steps: TaskActivities, tasks: TaskStore
+) -> None:
+    """A lost instance that is started again gets the recorded end."""
     await steps.validate_task(context(), SWEEP)
     await tasks.end("t1", TaskStatus.COMPLETED, AT)
 
@@ -104,15 +104,15 @@ async def test_an_ended_task_tells_its_end(steps: TaskActivities, tasks: TaskSto
     assert checked.ended.completed_at == "2026-03-01T12:00:00Z"
 
 
-async def test_ids_of_picks_are_kept_for_orders(steps: TaskActivities, tasks: TaskStore) -> None:
-    """Nobody can be in the way of an order's task."""
+async def test_ids_of_picking_tasks_are_reserved(steps: TaskActivities, tasks: TaskStore) -> None:
+    """Nothing can block the id of an order's task."""
     assert not (await steps.validate_task(context("pick-o1"), PICK)).valid
     assert await status_of(tasks, "pick-o1") is None
     assert (await steps.validate_task(context("pick.o1"), PICK)).valid
 
 
-async def test_a_test_assignee_refuses_so_many_times(steps: TaskActivities) -> None:
-    """So that the retries can be seen; each task anew."""
+async def test_a_test_assignee_refuses_the_named_number_of_times(steps: TaskActivities) -> None:
+    """This makes retries visible; the count starts anew with each task."""
     for task_id in ("t1", "t2"):
         order = TaskOrder(task_id=task_id, title="Sweep", assignee="test-unavailable-2")
         await steps.validate_task(context(), order)
@@ -135,7 +135,7 @@ async def test_a_test_assignee_refuses_so_many_times(steps: TaskActivities) -> N
 async def test_an_end_is_recorded_once(
     steps: TaskActivities, tasks: TaskStore, step: str, status: TaskStatus
 ) -> None:
-    """The answer is what is on record."""
+    """Later calls return the recorded end."""
     await steps.validate_task(context(), SWEEP)
     end = TaskEnd(task_id="t1", status=status)
 
@@ -150,7 +150,7 @@ async def test_an_end_is_recorded_once(
 
 @pytest.mark.usefixtures("paid")
 async def test_a_task_is_handed_over_once(picking: PickingActivities, engine: MemoryEngine) -> None:
-    """Also when it runs again while the task does, and after that."""
+    """Repetitions while it runs and afterwards have no effect."""
     for _ in range(2):
         done = await picking.hand_to_warehouse_activity(context(), HANDOVER)
         assert done == Recorded()
@@ -165,7 +165,7 @@ async def test_a_task_is_handed_over_once(picking: PickingActivities, engine: Me
 async def test_a_known_task_is_not_started_again(
     picking: PickingActivities, tasks: TaskStore, engine: MemoryEngine
 ) -> None:
-    """The engine may have forgotten its instance."""
+    """The engine may have purged its instance."""
     await tasks.receive("pick-o1", "pick.o1", "Pick")
 
     await picking.hand_to_warehouse_activity(context(), HANDOVER)
@@ -177,7 +177,7 @@ async def test_a_known_task_is_not_started_again(
 async def test_a_cancelled_order_gets_no_task(
     picking: PickingActivities, store: OrderStore, engine: MemoryEngine
 ) -> None:
-    """Nor does one that another run owns."""
+    """Nor does an order that another run owns."""
     other = HANDOVER.model_copy(update={"run_id": "run-2"})
     assert (await picking.hand_to_warehouse_activity(context(), other)).superseded
     await store.request_cancel("o1")
@@ -187,10 +187,10 @@ async def test_a_cancelled_order_gets_no_task(
 
 
 @pytest.mark.usefixtures("paid")
-async def test_a_handover_waits_for_the_engine(
+async def test_a_handover_is_retried_while_the_engine_is_unavailable(
     picking: PickingActivities, engine: MemoryEngine
 ) -> None:
-    """It is tried again."""
+    """The activity fails, so that the engine retries it."""
     engine.is_down = True
 
     with pytest.raises(EngineUnavailable):
@@ -198,10 +198,10 @@ async def test_a_handover_waits_for_the_engine(
 
 
 @pytest.mark.usefixtures("paid")
-async def test_a_withdrawn_task_is_told_so(
+async def test_withdrawing_a_task_is_recorded_and_sent_to_its_workflow(
     picking: PickingActivities, steps: TaskActivities, tasks: TaskStore, engine: MemoryEngine
 ) -> None:
-    """On record, and to the workflow that waits; twice is the same."""
+    """A repetition has no further effect."""
     await picking.hand_to_warehouse_activity(context(), HANDOVER)
     await steps.validate_task(context("pick.o1"), PICK)
 
@@ -213,10 +213,10 @@ async def test_a_withdrawn_task_is_told_so(
 
 
 @pytest.mark.usefixtures("paid")
-async def test_a_withdrawal_bars_a_later_start(
+async def test_a_withdrawal_prevents_a_later_start(
     picking: PickingActivities, steps: TaskActivities, engine: MemoryEngine
 ) -> None:
-    """A hand-over that is late starts nothing, and a child that is late ends at once."""
+    """A late handover starts nothing, and a late child workflow ends at once."""
     await picking.withdraw_task_activity(context(), UNDOING)
     await picking.hand_to_warehouse_activity(context(), HANDOVER)
     checked = await steps.validate_task(context("pick.o1"), PICK)
@@ -227,7 +227,7 @@ async def test_a_withdrawal_bars_a_later_start(
 
 
 @pytest.mark.usefixtures("paid")
-async def test_a_task_that_was_done_stays_done(
+async def test_a_completed_task_cannot_be_withdrawn(
     picking: PickingActivities, tasks: TaskStore, engine: MemoryEngine
 ) -> None:
     """There is nothing to withdraw."""
@@ -241,8 +241,10 @@ async def test_a_task_that_was_done_stays_done(
 
 
 @pytest.mark.usefixtures("paid")
-async def test_another_run_withdraws_nothing(picking: PickingActivities, tasks: TaskStore) -> None:
-    """What the owner did is the owner's."""
+async def test_a_run_that_does_not_own_the_order_withdraws_nothing(
+    picking: PickingActivities, tasks: TaskStore
+) -> None:
+    """The owner's task stays."""
     other: Any = UNDOING.model_copy(update={"run_id": "run-2"})
     await picking.withdraw_task_activity(context(), other)
 

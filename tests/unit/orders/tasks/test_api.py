@@ -1,4 +1,4 @@
-"""Tasks at the edges: over HTTP, and from the topic."""
+"""Tasks over HTTP and by topic."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -31,7 +31,7 @@ DONE_AT = "2026-03-01T12:30:00Z"
 
 
 class NoSidecar(Sidecar):
-    """Is connected to nothing, for nothing is sent again here."""
+    """Is connected to nothing, because nothing is resent here."""
 
     def __init__(self) -> None:
         """Connect to nothing."""
@@ -70,7 +70,7 @@ def app(tasks: Tasks, letters: DeadLetters) -> RecordedApp:
 
 @pytest.fixture
 async def waiting(store: TaskStore, engine: MemoryEngine) -> None:
-    """Have a task that waits."""
+    """Make a task that waits for its completion."""
     await store.receive("t1", "i1", "Sweep")
     await store.assign("t1", "ann", [])
     await engine.start("task_processing_workflow", "i1", TaskOrder(task_id="t1", title="Sweep"))
@@ -87,8 +87,8 @@ def problem_of(response: httpx.Response) -> tuple[int, str]:
 
 
 @pytest.mark.usefixtures("waiting")
-async def test_a_task_is_read(http: httpx.AsyncClient) -> None:
-    """In the shape of the contract."""
+async def test_a_task_has_the_documented_fields(http: httpx.AsyncClient) -> None:
+    """The document has the fields of the contract."""
     task = (await http.get("/tasks/t1")).json()
 
     assert list(task) == [
@@ -106,7 +106,7 @@ async def test_a_task_is_read(http: httpx.AsyncClient) -> None:
 
 
 async def test_tasks_are_listed_page_by_page(http: httpx.AsyncClient, store: TaskStore) -> None:
-    """Newest first, also of one status."""
+    """Newest first, for all statuses or one."""
     for number in range(5):
         await store.receive(f"t{number}", "i", "Sweep")
     await store.end("t3", TaskStatus.FAILED)
@@ -122,8 +122,8 @@ async def test_tasks_are_listed_page_by_page(http: httpx.AsyncClient, store: Tas
 
 
 @pytest.mark.parametrize("query", ["status=done", "limit=0", "limit=501", "after=x", "after=eA"])
-async def test_a_wrong_list_is_refused(http: httpx.AsyncClient, query: str) -> None:
-    """As of any other list."""
+async def test_invalid_list_parameters_are_refused(http: httpx.AsyncClient, query: str) -> None:
+    """The answer is that of every other list."""
     assert problem_of(await http.get(f"/tasks?{query}")) == (422, "INVALID_INPUT")
 
 
@@ -132,7 +132,7 @@ async def test_a_wrong_list_is_refused(http: httpx.AsyncClient, query: str) -> N
 async def test_a_task_is_completed(
     http: httpx.AsyncClient, engine: MemoryEngine, body: Any
 ) -> None:
-    """Its workflow is told, with the time given or the present."""
+    """Its workflow gets the given time, or the current one."""
     response = await http.post("/tasks/t1/complete", json=body)
 
     assert (response.status_code, response.json()["task_id"]) == (202, "t1")
@@ -144,10 +144,10 @@ async def test_a_task_is_completed(
 
 
 @pytest.mark.usefixtures("waiting")
-async def test_a_completed_task_is_completed_again(
+async def test_completing_a_task_twice_changes_nothing(
     http: httpx.AsyncClient, store: TaskStore, engine: MemoryEngine
 ) -> None:
-    """The same answer, and nothing changes."""
+    """The second answer is the same."""
     task = await store.end("t1", TaskStatus.COMPLETED)
 
     response = await http.post("/tasks/t1/complete", json={"completed_at": DONE_AT})
@@ -159,7 +159,7 @@ async def test_a_completed_task_is_completed_again(
 
 @pytest.mark.usefixtures("waiting")
 @pytest.mark.parametrize("status", ["timed_out", "rejected", "withdrawn", "failed"])
-async def test_a_task_that_ended_otherwise_is_not_completed(
+async def test_a_task_that_ended_otherwise_cannot_be_completed(
     http: httpx.AsyncClient, store: TaskStore, status: str
 ) -> None:
     """It is too late."""
@@ -169,10 +169,10 @@ async def test_a_task_that_ended_otherwise_is_not_completed(
 
 
 @pytest.mark.usefixtures("waiting")
-async def test_a_task_whose_workflow_was_stopped_has_failed(
+async def test_a_task_whose_workflow_was_terminated_has_failed(
     http: httpx.AsyncClient, engine: MemoryEngine
 ) -> None:
-    """Nobody waits for it any more, and it is on record from now on."""
+    """Nothing waits for it any more, and this is recorded."""
     engine.active.clear()
 
     assert problem_of(await http.post("/tasks/t1/complete")) == (409, "TASK_ENDED")
@@ -181,17 +181,17 @@ async def test_a_task_whose_workflow_was_stopped_has_failed(
 
 @pytest.mark.parametrize("task_id", ["nobody", "no%20id", "x" * 81])
 async def test_an_unknown_task_is_not_found(http: httpx.AsyncClient, task_id: str) -> None:
-    """Also under what cannot be an id."""
+    """An invalid id is not found either."""
     missing = (404, "TASK_NOT_FOUND")
     assert problem_of(await http.get(f"/tasks/{task_id}")) == missing
     assert problem_of(await http.post(f"/tasks/{task_id}/complete")) == missing
 
 
 @pytest.mark.usefixtures("waiting")
-async def test_an_engine_that_is_down_is_told(
+async def test_an_unavailable_engine_is_reported(
     http: httpx.AsyncClient, engine: MemoryEngine
 ) -> None:
-    """It may be tried again."""
+    """The caller may retry."""
     engine.is_down = True
 
     assert problem_of(await http.post("/tasks/t1/complete")) == (503, "SIDECAR_UNAVAILABLE")
@@ -199,8 +199,8 @@ async def test_an_engine_that_is_down_is_told(
 
 @pytest.mark.usefixtures("waiting")
 @pytest.mark.parametrize("body", [[], {"completed_at": "yesterday"}, {"completed_at": 1e400}])
-async def test_a_wrong_time_is_refused(http: httpx.AsyncClient, body: Any) -> None:
-    """The field is named."""
+async def test_an_invalid_completion_time_is_refused(http: httpx.AsyncClient, body: Any) -> None:
+    """The error names the field."""
     content = str(body).replace("'", '"').replace("inf", "1e400")
     response = await http.post(
         "/tasks/t1/complete", content=content, headers={"content-type": "application/json"}
@@ -211,10 +211,10 @@ async def test_a_wrong_time_is_refused(http: httpx.AsyncClient, body: Any) -> No
 
 @pytest.mark.usefixtures("waiting")
 @pytest.mark.parametrize("data", [{"task_id": "t1"}, {"task_id": "t1", "completed_at": DONE_AT}])
-async def test_a_published_completion_is_taken(
+async def test_a_published_completion_completes_the_task(
     app: RecordedApp, engine: MemoryEngine, letters: DeadLetters, data: Any
 ) -> None:
-    """As one over HTTP is."""
+    """It works like one over HTTP."""
     await publish(app, data)
 
     assert len(engine.raised) == 1
@@ -233,26 +233,26 @@ async def test_a_published_completion_is_taken(
         ({"task_id": "late"}, "timed_out"),
     ],
 )
-async def test_what_cannot_be_a_completion_is_refused(
+async def test_an_invalid_published_completion_becomes_a_dead_letter(
     app: RecordedApp, store: TaskStore, letters: DeadLetters, data: Any, reason: str
 ) -> None:
-    """Garbage, an unknown task, and one that ended otherwise go to the dead letters."""
+    """So do completions of unknown tasks and of tasks that ended otherwise."""
     await store.receive("late", "i2", "Sweep")
     await store.end("late", TaskStatus.TIMED_OUT)
 
     with pytest.raises(Refused, match=reason):
         await publish(app, data)
 
-    (letter,) = (await letters.page(10, None)).items
-    assert letter.topic == "tasks.completed"
-    assert reason in letter.reason
+    (dead_letter,) = (await letters.page(10, None)).items
+    assert dead_letter.topic == "tasks.completed"
+    assert reason in dead_letter.reason
 
 
 @pytest.mark.usefixtures("waiting")
-async def test_a_published_completion_waits_for_the_engine(
+async def test_a_published_completion_is_retried_while_the_engine_is_down(
     app: RecordedApp, engine: MemoryEngine
 ) -> None:
-    """What may pass comes again."""
+    """A temporary failure makes no dead letter."""
     engine.is_down = True
 
     with pytest.raises(EngineUnavailable):
@@ -262,7 +262,9 @@ async def test_a_published_completion_waits_for_the_engine(
 @FEW
 @given(odd({"task_id": "t1", "completed_at": DONE_AT}))
 @pytest.mark.usefixtures("waiting")
-async def test_no_data_fails_for_an_unknown_reason(app: RecordedApp, data: object) -> None:
-    """Whatever an event says, it is taken or refused at once."""
+async def test_no_completion_data_raises_an_unexpected_error(
+    app: RecordedApp, data: object
+) -> None:
+    """Every event is either accepted or refused at once."""
     with suppress(Refused):
         await publish(app, data)

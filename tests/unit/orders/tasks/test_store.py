@@ -1,4 +1,4 @@
-"""The table of tasks: each id once, each end once."""
+"""The table of tasks: each id and each end is recorded once."""
 
 from datetime import UTC, datetime
 
@@ -17,8 +17,8 @@ def tasks(database: Database) -> TaskStore:
     return TaskStore(database)
 
 
-async def test_the_first_who_brings_a_task_keeps_it(tasks: TaskStore) -> None:
-    """Another instance is told whose it is, and changes nothing."""
+async def test_a_task_belongs_to_the_first_instance(tasks: TaskStore) -> None:
+    """Another instance gets the owner, and changes nothing."""
     first = await tasks.receive("t1", "i1", "Sweep")
 
     assert await tasks.receive("t1", "i2", "Other") == first
@@ -27,7 +27,7 @@ async def test_the_first_who_brings_a_task_keeps_it(tasks: TaskStore) -> None:
 
 
 async def test_a_task_is_assigned_once(tasks: TaskStore) -> None:
-    """The first to whom it is given keeps it."""
+    """The first assignee stays."""
     await tasks.receive("t1", "i1", "Sweep")
 
     assert (await tasks.assign("t1", "ann", ["bob"])).assignee == "ann"
@@ -35,7 +35,7 @@ async def test_a_task_is_assigned_once(tasks: TaskStore) -> None:
 
 
 async def test_the_picker_with_the_fewest_open_tasks_is_chosen(tasks: TaskStore) -> None:
-    """Ended tasks do not count, nor do those of others."""
+    """Ended tasks and tasks of others do not count."""
     for number in range(5):
         await tasks.receive(f"t{number}", f"i{number}", "Sweep")
     await tasks.assign("t0", "ann", [])
@@ -48,7 +48,7 @@ async def test_the_picker_with_the_fewest_open_tasks_is_chosen(tasks: TaskStore)
 
 @pytest.mark.parametrize("first", FINAL)
 async def test_the_first_end_stays(tasks: TaskStore, first: TaskStatus) -> None:
-    """Neither another end nor an assignment follows."""
+    """No other end or assignment is recorded afterwards."""
     await tasks.receive("t1", "i1", "Sweep")
     ended = await tasks.end("t1", first, AT)
 
@@ -59,7 +59,7 @@ async def test_the_first_end_stays(tasks: TaskStore, first: TaskStatus) -> None:
 
 
 async def test_tasks_are_listed_newest_first(tasks: TaskStore) -> None:
-    """By status, so many, and on from a number."""
+    """By status, with a limit, and from a position."""
     for task_id in ("t1", "t2", "t3"):
         await tasks.receive(task_id, "i", "Sweep")
     await tasks.end("t2", TaskStatus.FAILED)

@@ -53,13 +53,13 @@ def steps(run: WorkflowRun) -> list[str]:
         ([WITHDRAWN], END, "withdrawn", ""),
     ],
 )
-async def test_a_task_ends_in_one_of_three_ways(
+async def test_a_task_is_completed_times_out_or_is_withdrawn(
     happenings: list[Any], step: str, status: str, completed_at: str
 ) -> None:
-    """It is done, its time is over, or it is withdrawn."""
+    """Each end has its status."""
     run = start(happenings=happenings)
 
-    result = await run.to_the_end()
+    result = await run.run_to_end()
 
     assert result == {"task_id": "t1", "status": status, "completed_at": completed_at}
     assert steps(run) == [VALIDATE, ASSIGN, step]
@@ -67,65 +67,65 @@ async def test_a_task_ends_in_one_of_three_ways(
 
 
 @pytest.mark.parametrize("garbage", [None, "done", 7, [], {}, {"completed_at": "yesterday"}])
-async def test_garbage_does_not_complete_a_task(garbage: Any) -> None:
-    """An event that tells no time of completion is waited past."""
+async def test_an_invalid_event_does_not_complete_a_task(garbage: Any) -> None:
+    """An event without a completion time is ignored."""
     run = start(happenings=[Event("task_completed", garbage), DONE])
 
-    assert (await run.to_the_end())["completed_at"] == DONE_AT
+    assert (await run.run_to_end())["completed_at"] == DONE_AT
 
 
-async def test_a_completion_that_came_early_is_not_lost() -> None:
-    """Somebody may be done before the task is assigned."""
-    assert (await start(early=[DONE]).to_the_end())["status"] == "completed"
+async def test_an_early_completion_is_not_lost() -> None:
+    """A task may be completed before it is assigned."""
+    assert (await start(early=[DONE]).run_to_end())["status"] == "completed"
 
 
-async def test_a_task_has_its_own_time() -> None:
-    """The wait is as long as the input says."""
+async def test_a_task_has_its_own_timeout() -> None:
+    """The input gives the length of the wait."""
     run = start({**TASK, "timeout_seconds": 5}, [TimerFires()])
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert run.timers == [timedelta(seconds=5)]
 
 
-async def test_a_task_that_is_not_valid_is_rejected() -> None:
-    """Nobody is given it."""
+async def test_an_invalid_task_is_rejected() -> None:
+    """It is not assigned."""
     run = start(answers={VALIDATE: {"valid": False, "reason": "the title is empty"}})
 
-    assert (await run.to_the_end())["status"] == "rejected"
+    assert (await run.run_to_end())["status"] == "rejected"
     assert steps(run) == [VALIDATE]
 
 
 async def test_a_task_that_has_ended_keeps_its_end() -> None:
-    """A run that was lost and started again comes to the same result."""
+    """A lost run that is started again has the same result."""
     ended = {"task_id": "t1", "status": "completed", "completed_at": DONE_AT}
     run = start(answers={VALIDATE: {"valid": False, "reason": "has ended", "ended": ended}})
 
-    assert await run.to_the_end() == ended
+    assert await run.run_to_end() == ended
 
 
 @pytest.mark.parametrize("given", [None, 7, "text", [], {}, {"task_id": "a b", "title": "x"}])
-async def test_what_is_no_task_is_rejected(given: Any) -> None:
-    """Anyone may start the workflow through a sidecar, with anything."""
+async def test_an_invalid_input_is_rejected(given: Any) -> None:
+    """Any Dapr client may start the workflow with any input."""
     run = start(given)
 
-    assert await run.to_the_end() == {"task_id": "", "status": "rejected", "completed_at": ""}
+    assert await run.run_to_end() == {"task_id": "", "status": "rejected", "completed_at": ""}
     assert run.calls == []
 
 
-async def test_a_task_may_come_as_a_text() -> None:
-    """So does the Dapr CLI hand over every input, and an assignee may be missing."""
+async def test_a_task_may_be_json_in_a_string() -> None:
+    """The Dapr CLI passes every input so; the assignee may be missing."""
     run = start(json.dumps({"task_id": "t1", "title": "Sweep"}), [DONE])
-    await run.to_the_end()
+    await run.run_to_end()
 
     assert run.calls[0].input["assignee"] == ""
 
 
-async def test_a_task_that_nobody_takes_fails() -> None:
-    """Three attempts, after one second and two; then it is recorded, and the workflow fails."""
+async def test_a_task_that_cannot_be_assigned_fails() -> None:
+    """After three attempts, one and two seconds apart, this is recorded and the workflow fails."""
     run = start(answers={ASSIGN: ConnectionError("nobody")})
 
     with pytest.raises(TaskFailedError, match="assign_task"):
-        await run.to_the_end()
+        await run.run_to_end()
 
     assert steps(run) == [VALIDATE, ASSIGN, END]
     assert run.calls[-1].input["status"] == "failed"
@@ -135,9 +135,9 @@ async def test_a_task_that_nobody_takes_fails() -> None:
     assert retry.backoff_coefficient == 2.0
 
 
-async def test_the_end_on_record_is_the_end() -> None:
-    """A task that was withdrawn while it was being completed stays withdrawn."""
-    kept = {"task_id": "t1", "status": "withdrawn", "completed_at": ""}
-    run = start(happenings=[DONE], answers={TELL: kept})
+async def test_the_recorded_end_of_a_task_counts() -> None:
+    """A task withdrawn while it was being completed stays withdrawn."""
+    recorded = {"task_id": "t1", "status": "withdrawn", "completed_at": ""}
+    run = start(happenings=[DONE], answers={TELL: recorded})
 
-    assert await run.to_the_end() == kept
+    assert await run.run_to_end() == recorded

@@ -2,6 +2,7 @@
 
 import hmac
 import math
+from functools import partial
 from typing import Annotated, Any, Final, Protocol
 
 import structlog
@@ -125,17 +126,14 @@ class Signing:
 def sign_in_router(signing: Signing, show: Show) -> APIRouter:
     """Serve the sign-in page, and the forms to sign in and out."""
     router = APIRouter(include_in_schema=False)
+    _add_sign_in(router, signing, show)
+    _add_sign_out(router, signing)
+    return router
 
-    def page(
-        request: Request,
-        status: int,
-        name: str,
-        onward: str,
-        wrong: str | None,
-        refused: RefusedForm | None = None,
-    ) -> Response:
-        context = {"name": name, "next": onward, "wrong": wrong, "carried": refused}
-        return show(request, "sign-in.html", status, **context)
+
+def _add_sign_in(router: APIRouter, signing: Signing, show: Show) -> None:
+    """Serve the page, and the form that it has."""
+    page = partial(_sign_in_page, show)
 
     @router.get(SIGN_IN)
     async def sign_in_page(request: Request) -> Response:
@@ -165,6 +163,10 @@ def sign_in_router(signing: Signing, show: Show) -> APIRouter:
             return page(request, 401, name, onward, WRONG, refused)
         return _continue(request, cookie, onward, refused)
 
+
+def _add_sign_out(router: APIRouter, signing: Signing) -> None:
+    """Serve the button of every page."""
+
     @router.post("/sign-out")
     async def sign_out(
         request: Request, csrf: Annotated[str, Form(max_length=200)] = ""
@@ -177,7 +179,18 @@ def sign_in_router(signing: Signing, show: Show) -> APIRouter:
         request.state.new_session = ""
         return RedirectResponse(SIGN_IN, status_code=303)
 
-    return router
+
+def _sign_in_page(
+    show: Show,
+    request: Request,
+    status: int,
+    name: str,
+    onward: str,
+    wrong: str | None,
+    refused: RefusedForm | None = None,
+) -> Response:
+    context = {"name": name, "next": onward, "wrong": wrong, "carried": refused}
+    return show(request, "sign-in.html", status, **context)
 
 
 def _continue(request: Request, cookie: str, onward: str, refused: RefusedForm | None) -> Response:

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from orderflow_contracts.fields import now
+from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.hosts import Host, NotAHost
 from orderflow_hosting.local_paths import local_path, path_of
 from orderflow_hosting.pages_again import PageAgain, page_of_form
@@ -90,7 +90,9 @@ class Site:
         package: str | None = None,
         menu: Sequence[MenuItem] = (),
         tones: Mapping[str, str] = NO_TONES,
+        clock: Clock = now,
     ) -> None:
+        self._clock = clock
         self.title = title
         self.menu = tuple(menu)
         packages = [package, _OWN] if package else [_OWN]
@@ -130,7 +132,7 @@ class Site:
             refused=refused_form(request),
             refusal=getattr(state, "refusal", None),
             link=partial(link_for, request),
-            now=now(),
+            now=self._clock(),
             **context,
         )
         return HTMLResponse(text, status_code=status_code)

@@ -6,8 +6,8 @@ Versions: SDK 1.19.0 (`raise_workflow_event` and `terminate_workflow`), with any
 
 How it shows: the workflow gets None for the event, or the terminated instance has no output.
 
-Delete when: `tests/system/upstream/test_false_payloads.py` fails because the SDK sends them; then
-use the SDK's client.
+Delete when: `tests/system/upstream/test_payloads.py` fails because the SDK sends them; then
+call the SDK's client.
 """
 
 import json

@@ -7,8 +7,8 @@ Versions: SDK 1.19.0, with any Dapr.
 
 How it shows: `WorkflowHistoryEvent` has no `input` and no `result`, although the engine sends both.
 
-Delete when: `tests/system/upstream/test_history_payloads.py` fails because the SDK's events have
-them; then use the SDK's client.
+Delete when: `tests/system/upstream/test_payloads.py` fails because the SDK's events have
+them; then call the SDK's client.
 """
 
 from typing import Any

@@ -63,6 +63,13 @@ def approval_router(service: ApprovalService) -> APIRouter:
         tags=["approvals"],
         responses=documented({422: _INVALID, 503: _UNAVAILABLE}),
     )
+    _add_reading(router, service)
+    _add_deciding(router, service)
+    return router
+
+
+def _add_reading(router: APIRouter, service: ApprovalService) -> None:
+    """List approvals, and read one."""
 
     @router.get(
         "",
@@ -90,6 +97,10 @@ def approval_router(service: ApprovalService) -> APIRouter:
         with _map_errors():
             return await service.read(_valid_order_id(order_id))
 
+
+def _add_deciding(router: APIRouter, service: ApprovalService) -> None:
+    """Approve or deny."""
+
     @router.post(
         "/{order_id}/decision",
         summary="Approve or deny an order",
@@ -107,8 +118,6 @@ def approval_router(service: ApprovalService) -> APIRouter:
         _check_approver(decision, who)
         with _map_errors():
             return await service.decide_existing(_valid_order_id(order_id), decision, via=who.via)
-
-    return router
 
 
 def _check_approver(decision: Decision, who: Principal) -> None:

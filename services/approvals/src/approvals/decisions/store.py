@@ -19,6 +19,7 @@ from approvals.tables import (
     write,
 )
 from orderflow_contracts.approvals import ApprovalStatus
+from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.access import Audit
 from orderflow_hosting.database import Database
 from orderflow_hosting.spellings import record_spellings
@@ -27,9 +28,9 @@ from orderflow_hosting.spellings import record_spellings
 class SqlApprovalStore:
     """Approvals in a database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock = now) -> None:
         self._database = database
-        self._audit = Audit(database, ACCESS)
+        self._audit = Audit(database, ACCESS, clock)
 
     async def change(
         self, order_id: str, change: Change, audited: AuditedDecision | None = None

@@ -33,17 +33,12 @@ _NOT_CONFIRMED: Final = "Tick the box to confirm."
 
 def add_decision(router: APIRouter, pages: ApprovalPages, service: ApprovalService) -> None:
     """Add the forms that decide requests."""
+    _add_decision(router, pages, service)
+    _add_confirmation(router, pages, service)
 
-    @router.get("/inbox/requests/{order_id}/confirm")
-    async def confirm_page(
-        request: Request, approver: Approver, order_id: str, decision: str = "", comment: str = ""
-    ) -> Response:
-        view = await find_or_404(pages, approver, order_id)
-        if not view.can_decide:
-            return RedirectResponse(_request_url(order_id), status_code=303)
-        typed, action = refused_form(request), f"{_request_url(order_id)}/confirm"
-        choice = _choice(decision or typed.value(action, "decision"))
-        return _confirm(pages, request, view, choice, comment or typed.value(action, "comment"))
+
+def _add_decision(router: APIRouter, pages: ApprovalPages, service: ApprovalService) -> None:
+    """Add the form that each request has."""
 
     @router.get("/inbox/requests/{order_id}/decision")
     async def decision_page(order_id: str, _: Viewer) -> Response:
@@ -63,6 +58,21 @@ def add_decision(router: APIRouter, pages: ApprovalPages, service: ApprovalServi
         if view.is_large and view.can_decide:
             return _redirect(request, _confirm_url(order_id, choice, comment))
         return await _decide(pages, service, request, approver, view, choice, comment)
+
+
+def _add_confirmation(router: APIRouter, pages: ApprovalPages, service: ApprovalService) -> None:
+    """Add the page on which a large amount is confirmed."""
+
+    @router.get("/inbox/requests/{order_id}/confirm")
+    async def confirm_page(
+        request: Request, approver: Approver, order_id: str, decision: str = "", comment: str = ""
+    ) -> Response:
+        view = await find_or_404(pages, approver, order_id)
+        if not view.can_decide:
+            return RedirectResponse(_request_url(order_id), status_code=303)
+        typed, action = refused_form(request), f"{_request_url(order_id)}/confirm"
+        choice = _choice(decision or typed.value(action, "decision"))
+        return _confirm(pages, request, view, choice, comment or typed.value(action, "comment"))
 
     @router.post("/inbox/requests/{order_id}/confirm")
     async def decide_confirmed(

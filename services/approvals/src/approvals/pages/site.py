@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.access import Role
 from orderflow_hosting.web import MenuItem, Site
 
@@ -13,7 +14,7 @@ TONES: Final = {"approved": "good", "pending": "wait", "denied": "bad"}
 """The colours of the statuses of requests."""
 
 
-def approvals_site(board_url: str | None) -> Site:
+def approvals_site(board_url: str | None, clock: Clock = now) -> Site:
     """Create the site; the menu links to the order board if there is one."""
     menu = [
         MenuItem("Inbox", "/"),
@@ -23,4 +24,4 @@ def approvals_site(board_url: str | None) -> Site:
     ]
     if board_url is not None:
         menu.append(MenuItem("Orders", board_url.rstrip("/") + "/"))
-    return Site("Approvals", "approvals", menu, TONES)
+    return Site("Approvals", "approvals", menu, TONES, clock)

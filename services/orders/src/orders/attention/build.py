@@ -20,9 +20,8 @@ class AttentionPart(Part):
 
 def build(base: Base, ordering: Ordering) -> AttentionPart:
     """Wire attention."""
-    attention = Attention(
-        AttentionStore(base.database), base.engine, ordering.undo, base.background
-    )
+    store = AttentionStore(base.database, base.clock)
+    attention = Attention(store, base.engine, ordering.undo, base.background)
     return AttentionPart(
         attention=attention,
         activities=named(AttentionActivities(attention), workflow_names.ATTENTION_ACTIVITIES),

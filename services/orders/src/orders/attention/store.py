@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -18,7 +19,7 @@ from sqlalchemy import (
 )
 
 from orderflow_contracts.attention import OrderAttention
-from orderflow_contracts.fields import now
+from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.orders import OrderStatus
 from orderflow_hosting.database import Database, Utc
 from orders.tables import ORDERS, TABLES
@@ -58,19 +59,22 @@ class Retry:
 class AttentionStore:
     """The table of retries. Every method is one transaction and is idempotent."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock = now) -> None:
         self._database = database
+        self._clock = clock
 
     async def begin(self, order_id: str, by: str) -> Retry | None:
         """Record a new retry, or return the one in progress.
 
         None when there is no such order. Raises `NothingToRetry`.
         """
-        return await self._database.write(lambda connection: _begin(connection, order_id, by))
+        return await self._database.write(
+            lambda connection: _begin(connection, order_id, by, self._clock())
+        )
 
     async def conclude(self, order_id: str, number: int, not_undone: Sequence[str]) -> bool:
         """Record the result of a retry. A repeated or an outdated result changes nothing."""
-        at = now()
+        at = self._clock()
         outcome = (
             {"failed_at": at, "not_undone": list(not_undone)}
             if not_undone
@@ -114,7 +118,7 @@ class AttentionStore:
         return [_retry(row, row.retries, row.run_id) for row in rows]
 
 
-def _begin(connection: Connection, order_id: str, by: str) -> Retry | None:
+def _begin(connection: Connection, order_id: str, by: str, at: datetime) -> Retry | None:
     order = _order(connection, order_id)
     if order is None:
         return None
@@ -123,9 +127,7 @@ def _begin(connection: Connection, order_id: str, by: str) -> Retry | None:
     known = _row(connection, order_id)
     if known is None:
         connection.execute(
-            insert(_retries).values(
-                order_id=order_id, retries=1, retried_by=by, retrying_since=now()
-            )
+            insert(_retries).values(order_id=order_id, retries=1, retried_by=by, retrying_since=at)
         )
         return Retry(order_id, 1, order.run_id)
     if known.settled_at is not None:
@@ -135,7 +137,7 @@ def _begin(connection: Connection, order_id: str, by: str) -> Retry | None:
     connection.execute(
         update(_retries)
         .where(_retries.c.order_id == order_id)
-        .values(retries=known.retries + 1, retried_by=by, retrying_since=now())
+        .values(retries=known.retries + 1, retried_by=by, retrying_since=at)
     )
     return _retry(known, known.retries + 1, order.run_id)
 

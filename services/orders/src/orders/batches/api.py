@@ -12,8 +12,9 @@ from orderflow_hosting.events import Event
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
 from orderflow_hosting.problems import Problem, documented
 from orderflow_hosting.topics import Refused, Topics, parse
+from orders.batches.records import OtherBatchContent
 from orders.batches.service import Batches
-from orders.batches.store import BatchStore, OtherBatchContent
+from orders.batches.store import BatchStore
 
 
 def subscribe_to_batches(topics: Topics, batches: Batches) -> None:

@@ -21,9 +21,9 @@ class BatchPart(Part):
 
 def build(base: Base, ordering: Ordering) -> BatchPart:
     """Wire batches."""
-    store = BatchStore(base.database)
+    store = BatchStore(base.database, base.clock)
     batches = Batches(
-        *(base.settings, store, base.engine, base.announcer),
+        *(base.settings, store, base.engine, base.publisher),
         *(ordering.feed, ordering.undo, base.dead_letters, base.background),
     )
     subscribe_to_batches(base.topics, batches)

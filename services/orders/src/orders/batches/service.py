@@ -22,12 +22,13 @@ from orderflow_workflow_runtime.ports import AlreadyRunning, Engine, EngineUnava
 from orderflow_workflow_runtime.starting import start_once
 from orders import workflow_names as names
 from orders.batches.messages import BatchRun
-from orders.batches.store import BatchStore, Entry, KeptBatch, OpenBatch
+from orders.batches.records import Entry, OpenBatch, StoredBatch
+from orders.batches.store import BatchStore
 from orders.config import OrdersSettings
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import OrderPolicy, OrderRun
 from orders.ordering.undo import OrderUndo
-from orders.ports import Announcer
+from orders.ports import Publisher
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -50,7 +51,7 @@ class Batches:
         settings: OrdersSettings,
         store: BatchStore,
         engine: Engine,
-        announcer: Announcer,
+        publisher: Publisher,
         feed: StatusFeed,
         order_undo: OrderUndo,
         dead_letters: DeadLetters,
@@ -59,7 +60,7 @@ class Batches:
         self._settings = settings
         self._store = store
         self._engine = engine
-        self._announcer = announcer
+        self._publisher = publisher
         self._feed = feed
         self._order_undo = order_undo
         self._dead_letters = dead_letters
@@ -71,16 +72,16 @@ class Batches:
         Raises `OtherBatchContent`, and `EngineUnavailable` when the batch is stored but its
         workflow could not be started: submit it again, or let `resume` start it.
         """
-        kept = await self._store.keep(batch.batch_id, entries_of(batch))
-        if kept.is_new:
+        stored = await self._store.save(batch.batch_id, entries_of(batch))
+        if stored.is_new:
             log.info("batch_accepted", batch_id=batch.batch_id, orders=len(batch.orders))
-        if kept.status.is_final:
+        if stored.status.is_final:
             return
         if (
-            kept.status is BatchStatus.RECEIVED
+            stored.status is BatchStatus.RECEIVED
         ):  # also for a repeated event: the first one may have failed half-way
-            await self._publish_first(batch.batch_id, kept)
-        await self.start_or_resume(batch.batch_id, is_stopped=kept.is_stopped)
+            await self._publish_first(batch.batch_id, stored)
+        await self.start_or_resume(batch.batch_id, is_stopped=stored.is_stopped)
 
     async def start_or_resume(self, batch_id: str, *, is_stopped: bool) -> None:
         """Start the workflow of an unfinished batch unless it is running.
@@ -138,13 +139,13 @@ class Batches:
     async def _resume_left(self, batch: OpenBatch) -> None:
         await self.start_or_resume(batch.batch_id, is_stopped=batch.stopped_as is not None)
 
-    async def _publish_first(self, batch_id: str, kept: KeptBatch) -> None:
-        """Send first statuses to the feed, and each refused entry to the dead dead_letters."""
-        for first in kept.first:
+    async def _publish_first(self, batch_id: str, stored: StoredBatch) -> None:
+        """Send first statuses to the feed, and each refused entry to the dead letters."""
+        for first in stored.first:
             self._feed.publish(first)
             if first.change.status.is_final:
-                await self._announcer.status_changed(first.change)
-        for entry in kept.refused:
+                await self._publisher.status_changed(first.change)
+        for entry in stored.refused:
             await self._refuse(batch_id, entry)
 
     async def _refuse(self, batch_id: str, entry: Entry) -> None:
@@ -191,7 +192,7 @@ class Batches:
         ended = await self._store.conclude(batch_id)
         if ended is None:
             return False
-        await self._announcer.batch_ended(ended)
+        await self._publisher.batch_ended(ended)
         counts = {status.value: count for status, count in ended.counts.items()}
         log.info("batch_ended", batch_id=batch_id, status=ended.status, counts=counts)
         return True

@@ -1,79 +1,34 @@
 """The tables of batches: their entries, the orders that they run, and their ends."""
 
-import hashlib
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from collections.abc import Sequence
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, and_, select, update
 
 from orderflow_contracts.batches import Batch, BatchStatus, BatchStatusChanged
-from orderflow_contracts.fields import now
-from orderflow_contracts.orders import OrderSubmitted, Reason
+from orderflow_contracts.fields import Clock, now
+from orderflow_contracts.orders import Reason
 from orderflow_hosting.database import Database
+from orders.batches.changes import conclude_within, row_of, save_within, unfinished_orders
+from orders.batches.records import Entry, OpenBatch, StoredBatch, digest_of
 from orders.batches.summary import ENTRIES, batched_order, counted, facts, summary
-from orders.ordering.changes import accept_within, reject_within
-from orders.ordering.records import UNFINISHED, Kept, OtherContent
-from orders.tables import BATCH_ORDERS, BATCHES, ORDERS
-
-OTHER_CONTENT: Final = "other_content"
-NO_VALID_ORDER: Final = "no_valid_order"
-
-
-class OtherBatchContent(Exception):
-    """The id belongs to a batch with different content. The two are never merged."""
-
-    def __init__(self, batch_id: str) -> None:
-        super().__init__(f"batch {batch_id} exists with other content")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One entry of a batch: its number from 1, the data sent, and the order or the error in it."""
-
-    number: int
-    data: Any
-    order_id: str | None
-    order: OrderSubmitted | None = None
-    fault: str = ""
-    refused: str | None = None
-
-
-@dataclass(frozen=True)
-class KeptBatch:
-    """The result of storing a batch: its refused entries and its orders' first statuses."""
-
-    is_new: bool
-    status: BatchStatus
-    is_stopped: bool
-    refused: Sequence[Entry] = ()
-    first: Sequence[Kept] = field(default=())
-
-
-@dataclass(frozen=True)
-class OpenBatch:
-    """An unfinished batch; `stopped_as` is the reason if it was stopped."""
-
-    batch_id: str
-    status: BatchStatus
-    stopped_as: str | None
+from orders.tables import BATCH_ORDERS, BATCHES
 
 
 class BatchStore:
     """The tables of batches. Every method is one transaction and is idempotent."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock = now) -> None:
         self._database = database
+        self._clock = clock
 
-    async def keep(self, batch_id: str, entries: Sequence[Entry]) -> KeptBatch:
+    async def save(self, batch_id: str, entries: Sequence[Entry]) -> StoredBatch:
         """Store a batch with its entries, and accept the orders that are new.
 
         Raises `OtherBatchContent` if its id is known with different content.
         """
-        digest = _digest(entries)
+        digest = digest_of(entries)
         return await self._database.write(
-            lambda connection: _keep(connection, batch_id, digest, entries)
+            lambda connection: save_within(connection, batch_id, digest, entries, self._clock())
         )
 
     async def open(self, batch_id: str) -> tuple[bool, list[str]]:
@@ -91,20 +46,22 @@ class BatchStore:
                 ).rowcount
                 > 0
             )
-            return not was_received, _owned_unfinished(connection, batch_id)
+            return not was_received, unfinished_orders(connection, batch_id)
 
         return await self._database.write(work)
 
     async def left_to_end(self, batch_id: str) -> list[str]:
         """Return the unfinished orders that the batch runs."""
-        return await self._database.read(lambda connection: _owned_unfinished(connection, batch_id))
+        return await self._database.read(lambda connection: unfinished_orders(connection, batch_id))
 
     async def conclude(self, batch_id: str) -> BatchStatusChanged | None:
         """Record the batch's end once all its orders have ended; return None before that.
 
         A stopped batch waits only for the orders that it runs itself.
         """
-        return await self._database.write(lambda connection: _conclude(connection, batch_id))
+        return await self._database.write(
+            lambda connection: conclude_within(connection, batch_id, self._clock())
+        )
 
     async def stop(self, batch_id: str, reason: Reason) -> bool:
         """Record that the batch is stopped; return False if it is unknown or has ended."""
@@ -122,7 +79,7 @@ class BatchStore:
 
     async def stopped_as(self, batch_id: str) -> str | None:
         """Return the reason why a batch is stopped, or None."""
-        row = await self._database.read(lambda connection: _row(connection, batch_id))
+        row = await self._database.read(lambda connection: row_of(connection, batch_id))
         return None if row is None else row.reason
 
     async def unfinished(self) -> list[OpenBatch]:
@@ -135,7 +92,7 @@ class BatchStore:
         """Return a batch with its orders."""
 
         def work(connection: Connection) -> Batch | None:
-            row = _row(connection, batch_id)
+            row = row_of(connection, batch_id)
             if row is None:
                 return None
             entries = connection.execute(
@@ -158,138 +115,3 @@ class BatchStore:
             return [(row.number, summary(row, sums.get(row.batch_id, []))) for row in rows]
 
         return await self._database.read(work)
-
-
-def _keep(
-    connection: Connection, batch_id: str, digest: str, entries: Sequence[Entry]
-) -> KeptBatch:
-    known = _row(connection, batch_id)
-    if known is not None and known.digest != digest:
-        raise OtherBatchContent(batch_id)
-    if known is not None:
-        return KeptBatch(
-            is_new=False,
-            status=BatchStatus(known.status),
-            is_stopped=known.reason is not None,
-            refused=_refused_again(connection, batch_id, entries),
-        )
-    connection.execute(
-        insert(BATCHES).values(
-            batch_id=batch_id,
-            digest=digest,
-            status=BatchStatus.RECEIVED.value,
-            created_at=now(),
-        )
-    )
-    refused: list[Entry] = []
-    first: list[Kept] = []
-    taken: dict[str, OrderSubmitted] = {}
-    rows = []
-    for entry in entries:
-        earlier = taken.get(entry.order_id or "")
-        if earlier and entry.order and entry.order.same_content_as(earlier):
-            continue
-        why, kept = _take(connection, entry)
-        if kept is not None:
-            first.append(kept)
-        if why is not None:
-            refused.append(replace(entry, refused=why))
-        elif entry.order is not None:
-            taken[entry.order.order_id] = entry.order
-        rows.append(
-            {
-                "batch_id": batch_id,
-                "number": entry.number,
-                "order_id": entry.order_id,
-                "refused": why,
-                "is_owner": why is None and kept is not None,
-            }
-        )
-    connection.execute(insert(BATCH_ORDERS), rows)
-    return KeptBatch(
-        is_new=True,
-        status=BatchStatus.RECEIVED,
-        is_stopped=False,
-        refused=refused,
-        first=first,
-    )
-
-
-def _take(connection: Connection, entry: Entry) -> tuple[str | None, Kept | None]:
-    """Store an entry; return the reason if it is refused, and its first status if it is new."""
-    if entry.order is None:
-        rejected = reject_within(connection, entry.order_id) if entry.order_id else None
-        return Reason.INVALID.value, rejected
-    try:
-        accepted = accept_within(connection, entry.order)
-    except OtherContent:
-        return OTHER_CONTENT, None
-    return None, accepted.first if accepted.is_new else None
-
-
-def _refused_again(connection: Connection, batch_id: str, entries: Sequence[Entry]) -> list[Entry]:
-    query = select(BATCH_ORDERS.c.number, BATCH_ORDERS.c.refused).where(
-        BATCH_ORDERS.c.batch_id == batch_id, BATCH_ORDERS.c.refused.is_not(None)
-    )
-    refused = {row.number: row.refused for row in connection.execute(query)}
-    return [
-        replace(entry, refused=refused[entry.number])
-        for entry in entries
-        if entry.number in refused
-    ]
-
-
-def _conclude(connection: Connection, batch_id: str) -> BatchStatusChanged | None:
-    row = _row(connection, batch_id)
-    if row is None:
-        return None
-    sums = counted(connection, [batch_id]).get(batch_id, [])
-    if row.ended_at is not None:
-        return summary(row, sums)
-    is_stopped = row.reason is not None
-    if is_stopped and _owned_unfinished(connection, batch_id):
-        return None
-    if not is_stopped and any(part.status in UNFINISHED for part in sums):
-        return None
-    is_empty = all(part.is_refused for part in sums)
-    status = BatchStatus.REJECTED if is_empty else BatchStatus.COMPLETED
-    reason = NO_VALID_ORDER if is_empty else row.reason
-    connection.execute(
-        update(BATCHES)
-        .where(BATCHES.c.batch_id == batch_id)
-        .values(status=status.value, reason=reason, ended_at=now())
-    )
-    ended = _row(connection, batch_id)
-    return None if ended is None else summary(ended, sums)
-
-
-def _owned_unfinished(connection: Connection, batch_id: str) -> list[str]:
-    query = (
-        select(BATCH_ORDERS.c.order_id)
-        .join(ORDERS, ORDERS.c.order_id == BATCH_ORDERS.c.order_id)
-        .where(
-            BATCH_ORDERS.c.batch_id == batch_id,
-            BATCH_ORDERS.c.is_owner,
-            ORDERS.c.status.in_(UNFINISHED),
-        )
-        .order_by(BATCH_ORDERS.c.number)
-    )
-    return [str(row.order_id) for row in connection.execute(query)]
-
-
-def _row(connection: Connection, batch_id: str) -> Any | None:
-    return connection.execute(select(BATCHES).where(BATCHES.c.batch_id == batch_id)).one_or_none()
-
-
-def _digest(entries: Iterable[Entry]) -> str:
-    """Return a digest of what was sent, so that the same batch is recognised.
-
-    Defaults are left out: a field that a later version adds does not change the digest.
-    """
-    content = [
-        entry.data
-        if entry.order is None
-        else entry.order.model_dump(mode="json", exclude_defaults=True)
-        for entry in entries
-    ]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -47,7 +47,7 @@ def build(
 ) -> Part:
     """Wire the pages."""
     board, stocks = BoardStore(base.database), Stocks(base.inventory)
-    audit = Audit(base.database, ACCESS)
+    audit = Audit(base.database, ACCESS, base.clock)
 
     def routers() -> Iterable[APIRouter]:
         yield board_router(site, board, ChangeFeed(ordering.feed), access.session_is_current)

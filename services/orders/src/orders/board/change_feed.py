@@ -63,10 +63,10 @@ class ChangeFeed:
 
     async def _count(self) -> None:
         try:
-            async for kept in self._feed.follow(None):
-                if kept is not None:
+            async for stored in self._feed.follow(None):
+                if stored is not None:
                     self._changes += 1
-                    self._latest.append(kept.change.order_id)
+                    self._latest.append(stored.change.order_id)
                     self._wake()
                 elif self._is_idle():
                     return

@@ -1,13 +1,11 @@
 """The management of workflows over HTTP."""
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Path, Query, Request
-from pydantic import AfterValidator, BaseModel
+from fastapi import APIRouter, Body, Path, Query
 
-from orderflow_contracts.numbers import TypedDecimal, TypedNumber
+from orderflow_contracts.numbers import TypedDecimal
 from orderflow_hosting.access import Role, changes, reads
 from orderflow_hosting.pages import After, Limit, Page, decode_cursor, encode_cursor
 from orderflow_workflow_runtime.durations import parse_duration
@@ -16,119 +14,27 @@ from orderflow_workflow_runtime.instances import (
     Instance,
     RuntimeStatus,
 )
+from orders.management.api_types import Done, InstanceId, Payload, Purged
 from orders.management.problems import ProblemRoute, invalid, problems
 from orders.management.service import Management
+from orders.management.starting_api import add_rerun, add_starts
 
 LONGEST_WAIT_SECONDS: Final = 300
-INSTANCE_ID: Final = r"^[A-Za-z0-9_-]{1,100}$"
-
-InstanceId = Annotated[
-    str, Path(description="The id of a workflow instance", examples=["iwf-demo"])
-]
-NewInstanceId = Annotated[
-    str | None,
-    Query(pattern=INSTANCE_ID, description="The id of the new instance; generated if omitted"),
-]
-
-
-def read_payload(value: Any) -> Any:
-    """Parse JSON sent with any content type; refuse what cannot be passed on to the engine."""
-    try:
-        read = json.loads(value) if isinstance(value, bytes) else value
-        json.dumps(read, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError):
-        raise ValueError("must be JSON") from None
-    return read
-
-
-Payload = AfterValidator(read_payload)
-
-
-class Started(BaseModel):
-    """An instance was started."""
-
-    instance_id: str
-    message: str
-
-
-class Done(BaseModel):
-    """The request was accepted, and is done or in progress."""
-
-    message: str
-
-
-class Purged(Done):
-    """The number of instances that were purged."""
-
-    purged: int
-
 
 _MISSING = problems(_404="There is no such instance")
 _FINISHED = problems(_404="There is no such instance", _409="It has finished, or is an order's")
 
 
-def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list of paths
+def workflow_router(management: Management) -> APIRouter:
     """Serve the management of workflows."""
     router = APIRouter(prefix="/workflows", tags=["workflows"], route_class=ProblemRoute)
+    for add in (add_starts, _add_reading, _add_controls, _add_messages, add_rerun, _add_purge_all):
+        add(router, management)
+    return router
 
-    @router.post(
-        "/start/{suffix}",
-        status_code=202,
-        summary="Start interactive_hello_workflow as iwf-<suffix>",
-        responses=problems(_409="The id is taken"),
-        dependencies=[changes(Role.OPERATOR, "workflow.start")],
-    )
-    async def start_hello(
-        suffix: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,96}$", examples=["demo"])],
-        user_name: Annotated[str, Query(max_length=200, description="Whom to greet")] = "User",
-    ) -> Started:
-        instance_id = await management.start(
-            "interactive_hello_workflow", f"iwf-{suffix}", user_name
-        )
-        return Started(instance_id=instance_id, message="Workflow scheduled successfully")
 
-    @router.post(
-        "/purge",
-        status_code=202,
-        summary="Purge all instances that finished longer ago than a given age",
-        dependencies=[changes(Role.OPERATOR, "workflow.purge")],
-    )
-    async def purge_all(
-        older_than: Annotated[str, Query(description="An age: 720h, 30m, 7d", examples=["720h"])],
-    ) -> Purged:
-        try:
-            age = parse_duration(older_than)
-        except ValueError as error:
-            raise invalid("older_than", str(error)) from error
-        purged = await management.purge_older_than(age)
-        return Purged(message=f"{purged} workflow instances purged", purged=purged)
-
-    @router.post(
-        "/{workflow_name}/start",
-        status_code=202,
-        summary="Start a workflow by its name; the body is its input",
-        responses=problems(
-            _404="There is no such workflow", _409="The id is taken, or only the service starts it"
-        ),
-        dependencies=[changes(Role.OPERATOR, "workflow.start")],
-    )
-    async def start(
-        workflow_name: Annotated[str, Path(examples=["never_ending_workflow"])],
-        instance_id: NewInstanceId = None,
-        replace: Annotated[  # noqa: FBT002 # a query parameter has a name
-            bool, Query(description="Whether to replace a finished instance")
-        ] = False,
-        payload: Annotated[
-            Any,
-            Payload,
-            Body(
-                description="The input: a number, a name, or a task",
-                examples=[0, {"task_id": "task-1", "title": "Pick 11 cars", "assignee": "ann"}],
-            ),
-        ] = None,
-    ) -> Started:
-        started = await management.start(workflow_name, instance_id, payload, replace=replace)
-        return Started(instance_id=started, message="Workflow scheduled successfully")
+def _add_reading(router: APIRouter, management: Management) -> None:
+    """List and read instances."""
 
     @router.get("", summary="List instances, by their ids", dependencies=[reads()])
     async def list_instances(
@@ -171,6 +77,10 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
     ) -> Instance:
         return await management.wait(instance_id, timeout_seconds)
 
+
+def _add_controls(router: APIRouter, management: Management) -> None:
+    """Pause, resume and purge an instance."""
+
     def offer(verb: str, summary: str, act: Callable[[str], Awaitable[None]], noun: str) -> None:
         @router.post(
             f"/{{instance_id}}/{verb}",
@@ -188,6 +98,10 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
     offer("pause", "Suspend an instance", management.pause, "Pause")
     offer("resume", "Resume a suspended instance", management.resume, "Resume")
     offer("purge", "Purge a finished instance", management.purge, "Purge")
+
+
+def _add_messages(router: APIRouter, management: Management) -> None:
+    """Terminate an instance with an output, and hand it an event."""
 
     @router.post(
         "/{instance_id}/terminate",
@@ -227,30 +141,22 @@ def workflow_router(management: Management) -> APIRouter:  # noqa: C901 # a list
         await management.raise_event(instance_id, event_name, payload)
         return Done(message=f"Event '{event_name}' raised for workflow instance {instance_id}")
 
-    @router.post(
-        "/{instance_id}/rerun",
-        status_code=202,
-        summary="Run a finished instance again from an event of its history, as a new one",
-        responses=problems(
-            _404="There is no such instance", _409="It has not finished, or is an order's"
-        ),
-        dependencies=[changes(Role.OPERATOR, "workflow.rerun")],
-    )
-    async def rerun(
-        request: Request,
-        instance_id: InstanceId,
-        from_event: Annotated[TypedNumber, Query(ge=0, le=2**32 - 1, description="An event_id")],
-        new_instance_id: NewInstanceId = None,
-        payload: Annotated[
-            Any,
-            Payload,
-            Body(
-                description="The input that replaces the recorded one, any JSON", examples=["Bob"]
-            ),
-        ] = None,
-    ) -> Started:
-        replaced = (payload,) if await request.body() else ()
-        started = await management.rerun(instance_id, from_event, new_instance_id, *replaced)
-        return Started(instance_id=started, message=f"Rerun of {instance_id} started")
 
-    return router
+def _add_purge_all(router: APIRouter, management: Management) -> None:
+    """Purge all instances that finished long ago."""
+
+    @router.post(
+        "/purge",
+        status_code=202,
+        summary="Forget all instances that finished longer ago than an age",
+        dependencies=[changes(Role.OPERATOR, "workflow.purge")],
+    )
+    async def purge_all(
+        older_than: Annotated[str, Query(description="An age: 720h, 30m, 7d", examples=["720h"])],
+    ) -> Purged:
+        try:
+            age = parse_duration(older_than)
+        except ValueError as error:
+            raise invalid("older_than", str(error)) from error
+        purged = await management.purge_older_than(age)
+        return Purged(message=f"{purged} workflow instances purged", purged=purged)

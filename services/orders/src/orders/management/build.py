@@ -22,6 +22,7 @@ def build(base: Base, ordering: Ordering, batches: Batches) -> ManagementPart:
     """Wire the management of workflows."""
     management = Management(
         *(base.engine, ordering.store, ordering.undo, batches),
+        clock=base.clock,
         counter_pause_seconds=base.settings.counter_pause_seconds,
     )
     hello = HelloActivities(part_seconds=base.settings.hello_step_seconds)

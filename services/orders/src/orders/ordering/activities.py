@@ -17,7 +17,7 @@ from orders.ordering.records import Record
 from orders.ordering.steps import ApprovalWanted, Charge, Charged, Verification, Verified
 from orders.ordering.store import OrderStore
 from orders.payments.service import RecordedPayments
-from orders.ports import Announcer, Inventory
+from orders.ports import Inventory, Publisher
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -37,21 +37,21 @@ class OrderActivities:
         store: OrderStore,
         inventory: Inventory,
         payments: RecordedPayments,
-        announcer: Announcer,
+        publisher: Publisher,
         feed: StatusFeed,
         engine: Engine,
     ) -> None:
         self._store = store
         self._inventory = inventory
         self._payments = payments
-        self._announcer = announcer
+        self._publisher = publisher
         self._feed = feed
         self._engine = engine
 
     async def notify_activity(self, _: WorkflowActivityContext, notice: Notice) -> Recorded:
         """Record and publish a status; the first one was recorded with the order."""
         if notice.status is OrderStatus.RECEIVED:
-            await self._announcer.status_changed(
+            await self._publisher.status_changed(
                 OrderStatusChanged(
                     order_id=notice.order_id,
                     sequence=1,
@@ -103,7 +103,7 @@ class OrderActivities:
             return Recorded(superseded=True)
         request = await self._request(approval)
         recorded, _none = await asyncio.gather(
-            self._publish(record), self._announcer.approval_requested(request)
+            self._publish(record), self._publisher.approval_requested(request)
         )
         if approval.batch_id is not None:
             await self._free_place_in_batch(approval.order_id, approval.batch_id)
@@ -117,7 +117,7 @@ class OrderActivities:
         is_waiting = order is not None and order.status is OrderStatus.AWAITING_APPROVAL
         if not is_waiting or await self._is_superseded(approval):
             return
-        await self._announcer.approval_requested(await self._request(approval, reminder=True))
+        await self._publisher.approval_requested(await self._request(approval, reminder=True))
         log.info("approval_reminder_sent", order_id=approval.order_id)
 
     async def process_payment_activity(self, _: WorkflowActivityContext, charge: Charge) -> Charged:
@@ -161,7 +161,7 @@ class OrderActivities:
         """Publish that the request for approval is withdrawn."""
         if await self._is_superseded(undoing):
             return
-        await self._announcer.approval_withdrawn(
+        await self._publisher.approval_withdrawn(
             ApprovalWithdrawn(order_id=undoing.order_id, reason=undoing.reason)
         )
 
@@ -218,15 +218,15 @@ class OrderActivities:
         if record is None:
             log.warning("run_superseded", order_id=order_id, run_id=run_id, status=status)
         else:
-            self._feed.publish(record.kept)
+            self._feed.publish(record.stored)
         return record
 
     async def _publish(self, record: Record | None) -> Recorded:
         """Publish a status that has been recorded."""
         if record is None:
             return Recorded(superseded=True)
-        change = record.kept.change
-        await self._announcer.status_changed(change)
+        change = record.stored.change
+        await self._publisher.status_changed(change)
         if change.status.is_final:
             log.info(
                 "order_ended",

@@ -1,30 +1,20 @@
 """Orders' edges: the topic, the method for approvals, and HTTP for people."""
 
 import uuid
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-import structlog
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict, Field
 
 from orderflow_contracts import names
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
 from orderflow_contracts.fields import OrderId, readable_order_id
-from orderflow_contracts.numbers import TypedNumber
 from orderflow_contracts.orders import Order, OrderStatus, OrderSubmitted
 from orderflow_hosting.access import Role, changes, name_subject, reads
 from orderflow_hosting.dapr_app import DaprApp
-from orderflow_hosting.event_stream import (
-    FOLLOWING,
-    STILL_HERE,
-    ServerSentEvent,
-    event_stream,
-    server_sent,
-)
 from orderflow_hosting.events import Event
-from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page, read_number
-from orderflow_hosting.problems import Problem, ProblemDocument, Unavailable
+from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
+from orderflow_hosting.problems import Problem, ProblemDocument
 from orderflow_hosting.topics import Refused, Topics, parse
 from orderflow_workflow_runtime.ports import EngineUnavailable
 from orders.domain import OrderEnded, UnknownOrder
@@ -33,10 +23,11 @@ from orders.ordering.feed import StatusFeed
 from orders.ordering.records import OtherContent
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
+from orders.ordering.stream_api import add_stream
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-MAX_POSITION: Final = 2**63 - 1
+_MISSING: Final[dict[int | str, dict[str, Any]]] = {
+    404: {"model": ProblemDocument, "description": "There is no such order"}
+}
 
 
 def subscribe(topics: Topics, intake: Intake) -> None:
@@ -102,9 +93,15 @@ class NewOrder(OrderSubmitted):
 def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRouter:
     """Serve orders: place, list, read, cancel, and follow live."""
     router = APIRouter(prefix="/orders", tags=["orders"])
-    missing: dict[int | str, dict[str, Any]] = {
-        404: {"model": ProblemDocument, "description": "There is no such order"}
-    }
+    _add_placing(router, intake, store)
+    add_stream(router, feed)  # before `/{order_id}`, which matches its path too
+    _add_reading(router, store)
+    _add_cancelling(router, intake, store)
+    return router
+
+
+def _add_placing(router: APIRouter, intake: Intake, store: OrderStore) -> None:
+    """Place an order."""
 
     @router.post(
         "",
@@ -124,6 +121,10 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
         response.headers["Location"] = f"/orders/{order.order_id}"
         return await _found(store, order.order_id)
 
+
+def _add_reading(router: APIRouter, store: OrderStore) -> None:
+    """List orders, and read one."""
+
     @router.get("", summary="List orders, newest first", dependencies=[reads()])
     async def list_orders(
         status: OrderStatus | None = None, limit: Limit = 100, after: After = None
@@ -132,37 +133,24 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
         return numbered_page(found, limit)
 
     @router.get(
-        "/stream",
-        summary="Follow all status changes as server-sent events",
-        response_class=Response,
-        responses={200: {"content": {"text/event-stream": {}}}},
-        dependencies=[reads()],
-    )
-    async def stream(
-        after: Annotated[
-            TypedNumber | None,
-            Query(ge=0, le=MAX_POSITION, description="The position after which to start"),
-        ] = None,
-        last_event_id: Annotated[str | None, Header()] = None,
-    ) -> Response:
-        position = read_number(last_event_id or "")
-        return event_stream(_status_events(feed, after if position is None else position))
-
-    @router.get(
         "/{order_id}",
         summary="Read an order with its history",
-        responses=missing,
+        responses=_MISSING,
         dependencies=[reads()],
     )
     async def read(order_id: PathOrderId) -> Order:
         return await _found(store, order_id)
+
+
+def _add_cancelling(router: APIRouter, intake: Intake, store: OrderStore) -> None:
+    """Cancel an order."""
 
     @router.post(
         "/{order_id}/cancel",
         status_code=202,
         summary="Request an order's cancellation; too late once its stock has been shipped",
         responses={
-            **missing,
+            **_MISSING,
             409: {"model": ProblemDocument, "description": "The order has ended"},
         },
         dependencies=[changes(Role.OPERATOR, "order.cancel")],
@@ -176,24 +164,9 @@ def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRout
             raise Problem(409, "ORDER_ENDED", str(error)) from error
         return await _found(store, order_id)
 
-    return router
-
 
 async def _found(store: OrderStore, order_id: str) -> Order:
     order = await store.order(order_id)
     if order is None:
         raise Problem(404, "ORDER_NOT_FOUND", str(UnknownOrder(order_id)))
     return order
-
-
-async def _status_events(feed: StatusFeed, position: int | None) -> AsyncIterator[ServerSentEvent]:
-    yield FOLLOWING
-    try:
-        async for entry in feed.follow(position):
-            if entry is None:
-                yield STILL_HERE
-            else:
-                data = entry.change.model_dump_json()
-                yield server_sent(names.ORDERS_STATUS, data, str(entry.position))
-    except Unavailable as error:  # the client reconnects and continues from its last position
-        log.warning("changes_unavailable", why=str(error))

@@ -29,12 +29,15 @@ class Ordering(Part):
 
 def build(base: Base, payments: RecordedPayments, tasks: TaskStore) -> Ordering:
     """Wire ordering."""
-    store = OrderStore(base.database)
+    store = OrderStore(base.database, base.clock)
     feed = StatusFeed(store, shared=base.database.is_shared)
     undo = OrderUndo(base.engine, store, base.settings.undo_timeout_seconds)
-    intake = Intake(base.settings, store, base.engine, base.announcer, feed, undo, base.background)
+    intake = Intake(
+        *(base.settings, store, base.engine, base.publisher, feed, undo, base.background),
+        clock=base.clock,
+    )
     owners = (
-        OrderActivities(store, base.inventory, payments, base.announcer, feed, base.engine),
+        OrderActivities(store, base.inventory, payments, base.publisher, feed, base.engine),
         PickingActivities(store, tasks, base.engine),
     )
     subscribe(base.topics, intake)

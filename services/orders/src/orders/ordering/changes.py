@@ -1,5 +1,6 @@
 """Changes of an order, each a part of a transaction."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -11,7 +12,6 @@ from sqlalchemy import (
     update,
 )
 
-from orderflow_contracts.fields import now
 from orderflow_contracts.orders import (
     OrderStatus,
     OrderStatusChanged,
@@ -22,13 +22,13 @@ from orderflow_hosting.spellings import record_spellings
 from orders.ordering.records import (
     UNDO_RUN_PREFIX,
     Accepted,
-    Kept,
     OtherContent,
     Record,
+    StoredChange,
     new_run_id,
     undoes,
 )
-from orders.ordering.rows import columns_of, kept_change, submitted
+from orders.ordering.rows import columns_of, stored_change, submitted
 from orders.tables import CUSTOMER, ITEM, ORDERS, STATUSES
 
 SELECT_ORDER = select(ORDERS).where(ORDERS.c.order_id == bindparam("order_id"))
@@ -98,36 +98,40 @@ _REQUEST_CANCEL = (
 )
 
 
-def accept_within(connection: Connection, order: OrderSubmitted) -> Accepted:
+def accept_within(connection: Connection, order: OrderSubmitted, at: datetime) -> Accepted:
     """Do what `OrderStore.accept` does, as a part of a larger transaction."""
     known = _with_status(connection, order.order_id, OrderStatus.RECEIVED)
     if known is None:
-        first = _create(connection, columns_of(order), OrderStatus.RECEIVED, None)
+        first = _create(connection, columns_of(order), OrderStatus.RECEIVED, None, at)
         return Accepted(is_new=True, first=first, status=OrderStatus.RECEIVED)
     was_received = known.at is not None
     if not (was_received and order.same_content_as(submitted(known))):
         raise OtherContent(order.order_id)
     return Accepted(
-        is_new=False, first=kept_change(known), status=OrderStatus(known.current_status)
+        is_new=False, first=stored_change(known), status=OrderStatus(known.current_status)
     )
 
 
-def reject_within(connection: Connection, order_id: str) -> Kept | None:
+def reject_within(connection: Connection, order_id: str, at: datetime) -> StoredChange | None:
     """Do what `OrderStore.reject_invalid` does, as a part of a larger transaction."""
     known = _with_status(connection, order_id, OrderStatus.REJECTED)
     if known is None:
         unread = {"order_id": order_id, "customer_id": "unknown", "lines": []}
-        return _create(connection, unread, OrderStatus.REJECTED, Reason.INVALID.value)
+        return _create(connection, unread, OrderStatus.REJECTED, Reason.INVALID.value, at)
     if known.reason == Reason.INVALID:
-        return kept_change(known)
+        return stored_change(known)
     return None
 
 
 def _create(
-    connection: Connection, columns: dict[str, Any], status: OrderStatus, reason: str | None
-) -> Kept:
+    connection: Connection,
+    columns: dict[str, Any],
+    status: OrderStatus,
+    reason: str | None,
+    at: datetime,
+) -> StoredChange:
     change = OrderStatusChanged(
-        order_id=columns["order_id"], sequence=1, status=status, reason=reason, at=now()
+        order_id=columns["order_id"], sequence=1, status=status, reason=reason, at=at
     )
     connection.execute(
         _INSERT_ORDER,
@@ -152,6 +156,7 @@ def record_within(
     status: OrderStatus,
     reason: str | None,
     total_cents: int | None,
+    at: datetime,
 ) -> Record | None:
     """Do what `OrderStore.record` does, as a part of a larger transaction."""
     known = _with_status(connection, order_id, status)
@@ -159,7 +164,7 @@ def record_within(
         return None
     cancelled = known.cancel_requested_at is not None
     if known.at is not None:
-        return Record(kept_change(known), cancelled)
+        return Record(stored_change(known), cancelled)
     if OrderStatus(known.current_status).is_final:
         return None
     change = OrderStatusChanged(
@@ -168,9 +173,9 @@ def record_within(
         status=status,
         reason=reason,
         total_cents=total_cents,
-        at=now(),
+        at=at,
     )
-    kept = _append(connection, change)
+    stored = _append(connection, change)
     connection.execute(
         _MOVE_ON,
         {
@@ -183,17 +188,19 @@ def record_within(
             "updated_at": change.at,
         },
     )
-    return Record(kept, cancelled)
+    return Record(stored, cancelled)
 
 
-def request_cancel_within(connection: Connection, order_id: str) -> OrderStatus | None:
+def request_cancel_within(
+    connection: Connection, order_id: str, at: datetime
+) -> OrderStatus | None:
     """Do what `OrderStore.request_cancel` does, as a part of a larger transaction."""
     row = connection.execute(SELECT_ORDER, {"order_id": order_id}).one_or_none()
     if row is None:
         return None
     status = OrderStatus(row.status)
     if not status.is_final and row.cancel_requested_at is None:
-        connection.execute(_REQUEST_CANCEL, {"key": order_id, "at": now()})
+        connection.execute(_REQUEST_CANCEL, {"key": order_id, "at": at})
     return status
 
 
@@ -209,7 +216,7 @@ def hand_to_undo_within(connection: Connection, order_id: str) -> str | None:
     return run_id
 
 
-def _append(connection: Connection, change: OrderStatusChanged) -> Kept:
+def _append(connection: Connection, change: OrderStatusChanged) -> StoredChange:
     result = connection.execute(
         _INSERT_STATUS,
         {
@@ -222,7 +229,7 @@ def _append(connection: Connection, change: OrderStatusChanged) -> Kept:
         },
     )
     (position,) = result.inserted_primary_key or (0,)
-    return Kept(position, change)
+    return StoredChange(position, change)
 
 
 def _with_status(connection: Connection, order_id: str, status: OrderStatus) -> Any | None:

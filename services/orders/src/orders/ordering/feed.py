@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from orders.ordering.records import Kept
+from orders.ordering.records import StoredChange
 from orders.ordering.store import OrderStore
 
 MAX_AT_ONCE = 500
@@ -23,14 +23,14 @@ class StatusFeed:
     def __init__(self, store: OrderStore, *, shared: bool) -> None:
         self._store = store
         self._patience = LOOK_AGAIN_SECONDS if shared else KEEP_ALIVE_SECONDS
-        self._followers: set[asyncio.Queue[Kept | None]] = set()
+        self._followers: set[asyncio.Queue[StoredChange | None]] = set()
         self._closed = False
 
-    def publish(self, kept: Kept) -> None:
+    def publish(self, stored: StoredChange) -> None:
         """Send a change to all followers."""
         for follower in self._followers:
             with contextlib.suppress(asyncio.QueueFull):  # it will notice the gap
-                follower.put_nowait(kept)
+                follower.put_nowait(stored)
 
     def close(self) -> None:
         """End all followers."""
@@ -39,15 +39,15 @@ class StatusFeed:
             with contextlib.suppress(asyncio.QueueFull):
                 follower.put_nowait(None)
 
-    async def follow(self, after: int | None) -> AsyncIterator[Kept | None]:
+    async def follow(self, after: int | None) -> AsyncIterator[StoredChange | None]:
         """Yield each change after a position (if None, from now on), and None as a keep-alive."""
-        live: asyncio.Queue[Kept | None] = asyncio.Queue(MAX_AT_ONCE)
+        live: asyncio.Queue[StoredChange | None] = asyncio.Queue(MAX_AT_ONCE)
         self._followers.add(live)
         try:
             position = after if after is not None else await self._store.last_position()
-            async for kept in self._catch_up(position):
-                position = kept.position
-                yield kept
+            async for stored in self._catch_up(position):
+                position = stored.position
+                yield stored
             silent = 0.0
             while not self._closed:
                 news = await self._next(live)
@@ -55,9 +55,9 @@ class StatusFeed:
                     position = news.position
                     yield news
                 elif news is None or news.position > position:
-                    async for kept in self._catch_up(position):
-                        position = kept.position
-                        yield kept
+                    async for stored in self._catch_up(position):
+                        position = stored.position
+                        yield stored
                 silent = 0.0 if news is not None else silent + self._patience
                 if silent >= KEEP_ALIVE_SECONDS:
                     silent = 0.0
@@ -65,15 +65,15 @@ class StatusFeed:
         finally:
             self._followers.discard(live)
 
-    async def _next(self, live: "asyncio.Queue[Kept | None]") -> Kept | None:
+    async def _next(self, live: "asyncio.Queue[StoredChange | None]") -> StoredChange | None:
         try:
             async with asyncio.timeout(self._patience):
                 return await live.get()
         except TimeoutError:
             return None
 
-    async def _catch_up(self, position: int) -> AsyncIterator[Kept]:
+    async def _catch_up(self, position: int) -> AsyncIterator[StoredChange]:
         while changes := await self._store.changes(position, MAX_AT_ONCE):
-            for kept in changes:
-                yield kept
+            for stored in changes:
+                yield stored
             position = changes[-1].position

@@ -30,7 +30,7 @@ class OtherContent(Exception):
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredChange:
     """A stored status change, and its position among all status changes."""
 
     position: int
@@ -42,7 +42,7 @@ class Accepted:
     """The result of storing an order: its first and its current status."""
 
     is_new: bool
-    first: Kept
+    first: StoredChange
     status: OrderStatus
 
 
@@ -50,7 +50,7 @@ class Accepted:
 class Record:
     """A recorded status, and whether cancellation was requested."""
 
-    kept: Kept
+    stored: StoredChange
     cancelled: bool
 
 

@@ -15,7 +15,7 @@ from orderflow_contracts.orders import (
     OrderStatusChanged,
     OrderSubmitted,
 )
-from orders.ordering.records import Kept
+from orders.ordering.records import StoredChange
 
 
 def lines_of(row: Row[Any]) -> tuple[OrderLine, ...]:
@@ -41,9 +41,9 @@ def submitted(row: Row[Any]) -> OrderSubmitted:
     return OrderSubmitted(**details_of(row))
 
 
-def kept_change(row: Row[Any]) -> Kept:
+def stored_change(row: Row[Any]) -> StoredChange:
     """Return a status change with its position."""
-    return Kept(
+    return StoredChange(
         row.position,
         OrderStatusChanged(
             order_id=row.order_id,

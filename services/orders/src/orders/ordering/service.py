@@ -21,7 +21,7 @@ from orders.ordering.messages import OrderPolicy, OrderRun
 from orders.ordering.records import WAITING, Accepted, Pending, new_run_id, undoes
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
-from orders.ports import Announcer
+from orders.ports import Publisher
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class Intake:
         settings: OrdersSettings,
         store: OrderStore,
         engine: Engine,
-        announcer: Announcer,
+        publisher: Publisher,
         feed: StatusFeed,
         order_undo: OrderUndo,
         background: BackgroundWork,
@@ -49,7 +49,7 @@ class Intake:
         self._clock = clock
         self._store = store
         self._engine = engine
-        self._announcer = announcer
+        self._publisher = publisher
         self._feed = feed
         self._order_undo = order_undo
         self._background = background
@@ -79,10 +79,10 @@ class Intake:
 
     async def reject_invalid(self, order_id: str) -> None:
         """Record and publish that an order is invalid, unless a valid order has its id."""
-        kept = await self._store.reject_invalid(order_id)
-        if kept is not None:
-            self._feed.publish(kept)
-            await self._announcer.status_changed(kept.change)
+        stored = await self._store.reject_invalid(order_id)
+        if stored is not None:
+            self._feed.publish(stored)
+            await self._publisher.status_changed(stored.change)
 
     async def cancel(self, order_id: str) -> None:
         """Request cancellation: the workflow stops before its next step and undoes the others.

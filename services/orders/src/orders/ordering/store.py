@@ -16,6 +16,7 @@ from sqlalchemy import (
     select,
 )
 
+from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.orders import (
     Order,
     OrderStatus,
@@ -35,33 +36,38 @@ from orders.ordering.records import (
     UNFINISHED,
     WAITING,
     Accepted,
-    Kept,
     Pending,
     Record,
+    StoredChange,
 )
-from orders.ordering.rows import kept_change, order_of, submitted
+from orders.ordering.rows import order_of, stored_change, submitted
 from orders.tables import BATCH_ORDERS, BATCHES, ORDERS, STATUSES
 
 
 class OrderStore:
     """Stores orders and statuses. Every method is one transaction and is idempotent."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock = now) -> None:
         self._database = database
+        self._clock = clock
 
     async def accept(self, order: OrderSubmitted) -> Accepted:
         """Store an order with its first status, unless it is known.
 
         Raises `OtherContent` if its id is known with different content.
         """
-        return await self._database.write(lambda connection: accept_within(connection, order))
+        return await self._database.write(
+            lambda connection: accept_within(connection, order, self._clock())
+        )
 
-    async def reject_invalid(self, order_id: str) -> Kept | None:
+    async def reject_invalid(self, order_id: str) -> StoredChange | None:
         """Store the rejection of an invalid order, unless its id is known.
 
         Returns the rejection, also when repeated; None if the id belongs to a valid order.
         """
-        return await self._database.write(lambda connection: reject_within(connection, order_id))
+        return await self._database.write(
+            lambda connection: reject_within(connection, order_id, self._clock())
+        )
 
     async def record(
         self,
@@ -79,7 +85,7 @@ class OrderStore:
         """
         return await self._database.write(
             lambda connection: record_within(
-                connection, order_id, run_id, status, reason, total_cents
+                connection, order_id, run_id, status, reason, total_cents, self._clock()
             )
         )
 
@@ -95,7 +101,7 @@ class OrderStore:
     async def request_cancel(self, order_id: str) -> OrderStatus | None:
         """Record a cancellation request unless the order has ended; return the order's status."""
         return await self._database.write(
-            lambda connection: request_cancel_within(connection, order_id)
+            lambda connection: request_cancel_within(connection, order_id, self._clock())
         )
 
     async def order(self, order_id: str) -> Order | None:
@@ -176,14 +182,14 @@ class OrderStore:
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [row.order_id for row in rows]
 
-    async def changes(self, after: int, most: int) -> list[Kept]:
+    async def changes(self, after: int, most: int) -> list[StoredChange]:
         """Return the status changes of all orders after a position, oldest first."""
         rows = await self._database.read(
             lambda connection: connection.execute(
                 _SELECT_CHANGES, {"after": after, "most": most}
             ).all()
         )
-        return [kept_change(row) for row in rows]
+        return [stored_change(row) for row in rows]
 
     async def last_position(self) -> int:
         """Return the position of the newest status change, 0 if there is none."""

@@ -8,7 +8,8 @@ from orders.stock.service import StockMonitors
 def build(base: Base) -> Part:
     """Wire the stock monitors."""
     monitors = StockMonitors(
-        base.settings, base.engine, base.inventory, base.announcer, base.background
+        *(base.settings, base.engine, base.inventory, base.publisher, base.background),
+        clock=base.clock,
     )
     return Part(
         activities=named(monitors, workflow_names.MONITOR_ACTIVITIES),

@@ -14,7 +14,7 @@ from orderflow_workflow_runtime.ports import Engine
 from orderflow_workflow_runtime.starting import start_once
 from orders import workflow_names as names
 from orders.config import OrdersSettings
-from orders.ports import Announcer, Inventory
+from orders.ports import Inventory, Publisher
 from orders.stock.messages import Monitored, StockLevel
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ class StockMonitors:
         settings: OrdersSettings,
         engine: Engine,
         inventory: Inventory,
-        announcer: Announcer,
+        publisher: Publisher,
         background: BackgroundWork,
         clock: Clock = now,
     ) -> None:
@@ -42,7 +42,7 @@ class StockMonitors:
         self._settings = settings
         self._engine = engine
         self._inventory = inventory
-        self._announcer = announcer
+        self._publisher = publisher
         self._background = background
 
     async def start(self) -> None:
@@ -77,7 +77,7 @@ class StockMonitors:
         low = LowStock(
             item=level.item, available=level.available or 0, threshold=level.threshold or 0
         )
-        await self._announcer.stock_is_low(low, f"{level.item}.{level.checked_at.isoformat()}")
+        await self._publisher.stock_is_low(low, f"{level.item}.{level.checked_at.isoformat()}")
         log.warning("stock_is_low", **low.model_dump())
 
     async def _start(self, item: str) -> None:

@@ -20,8 +20,8 @@ class TaskPart(Part):
 
 def build(base: Base) -> TaskPart:
     """Wire tasks."""
-    store = TaskStore(base.database)
-    tasks = Tasks(store, base.engine)
+    store = TaskStore(base.database, base.clock)
+    tasks = Tasks(store, base.engine, base.clock)
     subscribe_tasks(base.topics, tasks)
     return TaskPart(
         tasks=tasks,

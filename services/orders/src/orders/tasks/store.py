@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from orderflow_contracts.fields import now
+from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.tasks import OPEN_STATUSES, Task, TaskStatus
 from orderflow_hosting.database import Database, Utc
 from orders.tables import TABLES
@@ -46,8 +46,9 @@ _OPEN: Final = [status.value for status in OPEN_STATUSES]
 class TaskStore:
     """The table of tasks. Every method is one transaction and is idempotent."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock = now) -> None:
         self._database = database
+        self._clock = clock
 
     async def receive(
         self,
@@ -64,7 +65,7 @@ class TaskStore:
             known = _find(connection, task_id)
             if known is not None:
                 return known
-            at = now()
+            at = self._clock()
             values = {
                 "task_id": task_id,
                 "instance_id": instance_id,
@@ -91,7 +92,7 @@ class TaskStore:
             if task.status is not TaskStatus.RECEIVED:
                 return task
             chosen = assignee or _least_busy(connection, pickers)
-            return _move(connection, task_id, TaskStatus.ASSIGNED, assignee=chosen)
+            return _move(connection, task_id, TaskStatus.ASSIGNED, self._clock(), assignee=chosen)
 
         return await self._database.write(work)
 
@@ -104,7 +105,7 @@ class TaskStore:
             task = _found(connection, task_id)
             if task.status.is_final:
                 return task
-            return _move(connection, task_id, status, completed_at=completed_at)
+            return _move(connection, task_id, status, self._clock(), completed_at=completed_at)
 
         return await self._database.write(work)
 
@@ -141,9 +142,11 @@ def _found(connection: Connection, task_id: str) -> Task:
     return _task(connection.execute(_SELECT_TASK, {"task_id": task_id}).one())
 
 
-def _move(connection: Connection, task_id: str, status: TaskStatus, **values: Any) -> Task:
+def _move(
+    connection: Connection, task_id: str, status: TaskStatus, at: datetime, **values: Any
+) -> Task:
     change = update(_tasks).where(_tasks.c.task_id == task_id)
-    connection.execute(change.values(status=status.value, updated_at=now(), **values))
+    connection.execute(change.values(status=status.value, updated_at=at, **values))
     return _found(connection, task_id)
 
 

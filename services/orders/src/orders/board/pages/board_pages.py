@@ -15,7 +15,8 @@ from orderflow_hosting.web import Site, change_events
 from orderflow_hosting.web.local_time import Period, read_period
 from orders.board.change_feed import ChangeFeed
 from orders.board.pages.live import IsCurrent
-from orders.board.store import BoardStore, Found, Wanted
+from orders.board.search import OrderFilter, OrderPage
+from orders.board.store import BoardStore
 
 ORDERS_A_PAGE: Final = 50
 LONGEST_TEXT: Final = 128
@@ -28,7 +29,7 @@ class Searched:
     """A search as it was typed, its filters, and its errors."""
 
     typed: Mapping[str, str]
-    wanted: Wanted
+    wanted: OrderFilter
     errors: Mapping[str, str] = field(default_factory=dict)
     period: Period = field(default_factory=Period)
 
@@ -82,9 +83,9 @@ def board_router(
     return router
 
 
-async def _find(board: BoardStore, searched: Searched, after: str | None) -> Found:
+async def _find(board: BoardStore, searched: Searched, after: str | None) -> OrderPage:
     if searched.errors:
-        return Found((), None)
+        return OrderPage((), None)
     try:
         place = decode_cursor(after) if after else None
         return await board.search(searched.wanted, ORDERS_A_PAGE, place)
@@ -107,5 +108,5 @@ def read_search(query: Mapping[str, str]) -> Searched:
         else:
             errors["status"] = "There is no such status."
     period = read_period(typed, errors, _LIKE)
-    wanted = Wanted(**values, since=period.since, until=period.before)
-    return Searched(typed, Wanted() if errors else wanted, errors, period)
+    wanted = OrderFilter(**values, since=period.since, until=period.before)
+    return Searched(typed, OrderFilter() if errors else wanted, errors, period)

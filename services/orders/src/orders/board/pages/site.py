@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.web import MenuItem, Site
 
 MENU: Final = (
@@ -26,7 +27,7 @@ TONES: Final = {
 """The colours of the statuses of orders, batches, tasks and workflows."""
 
 
-def orders_site(inbox_url: str) -> Site:
+def orders_site(inbox_url: str, clock: Clock = now) -> Site:
     """Create the site of these pages, whose menu also links to the inbox."""
     inbox = MenuItem("Inbox", f"{inbox_url.rstrip('/')}/")
-    return Site("Orders", "orders", (*MENU, inbox), TONES)
+    return Site("Orders", "orders", (*MENU, inbox), TONES, clock)

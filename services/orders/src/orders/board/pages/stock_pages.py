@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -31,32 +32,13 @@ def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
     """Serve the stock page."""
     router = APIRouter(prefix="/board/stock", include_in_schema=False)
 
-    async def shown(
-        request: Request,
-        status_code: int = 200,
-        error: str = "",
-        item: str = "",
-        typed_quantity: str = "",
-    ) -> Response:
-        stock, sold = await stocks.read(), await board.sold()
-        return site.page(
-            request,
-            "stock.html",
-            status_code,
-            levels=None if stock is None else levels(stock, sold),
-            sold=sold,
-            key=uuid.uuid4().hex,
-            restocked="restocked" in request.query_params,
-            error=error,
-            typed_item=item,
-            typed_quantity=typed_quantity,
-        )
+    render = partial(_render, site, board, stocks)
 
     @router.get("", dependencies=[page()])
     async def show(request: Request) -> Response:
         typed, action = refused_form(request), "/board/stock/restock"
         item, typed_quantity = typed.value(action, "item"), typed.value(action, "quantity")
-        return await shown(request, item=item, typed_quantity=typed_quantity)
+        return await render(request, item=item, typed_quantity=typed_quantity)
 
     @router.post("/restock", dependencies=[form(Role.OPERATOR, "stock.restock")])
     async def restock(request: Request) -> Response:
@@ -68,7 +50,9 @@ def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
         quantity = read_whole_number(typed_quantity) or 0
         if not 1 <= quantity <= MAX_QUANTITY or not _KEY.fullmatch(key):
             request.state.problem_code = "INVALID_INPUT"
-            return await shown(request, 422, INVALID_QUANTITY, item, typed_quantity)
+            return await render(
+                request, 422, error=INVALID_QUANTITY, item=item, typed_quantity=typed_quantity
+            )
         try:
             await stocks.add(RestockRequest(item=item, quantity=quantity, restock_id=key))
         except ValidationError as error:
@@ -77,7 +61,39 @@ def stock_router(site: Site, board: BoardStore, stocks: Stocks) -> APIRouter:
             if problem.status >= FIRST_UNKNOWN:
                 raise  # the stock may have been added: only the same form may be submitted again
             request.state.problem_code = problem.code
-            return await shown(request, problem.status, problem.detail, item, typed_quantity)
+            return await render(
+                request,
+                problem.status,
+                error=problem.detail,
+                item=item,
+                typed_quantity=typed_quantity,
+            )
         return RedirectResponse("/board/stock?restocked=1", status_code=303)
 
     return router
+
+
+async def _render(
+    site: Site,
+    board: BoardStore,
+    stocks: Stocks,
+    request: Request,
+    status_code: int = 200,
+    *,
+    error: str = "",
+    item: str = "",
+    typed_quantity: str = "",
+) -> Response:
+    stock, sold = await stocks.read(), await board.sold()
+    return site.page(
+        request,
+        "stock.html",
+        status_code,
+        levels=None if stock is None else levels(stock, sold),
+        sold=sold,
+        key=uuid.uuid4().hex,
+        restocked="restocked" in request.query_params,
+        error=error,
+        typed_item=item,
+        typed_quantity=typed_quantity,
+    )

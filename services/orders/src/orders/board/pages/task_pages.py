@@ -1,5 +1,6 @@
 """The page of tasks, on which people mark tasks as done."""
 
+from functools import partial
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Request
@@ -21,30 +22,7 @@ Show = Literal["open", "all"]
 def task_pages(site: Site, tasks: Tasks) -> APIRouter:
     """Serve the list of tasks, and the button that completes a task."""
     router = APIRouter(prefix="/board/tasks", include_in_schema=False)
-
-    async def listed(
-        request: Request,
-        show: Show,
-        after: str | None,
-        *,
-        done: str | None = None,
-        problem: Problem | None = None,
-    ) -> Response:
-        found = await tasks.list(
-            None, TASKS_ON_A_PAGE + 1, number_after(after), is_open=show == "open"
-        )
-        shown = numbered_page(list(found), TASKS_ON_A_PAGE)
-        return site.page(
-            request,
-            "tasks.html",
-            problem.status if problem is not None else 200,
-            tasks=shown.items,
-            next=shown.next,
-            after=after,
-            show=show,
-            done=done,
-            problem=problem,
-        )
+    render = partial(_render, site, tasks)
 
     @router.get("", dependencies=[page()])
     async def task_list(
@@ -53,7 +31,7 @@ def task_pages(site: Site, tasks: Tasks) -> APIRouter:
         after: str | None = None,
         done: str | None = None,
     ) -> Response:
-        return await listed(request, show, after, done=done)
+        return await render(request, show, after, done=done)
 
     @router.post("/{task_id}/complete", dependencies=[form(Role.OPERATOR, "task.complete")])
     async def complete(
@@ -70,6 +48,31 @@ def task_pages(site: Site, tasks: Tasks) -> APIRouter:
         else:
             return RedirectResponse(f"/board/tasks?done={task_id}", status_code=303)
         request.state.problem_code = problem.code
-        return await listed(request, "open", None, problem=problem)
+        return await render(request, "open", None, problem=problem)
 
     return router
+
+
+async def _render(
+    site: Site,
+    tasks: Tasks,
+    request: Request,
+    show: Show,
+    after: str | None,
+    *,
+    done: str | None = None,
+    problem: Problem | None = None,
+) -> Response:
+    found = await tasks.list(None, TASKS_ON_A_PAGE + 1, number_after(after), is_open=show == "open")
+    shown = numbered_page(list(found), TASKS_ON_A_PAGE)
+    return site.page(
+        request,
+        "tasks.html",
+        problem.status if problem is not None else 200,
+        tasks=shown.items,
+        next=shown.next,
+        after=after,
+        show=show,
+        done=done,
+        problem=problem,
+    )

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from orderflow_workflow_runtime.instances import HistoryEvent, Instance, RuntimeStatus
 from orders import workflow_names as names
-from orders.management.api import read_payload
+from orders.management.api_types import read_payload
 
 EVENTS_ON_A_PAGE: Final = 100
 MAX_PAYLOAD: Final = 64 * 1024
