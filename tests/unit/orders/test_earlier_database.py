@@ -13,8 +13,8 @@ from orderflow_hosting.database import Database
 from orderflow_hosting.spellings import note_missing
 from orders.board.store import BoardStore, Wanted
 from orders.board.tables import SOURCES
-from orders.migrations import SCHEMA
 from orders.ordering.store import OrderStore
+from orders.tables import SCHEMA
 
 
 @pytest.fixture(params=EARLIER)

@@ -23,9 +23,8 @@ from orderflow_hosting.spellings import note_missing
 from orders.board import store as board_store
 from orders.board.store import BoardStore, Wanted
 from orders.board.tables import SOURCES
-from orders.migrations import SCHEMA
 from orders.ordering.store import OrderStore
-from orders.tables import ORDERS, TABLES
+from orders.tables import ORDERS, SCHEMA, TABLES
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=128).filter(
