@@ -45,9 +45,11 @@ KINDS: Final = {
 }
 
 CLIENTS: Final = {
-    "ORDERFLOW_ORDERS_URL": "The address of orders; otherwise loopback and the port of orders.",
-    "ORDERFLOW_INVENTORY_URL": "The address of inventory, likewise.",
-    "ORDERFLOW_APPROVALS_URL": "The address of approvals, likewise.",
+    **{
+        f"ORDERFLOW_{service.upper()}_URL": f"The address of {service}; otherwise loopback and the"
+        f" port of {service}."
+        for service in SERVICES
+    },
     "ORDERFLOW_SIDECAR_URL": "The sidecar of orders, through which the command publishes.",
     "ORDERFLOW_TOKEN": "The token that the command sends.",
     "ORDERFLOW_TOKEN_FILE": "The file with that token; otherwise `.orderflow/token`.",

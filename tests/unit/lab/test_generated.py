@@ -13,11 +13,11 @@ from orderflow_lab import generated
 from orderflow_tools.settings import find_checkout
 
 DECLARED = Service(
-    app_id="shipping",
+    app_id="parcels",
     ports=Ports(http=8004, grpc=7004, dapr_http=3504, dapr_grpc=50104),
     subscribes=(names.ORDERS_STATUS,),
     scales_on=(names.ORDERS_STATUS,),
-    methods={"ship": frozenset({names.ORDERS})},
+    methods={"send": frozenset({names.ORDERS})},
     components=frozenset({names.PUBSUB}),
     has_tables=True,
 )
@@ -91,9 +91,9 @@ def test_a_new_service_is_started_and_gets_its_events(declared: Path) -> None:
     generated.write(declared)
 
     app = read(declared / "dapr.yaml")["apps"][-1]
-    assert (app["appID"], app["appPort"], app["daprHTTPPort"]) == ("shipping", 7004, 3504)
-    assert "shipping" in read(declared / "components" / "pubsub.yaml")["scopes"]
-    assert "shipping" not in read(declared / "components" / "workflow-store.yaml")["scopes"]
+    assert (app["appID"], app["appPort"], app["daprHTTPPort"]) == ("parcels", 7004, 3504)
+    assert "parcels" in read(declared / "components" / "pubsub.yaml")["scopes"]
+    assert "parcels" not in read(declared / "components" / "workflow-store.yaml")["scopes"]
 
 
 def test_a_new_service_is_deployed_with_its_access_list(declared: Path) -> None:
@@ -101,16 +101,16 @@ def test_a_new_service_is_deployed_with_its_access_list(declared: Path) -> None:
     generated.write(declared)
 
     deployment, configuration = yaml.safe_load_all(
-        (declared / SERVICES / "shipping" / "service.yaml").read_text()
+        (declared / SERVICES / "parcels" / "service.yaml").read_text()
     )
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     (policy,) = configuration["spec"]["accessControl"]["policies"]
-    assert "shipping" in read(declared / SERVICES / "kustomization.yaml")["resources"]
+    assert "parcels" in read(declared / SERVICES / "kustomization.yaml")["resources"]
     assert [each["name"] for each in container["env"]] == [
-        "SHIPPING_DATABASE_URL",
-        "SHIPPING_HTTP_HOST",
+        "PARCELS_DATABASE_URL",
+        "PARCELS_HTTP_HOST",
     ]
-    assert (policy["appId"], policy["operations"][0]["name"]) == ("orders", "/ship")
+    assert (policy["appId"], policy["operations"][0]["name"]) == ("orders", "/send")
 
 
 def test_a_new_service_is_in_every_list_of_the_project(declared: Path) -> None:
@@ -120,5 +120,5 @@ def test_a_new_service_is_in_every_list_of_the_project(declared: Path) -> None:
     generated.write(declared)
 
     text = (declared / "pyproject.toml").read_text()
-    assert text.count("shipping") == before.count("inventory")
+    assert text.count("parcels") == before.count("inventory")
     assert text.count("#") == before.count("#")
