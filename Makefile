@@ -8,7 +8,7 @@ ARGS ?=
 NAMED := $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env present run stop status reset console bench torn test check lint format unit contracts coverage docs reference manifests system postgresql browser containers migrate migration locks vendor scaled-objects images cluster-up cluster-down deploy-local test-cluster
+.PHONY: help env present run stop status reset console bench torn test check lint format unit contracts coverage docs reference manifests system postgresql browser containers migrate migration locks vendor generate images cluster-up cluster-down deploy-local test-cluster
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -111,8 +111,8 @@ locks: ## resolve the dependencies again and rewrite the lock files
 vendor: env ## copy the npm files that the pages load into the project
 	@$(BIN)/orderflow-lab vendor
 
-scaled-objects: env ## generate KEDA's autoscalers from the declarations of the services
-	@$(BIN)/python -m orderflow_tools.scaled_objects
+generate: env ## write the manifests and lists that follow from the declarations of services
+	@$(BIN)/orderflow-lab generate
 
 cluster-up: env ## start Kubernetes with Dapr on this machine, as root
 	@$(BIN)/orderflow-lab cluster up $(ARGS)

@@ -57,7 +57,7 @@ def openapi(service: str) -> dict[str, Any]:
 
 def _create(service: str, url: str) -> None:
     engine = open_engine(url)
-    migrate(engine, import_module(f"{service}.migrations").SCHEMA)
+    migrate(engine, import_module(f"{service}.tables").SCHEMA)
     engine.dispose()
 
 

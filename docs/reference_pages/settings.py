@@ -45,9 +45,10 @@ KINDS: Final = {
 }
 
 CLIENTS: Final = {
-    "ORDERFLOW_ORDERS_URL": "The URL of orders. Default: its port on loopback.",
-    "ORDERFLOW_INVENTORY_URL": "The URL of inventory. Default: its port on loopback.",
-    "ORDERFLOW_APPROVALS_URL": "The URL of approvals. Default: its port on loopback.",
+    **{
+        f"ORDERFLOW_{service.upper()}_URL": f"The URL of {service}. Default: its port on loopback."
+        for service in SERVICES
+    },
     "ORDERFLOW_SIDECAR_URL": "The URL of the orders sidecar, through which events are published.",
     "ORDERFLOW_TOKEN": "The token that the command sends.",
     "ORDERFLOW_TOKEN_FILE": "The file that contains the token. Default: `.orderflow/token`.",

@@ -83,7 +83,7 @@ METHODS: Final = (
 
 
 def topics_page() -> str:
-    """Write the page; raises LookupError where a topic is not described here."""
+    """Write the page; raises LookupError where a topic or a method is not described here."""
     _require_all()
     overview = table(
         ("Topic", "Publisher", "Subscriber", "CloudEvents type"),
@@ -151,5 +151,7 @@ def _subscriber(topic: str) -> str:
 
 def _require_all() -> None:
     constants = {value for name, value in vars(names).items() if name.isupper() and "." in value}
-    if missing := constants - {topic.name for topic in TOPICS}:
+    methods = {method for each in names.SERVICES.values() for method in each.methods}
+    described = {each.name for each in (*TOPICS, *METHODS)}
+    if missing := (constants | methods) - described:
         raise LookupError(f"describe {sorted(missing)} in {__name__}")

@@ -3,9 +3,8 @@ import pytest
 from deploy.checks import CHECKS
 from deploy.documents import of_kind
 from deploy.reference_checks import secrets_documented, secrets_used
-from deploy.rendering import LOCAL, ROOT, VARIANTS, Variant, render, render_text
+from deploy.rendering import LOCAL, VARIANTS, Variant, render, render_text
 from orderflow_contracts.names import SERVICES
-from orderflow_tools import scaled_objects
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
@@ -39,10 +38,3 @@ def test_production_scales_every_service(variant: Variant) -> None:
     scalers = of_kind(render(variant), "HorizontalPodAutoscaler", "ScaledObject")
     targets = sorted(each["spec"]["scaleTargetRef"]["name"] for each in scalers)
     assert targets == ([] if variant == LOCAL else sorted(SERVICES))
-
-
-@pytest.mark.parametrize(("name", "broker"), scaled_objects.BROKERS.items())
-def test_the_autoscalers_by_backlog_are_current(name: str, broker: scaled_objects.Broker) -> None:
-    """They match the declarations: `make scaled-objects` has been run."""
-    path = ROOT / scaled_objects.FOLDER / name / "scaled-objects.yaml"
-    assert path.read_text() == scaled_objects.text_for(broker)

@@ -13,23 +13,25 @@ from typing import Final
 from sqlalchemy import MetaData
 
 from orderflow_contracts.names import LOCAL_PORTS
+from orderflow_hosting.migrations import new
 from orderflow_hosting.migrations.schema import Schema
 
 SERVICES: Final = tuple(name for name in LOCAL_PORTS if find_spec(f"{name}.migrations"))
 EARLIER: Final = ("first", "latest")
+WITH_EARLIER: Final = ("approvals", "orders")
+"""The services that made their tables themselves before they had revisions."""
 _DUMPS: Final = Path(__file__).parents[1] / "databases"
 
 
 def schema_of(service: str) -> Schema:
     """Return the schema that a service needs."""
-    schema: Schema = import_module(f"{service}.migrations").SCHEMA
+    schema: Schema = import_module(f"{service}.tables").SCHEMA
     return schema
 
 
 def models_of(service: str) -> Sequence[MetaData]:
     """Return the models of a service."""
-    models: Sequence[MetaData] = import_module(f"{service}.migrations.models").MODELS
-    return models
+    return new.models_of(service)
 
 
 def earlier_database(service: str, version: str, dialect: str) -> str:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from approvals.decisions.store import SqlApprovalStore
 from approvals.domain import AlreadyDecided, Case
-from approvals.migrations import SCHEMA as APPROVALS_SCHEMA
+from approvals.tables import SCHEMA as APPROVALS_SCHEMA
 from fakes.schemas import migrated
 from fakes.waiting import until
 from orderflow_contracts.approvals import ApprovalRequested, Decision, DecisionMade
@@ -36,7 +36,6 @@ from orderflow_lab.postgres_server import PostgresServer
 from orders.board.search import OrderFilter
 from orders.board.store import BoardStore
 from orders.board.tables import SOURCES
-from orders.migrations import SCHEMA
 from orders.ordering.changes import accept_within
 from orders.ordering.feed import StatusFeed
 from orders.ordering.records import OtherContent, new_run_id
@@ -44,7 +43,7 @@ from orders.ordering.store import OrderStore
 from orders.payments.built_in import BuiltInProvider
 from orders.payments.service import RecordedPayments
 from orders.payments.store import PaymentStore
-from orders.tables import ACCESS, TABLES
+from orders.tables import ACCESS, SCHEMA, TABLES
 from orders.tasks.store import TaskStore
 from system.stores import postgres_programs
 

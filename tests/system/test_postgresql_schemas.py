@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,14 @@ from sqlalchemy import Connection, inspect, text
 
 from fakes.catalogue import assert_rows_kept, catalogue, contents
 from fakes.killed_migration import killed_migration
-from fakes.migrated_services import EARLIER, SERVICES, earlier_database, models_of, schema_of
+from fakes.migrated_services import (
+    EARLIER,
+    SERVICES,
+    WITH_EARLIER,
+    earlier_database,
+    models_of,
+    schema_of,
+)
 from fakes.revisions import Revisions
 from fakes.schemas import FromModels, migrated
 from orderflow_hosting.database import Database
@@ -94,8 +102,7 @@ def test_models_and_revisions_agree(service: str, postgres: PostgresServer) -> N
     assert described(url) == from_models(postgres, service)
 
 
-@pytest.mark.parametrize("version", EARLIER)
-@service_by_service
+@pytest.mark.parametrize(("service", "version"), list(product(WITH_EARLIER, EARLIER)))
 def test_databases_of_earlier_versions_are_adopted(
     service: str, version: str, postgres: PostgresServer
 ) -> None:

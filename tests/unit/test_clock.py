@@ -18,7 +18,6 @@ ROOTS = [path for path in MODULES if path.name in {"main.py", "build.py"}]
 
 EXEMPT = {
     Path("libraries/contracts/src/orderflow_contracts/fields.py"): "it is the clock",
-    Path("services/orders/src/orders/payments/ledger.py"): "the ledger reads it, so far",
 }
 """Modules that may read the clock, and the reason."""
 

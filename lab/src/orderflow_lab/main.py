@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from orderflow_cli.terminal import safe_streams
+from orderflow_lab import generated
 from orderflow_lab.bench.main import add_options, bench
 from orderflow_lab.browser import find_browser
 from orderflow_lab.cluster.commands import add_commands as add_cluster
@@ -33,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_options(bench_parser)
     add_command(commands, "browser", "find the browser for the tests, or install it", browser)
     add_command(
+        commands, "generate", "write the files that follow from the declared services", generate
+    )
+    add_command(
         commands, "vendor", "copy the npm files that the pages load into the project", vendored
     )
     return execute(parser, arguments)
@@ -48,6 +52,13 @@ def images(_settings: Settings, options: argparse.Namespace) -> int:
 def browser(_settings: Settings, _options: argparse.Namespace) -> int:
     """Find the browser that tests use, or install Debian's."""
     print_line(f"Browser: {find_browser()}")
+    return 0
+
+
+def generate(settings: Settings, _options: argparse.Namespace) -> int:
+    """Write the files that follow from the declarations of the services, and list them."""
+    for path in generated.write(settings.root):
+        print_line(f"{path}")
     return 0
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from approvals.decisions.store import SqlApprovalStore
 from approvals.domain import AlreadyDecided
-from approvals.migrations import SCHEMA
+from approvals.tables import SCHEMA
 from fakes.migrated_services import EARLIER, earlier_database
 from fakes.schemas import migrated
 from orderflow_contracts.approvals import ApprovalStatus, Decision

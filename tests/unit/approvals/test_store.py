@@ -7,8 +7,7 @@ from sqlalchemy import Connection, text
 from approvals.decisions.ports import ListPosition, Version
 from approvals.decisions.store import SqlApprovalStore
 from approvals.domain import AlreadyDecided, Case
-from approvals.migrations import SCHEMA
-from approvals.tables import TABLES
+from approvals.tables import SCHEMA, TABLES
 from fakes.schemas import FromModels, migrated
 from orderflow_contracts.approvals import (
     ApprovalRequested,

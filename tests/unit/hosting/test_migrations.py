@@ -18,7 +18,12 @@ from orderflow_hosting.engines import open_engine
 from orderflow_hosting.migrations.lock import ForeignKeysBroken, exclusive
 from orderflow_hosting.migrations.new import write_revision
 from orderflow_hosting.migrations.runner import migrate, wait_until_migrated
-from orderflow_hosting.migrations.schema import Schema, UnsuitableSchema, applied_revision
+from orderflow_hosting.migrations.schema import (
+    HOUSEKEEPING,
+    Schema,
+    UnsuitableSchema,
+    applied_revision,
+)
 from orderflow_hosting.setting_types import Unusable
 
 PATIENCE_SECONDS = 60
@@ -264,6 +269,25 @@ def test_a_drafted_revision_creates_what_the_models_say(
     assert columns(engine) == {"number", "word", "meaning", "at"}
     assert file.read_text().startswith('"""Add what words mean."""\n')
     assert "sa.DateTime(timezone=True)" in file.read_text()
+
+
+def test_the_first_revision_of_a_service_makes_its_tables(engine: Engine, tmp_path: Path) -> None:
+    """A new service has no folder for revisions yet; its first draft makes everything."""
+    import sqlalchemy as sa  # noqa: PLC0415 # as the draft calls it
+
+    models = sa.MetaData()
+    sa.Table("words", models, sa.Column("number", sa.Integer, primary_key=True))
+    schema = Schema("dictionary", tmp_path / "migrations" / "versions")
+
+    file = write_revision(schema, [models, HOUSEKEEPING], "first schema")
+    migrate(engine, schema)
+
+    assert file == schema.versions / "r0001_first_schema.py"
+    assert "down_revision: Final = None" in file.read_text()
+    assert all((folder / "__init__.py").exists() for folder in (file.parent, file.parent.parent))
+    with engine.connect() as connection:
+        schema.check(connection)
+    assert columns(engine) == {"number"}
 
 
 def approvals(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -14,8 +14,8 @@ from orderflow_hosting.spellings import backfill_spellings
 from orders.board.search import OrderFilter
 from orders.board.store import BoardStore
 from orders.board.tables import SOURCES
-from orders.migrations import SCHEMA
 from orders.ordering.store import OrderStore
+from orders.tables import SCHEMA
 
 
 @pytest.fixture(params=EARLIER)

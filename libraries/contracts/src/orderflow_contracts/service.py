@@ -18,8 +18,8 @@ class Ports:
 class Service:
     """One service: everything that other programs and the deployment must know about it.
 
-    The local run follows from it; `dapr.yaml`, `components/`, `deploy/` and the service's own code
-    are checked against it.
+    The local run follows from it. `make generate` writes `dapr.yaml`, the scopes of components and
+    the service's manifests from it, and the service's own code is checked against it.
     """
 
     app_id: str

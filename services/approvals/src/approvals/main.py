@@ -15,7 +15,6 @@ from approvals.handover.gateways import DaprOrders
 from approvals.handover.service import Handover
 from approvals.history.backfill import repeat_backfill
 from approvals.history.store import DecisionHistory
-from approvals.migrations import SCHEMA
 from approvals.pages import (
     AUDIT_PATH,
     DEAD_LETTERS_PATH,
@@ -24,7 +23,7 @@ from approvals.pages import (
     approvals_site,
     page_router,
 )
-from approvals.tables import ACCESS, DEAD_LETTERS, PARKED_EVENTS, SOURCES
+from approvals.tables import ACCESS, DEAD_LETTERS, PARKED_EVENTS, SCHEMA, SOURCES
 from orderflow_contracts.fields import now, readable_order_id
 from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs

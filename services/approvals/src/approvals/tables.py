@@ -1,6 +1,7 @@
 """The tables of approvals, and the mapping between a case and its row; one row per order."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -25,8 +26,10 @@ from orderflow_hosting.access import access_tables
 from orderflow_hosting.access.audit import SUBJECT
 from orderflow_hosting.database import Utc
 from orderflow_hosting.dead_letters import dead_letter_table, parked_event_table
+from orderflow_hosting.migrations.schema import Schema
 from orderflow_hosting.spellings import Source, index_any_case
 
+SCHEMA: Final = Schema("approvals", Path(__file__).parent / "migrations" / "versions")
 TABLES: Final = MetaData()
 DEAD_LETTERS: Final = dead_letter_table(TABLES, "order_id")
 PARKED_EVENTS: Final = parked_event_table(TABLES)

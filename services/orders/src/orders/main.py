@@ -31,13 +31,12 @@ from orders.config import OrdersSettings
 from orders.gateways import DaprInventory, DaprPublisher
 from orders.http import http_app
 from orders.management import build as management_part
-from orders.migrations import SCHEMA
 from orders.ordering import build as ordering_part
 from orders.parts import Base
 from orders.payments import build as payment_part
 from orders.resuming import keep_resuming
 from orders.stock import build as stock_part
-from orders.tables import ACCESS, DEAD_LETTERS, PARKED_EVENTS
+from orders.tables import ACCESS, DEAD_LETTERS, PARKED_EVENTS, SCHEMA
 from orders.tasks import build as task_part
 from orders.workflows import WORKFLOWS
 

@@ -1,5 +1,6 @@
 """The tables of orders that more than one package uses."""
 
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import (
@@ -20,7 +21,11 @@ from sqlalchemy import (
 from orderflow_hosting.access import access_tables
 from orderflow_hosting.database import Utc
 from orderflow_hosting.dead_letters import dead_letter_table, parked_event_table
+from orderflow_hosting.migrations.schema import Schema
 from orderflow_hosting.spellings import index_any_case
+
+SCHEMA: Final = Schema("orders", Path(__file__).parent / "migrations" / "versions")
+
 
 TABLES = MetaData()
 

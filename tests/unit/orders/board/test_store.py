@@ -24,9 +24,8 @@ from orders.board import search
 from orders.board.search import OrderFilter
 from orders.board.store import BoardStore
 from orders.board.tables import SOURCES
-from orders.migrations import SCHEMA
 from orders.ordering.store import OrderStore
-from orders.tables import ORDERS, TABLES
+from orders.tables import ORDERS, SCHEMA, TABLES
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=128).filter(

@@ -41,7 +41,8 @@ class Schema:
     @property
     def needed(self) -> str:
         """The oldest revision that this version of the service can use."""
-        return max(file.name[1:5] for file in self.versions.glob("r[0-9]*_*.py"))
+        revisions = (file.name[1:5] for file in self.versions.glob("r[0-9]*_*.py"))
+        return max(revisions, default="0000")
 
     def check(self, connection: Connection) -> None:
         """Raise `UnsuitableSchema` if this version of the service cannot use the database.

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 ${imports if imports else ""}
 revision: Final = "${up_revision}"
-down_revision: Final = "${down_revision}"
+down_revision: Final = ${f'"{down_revision}"' if down_revision else None}
 
 
 def upgrade() -> None:

@@ -19,6 +19,6 @@ class PaymentPart(Part):
 
 def build(base: Base) -> PaymentPart:
     """Wire payments."""
-    store = PaymentStore(base.database)
+    store = PaymentStore(base.database, base.clock)
     payments = RecordedPayments(BuiltInProvider(), store)
     return PaymentPart(payments=payments, store=store, routers=(payment_router(store),))

@@ -18,7 +18,7 @@ from sqlalchemy import (
     select,
 )
 
-from orderflow_contracts.fields import now
+from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.database import Database, Utc
 from orders.tables import TABLES
 
@@ -48,8 +48,9 @@ class Payment:
 class PaymentStore:
     """Stores at most one charge and one refund for each order."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock = now) -> None:
         self._database = database
+        self._clock = clock
 
     async def is_charged(self, order_id: str) -> bool | None:
         """Whether the order is charged; False once it is refunded, None if neither is recorded."""
@@ -58,8 +59,9 @@ class PaymentStore:
 
     async def record_charge(self, order_id: str, amount_cents: int) -> bool:
         """Record a charge, once; return False if a refund was recorded before."""
+        at = self._clock()
         return await self._database.write(
-            lambda connection: _charge(connection, order_id, amount_cents)
+            lambda connection: _charge(connection, order_id, amount_cents, at)
         )
 
     async def record_refund(self, order_id: str, refunded_cents: int) -> None:
@@ -68,7 +70,10 @@ class PaymentStore:
         If the charge is not recorded, what the provider refunded was charged. If nothing was
         charged, a refund of zero prevents a charge that arrives later.
         """
-        await self._database.write(lambda connection: _refund(connection, order_id, refunded_cents))
+        at = self._clock()
+        await self._database.write(
+            lambda connection: _refund(connection, order_id, refunded_cents, at)
+        )
 
     async def entries(self, order_id: str) -> list[Payment]:
         """Return the charge and the refund of one order."""
@@ -98,28 +103,30 @@ def _entries(connection: Connection, order_id: str) -> dict[str, int]:
     return {row.kind: row.amount_cents for row in rows}
 
 
-def _charge(connection: Connection, order_id: str, amount_cents: int) -> bool:
+def _charge(connection: Connection, order_id: str, amount_cents: int, at: datetime) -> bool:
     entries = _entries(connection, order_id)
     if "refund" in entries:
         return False
     if "charge" not in entries:
-        _enter(connection, order_id, "charge", amount_cents)
+        _enter(connection, order_id, "charge", amount_cents, at)
     return True
 
 
-def _refund(connection: Connection, order_id: str, refunded_cents: int) -> None:
+def _refund(connection: Connection, order_id: str, refunded_cents: int, at: datetime) -> None:
     entries = _entries(connection, order_id)
     if "refund" in entries:
         return
     if refunded_cents and "charge" not in entries:
-        _enter(connection, order_id, "charge", refunded_cents)
-    _enter(connection, order_id, "refund", entries.get("charge", refunded_cents))
+        _enter(connection, order_id, "charge", refunded_cents, at)
+    _enter(connection, order_id, "refund", entries.get("charge", refunded_cents), at)
 
 
-def _enter(connection: Connection, order_id: str, kind: str, amount_cents: int) -> None:
+def _enter(
+    connection: Connection, order_id: str, kind: str, amount_cents: int, at: datetime
+) -> None:
     connection.execute(
         _INSERT_ENTRY,
-        {"order_id": order_id, "kind": kind, "amount_cents": amount_cents, "at": now()},
+        {"order_id": order_id, "kind": kind, "amount_cents": amount_cents, "at": at},
     )
 
 

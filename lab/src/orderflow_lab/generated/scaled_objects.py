@@ -1,7 +1,7 @@
 """Writes KEDA's autoscalers, one file for each broker, from the declarations of the services.
 
 A service that uses the broker gets an autoscaler: by CPU, and by the backlog of the subscriptions
-that it scales on. `make scaled-objects` writes the files; a test compares them.
+that it scales on.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,12 +11,11 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from orderflow_contracts.names import PUBSUB, SERVICES
-from orderflow_tools.settings import find_checkout
+from orderflow_lab.generated.manifests import HEADER, NAMESPACE
 
 Document = dict[str, Any]
 
 FOLDER: Final = Path("deploy/components/keda")
-NAMESPACE: Final = "orderflow"
 AUTHENTICATION: Final = "broker"
 EVENTS_PER_POD: Final = "200"
 """How many waiting events of one topic keep a pod busy."""
@@ -75,10 +74,14 @@ BROKERS: Final = {
 }
 
 
-def text_for(broker: Broker) -> str:
-    """Return the file for a broker."""
-    header = f"# Written by `make scaled-objects`.\n# {broker.comment}\n"
-    return header + yaml.safe_dump_all(_documents(broker), sort_keys=False)
+def scaled_objects() -> dict[Path, str]:
+    """Return the text for each broker, by the path of its file in the checkout."""
+    return {FOLDER / name / "scaled-objects.yaml": _text(each) for name, each in BROKERS.items()}
+
+
+def _text(broker: Broker) -> str:
+    comment = f"# {broker.comment}\n"
+    return HEADER + comment + yaml.safe_dump_all(_documents(broker), sort_keys=False)
 
 
 def _documents(broker: Broker) -> Iterator[Document]:
@@ -126,14 +129,3 @@ def _backlog(broker: Broker, app_id: str, topic: str) -> Document:
         "metadata": broker.queue(app_id, topic),
         "authenticationRef": {"name": AUTHENTICATION},
     }
-
-
-def main() -> None:
-    """Write the file of each broker."""
-    for name, broker in BROKERS.items():
-        path = find_checkout() / FOLDER / name / "scaled-objects.yaml"
-        path.write_text(text_for(broker), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
