@@ -17,6 +17,7 @@ from orderflow_tools.settings import Settings
 from orderflow_workflow_runtime.histories import Recording
 from orderflow_workflow_runtime.recorder import Recorder
 from orders import workflow_names as names
+from orders.own_instances import BATCHES, MONITORS, UNDOS
 from system.shop import Shop, wait_for
 from system.workflows import COUNTER, FAST, Workflows, expect, new_suffix
 
@@ -104,7 +105,7 @@ def terminated(flows: Workflows) -> str:
 
 def undone(flows: Workflows) -> str:
     """An order that an operator terminated is rolled back."""
-    return end(flows, f"{names.UNDO_PREFIX}{terminated(flows)}")
+    return end(flows, UNDOS.id_of(terminated(flows)))
 
 
 def settled(flows: Workflows) -> str:
@@ -116,7 +117,7 @@ def settled(flows: Workflows) -> str:
     flows.platform.kill("inventory", signal.SIGCONT)
     url = flows.shop.url("orders", f"/orders/{order_id}/retry")
     assert flows.shop.http.post(url).status_code == 202
-    return end(flows, f"{names.UNDO_PREFIX}{order_id}.1")
+    return end(flows, UNDOS.id_of(f"{order_id}.1"))
 
 
 def hello(flows: Workflows) -> str:
@@ -167,7 +168,7 @@ def batch(flows: Workflows) -> str:
         flows.shop.order_data(f"{batch_id}-declined", "paperclip", 1, "test-declined-1"),
     ]
     flows.shop.publish("orders.batch-submitted", {"batch_id": batch_id, "orders": orders})
-    return end(flows, f"{names.BATCH_PREFIX}{batch_id}")
+    return end(flows, BATCHES.id_of(batch_id))
 
 
 def task(flows: Workflows, **given: object) -> str:
@@ -193,7 +194,7 @@ def timed_out(flows: Workflows) -> str:
 
 def low(flows: Workflows) -> str:
     """Stock of an item is low; the alert was sent, and the monitor has checked again."""
-    instance_id = f"{names.MONITOR_PREFIX}paperclip"
+    instance_id = MONITORS.id_of("paperclip")
     flows.shop.restock()
     flows.shop.wait_final(flows.shop.submit("paperclip", 95))
     expect(flows.post(f"/{instance_id}/raise_event/{names.CHECK_NOW}"), 202)

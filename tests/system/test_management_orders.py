@@ -75,7 +75,7 @@ def test_a_forced_termination_rolls_an_order_back(workflows: Workflows, status: 
     if status == "awaiting_approval":
         shop.wait_approval(order_id, "withdrawn")
     assert workflows.finished(order_id)["runtime_status"] == "TERMINATED"
-    undo = workflows.finished(f"undo-of-order-{order_id}")
+    undo = workflows.finished(f"undo.{order_id}")
     assert (undo["name"], undo["output"]["status"]) == ("order_undo_workflow", "cancelled")
     expect(workflows.post(f"/{order_id}/terminate", force="true"), 409, "WORKFLOW_NOT_RUNNING")
 
@@ -215,7 +215,7 @@ def test_operations_that_would_break_an_order_are_refused(workflows: Workflows) 
             "WORKFLOW_ALREADY_EXISTS",
         ),
         (
-            f"/interactive_hello_workflow/start?instance_id=undo-of-order-{order_id}",
+            f"/interactive_hello_workflow/start?instance_id=undo.{order_id}",
             None,
             "WORKFLOW_ALREADY_EXISTS",
         ),

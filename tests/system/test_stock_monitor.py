@@ -7,7 +7,7 @@ import pytest
 from system.shop import Shop, wait_for
 from system.workflows import Workflows, expect, restart_orders
 
-MONITOR = "stock-monitor-cars"
+MONITOR = "stock-monitor.cars"
 SLOW = {"ORDERS_STOCK_CHECK_SECONDS": "3600", "ORDERS_LOW_STOCK_CHECK_SECONDS": "3600"}
 
 pytestmark = pytest.mark.parametrize("own_shop", [SLOW], indirect=True)
@@ -68,9 +68,9 @@ def test_it_alerts_once_and_again_after_recovery(own_shop: Shop) -> None:
     workflows = Workflows(shop)
     listed = workflows.get("", name="stock_monitor_workflow").json()["items"]
     assert [entry["instance_id"] for entry in listed] == [
-        "stock-monitor-cars",
-        "stock-monitor-computers",
-        "stock-monitor-paperclip",
+        "stock-monitor.cars",
+        "stock-monitor.computers",
+        "stock-monitor.paperclip",
     ]
     history = workflows.get(f"/{MONITOR}/history").json()["items"]
     assert len(history) < 30, "each round starts a new history"
@@ -81,5 +81,5 @@ def test_only_the_service_can_start_a_monitor(own_shop: Shop) -> None:
     workflows = Workflows(own_shop)
     started = workflows.post("/stock_monitor_workflow/start", {"item": "cars"})
     expect(started, 409)
-    taken = workflows.post("/never_ending_workflow/start", 1, instance_id="stock-monitor-tea")
+    taken = workflows.post("/never_ending_workflow/start", 1, instance_id="stock-monitor.tea")
     expect(taken, 409, "WORKFLOW_ALREADY_EXISTS")

@@ -16,11 +16,6 @@ ORDER_BATCH: Final = "order_batch_workflow"
 ORDER_WORKFLOWS: Final = frozenset({ORDER_PROCESSING, ORDER_UNDO, ORDER_BATCH})
 """The workflows of orders, which only the service itself starts."""
 
-UNDO_PREFIX: Final = "undo-of-order-"
-"""The prefix of the instance ids of workflows that undo an order."""
-
-MONITOR_PREFIX: Final = "stock-monitor-"
-"""The prefix of the instance ids of stock monitors."""
 TASK_PROCESSING: Final = "task_processing_workflow"
 
 PICK_PREFIX: Final = "pick."
@@ -28,9 +23,6 @@ PICK_PREFIX: Final = "pick."
 
 PICK_TASK_PREFIX: Final = "pick-"
 """The prefix of the ids of orders' tasks."""
-BATCH_PREFIX: Final = "batch-"
-"""The prefix of the instance ids of batches."""
-
 OPEN_BATCH: Final = "open_batch_activity"
 CONCLUDE_BATCH: Final = "conclude_batch_activity"
 

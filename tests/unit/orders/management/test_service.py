@@ -157,8 +157,8 @@ async def test_the_id_of_an_order_can_never_be_used(
 
 async def test_the_ids_of_rollback_workflows_are_reserved(management: Management) -> None:
     """An instance there would prevent the rollback of an order."""
-    with pytest.raises(InstanceExists, match="reserved for orders"):
-        await management.start(HELLO, "undo-of-order-o1", None)
+    with pytest.raises(InstanceExists, match="reserved for workflows"):
+        await management.start(HELLO, "undo.o1", None)
 
 
 async def test_the_second_of_two_concurrent_starts_is_a_conflict(
@@ -340,7 +340,7 @@ async def test_a_forced_termination_rolls_the_order_back(
     await management.terminate("o1", force=True)
 
     assert engine.status_of("o1") is RuntimeStatus.TERMINATED
-    undo = engine.instances["undo-of-order-o1"]
+    undo = engine.instances["undo.o1"]
     assert undo.name == UNDO
     assert undo.input["order_id"] == "o1"
     assert (undo.input["status"], undo.input["reason"]) == ("cancelled", "terminated_by_operator")
@@ -357,7 +357,7 @@ async def test_a_terminated_run_can_record_nothing_more(
 
     await management.terminate("o1", force=True)
 
-    undo_run = engine.instances["undo-of-order-o1"].input["run_id"]
+    undo_run = engine.instances["undo.o1"].input["run_id"]
     assert await store.record("o1", "run-1", OrderStatus.COMPLETED) is None
     assert not await store.may_belong_to("o1", "run-1")
     assert await store.may_belong_to("o1", undo_run)
@@ -386,12 +386,10 @@ async def test_forcing_rolls_back_an_order_terminated_through_the_engine(
     with pytest.raises(NotRunning):
         await management.terminate("o1")
     await management.terminate("o1", force=True)
-    assert engine.instances["undo-of-order-o1"].name == UNDO
+    assert engine.instances["undo.o1"].name == UNDO
     await management.terminate("o1", force=True)
 
-    await store.record(
-        "o1", engine.instances["undo-of-order-o1"].input["run_id"], OrderStatus.CANCELLED
-    )
+    await store.record("o1", engine.instances["undo.o1"].input["run_id"], OrderStatus.CANCELLED)
     with pytest.raises(NotRunning):
         await management.terminate("o1", force=True)
 
@@ -400,14 +398,14 @@ async def test_a_rollback_cannot_be_terminated(
     management: Management, engine: ManagedMemoryEngine
 ) -> None:
     """Even force does not stop it; it can be paused and resumed."""
-    engine.put("undo-of-order-o1", name=UNDO)
+    engine.put("undo.o1", name=UNDO)
 
     with pytest.raises(Protected, match="must come to its end"):
-        await management.terminate("undo-of-order-o1", force=True)
+        await management.terminate("undo.o1", force=True)
     with pytest.raises(Protected):
-        await management.raise_event("undo-of-order-o1", "x", None)
-    await management.pause("undo-of-order-o1")
-    await management.resume("undo-of-order-o1")
+        await management.raise_event("undo.o1", "x", None)
+    await management.pause("undo.o1")
+    await management.resume("undo.o1")
 
 
 # Purges
@@ -710,5 +708,5 @@ async def test_a_task_is_started_with_its_defaults(
 
 async def test_ids_of_orders_tasks_are_reserved(management: Management) -> None:
     """Nothing can block the id of an order's task."""
-    with pytest.raises(InstanceExists, match="reserved for orders"):
+    with pytest.raises(InstanceExists, match="reserved for workflows"):
         await management.start(TASK, "pick.o1", {"task_id": "t1", "title": "Sweep"})

@@ -12,7 +12,7 @@ from orderflow_contracts.inventory import CommitRequest
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderStatusChanged, OrderSubmitted
 from orderflow_hosting.database import Database
 from orders.ordering.activities import OrderActivities
-from orders.ordering.messages import Notice, Recorded, Undoing
+from orders.ordering.messages import Notice, OrderRun, Recorded, Undoing
 from orders.ordering.steps import ApprovalWanted, Charge, Charged, Verification, Verified
 from orders.ordering.store import OrderStore
 from orders.payments.service import RecordedPayments
@@ -21,6 +21,13 @@ CONTEXT = cast(WorkflowActivityContext, None)
 LINES = (OrderLine(item="cars", quantity=2),)
 TOTAL = 30_000_00
 RUN: dict[str, Any] = {"order_id": "o1", "run_id": "run-1"}
+BATCH = OrderRun(
+    order_id="b1",
+    run_id="run-1",
+    approval_threshold_cents=0,
+    approval_timeout_seconds=1,
+    retry_timeout_seconds=1,
+)
 OTHER_RUN: dict[str, Any] = {"order_id": "o1", "run_id": "run-2"}
 UNTIL = datetime(2026, 3, 2, tzinfo=UTC)
 DOWN = ConnectionError("does not answer")
@@ -343,16 +350,18 @@ async def test_an_order_of_a_batch_reads_its_data_from_the_store(
     assert charged.outcome == "paid"
 
 
+@pytest.mark.parametrize("batch", ["batch.b1", "batch-b1"])
 async def test_a_waiting_order_notifies_its_batch(
-    activities: OrderActivities, engine: MemoryEngine
+    activities: OrderActivities, engine: MemoryEngine, batch: str
 ) -> None:
-    """The next order may start then; a batch that no longer exists is no error."""
+    """The next order may start then, also in a batch that an earlier version started."""
     asked = wanted(RUN).model_copy(update={"batch_id": "b1"})
     await activities.request_approval_activity(CONTEXT, asked)
     assert engine.raised == []
-    engine.runs["batch-b1"] = []
-    engine.active.add("batch-b1")
+    engine.runs[batch] = [BATCH]
+    engine.names[batch] = "order_batch_workflow"
+    engine.active.add(batch)
 
     await activities.request_approval_activity(CONTEXT, asked)
 
-    assert engine.raised == [("batch-b1", "order_waits", "o1")]
+    assert engine.raised == [(batch, "order_waits", "o1")]

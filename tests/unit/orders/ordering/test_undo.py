@@ -264,7 +264,7 @@ async def test_a_rollback_whose_id_is_in_use_is_retried(store: OrderStore) -> No
     """Another workflow with this id does not count as the rollback."""
     await store.accept(ORDER)
 
-    with pytest.raises(EngineUnavailable, match="is active as undo-of-order-o1"):
+    with pytest.raises(EngineUnavailable, match=r"is active as undo\.o1"):
         await OrderUndo(Busy("interactive_hello_workflow"), store).undo("o1", None)
 
 

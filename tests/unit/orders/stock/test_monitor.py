@@ -5,23 +5,26 @@ from typing import Any
 
 import pytest
 
-from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
+from fakes.managed_engine import ManagedMemoryEngine
+from fakes.orders_ports import MemoryPublisher, RoomInventory
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from fakes.workflow_run import Event, TimerFires, WorkflowRun, carried_out_by
 from orderflow_contracts.inventory import LowStock, ReserveRequest
 from orderflow_contracts.orders import OrderLine
 from orderflow_hosting.background import BackgroundWork
+from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, EngineUnavailable
 from orders.config import OrdersSettings
+from orders.own_instances import MONITORS
 from orders.stock.messages import Monitored
-from orders.stock.service import StockMonitors, monitor_id
+from orders.stock.service import StockMonitors, subject_of
 from orders.stock.workflow import stock_monitor_workflow
 
 LONG, SHORT = timedelta(seconds=40), timedelta(seconds=4)
 
 
-class StartingEngine(MemoryEngine):
+class StartingEngine(ManagedMemoryEngine):
     """Records what was started; answers as configured."""
 
     def __init__(self, *failures: Exception) -> None:
@@ -50,11 +53,10 @@ def settings() -> OrdersSettings:
 @pytest.fixture
 def monitors(
     settings: OrdersSettings,
-    engine: MemoryEngine,
     inventory: RoomInventory,
     publisher: MemoryPublisher,
 ) -> StockMonitors:
-    return StockMonitors(settings, engine, inventory, publisher, BackgroundWork())
+    return StockMonitors(settings, ManagedMemoryEngine(), inventory, publisher, BackgroundWork())
 
 
 async def a_round(
@@ -166,14 +168,15 @@ async def test_the_monitor_of_an_item_no_longer_watched_ends(
 
 async def test_an_item_unknown_to_inventory_counts_as_low(
     settings: OrdersSettings,
-    engine: MemoryEngine,
     inventory: RoomInventory,
     publisher: MemoryPublisher,
 ) -> None:
     """None of it is available, so somebody should know."""
     watching = settings.model_copy(update={"low_stock_thresholds": {"yachts": 1}})
 
-    monitors = StockMonitors(watching, engine, inventory, publisher, BackgroundWork())
+    monitors = StockMonitors(
+        watching, ManagedMemoryEngine(), inventory, publisher, BackgroundWork()
+    )
     await a_round(monitors, Monitored(item="yachts"))
 
     assert [low.available for _, low in publisher.low] == [0]
@@ -186,7 +189,7 @@ async def test_each_item_has_one_monitor(
 ) -> None:
     """A running one goes on; an unavailable engine is retried."""
     watching = settings.model_copy(update={"low_stock_thresholds": {"cars": 10, "tea set": 2}})
-    engine = StartingEngine(AlreadyRunning("stock-monitor-cars"), EngineUnavailable("away"))
+    engine = StartingEngine(AlreadyRunning("stock-monitor.cars"), EngineUnavailable("away"))
 
     background = BackgroundWork(short_pause)
     monitors = StockMonitors(watching, engine, inventory, publisher, background)
@@ -194,13 +197,44 @@ async def test_each_item_has_one_monitor(
     await until(lambda: not background)
 
     assert engine.started == [
-        ("stock_monitor_workflow", monitor_id("tea set"), {"item": "tea set", "is_low": False})
+        (
+            "stock_monitor_workflow",
+            MONITORS.id_of(subject_of("tea set")),
+            {"item": "tea set", "is_low": False},
+        )
     ]
 
 
-def test_a_monitors_id_is_derived_from_its_item() -> None:
-    """An id has only letters, digits, - and _; other names are hashed."""
-    assert monitor_id("cars") == "stock-monitor-cars"
-    assert monitor_id("tea set").startswith("stock-monitor-")
-    assert " " not in monitor_id("tea set")
-    assert monitor_id("tea set") != monitor_id("tea-set")
+async def test_the_monitor_of_an_earlier_version_is_replaced(
+    settings: OrdersSettings, inventory: RoomInventory, publisher: MemoryPublisher
+) -> None:
+    """It ends before the new one starts, which knows what was reported; others keep their id."""
+    engine = ManagedMemoryEngine()
+    former = {"item": "cars", "is_low": True}
+    engine.put("stock-monitor-cars", name="stock_monitor_workflow", payload=former)
+    engine.put("stock-monitor-tea", name="order_processing_workflow")
+    watching = settings.model_copy(update={"low_stock_thresholds": {"cars": 10, "tea": 1}})
+    background = BackgroundWork(short_pause)
+
+    for _ in range(2):
+        await StockMonitors(watching, engine, inventory, publisher, background).start()
+        await until(lambda: not background)
+
+    monitors = {
+        instance.instance_id: (instance.runtime_status, instance.input)
+        for instance in engine.instances.values()
+        if instance.name == "stock_monitor_workflow"
+    }
+    assert monitors == {
+        "stock-monitor-cars": (RuntimeStatus.TERMINATED, former),
+        "stock-monitor.cars": (RuntimeStatus.RUNNING, former),
+        "stock-monitor.tea": (RuntimeStatus.RUNNING, {"item": "tea", "is_low": False}),
+    }
+    assert engine.instances["stock-monitor-tea"].runtime_status is RuntimeStatus.RUNNING
+
+
+def test_a_name_that_is_not_valid_in_an_id_is_hashed() -> None:
+    """Different items have different monitors."""
+    assert subject_of("cars") == "cars"
+    assert " " not in subject_of("tea set")
+    assert subject_of("tea set") != subject_of("tea-set")

@@ -7,10 +7,10 @@ import structlog
 from orderflow_contracts.attention import OrderAttention
 from orderflow_hosting.background import BackgroundWork
 from orderflow_workflow_runtime.ports import Engine, EngineUnavailable
-from orders import workflow_names as names
 from orders.attention.store import AttentionStore, Retry
 from orders.ordering.messages import Retried
 from orders.ordering.undo import OrderUndo
+from orders.own_instances import UNDOS
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -79,7 +79,7 @@ class Attention:
 
     async def _first_left_over(self, order_id: str) -> tuple[str, ...] | None:
         """Return the compensations that failed in the order's workflow, if it still exists."""
-        for instance_id in (f"{names.UNDO_PREFIX}{order_id}", order_id):
+        for instance_id in (*UNDOS.ids_of(order_id), order_id):
             instance = await self._engine.instance(instance_id)
             custom = instance.custom_status if instance is not None else None
             if isinstance(custom, dict) and isinstance(custom.get("not_undone"), list):

@@ -19,7 +19,6 @@ from orderflow_hosting.events import Event, read_event
 from orderflow_hosting.problems import describe
 from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, Engine, EngineUnavailable
-from orderflow_workflow_runtime.starting import start_once
 from orders import workflow_names as names
 from orders.batches.messages import BatchRun
 from orders.batches.records import Entry, OpenBatch, StoredBatch
@@ -28,6 +27,7 @@ from orders.config import OrdersSettings
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import OrderPolicy, OrderRun
 from orders.ordering.undo import OrderUndo
+from orders.own_instances import BATCHES
 from orders.ports import Publisher
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -88,11 +88,10 @@ class Batches:
 
         If the workflow was stopped, the batch's orders are rolled back.
         """
-        instance = await self._engine.instance(instance_of(batch_id), payloads=False)
-        is_its_own = instance is not None and instance.name == names.ORDER_BATCH
+        instance = await BATCHES.find(self._engine, batch_id)
         if is_stopped:
             self._finish_in_background(batch_id)
-        elif instance is None or not is_its_own:
+        elif instance is None:
             await self._start(batch_id)
         elif instance.runtime_status.is_finished:
             has_failed = instance.runtime_status is RuntimeStatus.FAILED
@@ -162,7 +161,7 @@ class Batches:
             starts_at_once=STARTS_AT_ONCE,
             **OrderPolicy.of(self._settings).model_dump(),
         )
-        await start_once(self._engine, names.ORDER_BATCH, instance_of(batch_id), run)
+        await BATCHES.start_once(self._engine, batch_id, run)
 
     async def _run_again(self, batch_id: str, order_id: str) -> None:
         """Restart an order that was lost with the engine's last writes."""
@@ -198,11 +197,6 @@ class Batches:
         return True
 
 
-def instance_of(batch_id: str) -> str:
-    """Return the instance id of a batch's workflow."""
-    return f"{names.BATCH_PREFIX}{batch_id}"
-
-
 def run_id_of(batch_id: str, order_id: str) -> str:
     """Return the run id of an order in a batch. It never changes, so a restarted run continues."""
     return hashlib.sha256(f"{batch_id}/{order_id}".encode()).hexdigest()[:32]
@@ -230,8 +224,6 @@ def _entry(batch_id: str, number: int, data: object) -> Entry:
     if isinstance(data, dict) and data.get("order_id") is None:
         data = {**data, "order_id": f"{batch_id}-{number}"}
     order_id = readable_order_id(data)
-    if order_id == instance_of(batch_id):
-        return Entry(number, data, None, fault=f"order_id: {order_id} is the batch's own")
     try:
         order = OrderSubmitted.model_validate(data)
     except ValidationError as error:

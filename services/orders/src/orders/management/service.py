@@ -26,17 +26,13 @@ from orders.management.messages import Count
 from orders.ordering.steps import describe
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
+from orders.own_instances import BATCHES
 from orders.tasks.messages import TaskOrder
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-_RESERVED: Final = {
-    names.UNDO_PREFIX: "orders",
-    names.PICK_PREFIX: "orders",
-    names.BATCH_PREFIX: "batches",
-    names.MONITOR_PREFIX: "items",
-}
-"""The prefixes of the service's own instance ids, and what each is reserved for."""
+RESERVED_SIGN: Final = "."
+"""Sets the ids of the service's own instances apart."""
 TAKEN_BY_A_PATH: Final = "start"
 """`POST /workflows/start/…` would hide an instance of this name."""
 
@@ -254,9 +250,8 @@ class Management:
         return order is not None and not order.status.is_final
 
     async def _check_free(self, instance_id: str, *, replace: bool) -> None:
-        for prefix, owner in _RESERVED.items():
-            if instance_id.startswith(prefix):
-                raise InstanceExists(f"ids that begin with {prefix} are reserved for {owner}")
+        if RESERVED_SIGN in instance_id:
+            raise InstanceExists("ids with a dot are reserved for workflows of the service itself")
         if instance_id == TAKEN_BY_A_PATH:
             raise InstanceExists(f"{instance_id} is a word of these paths, and cannot be an id")
         if await self._store.order(instance_id) is not None:
@@ -274,4 +269,4 @@ class Management:
 
 
 def _batch_id(instance: Instance) -> str:
-    return instance.instance_id.removeprefix(names.BATCH_PREFIX)
+    return BATCHES.subject_of(instance.instance_id)

@@ -16,6 +16,7 @@ from orders.ordering.messages import Notice, Recorded, Undoing
 from orders.ordering.records import Record
 from orders.ordering.steps import ApprovalWanted, Charge, Charged, Verification, Verified
 from orders.ordering.store import OrderStore
+from orders.own_instances import BATCHES
 from orders.payments.service import RecordedPayments
 from orders.ports import Inventory, Publisher
 
@@ -167,10 +168,10 @@ class OrderActivities:
 
     async def _free_place_in_batch(self, order_id: str, batch_id: str) -> None:
         """Let the batch start its next order, because this one waits for a person."""
-        with contextlib.suppress(NoSuchInstance):
-            await self._engine.raise_event(
-                f"{names.BATCH_PREFIX}{batch_id}", names.ORDER_WAITS, order_id
-            )
+        batch = await BATCHES.find(self._engine, batch_id)
+        if batch is not None:
+            with contextlib.suppress(NoSuchInstance):
+                await self._engine.raise_event(batch.instance_id, names.ORDER_WAITS, order_id)
 
     async def _request(
         self, approval: ApprovalWanted, *, reminder: bool = False

@@ -9,12 +9,11 @@ import structlog
 from orderflow_contracts.orders import OrderStatus, Reason
 from orderflow_workflow_runtime.instances import Instance, RuntimeStatus
 from orderflow_workflow_runtime.ports import Engine
-from orderflow_workflow_runtime.starting import start_once
-from orders import workflow_names as names
 from orders.config import UNDO_TIMEOUT_SECONDS
 from orders.ordering import steps
 from orders.ordering.messages import Undone
 from orders.ordering.store import OrderStore
+from orders.own_instances import UNDOS
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -54,9 +53,8 @@ class OrderUndo:
             undo_timeout_seconds=self.timeout_seconds,
         )
         log.warning("stopped_order_undone", order_id=order_id, reason=undone.reason)
-        instance_id = f"{names.UNDO_PREFIX}{order_id}"
-        if not await start_once(self.engine, names.ORDER_UNDO, instance_id, undone):
-            log.info("order_undo_in_progress", instance_id=instance_id)
+        if not await UNDOS.start_once(self.engine, order_id, undone):
+            log.info("order_undo_in_progress", order_id=order_id)
         return True
 
     async def again(
@@ -85,8 +83,7 @@ class OrderUndo:
             undo_timeout_seconds=self.timeout_seconds,
             retry=retry,
         )
-        instance_id = f"{names.UNDO_PREFIX}{order_id}.{retry}"
-        await start_once(self.engine, names.ORDER_UNDO, instance_id, undone)
+        await UNDOS.start_once(self.engine, f"{order_id}.{retry}", undone)
 
 
 def _policy(stopped: Instance | None) -> Mapping[str, Any] | None:

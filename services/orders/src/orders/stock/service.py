@@ -10,20 +10,19 @@ from dapr.ext.workflow import WorkflowActivityContext
 from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.inventory import LowStock
 from orderflow_hosting.background import BackgroundWork
-from orderflow_workflow_runtime.ports import Engine
-from orderflow_workflow_runtime.starting import start_once
-from orders import workflow_names as names
+from orderflow_workflow_runtime.ports import ManagedEngine
 from orders.config import OrdersSettings
+from orders.own_instances import MONITORS
 from orders.ports import Inventory, Publisher
 from orders.stock.messages import Monitored, StockLevel
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-def monitor_id(item: str) -> str:
-    """Return the instance id of an item's monitor; a name that is not valid in an id is hashed."""
+def subject_of(item: str) -> str:
+    """Return the subject of an item's monitor: its name, or a digest if that cannot be in an id."""
     fits = re.fullmatch(r"[A-Za-z0-9_-]{1,50}", item)
-    return names.MONITOR_PREFIX + (item if fits else hashlib.sha256(item.encode()).hexdigest()[:32])
+    return item if fits else hashlib.sha256(item.encode()).hexdigest()[:32]
 
 
 class StockMonitors:
@@ -32,7 +31,7 @@ class StockMonitors:
     def __init__(
         self,
         settings: OrdersSettings,
-        engine: Engine,
+        engine: ManagedEngine,
         inventory: Inventory,
         publisher: Publisher,
         background: BackgroundWork,
@@ -82,5 +81,10 @@ class StockMonitors:
 
     async def _start(self, item: str) -> None:
         monitored = Monitored(item=item)
-        if await start_once(self._engine, names.STOCK_MONITOR, monitor_id(item), monitored):
+        former = await MONITORS.find_former(self._engine, subject_of(item))
+        if former is not None:  # replaced, with what it has reported
+            monitored = Monitored.model_validate(former.input)
+            await self._engine.terminate(former.instance_id, None)
+            await self._engine.finished(former.instance_id)
+        if await MONITORS.start_once(self._engine, subject_of(item), monitored):
             log.info("stock_monitor_started", item=item)

@@ -25,6 +25,7 @@ from orders.order_ids import PathOrderId
 from orders.ordering.service import Intake
 from orders.ordering.steps import ACTIONS
 from orders.ordering.store import OrderStore
+from orders.own_instances import UNDOS
 from orders.payments.store import PaymentStore
 from orders.tasks.store import TaskStore
 
@@ -147,8 +148,8 @@ class OrderPages:
         self, order_id: str, retries: int
     ) -> dict[str, Sequence[HistoryEvent]] | None:
         """Read the histories of an order's workflows; None if the engine does not respond."""
-        undo = f"{names.UNDO_PREFIX}{order_id}"
-        ids = [order_id, undo, *(f"{undo}.{retry}" for retry in range(1, retries + 1))]
+        undone = [order_id, *(f"{order_id}.{retry}" for retry in range(1, retries + 1))]
+        ids = [order_id, *(undo for subject in undone for undo in UNDOS.ids_of(subject))]
         try:
             async with asyncio.timeout(HISTORY_SECONDS):
                 found = await asyncio.gather(*map(self._history, ids))
