@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
 from fakes.pauses import short_pause
 from fakes.schemas import FromModels
-from orderflow_contracts.orders import Order, OrderDetails, OrderSubmitted
+from orderflow_contracts.orders import Order, OrderDetails, OrderSubmitted, PlacedOrder
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
 from orderflow_hosting.pages import Page
@@ -96,7 +96,7 @@ async def intake(
         yield Intake(settings, store, engine, publisher, feed, undo, background)
 
 
-ORDER_MODELS: list[type[BaseModel]] = [OrderDetails, OrderSubmitted, Order, NewOrder]
+ORDER_MODELS: list[type[BaseModel]] = [OrderDetails, OrderSubmitted, PlacedOrder, Order, NewOrder]
 
 
 @pytest.fixture

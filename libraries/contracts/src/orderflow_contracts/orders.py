@@ -3,10 +3,12 @@
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from orderflow_contracts.fields import Cents, Message, Moment, Name, OrderId, Quantity
 
+WORDS_OF_PATHS: Final = frozenset({"stream"})
+"""What follows `/orders/` in paths and is not the id of an order."""
 ANONYMOUS: Final = "anonymous"
 """The customer of an order in the short form that does not name one."""
 
@@ -137,6 +139,20 @@ class OrderSubmitted(OrderDetails):
             for name in OrderDetails.model_fields
             if name not in ("order_id", "lines")
         )
+
+
+class PlacedOrder(OrderSubmitted):
+    """An order that somebody places now. Its id may not be a word of the API's paths.
+
+    `GET /orders/stream` is the feed, so an order with that id could never be read.
+    """
+
+    @field_validator("order_id")
+    @classmethod
+    def _not_a_word_of_a_path(cls, order_id: str) -> str:
+        if order_id in WORDS_OF_PATHS:
+            raise ValueError(f"{order_id!r} is a word of the API's paths, and cannot be an id")
+        return order_id
 
 
 class OrderStatusChanged(Message):

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from orderflow_contracts.batches import BatchStatus, BatchSubmitted
 from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.names import ORDERS_SUBMITTED
-from orderflow_contracts.orders import OrderSubmitted, Reason
+from orderflow_contracts.orders import PlacedOrder, Reason
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.events import Event, read_event
@@ -225,7 +225,7 @@ def _entry(batch_id: str, number: int, data: object) -> Entry:
         data = {**data, "order_id": f"{batch_id}-{number}"}
     order_id = readable_order_id(data)
     try:
-        order = OrderSubmitted.model_validate(data)
+        order = PlacedOrder.model_validate(data)
     except ValidationError as error:
         return Entry(number, data, order_id, fault=describe(error))
     return Entry(number, data, order.order_id, order)

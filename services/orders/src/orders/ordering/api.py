@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from orderflow_contracts import names
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
 from orderflow_contracts.fields import OrderId, readable_order_id
-from orderflow_contracts.orders import Order, OrderStatus, OrderSubmitted
+from orderflow_contracts.orders import Order, OrderStatus, PlacedOrder
 from orderflow_hosting.access import Role, changes, name_subject, reads
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.events import Event
@@ -35,7 +35,7 @@ def subscribe(topics: Topics, intake: Intake) -> None:
 
     async def submitted(event: Event) -> None:
         try:
-            order = parse(OrderSubmitted, event, order_id=event.id)
+            order = parse(PlacedOrder, event, order_id=event.id)
         except Refused:
             order_id = _order_id_in(event)
             if order_id is not None:
@@ -72,7 +72,7 @@ def offer_methods(app: DaprApp, intake: Intake) -> None:
     app.on_method(names.RAISE, RaiseRequest, raise_event, callers=callers)
 
 
-class NewOrder(OrderSubmitted):
+class NewOrder(PlacedOrder):
     """An order as it is placed over HTTP, where the id is optional."""
 
     model_config = ConfigDict(
