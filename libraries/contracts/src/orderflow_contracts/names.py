@@ -91,6 +91,11 @@ def dead_letter_topic(topic: str) -> str:
     return f"{topic}.dead"
 
 
+def canary_topic(app_id: str) -> str:
+    """Return the topic on which an application sends events to itself, to see them arrive."""
+    return f"{app_id}.canary"
+
+
 def event_type(topic: str) -> str:
     """Return the CloudEvents type of a topic's events: the topic in singular words.
 

@@ -68,7 +68,7 @@ PROBE: Final = Table(
     Column("number", Integer, primary_key=True),
     Column("at", Utc, nullable=False),
 )
-"""One row, which `Database.check` changes so that the database has to write."""
+"""A row for each probe: `Database.check` changes the first, so that the database has to write."""
 
 
 class CheckedSchema(Protocol):
@@ -214,7 +214,7 @@ class Database:
     def _write_probe(self, connection: Connection) -> None:
         """Change one row, so that the database has to write."""
         at = self._clock()
-        if connection.execute(update(PROBE).values(at=at)).rowcount == 0:
+        if connection.execute(update(PROBE).where(PROBE.c.number == 1).values(at=at)).rowcount == 0:
             connection.execute(insert(PROBE).values(number=1, at=at))
 
     def _must_be_ready(self) -> None:

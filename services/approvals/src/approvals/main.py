@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 from functools import partial
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from approvals.config import ApprovalsSettings
 from approvals.decisions.api import approval_router, http_app
@@ -29,6 +29,7 @@ from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, Audit, Role, reads
 from orderflow_hosting.background import BackgroundWork
+from orderflow_hosting.canary import Canary
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import (
@@ -62,10 +63,15 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     parked = ParkedEvents(database, PARKED_EVENTS, clock=now)
     topics = Topics(app, sidecar, dead_letters, parked, clock=now)
     subscribe(topics, service)
+    canary = Canary(APPROVALS, app, sidecar, database, clock=now)
     feed = ChangeFeed(store, now)
-    http = _http(settings, database, sidecar, store, service, dead_letters, parked, feed)
+    health = health_router(
+        {"store": database.check, "sidecar": sidecar.check, "events": canary.check}
+    )
+    http = _http(settings, database, store, service, dead_letters, parked, health, feed)
     handover.start()
     topics.keep_retrying(background)
+    canary.keep_publishing(background)
     repeat_backfill(store.backfill, background)
     background.start(partial(backfill_repeatedly, database, SOURCES))
     await serve(settings, http, app, feed.close, database.refusal)
@@ -74,11 +80,11 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
 def _http(
     settings: ApprovalsSettings,
     database: Database,
-    sidecar: Sidecar,
     store: SqlApprovalStore,
     service: ApprovalService,
     dead_letters: DeadLetters,
     parked: ParkedEvents,
+    health: APIRouter,
     feed: ChangeFeed,
 ) -> FastAPI:
     """Create the HTTP application with the API and the pages."""
@@ -105,7 +111,7 @@ def _http(
         approval_router(service),
         dead_letter_router(dead_letters),
         parked_event_router(parked),
-        health_router({"store": database.check, "sidecar": sidecar.check}),
+        health,
         access.sign_in_router(site.page),
         access.audit_router(),
         page_router(pages, service, feed, access),

@@ -8,6 +8,7 @@ from orderflow_contracts.fields import now, readable_order_id
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, reads
 from orderflow_hosting.background import BackgroundWork
+from orderflow_hosting.canary import Canary
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import (
@@ -54,6 +55,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     )
     parked = ParkedEvents(database, PARKED_EVENTS, clock=now)
     topics = Topics(app, sidecar, dead_letters, parked, clock=now)
+    canary = Canary(names.ORDERS, app, sidecar, database, clock=now)
     base = Base(
         settings=settings,
         clock=now,
@@ -90,7 +92,12 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     activities = {name: step for part in parts for name, step in part.activities.items()}
     worker = Worker(settings, sidecar, app.report, workflows=WORKFLOWS, activities=activities)
     resources.push_async_callback(worker.stop)
-    checks = {"store": database.check, "sidecar": sidecar.check, "workflow_worker": worker.check}
+    checks = {
+        "store": database.check,
+        "sidecar": sidecar.check,
+        "workflow_worker": worker.check,
+        "events": canary.check,
+    }
     http = http_app(
         *(router for part in parts for router in part.routers),
         dead_letter_router(dead_letters),
@@ -106,6 +113,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         await database.ready()
         await worker.start()
         topics.keep_retrying(background)
+        canary.keep_publishing(background)
         for job in (job for part in parts for job in part.jobs):
             background.start(job)
         background.start(

@@ -10,7 +10,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
@@ -68,7 +68,7 @@ class Event:
 
 
 def read_event(raw: bytes, *, at: datetime | None = None) -> Event:
-    """Read an event; never raises. `at` is the present time, by which events expire."""
+    """Read an event; never raises. `at` is the time by which it must not have expired, if any."""
     if len(raw) > MOST_BYTES_IN_BROKER:
         return Event(raw=raw, unwrapped=raw, flaw=_too_large(len(raw)))
     try:
@@ -82,7 +82,7 @@ def read_event(raw: bytes, *, at: datetime | None = None) -> Event:
         event = Event(raw=raw, unwrapped=raw, content=value)
     if len(raw) > MOST_BYTES and (size := len(event.data)) > MOST_BYTES:
         flaw = _too_large(size)
-    if event.expiration is not None and event.expiration <= (at or datetime.now(UTC)):
+    if at is not None and event.expiration is not None and event.expiration <= at:
         flaw = f"expired at {event.expiration:%Y-%m-%d %H:%M:%S} UTC"
     return event if flaw is None else replace(event, flaw=flaw)
 
