@@ -1,6 +1,7 @@
 """Dead letters, selected while the page refreshes itself."""
 
 import re
+from functools import partial
 
 from playwright.sync_api import expect
 
@@ -16,9 +17,7 @@ def test_the_selection_survives_a_refresh_and_is_resent(visitors: Visitors, shop
     letters = []
     for marker in markers:
         shop.publish("orders.submitted", {"order_id": "not an id", "customer_id": marker})
-        found = wait_for(
-            "the dead letter", lambda marker=marker: shop.dead_letters_with("orders", marker)
-        )
+        found = wait_for("the dead letter", partial(shop.dead_letters_with, "orders", marker))
         letters += [f"Dead letter {found[0]['id']} "]
     operator = visitors(OPERATOR)
     operator.go(ORDERS, "/board/dead-letters")
