@@ -138,7 +138,7 @@ async def test_selected_dead_letters_are_resent_with_an_entry_each(
     for number in (1, 2, 3):
         await refuse(letters, number)
 
-    answer = await olga.post(f"{PATH}/resend", dead_letter=["1", "3"])
+    answer = await olga.post(f"{PATH}/resend", letter=["1", "3"])
 
     assert answer.headers["Location"] == f"{PATH}?show=waiting&sent=2"
     assert len(broker.published) == 2
@@ -153,7 +153,7 @@ async def test_a_partly_failed_resend_says_which_failed(
         await refuse(letters, number)
     broker.takes = 1
 
-    answer = await olga.post(f"{PATH}/resend", dead_letter=["1", "2", "3"])
+    answer = await olga.post(f"{PATH}/resend", letter=["1", "2", "3"])
 
     assert answer.status_code == 503
     assert "1 dead letter was resent" in answer.text
@@ -170,7 +170,7 @@ async def test_a_missing_dead_letter_does_not_prevent_the_others(
     """It may have been removed since the page was loaded."""
     await refuse(letters, 1)
 
-    answer = await olga.post(f"{PATH}/resend", dead_letter=["77", "1"])
+    answer = await olga.post(f"{PATH}/resend", letter=["77", "1"])
 
     assert answer.status_code == 404
     assert "Dead letter 77: there is no dead letter 77" in answer.text
@@ -241,7 +241,7 @@ async def test_a_selection_survives_signing_in_again(
     for number in (1, 2, 3):
         await refuse(letters, number)
 
-    page = await Visitor(olga.client, "of-before").post(f"{PATH}/resend", dead_letter=["1", "3"])
+    page = await Visitor(olga.client, "of-before").post(f"{PATH}/resend", letter=["1", "3"])
 
     ticked = re.findall(r'name="letter" value="(\d)" checked', page.text)
     assert (page.status_code, sorted(ticked)) == (403, ["1", "3"])
