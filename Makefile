@@ -44,7 +44,8 @@ torn: env ## search for damaged workflow histories while orders is disturbed
 
 test: lint coverage docs manifests system postgresql browser containers ## lint and all tests on one machine
 
-check: lint unit contracts ## the fast checks: lint, unit tests and contracts
+check: lint ## the fast checks: lint, unit tests and contracts
+	@$(BIN)/pytest tests/unit tests/contracts $(COMPUTING) $(ARGS)
 
 lint: env ## check style, formatting, types and import rules
 	@$(BIN)/ruff check .
@@ -56,15 +57,19 @@ format: env ## format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-SIDE_BY_SIDE := -n 2 --dist worksteal
+# Two processes for tests that compute.
+COMPUTING := -n 2 --dist worksteal
+# Three for tests on a platform, which mostly wait for it. The tests of a file stay together: they share one.
+WAITING := -n 3 --dist loadfile
+
 unit: env ## unit tests, without Dapr
-	@$(BIN)/pytest tests/unit $(SIDE_BY_SIDE) $(ARGS)
+	@$(BIN)/pytest tests/unit $(COMPUTING) $(ARGS)
 
 contracts: env ## tests of the messages between services
 	@$(BIN)/pytest tests/contracts $(ARGS)
 
 coverage: env ## unit tests and contracts, with coverage; fails if it is too low
-	@$(BIN)/pytest tests/unit tests/contracts $(SIDE_BY_SIDE) --cov $(ARGS)
+	@$(BIN)/pytest tests/unit tests/contracts $(COMPUTING) --cov $(ARGS)
 
 docs: env ## build the documents into build/site and test them
 	@$(BIN)/pytest tests/documents $(ARGS)
@@ -79,17 +84,17 @@ manifests: env ## tests of the Kubernetes manifests
 
 system: env ## tests on the real Dapr runtime
 	@$(BIN)/orderflow-tools toolchain
-	@$(BIN)/pytest tests/system $(ARGS)
+	@$(BIN)/pytest tests/system $(WAITING) $(ARGS)
 
 STORED := orders batches tasks approval_levels retention management_orders
 postgresql: env ## the system tests about stored data, on PostgreSQL
 	@$(BIN)/orderflow-tools toolchain
-	@$(BIN)/pytest $(STORED:%=tests/system/test_%.py) --store=postgresql $(ARGS)
+	@$(BIN)/pytest $(STORED:%=tests/system/test_%.py) --store=postgresql $(WAITING) $(ARGS)
 
 browser: env ## tests of the pages, in a real browser on the real platform
 	@$(BIN)/orderflow-tools toolchain
 	@$(BIN)/orderflow-lab browser
-	@$(BIN)/pytest tests/browser $(ARGS)
+	@$(BIN)/pytest tests/browser $(WAITING) $(ARGS)
 
 containers: env ## tests of the images, in containers
 	@$(BIN)/orderflow-lab images

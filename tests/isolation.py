@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 MACHINE: Final = dict(os.environ)
-"""The variables that were set where the tests were started."""
+"""The variables that were set where the tests were started; a worker of theirs is told them."""
 
 PASSED: Final = frozenset(
     {
@@ -81,6 +81,12 @@ def isolate() -> Path:
     time.tzset()
     locale.setlocale(locale.LC_ALL, LOCALE)
     return folder
+
+
+def remember(machine: Mapping[str, str]) -> None:
+    """Take over what was set where the tests were started: this worker has seen only their own."""
+    MACHINE.clear()
+    MACHINE.update(machine)
 
 
 def remove(folder: Path) -> None:

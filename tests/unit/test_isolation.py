@@ -62,10 +62,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.fixture(scope="module")
-def seen(home: Path) -> dict[str, Any]:
+@pytest.fixture(scope="module", params=["-n0", "-n1"], ids=["alone", "in a worker"])
+def seen(home: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
     """Return the environment of a test that is run in a hostile environment."""
-    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", str(PROBE)]
+    options = ["-q", "-rP", "-p", "no:cacheprovider", request.param]
+    command = [sys.executable, "-m", "pytest", *options, str(PROBE)]
     run = {"PATH": os.environ["PATH"], "HOME": str(home), "ORDERFLOW_HOME": str(home / "run")}
     done = subprocess.run(
         command,

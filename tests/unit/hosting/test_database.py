@@ -43,7 +43,7 @@ WORDS = Table(
     Column("word", String(20), unique=True),
     Column("at", Utc),
 )
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 60
 
 
 class Gate:

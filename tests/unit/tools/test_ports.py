@@ -1,5 +1,8 @@
+import random
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,7 +12,14 @@ from hypothesis import strategies as st
 
 from orderflow_tools import free_ports
 from orderflow_tools.errors import PlatformError
-from orderflow_tools.free_ports import check, free_block, is_free, suggested_offset
+from orderflow_tools.free_ports import (
+    BLOCKS,
+    check,
+    find_free_ports,
+    free_block,
+    is_free,
+    suggested_offset,
+)
 from orderflow_tools.ports import HIGHEST_PORT, Ports, variable_of
 from orderflow_tools.settings import find_checkout
 
@@ -157,6 +167,54 @@ def test_two_equal_ports_are_refused() -> None:
 def test_a_free_block_is_free() -> None:
     """The ports for an isolated run are free when they are chosen."""
     assert all(is_free(port) for _, port in free_block().by_variable())
+
+
+def test_a_whole_run_fits_into_a_block() -> None:
+    """A block is long enough for the ports of a run and the one that reserves them."""
+    assert len(VARIABLES) < BLOCKS.step
+
+
+@pytest.fixture
+def reserved_elsewhere() -> Iterator[int]:
+    """Let another process reserve ports that it does not use yet; return the first of them."""
+    code = "from orderflow_tools.free_ports import find_free_ports as f; print(f(1)[0]); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+        process.communicate("\n")
+
+
+def test_what_another_process_has_reserved_is_taken(
+    reserved_elsewhere: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody gets reserved ports, even if their owner does not listen on them yet."""
+    block = reserved_elsewhere - 1
+    monkeypatch.setattr(free_ports, "BLOCKS", range(block, block + 1, BLOCKS.step))
+
+    assert is_free(reserved_elsewhere)
+    with pytest.raises(PlatformError, match="No 1 ports"):
+        find_free_ports(1)
+
+
+def test_no_ports_are_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks again gets other ports, whether or not the first ones are in use."""
+    block = find_free_ports(1)[0] - 1
+    monkeypatch.setattr(free_ports, "BLOCKS", range(block, block + 1, BLOCKS.step))
+
+    with pytest.raises(PlatformError, match="No 1 ports"):
+        find_free_ports(1)
+
+
+def test_a_block_with_a_port_in_use_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ports that are in use without a reservation are not given either, and reserve nothing."""
+    block = random.choice([first for first in BLOCKS if is_free(first)])
+    monkeypatch.setattr(free_ports, "BLOCKS", range(block, block + 1, BLOCKS.step))
+
+    with used({block + 3}), pytest.raises(PlatformError, match="No 3 ports"):
+        find_free_ports(3)
+    assert is_free(block)
 
 
 def test_variables_are_named_after_owner_and_use() -> None:

@@ -1,5 +1,6 @@
 """Which ports of this machine are free, and which processes use the others."""
 
+import contextlib
 import errno
 import random
 import socket
@@ -15,23 +16,30 @@ from orderflow_tools.supervision import ownership
 
 OFFSETS: Final = range(2_000, HIGHEST_PORT, 50)
 """The offsets that are tried, in this order, to find one to suggest."""
+BLOCKS: Final = range(10_000, 30_000, 50)
+"""The first ports of the blocks that are reserved, below the ports of outgoing connections."""
 
 
 def find_free_ports(count: int) -> range:
-    """Return this many ports that were just free, below those of outgoing connections.
+    """Return this many free ports, and reserve them until this process ends.
 
-    The ports of the default run are left out: a process that restarts needs its port again.
+    No other caller gets them meanwhile, even while nothing listens on them: the first port of
+    their block stays bound. The ports of the default run are left out, because a process that
+    restarts needs its port again. Raises PlatformError if no block is free.
     """
     defaults = _default_ports()
-    while True:
-        base = random.randrange(10_000, 30_000)  # noqa: S311 - no secret is made of it
-        ports = range(base, base + count)
-        if defaults.isdisjoint(ports) and all(is_free(port) for port in ports):
-            return ports
+    for first in random.sample(BLOCKS, len(BLOCKS)):
+        ports = range(first + 1, first + 1 + count)
+        with socket.socket() as reservation, contextlib.suppress(OSError):
+            reservation.bind((LOOPBACK, first))
+            if defaults.isdisjoint(ports) and all(is_free(port) for port in ports):
+                reservation.detach()  # only the end of this process closes it
+                return ports
+    raise PlatformError(f"No {count} ports in a row are free above {BLOCKS.start}.")
 
 
 def free_block() -> Ports:
-    """Return ports for a whole run that were all free just now; see `find_free_ports`."""
+    """Return ports for a whole run, all free and reserved; see `find_free_ports`."""
     count = len(fields(ControlPorts)) + len(LOCAL_PORTS) * len(fields(AppPorts))
     ports = iter(find_free_ports(count))
     return Ports(

@@ -1,5 +1,6 @@
 """Start the service with `python -m approvals`, migrate its database with `… migrate`."""
 
+# Written by `make generate` from the declarations of the services.
 from orderflow_hosting.launch import launch
 
 launch("approvals")

@@ -1,5 +1,6 @@
-"""Start the service: `python -m inventory`."""
+"""Start the service with `python -m inventory`."""
 
+# Written by `make generate` from the declarations of the services.
 from orderflow_hosting.launch import launch
 
 launch("inventory")
