@@ -139,6 +139,15 @@ class OrderSubmitted(OrderDetails):
         )
 
 
+class ShortOrderSubmitted(Message):
+    """Topic `orders.submitted`, in the short form: one line of an anonymous customer."""
+
+    order_id: OrderId
+    item: Name
+    quantity: Quantity
+    customer_id: Name = ANONYMOUS
+
+
 class OrderStatusChanged(Message):
     """Topic `orders.status`: the status of an order changed.
 
