@@ -91,9 +91,9 @@ class SlowWorker(worker.Worker):
 class FlappingApp(DaprApp):
     """An application whose health alternates, as the sidecar sees it."""
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Start to listen, and to alternate."""
-        super().start()
+        await super().start()
         threading.Thread(target=self._flap, daemon=True).start()
 
     def _flap(self) -> None:

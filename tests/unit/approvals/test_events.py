@@ -1,9 +1,7 @@
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cloudevents.http import CloudEvent
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -11,16 +9,13 @@ from structlog.testing import capture_logs
 
 from approvals.decisions.service import ApprovalService
 from approvals.decisions.store import SqlApprovalStore
-from approvals.decisions.topics import Handler, handlers
-from approvals.tables import DEAD_LETTERS
+from approvals.decisions.topics import subscribe
+from approvals.tables import DEAD_LETTERS, PARKED_EVENTS
+from fakes.events import TopicsInMemory
 from fakes.odd_json import FEW, odd
 from orderflow_contracts import names
-from orderflow_contracts.dead_letters import DeadLetter
-from orderflow_contracts.fields import readable_order_id
-from orderflow_hosting.dapr_app import Refused
-from orderflow_hosting.database import Database, DatabaseUnavailable
-from orderflow_hosting.dead_letters import DeadLetters
-from orderflow_hosting.sidecar import Sidecar
+from orderflow_hosting.dapr_app import Answer
+from orderflow_hosting.database import Database
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REQUEST = {
@@ -46,40 +41,28 @@ class FakeSender:
         self.sent.append(order_id)
 
 
-class Edge:
-    """The topic handlers of the service."""
+class Edge(TopicsInMemory):
+    """The topics of the service."""
 
-    def __init__(self, service: ApprovalService, letters: DeadLetters, sender: FakeSender) -> None:
-        self.service = service
-        self.sender = sender
-        self._handlers: dict[str, Handler] = handlers(service, letters)
-        self._letters = letters
-
-    async def deliver(self, topic: str, data: object, event_id: str = "e-1") -> None:
-        """Pass an event to the handler of its topic."""
-        attributes = {"id": event_id, "type": "t", "source": "s"}
-        await self._handlers[topic](CloudEvent(attributes, data))
-
-    async def dead(self) -> list[DeadLetter]:
-        """Return the dead letters."""
-        return (await self._letters.page(100, None)).items
+    def __init__(self, database: Database, store: SqlApprovalStore) -> None:
+        super().__init__(database, DEAD_LETTERS, PARKED_EVENTS)
+        self.sender = FakeSender()
+        self.service = ApprovalService(store, self.sender, lambda: NOON)
+        subscribe(self.topics, self.service)
 
 
 @pytest.fixture
 def edge(database: Database, store: SqlApprovalStore) -> Edge:
-    sender = FakeSender()
-
-    class NoSidecar(Sidecar):
-        def __init__(self) -> None:
-            """Connect to nothing, because nothing is published here."""
-
-    letters = DeadLetters(database, DEAD_LETTERS, NoSidecar(), subject_of=readable_order_id)
-    return Edge(ApprovalService(store, sender, lambda: NOON), letters, sender)
+    return Edge(database, store)
 
 
 async def test_every_subscribed_topic_has_a_handler(edge: Edge) -> None:
-    """The handled topics are those in the contract."""
-    assert set(edge._handlers) == set(names.SUBSCRIPTIONS[names.APPROVALS])
+    """The handled topics are those in the contract, each with one for its dead letters."""
+    handled = {topic: behind for topic, behind in edge.app.dead_letter_topics.items() if behind}
+    assert handled == {
+        topic: names.dead_letter_topic(topic) for topic in names.SUBSCRIPTIONS[names.APPROVALS]
+    }
+    assert set(edge.app.events) == set(handled) | set(handled.values())
 
 
 async def test_an_early_decision_is_applied_to_its_request(edge: Edge) -> None:
@@ -173,8 +156,7 @@ async def test_invalid_events_become_dead_letters_with_the_reason(
     edge: Edge, topic: str, data: object
 ) -> None:
     """Invalid events on any topic become dead letters immediately."""
-    with pytest.raises(Refused, match="invalid"):
-        await edge.deliver(topic, data)
+    assert await edge.deliver(topic, data) is Answer.DEAD_LETTER
 
     (dead_letter,) = await edge.dead()
     assert dead_letter.reason.startswith("invalid: ")
@@ -187,10 +169,11 @@ async def test_a_conflicting_request_becomes_a_dead_letter(edge: Edge) -> None:
     """A second request with different content is never merged with the first."""
     await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
 
-    with pytest.raises(Refused) as refusal:
-        await edge.deliver(names.APPROVALS_REQUESTED, {**REQUEST, "total_cents": 1}, "e-2")
+    other = {**REQUEST, "total_cents": 1}
+    with capture_logs() as logs:
+        assert await edge.deliver(names.APPROVALS_REQUESTED, other, "e-2") is Answer.DEAD_LETTER
 
-    assert refusal.value.fields == {"order_id": "o-1"}
+    assert [(entry["event"], entry["subject"]) for entry in logs] == [("event_refused", "o-1")]
     assert "different content" in (await edge.dead())[0].reason
     assert (await edge.service.read("o-1")).total_cents == 60_000_00
 
@@ -200,8 +183,8 @@ async def test_a_different_decision_becomes_a_dead_letter(edge: Edge) -> None:
     await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
     await edge.deliver(names.APPROVALS_DECISIONS, DECISION)
 
-    with pytest.raises(Refused):
-        await edge.deliver(names.APPROVALS_DECISIONS, {**DECISION, "approved": False}, "e-2")
+    denial = {**DECISION, "approved": False}
+    assert await edge.deliver(names.APPROVALS_DECISIONS, denial, "e-2") is Answer.DEAD_LETTER
 
     assert "already approved by ada" in (await edge.dead())[0].reason
     assert (await edge.service.read("o-1")).status == "approved"
@@ -217,8 +200,7 @@ async def test_a_decision_after_the_end_becomes_a_dead_letter(
     await edge.deliver(names.APPROVALS_WITHDRAWN, {**WITHDRAWAL, "reason": reason})
     await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
 
-    with pytest.raises(Refused, match=message):
-        await edge.deliver(names.APPROVALS_DECISIONS, DECISION)
+    assert await edge.deliver(names.APPROVALS_DECISIONS, DECISION) is Answer.DEAD_LETTER
 
     assert message in (await edge.dead())[0].reason
 
@@ -236,9 +218,10 @@ async def test_an_unavailable_database_means_a_retry(edge: Edge, database: Datab
     """After a temporary failure the event is retried and does not become a dead letter."""
     await database.write(lambda connection: connection.execute(text("DROP TABLE approvals")))
 
-    with pytest.raises(DatabaseUnavailable):
-        await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
+    assert await edge.deliver(names.APPROVALS_REQUESTED, REQUEST) is Answer.ACKNOWLEDGE
 
+    (error,) = await edge.errors()
+    assert error.startswith("DatabaseUnavailable")
     assert await edge.dead() == []
 
 
@@ -253,5 +236,6 @@ MESSAGES: dict[str, dict[str, Any]] = {
 @given(st.one_of([st.tuples(st.just(topic), odd(valid)) for topic, valid in MESSAGES.items()]))
 async def test_no_data_raises_an_unexpected_error(edge: Edge, event: tuple[str, object]) -> None:
     """Every event is either handled or rejected, whatever its data."""
-    with suppress(Refused):
-        await edge.deliver(*event)
+    await edge.deliver(*event)
+
+    assert await edge.errors() == []

@@ -1,3 +1,5 @@
+"""The edge that a sidecar calls, over a real gRPC channel."""
+
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
@@ -5,20 +7,19 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from cloudevents.http import CloudEvent
 from dapr.proto import appcallback_service_v1, appcallback_v1, common_v1
 from google.protobuf.empty_pb2 import Empty
 from pydantic import BaseModel, SecretStr
 
 from fakes.ports import free_port
-from orderflow_hosting.dapr_app import DaprApp, Refused
+from orderflow_hosting.dapr_app import LARGEST_CALL_BYTES, Answer, DaprApp
 from orderflow_hosting.problems import Problem, Unavailable
-from orderflow_hosting.retrying import CONTRADICTED_ATTEMPTS
 from orderflow_hosting.settings import ServiceSettings
 
 TOKEN = "a token of sixteen or more"  # noqa: S105 # it opens nothing
 PATIENCE_SECONDS = 10
 Status = appcallback_v1.TopicEventResponse
+ANSWERS = {b"later": Answer.REDELIVER, b"never": Answer.DEAD_LETTER}
 
 
 class Question(BaseModel):
@@ -27,7 +28,7 @@ class Question(BaseModel):
     number: int
 
 
-class Answer(BaseModel):
+class Double(BaseModel):
     """A reply."""
 
     double: int
@@ -39,31 +40,31 @@ class Service:
     def __init__(self) -> None:
         self.entered = asyncio.Event()
         self.go_on = asyncio.Event()
-        self.events: list[CloudEvent] = []
+        self.events: list[bytes] = []
 
-    async def double(self, question: Question) -> Answer:
+    async def double(self, question: Question) -> Double:
         """Answer, unless the number is one that fails."""
         if question.number == 12:
             raise Unavailable("the database is read-only")
         if question.number == 13:
             raise Problem(409, "UNLUCKY", "not that number")
-        return Answer(double=question.number * 2)
+        return Double(double=question.number * 2)
 
-    async def wait(self, _: Question) -> Answer:
+    async def wait(self, _: Question) -> Double:
         """Answer once released."""
         self.entered.set()
         await self.go_on.wait()
-        return Answer(double=0)
+        return Double(double=0)
 
-    async def take(self, event: CloudEvent) -> None:
-        """Accept, refuse or fail an event, as its data says."""
+    async def take(self, event: bytes) -> Answer:
+        """Answer as the event says; one that it does not know is answered late, or fails."""
         self.events.append(event)
-        if event.data == "refuse":
-            raise Refused("never", order_id="o-1")
-        if event.data == "fail":
-            raise RuntimeError("not now")
-        if event.data == "away":
-            raise Unavailable("the database is read-only")
+        if event == b"wait":
+            self.entered.set()
+            await self.go_on.wait()
+        if event == b"fail":
+            raise RuntimeError("a bug")
+        return ANSWERS.get(event, Answer.ACKNOWLEDGE)
 
 
 class Caller:
@@ -91,26 +92,28 @@ class Caller:
         data: bytes,
         token: str | None = TOKEN,
         *,
-        event_id: str = "e-1",
         topic: str = "things",
     ) -> int:
         """Deliver an event and return how it was answered."""
         request = appcallback_v1.TopicEventRequest(
-            id=event_id,
+            id="made up at each delivery",
             topic=topic,
             pubsub_name="pubsub",
             data=data,
-            data_content_type="text/plain",
+            data_content_type="application/octet-stream",
         )
         reply = await self._app.OnTopicEvent(
             request, metadata=_metadata(None, token), timeout=PATIENCE_SECONDS
         )
         return int(reply.status)
 
-    async def subscriptions(self) -> list[tuple[str, str, str]]:
-        """Ask for the subscriptions, as component, topic and dead-letter topic."""
+    async def subscriptions(self) -> list[tuple[str, str, str, dict[str, str]]]:
+        """Ask for the subscriptions: component, topic, dead-letter topic and metadata."""
         reply = await self._app.ListTopicSubscriptions(Empty(), timeout=PATIENCE_SECONDS)
-        return [(one.pubsub_name, one.topic, one.dead_letter_topic) for one in reply.subscriptions]
+        return [
+            (one.pubsub_name, one.topic, one.dead_letter_topic, dict(one.metadata))
+            for one in reply.subscriptions
+        ]
 
     async def check_health(self) -> None:
         """Ask for the application's health."""
@@ -146,9 +149,9 @@ async def app(port: int, service: Service) -> AsyncIterator[DaprApp]:
     app.on_method("double", Question, service.double, callers={"orders"})
     app.on_method("open", Question, service.double)
     app.on_method("wait", Question, service.wait)
-    app.on_topic("things", service.take)
-    app.on_dead_letters("things", service.take)
-    app.start()
+    app.on_event("things", service.take, dead_letter_topic="things.dead")
+    app.on_event("things.dead", service.take, dead_letter_topic=None)
+    await app.start()
     yield app
     service.go_on.set()
     await app.stop()
@@ -228,43 +231,59 @@ async def test_an_unknown_method_is_not_implemented(caller: Caller) -> None:
     ("data", "status"),
     [
         (b"take", Status.SUCCESS),
-        (b"refuse", Status.DROP),
-        (b"fail", Status.RETRY),
-        (b"away", Status.RETRY),
+        (b"never", Status.DROP),
+        (b"later", Status.RETRY),
     ],
 )
+@pytest.mark.parametrize("topic", ["things", "things.dead"])
 async def test_an_event_is_acknowledged_dropped_or_retried(
-    caller: Caller, service: Service, data: bytes, status: int
+    caller: Caller, service: Service, data: bytes, status: int, topic: str
 ) -> None:
-    """Handled events are acknowledged, refused ones dropped, and failed ones retried."""
-    assert await caller.deliver(data) == status
-    assert [event.data for event in service.events] == [data.decode()]
+    """The sidecar is told what the handler answers; `test_topics.py` tests which answer it is."""
+    assert await caller.deliver(data, topic=topic) == status
+    assert service.events == [data]
 
 
-@pytest.mark.parametrize(("data", "last"), [(b"fail", Status.DROP), (b"away", Status.RETRY)])
-async def test_only_an_events_own_failures_make_it_a_dead_letter(
-    caller: Caller, data: bytes, last: int
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"\xff\0", b"<" * (4 * 1024 * 1024), b"x" * (24 * 1024 * 1024)], ids=len
+)
+async def test_every_byte_of_an_event_arrives(
+    caller: Caller, service: Service, data: bytes
 ) -> None:
-    """After an unknown error others must succeed first; unavailable dependencies never count."""
-    alone = [await caller.deliver(data) for _ in range(3 * CONTRADICTED_ATTEMPTS)]
-    answers = []
-    for number in range(CONTRADICTED_ATTEMPTS):
-        await caller.deliver(b"take", event_id=f"good-{number}")
-        answers.append(await caller.deliver(data))
-
-    assert set(alone) == {Status.RETRY}
-    assert answers == [Status.RETRY] * (CONTRADICTED_ATTEMPTS - 1) + [last]
+    """Whatever a sidecar with default limits can deliver reaches the handler as it is."""
+    assert len(data) < LARGEST_CALL_BYTES
+    assert await caller.deliver(data) == Status.SUCCESS
+    assert service.events == [data]
 
 
-@pytest.mark.parametrize("data", [b"refuse", b"fail", b"away"])
-async def test_a_dead_letter_is_never_dropped(caller: Caller, data: bytes) -> None:
-    """There is no further topic behind it, so a dead letter that cannot be stored is retried."""
-    answers = []
-    for number in range(3 * CONTRADICTED_ATTEMPTS):
-        await caller.deliver(b"take", event_id=f"good-{number}", topic="things.dead")
-        answers.append(await caller.deliver(data, topic="things.dead"))
+async def test_a_handler_that_fails_acknowledges_nothing(caller: Caller) -> None:
+    """The sidecar is told of an error, after which it delivers the event again."""
+    code, _ = await refused(caller.deliver(b"fail"))
 
-    assert set(answers) == {Status.RETRY}
+    assert code is grpc.StatusCode.UNKNOWN
+
+
+async def test_an_event_of_an_unknown_topic_is_not_implemented(caller: Caller) -> None:
+    """No handler would be the right one."""
+    code, _ = await refused(caller.deliver(b"take", topic="others"))
+
+    assert code is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_slow_events_keep_nobody_out(caller: Caller, service: Service) -> None:
+    """Invocations, the health check and other events are served beside any number of them."""
+    slow = [asyncio.create_task(caller.deliver(b"wait")) for _ in range(200)]
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(service.events) < len(slow):
+            await asyncio.sleep(0.01)
+
+    assert await caller.invoke("double", b'{"number": 4}') == b'{"double":8}'
+    assert await caller.deliver(b"take") == Status.SUCCESS
+    await caller.check_health()
+
+    assert not any(one.done() for one in slow)
+    service.go_on.set()
+    assert set(await asyncio.gather(*slow)) == {Status.SUCCESS}
 
 
 async def test_an_unavailable_method_may_be_retried(caller: Caller) -> None:
@@ -287,8 +306,8 @@ async def test_subscriptions_and_health_need_no_token(caller: Caller) -> None:
     await caller.check_health()
 
     assert await caller.subscriptions() == [
-        ("pubsub", "things", "things.dead"),
-        ("pubsub", "things.dead", ""),
+        ("pubsub", "things", "things.dead", {"rawPayload": "true"}),
+        ("pubsub", "things.dead", "", {"rawPayload": "true"}),
     ]
 
 
@@ -317,10 +336,9 @@ async def test_stopping_waits_for_running_calls(
 
 
 async def test_a_port_in_use_is_reported(app: DaprApp, caller: Caller, port: int) -> None:  # noqa: ARG001 # they hold the port
-    """Waiting for a server that cannot listen ends with the reason."""
+    """A server that cannot listen says so, with the port."""
     second = DaprApp(settings(port))
-    second.start()
 
     async with asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(RuntimeError, match=str(port)):
-            await second.wait()
+            await second.start()

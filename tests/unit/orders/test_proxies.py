@@ -92,7 +92,7 @@ async def test_the_sidecar_is_reached_without_the_proxy(
     sidecar = Sidecar("orders", settings)
 
     await sidecar.check()
-    await sidecar.publish_raw("orders.status", b"{}", "application/json")
+    await sidecar.publish_raw("orders.status", b"{}")
 
     assert dapr[0].called == ["PublishEvent"]
     await sidecar.close()

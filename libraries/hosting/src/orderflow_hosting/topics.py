@@ -39,7 +39,14 @@ Message = TypeVar("Message", bound=BaseModel)
 
 
 class Refused(Exception):
-    """An event that can never be handled, with the reason; it becomes a dead letter."""
+    """An event that can never be handled, with the reason; it becomes a dead letter.
+
+    `subject` is what the event is about, where that cannot be read from its content.
+    """
+
+    def __init__(self, reason: str, subject: str | None = None) -> None:
+        super().__init__(reason)
+        self.subject = subject
 
 
 def parse(model: type[Message], event: Event, **defaults: object) -> Message:
@@ -119,8 +126,10 @@ class Topics:
         try:
             await self._handle(topic, event)
         except Refused as refused:
-            log.warning("event_refused", topic=topic, event_id=event.key, reason=str(refused))
-            record = self._letters.record(topic, event, str(refused))
+            subject = refused.subject or self._letters.subject_of(event.content)
+            reason, fields = str(refused), {"event_id": event.key, "subject": subject}
+            log.warning("event_refused", topic=topic, reason=reason, **fields)
+            record = self._letters.record(topic, event, reason, subject=subject)
             return await self._or_redeliver(record, Answer.DEAD_LETTER, topic, event)
         except Exception as error:  # noqa: BLE001 # whatever it is, the event is not lost
             _log_failure("event_parked", topic, event, error)
@@ -151,7 +160,7 @@ class Topics:
         try:
             await self._handle(topic, event)
         except Refused as refused:
-            await self._give_up(parked, event, str(refused))
+            await self._give_up(parked, event, str(refused), refused.subject)
         except Exception as error:  # noqa: BLE001 # whatever it is, the event is not lost
             _log_failure("event_failed_again", topic, event, error, attempts=parked.attempts + 1)
             own = self._is_own_fault(parked, error)
@@ -164,10 +173,13 @@ class Topics:
             self._handled_at_failure.pop(parked.id, None)
             await self._parked.remove(parked)
 
-    async def _give_up(self, parked: Parked, event: Event, reason: str) -> None:
+    async def _give_up(
+        self, parked: Parked, event: Event, reason: str, subject: str | None = None
+    ) -> None:
         """Turn a parked event into a dead letter."""
         log.error("event_given_up", topic=parked.topic, event_id=event.key, reason=reason)
-        await self._letters.record(parked.topic, event, reason, attempts=parked.attempts + 1)
+        attempts = parked.attempts + 1
+        await self._letters.record(parked.topic, event, reason, attempts=attempts, subject=subject)
         await self._sidecar.publish_raw(dead_letter_topic(parked.topic), event.raw)
         self._handled_at_failure.pop(parked.id, None)
         await self._parked.remove(parked)

@@ -1,25 +1,20 @@
 """The API and the topic of batches: what is refused, and what people read."""
 
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
-from cloudevents.http import CloudEvent
 from hypothesis import given
 
 from fakes.access import opened
+from fakes.events import TopicsInMemory
 from fakes.managed_engine import ManagedMemoryEngine
 from fakes.odd_json import FEW, odd
 from fakes.orders_ports import MemoryPublisher
-from fakes.recorded_app import RecordedApp
-from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.background import BackgroundWork
-from orderflow_hosting.dapr_app import Refused
+from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database
-from orderflow_hosting.dead_letters import DeadLetters
-from orderflow_hosting.sidecar import Sidecar
 from orders.batches.api import batch_router, subscribe_to_batches
 from orders.batches.service import Batches
 from orders.batches.store import BatchStore
@@ -28,7 +23,7 @@ from orders.http import http_app
 from orders.ordering.feed import StatusFeed
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
-from orders.tables import DEAD_LETTERS
+from orders.tables import DEAD_LETTERS, PARKED_EVENTS
 
 TOPIC = "orders.batch-submitted"
 GOOD: dict[str, Any] = {
@@ -37,34 +32,25 @@ GOOD: dict[str, Any] = {
 }
 
 
-class NoSidecar(Sidecar):
-    """Is connected to nothing, because nothing is resent here."""
-
-    def __init__(self) -> None:
-        """Connect to nothing."""
-
-
 @pytest.fixture
-def letters(database: Database) -> DeadLetters:
-    return DeadLetters(database, DEAD_LETTERS, NoSidecar(), subject_of=readable_order_id)
-
-
-@pytest.fixture
-def app(
+def topics(
     settings: OrdersSettings,
     database: Database,
     store: OrderStore,
     publisher: MemoryPublisher,
     feed: StatusFeed,
-    letters: DeadLetters,
-) -> RecordedApp:
-    app, engine = RecordedApp(), ManagedMemoryEngine()
+) -> TopicsInMemory:
+    topics, engine = (
+        TopicsInMemory(database, DEAD_LETTERS, PARKED_EVENTS),
+        ManagedMemoryEngine(),
+    )
     undo = OrderUndo(engine, store)
     batches = Batches(
-        settings, BatchStore(database), engine, publisher, feed, undo, letters, BackgroundWork()
+        *(settings, BatchStore(database), engine, publisher),
+        *(feed, undo, topics.letters, BackgroundWork()),
     )
-    subscribe_to_batches(app, batches, letters)
-    return app
+    subscribe_to_batches(topics.topics, batches)
+    return topics
 
 
 @pytest.fixture
@@ -72,11 +58,6 @@ async def http(database: Database) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(opened(http_app(batch_router(BatchStore(database)))))
     async with httpx.AsyncClient(transport=transport, base_url="http://orders") as client:
         yield client
-
-
-async def deliver(app: RecordedApp, data: Any) -> None:
-    attributes = {"type": "com.dapr.event.sent", "source": "test", "id": "event-1"}
-    await app.topics[TOPIC](CloudEvent(attributes, data))
 
 
 @pytest.mark.parametrize(
@@ -92,36 +73,33 @@ async def deliver(app: RecordedApp, data: Any) -> None:
     ],
 )
 async def test_an_invalid_batch_envelope_is_refused(
-    app: RecordedApp, letters: DeadLetters, http: httpx.AsyncClient, data: Any, field: str
+    topics: TopicsInMemory, http: httpx.AsyncClient, data: Any, field: str
 ) -> None:
     """The dead letter names the invalid field, and no batch is created."""
-    with pytest.raises(Refused):
-        await deliver(app, data)
+    assert await topics.deliver(TOPIC, data) is Answer.DEAD_LETTER
 
-    (dead_letter,) = (await letters.page(10, None)).items
+    (dead_letter,) = await topics.dead()
     assert dead_letter.topic == TOPIC
     assert dead_letter.reason.startswith("invalid")
     assert field in dead_letter.reason
     assert (await http.get("/batches")).json() == {"items": [], "next": None}
 
 
-async def test_another_batch_under_a_known_id_is_a_dead_letter(
-    app: RecordedApp, letters: DeadLetters
-) -> None:
+async def test_another_batch_under_a_known_id_is_a_dead_letter(topics: TopicsInMemory) -> None:
     """The reason says so."""
-    await deliver(app, GOOD)
+    other = {**GOOD, "orders": [{"item": "cars", "quantity": 2}]}
 
-    with pytest.raises(Refused):
-        await deliver(app, {**GOOD, "orders": [{"item": "cars", "quantity": 2}]})
+    assert await topics.deliver(TOPIC, GOOD) is Answer.ACKNOWLEDGE
+    assert await topics.deliver(TOPIC, other) is Answer.DEAD_LETTER
 
-    (dead_letter,) = (await letters.page(10, None)).items
+    (dead_letter,) = await topics.dead()
     assert dead_letter.reason == "batch b1 exists with other content"
 
 
-async def test_a_batch_is_read_and_listed(app: RecordedApp, http: httpx.AsyncClient) -> None:
+async def test_a_batch_is_read_and_listed(topics: TopicsInMemory, http: httpx.AsyncClient) -> None:
     """A batch includes its orders; the paged list does not."""
-    await deliver(app, GOOD)
-    await deliver(app, {**GOOD, "batch_id": "b2"})
+    await topics.deliver(TOPIC, GOOD)
+    await topics.deliver(TOPIC, {**GOOD, "batch_id": "b2"})
 
     found = (await http.get("/batches/b1")).json()
     first = (await http.get("/batches", params={"limit": 1})).json()
@@ -146,7 +124,10 @@ async def test_an_unknown_batch_is_not_found(http: httpx.AsyncClient, batch_id: 
 
 @FEW
 @given(odd(GOOD) | odd(GOOD["orders"][0]).map(lambda order: {**GOOD, "orders": [order]}))
-async def test_no_batch_data_raises_an_unexpected_error(app: RecordedApp, data: object) -> None:
+async def test_no_batch_data_raises_an_unexpected_error(
+    topics: TopicsInMemory, data: object
+) -> None:
     """Every event is either accepted or refused at once."""
-    with suppress(Refused):
-        await deliver(app, data)
+    await topics.deliver(TOPIC, data)
+
+    assert await topics.errors() == []

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from fakes.events import TopicsInMemory
 from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
 from fakes.workflow_run import ChildEnds, Event, Happening, WorkflowRun, carried_out_by
 from orderflow_contracts.fields import now
@@ -27,6 +28,7 @@ from orders.parts import Base
 from orders.payments.built_in import BuiltInProvider
 from orders.payments.service import RecordedPayments
 from orders.payments.store import PaymentStore
+from orders.tables import DEAD_LETTERS, PARKED_EVENTS
 from orders.tasks.store import TaskStore
 
 APPROVED = Event("approval_decided", {"approved": True, "approver": "bob", "comment": ""})
@@ -50,6 +52,7 @@ class Shop:
         self.inventory = RoomInventory()
         self.payments = RecordedPayments(BuiltInProvider(), PaymentStore(database))
         self.tasks = TaskStore(database)
+        topics = TopicsInMemory(database, DEAD_LETTERS, PARKED_EVENTS)
         base = Base(
             settings=OrdersSettings.model_validate({"APP_API_TOKEN": "a-token-for-tests"}),
             clock=now,
@@ -57,7 +60,9 @@ class Shop:
             engine=cast(Any, MemoryEngine()),
             inventory=cast(Any, self.inventory),
             publisher=cast(Any, MemoryPublisher()),
-            dead_letters=cast(Any, None),
+            app=topics.app,
+            topics=topics.topics,
+            dead_letters=topics.letters,
             background=BackgroundWork(),
         )
         self.ordering: Ordering = build(base, self.payments, self.tasks)

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from fakes.events import TopicsInMemory
 from fakes.managed_engine import ManagedMemoryEngine
 from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
 from orderflow_contracts.fields import now
@@ -24,6 +25,7 @@ from orders.ordering.build import Ordering, build
 from orders.ordering.steps import ACTIONS, COMPENSATIONS, STEPS
 from orders.parts import Base
 from orders.payments.service import RecordedPayments
+from orders.tables import DEAD_LETTERS, PARKED_EVENTS
 from orders.tasks.store import TaskStore
 from orders.workflows import WORKFLOWS
 
@@ -43,6 +45,7 @@ def ordering(
     publisher: MemoryPublisher,
     payments: RecordedPayments,
 ) -> Ordering:
+    topics = TopicsInMemory(database, DEAD_LETTERS, PARKED_EVENTS)
     base = Base(
         settings=settings,
         clock=now,
@@ -50,7 +53,9 @@ def ordering(
         engine=cast(Any, engine),
         inventory=cast(Any, inventory),
         publisher=cast(Any, publisher),
-        dead_letters=cast(Any, None),
+        app=topics.app,
+        topics=topics.topics,
+        dead_letters=topics.letters,
         background=BackgroundWork(),
     )
     return build(base, payments, TaskStore(database))

@@ -1,81 +1,55 @@
 """Orders that arrive by topic: accepted, refused for good, or retried."""
 
 import json
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from cloudevents.http import CloudEvent
 from hypothesis import given
+from structlog.testing import capture_logs
 
+from fakes.events import TopicsInMemory
 from fakes.odd_json import FEW, odd
 from fakes.orders_ports import MemoryEngine, MemoryPublisher
-from fakes.recorded_app import RecordedApp
-from orderflow_contracts.dead_letters import DeadLetter
-from orderflow_contracts.fields import readable_order_id
-from orderflow_hosting.dapr_app import Refused
+from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database
-from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.problems import Problem
-from orderflow_hosting.sidecar import Sidecar
-from orderflow_workflow_runtime.ports import EngineUnavailable
 from orders.ordering.api import offer_methods, subscribe
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
-from orders.tables import DEAD_LETTERS
+from orders.tables import DEAD_LETTERS, PARKED_EVENTS
 
+TOPIC = "orders.submitted"
 LINES = [{"item": "cars", "quantity": 11}]
 VALID: dict[str, Any] = {"order_id": "o1", "customer_id": "alice", "lines": LINES}
 SHORT: dict[str, Any] = {"order_id": "o1", "item": "cars", "quantity": 11}
 DECISION = '{"order_id": "o1", "data": {"approved": true, "approver": "bob"}}'
 
 
-class NoSidecar(Sidecar):
-    """Is connected to nothing, because nothing is resent here."""
-
-    def __init__(self) -> None:
-        """Connect to nothing."""
-
-
-def event(data: Any, event_id: str = "event-1") -> CloudEvent:
-    return CloudEvent({"type": "com.dapr.event.sent", "source": "test", "id": event_id}, data)
-
-
 @pytest.fixture
-def letters(database: Database) -> DeadLetters:
-    return DeadLetters(database, DEAD_LETTERS, NoSidecar(), subject_of=readable_order_id)
+def topics(database: Database, intake: Intake) -> TopicsInMemory:
+    topics = TopicsInMemory(database, DEAD_LETTERS, PARKED_EVENTS)
+    subscribe(topics.topics, intake)
+    offer_methods(topics.app, intake)
+    return topics
 
 
-@pytest.fixture
-def app(intake: Intake, letters: DeadLetters) -> RecordedApp:
-    app = RecordedApp()
-    subscribe(app, intake, letters)
-    offer_methods(app, intake)
-    return app
-
-
-async def deliver(app: RecordedApp, delivered: CloudEvent) -> None:
-    await app.topics["orders.submitted"](delivered)
-
-
-async def stored(letters: DeadLetters) -> list[DeadLetter]:
-    return (await letters.page(100, None)).items
-
-
-def test_the_topic_of_submitted_orders_is_subscribed(app: RecordedApp) -> None:
-    """No other topic is."""
-    assert set(app.topics) == {"orders.submitted"}
+def test_the_topic_of_submitted_orders_is_subscribed(topics: TopicsInMemory) -> None:
+    """No other topic is, except the one of its dead letters."""
+    assert topics.app.dead_letter_topics == {
+        "orders.submitted": "orders.submitted.dead",
+        "orders.submitted.dead": None,
+    }
 
 
 @pytest.mark.parametrize("data", [VALID, SHORT, {**VALID, "added_later": [1]}])
 async def test_a_valid_order_is_accepted(
-    app: RecordedApp, engine: MemoryEngine, letters: DeadLetters, data: dict[str, Any]
+    topics: TopicsInMemory, engine: MemoryEngine, data: dict[str, Any]
 ) -> None:
     """In the long or the short form, with or without unknown fields."""
-    await deliver(app, event(data))
+    assert await topics.deliver(TOPIC, data) is Answer.ACKNOWLEDGE
 
     assert len(engine.runs["o1"]) == 1
-    assert await stored(letters) == []
+    assert (await topics.errors(), await topics.dead()) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -87,24 +61,25 @@ async def test_a_valid_order_is_accepted(
     ],
 )
 async def test_a_missing_order_id_is_taken_from_the_event(
-    app: RecordedApp, engine: MemoryEngine, data: dict[str, Any]
+    topics: TopicsInMemory, engine: MemoryEngine, data: dict[str, Any]
 ) -> None:
     """A second delivery is therefore the same order."""
     for _ in range(2):
-        await deliver(app, event(data, "event-7"))
+        await topics.deliver(TOPIC, data, "event-7")
 
     assert list(engine.runs) == ["event-7"]
     assert len(engine.runs["event-7"]) == 1
 
 
 async def test_an_order_with_no_usable_id_is_refused(
-    app: RecordedApp, letters: DeadLetters, publisher: MemoryPublisher
+    topics: TopicsInMemory, publisher: MemoryPublisher
 ) -> None:
     """The event's id is not valid as an order id."""
-    with pytest.raises(Refused, match="order_id"):
-        await deliver(app, event({"item": "cars", "quantity": 11}, "urn:uuid:7.1"))
+    data = {"item": "cars", "quantity": 11}
+    assert await topics.deliver(TOPIC, data, "urn:uuid:7.1") is Answer.DEAD_LETTER
 
-    assert len(await stored(letters)) == 1
+    (dead_letter,) = await topics.dead()
+    assert "order_id" in dead_letter.reason
     assert publisher.statuses == []
 
 
@@ -116,32 +91,31 @@ async def test_an_order_with_no_usable_id_is_refused(
         ({"order_id": "o1", "lines": LINES}, "customer_id"),
         ({"order_id": "o1"}, "customer_id"),
         ({**VALID, "lines": LINES * 2}, "lines"),
-        ({**SHORT, "item": "\ud800"}, "lines.0.item"),
+        ({**SHORT, "item": "\ud800"}, "data.item"),
     ],
 )
 async def test_an_invalid_order_with_an_id_is_rejected_and_a_dead_letter(
-    app: RecordedApp,
+    topics: TopicsInMemory,
     store: OrderStore,
     engine: MemoryEngine,
     publisher: MemoryPublisher,
-    letters: DeadLetters,
     data: dict[str, Any],
     field: str,
 ) -> None:
     """The customer sees the rejection, and the operator its reason."""
-    for _ in range(2):
-        with pytest.raises(Refused, match=field) as refusal:
-            await deliver(app, event(data))
-        assert refusal.value.fields == {"order_id": "o1"}
+    with capture_logs() as logs:
+        for _ in range(2):
+            assert await topics.deliver(TOPIC, data) is Answer.DEAD_LETTER
+    refusals = [entry for entry in logs if entry["event"] == "event_refused"]
+    assert [(entry["event_id"], entry["subject"]) for entry in refusals] == [("event-1", "o1")] * 2
 
     order = await store.order("o1")
     assert order is not None
     assert (order.status, order.reason) == ("rejected", "invalid")
     assert publisher.told("o1") == ["rejected"]
-    (dead_letter,) = await stored(letters)
+    (dead_letter,) = await topics.dead()
     assert (dead_letter.subject, dead_letter.event_id) == ("o1", "event-1")
-    as_text = json.dumps(data, sort_keys=True)  # data that could not be shown is stored so
-    assert dead_letter.data in (data, as_text)
+    assert json.loads(await topics.sent(dead_letter) or "") == data
     assert dead_letter.reason.startswith("invalid: ")
     assert field in dead_letter.reason
     assert not engine.runs
@@ -151,84 +125,92 @@ async def test_an_invalid_order_with_an_id_is_rejected_and_a_dead_letter(
     "data", ["not json {", "", [], [VALID], None, 7, 1.5, True, {}, {"order_id": "no id!"}]
 )
 async def test_invalid_data_without_an_id_becomes_only_a_dead_letter(
-    app: RecordedApp, publisher: MemoryPublisher, letters: DeadLetters, data: Any
+    topics: TopicsInMemory, publisher: MemoryPublisher, data: Any
 ) -> None:
     """No order is created."""
-    with pytest.raises(Refused, match="invalid"):
-        await deliver(app, event(data, "no.order.id"))
+    assert await topics.deliver(TOPIC, data, "no.order.id") is Answer.DEAD_LETTER
 
     assert publisher.statuses == []
-    (dead_letter,) = await stored(letters)
+    (dead_letter,) = await topics.dead()
+    assert "invalid" in dead_letter.reason
     assert dead_letter.subject is None
 
 
 async def test_invalid_data_with_a_known_id_does_not_affect_the_order(
-    app: RecordedApp, store: OrderStore, letters: DeadLetters
+    topics: TopicsInMemory, store: OrderStore
 ) -> None:
     """It becomes a dead letter."""
-    await deliver(app, event(VALID))
+    await topics.deliver(TOPIC, VALID)
 
-    with pytest.raises(Refused):
-        await deliver(app, event({"order_id": "o1", "lines": []}))
+    assert await topics.deliver(TOPIC, {"order_id": "o1", "lines": []}) is Answer.DEAD_LETTER
 
     order = await store.order("o1")
     assert order is not None
     assert order.status == "received"
-    assert [dead_letter.subject for dead_letter in await stored(letters)] == ["o1"]
+    assert [dead_letter.subject for dead_letter in await topics.dead()] == ["o1"]
 
 
 async def test_other_content_becomes_a_dead_letter(
-    app: RecordedApp, engine: MemoryEngine, letters: DeadLetters
+    topics: TopicsInMemory, engine: MemoryEngine
 ) -> None:
     """A second order with the same id is never merged into the first."""
-    await deliver(app, event(VALID))
+    await topics.deliver(TOPIC, VALID)
 
-    with pytest.raises(Refused, match="other content"):
-        await deliver(app, event({**VALID, "customer_id": "eve"}, "event-2"))
+    other = {**VALID, "customer_id": "eve"}
+    assert await topics.deliver(TOPIC, other, "event-2") is Answer.DEAD_LETTER
 
     assert len(engine.runs["o1"]) == 1
-    (dead_letter,) = await stored(letters)
+    (dead_letter,) = await topics.dead()
     assert (dead_letter.event_id, dead_letter.subject) == ("event-2", "o1")
     assert "other content" in dead_letter.reason
 
 
 async def test_an_unavailable_engine_means_a_retry(
-    app: RecordedApp, engine: MemoryEngine, letters: DeadLetters
+    topics: TopicsInMemory, engine: MemoryEngine
 ) -> None:
-    """A temporary failure makes no dead letter: the event is delivered again."""
+    """A temporary failure makes no dead letter: the event is parked, and handled afterwards."""
     engine.is_down = True
 
-    with pytest.raises(EngineUnavailable):
-        await deliver(app, event(VALID))
+    assert await topics.deliver(TOPIC, VALID) is Answer.ACKNOWLEDGE
 
-    assert await stored(letters) == []
+    (error,) = await topics.errors()
+    assert error.startswith("EngineUnavailable")
+    assert await topics.dead() == []
+
+    engine.is_down = False
+    await topics.pass_time()
+
+    assert len(engine.runs["o1"]) == 1
+    assert (await topics.errors(), await topics.dead()) == ([], [])
 
 
 async def test_a_rejection_that_cannot_be_published_means_a_retry(
-    app: RecordedApp, publisher: MemoryPublisher, letters: DeadLetters
+    topics: TopicsInMemory, publisher: MemoryPublisher
 ) -> None:
     """A short outage of the broker loses no rejection."""
     publisher.failures.append(ConnectionError("no broker"))
-    with pytest.raises(ConnectionError):
-        await deliver(app, event({**SHORT, "quantity": 0}))
 
-    with pytest.raises(Refused):
-        await deliver(app, event({**SHORT, "quantity": 0}))
+    assert await topics.deliver(TOPIC, {**SHORT, "quantity": 0}) is Answer.ACKNOWLEDGE
+
+    assert await topics.errors() == ["ConnectionError: no broker"]
+    assert (publisher.told("o1"), await topics.dead()) == ([], [])
+
+    await topics.pass_time()
 
     assert publisher.told("o1") == ["rejected"]
-    assert len(await stored(letters)) == 1
+    assert (await topics.errors(), len(await topics.dead())) == ([], 1)
 
 
-def test_only_approvals_may_raise_decisions(app: RecordedApp) -> None:
+def test_only_approvals_may_raise_decisions(topics: TopicsInMemory) -> None:
     """No other application may call the method."""
-    assert app.methods["raise"].callers == frozenset({"approvals"})
+    assert topics.app.methods["raise"].callers == frozenset({"approvals"})
 
 
-async def test_a_decision_is_accepted(app: RecordedApp, engine: MemoryEngine) -> None:
+async def test_a_decision_is_accepted(topics: TopicsInMemory, engine: MemoryEngine) -> None:
     """The reply says so to approvals."""
-    await deliver(app, event(VALID))
+    await topics.deliver(TOPIC, VALID)
 
-    assert await app.invoke("raise", DECISION) == {"outcome": "taken"}
+    assert await topics.app.invoke("raise", DECISION) == {"outcome": "taken"}
     assert len(engine.raised) == 1
 
 
@@ -237,22 +219,25 @@ async def test_a_decision_is_accepted(app: RecordedApp, engine: MemoryEngine) ->
     [(False, 404, "ORDER_NOT_FOUND"), (True, 503, "SIDECAR_UNAVAILABLE")],
 )
 async def test_a_decision_that_cannot_be_accepted_is_a_problem(
-    app: RecordedApp, engine: MemoryEngine, *, is_known: bool, status: int, code: str
+    topics: TopicsInMemory, engine: MemoryEngine, *, is_known: bool, status: int, code: str
 ) -> None:
     """The code tells an unknown order from an unavailable engine."""
     if is_known:
-        await deliver(app, event(VALID))
+        await topics.deliver(TOPIC, VALID)
     engine.is_down = True
 
     with pytest.raises(Problem) as problem:
-        await app.invoke("raise", DECISION)
+        await topics.app.invoke("raise", DECISION)
 
     assert (problem.value.status, problem.value.code) == (status, code)
 
 
 @FEW
 @given(odd(VALID) | odd(SHORT))
-async def test_no_order_data_raises_an_unexpected_error(app: RecordedApp, data: object) -> None:
+async def test_no_order_data_raises_an_unexpected_error(
+    topics: TopicsInMemory, data: object
+) -> None:
     """Every event is either accepted or refused at once."""
-    with suppress(Refused):
-        await deliver(app, event(data))
+    await topics.deliver(TOPIC, data)
+
+    assert await topics.errors() == []

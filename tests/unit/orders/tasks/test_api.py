@@ -1,40 +1,28 @@
 """Tasks over HTTP and by topic."""
 
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
-from cloudevents.http import CloudEvent
 from hypothesis import given
 
 from fakes.access import opened
+from fakes.events import TopicsInMemory
 from fakes.odd_json import FEW, odd
 from fakes.orders_ports import MemoryEngine
-from fakes.recorded_app import RecordedApp
-from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.tasks import TaskStatus
-from orderflow_hosting.dapr_app import Refused
+from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database
-from orderflow_hosting.dead_letters import DeadLetters
-from orderflow_hosting.sidecar import Sidecar
-from orderflow_workflow_runtime.ports import EngineUnavailable
 from orders.http import http_app
-from orders.tables import DEAD_LETTERS
+from orders.tables import DEAD_LETTERS, PARKED_EVENTS
 from orders.tasks.api import subscribe_tasks, task_router
 from orders.tasks.messages import TaskOrder
 from orders.tasks.service import Tasks
 from orders.tasks.store import TaskStore
 
+TOPIC = "tasks.completed"
 DONE_AT = "2026-03-01T12:30:00Z"
-
-
-class NoSidecar(Sidecar):
-    """Is connected to nothing, because nothing is resent here."""
-
-    def __init__(self) -> None:
-        """Connect to nothing."""
 
 
 @pytest.fixture
@@ -57,15 +45,10 @@ async def http(tasks: Tasks) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-def letters(database: Database) -> DeadLetters:
-    return DeadLetters(database, DEAD_LETTERS, NoSidecar(), subject_of=readable_order_id)
-
-
-@pytest.fixture
-def app(tasks: Tasks, letters: DeadLetters) -> RecordedApp:
-    app = RecordedApp()
-    subscribe_tasks(app, tasks, letters)
-    return app
+def topics(database: Database, tasks: Tasks) -> TopicsInMemory:
+    topics = TopicsInMemory(database, DEAD_LETTERS, PARKED_EVENTS)
+    subscribe_tasks(topics.topics, tasks)
+    return topics
 
 
 @pytest.fixture
@@ -74,11 +57,6 @@ async def waiting(store: TaskStore, engine: MemoryEngine) -> None:
     await store.receive("t1", "i1", "Sweep")
     await store.assign("t1", "ann", [])
     await engine.start("task_processing_workflow", "i1", TaskOrder(task_id="t1", title="Sweep"))
-
-
-async def publish(app: RecordedApp, data: Any) -> None:
-    event = CloudEvent({"type": "com.dapr.event.sent", "source": "test", "id": "e1"}, data)
-    await app.topics["tasks.completed"](event)
 
 
 def problem_of(response: httpx.Response) -> tuple[int, str]:
@@ -212,13 +190,13 @@ async def test_an_invalid_completion_time_is_refused(http: httpx.AsyncClient, bo
 @pytest.mark.usefixtures("waiting")
 @pytest.mark.parametrize("data", [{"task_id": "t1"}, {"task_id": "t1", "completed_at": DONE_AT}])
 async def test_a_published_completion_completes_the_task(
-    app: RecordedApp, engine: MemoryEngine, letters: DeadLetters, data: Any
+    topics: TopicsInMemory, engine: MemoryEngine, data: Any
 ) -> None:
     """It works like one over HTTP."""
-    await publish(app, data)
+    assert await topics.deliver(TOPIC, data) is Answer.ACKNOWLEDGE
 
     assert len(engine.raised) == 1
-    assert (await letters.page(10, None)).items == []
+    assert (await topics.errors(), await topics.dead()) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -234,37 +212,43 @@ async def test_a_published_completion_completes_the_task(
     ],
 )
 async def test_an_invalid_published_completion_becomes_a_dead_letter(
-    app: RecordedApp, store: TaskStore, letters: DeadLetters, data: Any, reason: str
+    topics: TopicsInMemory, store: TaskStore, data: Any, reason: str
 ) -> None:
     """So do completions of unknown tasks and of tasks that ended otherwise."""
     await store.receive("late", "i2", "Sweep")
     await store.end("late", TaskStatus.TIMED_OUT)
 
-    with pytest.raises(Refused, match=reason):
-        await publish(app, data)
+    assert await topics.deliver(TOPIC, data) is Answer.DEAD_LETTER
 
-    (dead_letter,) = (await letters.page(10, None)).items
-    assert dead_letter.topic == "tasks.completed"
+    (dead_letter,) = await topics.dead()
+    assert dead_letter.topic == TOPIC
     assert reason in dead_letter.reason
 
 
 @pytest.mark.usefixtures("waiting")
 async def test_a_published_completion_is_retried_while_the_engine_is_down(
-    app: RecordedApp, engine: MemoryEngine
+    topics: TopicsInMemory, engine: MemoryEngine
 ) -> None:
-    """A temporary failure makes no dead letter."""
+    """A temporary failure makes no dead letter, and the task is completed afterwards."""
     engine.is_down = True
+    assert await topics.deliver(TOPIC, {"task_id": "t1"}) is Answer.ACKNOWLEDGE
+    (error,) = await topics.errors()
+    assert error.startswith("EngineUnavailable")
 
-    with pytest.raises(EngineUnavailable):
-        await publish(app, {"task_id": "t1"})
+    engine.is_down = False
+    await topics.pass_time()
+
+    assert len(engine.raised) == 1
+    assert (await topics.errors(), await topics.dead()) == ([], [])
 
 
 @FEW
 @given(odd({"task_id": "t1", "completed_at": DONE_AT}))
 @pytest.mark.usefixtures("waiting")
 async def test_no_completion_data_raises_an_unexpected_error(
-    app: RecordedApp, data: object
+    topics: TopicsInMemory, data: object
 ) -> None:
     """Every event is either accepted or refused at once."""
-    with suppress(Refused):
-        await publish(app, data)
+    await topics.deliver(TOPIC, data)
+
+    assert await topics.errors() == []

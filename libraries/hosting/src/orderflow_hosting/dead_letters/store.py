@@ -66,7 +66,7 @@ class DeadLetters:
         self._database = database
         self._table = table
         self._sidecar = sidecar
-        self._subject_of = subject_of
+        self.subject_of = subject_of
         self._clock = clock
 
     async def record(
@@ -122,7 +122,7 @@ class DeadLetters:
                 **identity(topic, event),
                 **content_columns(event),
                 **values,
-                subject=subject or self._subject_of(event.content),
+                subject=subject or self.subject_of(event.content),
             )
         )
         return True

@@ -36,15 +36,15 @@ def subscribe(topics: Topics, intake: Intake) -> None:
     async def submitted(event: Event) -> None:
         try:
             order = parse(OrderSubmitted, event, order_id=event.id)
-        except Refused:
-            order_id = _order_id_in(event)
-            if order_id is not None:
-                await intake.reject_invalid(order_id)
+        except Refused as refused:
+            refused.subject = _order_id_in(event)
+            if refused.subject is not None:
+                await intake.reject_invalid(refused.subject)
             raise
         try:
             await intake.submit(order)
         except OtherContent as error:
-            raise Refused(str(error)) from error
+            raise Refused(str(error), order.order_id) from error
 
     topics.subscribe(names.ORDERS_SUBMITTED, submitted)
 
