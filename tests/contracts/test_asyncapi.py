@@ -159,4 +159,4 @@ def test_every_service_with_topics_serves_it(service: Any) -> None:
     """The reference, which is written from what a service serves, has the path."""
     page = ROOT / "docs" / "reference" / f"http-{service.app_id}.md"
 
-    assert "`/asyncapi`" in page.read_text(encoding="utf-8")
+    assert "`GET /asyncapi`" in page.read_text(encoding="utf-8")
