@@ -23,9 +23,14 @@ class Shop:
     letters: dict[str, list[dict[str, Any]]] = field(
         default_factory=lambda: {"orders": [], "approvals": []}
     )
+    parked: dict[str, list[dict[str, Any]]] = field(
+        default_factory=lambda: {"orders": [], "approvals": []}
+    )
     published: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
     resent: list[str] = field(default_factory=list)
+    corrections: list[Any] = field(default_factory=list)
+    discarded: dict[str, Any] = field(default_factory=dict)
     feed: list[str | dict[str, Any]] = field(default_factory=list)
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     changed: threading.Condition = field(default_factory=threading.Condition)
@@ -217,8 +222,8 @@ class Shop:
                 return self._answer_as_sidecar(rest, body)
             case ["inventory", "stock"]:
                 return 200, self.current_stock()
-            case [service, rest] if rest.startswith("dead-letters"):
-                return self._answer_about_letters(service, rest.split("/")[1:])
+            case [service, rest] if rest.startswith(("dead-letters", "parked-events")):
+                return self._answer_about_letters(service, rest.split("/"), body)
             case ["orders", rest]:
                 return self._answer_as_orders(rest.split("/")[1:], rest.split("/")[0])
             case ["approvals", rest]:
@@ -302,11 +307,25 @@ class Shop:
             return 200, {"items": list(self.approvals.values()), "next": None}
         return self.decide(rest[0], body)
 
-    def _answer_about_letters(self, service: str, rest: list[str]) -> Answer:
+    def _answer_about_letters(self, service: str, rest: list[str], body: Any) -> Answer:
+        if rest.pop(0) == "parked-events":
+            return 200, {"items": self.parked[service], "next": None}
+        letters = {str(letter["id"]): letter for letter in self.letters[service]}
         if not rest:
-            return 200, {"items": self.letters[service], "next": None}
-        self.resent.append(f"{service}:{rest[0]}")
-        return 202, {"message": "sent again"}
+            without = [
+                {k: v for k, v in letter.items() if k != "data"} for letter in letters.values()
+            ]
+            return 200, {"items": without, "next": None}
+        if rest[0] not in letters:
+            return problem(404, "DEAD_LETTER_NOT_FOUND", f"there is no dead letter {rest[0]}")
+        if rest[1:] == ["discard"]:
+            self.discarded[f"{service}:{rest[0]}"] = body
+            return 202, {"message": "discarded"}
+        if rest[1:] == ["resend"]:
+            self.resent.append(f"{service}:{rest[0]}")
+            self.corrections += [] if body is None else [body]
+            return 202, {"message": "sent again", "event_id": "event-new" if body else "event-old"}
+        return 200, letters[rest[0]]
 
 
 def problem(status: int, code: str, detail: str) -> Answer:

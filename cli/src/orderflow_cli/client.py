@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from orderflow_cli.errors import OrderflowError, RequestRejected
 from orderflow_cli.feed import StatusFeed
-from orderflow_cli.models import DeadLetter, Page
+from orderflow_cli.models import DeadLetter, DeadLetterWithData, Page, ParkedEvent, Resent
 from orderflow_cli.order_tracker import NOT_FOUND, OrderTracker
 from orderflow_cli.proxies import open_client
 from orderflow_cli.service import CONNECT_SECONDS, STRUCTURED_EVENT, TIMEOUT_SECONDS, Service
@@ -24,12 +24,14 @@ from orderflow_contracts.attention import OrderAttention
 from orderflow_contracts.batches import Batch
 from orderflow_contracts.fields import Message, OrderId, now
 from orderflow_contracts.inventory import RestockRequest, Stock
+from orderflow_contracts.numbers import read_whole_number
 from orderflow_contracts.orders import Order, OrderStatus, OrderStatusChanged, OrderSubmitted
 from orderflow_contracts.tasks import Task, TaskId, TaskStatus
 
 Item = TypeVar("Item", bound=Message)
 
 PAGE_SIZE: Final = 100
+OUT_OF_RANGE: Final = 422
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 1.0
 _ORDER_ID: Final[TypeAdapter[str]] = TypeAdapter(OrderId)
@@ -202,14 +204,59 @@ class Orderflow:
         """List up to `limit` dead letters of each service that stores them."""
         return [
             letter.model_copy(update={"service": service.name})
-            for service in (self._orders, self._approvals)
+            for service in self._with_events()
             for letter in self._list(service, "/dead-letters", Page[DeadLetter], limit, None)
         ]
 
-    def resend(self, letter: DeadLetter) -> None:
-        """Publish a dead letter again."""
-        service = self._orders if letter.service == names.ORDERS else self._approvals
-        service.do(f"/dead-letters/{letter.id}/resend")
+    def dead_letter(self, name: str) -> DeadLetterWithData:
+        """Return a dead letter by its name, or by its number if only one service has it."""
+        place, _, number = name.rpartition(":")
+        asked = [service for service in self._with_events() if place in ("", service.name)]
+        if read_whole_number(number) is None:
+            asked = []
+        candidates = [self._letter(service, number) for service in asked]
+        found = [letter for letter in candidates if letter is not None]
+        if not found:
+            raise OrderflowError(
+                f"there is no dead letter {name}; list them with `orderflow dead-letters`"
+            )
+        if len(found) > 1:
+            choice = " or ".join(letter.name for letter in found)
+            raise OrderflowError(f"{name} is ambiguous: use {choice}")
+        return found[0]
+
+    def resend(self, letter: DeadLetter, corrected: object = None) -> str:
+        """Publish a dead letter again, as it was or corrected; return the event's id."""
+        path = f"/dead-letters/{letter.id}/resend"
+        return self._service_of(letter).ask(path, Resent, corrected).event_id
+
+    def discard(self, letter: DeadLetter, reason: str) -> None:
+        """Record that a dead letter needs nothing more."""
+        self._service_of(letter).do(f"/dead-letters/{letter.id}/discard", {"reason": reason})
+
+    def parked_events(self, limit: int = PAGE_SIZE) -> list[ParkedEvent]:
+        """List up to `limit` events of each service that are tried again."""
+        return [
+            event.model_copy(update={"service": service.name})
+            for service in self._with_events()
+            for event in self._list(service, "/parked-events", Page[ParkedEvent], limit, None)
+        ]
+
+    def _with_events(self) -> tuple[Service, ...]:
+        return (self._orders, self._approvals)
+
+    def _service_of(self, letter: DeadLetter) -> Service:
+        return self._orders if letter.service == names.ORDERS else self._approvals
+
+    def _letter(self, service: Service, number: str) -> DeadLetterWithData | None:
+        """Return the dead letter with this number of a service, or None."""
+        try:
+            letter = service.read(f"/dead-letters/{number}", DeadLetterWithData)
+        except RequestRejected as rejection:
+            if rejection.status not in (NOT_FOUND, OUT_OF_RANGE):
+                raise
+            return None
+        return letter.model_copy(update={"service": service.name})
 
     def _list(
         self, service: Service, path: str, page_of: type[Page[Item]], limit: int, status: str | None

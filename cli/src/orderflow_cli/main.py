@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from orderflow_cli import (
     batch_commands,
+    dead_letter_commands,
     operations_commands,
     order_commands,
     task_commands,
@@ -20,6 +21,7 @@ __all__ = [
     "app",
     "batch_commands",
     "change_commands",
+    "dead_letter_commands",
     "main",
     "operations_commands",
     "order_commands",

@@ -1,4 +1,4 @@
-"""Commands for approvals, stock and dead letters."""
+"""Commands for approvals and stock."""
 
 from typing import Annotated
 
@@ -7,14 +7,11 @@ from pydantic import ValidationError
 
 from orderflow_cli import show
 from orderflow_cli.app import Approver, AsJson, Limit, OrderIdArgument, app, services, whole_number
-from orderflow_cli.client import Orderflow
 from orderflow_cli.errors import OrderflowError
-from orderflow_cli.models import DeadLetter
 from orderflow_cli.terminal import clean
 from orderflow_contracts.approvals import ApprovalStatus, Decision
 
 Comment = Annotated[str, typer.Option(help="The reason, recorded with the decision.")]
-ALL = "all"
 
 
 @app.command(short_help="List approval requests.")
@@ -81,35 +78,6 @@ def restock(
         show.show_stock(found)
 
 
-@app.command("dead-letters", short_help="List events that could not be handled.")
-def dead_letters(
-    *,
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="[ID|all]", help="A dead letter, such as orders:3; all if omitted."),
-    ] = None,
-    resend: Annotated[
-        bool,
-        typer.Option("--resend", help="Resend them; with `all`, those not resent yet."),
-    ] = False,
-    limit: Limit = 100,
-    as_json: AsJson = False,
-) -> None:
-    """List events that orders and approvals could not handle, and why, or resend them."""
-    with services() as flow:
-        found = _chosen(flow.dead_letters(limit), name)
-        if resend:
-            found = _resend(flow, found, is_one=name not in (None, ALL))
-    if as_json:
-        show.as_json(found)
-    elif resend:
-        for letter in found:
-            print(f"{letter.name} resent on {clean(letter.topic)}")
-        print(f"{len(found)} resent.")
-    else:
-        show.show_dead_letters(found)
-
-
 def _decide(order_id: str, approver: str, comment: str, *, approved: bool) -> None:
     try:
         decision = Decision(approved=approved, approver=approver, comment=comment)
@@ -121,22 +89,3 @@ def _decide(order_id: str, approver: str, comment: str, *, approved: bool) -> No
     word = "approved" if approved else "denied"
     rest = "; one more approver is needed" if missing else ""
     print(f"Order {clean(order_id)} {word} by {clean(approver)}{rest}.")
-
-
-def _chosen(letters: list[DeadLetter], name: str | None) -> list[DeadLetter]:
-    if name in (None, ALL):
-        return letters
-    found = [letter for letter in letters if name in (letter.name, str(letter.id))]
-    if len(found) == 1:
-        return found
-    if found:
-        names = " or ".join(letter.name for letter in found)
-        raise OrderflowError(f"{name} is ambiguous: use {names}")
-    raise OrderflowError(f"there is no dead letter {name}; list them with `orderflow dead-letters`")
-
-
-def _resend(flow: Orderflow, letters: list[DeadLetter], *, is_one: bool) -> list[DeadLetter]:
-    chosen = [letter for letter in letters if is_one or letter.resent_at is None]
-    for letter in chosen:
-        flow.resend(letter)
-    return chosen

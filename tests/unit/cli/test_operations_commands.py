@@ -1,4 +1,4 @@
-"""Commands for approvals, stock and dead letters."""
+"""Commands for approvals and stock."""
 
 import json
 import re
@@ -6,29 +6,9 @@ import re
 import pytest
 
 from fakes.command import Run
-from fakes.shop import NOW, Shop
+from fakes.shop import Shop
 
 pytestmark = pytest.mark.usefixtures("settings")
-
-
-@pytest.fixture
-def letters(shop: Shop) -> None:
-    """Put a dead letter with the same number in both services, and a resent one."""
-
-    def letter(number: int, resent_at: str | None = None) -> dict[str, object]:
-        return {
-            "id": number,
-            "topic": "orders.submitted",
-            "event_id": f"event-{number}",
-            "order_id": None,
-            "reason": "invalid: \x1b[31mlines: Field required",
-            "data": {"oops": 1},
-            "received_at": NOW,
-            "resent_at": resent_at,
-        }
-
-    shop.letters["orders"] = [letter(2), letter(1, NOW)]
-    shop.letters["approvals"] = [letter(1)]
 
 
 def order_cars(shop: Shop) -> None:
@@ -138,51 +118,3 @@ def test_an_error_through_the_sidecar_is_shown_without_its_wrapping(run: Run) ->
         outcome.err
         == "orderflow: the sidecar of orders: there is no item boats (ERR_DIRECT_INVOKE)\n"
     )
-
-
-@pytest.mark.usefixtures("letters")
-def test_dead_letters_of_both_services_are_listed(run: Run) -> None:
-    """Names are unique across services, and control characters are removed."""
-    outcome = run("dead-letters")
-
-    assert re.findall(r"^(?:orders|approvals):\d", outcome.out, re.MULTILINE) == [
-        "orders:2",
-        "orders:1",
-        "approvals:1",
-    ]
-    assert "invalid: ?[31mlines: Field required" in outcome.out
-    assert len(json.loads(run("dead-letters", "--json").out)) == 3
-
-
-@pytest.mark.usefixtures("letters")
-@pytest.mark.parametrize(
-    ("arguments", "resent"),
-    [
-        (["--resend"], ["orders:2", "approvals:1"]),
-        (["--resend", "all"], ["orders:2", "approvals:1"]),
-        (["--resend", "approvals:1"], ["approvals:1"]),
-        (["--resend", "2"], ["orders:2"]),
-        (["--resend", "orders:1"], ["orders:1"]),
-    ],
-)
-def test_dead_letters_are_resent(
-    run: Run, shop: Shop, arguments: list[str], resent: list[str]
-) -> None:
-    """All that have not been resent, or the one that is named, are resent."""
-    outcome = run("dead-letters", *arguments)
-
-    assert (shop.resent, outcome.code) == (resent, 0)
-    assert outcome.lines[-1] == f"{len(resent)} resent."
-
-
-@pytest.mark.usefixtures("letters")
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [("1", "1 is ambiguous: use orders:1 or approvals:1"), ("9", "there is no dead letter 9")],
-)
-def test_an_ambiguous_dead_letter_is_reported(run: Run, name: str, message: str) -> None:
-    """Nothing is resent if the name matches none or several."""
-    outcome = run("dead-letters", "--resend", name)
-
-    assert outcome.code == 1
-    assert message in outcome.err

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from orderflow_cli import batch_commands, order_commands, show
 from orderflow_cli.console import Answers, _print_line
 from orderflow_cli.main import main
-from orderflow_cli.models import DeadLetter, Page
+from orderflow_cli.models import DeadLetter, DeadLetterWithData, Page, ParkedEvent
 from orderflow_cli.purchase_progress import Purchase, PurchaseProgress
 from orderflow_cli.terminal import CANNOT_WRITE, CLOSED_PIPE, clean, clean_lines, safe_streams
 from orderflow_cli.workflows.history_view import show_history
@@ -176,6 +176,14 @@ def _outputs(text: str) -> dict[str, Callable[[], None]]:
     dead_letter = DeadLetter.model_construct(
         id=1, topic=text, event_id=text, reason=text, received_at=AT, service=text
     )
+    letter = DeadLetterWithData.model_construct(
+        id=1, topic=text, event_id=text, reason=text, received_at=AT, service=text, data=text,
+        order_id=text, source=text, resent_at=AT, resent_as=text, discarded_at=AT,
+        discard_reason=text, attempts=1,
+    )  # fmt: skip
+    parked = ParkedEvent.model_construct(
+        id=1, topic=text, event_id=text, error=text, attempts=1, next_attempt_at=AT, service=text
+    )
     workflow = Workflow.model_construct(
         instance_id=text, name=text, runtime_status=text, created_at=AT, last_updated_at=AT,
         input={text: [text]}, output=text, custom_status=text,
@@ -197,6 +205,8 @@ def _outputs(text: str) -> dict[str, Callable[[], None]]:
         "tasks": lambda: show.show_tasks([task]),
         "task": lambda: show.show_task(task),
         "dead letters": lambda: show.show_dead_letters([dead_letter]),
+        "dead letter": lambda: show.show_dead_letter(letter),
+        "parked events": lambda: show.show_parked_events([parked]),
         "workflows": lambda: show_workflows(page, status=None, name=text, limit=1),
         "workflow": lambda: show_workflow(workflow),
         "history": lambda: show_history([event], full=True),
@@ -242,7 +252,8 @@ def test_untrusted_text_is_shown_on_every_terminal_without_control(
         ("approve", "a", "--comment", "\udcff"),
         ("approve", "a", "--approver", "\udcff"),
         ("tasks", "show", "\udcff"),
-        ("dead-letters", "\udcff"),
+        ("dead-letters", "show", "\udcff"),
+        ("dead-letters", "resend", "a:\udcff"),
         ("users", "add", "\udcff", "--generate"),
         ("tokens", "remove", "\udcff"),
         ("workflows", "list", "--name", "\udcff"),

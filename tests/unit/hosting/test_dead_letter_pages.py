@@ -8,22 +8,29 @@ from typing import Any
 
 import grpc
 import pytest
-from cloudevents.http import CloudEvent
 from sqlalchemy import MetaData
 
+from fakes.events import cloud_event
 from fakes.schemas import FromModels
 from fakes.visitors import Visited, Visitor
 from orderflow_contracts.access import Role
 from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.access import access_tables
 from orderflow_hosting.database import Database
-from orderflow_hosting.dead_letters import DeadLetters, dead_letter_table
+from orderflow_hosting.dead_letters import (
+    DeadLetters,
+    ParkedEvents,
+    dead_letter_table,
+    parked_event_table,
+)
+from orderflow_hosting.events import read_event
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.web import Site
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 
 TABLES = MetaData()
 TABLE = dead_letter_table(TABLES, "order_id")
+PARKED = parked_event_table(TABLES)
 ACCESS = access_tables(TABLES)
 PATH = "/board/dead-letters"
 TOPIC = "orders.submitted"
@@ -38,7 +45,7 @@ class Broker(Sidecar):
         self.published: list[bytes] = []
         self.takes = 1000
 
-    async def publish_raw(self, topic: str, data: bytes, content_type: str) -> None:  # noqa: ARG002
+    async def publish_raw(self, topic: str, event: bytes) -> None:  # noqa: ARG002
         if len(self.published) == self.takes:
             raise grpc.aio.AioRpcError(
                 grpc.StatusCode.UNAVAILABLE,
@@ -46,7 +53,7 @@ class Broker(Sidecar):
                 grpc.aio.Metadata(),
                 "no broker",
             )
-        self.published.append(data)
+        self.published.append(event)
 
 
 @pytest.fixture
@@ -67,10 +74,18 @@ def letters(database: Database, broker: Broker) -> DeadLetters:
 
 
 @pytest.fixture
-def visited(database: Database, letters: DeadLetters, tmp_path: Path) -> Visited:
+def parked(database: Database) -> ParkedEvents:
+    return ParkedEvents(database, PARKED)
+
+
+@pytest.fixture
+def visited(
+    database: Database, letters: DeadLetters, parked: ParkedEvents, tmp_path: Path
+) -> Visited:
     site = Site("Tests")
     visited = Visited(site, database, ACCESS, tmp_path)
-    pages = DeadLetterPages(site, letters, visited.audit, PATH, Subjects("Order", "/board/orders"))
+    subjects = Subjects("Order", "/board/orders")
+    pages = DeadLetterPages(site, letters, parked, visited.audit, PATH, subjects)
     elsewhere = replace(pages, path="/strict", reader=Role.OPERATOR)
     visited.serve(pages.router(), elsewhere.router())
     return visited
@@ -82,10 +97,8 @@ async def olga(visited: Visited) -> Visitor:
 
 
 async def refuse(letters: DeadLetters, number: int, data: Any = None, reason: str = "no") -> None:
-    event = CloudEvent(
-        {"id": f"e{number}", "type": "t", "source": "s"}, data or {"order_id": f"o{number}"}
-    )
-    await letters.refuse(TOPIC, event, reason, f"o{number}")
+    event = read_event(cloud_event(data or {"order_id": f"o{number}"}, f"e{number}"))
+    await letters.record(TOPIC, event, reason, subject=f"o{number}")
 
 
 async def test_markup_in_payload_and_reason_shows_as_text(
@@ -94,20 +107,80 @@ async def test_markup_in_payload_and_reason_shows_as_text(
     """Nothing in a published event becomes part of the page's markup."""
     await refuse(letters, 1, {"note": MARKUP, "\u202eevil": "\u0007"}, reason=MARKUP)
 
-    page = (await olga.get(PATH)).text
+    listed, page = (await olga.get(PATH)).text, (await olga.get(f"{PATH}/1")).text
 
-    assert MARKUP not in page
+    assert MARKUP not in listed + page
+    assert listed.count("&lt;script&gt;") == 1
     assert page.count("&lt;script&gt;") == 2
     assert "\u202e" not in page
     assert "\\u202eevil" in page
+
+
+async def test_a_payload_that_is_not_json_shows_as_text(
+    letters: DeadLetters, olga: Visitor
+) -> None:
+    """Its invisible characters are written out; what is not even text is shown in base64."""
+    for raw in (f"no JSON \u202e{MARKUP}".encode(), b"\xff\xfe<b>"):
+        await letters.record(TOPIC, read_event(raw), "no")
+
+    text, binary = (await olga.get(f"{PATH}/1")).text, (await olga.get(f"{PATH}/2")).text
+
+    assert MARKUP not in text
+    assert "no JSON \\u202e&lt;script&gt;" in text
+    assert "is not text" in binary
+    assert "//48Yj4=" in binary
+
+
+async def test_the_whole_payload_can_be_downloaded(letters: DeadLetters, olga: Visitor) -> None:
+    """Every byte of it, as a file that the browser does not show."""
+    raw = b"\xff<script>" + b"x" * 200_000
+    await letters.record(TOPIC, read_event(raw), "no")
+
+    answer = await olga.get(f"{PATH}/1/payload")
+
+    assert answer.content == raw
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"].startswith("attachment")
+
+
+@pytest.mark.parametrize("path", ["77", "77/payload"])
+async def test_an_unknown_dead_letter_has_no_page(olga: Visitor, path: str) -> None:
+    """The visitor is told so."""
+    assert (await olga.get(f"{PATH}/{path}")).status_code == 404
+
+
+async def test_a_discarded_dead_letter_shows_why(letters: DeadLetters, olga: Visitor) -> None:
+    """It is listed apart from those that wait."""
+    await refuse(letters, 1)
+    await letters.discard(1, MARKUP)
+
+    assert "Dead letter 1 " not in (await olga.get(PATH)).text
+    assert "Dead letter 1 " in (await olga.get(f"{PATH}?show=discarded")).text
+    page = (await olga.get(f"{PATH}/1")).text
+    assert MARKUP not in page
+    assert "&lt;script&gt;" in page
+
+
+async def test_events_that_are_tried_again_are_listed(parked: ParkedEvents, olga: Visitor) -> None:
+    """People see what waits for another attempt, and the last error."""
+    event = read_event(cloud_event({}, "e-parked"))
+    await parked.park(TOPIC, event, f"RuntimeError: {MARKUP}")
+
+    page = (await olga.get(PATH)).text
+
+    assert "Waiting for another attempt" in page
+    assert "e-parked" in page
+    assert MARKUP not in page
+    assert "Waiting for another attempt" not in (await olga.get(f"{PATH}?show=resent")).text
 
 
 async def test_a_long_payload_is_truncated(letters: DeadLetters, olga: Visitor) -> None:
     """The page stays small, whatever was published."""
     await refuse(letters, 1, {"note": "x" * 200_000})
 
-    page = (await olga.get(PATH)).text
+    listed, page = (await olga.get(PATH)).text, (await olga.get(f"{PATH}/1")).text
 
+    assert len(listed) < 40_000
     assert len(page) < 40_000
     assert "characters more" in page
 
@@ -138,7 +211,7 @@ async def test_selected_dead_letters_are_resent_with_an_entry_each(
     for number in (1, 2, 3):
         await refuse(letters, number)
 
-    answer = await olga.post(f"{PATH}/resend", dead_letter=["1", "3"])
+    answer = await olga.post(f"{PATH}/resend", letter=["1", "3"])
 
     assert answer.headers["Location"] == f"{PATH}?show=waiting&sent=2"
     assert len(broker.published) == 2
@@ -153,7 +226,7 @@ async def test_a_partly_failed_resend_says_which_failed(
         await refuse(letters, number)
     broker.takes = 1
 
-    answer = await olga.post(f"{PATH}/resend", dead_letter=["1", "2", "3"])
+    answer = await olga.post(f"{PATH}/resend", letter=["1", "2", "3"])
 
     assert answer.status_code == 503
     assert "1 dead letter was resent" in answer.text
@@ -170,7 +243,7 @@ async def test_a_missing_dead_letter_does_not_prevent_the_others(
     """It may have been removed since the page was loaded."""
     await refuse(letters, 1)
 
-    answer = await olga.post(f"{PATH}/resend", dead_letter=["77", "1"])
+    answer = await olga.post(f"{PATH}/resend", letter=["77", "1"])
 
     assert answer.status_code == 404
     assert "Dead letter 77: there is no dead letter 77" in answer.text
@@ -220,10 +293,15 @@ async def test_resending_needs_the_role_and_the_form_token(
     assert broker.published == []
 
 
-async def test_a_service_may_show_dead_letters_to_operators_only(visited: Visited) -> None:
+async def test_a_service_may_show_dead_letters_to_operators_only(
+    letters: DeadLetters, visited: Visited
+) -> None:
     """Viewers then do not see payloads."""
-    assert (await (await visited.visitor("vera")).get("/strict")).status_code == 403
-    assert (await (await visited.visitor("olga")).get("/strict")).status_code == 200
+    await refuse(letters, 1)
+    vera, olga = await visited.visitor("vera"), await visited.visitor("olga")
+    for path in ("/strict", "/strict/1", "/strict/1/payload"):
+        assert (await vera.get(path)).status_code == 403
+        assert (await olga.get(path)).status_code == 200
 
 
 async def test_a_visitor_of_the_dead_letters_is_redirected_to_sign_in(visited: Visited) -> None:
@@ -241,7 +319,7 @@ async def test_a_selection_survives_signing_in_again(
     for number in (1, 2, 3):
         await refuse(letters, number)
 
-    page = await Visitor(olga.client, "of-before").post(f"{PATH}/resend", dead_letter=["1", "3"])
+    page = await Visitor(olga.client, "of-before").post(f"{PATH}/resend", letter=["1", "3"])
 
     ticked = re.findall(r'name="letter" value="(\d)" checked', page.text)
     assert (page.status_code, sorted(ticked)) == (403, ["1", "3"])

@@ -1,271 +1,298 @@
+"""Dead letters: recorded once, complete, and resent or discarded."""
+
+import base64
 import json
-from collections.abc import Iterator
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import grpc
-import httpx
 import pytest
-from cloudevents.http import CloudEvent
-from fastapi import FastAPI
-from sqlalchemy import MetaData
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import MetaData, insert
 
-from fakes.access import opened
+from fakes.events import QuietSidecar, cloud_event
+from fakes.odd_json import FEW
 from fakes.schemas import FromModels
-from orderflow_contracts.dead_letters import DeadLetter
+from orderflow_contracts.dead_letters import DeadLetter, DeadLetterWithData
 from orderflow_contracts.fields import readable_order_id
-from orderflow_hosting import problems
 from orderflow_hosting.database import Database
-from orderflow_hosting.dead_letters import (
-    RETRIES_EXHAUSTED,
-    DeadLetters,
-    dead_letter_router,
-    dead_letter_table,
-)
+from orderflow_hosting.dead_letters import DeadLetters, dead_letter_table
+from orderflow_hosting.dead_letters.store import ARRIVED, Wanted
+from orderflow_hosting.events import read_event
 from orderflow_hosting.problems import Problem
-from orderflow_hosting.sidecar import Sidecar
 
 TABLES = MetaData()
 TABLE = dead_letter_table(TABLES, "order_id")
 TOPIC = "approvals.requested"
+ORDER = {"order_id": "o-1"}
+EVENT = cloud_event(ORDER, "e-1")
 
 
-class FakeSidecar(Sidecar):
-    """Records what is published, and may run something at that moment."""
+class Broker(QuietSidecar):
+    """Records what is published, may fail, and may run something at that moment."""
 
     def __init__(self) -> None:
-        """Connect to nothing."""
-        self.published: list[tuple[str, dict[str, Any], str]] = []
+        super().__init__()
         self.failure: Exception | None = None
-        self.meanwhile: Any = None
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
-    async def publish_raw(self, topic: str, data: bytes, content_type: str) -> None:
+    async def publish_raw(self, topic: str, event: bytes) -> None:
         """Record the event."""
         if self.failure is not None:
             raise self.failure
-        self.published.append((topic, json.loads(data), content_type))
+        await super().publish_raw(topic, event)
         if self.meanwhile is not None:
             await self.meanwhile()
 
 
 class DeadLetterBox:
-    """Dead letters, and the handlers that they register with the sidecar."""
+    """Dead letters of one topic."""
 
-    def __init__(self, letters: DeadLetters, sidecar: FakeSidecar) -> None:
-        self.letters = letters
-        self.sidecar = sidecar
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.broker = Broker()
+        self.letters = DeadLetters(database, TABLE, self.broker, subject_of=readable_order_id)
 
-    async def arrive(self, event: CloudEvent) -> None:
-        """Deliver an event as the sidecar does from the dead-letter topic."""
-        await self.letters._arrived(TOPIC)(event)
-
-    async def refuse(self, event: CloudEvent, reason: str = "no good") -> None:
+    async def refuse(self, raw: bytes = EVENT, reason: str = "no good") -> None:
         """Refuse an event as a service does."""
-        await self.letters.refuse(TOPIC, event, reason, "o-1")
+        await self.letters.record(TOPIC, read_event(raw), reason)
+
+    async def arrive(self, raw: bytes = EVENT) -> None:
+        """Deliver an event from the dead-letter topic."""
+        await self.letters.arrived(TOPIC, read_event(raw))
 
     async def all(self) -> list[DeadLetter]:
         """Return all dead letters."""
         return (await self.letters.page(100, None)).items
 
+    async def only(self) -> DeadLetterWithData:
+        """Return the only dead letter with its payload."""
+        (letter,) = await self.all()
+        return await self.letters.letter(letter.id)
+
 
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[DeadLetterBox]:
     database = Database(f"sqlite:///{tmp_path}/letters.db", FromModels(TABLES))
-    sidecar = FakeSidecar()
-    yield DeadLetterBox(
-        DeadLetters(database, TABLE, sidecar, subject_of=readable_order_id), sidecar
-    )
+    yield DeadLetterBox(database)
     database.close()
-
-
-def make_event(data: object = None, event_id: str = "e-1") -> CloudEvent:
-    attributes = {"id": event_id, "type": "t", "source": "s"}
-    return CloudEvent(attributes, {"order_id": "o-1"} if data is None else data)
 
 
 async def test_a_refused_event_becomes_one_dead_letter(box: DeadLetterBox) -> None:
     """The reason is recorded at the refusal; the later arrival on the topic adds nothing."""
-    await box.refuse(make_event())
-    await box.arrive(make_event())
-    await box.arrive(make_event())
+    await box.refuse()
+    await box.arrive()
+    await box.arrive()
 
-    (dead_letter,) = await box.all()
-    assert (dead_letter.reason, dead_letter.subject, dead_letter.event_id) == (
-        "no good",
-        "o-1",
-        "e-1",
-    )
-    assert dead_letter.data == {"order_id": "o-1"}
+    letter = await box.only()
+    assert (letter.topic, letter.event_id, letter.source) == (TOPIC, "e-1", "test")
+    assert (letter.reason, letter.subject, letter.attempts) == ("no good", "o-1", 1)
+    assert json.loads(letter.data or "") == ORDER
+    assert letter.attributes["type"] == "a.test"
 
 
-async def test_a_given_up_event_is_stored_with_its_order_id(box: DeadLetterBox) -> None:
-    """The order id is stored if one can be read."""
-    await box.arrive(make_event())
+async def test_an_event_of_which_only_the_arrival_is_known_is_stored_too(
+    box: DeadLetterBox,
+) -> None:
+    """Another sidecar or subscriber gave it up; what it is about is read if possible."""
+    await box.arrive()
 
-    (dead_letter,) = await box.all()
-    assert (dead_letter.reason, dead_letter.subject) == (RETRIES_EXHAUSTED, "o-1")
+    letter = await box.only()
+    assert (letter.reason, letter.subject) == (ARRIVED, "o-1")
 
 
 @pytest.mark.parametrize("odd", ["", "a\0b", "\ud800", "\U0001f600", "x" * 1000])
 async def test_any_text_can_be_recorded(box: DeadLetterBox, odd: str) -> None:
     """Characters that a database refuses in an id or a reason are dropped or escaped."""
-    await box.refuse(make_event(event_id=odd or "-"), reason=f"because of {odd}!")
-    await box.arrive(make_event(event_id=odd or "-"))
+    event = cloud_event(ORDER, odd or "-", source=odd)
+    await box.refuse(event, reason=f"because of {odd}!")
+    await box.arrive(event)
 
-    (dead_letter,) = await box.all()
-    assert dead_letter.reason.startswith("because of ")
-    assert "\0" not in dead_letter.reason + dead_letter.event_id
+    letter = await box.only()
+    assert letter.reason.startswith("because of ")
+    assert "\0" not in letter.reason + letter.event_id + (letter.source or "")
 
 
 async def test_the_same_id_with_other_data_is_another_dead_letter(box: DeadLetterBox) -> None:
     """Publishers may reuse an id; no event is lost."""
-    await box.refuse(make_event({"order_id": "o-1", "n": 1}))
-    await box.refuse(make_event({"order_id": "o-1", "n": 2}))
+    await box.refuse(cloud_event({**ORDER, "n": 1}))
+    await box.refuse(cloud_event({**ORDER, "n": 2}))
 
     assert len(await box.all()) == 2
 
 
-async def test_resending_keeps_the_event_id(box: DeadLetterBox) -> None:
+async def test_bare_data_is_known_by_its_bytes(box: DeadLetterBox) -> None:
+    """It has no id, and the one of a delivery changes each time."""
+    for raw in (b"{", b"{", b"["):
+        await box.refuse(raw)
+
+    letters = await box.all()
+    assert len({letter.event_id for letter in letters}) == len(letters) == 2
+    assert all(letter.event_id.startswith("sha256:") for letter in letters)
+
+
+@FEW
+@given(raw=st.binary() | st.text().map(cloud_event))
+async def test_no_byte_of_an_event_is_lost(box: DeadLetterBox, raw: bytes) -> None:
+    """The payload is shown as text if it is text, in base64 always, and is resent as it was."""
+    event, topic = read_event(raw), str(uuid.uuid4())
+    await box.letters.record(topic, event, "no good")
+    (listed,) = (await box.letters.page(2, None, Wanted(topic=topic))).items
+    letter = await box.letters.letter(listed.id)
+
+    assert base64.b64decode(letter.data_base64) == event.data
+    assert letter.data is None or letter.data.encode() == event.data
+    await box.letters.resend(letter.id)
+    assert box.broker.published[-1] == (topic, raw)
+
+
+# Resending
+
+
+async def test_an_event_is_resent_as_it_was(box: DeadLetterBox) -> None:
     """Consumers that detect duplicates see the same event."""
-    await box.refuse(make_event())
-    (dead_letter,) = await box.all()
+    await box.refuse()
 
-    await box.letters.resend(dead_letter.id)
+    assert await box.letters.resend(1) == "e-1"
 
-    ((topic, sent, content_type),) = box.sidecar.published
-    assert (topic, sent["id"], sent["data"]) == (TOPIC, "e-1", {"order_id": "o-1"})
-    assert content_type == "application/cloudevents+json"
-    assert (await box.all())[0].resent_at is not None
+    assert box.broker.published == [(TOPIC, EVENT)]
+    letter = await box.only()
+    assert letter.resent_at is not None
+    assert letter.resent_as == "e-1"
+
+
+@pytest.mark.parametrize(
+    "corrected",
+    [
+        {"order_id": "o-2"},
+        {"specversion": "1.0", "source": "/by-hand", "data": {"order_id": "o-2"}, "id": "e-1"},
+    ],
+)
+async def test_a_corrected_event_has_its_own_id_and_names_the_first(
+    box: DeadLetterBox, corrected: dict[str, Any]
+) -> None:
+    """The correction is the event's data, or a whole CloudEvent; it is another event."""
+    await box.refuse()
+
+    event_id = await box.letters.resend(1, corrected)
+
+    ((topic, raw),) = box.broker.published
+    sent = read_event(raw)
+    assert (topic, sent.id, sent.content, sent.flaw) == (TOPIC, event_id, {"order_id": "o-2"}, None)
+    assert event_id != "e-1"
+    assert sent.source == corrected.get("source", "/orderflow/dead-letters")
+    assert sent.type == "a.test"
+    assert (sent.attributes["correctsid"], sent.attributes["correctssource"]) == ("e-1", "test")
+    letter = await box.only()
+    assert (letter.resent_as, json.loads(letter.data or "")) == (event_id, ORDER)
+
+
+async def test_a_correction_of_bare_data_names_its_digest(box: DeadLetterBox) -> None:
+    """Bare data has no source, so none is named."""
+    await box.refuse(b"{")
+
+    await box.letters.resend(1, ORDER)
+
+    sent = read_event(box.broker.published[0][1])
+    assert sent.attributes["correctsid"] == (await box.only()).event_id
+    assert "correctssource" not in sent.attributes
+    assert sent.type == "com.orderflow.approval.requested.v1"
 
 
 async def test_a_resent_event_that_is_refused_again_is_waiting_again(box: DeadLetterBox) -> None:
     """It shows the newest reason."""
-    await box.refuse(make_event())
-    (dead_letter,) = await box.all()
-    await box.letters.resend(dead_letter.id)
+    await box.refuse()
+    await box.letters.resend(1)
 
-    await box.refuse(make_event(), "still no good")
+    await box.refuse(reason="still no good")
 
-    (again,) = await box.all()
-    assert (again.id, again.reason, again.resent_at) == (dead_letter.id, "still no good", None)
+    again = await box.only()
+    assert (again.id, again.reason) == (1, "still no good")
+    assert (again.resent_at, again.resent_as) == (None, None)
 
 
 async def test_a_refusal_during_the_resend_is_kept(box: DeadLetterBox) -> None:
     """An event refused while it is being resent does not show as resent."""
-    await box.refuse(make_event())
-    (dead_letter,) = await box.all()
-    box.sidecar.meanwhile = lambda: box.refuse(make_event(), "at once")
+    await box.refuse()
+    box.broker.meanwhile = lambda: box.refuse(reason="at once")
 
-    await box.letters.resend(dead_letter.id)
+    await box.letters.resend(1)
 
-    (again,) = await box.all()
+    again = await box.only()
     assert (again.reason, again.resent_at) == ("at once", None)
 
 
 async def test_a_resent_event_that_is_given_up_again_is_waiting_again(box: DeadLetterBox) -> None:
-    """The same holds when the sidecar gives the event up again."""
-    await box.arrive(make_event())
-    (dead_letter,) = await box.all()
-    await box.letters.resend(dead_letter.id)
+    """The same holds when it arrives on the dead-letter topic again."""
+    await box.arrive()
+    await box.letters.resend(1)
 
-    await box.arrive(make_event())
+    await box.arrive()
 
-    assert (await box.all())[0].resent_at is None
+    assert (await box.only()).resent_at is None
 
 
 async def test_a_dead_letter_that_cannot_be_resent_stays_waiting(box: DeadLetterBox) -> None:
     """While the broker is unavailable nothing is marked as resent."""
-    await box.refuse(make_event())
-    (dead_letter,) = await box.all()
-    box.sidecar.failure = grpc.aio.AioRpcError(
+    await box.refuse()
+    box.broker.failure = grpc.aio.AioRpcError(
         grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "away"
     )
 
     with pytest.raises(Problem) as problem:
-        await box.letters.resend(dead_letter.id)
+        await box.letters.resend(1)
 
     assert (problem.value.status, problem.value.code) == (503, "SIDECAR_UNAVAILABLE")
-    assert (await box.all())[0].resent_at is None
+    assert (await box.only()).resent_at is None
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        "no JSON {",
-        17,
-        [],
-        {},
-        None,
-        {"a": "\ud800\0"},
-        {"n": 10**40},
-        {"n": float("nan")},
-        "\ud800",
-    ],
-)
-async def test_any_data_can_be_stored_and_shown(box: DeadLetterBox, data: object) -> None:
-    """Dead letters are the last resort, so they accept everything."""
-    await box.arrive(make_event(data))
+async def test_a_discarded_dead_letter_keeps_its_payload_and_can_still_be_resent(
+    box: DeadLetterBox,
+) -> None:
+    """Discarding deletes nothing."""
+    await box.refuse()
+    await box.letters.discard(1, "a test of ours")
+    discarded = await box.only()
+    assert (discarded.discard_reason, await box.letters.waiting(10)) == ("a test of ours", 0)
+    assert discarded.discarded_at is not None
 
-    async with people(box) as client:
-        assert (await client.get("/dead-letters")).status_code == 200
+    await box.letters.resend(1)
 
-
-async def test_deeply_nested_data_can_be_stored_and_shown(box: DeadLetterBox) -> None:
-    """Data nested too deeply to be formatted as JSON is shown as text."""
-    deep: list[object] = []
-    for _ in range(300):
-        deep = [deep]
-    await box.arrive(make_event(deep))
-    await box.arrive(make_event(deep))
-
-    async with people(box) as client:
-        page = (await client.get("/dead-letters")).json()
-
-    (dead_letter,) = page["items"]
-    assert dead_letter["data"].startswith("[[[")
+    resent = await box.only()
+    assert (resent.discarded_at, resent.discard_reason) == (None, None)
+    assert box.broker.published == [(TOPIC, EVENT)]
 
 
 async def test_times_are_those_of_the_clock(
     box: DeadLetterBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The times of arrival and resending come from the injected clock."""
-    moments = [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (9, 10)]
+    """The times of arrival, resending and discarding come from the injected clock."""
+    moments = [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (9, 10, 11)]
     monkeypatch.setattr(box.letters, "_clock", iter(moments).__next__)
 
-    await box.refuse(make_event())
+    await box.refuse()
     await box.letters.resend(1)
+    await box.letters.discard(1, "done")
 
-    (dead_letter,) = await box.all()
-    assert [dead_letter.received_at, dead_letter.resent_at] == moments
-
-
-async def test_dead_letters_are_listed_newest_first_in_pages(box: DeadLetterBox) -> None:
-    """Pages use cursors; unknown cursors and dead letters are problems."""
-    for number in range(5):
-        await box.refuse(make_event({"n": number}))
-
-    async with people(box) as client:
-        first = (await client.get("/dead-letters?limit=3")).json()
-        rest = (await client.get("/dead-letters", params={"after": first["next"]})).json()
-        wrong = await client.get("/dead-letters?after=eHl6")
-        sent = await client.post(f"/dead-letters/{first['items'][0]['id']}/resend")
-        missing = await client.post("/dead-letters/77/resend")
-        huge = await client.post(f"/dead-letters/{10**30}/resend")
-
-    assert {item["order_id"] for item in first["items"]} == {"o-1"}
-    numbers = [item["data"]["n"] for page in (first, rest) for item in page["items"]]
-    assert numbers == [4, 3, 2, 1, 0]
-    assert rest["next"] is None
-    assert wrong.status_code == 422
-    assert sent.status_code == 202
-    assert (missing.status_code, missing.json()["code"]) == (404, "DEAD_LETTER_NOT_FOUND")
-    assert huge.status_code == 422
+    letter = await box.only()
+    assert [letter.received_at, letter.resent_at, letter.discarded_at] == moments
 
 
-def people(box: DeadLetterBox) -> httpx.AsyncClient:
-    app = FastAPI(openapi_url=None)
-    problems.install(app)
-    app.include_router(dead_letter_router(box.letters))
-    transport = httpx.ASGITransport(opened(app))
-    return httpx.AsyncClient(transport=transport, base_url="http://orders")
+async def test_a_dead_letter_from_before_can_be_read_and_resent(box: DeadLetterBox) -> None:
+    """Earlier versions stored an event's data alone, without its bytes and attributes."""
+    row = {"topic": TOPIC, "event_id": "e-0", "digest": "d", "subject": "o-1", "reason": "no"}
+    stored = {**row, "data": json.dumps(ORDER), "received_at": datetime(2026, 3, 1, tzinfo=UTC)}
+    await box.database.ready()
+    await box.database.write(lambda connection: connection.execute(insert(TABLE).values(stored)))
+
+    letter = await box.only()
+    assert (json.loads(letter.data or ""), letter.attempts) == (ORDER, 1)
+
+    await box.letters.resend(letter.id)
+
+    sent = read_event(box.broker.published[0][1])
+    assert (sent.id, sent.content, sent.flaw) == ("e-0", ORDER, None)

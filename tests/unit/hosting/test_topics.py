@@ -255,6 +255,31 @@ async def test_an_event_that_fails_alone_is_not_given_up(service: Service) -> No
     assert (await service.waiting(), await service.dead()) == (1, [])
 
 
+async def test_events_of_another_topic_prove_nothing(service: Service) -> None:
+    """Their handler may need less than the one that fails."""
+    service.topics.subscribe("others", service.handle)
+    service.failures["a"] = RuntimeError("perhaps a bug, perhaps not")
+    await service.deliver("a")
+    for number in range(3 * MOST_OWN_FAILURES):
+        assert await service.deliver(f"good-{number}", "others") is Answer.ACKNOWLEDGE
+        await service.pass_time()
+
+    assert (await service.waiting(), await service.dead()) == (1, [])
+
+
+async def test_one_burst_of_others_counts_once(service: Service) -> None:
+    """However many succeed between two attempts, the cause may have passed since."""
+    service.failures["a"] = RuntimeError("perhaps a bug, perhaps not")
+    await service.deliver("a")
+    await service.pass_time()
+    for number in range(5 * MOST_OWN_FAILURES):
+        await service.deliver(f"good-{number}")
+    for _ in range(3 * MOST_OWN_FAILURES):
+        await service.pass_time()
+
+    assert (await service.waiting(), await service.dead()) == (1, [])
+
+
 async def test_an_event_is_given_up_only_once_all_know(service: Service) -> None:
     """While the broker is away it stays parked, and is tried again."""
     service.failures["a"] = RuntimeError("not now")

@@ -98,6 +98,7 @@ def _http(
     dead_letter_pages = DeadLetterPages(
         site,
         dead_letters,
+        parked,
         audit,
         DEAD_LETTERS_PATH,
         Subjects("Order", REQUESTS_PATH),

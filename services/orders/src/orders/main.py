@@ -65,6 +65,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         app=app,
         topics=topics,
         dead_letters=dead_letters,
+        parked=parked,
         background=background,
     )
     access = Access(settings, names.ORDERS, database, ACCESS, now)

@@ -10,7 +10,7 @@ from orderflow_contracts.fields import Clock
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
-from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.dead_letters import DeadLetters, ParkedEvents
 from orderflow_hosting.topics import Topics
 from orderflow_workflow_runtime.client import DaprEngine
 from orderflow_workflow_runtime.worker import Activity
@@ -31,6 +31,7 @@ class Base:
     app: DaprApp
     topics: Topics
     dead_letters: DeadLetters
+    parked: ParkedEvents
     background: BackgroundWork
 
 

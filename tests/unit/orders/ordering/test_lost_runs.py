@@ -63,6 +63,7 @@ class Shop:
             app=topics.app,
             topics=topics.topics,
             dead_letters=topics.letters,
+            parked=topics.parked,
             background=BackgroundWork(),
         )
         self.ordering: Ordering = build(base, self.payments, self.tasks)

@@ -56,6 +56,7 @@ def ordering(
         app=topics.app,
         topics=topics.topics,
         dead_letters=topics.letters,
+        parked=topics.parked,
         background=BackgroundWork(),
     )
     return build(base, payments, TaskStore(database))

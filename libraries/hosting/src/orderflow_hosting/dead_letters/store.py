@@ -16,6 +16,7 @@ from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.names import event_type
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters.table import (
+    EVENT_ID_LENGTH,
     content_columns,
     event_of,
     identity,
@@ -29,6 +30,8 @@ from orderflow_hosting.problems import Problem
 from orderflow_hosting.sidecar import Sidecar
 
 ARRIVED: Final = "it was sent to the dead-letter topic; the reason is not known"
+
+_WAITING: Final = dict.fromkeys(("resent_at", "resent_as", "discarded_at", "discard_reason"))
 
 State = Literal["waiting", "resent", "discarded"]
 
@@ -83,8 +86,7 @@ class DeadLetters:
             "reason": storable(reason),
             "attempts": attempts,
             "received_at": self._clock(),
-            "resent_at": None,
-            "discarded_at": None,
+            **_WAITING,
         }
 
         def work(connection: Connection) -> None:
@@ -101,7 +103,7 @@ class DeadLetters:
             if not self._insert(connection, topic, event, None, values):
                 was_resent = self._table.c.resent_at.is_not(None)
                 again = self._update(topic, event).where(was_resent)
-                connection.execute(again.values(received_at=values["received_at"], resent_at=None))
+                connection.execute(again.values(received_at=values["received_at"], **_WAITING))
 
         await self._database.write(work)
 
@@ -205,7 +207,8 @@ class DeadLetters:
         # By now the event may have been refused again: then it stays waiting.
         unchanged = self._table.c.received_at == row.received_at
         mark = update(self._table).where(self._table.c.id == letter_id, unchanged)
-        mark = mark.values(resent_at=self._clock(), resent_as=storable(event.key))
+        sent = {"resent_at": self._clock(), "resent_as": storable(event.key)[:EVENT_ID_LENGTH]}
+        mark = mark.values({**_WAITING, **sent})
         await self._database.write(lambda connection: connection.execute(mark))
         return event.key
 
@@ -234,5 +237,7 @@ def _corrected(event: Event, topic: str, corrected: object) -> bytes:
         "source": "/orderflow/dead-letters",
         "datacontenttype": "application/json",
     }
-    own = {"id": str(uuid.uuid4()), "correctsid": event.key, "correctssource": event.source or ""}
+    own = {"id": str(uuid.uuid4()), "correctsid": event.key}
+    if event.source is not None:
+        own["correctssource"] = event.source
     return json.dumps({**defaults, **given, **own}).encode()

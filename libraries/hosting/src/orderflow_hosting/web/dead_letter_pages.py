@@ -1,24 +1,27 @@
-"""The page of a service's dead letters: to inspect them, and to resend one or many."""
+"""The pages of a service's dead letters: to inspect them, and to resend one or many."""
 
+import base64
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from orderflow_contracts.numbers import TypedNumber
 from orderflow_hosting.access import Audit, Principal, Role, form, page
-from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.dead_letters import DeadLetters, ParkedEvents
 from orderflow_hosting.dead_letters.store import Wanted
 from orderflow_hosting.web.resending import Resent, resend
 from orderflow_hosting.web.site import Site
 
 LETTERS_ON_A_PAGE: Final = 20
+PARKED_ON_A_PAGE: Final = 20
 MAX_COUNTED: Final = 1000
 MAX_AT_ONCE: Final = 100
 
-Show = Literal["waiting", "resent", "all"]
+Show = Literal["waiting", "resent", "discarded", "all"]
+LetterId = Annotated[TypedNumber, Path(ge=1, le=2**31 - 1)]
 LetterIds = Annotated[
     list[Annotated[TypedNumber, Form(ge=1, le=2**31 - 1)]], Form(max_length=MAX_AT_ONCE)
 ]
@@ -34,20 +37,21 @@ class Subjects:
 
 @dataclass(frozen=True)
 class DeadLetterPages:
-    """The pages of a service's dead letters.
+    """The pages of a service's dead letters, which also list its parked events.
 
     `path` is where they are on its site.
     """
 
     site: Site
     letters: DeadLetters
+    parked: ParkedEvents
     audit: Audit
     path: str
     subjects: Subjects
     reader: Role = Role.VIEWER
 
     def router(self) -> APIRouter:
-        """Serve the page to people with the reader's role; operators can resend."""
+        """Serve the pages to people with the reader's role; operators can resend."""
         router = APIRouter(include_in_schema=False)
 
         @router.get(self.path, dependencies=[page(self.reader)])
@@ -58,6 +62,19 @@ class DeadLetterPages:
             sent: Annotated[TypedNumber, Query(ge=0)] = 0,
         ) -> Response:
             return await self._page(request, show, after, Resent(sent=[0] * min(sent, MAX_AT_ONCE)))
+
+        @router.get(f"{self.path}/{{letter_id:int}}", dependencies=[page(self.reader)])
+        async def dead_letter(request: Request, letter_id: LetterId) -> Response:
+            letter = await self.letters.letter(letter_id)
+            context = {"where": self.path, "subjects": self.subjects, "letter": letter}
+            return self.site.page(request, "dead-letter.html", **context)
+
+        @router.get(f"{self.path}/{{letter_id:int}}/payload", dependencies=[page(self.reader)])
+        async def payload(letter_id: LetterId) -> Response:
+            letter = await self.letters.letter(letter_id)
+            headers = {"content-disposition": f"attachment; filename=dead-letter-{letter_id}"}
+            data = base64.b64decode(letter.data_base64)
+            return Response(data, headers=headers, media_type="application/octet-stream")
 
         @router.post(f"{self.path}/resend")
         async def resend_dead_letters(
@@ -87,11 +104,13 @@ class DeadLetterPages:
     ) -> Response:
         wanted = Wanted(state=None if show == "all" else show)
         found = await self.letters.page(LETTERS_ON_A_PAGE, after, wanted)
+        shows_parked = show == "waiting" and after is None
         nothing_chosen = chosen and not outcome.sent and not outcome.failed
         context: dict[str, Any] = {
             "where": self.path,
             "subjects": self.subjects,
             "letters": found.items,
+            "parked": (await self.parked.page(PARKED_ON_A_PAGE)) if shows_parked else None,
             "next": found.next,
             "after": after,
             "show": show,

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from orderflow_hosting.events import NotJson, read_json
+
 NOTHING: Final = "—"
 """Shown in place of a missing value."""
 
@@ -61,11 +63,23 @@ def words(code: object) -> str:
 
 
 def pretty(value: Any) -> str:
-    """Format a JSON value over several lines, cut off if it is long.
+    """Format a JSON value over several lines, cut off if it is long; see `plain`."""
+    return plain(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def payload(text: str) -> str:
+    """Format a text that someone sent, over several lines if it is JSON; see `plain`."""
+    try:
+        return pretty(read_json(text))
+    except NotJson:
+        return plain(text)
+
+
+def plain(written: str) -> str:
+    """Cut off a text if it is long.
 
     Invisible characters, and those that reverse the direction of text, are written as JSON escapes.
     """
-    written = json.dumps(value, indent=2, ensure_ascii=False, default=str)
     if len(written) > LONGEST_PRETTY:
         left = len(written) - LONGEST_PRETTY
         written = f"{written[:LONGEST_PRETTY]}\n… {left:,} characters more"
@@ -78,4 +92,5 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "duration": duration,
     "words": words,
     "pretty": pretty,
+    "payload": payload,
 }

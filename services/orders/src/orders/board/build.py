@@ -71,6 +71,7 @@ def build(
         yield DeadLetterPages(
             site,
             base.dead_letters,
+            base.parked,
             audit,
             "/board/dead-letters",
             Subjects("Order", "/board/orders"),

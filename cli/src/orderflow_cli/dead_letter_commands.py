@@ -1,0 +1,112 @@
+"""Commands about events that the services could not handle."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from orderflow_cli import show
+from orderflow_cli.app import AsJson, Limit, app, services
+from orderflow_cli.client import Orderflow
+from orderflow_cli.errors import OrderflowError
+from orderflow_cli.models import DeadLetter
+from orderflow_cli.submissions import read_text
+from orderflow_cli.terminal import clean
+
+ALL = "all"
+Name = Annotated[str, typer.Argument(metavar="ID", help="A dead letter, such as orders:3.")]
+
+dead_letters = typer.Typer(help="List, show, resend and discard events that could not be handled.")
+app.add_typer(
+    dead_letters, name="dead-letters", short_help="List and resend events that failed for good."
+)
+
+
+@dead_letters.callback(invoke_without_command=True)
+def list_dead_letters(ctx: typer.Context, *, limit: Limit = 100, as_json: AsJson = False) -> None:
+    """List events that orders and approvals could not handle, and why."""
+    if ctx.invoked_subcommand is not None:
+        return
+    with services() as flow:
+        found = flow.dead_letters(limit)
+    if as_json:
+        show.as_json(found)
+    else:
+        show.show_dead_letters(found)
+
+
+@dead_letters.command("show", short_help="Show one with its payload.")
+def show_dead_letter(*, name: Name, as_json: AsJson = False) -> None:
+    """Show an event that could not be handled, with its payload."""
+    with services() as flow:
+        found = flow.dead_letter(name)
+    if as_json:
+        show.as_json(found)
+    else:
+        show.show_dead_letter(found)
+
+
+@dead_letters.command(short_help="Publish one or all again.")
+def resend(
+    *,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID|all", help="A dead letter, such as orders:3, or all that are waiting."
+        ),
+    ],
+    file: Annotated[
+        str | None,
+        typer.Option(help="The corrected event as JSON: its data, or a CloudEvent; - for stdin."),
+    ] = None,
+) -> None:
+    """Publish an event again, as it was or corrected; nothing is processed twice."""
+    if name == ALL and file is not None:
+        raise OrderflowError("--file corrects one dead letter: name it instead of `all`")
+    corrected = None if file is None else _json_in(file)
+    with services() as flow:
+        chosen = _waiting(flow) if name == ALL else [flow.dead_letter(name)]
+        for letter in chosen:
+            event_id = flow.resend(letter, corrected)
+            as_event = "" if corrected is None else f" as event {clean(event_id)}"
+            print(f"{letter.name} resent on {clean(letter.topic)}{as_event}", flush=True)
+    print(f"{len(chosen)} resent.")
+
+
+@dead_letters.command(short_help="Record that one needs nothing more.")
+def discard(
+    *,
+    name: Name,
+    reason: Annotated[str, typer.Option(help="The reason, recorded with the dead letter.")],
+) -> None:
+    """Record that an event needs nothing more; it stays stored and can still be resent."""
+    with services() as flow:
+        letter = flow.dead_letter(name)
+        flow.discard(letter, reason)
+    print(f"{letter.name} discarded.")
+
+
+@dead_letters.command(short_help="List events that are tried again.")
+def parked(*, limit: Limit = 100, as_json: AsJson = False) -> None:
+    """List events that failed and that the services try again by themselves."""
+    with services() as flow:
+        found = flow.parked_events(limit)
+    if as_json:
+        show.as_json(found)
+    else:
+        show.show_parked_events(found)
+
+
+def _waiting(flow: Orderflow) -> list[DeadLetter]:
+    return [letter for letter in flow.dead_letters() if letter.state == "waiting"]
+
+
+def _json_in(file: str) -> Any:
+    text, source = read_text(file)
+    try:
+        corrected = json.loads(text)
+    except ValueError as error:
+        raise OrderflowError(f"{source} is not JSON: {error}") from None
+    if corrected is None:
+        raise OrderflowError(f"{source} contains null, which is no event")
+    return corrected
