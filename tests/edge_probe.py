@@ -23,18 +23,20 @@ def on_method(_app: DaprApp, name: str, *_: object, callers: Collection[str] | N
     methods[name] = None if callers is None else sorted(callers)
 
 
-def subscribe(_app: DaprApp, topic: str, _handle: object, dead_letters: str | None) -> None:
-    subscriptions[topic] = dead_letters
+def on_event(
+    _app: DaprApp, topic: str, _deliver: object, *, dead_letter_topic: str | None
+) -> None:
+    subscriptions[topic] = dead_letter_topic
 
 
-def start(_app: DaprApp) -> None:
+async def start(_app: DaprApp) -> None:
     raise Wired
 
 
 if __name__ == "__main__":
     for name, replacement in (
         ("on_method", on_method),
-        ("_subscribe", subscribe),
+        ("on_event", on_event),
         ("start", start),
     ):
         setattr(DaprApp, name, replacement)
