@@ -23,9 +23,7 @@ def on_method(_app: DaprApp, name: str, *_: object, callers: Collection[str] | N
     methods[name] = None if callers is None else sorted(callers)
 
 
-def on_event(
-    _app: DaprApp, topic: str, _deliver: object, *, dead_letter_topic: str | None
-) -> None:
+def on_event(_app: DaprApp, topic: str, _deliver: object, *, dead_letter_topic: str | None) -> None:
     subscriptions[topic] = dead_letter_topic
 
 

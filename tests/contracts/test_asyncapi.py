@@ -135,6 +135,15 @@ def test_a_faulty_example_is_noticed(topic: Topic, form: Form, payload: dict[str
     assert bool(errors(schema, {**payload, "data": data})) == (not topic.id_stands_for_subject)
 
 
+def test_examples_have_the_ids_of_the_services() -> None:
+    """The id of a status is made of order and sequence, that of a batch's end of the batch."""
+    ids = {payload.values[2]["type"]: payload.values[2]["id"] for payload in PUBLISHED}
+
+    assert ids["com.orderflow.order.status.v1"] == "order-1.2"
+    assert ids["com.orderflow.order.batch-status.v1"] == "batch-1.ended"
+    assert ids["com.orderflow.approval.withdrawn.v1"] == "order-1.withdrawn"
+
+
 def test_an_order_may_take_its_id_from_the_event() -> None:
     """Its schema does not require `order_id`, in either form."""
     schemas = DOCUMENT["components"]["schemas"]

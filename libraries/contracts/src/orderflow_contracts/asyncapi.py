@@ -10,44 +10,17 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
-from orderflow_contracts.names import PUBSUB, SERVICES, dead_letter_topic, event_source
-from orderflow_contracts.topics import TOPICS, Form, Topic, example
+from orderflow_contracts.envelope import CLOUD_EVENT, ENVELOPE, example_event
+from orderflow_contracts.names import PUBSUB, SERVICES, dead_letter_topic
+from orderflow_contracts.topics import TOPICS, Form, Topic
 
 SPECIFICATION: Final = "3.0.0"
-CLOUD_EVENT: Final = "application/cloudevents+json"
 UNHANDLED: Final = "UnhandledEvent"
 
 DESCRIPTION: Final = f"""\
 Events are CloudEvents 1.0 with JSON data, on the Dapr component `{PUBSUB}`. Dapr wraps data that
 is published without an envelope in one. Consumers ignore unknown fields. Amounts are in US cents,
 as integers; times are in RFC 3339 format."""
-
-_OUTSIDE: Final = "/shop"
-"""The source of the examples that other programs publish."""
-
-_ENVELOPE: Final[Mapping[str, Any]] = {
-    "title": "CloudEvent",
-    "description": "The envelope of every event. Extension attributes are allowed.",
-    "type": "object",
-    "required": ["specversion", "id", "source", "type"],
-    "properties": {
-        "specversion": {"type": "string", "const": "1.0"},
-        "id": {
-            "description": "With the source, identifies the event: a repeated delivery has the "
-            "same.",
-            "type": "string",
-            "minLength": 1,
-        },
-        "source": {"type": "string", "format": "uri-reference", "minLength": 1},
-        "type": {"type": "string", "minLength": 1},
-        "subject": {
-            "description": "The ID of the event's order, batch, task or item",
-            "type": "string",
-        },
-        "time": {"type": "string", "format": "date-time"},
-        "datacontenttype": {"type": "string", "examples": ["application/json"]},
-    },
-}
 
 _UNHANDLED: Final[Mapping[str, Any]] = {
     "title": "Event that was not handled",
@@ -80,7 +53,7 @@ def document() -> dict[str, Any]:
                     for form in topic.forms
                 },
             },
-            "schemas": {"CloudEvent": _ENVELOPE, **_schemas()},
+            "schemas": {"CloudEvent": ENVELOPE, **_schemas()},
         },
     }
 
@@ -142,24 +115,9 @@ def _message(topic: Topic, form: Form) -> dict[str, Any]:
                 },
             ]
         },
-        "examples": [{"name": each, "payload": event(topic, each)} for each in form.examples],
-    }
-
-
-def event(topic: Topic, name: str) -> dict[str, Any]:
-    """Return an example as it is published: in its envelope, and without empty fields."""
-    data = {key: value for key, value in example(name).items() if value is not None}
-    subject = str(data[topic.subject])
-    variant = name.removeprefix(topic.name).replace("-", ".", 1)
-    return {
-        "specversion": "1.0",
-        "id": f"{subject}.{topic.name.partition('.')[2]}{variant}",
-        "source": event_source(topic.publishers[0]) if topic.publishers else _OUTSIDE,
-        "type": topic.event_type,
-        "subject": subject,
-        "time": "2026-03-01T12:30:15Z",
-        "datacontenttype": "application/json",
-        "data": data,
+        "examples": [
+            {"name": each, "payload": example_event(topic, form, each)} for each in form.examples
+        ],
     }
 
 
