@@ -137,7 +137,10 @@ def test_a_faulty_example_is_noticed(topic: Topic, form: Form, payload: dict[str
 
 def test_examples_have_the_ids_of_the_services() -> None:
     """The id of a status is made of order and sequence, that of a batch's end of the batch."""
-    ids = {payload.values[2]["type"]: payload.values[2]["id"] for payload in PUBLISHED}
+    shown = [
+        example["payload"] for each in MESSAGES.values() for example in each.get("examples", ())
+    ]
+    ids = {event["type"]: event["id"] for event in shown}
 
     assert ids["com.orderflow.order.status.v1"] == "order-1.2"
     assert ids["com.orderflow.order.batch-status.v1"] == "batch-1.ended"
