@@ -25,7 +25,7 @@ MEANINGS: Final = {
     "APPROVAL_NOT_FOUND": "no approval was requested for this order",
     "APPROVAL_WITHDRAWN": "the order is no longer waiting for a decision",
     "BATCH_NOT_FOUND": "no such batch",
-    "BODY_TOO_LARGE": "the body is larger than the service reads",
+    "BODY_TOO_LARGE": "the body has more bytes than are allowed",
     "CROSS_SITE": "a page of another site sent the request",
     "CSRF_FAILED": "the form belongs to another session",
     "DEAD_LETTER_NOT_FOUND": "no such dead letter",

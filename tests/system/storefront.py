@@ -1,5 +1,6 @@
 """The operations that tests perform on a running Orderflow, locally or in a cluster."""
 
+import base64
 import contextlib
 import json
 import time
@@ -44,6 +45,7 @@ class Storefront(ABC):
 
     def __init__(self, http: httpx.Client) -> None:
         self.http = http
+        self._payloads: dict[tuple[str, int], str] = {}
 
     @property
     @abstractmethod
@@ -192,14 +194,28 @@ class Storefront(ABC):
         items = self.http.get(self.url(app, "/dead-letters"), params={"limit": 500}).json()["items"]
         return [item for item in items if all(item[key] == value for key, value in match.items())]
 
+    def dead_letters_with(self, app: str, text: str, **match: Any) -> list[dict[str, Any]]:
+        """Return a service's dead letters whose payload contains this text."""
+        found = self.dead_letters(app, **match)
+        return [letter for letter in found if text in self.payload(app, letter)]
+
+    def payload(self, app: str, letter: dict[str, Any]) -> str:
+        """Return the data of a dead letter, which never changes."""
+        key = (app, letter["id"])
+        if key not in self._payloads:
+            found = self.http.get(self.url(app, f"/dead-letters/{letter['id']}")).json()
+            data = base64.b64decode(found["data_base64"])
+            self._payloads[key] = data.decode("utf-8", "backslashreplace")
+        return self._payloads[key]
+
     def stream(self, topic: str) -> list[dict[str, Any]]:
         """Return all events of a topic from the broker's stream."""
         entries: Any = self.broker.xrange(topic)
         events = []
         for _, fields in entries:
             with contextlib.suppress(
-                RecursionError
-            ):  # another test's invalid event, nested too deeply to parse
+                RecursionError, ValueError
+            ):  # another test's invalid event, which is not JSON or nested too deeply
                 events.append(json.loads(fields[b"data"]))
         return events
 

@@ -35,14 +35,20 @@ CALLS: list[tuple[str, str, set[str]]] = [
     ("orders", "POST /workflows/none/terminate", OPERATOR),
     ("orders", "POST /workflows/none/raise_event/e", OPERATOR),
     ("orders", "POST /workflows/none/purge", OPERATOR),
+    ("orders", "GET /dead-letters/999", EVERYBODY),
     ("orders", "POST /dead-letters/999/resend", OPERATOR),
+    ("orders", "POST /dead-letters/999/discard", OPERATOR),
+    ("orders", "GET /parked-events", EVERYBODY),
     ("inventory", "GET /stock", EVERYBODY),
     ("inventory", "GET /openapi.json", EVERYBODY),
     ("approvals", "GET /approvals", EVERYBODY),
     ("approvals", "GET /approvals/none", EVERYBODY),
     ("approvals", "GET /dead-letters", EVERYBODY),
     ("approvals", "GET /audit", OPERATOR),
+    ("approvals", "GET /dead-letters/999", EVERYBODY),
+    ("approvals", "GET /parked-events", EVERYBODY),
     ("approvals", "POST /dead-letters/999/resend", OPERATOR),
+    ("approvals", "POST /dead-letters/999/discard", OPERATOR),
 ]
 
 

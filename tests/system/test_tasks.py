@@ -174,7 +174,9 @@ def test_an_invalid_completion_becomes_a_dead_letter(picking: Shop) -> None:
         picking.publish("tasks.completed", data)
 
         def arrived(data: dict[str, str] = data) -> bool:
-            return bool(picking.dead_letters("orders", topic="tasks.completed", data=data))
+            return bool(
+                picking.dead_letters_with("orders", data["task_id"], topic="tasks.completed")
+            )
 
         wait_for(f"{data} among the dead letters", arrived)
 

@@ -15,7 +15,7 @@ from orderflow_contracts.access import Role
 from orderflow_hosting.access import changes, form, page, reads
 from orderflow_hosting.access.audit_api import audit_router
 from orderflow_hosting.access.walk import Unguarded, must_be_guarded, routes_of
-from orderflow_hosting.dead_letters import dead_letter_router
+from orderflow_hosting.dead_letters import dead_letter_router, parked_event_router
 from orderflow_hosting.health import health_router
 from orders.batches.api import batch_router
 from orders.management.api import workflow_router
@@ -29,7 +29,10 @@ DOCS = {"GET /docs": "reads viewer", "GET /openapi.json": "reads viewer"}
 AUDIT = {"GET /audit": "reads operator"}
 LETTERS = {
     "GET /dead-letters": "reads viewer",
+    "GET /dead-letters/{letter_id}": "reads viewer",
     "POST /dead-letters/{letter_id}/resend": "changes operator dead-letter.resend",
+    "POST /dead-letters/{letter_id}/discard": "changes operator dead-letter.discard",
+    "GET /parked-events": "reads viewer",
 }
 
 
@@ -41,6 +44,7 @@ def of_orders() -> FastAPI:
         task_router(NOT_USED),
         workflow_router(cast("Any", Management)),
         dead_letter_router(NOT_USED),
+        parked_event_router(NOT_USED),
         health_router({}),
         audit_router(NOT_USED),
     )
@@ -50,6 +54,7 @@ def of_approvals() -> FastAPI:
     return approvals.decisions.api.http_app(
         approvals.decisions.api.approval_router(NOT_USED),
         dead_letter_router(NOT_USED),
+        parked_event_router(NOT_USED),
         health_router({}),
         audit_router(NOT_USED),
     )

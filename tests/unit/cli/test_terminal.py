@@ -182,7 +182,14 @@ def _outputs(text: str) -> dict[str, Callable[[], None]]:
         discard_reason=text, attempts=1,
     )  # fmt: skip
     parked = ParkedEvent.model_construct(
-        id=1, topic=text, event_id=text, error=text, attempts=1, next_attempt_at=AT, service=text
+        id=1,
+        topic=text,
+        event_id=text,
+        error=text,
+        attempts=1,
+        parked_at=AT,
+        next_attempt_at=AT,
+        service=text,
     )
     workflow = Workflow.model_construct(
         instance_id=text, name=text, runtime_status=text, created_at=AT, last_updated_at=AT,

@@ -66,8 +66,13 @@ class DeadLetterPages:
         @router.get(f"{self.path}/{{letter_id:int}}", dependencies=[page(self.reader)])
         async def dead_letter(request: Request, letter_id: LetterId) -> Response:
             letter = await self.letters.letter(letter_id)
-            context = {"where": self.path, "subjects": self.subjects, "letter": letter}
-            return self.site.page(request, "dead-letter.html", **context)
+            return self.site.page(
+                request,
+                "dead-letter.html",
+                where=self.path,
+                subjects=self.subjects,
+                letter=letter,
+            )
 
         @router.get(f"{self.path}/{{letter_id:int}}/payload", dependencies=[page(self.reader)])
         async def payload(letter_id: LetterId) -> Response:
