@@ -113,7 +113,7 @@ migration: env ## draft a schema revision (SERVICE=orders NAME="add a delivery d
 locks: ## resolve the dependencies again and rewrite the lock files
 	@$(PYTHON) tools/bootstrap locks $(ARGS)
 
-vendor: env ## copy the npm files that the pages load into the project
+vendor: env ## copy the npm files that pages and tests use into the project
 	@$(BIN)/orderflow-lab vendor
 
 generate: env ## write the manifests and lists that follow from the declarations of services

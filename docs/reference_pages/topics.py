@@ -6,7 +6,8 @@ from typing import Final
 
 from pydantic import BaseModel, TypeAdapter
 
-from orderflow_contracts import approvals, batches, inventory, names, orders, tasks
+from orderflow_contracts import approvals, inventory, names
+from orderflow_contracts.topics import TOPICS
 from reference_pages.markdown import code, page, table
 from reference_pages.schemas import Schema, fields_of, link_to, objects_of, text_of, type_of
 
@@ -17,24 +18,16 @@ times are in RFC 3339 format. An event's subject is the ID of its order, batch, 
 
 If a service refuses an event, or stops retrying it, its sidecar moves the event to the topic
 `{names.dead_letter_topic("<topic>")}`. The same service stores it there as a
-[dead letter](../glossary.md#dead-letter)."""
+[dead letter](../glossary.md#dead-letter).
+
+Orders and approvals describe all topics at `/asyncapi`, as an
+[AsyncAPI 3](https://www.asyncapi.com/docs/reference/specification/v3.0.0) document with JSON
+Schemas and examples. In the local run it is at
+<http://127.0.0.1:{names.LOCAL_PORTS[names.ORDERS].http}/asyncapi>.
+[How messages change](../explanation/message-evolution.md) says what you can rely on."""
 
 
 Model = type[BaseModel] | TypeAdapter[inventory.Reserved | inventory.ReservationRejected]
-
-
-@dataclass(frozen=True)
-class Topic:
-    """A topic, its publisher, and its message."""
-
-    name: str
-    publisher: str
-    message: type[BaseModel]
-
-    @property
-    def event_type(self) -> str:
-        """The CloudEvents type of its events."""
-        return names.event_type(self.name)
 
 
 @dataclass(frozen=True)
@@ -49,17 +42,6 @@ class Method:
 
 
 ANYONE: Final = "anyone"
-TOPICS: Final = (
-    Topic(names.ORDERS_SUBMITTED, ANYONE, orders.OrderSubmitted),
-    Topic(names.ORDERS_STATUS, names.ORDERS, orders.OrderStatusChanged),
-    Topic(names.ORDERS_BATCH_SUBMITTED, ANYONE, batches.BatchSubmitted),
-    Topic(names.ORDERS_BATCH_STATUS, names.ORDERS, batches.BatchStatusChanged),
-    Topic(names.APPROVALS_REQUESTED, names.ORDERS, approvals.ApprovalRequested),
-    Topic(names.APPROVALS_DECISIONS, ANYONE, approvals.DecisionMade),
-    Topic(names.APPROVALS_WITHDRAWN, names.ORDERS, approvals.ApprovalWithdrawn),
-    Topic(names.TASKS_COMPLETED, ANYONE, tasks.TaskCompleted),
-    Topic(names.INVENTORY_LOW_STOCK, names.ORDERS, inventory.LowStock),
-)
 METHODS: Final = (
     Method(
         names.RESERVE,
@@ -88,7 +70,12 @@ def topics_page() -> str:
     overview = table(
         ("Topic", "Publisher", "Subscriber", "CloudEvents type"),
         (
-            (code(each.name), each.publisher, _subscriber(each.name), code(each.event_type))
+            (
+                code(each.name),
+                ", ".join(each.publishers) or ANYONE,
+                ", ".join(each.subscribers) or ANYONE,
+                code(each.event_type),
+            )
             for each in TOPICS
         ),
     )
@@ -98,7 +85,7 @@ def topics_page() -> str:
 def _topics() -> Iterator[str]:
     for topic in TOPICS:
         yield f"## `{topic.name}`"
-        yield from _message(topic.message.model_json_schema())
+        yield from _message(topic.forms[0].message.model_json_schema())
 
 
 def _methods() -> Iterator[str]:
@@ -130,7 +117,7 @@ def _message(schema: Schema) -> Iterator[str]:
 def _objects() -> Iterator[str]:
     yield "## Objects"
     schemas = {}
-    for model in (*(topic.message for topic in TOPICS), *_models()):
+    for model in (*(topic.forms[0].message for topic in TOPICS), *_models()):
         schemas.update(_schema(model).get("$defs", {}))
     yield from objects_of(schemas)
 
@@ -142,11 +129,6 @@ def _models() -> Iterator[Model]:
 
 def _schema(model: Model) -> Schema:
     return model.json_schema() if isinstance(model, TypeAdapter) else model.model_json_schema()
-
-
-def _subscriber(topic: str) -> str:
-    readers = [app for app, topics in names.SUBSCRIPTIONS.items() if topic in topics]
-    return ", ".join(readers) or ANYONE
 
 
 def _require_all() -> None:

@@ -1,21 +1,14 @@
 """Events and problem documents as the services serialize them."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 from cloudevents.conversion import to_json
 from cloudevents.http import CloudEvent, from_json
 
+from contracts.test_golden_messages import golden
 from orderflow_contracts.orders import OrderStatusChanged, OrderSubmitted
 from orderflow_hosting.events import write_event
 from orderflow_hosting.problems import FieldError, Problem
-
-GOLDEN = Path(__file__).parent / "golden"
-
-
-def golden(name: str) -> Any:
-    return json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def a_status() -> OrderStatusChanged:

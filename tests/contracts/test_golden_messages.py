@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+import orderflow_contracts.topics
 from orderflow_contracts.approvals import (
     Approval,
     ApprovalRequested,
@@ -53,10 +54,12 @@ from orderflow_contracts.orders import (
     OrderStatusChanged,
     OrderSubmitted,
     Reason,
+    ShortOrderSubmitted,
 )
 from orderflow_contracts.tasks import Task, TaskCompleted, TaskStatus
 
 GOLDEN = Path(__file__).parent / "golden"
+EXAMPLES = Path(orderflow_contracts.topics.__file__).parent / "examples"
 AT = datetime(2026, 3, 1, 12, 30, 15, 123456, UTC)
 LATER = datetime(2026, 3, 2, 12, 30, 15, tzinfo=UTC)
 LINES = (OrderLine(item="cars", quantity=11), OrderLine(item="paperclip", quantity=2))
@@ -197,6 +200,17 @@ MESSAGES: Mapping[str, Message] = {
     ),
     "orders.batch-submitted": BatchSubmitted(
         batch_id="batch-1",
+        orders=(
+            {
+                "order_id": "order-3",
+                "customer_id": "alice",
+                "lines": [{"item": "paperclip", "quantity": 2}],
+            },
+            {"item": "cars", "quantity": 1},
+        ),
+    ),
+    "orders.batch-submitted-odd": BatchSubmitted(
+        batch_id="batch-1",
         orders=({"order_id": "order-1", "item": "cars", "quantity": 11}, "any entry"),
     ),
     "orders.batch-status": BatchStatusChanged(
@@ -223,8 +237,14 @@ MESSAGES: Mapping[str, Message] = {
 }
 
 
+def path_of(name: str) -> Path:
+    """Return an example that contracts publish, or else one of the golden files of the tests."""
+    published = EXAMPLES / f"{name}.json"
+    return published if published.exists() else GOLDEN / f"{name}.json"
+
+
 def golden(name: str) -> Any:
-    return json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads(path_of(name).read_text(encoding="utf-8"))
 
 
 def with_surplus(document: Any) -> Any:
@@ -287,9 +307,9 @@ def test_the_outcome_selects_the_reply_to_reserve(name: str) -> None:
 
 def test_every_golden_file_is_tested() -> None:
     """Every golden file belongs to a test."""
-    golden_files = {path.stem for path in GOLDEN.glob("*.json")}
+    files = [path.stem for folder in (GOLDEN, EXAMPLES) for path in folder.glob("*.json")]
 
-    assert golden_files == {*MESSAGES, "problem", "event", "orders.submitted-short"}
+    assert sorted(files) == sorted({*MESSAGES, "problem", "event", "orders.submitted-short"})
 
 
 def test_the_short_form_is_one_line_of_an_anonymous_customer() -> None:
@@ -297,8 +317,15 @@ def test_the_short_form_is_one_line_of_an_anonymous_customer() -> None:
     order = OrderSubmitted.model_validate(golden("orders.submitted-short"))
 
     assert order == OrderSubmitted(
-        order_id="order-1", customer_id="anonymous", lines=(OrderLine(item="cars", quantity=11),)
+        order_id="order-2", customer_id="anonymous", lines=(OrderLine(item="cars", quantity=11),)
     )
+
+
+def test_the_short_form_is_described_completely() -> None:
+    """Its description has all fields of an order, and those of a line in place of `lines`."""
+    fields = {*OrderSubmitted.model_fields, *OrderLine.model_fields} - {"lines"}
+
+    assert set(ShortOrderSubmitted.model_fields) == fields
 
 
 def test_the_short_form_may_name_its_customer() -> None:

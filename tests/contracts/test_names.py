@@ -42,6 +42,9 @@ def test_topics_are_those_of_the_contract() -> None:
         ("approvals.withdrawn", "com.orderflow.approval.withdrawn.v1"),
         ("inventory.low-stock", "com.orderflow.inventory.low-stock.v1"),
         ("tasks.completed", "com.orderflow.task.completed.v1"),
+        ("orders.status.v2", "com.orderflow.order.status.v2"),
+        ("tasks.completed.v12", "com.orderflow.task.completed.v12"),
+        ("orders.verified", "com.orderflow.order.verified.v1"),
     ],
 )
 def test_event_types_are_singular_topics_with_a_version(topic: str, expected: str) -> None:

@@ -219,6 +219,15 @@ class Storefront(ABC):
                 events.append(json.loads(fields[b"data"]))
         return events
 
+    def all_acknowledged(self, topic: str) -> bool:
+        """Return whether the subscriber has read and acknowledged every event of a topic."""
+        groups: Any = self.broker.xinfo_groups(topic)
+        stream: Any = self.broker.xinfo_stream(topic)
+        return bool(groups) and all(
+            group["pending"] == 0 and group["last-delivered-id"] == stream["last-generated-id"]
+            for group in groups
+        )
+
     def published_statuses(self, order_id: str) -> list[dict[str, Any]]:
         """Return the statuses published for an order, without duplicates, in order."""
         events = {

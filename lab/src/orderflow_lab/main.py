@@ -36,9 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_command(
         commands, "generate", "write the files that follow from the declared services", generate
     )
-    add_command(
-        commands, "vendor", "copy the npm files that the pages load into the project", vendored
-    )
+    add_command(commands, "vendor", "copy the pinned npm files into the project", vendored)
     return execute(parser, arguments)
 
 
@@ -63,7 +61,7 @@ def generate(settings: Settings, _options: argparse.Namespace) -> int:
 
 
 def vendored(settings: Settings, _options: argparse.Namespace) -> int:
-    """Copy the pinned packages that the pages load into the project."""
+    """Copy the files of pinned npm packages that pages and tests use into the project."""
     vendor(settings.root)
     return 0
 

@@ -3,6 +3,7 @@
 Whatever starts, deploys, secures or tests services goes through `SERVICES`.
 """
 
+import re
 from typing import Final
 
 from orderflow_contracts.service import Ports, Service
@@ -97,13 +98,18 @@ def canary_topic(app_id: str) -> str:
 
 
 def event_type(topic: str) -> str:
-    """Return the CloudEvents type of a topic's events: the topic in singular words.
+    """Return the CloudEvents type of a topic's events: the topic in singular words, and a version.
 
     >>> event_type("approvals.decisions")
     'com.orderflow.approval.decision.v1'
+    >>> event_type("approvals.decisions.v2")
+    'com.orderflow.approval.decision.v2'
     """
-    words = (_SINGULAR.get(word, word) for word in topic.split("."))
-    return f"com.orderflow.{'.'.join(words)}.v1"
+    name, _, version = topic.rpartition(".")
+    if not re.fullmatch(r"v[0-9]+", version):
+        name, version = topic, "v1"
+    words = (_SINGULAR.get(word, word) for word in name.split("."))
+    return f"com.orderflow.{'.'.join(words)}.{version}"
 
 
 def event_source(app_id: str) -> str:

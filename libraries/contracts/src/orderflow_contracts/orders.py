@@ -1,9 +1,9 @@
 """Events about orders, and the order as the API shows it."""
 
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
 from orderflow_contracts.fields import Cents, Message, Moment, Name, OrderId, Quantity
 
@@ -139,6 +139,24 @@ class OrderSubmitted(OrderDetails):
             for name in OrderDetails.model_fields
             if name not in ("order_id", "lines")
         )
+
+
+_SHORT_FIELDS: Final[dict[str, Any]] = {
+    **{
+        name: (field.annotation, field)
+        for name, field in (*OrderDetails.model_fields.items(), *OrderLine.model_fields.items())
+        if name != "lines"
+    },
+    "customer_id": (Name, ANONYMOUS),
+}
+
+ShortOrderSubmitted: Final[type[Message]] = create_model(
+    "ShortOrderSubmitted",
+    __base__=Message,
+    __doc__="Topic `orders.submitted`, in the short form: one line of an anonymous customer.",
+    **_SHORT_FIELDS,
+)
+"""Describes the short form; `OrderSubmitted` reads it."""
 
 
 class PlacedOrder(OrderSubmitted):

@@ -24,6 +24,7 @@ from approvals.pages import (
     page_router,
 )
 from approvals.tables import ACCESS, DEAD_LETTERS, PARKED_EVENTS, SCHEMA, SOURCES
+from orderflow_contracts import asyncapi
 from orderflow_contracts.fields import now, readable_order_id
 from orderflow_contracts.names import APPROVALS
 from orderflow_hosting import logs
@@ -44,6 +45,7 @@ from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.spellings import backfill_repeatedly
 from orderflow_hosting.topics import Topics
+from orderflow_hosting.web.asyncapi import asyncapi_router
 from orderflow_hosting.web.audit_pages import audit_pages
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 
@@ -112,6 +114,7 @@ def _http(
         approval_router(service),
         dead_letter_router(dead_letters),
         parked_event_router(parked),
+        asyncapi_router(asyncapi.document()),
         health,
         access.sign_in_router(site.page),
         access.audit_router(),

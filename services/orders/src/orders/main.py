@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 from functools import partial
 
-from orderflow_contracts import names
+from orderflow_contracts import asyncapi, names
 from orderflow_contracts.fields import now, readable_order_id
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, reads
@@ -22,6 +22,7 @@ from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.topics import Topics
+from orderflow_hosting.web.asyncapi import asyncapi_router
 from orderflow_workflow_runtime.client import DaprEngine
 from orderflow_workflow_runtime.worker import Worker
 from orders.attention import build as attention_part
@@ -103,6 +104,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         *(router for part in parts for router in part.routers),
         dead_letter_router(dead_letters),
         parked_event_router(parked),
+        asyncapi_router(asyncapi.document()),
         health_router(checks),
         access.sign_in_router(site.page),
         access.audit_router(),
