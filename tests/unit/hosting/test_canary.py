@@ -100,7 +100,23 @@ async def test_replicas_share_what_arrives(replica: Replica, database: Database)
     await replica.canary.check()
 
 
-@pytest.mark.parametrize("garbage", [b"", b"{", b"null", b'"soon"', b'"2026-03-01T12:00:00"', b"7"])
+async def test_an_event_from_the_future_counts_as_sent_now(replica: Replica) -> None:
+    """Otherwise it would hide a failure until that time."""
+    await replica.app.events[TOPIC](b'"2999-01-01T00:00:00Z"')
+    replica.moment += timedelta(seconds=61)
+
+    with pytest.raises(NoEvents, match="for 61 s"):
+        await replica.canary.check()
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        *(b"", b"{", b"null", b'"soon"', b'"2026-03-01T12:00:00"', b"7"),
+        *(b"[" * 100_000, b'"0001-01-01T00:00:00+23:59"'),
+    ],
+    ids=range(8),
+)
 async def test_garbage_on_the_topic_changes_nothing(replica: Replica, garbage: bytes) -> None:
     """Anyone can publish."""
     assert await replica.app.events[TOPIC](garbage) is Answer.ACKNOWLEDGE

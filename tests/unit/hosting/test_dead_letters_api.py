@@ -93,7 +93,8 @@ async def test_dead_letters_are_listed_newest_first_in_pages(
 async def test_a_list_has_no_payloads(service: Service, http: httpx.AsyncClient) -> None:
     """However large the events were, a list is small; one is read with all of it."""
     large = {"order_id": "o-1", "note": "x" * 900_000}
-    await service.refuse(cloud_event(large))
+    envelope = {**json.loads(cloud_event(large)), "source": "/" + "s" * 100_000}
+    await service.refuse(json.dumps(envelope).encode())
 
     listed = await http.get("/dead-letters")
     letter = (await http.get("/dead-letters/1")).json()
@@ -114,6 +115,7 @@ async def test_a_list_has_no_payloads(service: Service, http: httpx.AsyncClient)
         "discard_reason",
     ]
     assert json.loads(letter["data"]) == large
+    assert letter["attributes"]["source"] == envelope["source"]
 
 
 @pytest.mark.parametrize(
@@ -241,6 +243,19 @@ async def test_a_correction_is_read_as_strictly_as_an_event(
     )
 
     assert answer.status_code == 422
+    assert service.broker.published == []
+
+
+async def test_a_correction_that_is_not_sent_as_json_is_refused(
+    service: Service, http: httpx.AsyncClient
+) -> None:
+    """As curl sends it by default."""
+    await service.refuse(cloud_event({}))
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+
+    answer = await http.post("/dead-letters/1/resend", content=b'{"n": 1}', headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_INPUT")
     assert service.broker.published == []
 
 

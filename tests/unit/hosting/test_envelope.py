@@ -197,6 +197,19 @@ MEMBERS = st.dictionaries(
 )
 
 
+def test_data_that_is_too_deep_for_the_stack_is_all_of_the_event() -> None:
+    """Where the data is asked for, the stack may be longer than where the event was read."""
+    for levels in range(500, 1000):
+        raw = b'{"specversion":"1.0","id":"e-1","data":' + b"[" * levels + b"]" * levels + b"}"
+        event = read_event(raw)
+        assert event.flaw is not None
+        assert _data_far_down(event, 40) in (raw, b"[" * levels + b"]" * levels)
+
+
+def _data_far_down(event: Event, levels: int) -> bytes:
+    return event.data if levels == 0 else _data_far_down(event, levels - 1)
+
+
 @given(st.binary() | MEMBERS.map(lambda odd: json.dumps({**ATTRIBUTES, **odd}).encode()))
 def test_reading_never_fails(raw: bytes) -> None:
     """Whatever arrives, it is read or has a flaw; its data and its key can be stored."""

@@ -117,6 +117,17 @@ def test_validation_errors_fit_in_one_line() -> None:
     assert "secret" not in describe(error.value)
 
 
+def test_only_the_first_of_many_invalid_fields_are_named() -> None:
+    """A reason stays short, however many fields are invalid."""
+    with pytest.raises(ValidationError) as error:
+        Body.model_validate({"name": "n", "lines": [{}] * 100_000})
+
+    problem = invalid_input(error.value.errors())
+    assert problem.detail.startswith("lines.0.quantity: Field required; lines.1.quantity: ")
+    assert problem.detail.endswith("lines.19.quantity: Field required; and 99,980 more")
+    assert len(problem.errors) == 20
+
+
 def test_a_problem_has_a_grpc_code() -> None:
     """Other services get the same meaning by gRPC."""
     problem = Problem(404, "X", "y", [FieldError(field="a", message="b")])

@@ -26,6 +26,8 @@ _GRPC_CODES = {
     503: grpc.StatusCode.UNAVAILABLE,
 }
 
+MOST_NAMED = 20
+"""How many invalid fields a problem names: a large body may have 100,000 of them."""
 HTTP_BAD_REQUEST = 400
 HTTP_NOT_FOUND = 404
 
@@ -94,12 +96,15 @@ class Unavailable(Exception):
 
 
 def invalid_input(errors: Sequence[ErrorDetails] | Sequence[Any], skip: int = 0) -> Problem:
-    """Turn validation errors into one problem that names each field.
+    """Turn validation errors into one problem that names each field, up to `MOST_NAMED`.
 
     `skip` is how many leading parts of a location to leave out, such as FastAPI's `body`.
     """
-    fields = [FieldError(field=_field(error, skip), message=_message(error)) for error in errors]
+    named = errors[:MOST_NAMED]
+    fields = [FieldError(field=_field(error, skip), message=_message(error)) for error in named]
     detail = "; ".join(f"{field.field}: {field.message}" for field in fields)
+    if len(errors) > MOST_NAMED:
+        detail += f"; and {len(errors) - MOST_NAMED:,} more"
     return Problem(422, "INVALID_INPUT", detail, fields)
 
 

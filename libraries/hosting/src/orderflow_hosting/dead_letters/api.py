@@ -1,9 +1,9 @@
 """The HTTP API of events that could not be handled."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, JsonValue
 
 from orderflow_contracts.dead_letters import DeadLetter, DeadLetterWithData, ParkedEvent
 from orderflow_contracts.fields import Moment, Text
@@ -73,7 +73,7 @@ def dead_letter_router(letters: DeadLetters) -> APIRouter:
         dependencies=[changes(Role.OPERATOR, "dead-letter.resend")],
     )
     async def resend_dead_letter(
-        letter_id: LetterId, corrected: Annotated[Any, Body()] = None
+        letter_id: LetterId, corrected: Annotated[JsonValue, Body()] = None
     ) -> dict[str, str]:
         event_id = await letters.resend(letter_id, corrected)
         return {"message": f"dead letter {letter_id} was resent", "event_id": event_id}

@@ -214,17 +214,22 @@ class DeadLetters:
 
     async def discard(self, letter_id: int, reason: str) -> None:
         """Mark one as needing nothing more, with the reason; it stays recorded."""
-        await self._row(letter_id)
         mark = update(self._table).where(self._table.c.id == letter_id)
         mark = mark.values(discarded_at=self._clock(), discard_reason=storable(reason))
-        await self._database.write(lambda connection: connection.execute(mark))
+        marked = await self._database.write(lambda connection: connection.execute(mark).rowcount)
+        if not marked:
+            raise _missing(letter_id)
 
     async def _row(self, letter_id: int) -> Any:
         query = select(self._table).where(self._table.c.id == letter_id)
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         if row is None:
-            raise Problem(404, "DEAD_LETTER_NOT_FOUND", f"there is no dead letter {letter_id}")
+            raise _missing(letter_id)
         return row
+
+
+def _missing(letter_id: int) -> Problem:
+    return Problem(404, "DEAD_LETTER_NOT_FOUND", f"there is no dead letter {letter_id}")
 
 
 def _corrected(event: Event, topic: str, corrected: object) -> bytes:

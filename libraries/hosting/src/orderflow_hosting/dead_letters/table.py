@@ -23,6 +23,8 @@ from orderflow_hosting.events import Event, read_event
 
 EVENT_ID_LENGTH: Final = 300
 _SHOWN_CHARACTERS: Final = 10_000
+_SHOWN_OF_SOURCE: Final = 300
+"""How much of a source is listed, in characters; the event itself has all of it."""
 
 
 def dead_letter_table(tables: MetaData, subject: str) -> Table:
@@ -69,7 +71,7 @@ def content_columns(event: Event) -> dict[str, Any]:
     shown = event.data[:_SHOWN_CHARACTERS].decode("utf-8", "replace")
     return {
         "event": event.raw,
-        "source": None if event.source is None else storable(event.source),
+        "source": None if event.source is None else storable(event.source)[:_SHOWN_OF_SOURCE],
         "data": json.dumps(storable(shown)),
     }
 

@@ -59,7 +59,12 @@ class Event:
     @cached_property
     def data(self) -> bytes:
         """The bytes that the publisher sent as data, as far as they are known."""
-        return member_text(self.raw, "data") if self.unwrapped is None else self.unwrapped
+        if self.unwrapped is not None:
+            return self.unwrapped
+        try:
+            return member_text(self.raw, "data")
+        except RecursionError:  # nested so deeply that only a shorter stack could read it
+            return self.raw
 
     @cached_property
     def key(self) -> str:
