@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -215,7 +216,7 @@ class Shop:
             return problem(401, "SIGN_IN_NEEDED", "a token is needed")
         return problem(403, "NOT_ALLOWED", "that needs an operator") if self.lacks_role else None
 
-    def answer(self, path: str, body: Any) -> Answer:
+    def answer(self, path: str, body: Any, query: Mapping[str, str] | None = None) -> Answer:
         """Answer any request except the feed."""
         match path.strip("/").split("/", 1):
             case ["sidecar", rest]:
@@ -223,7 +224,7 @@ class Shop:
             case ["inventory", "stock"]:
                 return 200, self.current_stock()
             case [service, rest] if rest.startswith(("dead-letters", "parked-events")):
-                return self._answer_about_letters(service, rest.split("/"), body)
+                return self._answer_about_letters(service, rest.split("/"), body, query or {})
             case ["orders", rest]:
                 return self._answer_as_orders(rest.split("/")[1:], rest.split("/")[0])
             case ["approvals", rest]:
@@ -307,15 +308,22 @@ class Shop:
             return 200, {"items": list(self.approvals.values()), "next": None}
         return self.decide(rest[0], body)
 
-    def _answer_about_letters(self, service: str, rest: list[str], body: Any) -> Answer:
+    def _answer_about_letters(
+        self, service: str, rest: list[str], body: Any, query: Mapping[str, str]
+    ) -> Answer:
         if rest.pop(0) == "parked-events":
             return 200, {"items": self.parked[service], "next": None}
         letters = {str(letter["id"]): letter for letter in self.letters[service]}
         if not rest:
             without = [
-                {k: v for k, v in letter.items() if k != "data"} for letter in letters.values()
+                {k: v for k, v in letter.items() if k != "data"}
+                for letter in letters.values()
+                if query.get("state") in (None, _state(letter))
             ]
-            return 200, {"items": without, "next": None}
+            start, limit = int(query.get("after", 0)), int(query["limit"])
+            end = start + limit
+            following = str(end) if end < len(without) else None
+            return 200, {"items": without[start:end], "next": following}
         if rest[0] not in letters:
             return problem(404, "DEAD_LETTER_NOT_FOUND", f"there is no dead letter {rest[0]}")
         if rest[1:] == ["discard"]:
@@ -331,3 +339,9 @@ class Shop:
 def problem(status: int, code: str, detail: str) -> Answer:
     """Write a problem document."""
     return status, {"title": code, "status": status, "code": code, "detail": detail}
+
+
+def _state(letter: Mapping[str, Any]) -> str:
+    if letter.get("discarded_at"):
+        return "discarded"
+    return "resent" if letter["resent_at"] else "waiting"

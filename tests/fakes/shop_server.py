@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 from fakes.shop import STREAM_END, Shop
 from fakes.workflow_server import ManagedWorkflows
@@ -28,7 +29,8 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/orders/orders/stream":
             self._stream()
         else:
-            self._reply(*self.shop.answer(self.path.partition("?")[0], None))
+            path, _, query = self.path.partition("?")
+            self._reply(*self.shop.answer(path, None, dict(parse_qsl(query))))
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("content-length", 0)))

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from orderflow_cli.errors import OrderflowError, RequestRejected
 from orderflow_cli.feed import StatusFeed
-from orderflow_cli.models import DeadLetter, DeadLetterWithData, Page, ParkedEvent, Resent
+from orderflow_cli.models import DeadLetter, DeadLetterWithData, Page, ParkedEvent, Resent, State
 from orderflow_cli.order_tracker import NOT_FOUND, OrderTracker
 from orderflow_cli.proxies import open_client
 from orderflow_cli.service import CONNECT_SECONDS, STRUCTURED_EVENT, TIMEOUT_SECONDS, Service
@@ -134,7 +134,7 @@ class Orderflow:
 
     def orders(self, status: OrderStatus | None = None, limit: int = PAGE_SIZE) -> list[Order]:
         """List up to `limit` orders, in the service's own order."""
-        return self._list(self._orders, "/orders", Page[Order], limit, status)
+        return self._list(self._orders, "/orders", Page[Order], limit, status=status)
 
     def cancel(self, order_id: str) -> None:
         """Request cancellation of an order; its final status shows whether it succeeded."""
@@ -152,7 +152,7 @@ class Orderflow:
         self, status: ApprovalStatus | None = None, limit: int = PAGE_SIZE
     ) -> list[Approval]:
         """List approval requests."""
-        return self._list(self._approvals, "/approvals", Page[Approval], limit, status)
+        return self._list(self._approvals, "/approvals", Page[Approval], limit, status=status)
 
     def decide(self, order_id: str, decision: Decision, *, wait_seconds: float = 0.0) -> Approval:
         """Approve or deny; wait up to `wait_seconds` for an approval request that is on its way.
@@ -190,7 +190,7 @@ class Orderflow:
 
     def tasks(self, status: TaskStatus | None = None, limit: int = PAGE_SIZE) -> list[Task]:
         """List up to `limit` tasks."""
-        return self._list(self._orders, "/tasks", Page[Task], limit, status)
+        return self._list(self._orders, "/tasks", Page[Task], limit, status=status)
 
     def task(self, task_id: str) -> Task:
         """Return a task."""
@@ -200,12 +200,12 @@ class Orderflow:
         """Report a task as completed; its status follows a moment later."""
         return self._orders.ask(f"/tasks/{_valid_task_id(task_id)}/complete", Task, {})
 
-    def dead_letters(self, limit: int = PAGE_SIZE) -> list[DeadLetter]:
-        """List up to `limit` dead letters of each service that stores them."""
+    def dead_letters(self, limit: int = PAGE_SIZE, state: State | None = None) -> list[DeadLetter]:
+        """List up to `limit` dead letters of each service that stores them, all or in a state."""
         return [
             letter.model_copy(update={"service": service.name})
             for service in self._with_events()
-            for letter in self._list(service, "/dead-letters", Page[DeadLetter], limit, None)
+            for letter in self._list(service, "/dead-letters", Page[DeadLetter], limit, state=state)
         ]
 
     def dead_letter(self, name: str) -> DeadLetterWithData:
@@ -225,10 +225,10 @@ class Orderflow:
             raise OrderflowError(f"{name} is ambiguous: use {choice}")
         return found[0]
 
-    def resend(self, letter: DeadLetter, corrected: object = None) -> str:
+    def resend(self, letter: DeadLetter, corrected: bytes | None = None) -> str:
         """Publish a dead letter again, as it was or corrected; return the event's id."""
         path = f"/dead-letters/{letter.id}/resend"
-        return self._service_of(letter).ask(path, Resent, corrected).event_id
+        return self._service_of(letter).change(path, Resent, corrected).event_id
 
     def discard(self, letter: DeadLetter, reason: str) -> None:
         """Record that a dead letter needs nothing more."""
@@ -239,7 +239,7 @@ class Orderflow:
         return [
             event.model_copy(update={"service": service.name})
             for service in self._with_events()
-            for event in self._list(service, "/parked-events", Page[ParkedEvent], limit, None)
+            for event in self._list(service, "/parked-events", Page[ParkedEvent], limit)
         ]
 
     def _with_events(self) -> tuple[Service, ...]:
@@ -259,13 +259,18 @@ class Orderflow:
         return letter.model_copy(update={"service": service.name})
 
     def _list(
-        self, service: Service, path: str, page_of: type[Page[Item]], limit: int, status: str | None
+        self,
+        service: Service,
+        path: str,
+        page_of: type[Page[Item]],
+        limit: int,
+        **filters: str | None,
     ) -> list[Item]:
         items: list[Item] = []
         after = None
         while len(items) < limit:
             size = min(PAGE_SIZE, limit - len(items))
-            page = service.read(path, page_of, limit=size, after=after, status=status)
+            page = service.read(path, page_of, limit=size, after=after, **filters)
             items.extend(page.items)
             after = page.next
             if after is None:

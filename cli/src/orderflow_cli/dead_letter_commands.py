@@ -1,7 +1,8 @@
 """Commands about events that the services could not handle."""
 
 import json
-from typing import Annotated, Any
+import sys
+from typing import Annotated
 
 import typer
 
@@ -98,10 +99,11 @@ def parked(*, limit: Limit = 100, as_json: AsJson = False) -> None:
 
 
 def _waiting(flow: Orderflow) -> list[DeadLetter]:
-    return [letter for letter in flow.dead_letters() if letter.state == "waiting"]
+    return flow.dead_letters(sys.maxsize, "waiting")
 
 
-def _json_in(file: str) -> Any:
+def _json_in(file: str) -> bytes:
+    """Return the text of a file with JSON, which the service reads strictly."""
     text, source = read_text(file)
     try:
         corrected = json.loads(text)
@@ -109,4 +111,4 @@ def _json_in(file: str) -> Any:
         raise OrderflowError(f"{source} is not JSON: {error}") from None
     if corrected is None:
         raise OrderflowError(f"{source} contains null, which is no event")
-    return corrected
+    return text.encode()

@@ -8,6 +8,7 @@ from pydantic import Field
 from orderflow_contracts.fields import Message, Moment
 
 Item = TypeVar("Item")
+State = Literal["waiting", "resent", "discarded"]
 
 
 class Page(Message, Generic[Item]):
@@ -40,7 +41,7 @@ class DeadLetter(Message):
         return f"{self.service}:{self.id}"
 
     @property
-    def state(self) -> Literal["waiting", "resent", "discarded"]:
+    def state(self) -> State:
         """What has become of it."""
         if self.discarded_at is not None:
             return "discarded"

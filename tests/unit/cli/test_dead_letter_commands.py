@@ -67,6 +67,17 @@ def test_dead_letters_are_resent(
 
 
 @pytest.mark.usefixtures("letters")
+def test_all_that_are_waiting_are_resent_behind_any_number_of_others(run: Run, shop: Shop) -> None:
+    """The list of those that were resent may have several pages."""
+    waiting, resent = shop.letters["orders"]
+    shop.letters["orders"] = [{**resent, "id": 1000 - each} for each in range(150)] + [waiting]
+
+    run("dead-letters", "resend", "all")
+
+    assert shop.resent == ["orders:2", "approvals:1"]
+
+
+@pytest.mark.usefixtures("letters")
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -137,6 +148,17 @@ def test_an_unusable_correction_is_reported(
 
     assert (outcome.code, shop.resent) == (1, [])
     assert message in outcome.err
+
+
+@pytest.mark.usefixtures("letters")
+def test_a_correction_is_sent_as_it_is_written(run: Run, shop: Shop, tmp_path: Path) -> None:
+    """The service reads it strictly: `NaN`, for example, is for the service to refuse."""
+    file = tmp_path / "corrected.json"
+    file.write_text('{"n": NaN}')
+
+    outcome = run("dead-letters", "resend", "orders:2", "--file", str(file))
+
+    assert (outcome.code, str(shop.corrections)) == (0, "[{'n': nan}]")
 
 
 @pytest.mark.usefixtures("letters")
