@@ -264,13 +264,15 @@ class Orderflow:
         path: str,
         page_of: type[Page[Item]],
         limit: int,
-        **filters: str | None,
+        *,
+        status: str | None = None,
+        state: str | None = None,
     ) -> list[Item]:
         items: list[Item] = []
         after = None
         while len(items) < limit:
             size = min(PAGE_SIZE, limit - len(items))
-            page = service.read(path, page_of, limit=size, after=after, **filters)
+            page = service.read(path, page_of, limit=size, after=after, status=status, state=state)
             items.extend(page.items)
             after = page.next
             if after is None:

@@ -1,9 +1,9 @@
 """The HTTP API of events that could not be handled."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, Field
 
 from orderflow_contracts.dead_letters import DeadLetter, DeadLetterWithData, ParkedEvent
 from orderflow_contracts.fields import Moment, Text
@@ -16,6 +16,15 @@ from orderflow_hosting.problems import documented
 
 LetterId = Annotated[TypedNumber, Path(ge=1, le=2**31 - 1, examples=[1])]
 Part = Annotated[str | None, Query(min_length=1, max_length=200)]
+
+
+def _sent_as_json(body: Any) -> Any:
+    if isinstance(body, bytes):  # as the framework leaves a body of another content type
+        raise ValueError("must be sent as application/json")  # noqa: TRY004 # pydantic expects it
+    return body
+
+
+Corrected = Annotated[Any, AfterValidator(_sent_as_json), Body()]
 
 
 class Discarding(BaseModel):
@@ -73,7 +82,7 @@ def dead_letter_router(letters: DeadLetters) -> APIRouter:
         dependencies=[changes(Role.OPERATOR, "dead-letter.resend")],
     )
     async def resend_dead_letter(
-        letter_id: LetterId, corrected: Annotated[JsonValue, Body()] = None
+        letter_id: LetterId, corrected: Corrected = None
     ) -> dict[str, str]:
         event_id = await letters.resend(letter_id, corrected)
         return {"message": f"dead letter {letter_id} was resent", "event_id": event_id}
