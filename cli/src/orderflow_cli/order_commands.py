@@ -221,4 +221,5 @@ def _print_outcomes(ended: list[OrderStatusChanged], seconds: float, *, as_json:
 
 def _print_change(change: OrderStatusChanged) -> None:
     reason = f" ({clean(change.reason)})" if change.reason else ""
-    print(f"{show.moment(change.at)} {change.status}{reason}", flush=True)
+    detail = f": {clean(change.detail)}" if change.detail else ""
+    print(f"{show.moment(change.at)} {change.status}{reason}{detail}", flush=True)
