@@ -84,7 +84,7 @@ class Service:
         """Handle an event, or fail as it is set."""
         name = parse(Thing, event, name=event.id).name
         if name in self.failures:
-            raise self.failures[name]
+            raise self.failures[name].with_traceback(None)  # else it grows each time
         self.handled.append(name)
 
     async def deliver(self, name: str, topic: str = TOPIC) -> Answer:

@@ -123,7 +123,7 @@ def _shown(row: Any) -> dict[str, Any]:
         "topic": row.topic,
         "event_id": row.event_id,
         "source": row.source,
-        "order_id": row.subject,
+        "subject": row.subject,
         "reason": row.reason,
         "attempts": row.attempts or 1,
         "received_at": row.received_at,

@@ -112,7 +112,7 @@ def _may_hide_flaws(text: str, most_nested: int) -> bool:
 
 
 def _remove_flaws(root: list[Any], most_nested: int) -> list[tuple[str, str]]:
-    """Replace each flaw in the one value of `root`; return their places and reasons, in order."""
+    """Replace each flaw in the one value of `root`; return places and reasons, first to last."""
     flaws: list[tuple[str, str]] = []
     waiting: list[tuple[str, int, Any, Any]] = [("", 0, root, 0)]
     while waiting:  # without recursion, because the value may be nested deeply
