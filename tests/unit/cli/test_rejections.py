@@ -8,7 +8,8 @@ import pytest
 
 from orderflow_cli import show
 from orderflow_cli.feed import StatusFeed
-from orderflow_cli.order_tracker import OrderTracker
+from orderflow_cli.order_tracker import OrderTracker, changes_of
+from orderflow_cli.publishing import outcomes
 from orderflow_contracts.orders import HistoryEntry, Order, OrderLine, OrderStatus
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -71,6 +72,16 @@ def test_a_continued_order_is_followed_beyond_its_rejection() -> None:
 def test_an_order_known_as_invalid_alone_has_ended() -> None:
     """There is nothing to wait for."""
     assert len(followed(order(INVALID), order(INVALID, RECEIVED))) == 1
+
+
+def test_a_continued_order_has_one_outcome() -> None:
+    """What was published ended once, with the last status."""
+    counts: list[int] = []
+
+    (ended,) = outcomes(changes_of(order(INVALID, RECEIVED, SOLD_OUT)), counts.append)
+
+    assert (ended.sequence, ended.reason) == (3, "out_of_stock")
+    assert counts == [1, 1]
 
 
 def test_an_order_shows_why_it_was_rejected(capsys: pytest.CaptureFixture[str]) -> None:
