@@ -2,12 +2,25 @@
 
 import sqlite3
 from functools import cache
+from typing import Final
 
 from sqlalchemy import Connection, MetaData, StaticPool, create_engine, inspect
 
 from orderflow_hosting.engines import open_engine
 from orderflow_hosting.migrations.runner import migrate
 from orderflow_hosting.migrations.schema import HOUSEKEEPING, Schema
+
+WITHOUT_PARKED_EVENTS: Final = (
+    "DROP TABLE parked_events",
+    *(
+        f"ALTER TABLE dead_letters DROP COLUMN {column}"
+        for column in (
+            *("event", "source", "attempts"),
+            *("resent_as", "discarded_at", "discard_reason"),
+        )
+    ),
+)
+"""Statements that make tables as they were before events were parked."""
 
 
 class FromModels:

@@ -8,7 +8,7 @@ from approvals.decisions.ports import ListPosition, Version
 from approvals.decisions.store import SqlApprovalStore
 from approvals.domain import AlreadyDecided, Case
 from approvals.tables import SCHEMA, TABLES
-from fakes.schemas import FromModels, migrated
+from fakes.schemas import WITHOUT_PARKED_EVENTS, FromModels, migrated
 from orderflow_contracts.approvals import (
     ApprovalRequested,
     ApprovalStatus,
@@ -112,6 +112,8 @@ async def test_the_table_of_an_earlier_version_is_adopted(
     written = [await store.find(order_id) for order_id in ("requested", "decided")]
 
     def downgrade(connection: Connection) -> None:
+        for statement in WITHOUT_PARKED_EVENTS:
+            connection.execute(text(statement))
         for index in ("change", "customer", "approver", "endorser", "outcome"):
             connection.execute(text(f"DROP INDEX approvals_by_{index}"))
         for index in ("concluded", "incomplete"):
