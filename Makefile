@@ -86,7 +86,7 @@ system: env ## tests on the real Dapr runtime
 	@$(BIN)/orderflow-tools toolchain
 	@$(BIN)/pytest tests/system $(WAITING) $(ARGS)
 
-STORED := orders batches tasks approval_levels retention management_orders
+STORED := orders identity batches tasks approval_levels retention management_orders
 postgresql: env ## the system tests about stored data, on PostgreSQL
 	@$(BIN)/orderflow-tools toolchain
 	@$(BIN)/pytest $(STORED:%=tests/system/test_%.py) --store=postgresql $(WAITING) $(ARGS)

@@ -23,7 +23,7 @@ ORDER: Final = {
     "needs_attention": "a compensation failed: a person must act",
 }
 REASONS: Final = {
-    "invalid": ("rejected", "the order is invalid"),
+    "invalid": ("rejected", "the submission is invalid; a valid one with the same ID may follow"),
     "unknown_item": ("rejected", "inventory does not know an item"),
     "out_of_stock": ("rejected", "not all lines are available"),
     "released": ("rejected", "the release arrived before the reservation"),
@@ -69,7 +69,8 @@ def statuses_page() -> str:
     return page(
         "Statuses and reasons",
         "## Orders",
-        "An order has exactly one final status.",
+        "An order has exactly one final status. `rejected` with the reason `invalid` ends a"
+        " submission, not the order.",
         _statuses(OrderStatus, ORDER, FINAL_STATUSES),
         "## Reasons of an order",
         _reasons(),

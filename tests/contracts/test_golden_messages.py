@@ -89,6 +89,7 @@ MESSAGES: Mapping[str, Message] = {
         sequence=2,
         status=OrderStatus.REJECTED,
         reason=Reason.OUT_OF_STOCK,
+        detail="cars: 11 ordered, but only 3 are available.",
         at=AT,
     ),
     "approvals.requested": ApprovalRequested(

@@ -21,7 +21,7 @@ from orderflow_cli.client import Orderflow
 from orderflow_cli.console import Answers, Console
 from orderflow_cli.feed import StatusFeed
 from orderflow_cli.order_tracker import OrderTracker
-from orderflow_cli.publishing import final_changes, publish_all, summary
+from orderflow_cli.publishing import outcomes, publish_all, summary
 from orderflow_cli.submissions import Submission, read_orders, read_text, read_unchecked
 from orderflow_cli.terminal import clean
 from orderflow_contracts.attention import OrderAttention
@@ -199,12 +199,9 @@ def _wait(
     flow: Orderflow, feed: StatusFeed, submissions: list[Submission]
 ) -> list[OrderStatusChanged]:
     order_ids = {entry.event_id for entry in submissions if entry.creates_order}
-    ended: list[OrderStatusChanged] = []
     with show.bar("ended", len(order_ids)) as update:
-        for change in final_changes(iter(OrderTracker(flow.order, feed, order_ids))):
-            ended.append(change)
-            update(completed=len(ended))
-    return ended
+        changes = OrderTracker(flow.order, feed, order_ids)
+        return outcomes(changes, lambda ended: update(completed=ended))
 
 
 def _print_outcomes(ended: list[OrderStatusChanged], seconds: float, *, as_json: bool) -> None:
@@ -221,4 +218,5 @@ def _print_outcomes(ended: list[OrderStatusChanged], seconds: float, *, as_json:
 
 def _print_change(change: OrderStatusChanged) -> None:
     reason = f" ({clean(change.reason)})" if change.reason else ""
-    print(f"{show.moment(change.at)} {change.status}{reason}", flush=True)
+    detail = f": {clean(change.detail)}" if change.detail else ""
+    print(f"{show.moment(change.at)} {change.status}{reason}{detail}", flush=True)

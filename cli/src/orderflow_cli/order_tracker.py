@@ -6,7 +6,7 @@ from typing import Final
 
 from orderflow_cli.errors import RequestRejected, ServiceUnreachable, WaitTimedOut
 from orderflow_cli.feed import StatusFeed
-from orderflow_contracts.orders import Order, OrderStatus, OrderStatusChanged
+from orderflow_contracts.orders import Order, OrderStatus, OrderStatusChanged, Reason
 
 FIRST_READ_SECONDS: Final = 2.0
 MAX_READ_SECONDS: Final = 30.0
@@ -72,12 +72,18 @@ class OrderTracker:
                 return  # its event has not arrived yet
             raise
         for change in changes_of(order):
-            yield from self._new(change)
+            yield from self._new(change, is_last=change.sequence == order.sequence)
 
-    def _new(self, change: OrderStatusChanged) -> Iterator[OrderStatusChanged]:
+    def _new(
+        self, change: OrderStatusChanged, *, is_last: bool = True
+    ) -> Iterator[OrderStatusChanged]:
+        """Yield a change that is new; nothing follows a final status if it `is_last`.
+
+        The rejection of an invalid submission is not, if a valid one came after it.
+        """
         if change.sequence <= self._last.get(change.order_id, change.sequence):
             return
-        if change.status.is_final:
+        if change.status.is_final and is_last:
             del self._last[change.order_id]
         else:
             self._last[change.order_id] = change.sequence
@@ -104,12 +110,13 @@ class OrderTracker:
 def changes_of(order: Order) -> Iterator[OrderStatusChanged]:
     """Convert an order's history to status changes."""
     for entry in order.history:
-        is_priced = entry.status is not OrderStatus.RECEIVED
+        is_priced = entry.status is not OrderStatus.RECEIVED and entry.reason != Reason.INVALID
         yield OrderStatusChanged(
             order_id=order.order_id,
             sequence=entry.sequence,
             status=entry.status,
             reason=entry.reason,
+            detail=entry.detail,
             total_cents=order.total_cents if is_priced else None,
             at=entry.at,
         )

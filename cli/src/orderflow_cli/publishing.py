@@ -1,7 +1,7 @@
 """Publishes many orders concurrently, and summarizes their outcomes."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
@@ -62,9 +62,19 @@ def _publish(flow: Orderflow, submission: Submission) -> None:
     flow.publish_data(submission.data, event_id=submission.event_id, subject=subject)
 
 
-def final_changes(changes: Iterator[OrderStatusChanged]) -> Iterator[OrderStatusChanged]:
-    """Select the final status changes."""
-    return (change for change in changes if change.status.is_final)
+def outcomes(
+    changes: Iterable[OrderStatusChanged], progress: Callable[[int], None]
+) -> list[OrderStatusChanged]:
+    """Return the last final change of each order; report how many have ended so far.
+
+    The rejection of an invalid submission is not the last one if a valid submission came after it.
+    """
+    ended: dict[str, OrderStatusChanged] = {}
+    for change in changes:
+        if change.status.is_final:
+            ended[change.order_id] = change
+            progress(len(ended))
+    return list(ended.values())
 
 
 def summary(ended: Sequence[OrderStatusChanged], seconds: float) -> str:

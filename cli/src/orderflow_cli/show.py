@@ -68,6 +68,8 @@ def show_order(order: Order) -> None:
     facts.add_row("  status", _status(order.status))
     if order.reason:
         facts.add_row("  reason", cell(order.reason))
+    if order.detail:
+        facts.add_row("  detail", cell(order.detail))
     console().print(facts)
     table = new_table(">", "status", "reason", "at", ">duration")
     earlier = None

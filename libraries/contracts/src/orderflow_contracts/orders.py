@@ -120,7 +120,8 @@ class OrderSubmitted(OrderDetails):
     """Topic `orders.submitted`: a customer places an order.
 
     The short form `{"order_id", "item", "quantity"}` stands for one line of an anonymous
-    customer. If `order_id` is missing, the reader fills in the CloudEvent's id.
+    customer. If `order_id` is missing, the CloudEvent's id becomes the order's or, if it cannot,
+    one that is derived from its source and id.
     """
 
     @model_validator(mode="before")
@@ -177,13 +178,16 @@ class OrderStatusChanged(Message):
     """Topic `orders.status`: the status of an order changed.
 
     `sequence` counts 1, 2, … for each order; the CloudEvent's id is `<order_id>.<sequence>`,
-    so that a consumer can recognise a second delivery.
+    so that a consumer can recognise a second delivery. `detail` is a sentence for people; every
+    rejection has one. `rejected` with the reason `invalid` ends a submission, not the order: if a
+    valid one follows, the order continues with the next sequence number.
     """
 
     order_id: OrderId
     sequence: int
     status: OrderStatus
     reason: str | None = None
+    detail: str | None = None
     total_cents: Cents | None = None
     at: Moment
 
@@ -194,21 +198,27 @@ class OrderStatusChanged(Message):
 
 
 class HistoryEntry(Message):
-    """One status that an order had."""
+    """One status that an order had. Only one that is explained has a `detail`."""
 
     sequence: int
     status: OrderStatus
     reason: str | None = None
+    detail: Annotated[str | None, Field(exclude_if=lambda detail: detail is None)] = None
     at: Moment
 
 
 class Order(OrderDetails):
-    """An order as the API of orders shows it. One rejected as invalid may have no lines."""
+    """An order as the API of orders shows it.
+
+    `detail` explains the status in a sentence. An order that is known only from invalid submissions
+    has the customer and the lines that could be read.
+    """
 
     customer_id: str
     lines: tuple[OrderLine, ...]
     status: OrderStatus
     reason: str | None = None
+    detail: str | None = None
     total_cents: Cents | None = None
     sequence: int
     created_at: Moment

@@ -101,20 +101,21 @@ def invalid_input(errors: Sequence[ErrorDetails] | Sequence[Any], skip: int = 0)
     `skip` is how many leading parts of a location to leave out, such as FastAPI's `body`.
     """
     named = errors[:MOST_NAMED]
-    fields = [FieldError(field=_field(error, skip), message=_message(error)) for error in named]
+    fields = [FieldError(field=field_of(error, skip), message=message_of(error)) for error in named]
     detail = "; ".join(f"{field.field}: {field.message}" for field in fields)
     if len(errors) > MOST_NAMED:
         detail += f"; and {len(errors) - MOST_NAMED:,} more"
     return Problem(422, "INVALID_INPUT", detail, fields)
 
 
-def _field(error: Mapping[str, Any] | ErrorDetails, skip: int) -> str:
+def field_of(error: Mapping[str, Any] | ErrorDetails, skip: int) -> str:
+    """Return which field is wrong, without the first `skip` parts of its location."""
     if error["type"] == "json_invalid":
         return "body"  # its location is a position in the text, not a field
     return ".".join(str(part) for part in error["loc"][skip:]) or "body"
 
 
-def _message(error: Mapping[str, Any] | ErrorDetails) -> str:
+def message_of(error: Mapping[str, Any] | ErrorDetails) -> str:
     """Return what is wrong, without the names of our classes."""
     return "must be an object" if error["type"] == "model_type" else error["msg"]
 

@@ -20,6 +20,7 @@ from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import Answer, DaprApp
 from orderflow_hosting.dead_letters import DeadLetters, Parked, ParkedEvents
 from orderflow_hosting.events import Event, read_event
+from orderflow_hosting.explaining import explain
 from orderflow_hosting.problems import describe
 from orderflow_hosting.retrying import is_around
 from orderflow_hosting.sidecar import Sidecar
@@ -41,12 +42,16 @@ Message = TypeVar("Message", bound=BaseModel)
 class Refused(Exception):
     """An event that can never be handled, with the reason; it becomes a dead letter.
 
-    `subject` is what the event is about, where that cannot be read from its content.
+    `subject` is what the event is about, where that cannot be read from its content. `detail`
+    explains an invalid event in sentences for people.
     """
 
-    def __init__(self, reason: str, subject: str | None = None) -> None:
+    def __init__(
+        self, reason: str, subject: str | None = None, *, detail: str | None = None
+    ) -> None:
         super().__init__(reason)
         self.subject = subject
+        self.detail = detail
 
 
 def parse(model: type[Message], event: Event, **defaults: object) -> Message:
@@ -55,7 +60,7 @@ def parse(model: type[Message], event: Event, **defaults: object) -> Message:
     `defaults` are the values of fields that it does not name.
     """
     if event.flaw is not None:
-        raise Refused(f"invalid: {event.flaw}")
+        raise Refused(f"invalid: {event.flaw}", detail=f"The event is invalid: {event.flaw}.")
     content = event.content
     if isinstance(content, dict):
         missing = {
@@ -67,7 +72,7 @@ def parse(model: type[Message], event: Event, **defaults: object) -> Message:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise Refused(f"invalid: {describe(error)}") from None
+        raise Refused(f"invalid: {describe(error)}", detail=explain(error)) from None
 
 
 class Topics:

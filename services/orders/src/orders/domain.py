@@ -31,10 +31,14 @@ def was_decided(order: Order) -> bool:
 
 @dataclass(frozen=True)
 class Ending:
-    """How an order ends: its final status and, unless it is completed, the reason."""
+    """How an order ends: its final status and, unless it is completed, the reason.
+
+    `detail` explains a rejection in a sentence.
+    """
 
     status: OrderStatus
     reason: str | None = None
+    detail: str | None = None
 
     @property
     def is_good(self) -> bool:
@@ -47,9 +51,9 @@ CANCELLED = Ending(OrderStatus.CANCELLED, Reason.CANCELLED_ON_REQUEST)
 UNDO_FAILED = Ending(OrderStatus.NEEDS_ATTENTION, Reason.UNDO_FAILED)
 
 
-def rejected(reason: str) -> Ending:
+def rejected(reason: str, detail: str | None = None) -> Ending:
     """End an order that a rule rejects."""
-    return Ending(OrderStatus.REJECTED, reason)
+    return Ending(OrderStatus.REJECTED, reason, detail)
 
 
 def failed(reason: str) -> Ending:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
     collate,
 )
@@ -48,6 +49,10 @@ RowNumber = BigInteger().with_variant(
 )  # SQLite autoincrements only plain integers
 
 
+NOT_RECORDED: Final = ""
+"""The event key of an order that was stored by an earlier version, which recorded none."""
+
+
 ORDERS = Table(
     "orders",
     TABLES,
@@ -62,12 +67,15 @@ ORDERS = Table(
     Column("sequence", Integer, nullable=False),
     Column("run_id", String(32)),
     Column("cancel_requested_at", Utc),
+    Column("detail", Text),
+    Column("event_key", String(32), server_default=NOT_RECORDED),
     Column("created_at", Utc, nullable=False),
     Column("updated_at", Utc, nullable=False),
     Index("orders_by_status", "status", "number"),
     Index("orders_by_customer", "customer_id", "number"),
     Index("orders_by_time", "created_at"),
 )
+"""`event_key` identifies the event that named an order, if one did: see `ordering.naming`."""
 
 
 Index("orders_by_plain_id", collate(ORDERS.c.order_id, "C")).ddl_if(dialect="postgresql")
@@ -82,8 +90,9 @@ STATUSES = Table(
     Column("status", String(32), nullable=False),
     Column("reason", String(64)),
     Column("total_cents", BigInteger),
+    Column("detail", Text),
     Column("at", Utc, nullable=False),
-    UniqueConstraint("order_id", "status"),
+    UniqueConstraint("order_id", "sequence"),
 )
 
 

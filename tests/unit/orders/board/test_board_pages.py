@@ -34,6 +34,7 @@ from orders.board.pages.stock_pages import stock_router
 from orders.board.store import BoardStore
 from orders.ordering.actions import Action, Step
 from orders.ordering.feed import StatusFeed
+from orders.ordering.records import Invalid
 from orders.ordering.service import Intake
 from orders.ordering.steps import ACTIONS
 from orders.ordering.store import OrderStore
@@ -852,3 +853,18 @@ async def test_a_restock_form_survives_an_ended_session(
     assert "<option selected>computers</option>" in page.text
     assert 'value="77"' in page.text
     assert inventory.quantities("computers") == before
+
+
+async def test_a_rejection_is_explained_on_the_page(vera: Visitor, store: OrderStore) -> None:
+    """The sentence stands beside the status and in the timeline, with its markup as text."""
+    detail = "<b> denied it: too many cars"
+    await store.accept(order("o1"))
+    await store.record("o1", "run", OrderStatus.REJECTED, reason="denied", detail=detail)
+    await store.reject_invalid("o2", Invalid("quantity is 0.", "eve", LINES))
+
+    denied = await vera.get("/board/orders/o1")
+    invalid = await vera.get("/board/orders/o2")
+
+    assert denied.text.count(html.escape(detail)) == 2
+    assert invalid.text.count("quantity is 0.") == 2
+    assert "eve" in text_of(invalid.text)

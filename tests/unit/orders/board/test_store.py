@@ -15,15 +15,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, event, insert, text
 
-from fakes.schemas import WITHOUT_PARKED_EVENTS, FromModels, migrated
+from fakes.schemas import FromModels, migrated
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.database import Database
+from orderflow_hosting.engines import open_engine
 from orderflow_hosting.folding import fold
 from orderflow_hosting.spellings import backfill_spellings
 from orders.board import search
 from orders.board.search import OrderFilter
 from orders.board.store import BoardStore
 from orders.board.tables import SOURCES
+from orders.migrations.first_tables import TABLES as FIRST_TABLES
 from orders.ordering.store import OrderStore
 from orders.tables import ORDERS, SCHEMA, TABLES
 
@@ -397,22 +399,21 @@ def test_any_name_is_found_by_any_of_its_spellings(tmp_path: Path, some: list[st
 async def test_orders_of_an_earlier_version_are_counted_and_found(tmp_path: Path) -> None:
     """An older file is counted when it is opened, and its items are indexed."""
     path = tmp_path / "orders.db"
-    database = Database(f"sqlite:///{path}", FromModels(TABLES))
-    await OrderStore(database).accept(order("warm-up"))
-    database.close()
+    added = {"order_counts", "item_sales", "order_lines", "order_lines_left"}
+    engine = open_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        first = [table for table in FIRST_TABLES.sorted_tables if table.name not in added]
+        FIRST_TABLES.create_all(connection, tables=first)
+    engine.dispose()
     with sqlite3.connect(path) as file:
-        for statement in WITHOUT_PARKED_EVENTS:
-            file.execute(statement)
-        for name in ("order_is_new", "order_moves_on", "order_is_sold"):
-            file.execute(f"DROP TRIGGER {name}")
-        for name in ("order_counts", "item_sales", "order_lines", "order_lines_left"):
-            file.execute(f"DROP TABLE {name}")
         file.execute("DROP INDEX orders_by_customer")
         lines = json.dumps([{"item": "cars", "quantity": 2}, {"item": "pens", "quantity": 1}])
+        orders = [(f"o{i}", lines, "completed" if i % 2 else "failed") for i in range(1_200)]
+        one_car = json.dumps([{"item": "cars", "quantity": 1}])
         file.executemany(
             "INSERT INTO orders (order_id, customer_id, lines, status, sequence, created_at,"
             " updated_at) VALUES (?, 'old', ?, ?, 1, '2026-01-01 00:00:00', '2026-01-01 00:00:00')",
-            [(f"o{i}", lines, "completed" if i % 2 else "failed") for i in range(1_200)],
+            [("warm-up", one_car, "received"), *orders],
         )
     file.close()
 

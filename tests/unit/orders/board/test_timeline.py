@@ -259,3 +259,27 @@ def test_unknown_events_are_shown_by_their_names() -> None:
         "gift_wrap_activity",
         "Publish status",
     ]
+
+
+def test_an_order_that_was_invalid_first_shows_both_rejections() -> None:
+    """Each with its own time, reason and detail."""
+    both = order("rejected", "received", "rejected", reason="out_of_stock")
+    invalid = both.history[0].model_copy(update={"reason": "invalid", "detail": "quantity is 0."})
+    last = both.history[2].model_copy(update={"detail": "None is available."})
+    history = (invalid, both.history[1], last)
+    events = [
+        event(2, "workflow_started"),
+        event(3, "task_scheduled", "notify_activity", input={"status": "rejected"}),
+        event(4, "task_completed", "notify_activity"),
+    ]
+
+    for entries in (
+        timeline(both.model_copy(update={"history": history})),
+        timeline(both.model_copy(update={"history": history}), events),
+    ):
+        assert titles(entries)[:2] == ["Invalid submission rejected", "Order received"]
+        rejections = [entry for entry in entries if entry.status is OrderStatus.REJECTED]
+        assert [(entry.reason, entry.detail) for entry in rejections] == [
+            ("invalid", "quantity is 0."),
+            ("out_of_stock", "None is available."),
+        ]

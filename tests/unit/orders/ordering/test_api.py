@@ -69,6 +69,7 @@ async def test_an_order_is_placed(http: httpx.AsyncClient, engine: MemoryEngine)
         "lines",
         "status",
         "reason",
+        "detail",
         "total_cents",
         "sequence",
         "created_at",

@@ -200,7 +200,8 @@ async def test_resuming_restarts_a_run_that_the_engine_lost(
 
     (again,) = engine.runs["o1"]
     compensations = tuple(action.activity for action in COMPENSATIONS)
-    assert again == lost.model_copy(update={"begun_again": True, "compensations": compensations})
+    restarted = {"begun_again": True, "compensations": compensations, "received_at": None}
+    assert again == lost.model_copy(update=restarted)
 
 
 async def test_an_invalid_order_is_published_as_rejected(

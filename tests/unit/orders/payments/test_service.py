@@ -7,7 +7,7 @@ import pytest
 from conformance.payment_provider import PaymentProviderTests
 from fakes.dying_payments import POINTS, Bank, Deaths, Died, DyingStore, Point
 from orderflow_hosting.database import Database
-from orders.payments.provider import PaymentUnavailable
+from orders.payments.provider import Declined, PaymentUnavailable
 from orders.payments.service import RecordedPayments
 
 NOWHERE: tuple[Point | None, ...] = (None, *POINTS)
@@ -54,7 +54,7 @@ class Shop:
         self.bank = Bank(self.deaths)
         self.payments = RecordedPayments(self.bank, DyingStore(database, self.deaths))
 
-    async def charge(self) -> bool:
+    async def charge(self) -> bool | Declined:
         """Charge the order."""
         return await self.payments.charge("o1", "alice", 500)
 

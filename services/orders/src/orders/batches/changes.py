@@ -11,8 +11,9 @@ from orderflow_contracts.batches import BatchStatus, BatchStatusChanged
 from orderflow_contracts.orders import OrderSubmitted, Reason
 from orders.batches.records import Entry, OtherBatchContent, StoredBatch
 from orders.batches.summary import counted, summary
-from orders.ordering.changes import accept_within, reject_within
-from orders.ordering.records import UNFINISHED, OtherContent, StoredChange
+from orders.ordering.changes import accept_within
+from orders.ordering.records import UNFINISHED, Invalid, OtherContent, StoredChange
+from orders.ordering.rejecting import reject_within
 from orders.tables import BATCH_ORDERS, BATCHES, ORDERS
 
 OTHER_CONTENT: Final = "other_content"
@@ -86,8 +87,10 @@ def _accept(
 ) -> tuple[str | None, StoredChange | None]:
     """Store an entry; return the reason if it is refused, and its first status if it is new."""
     if entry.order is None:
-        rejected = reject_within(connection, entry.order_id, at) if entry.order_id else None
-        return Reason.INVALID.value, rejected
+        if entry.order_id is None:
+            return Reason.INVALID.value, None
+        invalid = Invalid.of(entry.data, entry.detail)
+        return Reason.INVALID.value, reject_within(connection, entry.order_id, invalid, at).stored
     try:
         accepted = accept_within(connection, entry.order, at)
     except OtherContent:

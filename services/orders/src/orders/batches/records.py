@@ -20,13 +20,17 @@ class OtherBatchContent(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a batch: its number from 1, the data sent, and the order or the error in it."""
+    """One entry of a batch: its number from 1, the data sent, and the order or the error in it.
+
+    `detail` explains the error in sentences for people.
+    """
 
     number: int
     data: Any
     order_id: str | None
     order: OrderSubmitted | None = None
     fault: str = ""
+    detail: str | None = None
     refused: str | None = None
 
 

@@ -16,6 +16,7 @@ from orderflow_contracts.orders import PlacedOrder, Reason
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.events import Event, read_event
+from orderflow_hosting.explaining import explain
 from orderflow_hosting.problems import describe
 from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, Engine, EngineUnavailable
@@ -227,5 +228,5 @@ def _entry(batch_id: str, number: int, data: object) -> Entry:
     try:
         order = PlacedOrder.model_validate(data)
     except ValidationError as error:
-        return Entry(number, data, order_id, fault=describe(error))
+        return Entry(number, data, order_id, fault=describe(error), detail=explain(error))
     return Entry(number, data, order.order_id, order)

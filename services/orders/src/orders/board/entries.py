@@ -52,6 +52,7 @@ class Entry:
     attempts: tuple[Attempt, ...] = ()
     status: OrderStatus | None = None
     reason: str | None = None
+    detail: str | None = None
     note: str = ""
     is_refused: bool = False
     is_undone: bool = False

@@ -82,6 +82,7 @@ _ADD_COUNT: Final = (
     " ON CONFLICT (status) DO UPDATE SET orders = order_counts.orders + 1"
 )
 _TAKE_COUNT: Final = "UPDATE order_counts SET orders = orders - 1 WHERE status = OLD.status"
+_DROP_LINES: Final = "DELETE FROM order_lines WHERE number = OLD.number"
 _HAS_CHANGED: Final = "NEW.status <> OLD.status"
 _IS_SOLD: Final = f"{_HAS_CHANGED} AND NEW.status = '{OrderStatus.COMPLETED}'"
 
@@ -96,6 +97,9 @@ def _create_triggers(dialect: str) -> Iterable[str]:
     yield from _trigger(dialect, "order_is_new", "INSERT", "true", _ADD_COUNT, add_lines)
     yield from _trigger(
         dialect, "order_moves_on", "UPDATE OF status", _HAS_CHANGED, _TAKE_COUNT, _ADD_COUNT
+    )
+    yield from _trigger(
+        *(dialect, "order_is_corrected", "UPDATE OF lines", "true", _DROP_LINES, add_lines)
     )
     yield from _trigger(dialect, "order_is_sold", "UPDATE OF status", _IS_SOLD, add_sales)
 

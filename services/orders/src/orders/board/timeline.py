@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from orderflow_contracts.orders import HistoryEntry, Order, OrderStatus
+from orderflow_contracts.orders import HistoryEntry, Order, OrderStatus, Reason
 from orderflow_workflow_runtime.instances import HistoryEvent
 from orders.board.entries import Entry, Kind, State
 from orders.board.histories import read_history
@@ -43,21 +43,38 @@ def _marked(entry: Entry, undone: set[str], taken: set[str]) -> Entry:
 
 def _with_statuses(statuses: Iterable[HistoryEntry], entries: Sequence[Entry]) -> list[Entry]:
     """Add each status to the step that recorded it; the others get entries of their own."""
-    left = {status.status: status for status in statuses}
+    left = list(statuses)
     joined: list[Entry] = []
     for entry in entries:
         is_first = entry.status is OrderStatus.RECEIVED  # recorded before the workflow began
-        recorded = left.pop(entry.status, None) if entry.status and not is_first else None
+        recorded = None if is_first else _last(left, entry.status)
+        if recorded is not None:
+            left.remove(recorded)
         joined.append(
             replace(
                 entry,
                 status=recorded.status if recorded else None,
                 reason=recorded.reason if recorded else None,
+                detail=recorded.detail if recorded else None,
             )
         )
-    for status in left.values():
-        title = f"Order {status.status.replace('_', ' ')}"
-        joined.append(
-            Entry(status.at, Kind.STATUS, title, status=status.status, reason=status.reason)
-        )
-    return joined
+    return [*joined, *map(_of_status, left)]
+
+
+def _last(statuses: Sequence[HistoryEntry], wanted: OrderStatus | None) -> HistoryEntry | None:
+    """Return the last of these: an order may have been rejected as invalid before."""
+    return next((each for each in reversed(statuses) if each.status is wanted), None)
+
+
+def _of_status(recorded: HistoryEntry) -> Entry:
+    title = f"Order {recorded.status.replace('_', ' ')}"
+    if recorded.reason == Reason.INVALID:
+        title = "Invalid submission rejected"
+    return Entry(
+        recorded.at,
+        Kind.STATUS,
+        title,
+        status=recorded.status,
+        reason=recorded.reason,
+        detail=recorded.detail,
+    )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 import structlog
 from dapr.ext.workflow import WorkflowActivityContext
@@ -11,12 +12,14 @@ from orderflow_contracts.inventory import CommitRequest, ReservationRejected, Re
 from orderflow_contracts.orders import Order, OrderStatus, OrderStatusChanged, Reason
 from orderflow_workflow_runtime.ports import Engine, NoSuchInstance
 from orders import workflow_names as names
+from orders.explanations import why_declined, why_not_reserved
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import Notice, Recorded, Undoing
 from orders.ordering.records import Record
 from orders.ordering.steps import ApprovalWanted, Charge, Charged, Verification, Verified
 from orders.ordering.store import OrderStore
 from orders.own_instances import BATCHES
+from orders.payments.provider import Declined
 from orders.payments.service import RecordedPayments
 from orders.ports import Inventory, Publisher
 
@@ -52,20 +55,15 @@ class OrderActivities:
     async def notify_activity(self, _: WorkflowActivityContext, notice: Notice) -> Recorded:
         """Record and publish a status; the first one was recorded with the order."""
         if notice.status is OrderStatus.RECEIVED:
-            await self._publisher.status_changed(
-                OrderStatusChanged(
-                    order_id=notice.order_id,
-                    sequence=1,
-                    status=notice.status,
-                    at=notice.received_at or (await self._order(notice.order_id)).created_at,
-                )
-            )
+            for change in await self._first_changes(notice):
+                await self._publisher.status_changed(change)
             return Recorded()
         record = await self._record(
             notice.order_id,
             notice.run_id,
             notice.status,
             reason=notice.reason,
+            detail=notice.detail,
             total_cents=notice.total_cents,
         )
         return await self._publish(record)
@@ -80,7 +78,8 @@ class OrderActivities:
         )
         if isinstance(reply, ReservationRejected):
             log.info("reservation_rejected", order_id=verification.order_id, reason=reply.reason)
-            return Verified(outcome="rejected", reason=Reason(reply.reason))
+            reason, detail = Reason(reply.reason), why_not_reserved(reply)
+            return Verified(outcome="rejected", reason=reason, detail=detail)
         record = await self._record(
             verification.order_id,
             verification.run_id,
@@ -124,9 +123,11 @@ class OrderActivities:
     async def process_payment_activity(self, _: WorkflowActivityContext, charge: Charge) -> Charged:
         """Capture the payment, once."""
         customer_id = charge.customer_id or (await self._order(charge.order_id)).customer_id
-        if not await self._payments.charge(charge.order_id, customer_id, charge.amount_cents):
+        answer = await self._payments.charge(charge.order_id, customer_id, charge.amount_cents)
+        if not answer:
             log.info("payment_declined", order_id=charge.order_id)
-            return Charged(outcome="declined")
+            words = answer.words if isinstance(answer, Declined) else ""
+            return Charged(outcome="declined", detail=why_declined(words))
         record = await self._record(
             charge.order_id, charge.run_id, OrderStatus.PAID, total_cents=charge.amount_cents
         )
@@ -165,6 +166,27 @@ class OrderActivities:
         await self._publisher.approval_withdrawn(
             ApprovalWithdrawn(order_id=undoing.order_id, reason=undoing.reason)
         )
+
+    async def _first_changes(self, notice: Notice) -> Sequence[OrderStatusChanged]:
+        """Return the statuses up to `received`: it is the first, except after invalid submissions.
+
+        These were published when they were recorded; here they are published in sequence.
+        """
+        if notice.received_at is not None:
+            return [
+                OrderStatusChanged(
+                    order_id=notice.order_id,
+                    sequence=1,
+                    status=notice.status,
+                    at=notice.received_at,
+                )
+            ]
+        history = (await self._order(notice.order_id)).history
+        received = [entry.status for entry in history].index(OrderStatus.RECEIVED)
+        return [
+            OrderStatusChanged(order_id=notice.order_id, **entry.model_dump())
+            for entry in history[: received + 1]
+        ]
 
     async def _free_place_in_batch(self, order_id: str, batch_id: str) -> None:
         """Let the batch start its next order, because this one waits for a person."""
@@ -211,10 +233,11 @@ class OrderActivities:
         status: OrderStatus,
         *,
         reason: str | None = None,
+        detail: str | None = None,
         total_cents: int | None = None,
     ) -> Record | None:
         record = await self._store.record(
-            order_id, run_id, status, reason=reason, total_cents=total_cents
+            order_id, run_id, status, reason=reason, detail=detail, total_cents=total_cents
         )
         if record is None:
             log.warning("run_superseded", order_id=order_id, run_id=run_id, status=status)

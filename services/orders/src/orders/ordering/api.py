@@ -1,16 +1,16 @@
 """Orders' edges: the topic, the method for approvals, and HTTP for people."""
 
 import uuid
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from pydantic import ConfigDict, Field
 
 from orderflow_contracts import names
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
 from orderflow_contracts.fields import OrderId, readable_order_id
 from orderflow_contracts.orders import Order, OrderStatus, PlacedOrder
-from orderflow_hosting.access import Role, changes, name_subject, reads
+from orderflow_hosting.access import Principal, Role, changes, name_subject, reads
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.events import Event
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
@@ -20,7 +20,9 @@ from orderflow_workflow_runtime.ports import EngineUnavailable
 from orders.domain import OrderEnded, UnknownOrder
 from orders.order_ids import PathOrderId
 from orders.ordering.feed import StatusFeed
-from orders.ordering.records import OtherContent
+from orders.ordering.idempotency import LONGEST, key_reused, order_id_of_key
+from orders.ordering.naming import NamingEvent
+from orders.ordering.records import Invalid, OtherContent
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.ordering.stream_api import add_stream
@@ -28,33 +30,41 @@ from orders.ordering.stream_api import add_stream
 _MISSING: Final[dict[int | str, dict[str, Any]]] = {
     404: {"model": ProblemDocument, "description": "There is no such order"}
 }
+_KEY: Final = (
+    "Without `order_id`: requests with the same key and content place one order. A text of up to"
+    f" {LONGEST} printable ASCII characters, in quotes or without. With `order_id` it is ignored."
+)
 
 
 def subscribe(topics: Topics, intake: Intake) -> None:
     """Accept orders from the topic."""
 
     async def submitted(event: Event) -> None:
+        naming = _naming(event)
+        stand_in = None if naming is None else naming.key
         try:
-            order = parse(PlacedOrder, event, order_id=event.id)
+            order = parse(PlacedOrder, event, order_id=stand_in)
         except Refused as refused:
-            refused.subject = _order_id_in(event)
-            if refused.subject is not None:
-                await intake.reject_invalid(refused.subject)
+            order_id = readable_order_id(event.content) or stand_in
+            if order_id is not None:
+                invalid = Invalid.of(event.content, refused.detail)
+                refused.subject = await intake.reject_invalid(order_id, invalid, naming)
             raise
         try:
-            await intake.submit(order)
+            await intake.submit(order, naming)
         except OtherContent as error:
-            raise Refused(str(error), order.order_id) from error
+            raise Refused(str(error), error.order_id) from error
 
     topics.subscribe(names.ORDERS_SUBMITTED, submitted)
 
 
-def _order_id_in(event: Event) -> str | None:
-    """Return the id of the order that an event is about, even if it is not valid otherwise."""
-    if not isinstance(event.content, dict):
+def _naming(event: Event) -> NamingEvent | None:
+    """Return what names the order of an event that does not; bare data has no id."""
+    content = event.content
+    has_order_id = not isinstance(content, dict) or content.get("order_id") is not None
+    if has_order_id or event.id is None:
         return None
-    given = event.content.get("order_id")
-    return readable_order_id({"order_id": event.id if given is None else given})
+    return NamingEvent(event.source or "", event.id)
 
 
 def offer_methods(app: DaprApp, intake: Intake) -> None:
@@ -108,15 +118,30 @@ def _add_placing(router: APIRouter, intake: Intake, store: OrderStore) -> None:
         status_code=202,
         summary="Place an order",
         responses={
-            409: {"model": ProblemDocument, "description": "The id is taken by another order"}
+            409: {"model": ProblemDocument, "description": "The id is taken by another order"},
+            422: {
+                "model": ProblemDocument,
+                "description": "The input is not valid, or the key was used for another order",
+            },
         },
-        dependencies=[changes(Role.OPERATOR, "order.place", open_is_audited=False)],
     )
-    async def place(order: NewOrder, request: Request, response: Response) -> Order:
+    async def place(
+        order: NewOrder,
+        request: Request,
+        response: Response,
+        caller: Annotated[Principal, changes(Role.OPERATOR, "order.place", open_is_audited=False)],
+        idempotency_key: Annotated[str | None, Header(description=_KEY)] = None,
+    ) -> Order:
+        is_keyed = idempotency_key is not None and "order_id" not in order.model_fields_set
+        if is_keyed:
+            order_id = order_id_of_key(request, caller)
+            order = order.model_copy(update={"order_id": order_id})
         name_subject(request, order.order_id)
         try:
             await intake.submit_and_return(order)
         except OtherContent as error:
+            if is_keyed:
+                raise key_reused() from error
             raise Problem(409, "ORDER_EXISTS", str(error)) from error
         response.headers["Location"] = f"/orders/{order.order_id}"
         return await _found(store, order.order_id)

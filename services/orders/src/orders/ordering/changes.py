@@ -7,6 +7,7 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    func,
     insert,
     select,
     update,
@@ -19,6 +20,7 @@ from orderflow_contracts.orders import (
     Reason,
 )
 from orderflow_hosting.spellings import record_spellings
+from orders.ordering.naming import NamingEvent, name_within
 from orders.ordering.records import (
     UNDO_RUN_PREFIX,
     Accepted,
@@ -49,6 +51,7 @@ _SELECT_WITH_STATUS = (
         STATUSES.c.sequence,
         STATUSES.c.status,
         STATUSES.c.reason,
+        STATUSES.c.detail,
         STATUSES.c.total_cents,
         STATUSES.c.at,
     )
@@ -58,12 +61,16 @@ _SELECT_WITH_STATUS = (
             and_(
                 STATUSES.c.order_id == ORDERS.c.order_id,
                 STATUSES.c.status == bindparam("status"),
+                func.coalesce(STATUSES.c.reason, "") != Reason.INVALID.value,
             ),
         )
     )
     .where(ORDERS.c.order_id == bindparam("order_id"))
 )
-"""An order together with its entry for one status, whose columns are None without one."""
+"""An order together with its entry for one status, whose columns are None without one.
+
+The rejection of an invalid submission is left out: it is not a status of a valid order.
+"""
 
 
 _INSERT_ORDER = insert(ORDERS)
@@ -78,6 +85,7 @@ _MOVE_ON = (
     .values(
         status=bindparam("status"),
         reason=bindparam("reason"),
+        detail=bindparam("detail"),
         total_cents=bindparam("total_cents"),
         sequence=bindparam("sequence"),
         run_id=bindparam("run_id"),
@@ -98,40 +106,38 @@ _REQUEST_CANCEL = (
 )
 
 
-def accept_within(connection: Connection, order: OrderSubmitted, at: datetime) -> Accepted:
+def accept_within(
+    connection: Connection, order: OrderSubmitted, at: datetime, event: NamingEvent | None = None
+) -> Accepted:
     """Do what `OrderStore.accept` does, as a part of a larger transaction."""
+    if event is not None:
+        order = order.model_copy(update={"order_id": name_within(connection, event)})
     known = _with_status(connection, order.order_id, OrderStatus.RECEIVED)
     if known is None:
-        first = _create(connection, columns_of(order), OrderStatus.RECEIVED, None, at)
-        return Accepted(is_new=True, first=first, status=OrderStatus.RECEIVED)
-    was_received = known.at is not None
-    if not (was_received and order.same_content_as(submitted(known))):
+        columns = {**columns_of(order), "event_key": event and event.key}
+        first = create(connection, columns, OrderStatus.RECEIVED, None, None, at)
+    elif known.at is None:
+        first = _continue(connection, order, known.current_sequence + 1, at, event)
+    elif order.same_content_as(submitted(known)):
+        status = OrderStatus(known.current_status)
+        return Accepted(is_new=False, order=order, first=stored_change(known), status=status)
+    else:
         raise OtherContent(order.order_id)
-    return Accepted(
-        is_new=False, first=stored_change(known), status=OrderStatus(known.current_status)
-    )
+    return Accepted(is_new=True, order=order, first=first, status=OrderStatus.RECEIVED)
 
 
-def reject_within(connection: Connection, order_id: str, at: datetime) -> StoredChange | None:
-    """Do what `OrderStore.reject_invalid` does, as a part of a larger transaction."""
-    known = _with_status(connection, order_id, OrderStatus.REJECTED)
-    if known is None:
-        unread = {"order_id": order_id, "customer_id": "unknown", "lines": []}
-        return _create(connection, unread, OrderStatus.REJECTED, Reason.INVALID.value, at)
-    if known.reason == Reason.INVALID:
-        return stored_change(known)
-    return None
-
-
-def _create(
+def create(
     connection: Connection,
     columns: dict[str, Any],
     status: OrderStatus,
     reason: str | None,
+    detail: str | None,
     at: datetime,
 ) -> StoredChange:
+    """Store a new order with its first status."""
+    order_id = columns["order_id"]
     change = OrderStatusChanged(
-        order_id=columns["order_id"], sequence=1, status=status, reason=reason, at=at
+        order_id=order_id, sequence=1, status=status, reason=reason, detail=detail, at=at
     )
     connection.execute(
         _INSERT_ORDER,
@@ -139,14 +145,51 @@ def _create(
             **columns,
             "status": status.value,
             "reason": reason,
+            "detail": detail,
             "sequence": 1,
             "created_at": change.at,
             "updated_at": change.at,
         },
     )
+    _record_spellings(connection, columns)
+    return _append(connection, change)
+
+
+def _continue(
+    connection: Connection,
+    order: OrderSubmitted,
+    sequence: int,
+    at: datetime,
+    event: NamingEvent | None,
+) -> StoredChange:
+    """Store the first valid submission of an order that is known from invalid ones.
+
+    The order keeps its number and the time at which it was first known, by which lists are sorted.
+    """
+    change = OrderStatusChanged(
+        order_id=order.order_id, sequence=sequence, status=OrderStatus.RECEIVED, at=at
+    )
+    columns = columns_of(order)
+    connection.execute(
+        update(ORDERS)
+        .where(ORDERS.c.order_id == order.order_id)
+        .values(
+            **columns,
+            **({} if event is None else {"event_key": event.key}),
+            status=change.status.value,
+            reason=None,
+            detail=None,
+            sequence=sequence,
+            updated_at=change.at,
+        )
+    )
+    _record_spellings(connection, columns)
+    return _append(connection, change)
+
+
+def _record_spellings(connection: Connection, columns: dict[str, Any]) -> None:
     record_spellings(connection, CUSTOMER, columns["customer_id"])
     record_spellings(connection, ITEM, *(line["item"] for line in columns["lines"]))
-    return _append(connection, change)
 
 
 def record_within(
@@ -155,6 +198,7 @@ def record_within(
     run_id: str,
     status: OrderStatus,
     reason: str | None,
+    detail: str | None,
     total_cents: int | None,
     at: datetime,
 ) -> Record | None:
@@ -172,6 +216,7 @@ def record_within(
         sequence=known.current_sequence + 1,
         status=status,
         reason=reason,
+        detail=detail,
         total_cents=total_cents,
         at=at,
     )
@@ -182,6 +227,7 @@ def record_within(
             "key": order_id,
             "status": status.value,
             "reason": reason,
+            "detail": detail,
             "total_cents": total_cents,
             "sequence": change.sequence,
             "run_id": run_id,
@@ -224,6 +270,7 @@ def _append(connection: Connection, change: OrderStatusChanged) -> StoredChange:
             "sequence": change.sequence,
             "status": change.status.value,
             "reason": change.reason,
+            "detail": change.detail,
             "total_cents": change.total_cents,
             "at": change.at,
         },

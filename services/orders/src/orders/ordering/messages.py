@@ -43,7 +43,8 @@ class OrderRun(OrderPolicy):
     has only the order's id, so that the batch's history stays small: its activities read the
     rest from the store. `begun_again` means that the engine lost this run once. `compensations`
     names the activities that undo what the lost run may have done, in the order of the steps; runs
-    that an earlier version restarted have none.
+    that an earlier version restarted have none. Without `received_at`, the first statuses are read
+    from the store.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -65,6 +66,7 @@ class Notice(Payload):
     run_id: str
     status: OrderStatus
     reason: str | None = None
+    detail: str | None = None
     total_cents: int | None = None
     received_at: datetime | None = None
 

@@ -2,10 +2,11 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from typing import Final, Self
 
+from orderflow_contracts.invalid_orders import UNKNOWN, readable_customer, readable_lines
 from orderflow_contracts.orders import (
+    OrderLine,
     OrderStatus,
     OrderStatusChanged,
     OrderSubmitted,
@@ -27,6 +28,7 @@ class OtherContent(Exception):
 
     def __init__(self, order_id: str) -> None:
         super().__init__(f"order {order_id} exists with other content")
+        self.order_id = order_id
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,40 @@ class StoredChange:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The result of storing an order: its first and its current status."""
+    """The result of storing an order: the order with its id, its first and its current status.
+
+    The first status is `received`. Its sequence number is 2 if invalid submissions came before.
+    """
 
     is_new: bool
+    order: OrderSubmitted
     first: StoredChange
     status: OrderStatus
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """An invalid submission: what is wrong with it, and what could be read."""
+
+    detail: str | None = None
+    customer_id: str = UNKNOWN
+    lines: tuple[OrderLine, ...] = ()
+
+    @classmethod
+    def of(cls, content: object, detail: str | None) -> Self:
+        """Read what can be read of the content."""
+        return cls(detail, readable_customer(content), readable_lines(content))
+
+
+NOTHING_READ: Final = Invalid()
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """The id of a rejected order, and the rejection, or None if a valid order has the id."""
+
+    order_id: str
+    stored: StoredChange | None
 
 
 @dataclass(frozen=True)
@@ -59,7 +90,6 @@ class Pending:
     """An unfinished order, and the run that owns it, if a run has recorded a status."""
 
     order: OrderSubmitted
-    received_at: datetime
     run_id: str | None = None
 
 

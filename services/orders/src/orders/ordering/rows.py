@@ -50,6 +50,7 @@ def stored_change(row: Row[Any]) -> StoredChange:
             sequence=row.sequence,
             status=row.status,
             reason=row.reason,
+            detail=row.detail,
             total_cents=row.total_cents,
             at=row.at,
         ),
@@ -62,13 +63,18 @@ def order_of(row: Row[Any], history: Iterable[Row[Any]]) -> Order:
         **details_of(row),
         status=row.status,
         reason=row.reason,
+        detail=row.detail,
         total_cents=row.total_cents,
         sequence=row.sequence,
         created_at=row.created_at,
         updated_at=row.updated_at,
         history=tuple(
             HistoryEntry(
-                sequence=entry.sequence, status=entry.status, reason=entry.reason, at=entry.at
+                sequence=entry.sequence,
+                status=entry.status,
+                reason=entry.reason,
+                detail=entry.detail,
+                at=entry.at,
             )
             for entry in history
         ),

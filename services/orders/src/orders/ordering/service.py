@@ -18,7 +18,16 @@ from orders.domain import OrderEnded, UnknownOrder, was_decided
 from orders.ordering import steps
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import OrderPolicy, OrderRun
-from orders.ordering.records import WAITING, Accepted, Pending, new_run_id, undoes
+from orders.ordering.naming import NamingEvent
+from orders.ordering.records import (
+    NOTHING_READ,
+    WAITING,
+    Accepted,
+    Invalid,
+    Pending,
+    new_run_id,
+    undoes,
+)
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.ports import Publisher
@@ -55,34 +64,41 @@ class Intake:
         self._background = background
         self._resuming = asyncio.Semaphore(STARTS_AT_ONCE)
 
-    async def submit(self, order: OrderSubmitted) -> None:
+    async def submit(self, order: OrderSubmitted, event: NamingEvent | None = None) -> None:
         """Store the order and start its workflow; submitting it again has no effect.
 
-        Raises `OtherContent`, and `EngineUnavailable` if the order is stored but its workflow
-        could not be started: submit it again, or let `resume` start it.
+        With an event, this names the order, whose own id is not used. Raises `OtherContent`, and
+        `EngineUnavailable` if the order is stored but its workflow could not be started: submit it
+        again, or let `resume` start it.
         """
-        accepted = await self._accept(order)
-        if await self._must_be_started(accepted, order.order_id):
-            await self._start(order, accepted.first.change.at)
+        accepted = await self._accept(order, event)
+        if await self._must_be_started(accepted):
+            await self._start(accepted.order, _received_at(accepted))
 
     async def submit_and_return(self, order: OrderSubmitted) -> None:
         """Store the order; start its workflow now, or later if the engine is unavailable."""
         accepted = await self._accept(order)
-        if not await self._must_be_started(accepted, order.order_id):
+        if not await self._must_be_started(accepted):
             return
         try:
-            await self._start(order, accepted.first.change.at)
+            await self._start(order, _received_at(accepted))
         except EngineUnavailable as error:
             log.warning("workflow_start_waits", order_id=order.order_id, why=str(error))
-            start = partial(self._start, order, accepted.first.change.at)
+            start = partial(self._start, order, _received_at(accepted))
             self._background.retry(start, "workflow_start_delayed", order_id=order.order_id)
 
-    async def reject_invalid(self, order_id: str) -> None:
-        """Record and publish that an order is invalid, unless a valid order has its id."""
-        stored = await self._store.reject_invalid(order_id)
-        if stored is not None:
-            self._feed.publish(stored)
-            await self._publisher.status_changed(stored.change)
+    async def reject_invalid(
+        self, order_id: str, invalid: Invalid = NOTHING_READ, event: NamingEvent | None = None
+    ) -> str:
+        """Record and publish that a submission is invalid, unless a valid order has its id.
+
+        With an event, this names the order, and the given id is not used. Returns the order's id.
+        """
+        rejected = await self._store.reject_invalid(order_id, invalid, event)
+        if rejected.stored is not None:
+            self._feed.publish(rejected.stored)
+            await self._publisher.status_changed(rejected.stored.change)
+        return rejected.order_id
 
     async def cancel(self, order_id: str) -> None:
         """Request cancellation: the workflow stops before its next step and undoes the others.
@@ -154,21 +170,22 @@ class Intake:
         wake = partial(self._wake_to_cancel, order_id)
         self._background.retry(wake, "cancel_delayed", key=key, order_id=order_id)
 
-    async def _accept(self, order: OrderSubmitted) -> Accepted:
-        accepted = await self._store.accept(order)
+    async def _accept(self, order: OrderSubmitted, event: NamingEvent | None = None) -> Accepted:
+        accepted = await self._store.accept(order, event)
         if accepted.is_new:
-            log.info("order_accepted", order_id=order.order_id, lines=len(order.lines))
+            log.info("order_accepted", order_id=accepted.order.order_id, lines=len(order.lines))
             self._feed.publish(accepted.first)
         return accepted
 
-    async def _must_be_started(self, accepted: Accepted, order_id: str) -> bool:
+    async def _must_be_started(self, accepted: Accepted) -> bool:
         """Whether the order's workflow must be started; a batch starts its orders itself."""
         if accepted.status is not OrderStatus.RECEIVED:
             return False
+        order_id = accepted.order.order_id
         return accepted.is_new or not await self._store.is_run_by_batch(order_id)
 
     async def _start(
-        self, order: OrderSubmitted, received_at: datetime, run_id: str | None = None
+        self, order: OrderSubmitted, received_at: datetime | None, run_id: str | None = None
     ) -> None:
         run = OrderRun(
             **order.model_dump(exclude_defaults=True),
@@ -189,7 +206,7 @@ class Intake:
         elif instance is None or instance.name != names.ORDER_PROCESSING:
             if left.run_id is not None:
                 log.warning("lost_run_started_again", order_id=order_id, run_id=left.run_id)
-            await self._start(left.order, left.received_at, left.run_id)
+            await self._start(left.order, None, left.run_id)
         elif instance.runtime_status.is_finished:
             await self._order_undo.undo(order_id, instance)
 
@@ -200,3 +217,12 @@ class Intake:
     async def _may_wait(self, order_id: str) -> bool:
         order = await self._store.order(order_id)
         return order is not None and order.status in WAITING
+
+
+def _received_at(accepted: Accepted) -> datetime | None:
+    """Return when the order was received; None if statuses of invalid submissions came before.
+
+    Then its run reads them all, to publish them in sequence.
+    """
+    first = accepted.first.change
+    return first.at if first.sequence == 1 else None

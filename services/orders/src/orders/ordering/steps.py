@@ -33,6 +33,7 @@ class Verified(Recorded):
     outcome: Literal["reserved", "rejected"]
     total_cents: int | None = None
     reason: Reason | None = None
+    detail: str | None = None
 
 
 class ApprovalWanted(Payload):
@@ -64,6 +65,7 @@ class Charged(Recorded):
     """Its result: the payment was captured, or declined."""
 
     outcome: Literal["paid", "declined"]
+    detail: str | None = None
 
 
 class Handover(Payload):

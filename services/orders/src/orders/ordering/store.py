@@ -28,18 +28,22 @@ from orders.ordering.changes import (
     accept_within,
     hand_to_undo_within,
     record_within,
-    reject_within,
     request_cancel_within,
 )
+from orders.ordering.naming import NamingEvent
 from orders.ordering.records import (
+    NOTHING_READ,
     UNDO_RUN_PREFIX,
     UNFINISHED,
     WAITING,
     Accepted,
+    Invalid,
     Pending,
     Record,
+    Rejected,
     StoredChange,
 )
+from orders.ordering.rejecting import reject_within
 from orders.ordering.rows import order_of, stored_change, submitted
 from orders.tables import BATCH_ORDERS, BATCHES, ORDERS, STATUSES
 
@@ -51,22 +55,27 @@ class OrderStore:
         self._database = database
         self._clock = clock
 
-    async def accept(self, order: OrderSubmitted) -> Accepted:
+    async def accept(self, order: OrderSubmitted, event: NamingEvent | None = None) -> Accepted:
         """Store an order with its first status, unless it is known.
 
-        Raises `OtherContent` if its id is known with different content.
+        An order that is known only from invalid submissions continues. With an event, this names
+        the order, whose own id is not used. Raises `OtherContent` if the id is known with different
+        content.
         """
         return await self._database.write(
-            lambda connection: accept_within(connection, order, self._clock())
+            lambda connection: accept_within(connection, order, self._clock(), event)
         )
 
-    async def reject_invalid(self, order_id: str) -> StoredChange | None:
-        """Store the rejection of an invalid order, unless its id is known.
+    async def reject_invalid(
+        self, order_id: str, invalid: Invalid = NOTHING_READ, event: NamingEvent | None = None
+    ) -> Rejected:
+        """Store the rejection of an invalid submission, unless the id is known.
 
-        Returns the rejection, also when repeated; None if the id belongs to a valid order.
+        With an event, this names the order, and the given id is not used. Returns the rejection of
+        the first invalid submission, and none if the id belongs to a valid order.
         """
         return await self._database.write(
-            lambda connection: reject_within(connection, order_id, self._clock())
+            lambda connection: reject_within(connection, order_id, invalid, self._clock(), event)
         )
 
     async def record(
@@ -76,6 +85,7 @@ class OrderStore:
         status: OrderStatus,
         *,
         reason: str | None = None,
+        detail: str | None = None,
         total_cents: int | None = None,
     ) -> Record | None:
         """Record the order's new status.
@@ -85,7 +95,7 @@ class OrderStore:
         """
         return await self._database.write(
             lambda connection: record_within(
-                connection, order_id, run_id, status, reason, total_cents, self._clock()
+                connection, order_id, run_id, status, reason, detail, total_cents, self._clock()
             )
         )
 
@@ -151,7 +161,7 @@ class OrderStore:
                 ORDERS.c.updated_at < left_before,
             )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [Pending(submitted(row), row.created_at, row.run_id) for row in rows]
+        return [Pending(submitted(row), row.run_id) for row in rows]
 
     async def is_run_by_batch(self, order_id: str) -> bool:
         """Whether a batch that has not ended runs this order."""

@@ -29,6 +29,7 @@ from orders.domain import (
     failed,
     rejected,
 )
+from orders.explanations import why_denied, why_expired
 from orders.ordering import steps
 from orders.ordering.actions import Step
 from orders.ordering.messages import Notice, OrderRun, Recorded, Undoing
@@ -54,7 +55,7 @@ def order_processing_workflow(
         ending = yield from process.run()
         if not ending.is_good:
             ending = yield from process.compensate(ending)
-        published = yield process.publish(ending.status, ending.reason)
+        published = yield process.publish(ending.status, ending.reason, ending.detail)
         _stop(Recorded.model_validate(published))
     except Superseded:
         return {"order_id": order.order_id, "status": "superseded", "reason": None}
@@ -99,13 +100,16 @@ class _OrderProcess:
         not_undone = yield from self._saga.undo(why)
         return UNDO_FAILED if not_undone else ending
 
-    def publish(self, status: OrderStatus, reason: str | None = None) -> Task[Any]:
+    def publish(
+        self, status: OrderStatus, reason: str | None = None, detail: str | None = None
+    ) -> Task[Any]:
         """Record and publish the order's next status."""
         notice = Notice(
             order_id=self._order.order_id,
             run_id=self._order.run_id,
             status=status,
             reason=reason,
+            detail=detail,
             total_cents=self._total_cents,
             received_at=self._order.received_at,
         )
@@ -125,7 +129,7 @@ class _OrderProcess:
         result = Verified.model_validate(answer)
         if result.outcome == "rejected" and result.reason is not None:
             self._had_no_effect(steps.RESERVE)
-            return rejected(result.reason)
+            return rejected(result.reason, result.detail)
         self._total_cents = result.total_cents
         return _stop(result)
 
@@ -157,7 +161,7 @@ class _OrderProcess:
             return decision
         self._had_no_effect(steps.REQUEST_APPROVAL)  # a request that was decided is closed
         if not decision.approved:
-            return rejected(Reason.DENIED)
+            return rejected(Reason.DENIED, why_denied(decision))
         recorded = yield self.publish(OrderStatus.APPROVED)
         return _stop(Recorded.model_validate(recorded))
 
@@ -172,7 +176,7 @@ class _OrderProcess:
         while True:
             first = yield when_any([decided, cancelled, expired, *reminder])
             if first is expired:
-                return rejected(Reason.APPROVAL_EXPIRED)
+                return rejected(Reason.APPROVAL_EXPIRED, why_expired(wanted.expires_at))
             if first is cancelled:
                 return CANCELLED
             if first in reminder:
@@ -203,7 +207,7 @@ class _OrderProcess:
         result = Charged.model_validate(answer)
         if result.outcome == "declined":
             self._had_no_effect(steps.PAY)
-            return rejected(Reason.PAYMENT_DECLINED)
+            return rejected(Reason.PAYMENT_DECLINED, result.detail)
         return _stop(result)
 
     def _pick(self) -> Generator[Task[Any], Any, Ending | None]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Final
 
-from orders.payments.provider import PaymentUnavailable
+from orders.payments.provider import Declined, PaymentUnavailable
 
 DECLINED_CUSTOMERS: Final = "test-declined"
 UNAVAILABLE_CUSTOMERS: Final = "test-unavailable-"
@@ -23,10 +23,17 @@ class BuiltInProvider:
     def __init__(self) -> None:
         self._refusals: Counter[str] = Counter()
 
-    async def charge(self, order_id: str, customer_id: str, amount_cents: int) -> bool:  # noqa: ARG002 # the port has it
+    async def charge(
+        self,
+        order_id: str,
+        customer_id: str,
+        amount_cents: int,  # noqa: ARG002 # the port has it
+    ) -> bool | Declined:
         """Accept the charge, unless the customer is a test customer."""
         self._be_unavailable(order_id, customer_id)
-        return not customer_id.startswith(DECLINED_CUSTOMERS)
+        if customer_id.startswith(DECLINED_CUSTOMERS):
+            return Declined(f"{customer_id} is a test customer whose payments fail.")
+        return True
 
     async def refund(self, order_id: str) -> int:  # noqa: ARG002 # the port has it
         """Return 0: a charge that is not in the record moved no money."""

@@ -1,6 +1,17 @@
 """The port of payment providers."""
 
+from dataclasses import dataclass
 from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Declined:
+    """A charge that was declined, with the provider's words; it is false."""
+
+    words: str
+
+    def __bool__(self) -> bool:
+        return False
 
 
 class PaymentUnavailable(Exception):
@@ -14,8 +25,11 @@ class PaymentProvider(Protocol):
     to the one before: the order's id is the idempotency key.
     """
 
-    async def charge(self, order_id: str, customer_id: str, amount_cents: int) -> bool:
-        """Charge the customer; return False if declined. Raises `PaymentUnavailable`."""
+    async def charge(self, order_id: str, customer_id: str, amount_cents: int) -> bool | Declined:
+        """Charge the customer; return False if declined, or `Declined` to say why.
+
+        Raises `PaymentUnavailable`.
+        """
         ...
 
     async def refund(self, order_id: str) -> int:

@@ -1,9 +1,12 @@
 """Charges and refunds by any provider, each recorded."""
 
 from dataclasses import dataclass
+from typing import Final
 
-from orders.payments.provider import PaymentProvider
+from orders.payments.provider import Declined, PaymentProvider
 from orders.payments.store import PaymentStore
+
+_REFUNDED: Final = Declined("The order had been refunded before.")
 
 
 @dataclass(frozen=True)
@@ -18,17 +21,18 @@ class RecordedPayments:
     provider: PaymentProvider
     store: PaymentStore
 
-    async def charge(self, order_id: str, customer_id: str, amount_cents: int) -> bool:
-        """Charge the customer, once; return False if declined or refunded before.
+    async def charge(self, order_id: str, customer_id: str, amount_cents: int) -> bool | Declined:
+        """Charge the customer, once; return a false value if declined or refunded before.
 
         Raises `PaymentUnavailable`.
         """
         known = await self.store.is_charged(order_id)
         if known is not None:
-            return known
-        if not await self.provider.charge(order_id, customer_id, amount_cents):
-            return False
-        return await self.store.record_charge(order_id, amount_cents)
+            return known or _REFUNDED
+        answer = await self.provider.charge(order_id, customer_id, amount_cents)
+        if not answer:
+            return answer
+        return await self.store.record_charge(order_id, amount_cents) or _REFUNDED
 
     async def refund(self, order_id: str) -> None:
         """Refund the charge, if any, once; no charge follows. Raises `PaymentUnavailable`."""
