@@ -33,11 +33,17 @@ Reply = TypeVar("Reply")
 TOKEN_HEADER = "dapr-api-token"  # noqa: S105 # the name of a header
 CALLER_HEADERS = ("dapr-caller-app-id", "dapr-caller-namespace")
 """Headers that the caller's sidecar adds, once each, and that no other sidecar removes."""
+PING = "ping"
+"""The method with which a service checks that its own sidecar calls it (see `Sidecar.check`)."""
 OPEN_TO_ALL = frozenset({"HealthCheck", "ListTopicSubscriptions", "ListInputBindings"})
 """Calls that the sidecar makes without the token; they change and reveal nothing."""
 
 HANDLER_THREADS = 64
 DRAIN_SECONDS = 10.0
+
+
+class Ping(BaseModel):
+    """A question, or an answer, without content."""
 
 
 class Refused(Exception):
@@ -69,6 +75,7 @@ class DaprApp:
         self._app.register_health_check(self._check_health)
         self._unhealthy: str | None = None
         self._stopped = self._loop.create_future()
+        self.on_method(PING, Ping, _answer_ping)
 
     def on_method(
         self,
@@ -202,6 +209,10 @@ class DaprApp:
             return await work
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+
+async def _answer_ping(ping: Ping) -> Ping:
+    return ping
 
 
 def _event_id(message: SubscriptionMessage) -> str:
