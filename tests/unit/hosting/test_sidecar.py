@@ -31,7 +31,7 @@ class Dapr:
         self.called: list[str] = []
         self.finds_app_healthy = True
 
-    async def InvokeService(self, request: Any, timeout: float) -> Any:  # noqa: ASYNC109, N802
+    async def InvokeService(self, request: Any, **_: Any) -> Any:  # noqa: N802
         """Call a method of the application, once a health check has succeeded."""
         self.called.append(f"invoke {request.message.method} of {request.id}")
         if self.finds_app_healthy:
