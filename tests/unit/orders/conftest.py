@@ -97,18 +97,20 @@ async def intake(
 
 
 ORDER_MODELS: list[type[BaseModel]] = [OrderDetails, OrderSubmitted, Order, NewOrder]
+ADDED_FIELD = "field_of_a_test"
 
 
 @pytest.fixture
 def one_more_field() -> Iterator[None]:
     """Add a field to orders that the product does not have: it must need no further code."""
-    added = FieldInfo(annotation=cast(Any, date | None), default=None, title="Delivery date")
+    added = FieldInfo(annotation=cast(Any, date | None), default=None, title="Field of a test")
     for model in ORDER_MODELS:
-        model.__pydantic_fields__["delivery_date"] = added
+        assert ADDED_FIELD not in model.__pydantic_fields__, "the fixture would replace a real field"
+        model.__pydantic_fields__[ADDED_FIELD] = added
     _rebuild_models()
     yield
     for model in ORDER_MODELS:
-        del model.__pydantic_fields__["delivery_date"]
+        del model.__pydantic_fields__[ADDED_FIELD]
     _rebuild_models()
 
 
