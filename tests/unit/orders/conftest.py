@@ -13,6 +13,7 @@ from fakes.schemas import FromModels
 from orderflow_contracts.orders import Order, OrderDetails, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
+from orderflow_hosting.migrations.new import models_of
 from orderflow_hosting.pages import Page
 from orders.config import OrdersSettings
 from orders.ordering.activities import OrderActivities
@@ -24,12 +25,11 @@ from orders.ordering.undo import OrderUndo
 from orders.payments.built_in import BuiltInProvider
 from orders.payments.service import RecordedPayments
 from orders.payments.store import PaymentStore
-from orders.tables import TABLES
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/orders.db", FromModels(TABLES))
+    database = Database(f"sqlite:///{tmp_path}/orders.db", FromModels(models_of("orders")[0]))
     yield database
     database.close()
 
@@ -105,7 +105,9 @@ def one_more_field() -> Iterator[None]:
     """Add a field to orders that the product does not have: it must need no further code."""
     added = FieldInfo(annotation=cast(Any, date | None), default=None, title="Field of a test")
     for model in ORDER_MODELS:
-        assert ADDED_FIELD not in model.__pydantic_fields__, "the fixture would replace a real field"
+        assert ADDED_FIELD not in model.__pydantic_fields__, (
+            "the fixture would replace a real field"
+        )
         model.__pydantic_fields__[ADDED_FIELD] = added
     _rebuild_models()
     yield
