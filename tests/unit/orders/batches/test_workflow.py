@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 from fakes.workflow_run import ChildEnds, Event, TimerFires, WorkflowRun
@@ -128,6 +128,6 @@ async def test_no_turn_starts_more_orders_than_the_limit() -> None:
     result = await run.run_to_end()
 
     assert result == {"batch_id": "b1", "orders_run": 8}
-    started = [after - before for before, after in zip(most, most[1:], strict=False)]
+    started = [after - before for before, after in pairwise(most)]
     assert max(started) <= 2
     assert {pause.total_seconds() for pause in run.timers} == {0}
