@@ -5,12 +5,10 @@ from datetime import timedelta
 from itertools import chain, pairwise
 from typing import Any
 
-from fakes.workflow_run import ChildEnds, Event, TimerFires, WorkflowRun
+from fakes.workflow_run import ChildEnds, Event, Happening, TimerFires, WorkflowRun
 from orders.batches.messages import BatchRun
 from orders.batches.workflow import order_batch_workflow
 from orders.ordering.messages import OrderRun
-
-Happening = Event | TimerFires | ChildEnds
 
 
 def child_ends(order_id: str, *, fails: bool = False) -> ChildEnds:
@@ -122,7 +120,7 @@ async def test_no_turn_starts_more_orders_than_the_limit() -> None:
     """After each start the turn ends, so that it is saved, however many orders end in the next."""
     ends = [(child_ends(f"o{n}"), TimerFires()) for n in range(4)]
     rest = [child_ends(f"o{n}") for n in range(4, 8)]
-    happenings = [TimerFires(), TimerFires(), *chain.from_iterable(ends), *rest]
+    happenings: list[Happening] = [TimerFires(), TimerFires(), *chain.from_iterable(ends), *rest]
     run = start(8, 4, happenings, starts_at_once=2, saves_after_starts=True)
     most = children_before_each_event(run)
     result = await run.run_to_end()
