@@ -118,7 +118,7 @@ async def test_a_limit_of_starts_fills_the_window_step_by_step() -> None:
 
 async def test_no_turn_starts_more_orders_than_the_limit() -> None:
     """After each start the turn ends, so that it is saved, however many orders end in the next."""
-    ends = [(child_ends(f"o{n}"), TimerFires()) for n in range(4)]
+    ends: list[tuple[Happening, ...]] = [(child_ends(f"o{n}"), TimerFires()) for n in range(4)]
     rest = [child_ends(f"o{n}") for n in range(4, 8)]
     happenings: list[Happening] = [TimerFires(), TimerFires(), *chain.from_iterable(ends), *rest]
     run = start(8, 4, happenings, starts_at_once=2, saves_after_starts=True)
