@@ -104,8 +104,7 @@ images: env ## build the images of the services
 	@$(BIN)/orderflow-lab images $(ARGS)
 
 migrate: env ## migrate the databases, before `dapr run -f .`
-	@$(BIN)/python -m orders migrate
-	@$(BIN)/python -m approvals migrate
+	@$(BIN)/orderflow-tools migrate
 
 migration: env ## draft a schema revision (SERVICE=orders NAME="add a delivery date")
 	@$(BIN)/python -m orderflow_hosting.migrations.new $(SERVICE) "$(NAME)"

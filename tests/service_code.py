@@ -37,12 +37,14 @@ TOPICS: Final = {
 
 @dataclass(frozen=True)
 class Edge:
-    """What a service registers with its sidecar."""
+    """What a service registers with its sidecar, and its routes."""
 
     methods: dict[str, list[str] | None]
     """The callers that each method admits; None for a method that admits all."""
     subscriptions: dict[str, str | None]
     """The dead-letter topic of each subscription; a dead-letter topic has none itself."""
+    routes: dict[str, str]
+    """The kind, role and action of each route's guard, by method and path; or `public`."""
 
 
 @cache

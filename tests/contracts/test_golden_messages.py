@@ -1,15 +1,19 @@
 """Every message and reply as other programs see it: golden JSON files that must not change."""
 
 import json
-from collections.abc import Mapping
+import pkgutil
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
 
+import orderflow_contracts
 import orderflow_contracts.topics
+from orderflow_contracts import access
 from orderflow_contracts.approvals import (
     Approval,
     ApprovalRequested,
@@ -46,6 +50,7 @@ from orderflow_contracts.inventory import (
     Stock,
     StockItem,
 )
+from orderflow_contracts.names import SERVICES
 from orderflow_contracts.orders import (
     HistoryEntry,
     Order,
@@ -248,6 +253,26 @@ def golden(name: str) -> Any:
     return json.loads(path_of(name).read_text(encoding="utf-8"))
 
 
+def models_in(part: object) -> Iterator[type]:
+    """Find the models of a message and of its parts, with their bases."""
+    if isinstance(part, Message):
+        yield from type(part).__mro__
+        for _, value in part:
+            yield from models_in(value)
+    elif isinstance(part, tuple):
+        for each in part:
+            yield from models_in(each)
+
+
+def declared_models() -> set[type]:
+    """Return every message model of the package."""
+    found: set[type] = set()
+    for module in pkgutil.iter_modules(orderflow_contracts.__path__):
+        values = vars(import_module(f"orderflow_contracts.{module.name}")).values()
+        found |= {each for each in values if isinstance(each, type) and issubclass(each, Message)}
+    return found
+
+
 def with_surplus(document: Any) -> Any:
     """Add an unknown field to every object that is a message."""
     if isinstance(document, list):
@@ -311,6 +336,24 @@ def test_every_golden_file_is_tested() -> None:
     files = [path.stem for folder in (GOLDEN, EXAMPLES) for path in folder.glob("*.json")]
 
     assert sorted(files) == sorted({*MESSAGES, "problem", "event", "orders.submitted-short"})
+
+
+def test_every_topic_has_a_golden_file() -> None:
+    """A topic that any service publishes or subscribes to has an example under its name."""
+    topics = {topic for each in SERVICES.values() for topic in (*each.publishes, *each.subscribes)}
+
+    assert topics - MESSAGES.keys() == set()
+
+
+def test_every_model_is_in_a_golden_file() -> None:
+    """Each message model is an example, a part of one, or the base of either.
+
+    The models in `access` describe a file, which no other program reads.
+    """
+    in_files = {each for each in declared_models() if each.__module__ == access.__name__}
+    in_examples = {model for message in MESSAGES.values() for model in models_in(message)}
+
+    assert declared_models() - in_files - in_examples == set()
 
 
 def test_the_short_form_is_one_line_of_an_anonymous_customer() -> None:

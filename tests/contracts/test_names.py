@@ -1,52 +1,41 @@
 import pytest
 
+import service_code
 from orderflow_contracts import names
 from orderflow_contracts.orders import FINAL_STATUSES, OrderStatus, OrderStatusChanged
+
+EVENT_TYPES = {
+    "orders.submitted": "com.orderflow.order.submitted.v1",
+    "orders.batch-submitted": "com.orderflow.order.batch-submitted.v1",
+    "orders.batch-status": "com.orderflow.order.batch-status.v1",
+    "orders.status": "com.orderflow.order.status.v1",
+    "approvals.requested": "com.orderflow.approval.requested.v1",
+    "approvals.decisions": "com.orderflow.approval.decision.v1",
+    "approvals.withdrawn": "com.orderflow.approval.withdrawn.v1",
+    "inventory.low-stock": "com.orderflow.inventory.low-stock.v1",
+    "tasks.completed": "com.orderflow.task.completed.v1",
+}
+"""The event type of each topic. A new topic must be listed here."""
 
 
 def test_topics_are_those_of_the_contract() -> None:
     """Other programs publish and subscribe under these names."""
-    assert {
-        names.ORDERS_SUBMITTED,
-        names.ORDERS_STATUS,
-        names.ORDERS_BATCH_SUBMITTED,
-        names.ORDERS_BATCH_STATUS,
-        names.APPROVALS_REQUESTED,
-        names.APPROVALS_DECISIONS,
-        names.APPROVALS_WITHDRAWN,
-        names.INVENTORY_LOW_STOCK,
-        names.TASKS_COMPLETED,
-    } == {
-        "orders.submitted",
-        "orders.status",
-        "orders.batch-submitted",
-        "orders.batch-status",
-        "approvals.requested",
-        "approvals.decisions",
-        "approvals.withdrawn",
-        "inventory.low-stock",
-        "tasks.completed",
+    declared = {
+        topic for each in names.SERVICES.values() for topic in (*each.publishes, *each.subscribes)
     }
+
+    assert declared == set(service_code.TOPICS.values()) == EVENT_TYPES.keys()
     assert names.PUBSUB == "pubsub"
 
 
-@pytest.mark.parametrize(
-    ("topic", "expected"),
-    [
-        ("orders.submitted", "com.orderflow.order.submitted.v1"),
-        ("orders.batch-submitted", "com.orderflow.order.batch-submitted.v1"),
-        ("orders.batch-status", "com.orderflow.order.batch-status.v1"),
-        ("orders.status", "com.orderflow.order.status.v1"),
-        ("approvals.requested", "com.orderflow.approval.requested.v1"),
-        ("approvals.decisions", "com.orderflow.approval.decision.v1"),
-        ("approvals.withdrawn", "com.orderflow.approval.withdrawn.v1"),
-        ("inventory.low-stock", "com.orderflow.inventory.low-stock.v1"),
-        ("tasks.completed", "com.orderflow.task.completed.v1"),
-        ("orders.status.v2", "com.orderflow.order.status.v2"),
-        ("tasks.completed.v12", "com.orderflow.task.completed.v12"),
-        ("orders.verified", "com.orderflow.order.verified.v1"),
-    ],
-)
+VERSIONS = {
+    "orders.status.v2": "com.orderflow.order.status.v2",
+    "tasks.completed.v12": "com.orderflow.task.completed.v12",
+    "orders.verified": "com.orderflow.order.verified.v1",
+}
+
+
+@pytest.mark.parametrize(("topic", "expected"), (EVENT_TYPES | VERSIONS).items())
 def test_event_types_are_singular_topics_with_a_version(topic: str, expected: str) -> None:
     """Each topic has one event type."""
     assert names.event_type(topic) == expected

@@ -1,6 +1,6 @@
 """Checks that the network policies allow what is needed, and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from deploy.documents import (
@@ -36,7 +36,13 @@ CALLS: Final = {
 
 BROKER_PORTS: Final = {"pubsub.redis": 6380, "pubsub.kafka": 9093, "pubsub.rabbitmq": 5671}
 """The TLS port of a broker outside the cluster."""
+REDIS_PORT: Final = 6379
 POSTGRES_PORT: Final = 5432
+OTHER_BROKER_PORTS: Final = {REDIS_PORT, 9092, 9094, 5672}
+STORE_PORTS: Final = {POSTGRES_PORT, *BROKER_PORTS.values(), *OTHER_BROKER_PORTS}
+
+OUTSIDE: Final[Mapping[int, set[str]]] = {}
+"""The services that need other ports outside the cluster, such as that of a payment provider."""
 
 
 def selectors(documents: Documents) -> list[str]:
@@ -47,15 +53,28 @@ def selectors(documents: Documents) -> list[str]:
         own = [pod for pod in pods if selects(policy["spec"]["podSelector"], pod)]
         if not own:
             findings.append(f"{title(policy)} is about no pod")
-        for peer in _peers(policy):
-            selector = peer.get("podSelector")
-            if not selector or "namespaceSelector" in peer:
-                continue
-            if not any(selects(selector, pod) for pod in [*pods, CLIENT]):
-                findings.append(f"{title(policy)} lets no pod through")
+        peers = [
+            peer["podSelector"]
+            for peer in _peers(policy)
+            if peer.get("podSelector") and "namespaceSelector" not in peer
+        ]
+        if not all(any(selects(peer, pod) for pod in [*pods, CLIENT]) for peer in peers):
+            findings.append(f"{title(policy)} lets no pod through")
+        findings += [
+            f"{title(policy)} names {key}={value}, which no pod has"
+            for selector in (policy["spec"]["podSelector"], *peers)
+            for key, value in _labels_named(selector)
+            if not any(pod.get(key) == value for pod in [*pods, CLIENT])
+        ]
     if not any(_denies_all(policy) for policy in of_kind(documents, "NetworkPolicy")):
         findings.append("what no policy is about is let through")
     return findings
+
+
+def _labels_named(selector: Document) -> Iterator[tuple[str, str]]:
+    yield from selector.get("matchLabels", {}).items()
+    for rule in selector.get("matchExpressions", []):
+        yield from ((rule["key"], value) for value in rule.get("values", []))
 
 
 def _peers(policy: Document) -> Iterator[Document]:
@@ -89,7 +108,7 @@ def connections(documents: Documents) -> list[str]:
             for other, source in pods.items()
             if _open(documents, source, template, people)
         ]
-    return [*findings, *_stores_outside(documents, pods)]
+    return [*findings, *_stores_outside(documents, pods), *_others_outside(documents, pods)]
 
 
 def _stores_outside(documents: Documents, pods: dict[str, Document]) -> Iterator[str]:
@@ -98,7 +117,7 @@ def _stores_outside(documents: Documents, pods: dict[str, Document]) -> Iterator
     for app_id, service in names.SERVICES.items():
         uses_broker = names.PUBSUB in service.components
         reaches_broker = (
-            _open(documents, pods[app_id], pods["redis"], 6379)
+            _open(documents, pods[app_id], pods["redis"], REDIS_PORT)
             if "redis" in pods
             else _leaves(documents, pods[app_id], broker)
         )
@@ -111,13 +130,26 @@ def _stores_outside(documents: Documents, pods: dict[str, Document]) -> Iterator
             yield f"{app_id} does not reach PostgreSQL"
 
 
+def _others_outside(documents: Documents, pods: dict[str, Document]) -> Iterator[str]:
+    """Report pods that reach what they are not known to need."""
+    for name, source in pods.items():
+        for port in sorted(_ports_outside(documents, source) - STORE_PORTS):
+            if name not in OUTSIDE.get(port, ()):
+                yield f"{name} reaches port {port} outside, which it is not known to need"
+
+
 def _leaves(documents: Documents, source: Document, port: int) -> bool:
     """Return whether a pod can reach this port of an address outside the cluster."""
-    return any(
-        any("ipBlock" in peer for peer in rule.get("to", []))
-        and any(each["port"] == port for each in rule["ports"])
+    return port in _ports_outside(documents, source)
+
+
+def _ports_outside(documents: Documents, source: Document) -> set[int]:
+    return {
+        each["port"]
         for rule in _rules(documents, "egress", labels(source))
-    )
+        if any("ipBlock" in peer for peer in rule.get("to", []))
+        for each in rule["ports"]
+    }
 
 
 def _stores(documents: Documents) -> Iterator[tuple[str, str, int]]:

@@ -482,6 +482,15 @@ MISTAKES = {
         ),
         "lets no pod",
     ),
+    "a network policy with a label that no pod has": Mistake(
+        "selectors",
+        put(
+            *("NetworkPolicy", "to-postgres", "spec/podSelector/matchExpressions/0/values"),
+            ["service", "order"],
+        ),
+        "names app.kubernetes.io/component=order",
+        PRODUCTION,
+    ),
     "no default denial": Mistake("selectors", remove("NetworkPolicy", "deny-all"), "let through"),
     "an unreachable sidecar": Mistake(
         "connections",
@@ -516,6 +525,12 @@ MISTAKES = {
         "connections",
         drop("Deployment", "approvals", "spec/template/metadata/labels/orderflow-broker"),
         "approvals does not reach the broker",
+        PRODUCTION,
+    ),
+    "a port outside that nobody is known to need": Mistake(
+        "connections",
+        put("NetworkPolicy", "to-broker", "spec/egress/0/ports/0/port", 443),
+        "approvals reaches port 443 outside",
         PRODUCTION,
     ),
     "an unreachable HTTP port": Mistake(

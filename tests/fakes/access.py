@@ -7,11 +7,13 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from orderflow_contracts.names import SERVICES
 from orderflow_hosting.access import Access, Audit, Principal, reads
 from orderflow_hosting.settings import ServiceSettings
 from orderflow_hosting.web import Site
 
-HOSTS = "orders,inventory,approvals"
+HOSTS = ",".join(SERVICES)
+"""Tests call each service by its name."""
 
 
 def settings(access_file: Path | None = None, **more: str) -> ServiceSettings:

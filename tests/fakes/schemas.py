@@ -38,7 +38,7 @@ class FromModels:
             connection.rollback()  # a copy needs a connection without a transaction
             file = connection.connection.driver_connection
             assert isinstance(file, sqlite3.Connection)
-            _made_once(self._tables).backup(file)
+            _made_once(self._tables, frozenset(self._tables.tables)).backup(file)
         else:
             _make(self._tables, connection)
 
@@ -60,8 +60,11 @@ def _make(tables: MetaData, connection: Connection) -> None:
 
 
 @cache
-def _made_once(tables: MetaData) -> sqlite3.Connection:
-    """Create the tables in memory once per process: copying them is five times as fast."""
+def _made_once(tables: MetaData, _names: frozenset[str]) -> sqlite3.Connection:
+    """Create the tables in memory once per process: copying them is five times as fast.
+
+    They are created again if modules have added tables since.
+    """
     made = sqlite3.connect(":memory:", check_same_thread=False)
     engine = create_engine("sqlite://", creator=lambda: made, poolclass=StaticPool)
     with engine.connect() as connection:

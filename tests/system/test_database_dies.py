@@ -156,7 +156,7 @@ def all_statuses_published(shop: Shop, order_id: str) -> bool:
     return order is not None and len(shop.published_statuses(order_id)) == order["sequence"]
 
 
-@pytest.mark.parametrize("app", ["orders", "approvals", "inventory"])
+@pytest.mark.parametrize("app", SERVICES)
 def test_a_service_shuts_down_in_time_while_it_processes_orders(shop: Shop, app: str) -> None:
     """It finishes work in progress; what it does not accept is delivered again."""
     platform = shop.platform

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orderflow_contracts.names import SERVICES
 from orderflow_tools.platform import Platform
 from system.shop import Shop
 from system.stores import Isolated
@@ -28,7 +29,7 @@ def operations(shop: Shop, app: str) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-@pytest.mark.parametrize("app", ["orders", "inventory", "approvals"])
+@pytest.mark.parametrize("app", SERVICES)
 def test_every_path_has_a_summary_and_describes_its_errors(shop: Shop, app: str) -> None:
     """Each path that takes input describes its errors as problem documents."""
     for name, operation in operations(shop, app):
@@ -48,7 +49,7 @@ def test_every_path_has_a_summary_and_describes_its_errors(shop: Shop, app: str)
                 )
 
 
-@pytest.mark.parametrize("app", ["orders", "inventory", "approvals"])
+@pytest.mark.parametrize("app", SERVICES)
 def test_no_generated_request_causes_a_server_error(
     app: str, tmp_path: Path, isolated: Isolated
 ) -> None:

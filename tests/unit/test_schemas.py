@@ -13,7 +13,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, inspect
 
 import fakes.catalogue
 from fakes.catalogue import assert_rows_kept, catalogue, contents
@@ -99,6 +99,18 @@ def test_revisions_follow_each_other_without_gaps(service: str, tmp_path: Path) 
     assert [each.revision for each in revisions] == numbers
     assert [each.down_revision for each in revisions] == [None, *numbers[:-1]]
     assert schema_of(service).needed == numbers[-1]
+
+
+def test_tables_from_models_include_those_that_were_added_later(tmp_path: Path) -> None:
+    """A module that adds tables may be imported after the first database was made."""
+    models = MetaData()
+    for name in ("first", "second"):
+        Table(name, models, Column("number", Integer))
+        engine = open_engine(f"sqlite:///{tmp_path}/{name}.db")
+        with engine.connect() as connection:
+            FromModels(models).check(connection)
+            assert set(models.tables) <= set(inspect(connection).get_table_names())
+        engine.dispose()
 
 
 @service_by_service

@@ -5,6 +5,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from approvals import domain
 from approvals.decisions.api import approval_router, http_app
 from approvals.decisions.service import ApprovalService
 from approvals.decisions.store import SqlApprovalStore
@@ -14,6 +15,14 @@ from orderflow_contracts.orders import OrderLine
 from orderflow_hosting.database import Database
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+RULES = [
+    each
+    for each in vars(domain).values()
+    if isinstance(each, type) and issubclass(each, domain.RuleViolation)
+]
+"""Every refusal of the rules, and their base."""
+FOR_EVENTS = {domain.RuleViolation, domain.ConflictingRequest}
+"""Those that no decision of a person can cause: requests arrive as events only."""
 YES = {"approved": True, "approver": "ada", "comment": "fine"}
 NO = {"approved": False, "approver": "ada", "comment": "fine"}
 
@@ -328,3 +337,23 @@ async def test_the_api_is_documented(people: httpx.AsyncClient) -> None:
     assert {"200", "404", "409", "422", "503"} <= set(decision)
     schema = decision["422"]["content"]["application/json"]["schema"]
     assert schema == {"$ref": "#/components/schemas/ProblemDocument"}
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule not in FOR_EVENTS])
+async def test_every_refusal_of_the_rules_is_a_conflict_with_its_reason(
+    rule: type[domain.RuleViolation],
+    people: httpx.AsyncClient,
+    service: ApprovalService,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """None of them is an unexpected error."""
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise rule("the reason")
+
+    monkeypatch.setattr(service, "decide_existing", refuse)
+
+    response = await people.post("/approvals/o-1/decision", json=YES)
+
+    assert response.status_code == 409
+    assert response.json()["detail"] == "the reason"

@@ -220,6 +220,11 @@ async def test_a_problem_has_a_matching_grpc_code(caller: Caller) -> None:
     assert (code, details) == (grpc.StatusCode.FAILED_PRECONDITION, "not that number")
 
 
+async def test_every_service_answers_its_sidecars_ping(caller: Caller) -> None:
+    """Readiness rests on it."""
+    assert await caller.invoke("ping", b"{}") == b"{}"
+
+
 async def test_an_unknown_method_is_not_implemented(caller: Caller) -> None:
     """A name that nobody registered gets the code UNIMPLEMENTED."""
     code, _ = await refused(caller.invoke("nothing", b"{}"))

@@ -13,6 +13,7 @@ from fakes.schemas import FromModels
 from orderflow_contracts.orders import Order, OrderDetails, OrderSubmitted, PlacedOrder
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
+from orderflow_hosting.migrations.new import models_of
 from orderflow_hosting.pages import Page
 from orders.config import OrdersSettings
 from orders.ordering.activities import OrderActivities
@@ -24,12 +25,11 @@ from orders.ordering.undo import OrderUndo
 from orders.payments.built_in import BuiltInProvider
 from orders.payments.service import RecordedPayments
 from orders.payments.store import PaymentStore
-from orders.tables import TABLES
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/orders.db", FromModels(TABLES))
+    database = Database(f"sqlite:///{tmp_path}/orders.db", FromModels(models_of("orders")[0]))
     yield database
     database.close()
 
@@ -97,18 +97,22 @@ async def intake(
 
 
 ORDER_MODELS: list[type[BaseModel]] = [OrderDetails, OrderSubmitted, PlacedOrder, Order, NewOrder]
+ADDED_FIELD = "field_of_a_test"
 
 
 @pytest.fixture
 def one_more_field() -> Iterator[None]:
     """Add a field to orders that the product does not have: it must need no further code."""
-    added = FieldInfo(annotation=cast(Any, date | None), default=None, title="Delivery date")
+    added = FieldInfo(annotation=cast(Any, date | None), default=None, title="Field of a test")
     for model in ORDER_MODELS:
-        model.__pydantic_fields__["delivery_date"] = added
+        assert ADDED_FIELD not in model.__pydantic_fields__, (
+            "the fixture would replace a real field"
+        )
+        model.__pydantic_fields__[ADDED_FIELD] = added
     _rebuild_models()
     yield
     for model in ORDER_MODELS:
-        del model.__pydantic_fields__["delivery_date"]
+        del model.__pydantic_fields__[ADDED_FIELD]
     _rebuild_models()
 
 

@@ -1,9 +1,12 @@
 import os
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
+from orderflow_contracts.names import SERVICES
 from orderflow_tools.errors import PlatformError
+from orderflow_tools.main import migrate
 from orderflow_tools.migrations import migrating
 from orderflow_tools.settings import Settings
 
@@ -54,3 +57,28 @@ def test_a_start_that_fails_leaves_no_migration_behind(settings: Settings, tmp_p
 
     with migrating(settings, environment(orders=url)) as wait:
         wait()
+
+
+def test_the_command_migrates_every_service_with_tables(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the databases from the environment, as the services do."""
+    files = {app: tmp_path / f"{app}.db" for app, each in SERVICES.items() if each.has_tables}
+    for app, file in files.items():
+        monkeypatch.setenv(f"{app.upper()}_DATABASE_URL", f"sqlite:///{file}")
+
+    assert migrate(settings, Namespace()) == 0
+
+    assert all(file.exists() for file in files.values())
+
+
+def test_the_command_stops_at_a_migration_that_fails(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its exit code is that of the service, and no other database is touched."""
+    monkeypatch.setenv("ORDERS_DATABASE_URL", "oracle://host/orders")
+    monkeypatch.setenv("APPROVALS_DATABASE_URL", f"sqlite:///{tmp_path}/approvals.db")
+
+    assert migrate(settings, Namespace()) != 0
+
+    assert not (tmp_path / "approvals.db").exists()

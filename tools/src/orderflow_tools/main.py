@@ -1,6 +1,7 @@
 """Starts, watches and stops the local platform, builds its images and deploys them."""
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from orderflow_tools.commands.run import run
 from orderflow_tools.console import print_line
 from orderflow_tools.containers.engines import KINDS, open_engine
 from orderflow_tools.containers.images import build_images
+from orderflow_tools.databases import WITH_TABLES
 from orderflow_tools.deployment.command import deploy_local
 from orderflow_tools.settings import Settings
 from orderflow_tools.toolchain.dapr import find_runtime
@@ -20,6 +22,15 @@ from orderflow_tools.toolchain.dapr import find_runtime
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     return execute(_parser(), arguments)
+
+
+def migrate(settings: Settings, _options: argparse.Namespace) -> int:
+    """Migrate the databases in the services' own settings; stop at the first that fails."""
+    for app in WITH_TABLES:
+        command = [settings.python, "-m", app, "migrate"]
+        if code := subprocess.run(command, cwd=settings.root, check=False).returncode:
+            return code
+    return 0
 
 
 def toolchain(settings: Settings, _options: argparse.Namespace) -> int:
@@ -52,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     add_command(commands, "status", "show what runs and whether it is ready", status)
     reset_parser = add_command(commands, "reset", "remove the data, after asking", reset)
     reset_parser.add_argument("--yes", action="store_true", help="do not ask")
+    add_command(commands, "migrate", "migrate the databases, before `dapr run -f .`", migrate)
     add_command(commands, "toolchain", "find Dapr, or build it", toolchain)
     images_parser = add_command(commands, "images", "build the images of the services", images)
     images_parser.add_argument("--engine", choices=KINDS, help="default: the first one found")

@@ -24,6 +24,8 @@ Reply = TypeVar("Reply")
 TOKEN_HEADER: Final = "dapr-api-token"  # noqa: S105 # the name of a header
 CALLER_HEADERS: Final = ("dapr-caller-app-id", "dapr-caller-namespace")
 """Headers that the caller's sidecar adds, once each, and that no other sidecar removes."""
+PING: Final = "ping"
+"""The method with which a service checks that its own sidecar calls it (see `Sidecar.check`)."""
 OPEN_TO_ALL: Final = frozenset({"HealthCheck", "ListTopicSubscriptions", "ListInputBindings"})
 """Calls that the sidecar makes without the token; they change and reveal nothing."""
 
@@ -31,6 +33,10 @@ LARGEST_CALL_BYTES: Final = 64 * 1024 * 1024
 """Above all that a sidecar with default limits can deliver: 4 MiB, of which each byte may have been
 written as six. What the service cannot receive would be delivered again for ever."""
 DRAIN_SECONDS: Final = 10.0
+
+
+class Ping(BaseModel):
+    """A question, or an answer, without content."""
 
 
 class Answer(IntEnum):
@@ -62,6 +68,7 @@ class DaprApp:
         services: Any = appcallback_service_v1  # the generated code has no types
         services.add_AppCallbackServicer_to_server(self._callbacks, self._server)
         services.add_AppCallbackHealthCheckServicer_to_server(self._callbacks, self._server)
+        self.on_method(PING, Ping, _answer_ping)
 
     def on_method(
         self,
@@ -171,6 +178,10 @@ class _Callbacks(
         if self.unhealthy is not None:
             await context.abort(grpc.StatusCode.UNAVAILABLE, self.unhealthy)
         return appcallback_v1.HealthCheckResponse()
+
+
+async def _answer_ping(ping: Ping) -> Ping:
+    return ping
 
 
 def _caller(context: grpc.aio.ServicerContext) -> str | None:
