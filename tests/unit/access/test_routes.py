@@ -22,6 +22,7 @@ WITH_TABLES = {
     "POST /dead-letters/{letter_id}/resend": "changes operator dead-letter.resend",
     "POST /dead-letters/{letter_id}/discard": "changes operator dead-letter.discard",
     "GET /parked-events": "reads viewer",
+    "GET /asyncapi": "reads viewer",
 }
 ORDERS_API = {
     "POST /orders": "changes operator order.place",
@@ -81,6 +82,8 @@ BOARD = {
     "POST /board/workflows/{instance_id}/raise": "form operator workflow.raise",
     "POST /board/workflows/{instance_id}/raise/confirm": "form operator",
     "GET /board/dead-letters": "page viewer",
+    "GET /board/dead-letters/{letter_id:int}": "page viewer",
+    "GET /board/dead-letters/{letter_id:int}/payload": "page viewer",
     "POST /board/dead-letters/resend": "form operator",
     "GET /board/audit": "page operator",
 }
@@ -99,6 +102,8 @@ INBOX = {
     "GET /inbox/requests/{order_id}/confirm": "page approver",
     "POST /inbox/requests/{order_id}/confirm": "form approver",
     "GET /inbox/dead-letters": "page operator",
+    "GET /inbox/dead-letters/{letter_id:int}": "page operator",
+    "GET /inbox/dead-letters/{letter_id:int}/payload": "page operator",
     "POST /inbox/dead-letters/resend": "form operator",
     "GET /inbox/audit": "page operator",
 }
