@@ -82,7 +82,11 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     for part in parts:
         part.subscribe(app)
     base.dead_letters.listen(app, names.SUBSCRIPTIONS[names.ORDERS])
-    checks = {"store": database.check, "sidecar": sidecar.check, "workflow_worker": worker.check}
+    checks = {
+        "store": database.check,
+        "sidecar": sidecar.check_both_ways,
+        "workflow_worker": worker.check,
+    }
     http = http_app(
         *(router for part in parts for router in part.routers),
         dead_letter_router(base.dead_letters),
