@@ -34,7 +34,7 @@ TOKEN_HEADER = "dapr-api-token"  # noqa: S105 # the name of a header
 CALLER_HEADERS = ("dapr-caller-app-id", "dapr-caller-namespace")
 """Headers that the caller's sidecar adds, once each, and that no other sidecar removes."""
 PING = "ping"
-"""The method with which a service checks that its own sidecar calls it (`Sidecar.check_both_ways`)."""
+"""The method by which `Sidecar.check_both_ways` finds that the sidecar calls its service."""
 OPEN_TO_ALL = frozenset({"HealthCheck", "ListTopicSubscriptions", "ListInputBindings"})
 """Calls that the sidecar makes without the token; they change and reveal nothing."""
 
