@@ -69,7 +69,7 @@ async def sidecar(dapr: Dapr) -> AsyncIterator[Sidecar]:
 
 async def test_a_sidecar_that_calls_the_service_is_ready(sidecar: Sidecar, dapr: Dapr) -> None:
     """It is asked to call the service that asks."""
-    await sidecar.check()
+    await sidecar.check_both_ways()
     assert dapr.called[-1] == "invoke ping of orders"
 
 
@@ -79,7 +79,7 @@ async def test_a_sidecar_that_does_not_call_the_service_yet_is_not_ready(
     """Dapr's own health check does not show it."""
     dapr.finds_app_healthy = False
     with pytest.raises(Problem, match="does not call the service: app is not in a healthy state"):
-        await sidecar.check()
+        await sidecar.check_both_ways()
 
 
 async def test_a_sidecar_that_hosts_workflows_is_ready(sidecar: Sidecar) -> None:

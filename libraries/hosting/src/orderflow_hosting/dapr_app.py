@@ -25,7 +25,7 @@ TOKEN_HEADER: Final = "dapr-api-token"  # noqa: S105 # the name of a header
 CALLER_HEADERS: Final = ("dapr-caller-app-id", "dapr-caller-namespace")
 """Headers that the caller's sidecar adds, once each, and that no other sidecar removes."""
 PING: Final = "ping"
-"""The method with which a service checks that its own sidecar calls it (see `Sidecar.check`)."""
+"""The method by which `Sidecar.check_both_ways` finds that the sidecar calls its service."""
 OPEN_TO_ALL: Final = frozenset({"HealthCheck", "ListTopicSubscriptions", "ListInputBindings"})
 """Calls that the sidecar makes without the token; they change and reveal nothing."""
 

@@ -155,13 +155,17 @@ class Sidecar:
         )
 
     async def check(self) -> None:
-        """Raise if the sidecar does not answer, its components are not ready or it cannot call us.
-
-        It calls a service from its first successful health check on, up to a second after both
-        have started; until then it refuses calls by others with an error.
-        """
+        """Raise if the sidecar does not answer or its components are not ready."""
         response = await self._http.get("/v1.0/healthz/outbound")
         response.raise_for_status()
+
+    async def check_both_ways(self) -> None:
+        """Raise also if the sidecar does not call the service, and so refuses the calls of others.
+
+        It does from its first successful health check of the service on, up to a second after
+        both have started, which its own health does not show.
+        """
+        await self.check()
         try:
             await self.invoke(self._app_id, PING, Ping())
         except grpc.aio.AioRpcError as error:

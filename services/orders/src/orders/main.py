@@ -96,7 +96,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     resources.push_async_callback(worker.stop)
     checks = {
         "store": database.check,
-        "sidecar": sidecar.check,
+        "sidecar": sidecar.check_both_ways,
         "workflow_worker": worker.check,
         "events": canary.check,
     }
