@@ -198,7 +198,7 @@ def test_forced_termination_cancels_the_unfinished_orders_of_a_batch(shop: Shop)
     for data in large:
         shop.wait_status(data["order_id"], "awaiting_approval")
     shop.wait_final(small["order_id"])
-    path = shop.url("orders", f"/workflows/batch-{batch_id}/terminate")
+    path = shop.url("orders", f"/workflows/batch.{batch_id}/terminate")
     assert shop.http.post(path).status_code == 409
     assert shop.http.post(path, params={"force": True}).status_code == 202
     ended = wait_end(shop, batch_id)

@@ -1,6 +1,7 @@
 """Several replicas on one PostgreSQL database: no change is lost or made twice."""
 
 import asyncio
+import json
 import secrets
 import shutil
 import threading
@@ -29,6 +30,7 @@ from orderflow_hosting.access import Audit, Principal, Role
 from orderflow_hosting.access.sessions import Sessions
 from orderflow_hosting.access.throttle import Throttle
 from orderflow_hosting.database import Database, DatabaseNotReady, DatabaseUnavailable
+from orderflow_hosting.engines import open_engine
 from orderflow_hosting.migrations.schema import Schema
 from orderflow_hosting.retrying import is_around
 from orderflow_hosting.spellings import backfill_spellings
@@ -36,6 +38,7 @@ from orderflow_lab.postgres_server import PostgresServer
 from orders.board.search import OrderFilter
 from orders.board.store import BoardStore
 from orders.board.tables import SOURCES
+from orders.migrations.first_tables import TABLES as FIRST_TABLES
 from orders.ordering.changes import accept_within
 from orders.ordering.feed import StatusFeed
 from orders.ordering.records import OtherContent, new_run_id
@@ -621,22 +624,26 @@ async def test_search_for_names_and_ids_ignores_case(url: str) -> None:
 
 async def test_the_board_adopts_tables_of_an_earlier_version(url: str) -> None:
     """Existing orders are counted, and the board's indexes are created."""
-    gone = ("order_counts", "item_sales", "order_lines", "order_lines_left")
-    with opened(url) as database:
-        await database.ready()
-
-        def be_earlier(connection: Connection) -> None:
-            for trigger in ("order_is_new", "order_moves_on", "order_is_sold"):
-                connection.execute(text(f"DROP TRIGGER {trigger} ON orders"))
-            connection.execute(text(f"DROP TABLE {', '.join(gone)}"))
-            connection.execute(text("DROP INDEX orders_by_customer, orders_by_plain_id"))
-            connection.execute(text("DROP TABLE alembic_version, schema_compatibility"))
-
-        await database.write(be_earlier)
-        store = OrderStore(database)
-        for number in range(ORDERS):
-            await store.accept(an_order(f"o{number:03}", number + 1))
-        await store.record("o001", "run", OrderStatus.COMPLETED)
+    added = {"order_counts", "item_sales", "order_lines", "order_lines_left"}
+    first = [table for table in FIRST_TABLES.sorted_tables if table.name not in added]
+    insert = text(
+        "INSERT INTO orders (order_id, customer_id, lines, status, sequence, created_at,"
+        " updated_at) VALUES (:id, 'alice', CAST(:lines AS json), :status, 1, now(), now())"
+    )
+    orders = [
+        {
+            "id": f"o{number:03}",
+            "lines": json.dumps([{"item": "cars", "quantity": number + 1}]),
+            "status": "completed" if number == 1 else "received",
+        }
+        for number in range(ORDERS)
+    ]
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        FIRST_TABLES.create_all(connection, tables=first)
+        connection.execute(text("DROP INDEX orders_by_customer, orders_by_plain_id"))
+        connection.execute(insert, orders)
+    engine.dispose()
 
     with opened(url) as database:
         await database.ready()

@@ -82,4 +82,4 @@ def test_only_the_service_can_start_a_monitor(own_shop: Shop) -> None:
     started = workflows.post("/stock_monitor_workflow/start", {"item": "cars"})
     expect(started, 409)
     taken = workflows.post("/never_ending_workflow/start", 1, instance_id="stock-monitor.tea")
-    expect(taken, 409, "WORKFLOW_ALREADY_EXISTS")
+    expect(taken, 422, "INVALID_INPUT")
