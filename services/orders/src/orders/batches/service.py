@@ -34,12 +34,13 @@ from orders.ports import Publisher
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 STARTS_AT_ONCE: Final = 2
-"""A batch starts at most this many orders before the engine saves it.
+"""A batch starts at most this many orders after each event, and so doubles up to its limit.
 
 Dapr 1.18 creates all children of a turn before it saves the turn, and a child cannot report its
 result before that. If the worker is lost meanwhile, the repeated turn creates a child that is
 already trying to report: the two wait for each other for ever. A turn that starts two children is
-saved before either can report.
+saved before either can report. A batch may still hang if several orders end at once, because it
+then starts more in one turn.
 """
 
 
@@ -159,7 +160,6 @@ class Batches:
             batch_id=batch_id,
             parallelism=self._settings.batch_parallelism,
             starts_at_once=STARTS_AT_ONCE,
-            saves_after_starts=True,
             **OrderPolicy.of(self._settings).model_dump(),
         )
         await BATCHES.start_once(self._engine, batch_id, run)
