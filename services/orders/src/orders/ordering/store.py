@@ -30,6 +30,7 @@ from orders.ordering.changes import (
     record_within,
     request_cancel_within,
 )
+from orders.ordering.feed_start import StoredPositions
 from orders.ordering.naming import NamingEvent
 from orders.ordering.records import (
     NOTHING_READ,
@@ -207,6 +208,13 @@ class OrderStore:
         position = await self._database.read(lambda connection: connection.scalar(query))
         return position or 0
 
+    async def stored_positions(self) -> StoredPositions:
+        """Return where a reader of the status changes can start."""
+        row = await self._database.read(
+            lambda connection: connection.execute(_SELECT_POSITIONS).one()
+        )
+        return StoredPositions((row.oldest or 1) - 1, row.newest or 0)
+
 
 def _is_run_by_batch(order_id: ColumnElement[str]) -> ColumnElement[bool]:
     return exists().where(
@@ -225,6 +233,13 @@ _SELECT_HISTORY = (
     .where(STATUSES.c.order_id == bindparam("order_id"))
     .order_by(STATUSES.c.sequence)
 )
+
+
+_SELECT_POSITIONS = select(
+    select(func.min(STATUSES.c.position)).scalar_subquery().label("oldest"),
+    select(func.max(STATUSES.c.position)).scalar_subquery().label("newest"),
+)
+"""One query each, because SQLite reads the whole table for both in one."""
 
 
 _SELECT_CHANGES = (
