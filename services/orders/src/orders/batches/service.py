@@ -27,6 +27,7 @@ from orders.batches.store import BatchStore
 from orders.config import OrdersSettings
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import OrderPolicy, OrderRun
+from orders.ordering.records import IdTaken, OtherContent
 from orders.ordering.undo import OrderUndo
 from orders.own_instances import BATCHES
 from orders.ports import Publisher
@@ -150,8 +151,10 @@ class Batches:
 
     async def _refuse(self, batch_id: str, entry: Entry) -> None:
         reason = f"invalid: {entry.fault}"
-        if entry.order is not None:
-            reason = f"order {entry.order_id} exists with other content"
+        if entry.refused == Reason.ID_TAKEN:
+            reason = f"{entry.refused}: {IdTaken(entry.order_id or '')}"
+        elif entry.order is not None:
+            reason = str(OtherContent(entry.order_id or ""))
         log.warning("batch_entry_refused", batch_id=batch_id, order_id=entry.order_id, why=reason)
         await self._dead_letters.record(ORDERS_SUBMITTED, _event_of(batch_id, entry), reason)
 
