@@ -202,7 +202,7 @@ async def test_ids_of_instances_that_are_gone_are_freed(
 
 
 async def test_the_id_of_a_recent_start_is_not_freed(
-    management: Management, engine: ManagedMemoryEngine, store: OrderStore
+    management: Management, store: OrderStore
 ) -> None:
     """It may have been recorded, and the engine not asked yet."""
     await store.record_start("x")
