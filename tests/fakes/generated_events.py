@@ -27,7 +27,10 @@ _ORDER: Final = {"order_id": MARK, "customer_id": MARK, "lines": _LINES}
 _REQUEST: Final = {**_ORDER, "total_cents": 60_000_00, "expires_at": "2100-01-01T00:00:00Z"}
 VALID: Final[dict[str, dict[str, Any]]] = {
     names.ORDERS_SUBMITTED: _ORDER,
-    names.ORDERS_BATCH_SUBMITTED: {"batch_id": MARK, "orders": [{**_ORDER, "order_id": f"{MARK}-1"}]},
+    names.ORDERS_BATCH_SUBMITTED: {
+        "batch_id": MARK,
+        "orders": [{**_ORDER, "order_id": f"{MARK}-1"}],
+    },
     names.TASKS_COMPLETED: {"task_id": MARK, "completed_at": "2026-03-01T12:30:00Z"},
     names.APPROVALS_REQUESTED: _REQUEST,
     names.APPROVALS_DECISIONS: {"order_id": MARK, "approved": True, "approver": "ada"},
@@ -98,13 +101,13 @@ def _message(topic: str) -> st.SearchStrategy[Any]:
 
 TOKENS: Final = st.sampled_from(
     [
-        *("1e400", "-1e400", "9" * 400, "9" * 5000, "1e-400", "-0", "1E+2", "1.0", "01", "+1", "0x1"),
-        *("NaN", "Infinity", "-Infinity", "nul", "True", "undefined", "", "{", "]", ",", '"', "'a'"),
+        *("1e400", "-1e400", "9" * 400, "9" * 5000, "1e-400", "-0", "1E+2", "1.0", "01", "+1"),
+        *("NaN", "Infinity", "-Infinity", "nul", "True", "undefined", "", "{", "]", ",", '"'),
         *(r'"\ud800"', r'"\udc00\ud800"', r'"\u0000"', r'"\x"', '"\x00"', '"\t"', '"\u2028<>&"'),
-        *("[" * 60 + "]" * 60, "[" * 1000 + "]" * 1000, "[" * 20_000, '{"a":' * 700 + "1" + "}" * 700),
-        *('{"k":1,"k":2}', "1,", '1,"x":2', "1 /* a */", f'"{"<" * 5000}"', "18446744073709551616"),
+        *("[" * 60 + "]" * 60, "[" * 1000 + "]" * 1000, "[" * 20_000, '{"a":' * 700 + "1"),
+        *('{"k":1,"k":2}', "1,", '1,"x":2', "1 /* a */", f'"{"<" * 5000}"', str(2**64), "'a'"),
     ]
-)  # fmt: skip
+)
 """Texts in the place of a value, some of which are JSON."""
 
 
@@ -210,7 +213,7 @@ def _envelopes(topic: str) -> st.SearchStrategy[bytes]:
 
 
 _PRINTABLE: Final = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=8)
-"""Sidecars of Dapr 1.18 deliver metadata as gRPC headers, and cannot deliver an event with others."""
+"""Dapr 1.18 delivers metadata as gRPC headers; it tries for ever where they cannot be such."""
 _METADATA: Final = st.fixed_dictionaries(
     {},
     optional={

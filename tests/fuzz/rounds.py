@@ -56,7 +56,7 @@ class Rounds:
         }
         self._start_tasks([m for m, (_, s) in marked.items() if s.door == names.TASKS_COMPLETED])
         middle = len(marked) // 2
-        work = [*marked][:middle] + [""] + [*marked][middle:]
+        work = [*[*marked][:middle], "", *[*marked][middle:]]
         placed: list[tuple[str, float]] = []
 
         def send(marker: str) -> int:
@@ -90,9 +90,9 @@ class Rounds:
 
     def _send(self, sent: Sent) -> int:
         """Send it through its door, and return the status of the answer."""
-        headers = [(name, value.encode()) for name, value in sent.headers]
+        headers = [(name.encode(), value.encode()) for name, value in sent.headers]
         if sent.content_type is not None:
-            headers.append(("content-type", sent.content_type.encode()))
+            headers.append((b"content-type", sent.content_type.encode()))
         if sent.door == ORDERS_OVER_HTTP:
             url, params = self._shop.url("orders", "/orders"), {}
         else:
@@ -135,7 +135,9 @@ class Rounds:
         if len(found) != 1:
             what = [f"{one.kind} ({one.reason})" for one in found]
             published = self._finder.published(sent.door, marker)
-            self._report(name, sent, f"found {len(found)} times: {what}; in the broker: {published}")
+            self._report(
+                name, sent, f"found {len(found)} times: {what}; in the broker: {published}"
+            )
             return
         (one,) = found
         self.results.became[one.kind] += 1
