@@ -33,6 +33,7 @@ MEANINGS: Final = {
     "FORBIDDEN": "the caller may not invoke this method",
     "HOST_NOT_KNOWN": "the service does not accept the name in `Host`",
     "IDEMPOTENCY_KEY_REUSED": "the `Idempotency-Key` belongs to an order with different content",
+    "ID_TAKEN": "the ID belongs to a workflow instance that is not an order",
     "INTERNAL_ERROR": "an unexpected error; the log has the cause",
     "INVALID_INPUT": "a value is invalid; `errors` names the field",
     "INVENTORY_UNAVAILABLE": "inventory does not answer",

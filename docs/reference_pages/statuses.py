@@ -39,6 +39,7 @@ REASONS: Final = {
     "undo_failed": ("needs_attention", "a compensation kept failing for too long"),
     "picking_timed_out": ("failed", "nobody picked the order in time"),
     "picking_unavailable": ("failed", "no picking task could be created"),
+    "id_taken": ("rejected", "the ID belongs to a workflow instance that is not an order"),
 }
 BATCH: Final = {
     "received": "stored; its workflow is starting",
@@ -69,8 +70,8 @@ def statuses_page() -> str:
     return page(
         "Statuses and reasons",
         "## Orders",
-        "An order has exactly one final status. `rejected` with the reason `invalid` ends a"
-        " submission, not the order.",
+        "An order has exactly one final status. `rejected` with the reason `invalid` or `id_taken`"
+        " ends a submission, not the order.",
         _statuses(OrderStatus, ORDER, FINAL_STATUSES),
         "## Reasons of an order",
         _reasons(),

@@ -49,6 +49,8 @@ class Shop:
     """Statuses that are missing from the feed."""
     feed_breaks_after: frozenset[str] = frozenset()
     """Statuses after which the feed's connection closes."""
+    forgets_positions: bool = False
+    """Whether no client of the feed can continue where its connection closed."""
     refuses_events: bool = False
     retry_leaves: tuple[str, ...] = ()
     """The compensations that fail again when an order that needs attention is retried."""

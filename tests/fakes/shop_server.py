@@ -59,6 +59,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", "text/event-stream")
         self.end_headers()
         self.wfile.write(b": following\n\n")
+        if shop.forgets_positions and "last-event-id" in self.headers:
+            position = len(shop.feed)
+            data = json.dumps({"reason": "beyond_end", "position": position, "detail": "Gone."})
+            self.wfile.write(f"id: {position}\nevent: reset\ndata: {data}\n\n".encode())
         while True:
             entry = shop.next_feed_entry(position)
             position += 1

@@ -165,12 +165,11 @@ def test_an_assignment_is_attempted_three_times(
 
 
 def test_an_invalid_completion_becomes_a_dead_letter(picking: Shop) -> None:
-    """So does a completion of an unknown task, or of one that has ended otherwise."""
+    """So does a completion of a task that has ended otherwise."""
     ended, instance_id = start_task(picking, timeout_seconds=0.2)
     Workflows(picking).finished(instance_id)
 
-    unknown = new_id("nobody")
-    for data in ({"task_id": "no id!"}, {"task_id": unknown}, {"task_id": ended}):
+    for data in ({"task_id": "no id!"}, {"task_id": ended}):
         picking.publish("tasks.completed", data)
 
         def arrived(data: dict[str, str] = data) -> bool:
@@ -179,6 +178,26 @@ def test_an_invalid_completion_becomes_a_dead_letter(picking: Shop) -> None:
             )
 
         wait_for(f"{data} among the dead letters", arrived)
+
+
+def test_a_completion_waits_for_its_task(picking: Shop) -> None:
+    """It is parked until the order has its task, and then completes it."""
+    order_id = new_id("early")
+    task_id = f"pick-{order_id}"
+    picking.publish("tasks.completed", {"task_id": task_id})
+
+    def waiting() -> list[str]:
+        found = picking.http.get(picking.url("orders", "/parked-events")).json()["items"]
+        return [event["error"] for event in found if event["error"].endswith(f" {task_id}")]
+
+    errors = wait_for("the completion to be parked", waiting)
+    assert errors == [f"NotYetKnown: there is no task {task_id}"]
+
+    picking.publish("orders.submitted", picking.order_data(order_id, "cars", 1))
+
+    assert picking.wait_final(order_id)["status"] == "completed"
+    wait_for("nothing to be parked", lambda: not waiting())
+    assert not picking.dead_letters_with("orders", task_id, topic="tasks.completed")
 
 
 def test_an_order_is_completed_after_its_task(picking: Shop) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from orderflow_cli.errors import RequestRejected, ServiceUnreachable, WaitTimedOut
 from orderflow_cli.feed import StatusFeed
-from orderflow_contracts.orders import Order, OrderStatus, OrderStatusChanged, Reason
+from orderflow_contracts.orders import REFUSALS, Order, OrderStatus, OrderStatusChanged
 
 FIRST_READ_SECONDS: Final = 2.0
 MAX_READ_SECONDS: Final = 30.0
@@ -110,7 +110,7 @@ class OrderTracker:
 def changes_of(order: Order) -> Iterator[OrderStatusChanged]:
     """Convert an order's history to status changes."""
     for entry in order.history:
-        is_priced = entry.status is not OrderStatus.RECEIVED and entry.reason != Reason.INVALID
+        is_priced = entry.status is not OrderStatus.RECEIVED and entry.reason not in REFUSALS
         yield OrderStatusChanged(
             order_id=order.order_id,
             sequence=entry.sequence,

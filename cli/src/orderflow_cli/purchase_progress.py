@@ -14,6 +14,7 @@ REASONS: Final = {
     "approval_expired": "the payment was not approved in time",
     "payment_declined": "the payment was declined",
     "invalid": "the order is not valid",
+    "id_taken": "its ID belongs to a workflow that is not an order",
     "cancelled_on_request": "it was cancelled on request",
     "undo_failed": "the rollback is incomplete and an operator must act",
 }

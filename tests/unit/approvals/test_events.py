@@ -1,8 +1,9 @@
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from structlog.testing import capture_logs
@@ -16,6 +17,7 @@ from fakes.odd_json import FEW, odd
 from orderflow_contracts import names
 from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database
+from orderflow_hosting.topics import MOST_OWN_FAILURES
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REQUEST = {
@@ -47,6 +49,7 @@ class Edge(TopicsInMemory):
     def __init__(self, database: Database, store: SqlApprovalStore) -> None:
         super().__init__(database, DEAD_LETTERS, PARKED_EVENTS)
         self.sender = FakeSender()
+        self.numbers = itertools.count()
         self.service = ApprovalService(store, self.sender, lambda: NOON)
         subscribe(self.topics, self.service)
 
@@ -74,6 +77,61 @@ async def test_an_early_decision_is_applied_to_its_request(edge: Edge) -> None:
 
     assert edge.sender.sent == ["o-1"]
     assert (await edge.service.read("o-1")).status == "approved"
+
+
+EARLY = [(names.APPROVALS_DECISIONS, DECISION), (names.APPROVALS_WITHDRAWN, WITHDRAWAL)]
+
+
+@pytest.mark.parametrize(("topic", "data", "status"), [
+    (*EARLY[0], "approved"), (*EARLY[1], "withdrawn"),
+])  # fmt: skip
+async def test_an_early_event_waits_for_its_request(
+    edge: Edge, topic: str, data: object, status: str
+) -> None:
+    """It can be seen among the parked events until the request arrives, and takes effect once."""
+    assert await edge.deliver(topic, data) is Answer.ACKNOWLEDGE
+    await edge.pass_time()
+    assert await edge.errors() == ["NotYetKnown: no approval was requested for order o-1"]
+
+    await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
+    await edge.pass_time()
+
+    assert (await edge.service.read("o-1")).status == status
+    assert (await edge.errors(), await edge.dead()) == ([], [])
+
+
+@pytest.mark.parametrize(("topic", "data"), EARLY)
+async def test_an_event_without_a_request_becomes_a_dead_letter(
+    edge: Edge, topic: str, data: object
+) -> None:
+    """It waits within the limit, and then says that nothing was requested."""
+    await edge.deliver(topic, data)
+    for _ in range(MOST_OWN_FAILURES):
+        assert await edge.dead() == []
+        await edge.pass_time()
+
+    (letter,) = await edge.dead()
+    assert (letter.topic, letter.subject) == (topic, "o-1")
+    assert letter.reason == "tried 11 times, but no approval was requested for order o-1"
+    assert await edge.errors() == []
+
+
+@given(st.permutations([*EARLY, (names.APPROVALS_REQUESTED, REQUEST), *EARLY]))
+@settings(FEW, max_examples=30)  # there are no more sequences
+async def test_no_sequence_leaves_an_event_waiting(
+    edge: Edge, events: list[tuple[str, dict[str, Any]]]
+) -> None:
+    """Once the request is there, nothing waits, and only a decision that is too late is refused."""
+    order_id = f"o-{next(edge.numbers)}"
+    for number, (topic, data) in enumerate(events):
+        await edge.deliver(topic, {**data, "order_id": order_id}, f"{order_id}-{number}")
+    await edge.pass_time()
+
+    assert await edge.errors() == []
+    assert (await edge.service.read(order_id)).status == "withdrawn"
+    refused = [letter for letter in await edge.dead() if letter.subject == order_id]
+    assert {letter.topic for letter in refused} <= {names.APPROVALS_DECISIONS}
+    assert all("no longer needs approval" in letter.reason for letter in refused)
 
 
 async def test_repeated_events_are_accepted(edge: Edge) -> None:
@@ -235,7 +293,8 @@ MESSAGES: dict[str, dict[str, Any]] = {
 @FEW
 @given(st.one_of([st.tuples(st.just(topic), odd(valid)) for topic, valid in MESSAGES.items()]))
 async def test_no_data_raises_an_unexpected_error(edge: Edge, event: tuple[str, object]) -> None:
-    """Every event is either handled or rejected, whatever its data."""
+    """Every event is handled, rejected or waits for its request, whatever its data."""
     await edge.deliver(*event)
 
-    assert await edge.errors() == []
+    waiting = "NotYetKnown: no approval was requested for order "
+    assert all(error.startswith(waiting) for error in await edge.errors())

@@ -58,6 +58,24 @@ def test_a_broken_feed_is_reopened_where_it_stopped(settings: Settings, shop: Sh
     assert [change.status for change in changes] == SMALL_STATUSES
 
 
+def test_a_feed_that_was_reset_is_completed_by_reading_the_order(
+    settings: Settings, shop: Shop
+) -> None:
+    """Changes that the feed no longer sends after a reconnection are found in the order."""
+    shop.feed_breaks_after = frozenset({"received"})
+    shop.forgets_positions = True
+
+    with Orderflow(settings) as flow, flow.statuses() as feed:
+        flow.publish(SMALL)
+        changes = list(flow.follow("b", feed=feed))
+        shop.feed_breaks_after = frozenset()
+        flow.publish(SMALL.model_copy(update={"order_id": "c"}))
+        later = list(flow.follow("c", feed=feed))
+
+    assert [change.status for change in changes] == SMALL_STATUSES
+    assert [change.status for change in later] == SMALL_STATUSES
+
+
 def test_a_silent_feed_is_replaced_by_reading_the_order(settings: Settings, shop: Shop) -> None:
     """The order itself is read after a while without changes."""
     shop.hidden = frozenset(SMALL_STATUSES)

@@ -25,7 +25,13 @@ from orderflow_hosting.dead_letters import (
 from orderflow_hosting.events import Event
 from orderflow_hosting.problems import Unavailable
 from orderflow_hosting.sidecar import Sidecar
-from orderflow_hosting.topics import MOST_OWN_FAILURES, Refused, Topics, parse
+from orderflow_hosting.topics import (
+    MOST_OWN_FAILURES,
+    NotYetKnown,
+    Refused,
+    Topics,
+    parse,
+)
 
 TABLES = MetaData()
 LETTERS = dead_letter_table(TABLES, "subject")
@@ -253,6 +259,41 @@ async def test_an_event_that_fails_alone_is_not_given_up(service: Service) -> No
         await service.pass_time()
 
     assert (await service.waiting(), await service.dead()) == (1, [])
+
+
+async def test_an_event_that_came_too_early_is_given_up_even_alone(service: Service) -> None:
+    """That its subject is not on record is certain without any other event."""
+    service.failures["a"] = NotYetKnown("there is no thing a")
+    assert await service.deliver("a") is Answer.ACKNOWLEDGE
+    for _ in range(MOST_OWN_FAILURES - 1):
+        await service.pass_time()
+    assert (await service.waiting(), await service.dead()) == (1, [])
+
+    await service.pass_time()
+
+    (letter,) = await service.dead()
+    assert letter.reason == f"tried {MOST_OWN_FAILURES + 1} times, but there is no thing a"
+    assert letter.attempts == MOST_OWN_FAILURES + 1
+    assert await service.waiting() == 0
+    assert service.sidecar.published == [(f"{TOPIC}.dead", event_of("a"))]
+
+
+async def test_an_outage_does_not_shorten_the_wait_of_an_early_event(service: Service) -> None:
+    """Attempts during which the records could not be read do not count."""
+    service.failures["a"] = NotYetKnown("there is no thing a")
+    await service.deliver("a")
+    service.failures["a"] = DatabaseUnavailable("away")
+    for _ in range(3 * MOST_OWN_FAILURES):
+        await service.pass_time()
+    service.failures["a"] = NotYetKnown("there is no thing a")
+    for _ in range(MOST_OWN_FAILURES - 1):
+        await service.pass_time()
+
+    assert (await service.waiting(), await service.dead()) == (1, [])
+    del service.failures["a"]
+    await service.pass_time()
+    assert service.handled == ["a"]
+    assert await service.waiting() == 0
 
 
 async def test_events_of_another_topic_prove_nothing(service: Service) -> None:

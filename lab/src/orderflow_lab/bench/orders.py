@@ -115,7 +115,7 @@ class OrderLoad:
                 ) as stream,
             ):
                 async for event in stream.aiter_sse():
-                    if not event.data:  # keep-alive messages have no data
+                    if event.event != names.ORDERS_STATUS:  # a keep-alive message, or a reset
                         continue
                     limit.reschedule(clock() + PATIENCE)
                     self._position = int(event.id)

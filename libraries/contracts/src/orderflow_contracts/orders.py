@@ -63,6 +63,11 @@ class Reason(StrEnum):
     UNDO_FAILED = "undo_failed"
     PICKING_TIMED_OUT = "picking_timed_out"
     PICKING_UNAVAILABLE = "picking_unavailable"
+    ID_TAKEN = "id_taken"
+
+
+REFUSALS: Final = frozenset({Reason.INVALID, Reason.ID_TAKEN})
+"""Reasons that end a submission only: the first one that is accepted continues the order."""
 
 
 class OrderLine(Message):

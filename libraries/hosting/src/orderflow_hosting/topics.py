@@ -54,6 +54,13 @@ class Refused(Exception):
         self.detail = detail
 
 
+class NotYetKnown(Exception):
+    """An event about something of which the service has no record yet.
+
+    It is handled again like after a failure of its own, because what it is about may be on its way.
+    """
+
+
 def parse(model: type[Message], event: Event, **defaults: object) -> Message:
     """Read an event's content; raise `Refused` naming what is wrong.
 
@@ -100,8 +107,8 @@ class Topics:
         """Handle a topic's events one by one, and record its dead letters.
 
         `handle` returns once the event is handled for good, and raises `Refused` for one that can
-        never be. After any other exception, and after `HANDLING_SECONDS`, the event is parked and
-        handled again later.
+        never be, or `NotYetKnown` for one that came too early. After any exception but `Refused`,
+        and after `HANDLING_SECONDS`, the event is parked and handled again later.
         """
         self._handlers[topic] = handle
         behind = dead_letter_topic(topic)
@@ -170,8 +177,7 @@ class Topics:
             _log_failure("event_failed_again", topic, event, error, attempts=parked.attempts + 1)
             own = self._is_own_fault(parked, error)
             if own and parked.own_failures + 1 >= MOST_OWN_FAILURES:
-                reason = f"failed {parked.attempts + 1} times: {_text(error)}"
-                await self._give_up(parked, event, reason)
+                await self._give_up(parked, event, _why_given_up(error, parked.attempts + 1))
             else:
                 await self._parked.failed(parked, _text(error), is_own_fault=own)
         else:
@@ -192,9 +198,12 @@ class Topics:
     def _is_own_fault(self, parked: Parked, error: Exception) -> bool:
         """Return whether there is evidence that the event itself makes its handling fail.
 
-        That is if nothing that the service depends on has failed, and other events of its topic
+        That is if the service works but has no record of what the event is about. After any other
+        error it is if nothing that the service depends on has failed, and other events of its topic
         were handled since its last failure. While nothing else succeeds, an event is not given up.
         """
+        if isinstance(error, NotYetKnown):
+            return True
         handled = self._handled[parked.topic]
         before = self._handled_at_failure.get(parked.id, handled)
         self._handled_at_failure[parked.id] = handled
@@ -221,6 +230,12 @@ def _text(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
+def _why_given_up(error: Exception, attempts: int) -> str:
+    if isinstance(error, NotYetKnown):
+        return f"tried {attempts} times, but {error}"
+    return f"failed {attempts} times: {_text(error)}"
+
+
 def _log_failure(name: str, topic: str, event: Event, error: Exception, **fields: Any) -> None:
-    trace = None if is_around(error) else error
+    trace = None if is_around(error) or isinstance(error, NotYetKnown) else error
     log.warning(name, topic=topic, event_id=event.key, why=_text(error), exc_info=trace, **fields)

@@ -96,6 +96,15 @@ STATUSES = Table(
 )
 
 
+STARTED_INSTANCES = Table(
+    "started_instances",
+    TABLES,
+    Column("instance_id", String(100), primary_key=True),
+    Column("started_at", Utc, nullable=False),
+)
+"""The workflow instances that the management API started, or was about to start."""
+
+
 BATCHES = Table(
     "batches",
     TABLES,

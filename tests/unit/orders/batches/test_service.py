@@ -177,6 +177,34 @@ async def test_a_repeated_order_counts_once_and_other_content_is_refused(
     assert "other content" in (await refusals(letters))["b1.3"].reason
 
 
+async def test_an_entry_whose_id_belongs_to_another_workflow_is_refused(
+    batches: Batches,
+    batch_store: BatchStore,
+    store: OrderStore,
+    letters: DeadLetters,
+    publisher: MemoryPublisher,
+) -> None:
+    """It is rejected with its reason, published and stored as a dead letter; the others run."""
+    await store.record_start("b")
+
+    for _ in range(2):
+        await batches.submit(submitted(entry("a"), entry("b")))
+
+    found = await read(batch_store)
+    assert [(order.order_id, order.status, order.reason) for order in found.orders] == [
+        ("a", "received", None),
+        ("b", "rejected", "id_taken"),
+    ]
+    assert publisher.told("b") == ["rejected"]
+    dead_letters = await refusals(letters)
+    assert set(dead_letters) == {"b1.2"}
+    assert dead_letters["b1.2"].reason.startswith("id_taken: ")
+    assert await batches.left_to_run("b1") == ["a"]
+    order = await store.order("b")
+    assert order is not None
+    assert (order.status, order.reason) == ("rejected", "id_taken")
+
+
 async def test_an_order_submitted_before_the_batch_is_only_watched(
     batches: Batches, batch_store: BatchStore, store: OrderStore
 ) -> None:

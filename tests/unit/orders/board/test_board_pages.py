@@ -651,6 +651,22 @@ async def test_an_order_id_in_use_is_reported_at_its_field(
     assert kept.customer_id == "alice"
 
 
+async def test_an_id_of_another_workflow_is_reported_at_its_field(
+    olga: Visitor, store: OrderStore
+) -> None:
+    """The answer is a conflict, and no order is stored."""
+    await store.record_start("o1")
+
+    page = await olga.post(
+        "/board/new-order", order_id="o1", customer_id="eve", item="cars", quantity="1"
+    )
+
+    assert page.status_code == 409
+    expected = 'id="order_id-help">This ID belongs to a workflow that is not an order.'
+    assert expected in page.text
+    assert await store.order("o1") is None
+
+
 async def test_a_changed_form_after_the_back_button_places_a_new_order(
     olga: Visitor, store: OrderStore
 ) -> None:
@@ -868,3 +884,23 @@ async def test_a_rejection_is_explained_on_the_page(vera: Visitor, store: OrderS
     assert denied.text.count(html.escape(detail)) == 2
     assert invalid.text.count("quantity is 0.") == 2
     assert "eve" in text_of(invalid.text)
+
+
+async def test_a_refused_order_shows_nothing_of_the_workflow_that_has_its_id(
+    vera: Visitor, store: OrderStore, histories: MemoryHistories
+) -> None:
+    """The page explains the rejection; the steps of the other workflow are not the order's."""
+    step = "interactive_hello_activity"
+    histories.known["o1"] = [
+        HistoryEvent(event_id=None, at=now(), type=kind, name=step)
+        for kind in ("task_scheduled", "task_completed")
+    ]
+    await store.record_start("o1")
+    await store.reject_invalid("o1", Invalid.taken(order("o1")))
+
+    page = await vera.get("/board/orders/o1")
+
+    assert "Reason: id taken." in page.text
+    assert "The ID belongs to another workflow." in text_of(page.text)
+    assert "Submission with a taken ID rejected" in text_of(page.text)
+    assert step not in page.text

@@ -3,16 +3,23 @@
 import asyncio
 import base64
 import json
+import re
+import urllib.parse
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import delete
 
 from fakes.access import opened
+from fakes.odd_json import FEW
 from fakes.orders_ports import MemoryEngine
 from fakes.waiting import until
 from orderflow_contracts.orders import Order, OrderStatus
+from orderflow_hosting.database import Database
 from orders.http import http_app
 from orders.ordering.api import order_router
 from orders.ordering.feed import StatusFeed
@@ -20,6 +27,7 @@ from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.payments.api import payment_router
 from orders.payments.service import RecordedPayments
+from orders.tables import STATUSES
 
 LINES = [{"item": "cars", "quantity": 11}]
 VALID: dict[str, Any] = {"order_id": "o1", "customer_id": "alice", "lines": LINES}
@@ -305,24 +313,124 @@ async def test_a_broken_stream_is_resumed_where_it_broke(
     assert resumed == everything[1:]
 
 
-@pytest.mark.parametrize("last", [b"", b"x", b"-1", b"\xb2", b"9" * 40])
-async def test_an_invalid_last_event_id_is_ignored(
+NOT_POSITIONS = [b"", b"x", b"-1", b"+1", b"1.0", b"\xb2", b"\xd9\xa1", b"9" * 40, b"1" * 6000]
+
+
+DIGITS = st.integers(0, 5).map(lambda number: str(number).encode()) | st.from_regex(
+    rb"[0-9]{1,30}", fullmatch=True
+)
+
+
+@pytest.mark.parametrize("last", NOT_POSITIONS)
+async def test_an_invalid_last_event_id_is_reported(
     http: httpx.AsyncClient, feed: StatusFeed, last: bytes
 ) -> None:
-    """It is not a position of this stream."""
+    """It is not a position of this stream, which continues after the position in `after`."""
     await http.post("/orders", json=VALID)
     feed.close()
 
     response = await http.get("/orders/stream?after=0", headers={b"Last-Event-ID": last})
 
     assert response.status_code == 200
-    assert len(events(response)) == 1
+    (reset_id, name, reset), *changes = events(response)
+    assert (reset_id, name, reset["reason"], reset["position"]) == ("0", "reset", "unreadable", 0)
+    assert reset["detail"].endswith("Changes after position 0 follow.")
+    assert [data["order_id"] for _, _, data in changes] == ["o1"]
 
 
-@pytest.mark.parametrize("after", ["-1", "x", "9" * 40])
-async def test_an_invalid_position_is_refused(http: httpx.AsyncClient, after: str) -> None:
-    """The answer is 422, not a stream that never sends anything."""
-    assert problem_of(await http.get(f"/orders/stream?after={after}")) == (422, "INVALID_INPUT")
+@pytest.mark.parametrize("after", [*NOT_POSITIONS, b"1&after=1", b"\0", "\u0661".encode()])
+async def test_an_invalid_position_is_reported(
+    http: httpx.AsyncClient, feed: StatusFeed, after: bytes
+) -> None:
+    """The stream says so, and continues with the next change."""
+    await http.post("/orders", json=VALID)
+    streaming = asyncio.create_task(http.get("/orders/stream?after=" + _percent(after)))
+    await until(lambda: bool(feed._followers))
+
+    await http.post("/orders", json={**VALID, "order_id": "o2"})
+    feed.close()
+
+    response = await streaming
+    assert response.status_code == 200
+    (_, name, reset), *changes = events(response)
+    assert (name, reset["reason"]) == ("reset", "unreadable")
+    assert [data["order_id"] for _, _, data in changes] == ["o2"]
+
+
+def _percent(text: bytes) -> str:
+    return urllib.parse.quote_from_bytes(text, safe="&=")
+
+
+@FEW
+@given(last=st.binary().filter(lambda sent: not set(sent) & set(b"\0\r\n")) | DIGITS)
+async def test_any_last_event_id_continues_the_stream(
+    http: httpx.AsyncClient, feed: StatusFeed, last: bytes
+) -> None:
+    """Every change after the position follows once, and a reset comes first if it has none."""
+    for number in range(3):
+        await http.post("/orders", json={**VALID, "order_id": f"o{number}"})
+    feed.close()
+    everything = events(await http.get("/orders/stream?after=0"))
+
+    response = await http.get("/orders/stream", headers={b"Last-Event-ID": last})
+
+    assert response.status_code == 200
+    if re.fullmatch(rb"0*[0-3]", last) and len(last) <= 18:
+        assert events(response) == everything[int(last) :]
+    else:
+        assert [(name, data["position"]) for _, name, data in events(response)] == [("reset", 3)]
+
+
+async def test_a_repeated_last_event_id_is_reported(
+    http: httpx.AsyncClient, feed: StatusFeed
+) -> None:
+    """Which of the two positions is meant cannot be known."""
+    feed.close()
+    headers = [("Last-Event-ID", "0"), ("Last-Event-ID", "0")]
+
+    found = events(await http.get("/orders/stream", headers=headers))
+
+    assert [(name, data["reason"]) for _, name, data in found] == [("reset", "unreadable")]
+
+
+async def test_a_position_beyond_the_end_is_reported(
+    http: httpx.AsyncClient, feed: StatusFeed
+) -> None:
+    """Changes that are recorded from then on are not withheld until the position is reached."""
+    await http.post("/orders", json=VALID)
+    streaming = asyncio.create_task(http.get("/orders/stream", headers={"Last-Event-ID": "1000"}))
+    await until(lambda: bool(feed._followers))
+
+    await http.post("/orders", json={**VALID, "order_id": "o2"})
+    feed.close()
+
+    (reset_id, name, reset), *changes = events(await streaming)
+    assert (name, reset["reason"]) == ("reset", "beyond_end")
+    assert [data["order_id"] for _, _, data in changes] == ["o2"]
+    again = events(await http.get("/orders/stream", headers={"Last-Event-ID": reset_id}))
+    assert again == changes, "whoever reconnects after a reset continues from there"
+
+
+async def test_a_position_whose_next_changes_were_removed_is_reported(
+    http: httpx.AsyncClient, feed: StatusFeed, database: Database
+) -> None:
+    """All changes that are still stored follow."""
+    for number in range(4):
+        await http.post("/orders", json={**VALID, "order_id": f"o{number}"})
+    feed.close()
+    everything = events(await http.get("/orders/stream?after=0"))
+    removal = delete(STATUSES).where(STATUSES.c.order_id.in_(["o0", "o1"]))
+    await database.write(lambda connection: connection.execute(removal))
+
+    removed, kept = [
+        events(await http.get("/orders/stream", headers={"Last-Event-ID": everything[number][0]}))
+        for number in (0, 1)
+    ]
+
+    reset_id, name, reset = removed[0]
+    assert (reset_id, name, reset["reason"]) == (everything[1][0], "reset", "removed")
+    assert removed[1:] == everything[2:]
+    assert kept == everything[2:], "this client has missed nothing"
 
 
 async def test_the_api_is_documented(http: httpx.AsyncClient) -> None:

@@ -273,6 +273,7 @@ async def test_orders_are_listed_by_status(store: OrderStore) -> None:
 async def test_changes_are_read_in_order_from_any_position(store: OrderStore) -> None:
     """A reader resumes where it stopped."""
     assert await store.last_position() == 0
+    assert await store.stored_positions() == (0, 0)
     await store.accept(order("o1"))
     await store.accept(order("o2"))
     await store.record("o1", "run", OrderStatus.RESERVED)
@@ -282,6 +283,7 @@ async def test_changes_are_read_in_order_from_any_position(store: OrderStore) ->
     assert [stored.change.event_id for stored in everything] == ["o1.1", "o2.1", "o1.2"]
     assert await store.changes(everything[0].position, 1) == [everything[1]]
     assert await store.last_position() == everything[-1].position
+    assert await store.stored_positions() == (0, everything[-1].position)
 
 
 @pytest.mark.parametrize("status", [OrderStatus.AWAITING_APPROVAL, OrderStatus.PAID])

@@ -14,6 +14,7 @@ from fakes.orders_ports import MemoryEngine
 from orderflow_contracts.tasks import TaskStatus
 from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database
+from orderflow_hosting.topics import MOST_OWN_FAILURES
 from orders.http import http_app
 from orders.tables import DEAD_LETTERS, PARKED_EVENTS
 from orders.tasks.api import subscribe_tasks, task_router
@@ -207,14 +208,13 @@ async def test_a_published_completion_completes_the_task(
         ({}, "task_id"),
         ({"task_id": "a b"}, "task_id"),
         ({"task_id": "t1", "completed_at": "yesterday"}, "completed_at"),
-        ({"task_id": "nobody"}, "no task nobody"),
         ({"task_id": "late"}, "timed_out"),
     ],
 )
 async def test_an_invalid_published_completion_becomes_a_dead_letter(
     topics: TopicsInMemory, store: TaskStore, data: Any, reason: str
 ) -> None:
-    """So do completions of unknown tasks and of tasks that ended otherwise."""
+    """So do completions of tasks that ended otherwise."""
     await store.receive("late", "i2", "Sweep")
     await store.end("late", TaskStatus.TIMED_OUT)
 
@@ -223,6 +223,39 @@ async def test_an_invalid_published_completion_becomes_a_dead_letter(
     (dead_letter,) = await topics.dead()
     assert dead_letter.topic == TOPIC
     assert reason in dead_letter.reason
+
+
+async def test_a_completion_waits_for_its_task(
+    topics: TopicsInMemory, store: TaskStore, engine: MemoryEngine
+) -> None:
+    """The task is completed once it exists."""
+    assert await topics.deliver(TOPIC, {"task_id": "t1"}) is Answer.ACKNOWLEDGE
+    await topics.pass_time()
+    assert await topics.errors() == ["NotYetKnown: there is no task t1"]
+
+    await store.receive("t1", "i1", "Sweep")
+    await engine.start("task_processing_workflow", "i1", TaskOrder(task_id="t1", title="Sweep"))
+    await topics.pass_time()
+
+    assert [(instance_id, event) for instance_id, event, _ in engine.raised] == [
+        ("i1", "task_completed")
+    ]
+    assert (await topics.errors(), await topics.dead()) == ([], [])
+
+
+async def test_a_completion_of_an_unknown_task_becomes_a_dead_letter(
+    topics: TopicsInMemory,
+) -> None:
+    """It waits within the limit, and then says which task there is not."""
+    await topics.deliver(TOPIC, {"task_id": "nobody"})
+    for _ in range(MOST_OWN_FAILURES):
+        assert await topics.dead() == []
+        await topics.pass_time()
+
+    (letter,) = await topics.dead()
+    assert letter.topic == TOPIC
+    assert letter.reason == "tried 11 times, but there is no task nobody"
+    assert await topics.errors() == []
 
 
 @pytest.mark.usefixtures("waiting")
@@ -248,7 +281,8 @@ async def test_a_published_completion_is_retried_while_the_engine_is_down(
 async def test_no_completion_data_raises_an_unexpected_error(
     topics: TopicsInMemory, data: object
 ) -> None:
-    """Every event is either accepted or refused at once."""
+    """Every event is accepted, refused at once, or waits for its task."""
     await topics.deliver(TOPIC, data)
 
-    assert await topics.errors() == []
+    waiting = "NotYetKnown: there is no task "
+    assert all(error.startswith(waiting) for error in await topics.errors())

@@ -41,8 +41,8 @@ class ApprovalService:
         self._sender = sender
         self._clock = clock
 
-    async def add_request(self, request: ApprovalRequested) -> None:
-        """Record an approval request."""
+    async def add_request(self, request: ApprovalRequested) -> Case:
+        """Record an approval request; return what is known about the order."""
         moment = self._clock()
         _, case = await self._change(
             "approval_requested",
@@ -51,9 +51,13 @@ class ApprovalService:
             unchanged_event="approval_reminded" if request.reminder else "duplicate_message",
         )
         self._send(case)
+        return case
 
-    async def decide(self, decision: DecisionMade) -> None:
-        """Record a decision, even if its request has not arrived yet."""
+    async def decide(self, decision: DecisionMade) -> Case:
+        """Record a decision, even if its request has not arrived yet.
+
+        Returns what is known about the order.
+        """
         moment = self._clock()
         _, case = await self._change(
             "approval_decided",
@@ -62,6 +66,7 @@ class ApprovalService:
             audited=AuditedDecision(decision, via="topic"),
         )
         self._send(case)
+        return case
 
     async def decide_existing(
         self, order_id: str, decision: Decision, via: str = "open"
@@ -85,15 +90,16 @@ class ApprovalService:
         self._send(case)
         return _described(case, moment)
 
-    async def withdraw(self, withdrawal: ApprovalWithdrawn) -> None:
-        """Record that an order no longer needs a decision."""
+    async def withdraw(self, withdrawal: ApprovalWithdrawn) -> Case:
+        """Record that an order no longer needs a decision; return what is known about it."""
         moment = self._clock()
-        await self._change(
+        _, case = await self._change(
             "approval_withdrawn",
             withdrawal.order_id,
             lambda case: case.withdraw(withdrawal, moment),
             reason=withdrawal.reason,
         )
+        return case
 
     async def read(self, order_id: str) -> Approval:
         """Return an approval. Raises `UnknownApproval`."""

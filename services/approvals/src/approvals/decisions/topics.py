@@ -6,11 +6,11 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from approvals.decisions.service import ApprovalService
-from approvals.domain import RuleViolation
+from approvals.domain import Case, RuleViolation
 from orderflow_contracts import names
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn, DecisionMade
 from orderflow_hosting.events import Event
-from orderflow_hosting.topics import Handle, Refused, Topics, parse
+from orderflow_hosting.topics import Handle, NotYetKnown, Refused, Topics, parse
 
 Message = TypeVar("Message", bound=BaseModel)
 
@@ -22,11 +22,13 @@ def subscribe(topics: Topics, service: ApprovalService) -> None:
     topics.subscribe(names.APPROVALS_WITHDRAWN, _handler(ApprovalWithdrawn, service.withdraw))
 
 
-def _handler(model: type[Message], use_case: Callable[[Message], Awaitable[None]]) -> Handle:
+def _handler(model: type[Message], use_case: Callable[[Message], Awaitable[Case]]) -> Handle:
     async def handle(event: Event) -> None:
         try:
-            await use_case(parse(model, event))
+            case = await use_case(parse(model, event))
         except RuleViolation as violation:
             raise Refused(str(violation)) from violation
+        if case.received is None:  # it is recorded, and counts if its request still arrives
+            raise NotYetKnown(f"no approval was requested for order {case.order_id}")
 
     return handle

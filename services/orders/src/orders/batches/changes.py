@@ -12,7 +12,7 @@ from orderflow_contracts.orders import OrderSubmitted, Reason
 from orders.batches.records import Entry, OtherBatchContent, StoredBatch
 from orders.batches.summary import counted, summary
 from orders.ordering.changes import accept_within
-from orders.ordering.records import UNFINISHED, Invalid, OtherContent, StoredChange
+from orders.ordering.records import UNFINISHED, IdTaken, Invalid, OtherContent, StoredChange
 from orders.ordering.rejecting import reject_within
 from orders.tables import BATCH_ORDERS, BATCHES, ORDERS
 
@@ -95,6 +95,9 @@ def _accept(
         accepted = accept_within(connection, entry.order, at)
     except OtherContent:
         return OTHER_CONTENT, None
+    except IdTaken as error:
+        taken = Invalid.taken(entry.order)
+        return taken.reason.value, reject_within(connection, error.order_id, taken, at).stored
     return None, accepted.first if accepted.is_new else None
 
 

@@ -8,15 +8,13 @@ class BatchRun(OrderPolicy):
     """The input of a batch's workflow: the batch, and the configuration at its start.
 
     `parallelism` limits how many orders run at a time; one that waits for a person does not count.
-    `starts_at_once` limits how many are started at once; 0 means no limit. With
-    `saves_after_starts`, the engine saves the batch before the next ones are started; else a turn
-    with several events starts more. Batches of earlier versions have neither.
+    `starts_at_once` limits how many are started after each event; 0 means no limit, as in batches
+    of earlier versions.
     """
 
     batch_id: str
     parallelism: int
     starts_at_once: int = 0
-    saves_after_starts: bool = False
 
 
 class BatchRef(Payload):

@@ -27,6 +27,7 @@ from orders.batches.store import BatchStore
 from orders.config import OrdersSettings
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import OrderPolicy, OrderRun
+from orders.ordering.records import IdTaken, OtherContent
 from orders.ordering.undo import OrderUndo
 from orders.own_instances import BATCHES
 from orders.ports import Publisher
@@ -34,12 +35,13 @@ from orders.ports import Publisher
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 STARTS_AT_ONCE: Final = 2
-"""A batch starts at most this many orders before the engine saves it.
+"""A batch starts at most this many orders after each event, and so doubles up to its limit.
 
 Dapr 1.18 creates all children of a turn before it saves the turn, and a child cannot report its
 result before that. If the worker is lost meanwhile, the repeated turn creates a child that is
 already trying to report: the two wait for each other for ever. A turn that starts two children is
-saved before either can report.
+saved before either can report. A batch may still hang if several orders end at once, because it
+then starts more in one turn.
 """
 
 
@@ -149,8 +151,10 @@ class Batches:
 
     async def _refuse(self, batch_id: str, entry: Entry) -> None:
         reason = f"invalid: {entry.fault}"
-        if entry.order is not None:
-            reason = f"order {entry.order_id} exists with other content"
+        if entry.refused == Reason.ID_TAKEN:
+            reason = f"{entry.refused}: {IdTaken(entry.order_id or '')}"
+        elif entry.order is not None:
+            reason = str(OtherContent(entry.order_id or ""))
         log.warning("batch_entry_refused", batch_id=batch_id, order_id=entry.order_id, why=reason)
         await self._dead_letters.record(ORDERS_SUBMITTED, _event_of(batch_id, entry), reason)
 
@@ -159,7 +163,6 @@ class Batches:
             batch_id=batch_id,
             parallelism=self._settings.batch_parallelism,
             starts_at_once=STARTS_AT_ONCE,
-            saves_after_starts=True,
             **OrderPolicy.of(self._settings).model_dump(),
         )
         await BATCHES.start_once(self._engine, batch_id, run)

@@ -13,7 +13,6 @@ from orders import workflow_names as names
 from orders.batches.messages import BatchConcluded, BatchOpened, BatchOrderRun, BatchRef, BatchRun
 from orders.ordering.messages import OrderPolicy, OrderRun
 
-NO_PAUSE: Final = timedelta()
 FIRST_PAUSE: Final = timedelta(seconds=2)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
 
@@ -54,17 +53,12 @@ class _Window:
         """Start an order whenever a slot is free; return when all are done."""
         ahead = deque(orders)
         while ahead or self._in_progress:
-            has_started = False
             for _ in range(self._batch.starts_at_once or len(ahead)):
                 if not (ahead and self._has_slot()):
                     break
                 order = ahead.popleft()
                 self._in_progress[order.order_id] = self._start(order)
-                has_started = True
-            if has_started and self._batch.saves_after_starts:
-                yield self._ctx.create_timer(NO_PAUSE)  # it ends the turn, which is then saved
-            else:
-                yield when_any([*self._in_progress.values(), self._next_waits])
+            yield when_any([*self._in_progress.values(), self._next_waits])
             self._update()
 
     def _has_slot(self) -> bool:

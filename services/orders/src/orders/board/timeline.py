@@ -62,7 +62,7 @@ def _with_statuses(statuses: Iterable[HistoryEntry], entries: Sequence[Entry]) -
 
 
 def _last(statuses: Sequence[HistoryEntry], wanted: OrderStatus | None) -> HistoryEntry | None:
-    """Return the last of these: an order may have been rejected as invalid before."""
+    """Return the last of these: an earlier submission may have been rejected."""
     return next((each for each in reversed(statuses) if each.status is wanted), None)
 
 
@@ -70,6 +70,8 @@ def _of_status(recorded: HistoryEntry) -> Entry:
     title = f"Order {recorded.status.replace('_', ' ')}"
     if recorded.reason == Reason.INVALID:
         title = "Invalid submission rejected"
+    elif recorded.reason == Reason.ID_TAKEN:
+        title = "Submission with a taken ID rejected"
     return Entry(
         recorded.at,
         Kind.STATUS,

@@ -1,11 +1,13 @@
 """Builds the management of workflows, and the step of a demonstration workflow."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from orders import workflow_names
 from orders.batches.service import Batches
 from orders.management.activities import HelloActivities
 from orders.management.api import workflow_router
+from orders.management.retention import keep_freeing_ids
 from orders.management.service import Management
 from orders.ordering.build import Ordering
 from orders.parts import Base, Part, named
@@ -30,4 +32,5 @@ def build(base: Base, ordering: Ordering, batches: Batches) -> ManagementPart:
         management=management,
         activities=named(hello, workflow_names.HELLO_ACTIVITIES),
         routers=(workflow_router(management),),
+        jobs=(partial(keep_freeing_ids, management),),
     )

@@ -23,6 +23,7 @@ from orders.management.errors import (
 )
 from orders.management.listing import Listing
 from orders.management.messages import Count
+from orders.ordering.records import IdOfOrder
 from orders.ordering.steps import describe
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
@@ -33,6 +34,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 RESERVED_SIGN: Final = "."
 """Sets the ids of the service's own instances apart."""
+LEFT_ALONE: Final = timedelta(minutes=10)
+"""A recorded start counts as lost this long after it was recorded, if the engine has none."""
 TAKEN_BY_A_PATH: Final = "start"
 """`POST /workflows/start/…` would hide an instance of this name."""
 
@@ -82,6 +85,7 @@ class Management:
         wanted = instance_id or uuid.uuid4().hex
         if instance_id is not None:
             await self._check_free(wanted, replace=replace)
+        await self._record_start(wanted)
         try:
             await self._engine.start(workflow, wanted, payload)
         except AlreadyRunning as error:
@@ -170,7 +174,7 @@ class Management:
             raise Protected(
                 f"{instance_id} was stopped and has not ended yet: force its termination to undo it"
             )
-        await self._engine.purge(instance_id)
+        await self._purge(instance_id)
 
     async def purge_older_than(self, age: timedelta) -> int:
         """Purge all instances that finished longer ago than this; return how many."""
@@ -180,12 +184,29 @@ class Management:
             is_due = instance.runtime_status.is_finished and instance.last_updated_at < before
             if is_due and not await self._is_to_be_undone(instance):
                 try:
-                    await self._engine.purge(instance.instance_id)
+                    await self._purge(instance.instance_id)
                 except NoSuchInstance:
                     continue
                 purged += 1
         log.info("workflows_purged", count=purged)
         return purged
+
+    async def _purge(self, instance_id: str) -> None:
+        """Purge an instance, and free its id for orders unless it is started again meanwhile."""
+        moment = self._clock()
+        await self._engine.purge(instance_id)
+        await self._store.forget_start(instance_id, moment)
+
+    async def free_ids(self) -> None:
+        """Free the ids of instances that the engine no longer has, for example after retention.
+
+        Recent starts are left alone: the engine may not have been asked to start them yet.
+        """
+        until = self._clock() - LEFT_ALONE
+        for instance_id in await self._store.started_until(until):
+            if await self._engine.instance(instance_id, payloads=False) is None:
+                await self._store.forget_start(instance_id, until)
+                log.info("instance_id_freed", instance_id=instance_id)
 
     async def wait(self, instance_id: str, timeout_seconds: float) -> Instance:
         """Return an instance once it has finished; raises TimeoutError when it takes longer."""
@@ -209,6 +230,7 @@ class Management:
             raise StillRunning(instance)
         wanted = new_instance_id or uuid.uuid4().hex
         await self._check_free(wanted, replace=False)
+        await self._record_start(wanted)
         try:
             return await self._engine.rerun(instance_id, from_event, wanted, *payload)
         except AlreadyRunning as error:
@@ -249,13 +271,22 @@ class Management:
         order = await self._store.order(instance.instance_id)
         return order is not None and not order.status.is_final
 
+    async def _record_start(self, instance_id: str) -> None:
+        """Record the id before the engine is asked, so that no order can have it."""
+        try:
+            await self._store.record_start(instance_id)
+        except IdOfOrder as error:
+            raise InstanceExists(str(error)) from error
+
     async def _check_free(self, instance_id: str, *, replace: bool) -> None:
         if RESERVED_SIGN in instance_id:
             raise InstanceExists("ids with a dot are reserved for workflows of the service itself")
         if instance_id == TAKEN_BY_A_PATH:
             raise InstanceExists(f"{instance_id} is a word of these paths, and cannot be an id")
-        if await self._store.order(instance_id) is not None:
-            raise InstanceExists(f"{instance_id} is the id of an order")
+        try:
+            await self._store.check_no_order(instance_id)
+        except IdOfOrder as error:
+            raise InstanceExists(str(error)) from error
         instance = await self._engine.instance(instance_id, payloads=False)
         if instance is None:
             return

@@ -22,7 +22,7 @@ from orders.order_ids import PathOrderId
 from orders.ordering.feed import StatusFeed
 from orders.ordering.idempotency import LONGEST, key_reused, order_id_of_key
 from orders.ordering.naming import NamingEvent
-from orders.ordering.records import Invalid, OtherContent
+from orders.ordering.records import IdTaken, Invalid, OtherContent
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.ordering.stream_api import add_stream
@@ -54,6 +54,10 @@ def subscribe(topics: Topics, intake: Intake) -> None:
             await intake.submit(order, naming)
         except OtherContent as error:
             raise Refused(str(error), error.order_id) from error
+        except IdTaken as error:
+            taken = Invalid.taken(order)
+            order_id = await intake.reject_invalid(error.order_id, taken, naming)
+            raise Refused(f"{taken.reason}: {error}", order_id) from error
 
     topics.subscribe(names.ORDERS_SUBMITTED, submitted)
 
@@ -118,7 +122,10 @@ def _add_placing(router: APIRouter, intake: Intake, store: OrderStore) -> None:
         status_code=202,
         summary="Place an order",
         responses={
-            409: {"model": ProblemDocument, "description": "The id is taken by another order"},
+            409: {
+                "model": ProblemDocument,
+                "description": "The id belongs to another order or workflow",
+            },
             422: {
                 "model": ProblemDocument,
                 "description": "The input is not valid, or the key was used for another order",
@@ -143,6 +150,8 @@ def _add_placing(router: APIRouter, intake: Intake, store: OrderStore) -> None:
             if is_keyed:
                 raise key_reused() from error
             raise Problem(409, "ORDER_EXISTS", str(error)) from error
+        except IdTaken as error:
+            raise Problem(409, "ID_TAKEN", str(error)) from error
         response.headers["Location"] = f"/orders/{order.order_id}"
         return await _found(store, order.order_id)
 

@@ -17,11 +17,11 @@ from orderflow_contracts.orders import (
     OrderStatus,
     OrderStatusChanged,
     OrderSubmitted,
-    Reason,
 )
 from orderflow_hosting.spellings import record_spellings
 from orders.ordering.naming import NamingEvent, name_within
 from orders.ordering.records import (
+    REFUSED,
     UNDO_RUN_PREFIX,
     Accepted,
     OtherContent,
@@ -31,6 +31,7 @@ from orders.ordering.records import (
     undoes,
 )
 from orders.ordering.rows import columns_of, stored_change, submitted
+from orders.ordering.started_instances import check_free_within
 from orders.tables import CUSTOMER, ITEM, ORDERS, STATUSES
 
 SELECT_ORDER = select(ORDERS).where(ORDERS.c.order_id == bindparam("order_id"))
@@ -61,7 +62,7 @@ _SELECT_WITH_STATUS = (
             and_(
                 STATUSES.c.order_id == ORDERS.c.order_id,
                 STATUSES.c.status == bindparam("status"),
-                func.coalesce(STATUSES.c.reason, "") != Reason.INVALID.value,
+                func.coalesce(STATUSES.c.reason, "").not_in(REFUSED),
             ),
         )
     )
@@ -69,7 +70,7 @@ _SELECT_WITH_STATUS = (
 )
 """An order together with its entry for one status, whose columns are None without one.
 
-The rejection of an invalid submission is left out: it is not a status of a valid order.
+The rejection of a submission is left out: it is not a status of an accepted order.
 """
 
 
@@ -113,6 +114,8 @@ def accept_within(
     if event is not None:
         order = order.model_copy(update={"order_id": name_within(connection, event)})
     known = _with_status(connection, order.order_id, OrderStatus.RECEIVED)
+    if known is None or known.at is None:
+        check_free_within(connection, order.order_id)
     if known is None:
         columns = {**columns_of(order), "event_key": event and event.key}
         first = create(connection, columns, OrderStatus.RECEIVED, None, None, at)
@@ -162,7 +165,7 @@ def _continue(
     at: datetime,
     event: NamingEvent | None,
 ) -> StoredChange:
-    """Store the first valid submission of an order that is known from invalid ones.
+    """Store the first accepted submission of an order that is known from refused ones.
 
     The order keeps its number and the time at which it was first known, by which lists are sorted.
     """

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
+from orders.ordering.feed_start import Start, choose_start
 from orders.ordering.records import StoredChange
 from orders.ordering.store import OrderStore
 
@@ -38,6 +39,10 @@ class StatusFeed:
         for follower in self._followers:
             with contextlib.suppress(asyncio.QueueFull):
                 follower.put_nowait(None)
+
+    async def start(self, sent: Iterable[str]) -> Start:
+        """Return where to start for a client that sent these positions, the best one first."""
+        return choose_start(sent, await self._store.stored_positions())
 
     async def follow(self, after: int | None) -> AsyncIterator[StoredChange | None]:
         """Yield each change after a position (if None, from now on), and None as a keep-alive."""

@@ -9,7 +9,7 @@ Redeliveries find the same order, because an order remembers which event named i
 and because orders are never removed: what an id stood for when an event was first delivered, it
 stands for ever after. Who decides and who stores the order do so in one transaction.
 
-There are two cases in between. An id under which only invalid orders were placed is free, so an
+There are two cases in between. An id under which only refused orders were placed is free, so an
 event may take it. And it is not known what named an order that an earlier version stored: an event
 with its id counts as the one that did.
 """
@@ -21,7 +21,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.order_ids import id_of_event
-from orderflow_contracts.orders import OrderStatus, Reason
+from orderflow_contracts.orders import REFUSALS, OrderStatus
 from orders.tables import NOT_RECORDED, ORDERS
 
 _SELECT_NAMED = select(ORDERS.c.status, ORDERS.c.reason, ORDERS.c.event_key).where(
@@ -50,10 +50,10 @@ def name_within(connection: Connection, event: NamingEvent) -> str:
     if known is None or known.event_key in {event.key, NOT_RECORDED}:
         return event.id
     was_placed = known.event_key is None
-    is_free = was_placed and is_invalid(known.status, known.reason)
+    is_free = was_placed and is_refused(known.status, known.reason)
     return event.id if is_free else event.key
 
 
-def is_invalid(status: str, reason: str | None) -> bool:
-    """Whether an order with this status is known from invalid submissions alone."""
-    return status == OrderStatus.REJECTED and reason == Reason.INVALID
+def is_refused(status: str, reason: str | None) -> bool:
+    """Whether an order with this status is known from refused submissions alone."""
+    return status == OrderStatus.REJECTED and reason in REFUSALS

@@ -6,10 +6,12 @@ from typing import Final, Self
 
 from orderflow_contracts.invalid_orders import UNKNOWN, readable_customer, readable_lines
 from orderflow_contracts.orders import (
+    REFUSALS,
     OrderLine,
     OrderStatus,
     OrderStatusChanged,
     OrderSubmitted,
+    Reason,
 )
 
 UNDO_RUN_PREFIX: Final = "undo"
@@ -17,6 +19,9 @@ UNDO_RUN_PREFIX: Final = "undo"
 
 
 UNFINISHED: Final = tuple(status.value for status in OrderStatus if not status.is_final)
+
+
+REFUSED: Final = tuple(sorted(reason.value for reason in REFUSALS))
 
 
 WAITING: Final = frozenset({OrderStatus.AWAITING_APPROVAL, OrderStatus.PAID})
@@ -31,6 +36,21 @@ class OtherContent(Exception):
         self.order_id = order_id
 
 
+class IdTaken(Exception):
+    """The id belongs to a workflow instance that is not an order's."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"the ID {order_id} belongs to a workflow instance that is not an order")
+        self.order_id = order_id
+
+
+class IdOfOrder(Exception):
+    """The id belongs to an order, so no other workflow may have it."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"{order_id} is the id of an order")
+
+
 @dataclass(frozen=True)
 class StoredChange:
     """A stored status change, and its position among all status changes."""
@@ -43,7 +63,7 @@ class StoredChange:
 class Accepted:
     """The result of storing an order: the order with its id, its first and its current status.
 
-    The first status is `received`. Its sequence number is 2 if invalid submissions came before.
+    The first status is `received`. Its sequence number is 2 if refused submissions came before.
     """
 
     is_new: bool
@@ -54,16 +74,23 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Invalid:
-    """An invalid submission: what is wrong with it, and what could be read."""
+    """A refused submission: what is wrong with it, what could be read, and why it is refused."""
 
     detail: str | None = None
     customer_id: str = UNKNOWN
     lines: tuple[OrderLine, ...] = ()
+    reason: Reason = Reason.INVALID
 
     @classmethod
     def of(cls, content: object, detail: str | None) -> Self:
         """Read what can be read of the content."""
         return cls(detail, readable_customer(content), readable_lines(content))
+
+    @classmethod
+    def taken(cls, order: OrderSubmitted) -> Self:
+        """Describe a valid order whose id belongs to another workflow."""
+        detail = "The ID belongs to another workflow. Submit the order with an ID of its own."
+        return cls(detail, order.customer_id, order.lines, Reason.ID_TAKEN)
 
 
 NOTHING_READ: Final = Invalid()

@@ -1,18 +1,18 @@
-"""Stores the rejection of an invalid submission, as a part of a transaction."""
+"""Stores the rejection of a submission, as a part of a transaction."""
 
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from orderflow_contracts.orders import OrderStatus, Reason
+from orderflow_contracts.orders import OrderStatus
 from orders.ordering.changes import SELECT_ORDER, create
-from orders.ordering.naming import NamingEvent, is_invalid, name_within
-from orders.ordering.records import Invalid, Rejected
+from orders.ordering.naming import NamingEvent, is_refused, name_within
+from orders.ordering.records import REFUSED, Invalid, Rejected
 from orders.ordering.rows import stored_change
 from orders.tables import ORDERS, STATUSES
 
 _SELECT_REJECTION = select(STATUSES).where(
-    STATUSES.c.order_id == bindparam("order_id"), STATUSES.c.reason == Reason.INVALID.value
+    STATUSES.c.order_id == bindparam("order_id"), STATUSES.c.reason.in_(REFUSED)
 )
 
 
@@ -34,9 +34,9 @@ def reject_within(
             "lines": [line.model_dump(mode="json") for line in invalid.lines],
             "event_key": event and event.key,
         }
-        rejection = (OrderStatus.REJECTED, Reason.INVALID.value, invalid.detail)
+        rejection = (OrderStatus.REJECTED, invalid.reason.value, invalid.detail)
         return Rejected(order_id, create(connection, columns, *rejection, at))
-    if not is_invalid(known.status, known.reason):
+    if not is_refused(known.status, known.reason):
         return Rejected(order_id, None)
     if event is not None and known.event_key != event.key:
         taken = update(ORDERS).where(ORDERS.c.order_id == order_id)

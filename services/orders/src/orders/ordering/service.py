@@ -67,9 +67,9 @@ class Intake:
     async def submit(self, order: OrderSubmitted, event: NamingEvent | None = None) -> None:
         """Store the order and start its workflow; submitting it again has no effect.
 
-        With an event, this names the order, whose own id is not used. Raises `OtherContent`, and
-        `EngineUnavailable` if the order is stored but its workflow could not be started: submit it
-        again, or let `resume` start it.
+        With an event, this names the order, whose own id is not used. Raises `OtherContent`,
+        `IdTaken`, and `EngineUnavailable` if the order is stored but its workflow could not be
+        started: submit it again, or let `resume` start it.
         """
         accepted = await self._accept(order, event)
         if await self._must_be_started(accepted):
@@ -90,7 +90,7 @@ class Intake:
     async def reject_invalid(
         self, order_id: str, invalid: Invalid = NOTHING_READ, event: NamingEvent | None = None
     ) -> str:
-        """Record and publish that a submission is invalid, unless a valid order has its id.
+        """Record and publish that a submission is refused, unless an accepted order has its id.
 
         With an event, this names the order, and the given id is not used. Returns the order's id.
         """
@@ -220,7 +220,7 @@ class Intake:
 
 
 def _received_at(accepted: Accepted) -> datetime | None:
-    """Return when the order was received; None if statuses of invalid submissions came before.
+    """Return when the order was received; None if statuses of refused submissions came before.
 
     Then its run reads them all, to publish them in sequence.
     """

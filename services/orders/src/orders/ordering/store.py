@@ -30,6 +30,7 @@ from orders.ordering.changes import (
     record_within,
     request_cancel_within,
 )
+from orders.ordering.feed_start import StoredPositions
 from orders.ordering.naming import NamingEvent
 from orders.ordering.records import (
     NOTHING_READ,
@@ -45,6 +46,12 @@ from orders.ordering.records import (
 )
 from orders.ordering.rejecting import reject_within
 from orders.ordering.rows import order_of, stored_change, submitted
+from orders.ordering.started_instances import (
+    check_no_order_within,
+    forget_start_within,
+    record_start_within,
+    started_until,
+)
 from orders.tables import BATCH_ORDERS, BATCHES, ORDERS, STATUSES
 
 
@@ -58,9 +65,9 @@ class OrderStore:
     async def accept(self, order: OrderSubmitted, event: NamingEvent | None = None) -> Accepted:
         """Store an order with its first status, unless it is known.
 
-        An order that is known only from invalid submissions continues. With an event, this names
+        An order that is known only from refused submissions continues. With an event, this names
         the order, whose own id is not used. Raises `OtherContent` if the id is known with different
-        content.
+        content, and `IdTaken` if it belongs to an instance that the management API started.
         """
         return await self._database.write(
             lambda connection: accept_within(connection, order, self._clock(), event)
@@ -69,13 +76,36 @@ class OrderStore:
     async def reject_invalid(
         self, order_id: str, invalid: Invalid = NOTHING_READ, event: NamingEvent | None = None
     ) -> Rejected:
-        """Store the rejection of an invalid submission, unless the id is known.
+        """Store the rejection of a refused submission, unless the id is known.
 
         With an event, this names the order, and the given id is not used. Returns the rejection of
-        the first invalid submission, and none if the id belongs to a valid order.
+        the first refused submission, and none if the id belongs to an accepted order.
         """
         return await self._database.write(
             lambda connection: reject_within(connection, order_id, invalid, self._clock(), event)
+        )
+
+    async def record_start(self, instance_id: str) -> None:
+        """Record that a workflow that is not an order's is about to be started under this id.
+
+        No order can have the id until `forget_start`. Raises `IdOfOrder`.
+        """
+        await self._database.write(
+            lambda connection: record_start_within(connection, instance_id, self._clock())
+        )
+
+    async def check_no_order(self, instance_id: str) -> None:
+        """Raise `IdOfOrder` if an order has the id, apart from one that was refused it."""
+        await self._database.read(lambda connection: check_no_order_within(connection, instance_id))
+
+    async def started_until(self, until: datetime) -> list[str]:
+        """Return the instances whose start was recorded until then, oldest first."""
+        return await self._database.read(lambda connection: started_until(connection, until))
+
+    async def forget_start(self, instance_id: str, until: datetime) -> None:
+        """Free the id of an instance that is gone, unless it was started again after that time."""
+        await self._database.write(
+            lambda connection: forget_start_within(connection, instance_id, until)
         )
 
     async def record(
@@ -207,6 +237,13 @@ class OrderStore:
         position = await self._database.read(lambda connection: connection.scalar(query))
         return position or 0
 
+    async def stored_positions(self) -> StoredPositions:
+        """Return where a reader of the status changes can start."""
+        row = await self._database.read(
+            lambda connection: connection.execute(_SELECT_POSITIONS).one()
+        )
+        return StoredPositions((row.oldest or 1) - 1, row.newest or 0)
+
 
 def _is_run_by_batch(order_id: ColumnElement[str]) -> ColumnElement[bool]:
     return exists().where(
@@ -225,6 +262,13 @@ _SELECT_HISTORY = (
     .where(STATUSES.c.order_id == bindparam("order_id"))
     .order_by(STATUSES.c.sequence)
 )
+
+
+_SELECT_POSITIONS = select(
+    select(func.min(STATUSES.c.position)).scalar_subquery().label("oldest"),
+    select(func.max(STATUSES.c.position)).scalar_subquery().label("newest"),
+)
+"""One query each, because SQLite reads the whole table for both in one."""
 
 
 _SELECT_CHANGES = (

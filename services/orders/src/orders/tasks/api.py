@@ -12,7 +12,7 @@ from orderflow_hosting.access import Role, changes, reads
 from orderflow_hosting.events import Event
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
 from orderflow_hosting.problems import Problem, documented
-from orderflow_hosting.topics import Refused, Topics, parse
+from orderflow_hosting.topics import NotYetKnown, Refused, Topics, parse
 from orderflow_workflow_runtime.ports import EngineUnavailable
 from orders.tasks.service import TaskEnded, Tasks, UnknownTask
 
@@ -36,7 +36,9 @@ def subscribe_tasks(topics: Topics, tasks: Tasks) -> None:
         message = parse(TaskCompleted, event)
         try:
             await tasks.complete(message.task_id, message.completed_at)
-        except (UnknownTask, TaskEnded) as error:
+        except UnknownTask as error:
+            raise NotYetKnown(str(error)) from error
+        except TaskEnded as error:
             raise Refused(str(error)) from error
 
     topics.subscribe(names.TASKS_COMPLETED, completed)

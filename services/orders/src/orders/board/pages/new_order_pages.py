@@ -12,10 +12,11 @@ from orderflow_hosting.refused_forms import refused_form
 from orderflow_hosting.web import Site
 from orders.board.pages.new_order_form import OrderForm, new_form, read_form
 from orders.board.pages.stock_levels import Stocks
-from orders.ordering.records import OtherContent
+from orders.ordering.records import IdTaken, OtherContent
 from orders.ordering.service import Intake
 
 TAKEN: Final = "This ID belongs to another order."
+TAKEN_BY_WORKFLOW: Final = "This ID belongs to a workflow that is not an order."
 SENT_BEFORE: Final = (
     "This form has already placed an order with different content. "
     "Submit it again to place another one."
@@ -59,6 +60,9 @@ def new_order_router(site: Site, intake: Intake, stocks: Stocks) -> APIRouter:
             await intake.submit_and_return(order)
         except OtherContent:
             return await shown(request, _refused(typed), 409)
+        except IdTaken:
+            refused = typed.with_errors({"order_id": TAKEN_BY_WORKFLOW})
+            return await shown(request, refused, 409)
         return RedirectResponse(f"/board/orders/{order.order_id}?done=placed", status_code=303)
 
     return router

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from orderflow_contracts.attention import OrderAttention
-from orderflow_contracts.orders import Order, OrderStatus
+from orderflow_contracts.orders import REFUSALS, Order, OrderStatus
 from orderflow_contracts.tasks import Task
 from orderflow_hosting.access import Role, form, page
 from orderflow_hosting.problems import Problem
@@ -109,7 +109,7 @@ class OrderPages:
     async def _context(self, order: Order) -> dict[str, Any]:
         order_id, status = order.order_id, order.status
         attention = await self._attention(order)
-        histories = await self._histories(order_id, attention.retries if attention else 0)
+        histories = await self._histories(order, attention.retries if attention else 0)
         payments = await self.payments.entries(order_id)
         is_settled = attention is not None and attention.settled_at is not None
         needs_retry = attention is not None and not is_settled
@@ -145,9 +145,15 @@ class OrderPages:
         return await self.tasks.task(f"{names.PICK_TASK_PREFIX}{order_id}")
 
     async def _histories(
-        self, order_id: str, retries: int
+        self, order: Order, retries: int
     ) -> dict[str, Sequence[HistoryEvent]] | None:
-        """Read the histories of an order's workflows; None if the engine does not respond."""
+        """Read the histories of an order's workflows; None if the engine does not respond.
+
+        A refused order has none, even if another workflow has its id.
+        """
+        if order.reason in REFUSALS:
+            return {}
+        order_id = order.order_id
         undone = [order_id, *(f"{order_id}.{retry}" for retry in range(1, retries + 1))]
         ids = [order_id, *(undo for subject in undone for undo in UNDOS.ids_of(subject))]
         try:

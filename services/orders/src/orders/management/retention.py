@@ -1,0 +1,19 @@
+"""Frees the ids of workflow instances that the engine has purged by itself."""
+
+import asyncio
+from typing import Final
+
+from orderflow_hosting.background import Backoff, Sleep, retry_until_success
+from orders.management.service import Management
+
+PAUSE_SECONDS: Final = 3600.0
+BACKOFF: Final = Backoff(first=1.0, longest=60.0)
+
+
+async def keep_freeing_ids(management: Management, sleep: Sleep = asyncio.sleep) -> None:
+    """Free the ids of instances that are gone: at the start, and then once an hour."""
+    while True:
+        await retry_until_success(
+            management.free_ids, "id_freeing_delayed", backoff=BACKOFF, sleep=sleep
+        )
+        await sleep(PAUSE_SECONDS)
