@@ -25,7 +25,11 @@ _BATCH: Final = (
 )
 _DECISION: Final = (
     "SELECT order_id, approver, comment, endorser, endorsement FROM approvals"
-    " WHERE decided_at IS NOT NULL OR endorsed_at IS NOT NULL"
+    " WHERE requested_at IS NOT NULL AND (decided_at IS NOT NULL OR endorsed_at IS NOT NULL)"
+)
+_WITHDRAWAL: Final = (
+    "SELECT order_id, ended_reason FROM approvals"
+    " WHERE requested_at IS NOT NULL AND ended_at IS NOT NULL"
 )
 _RECORDS: Final = {
     ORDERS_OVER_HTTP: ("order", "orders", _ORDER),
@@ -53,10 +57,13 @@ _RECORDS: Final = {
     names.APPROVALS_WITHDRAWN: (
         "withdrawal",
         "approvals",
-        "SELECT order_id, ended_reason FROM approvals WHERE ended_at IS NOT NULL",
+        _WITHDRAWAL,
     ),
 }
-"""What an accepted event becomes: its name, the service, and the rows. Some have no API."""
+"""What an accepted event becomes: its name, the service, and the rows. Some have no API.
+
+A decision or withdrawal counts from its request on: until then nobody sees it, and it is parked.
+"""
 
 
 @dataclass(frozen=True)
