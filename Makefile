@@ -8,7 +8,7 @@ ARGS ?=
 NAMED := $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env present run stop status reset console bench torn test check lint format unit contracts coverage docs reference manifests system postgresql browser containers migrate migration locks vendor generate images cluster-up cluster-down deploy-local test-cluster
+.PHONY: help env present run stop status reset console bench torn fuzz test check lint format unit contracts coverage docs reference manifests system postgresql browser containers migrate migration locks vendor generate images cluster-up cluster-down deploy-local test-cluster
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -41,6 +41,10 @@ bench: env ## measure what an order costs, on a separate platform
 torn: env ## search for damaged workflow histories while orders is disturbed
 	@$(BIN)/orderflow-tools toolchain
 	@cd tests && ../$(BIN)/python -m torn $(ARGS)
+
+fuzz: env ## send generated events to a separate platform, and find what became of each
+	@$(BIN)/orderflow-tools toolchain
+	@cd tests && ../$(BIN)/python -m fuzz $(ARGS)
 
 test: lint coverage docs manifests system postgresql browser containers ## lint and all tests on one machine
 

@@ -8,20 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.odd_json import VALUES
-from json_test_suite import parsing_texts
+from json_test_suite import AMBIGUOUS, READ_EITHER_WAY, parsing_texts
 from orderflow_hosting.events.json_text import MOST_NESTED, NotJson, member_text, read_json
 
 TEXTS = parsing_texts()
-AMBIGUOUS = {"y_object_duplicated_key", "y_object_duplicated_key_and_value"}
-"""JSON, but two readers may understand it differently."""
-READ_EITHER_WAY = {
-    "i_number_double_huge_neg_exp": 0.0,
-    "i_number_real_underflow": 0.0,
-    "i_number_too_big_neg_int": -123123123123123123123123123123,
-    "i_number_too_big_pos_int": 100000000000000000000,
-    "i_number_very_big_negative_int": -237462374673276894279832749832423479823246327846,
-}
-"""What a reader may refuse, and this one reads."""
 
 
 @pytest.mark.parametrize("name", [name for name in TEXTS if name.startswith("y_")])
