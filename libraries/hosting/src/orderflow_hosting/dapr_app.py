@@ -33,17 +33,11 @@ Reply = TypeVar("Reply")
 TOKEN_HEADER = "dapr-api-token"  # noqa: S105 # the name of a header
 CALLER_HEADERS = ("dapr-caller-app-id", "dapr-caller-namespace")
 """Headers that the caller's sidecar adds, once each, and that no other sidecar removes."""
-PING = "ping"
-"""The method by which `Sidecar.check_both_ways` finds that the sidecar calls its service."""
 OPEN_TO_ALL = frozenset({"HealthCheck", "ListTopicSubscriptions", "ListInputBindings"})
 """Calls that the sidecar makes without the token; they change and reveal nothing."""
 
 HANDLER_THREADS = 64
 DRAIN_SECONDS = 10.0
-
-
-class Ping(BaseModel):
-    """A question, or an answer, without content."""
 
 
 class Refused(Exception):
@@ -75,7 +69,7 @@ class DaprApp:
         self._app.register_health_check(self._check_health)
         self._unhealthy: str | None = None
         self._stopped = self._loop.create_future()
-        self.on_method(PING, Ping, _answer_ping)
+        self._probes = 0
 
     def on_method(
         self,
@@ -166,6 +160,14 @@ class DaprApp:
         """Let the health check of the sidecar fail for this reason, or succeed again if None."""
         self._unhealthy = unhealthy
 
+    async def check_called(self) -> None:
+        """Raise until the sidecar has found the service healthy; before, it refuses all calls.
+
+        It makes its probes one after the other, so that the second shows the effect of the first.
+        """
+        if self._probes <= 1:
+            raise Problem(503, "SIDECAR_UNAVAILABLE", "the sidecar does not call the service yet")
+
     def start(self) -> None:
         """Begin to listen; the sidecar finds the port and asks for the subscriptions."""
         threading.Thread(target=self._listen, name="dapr-app", daemon=True).start()
@@ -183,6 +185,7 @@ class DaprApp:
     def _check_health(self) -> None:
         if self._unhealthy is not None:
             raise Problem(503, "UNWELL", self._unhealthy)
+        self._probes += 1
 
     def _listen(self) -> None:
         try:
@@ -209,10 +212,6 @@ class DaprApp:
             return await work
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
-
-
-async def _answer_ping(ping: Ping) -> Ping:
-    return ping
 
 
 def _event_id(message: SubscriptionMessage) -> str:

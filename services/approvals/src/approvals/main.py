@@ -94,7 +94,7 @@ def _http(
     http = http_app(
         approval_router(service),
         dead_letter_router(dead_letters),
-        health_router({"store": database.check, "sidecar": sidecar.check_both_ways}),
+        health_router({"store": database.check, "sidecar": sidecar.check}),
         access.sign_in_router(site.page),
         access.audit_router(),
         page_router(pages, service, feed, access),

@@ -84,7 +84,8 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     base.dead_letters.listen(app, names.SUBSCRIPTIONS[names.ORDERS])
     checks = {
         "store": database.check,
-        "sidecar": sidecar.check_both_ways,
+        "sidecar": sidecar.check,
+        "calls": app.check_called,
         "workflow_worker": worker.check,
     }
     http = http_app(
