@@ -220,11 +220,6 @@ async def test_a_problem_has_a_matching_grpc_code(caller: Caller) -> None:
     assert (code, details) == (grpc.StatusCode.FAILED_PRECONDITION, "not that number")
 
 
-async def test_every_service_answers_its_sidecars_ping(caller: Caller) -> None:
-    """Readiness rests on it."""
-    assert await caller.invoke("ping", b"{}") == b"{}"
-
-
 async def test_an_unknown_method_is_not_implemented(caller: Caller) -> None:
     """A name that nobody registered gets the code UNIMPLEMENTED."""
     code, _ = await refused(caller.invoke("nothing", b"{}"))
@@ -304,6 +299,23 @@ async def test_an_unhealthy_application_gives_the_reason(app: DaprApp, caller: C
     assert await refused(caller.check_health()) == (grpc.StatusCode.UNAVAILABLE, "it cannot work")
     app.report(None)
     await caller.check_health()
+
+
+async def test_a_service_is_called_from_its_first_successful_probe_on(
+    app: DaprApp, caller: Caller
+) -> None:
+    """The second probe shows that the sidecar has the answer to the first."""
+    app.report("it cannot work")
+    for _ in range(2):
+        await refused(caller.check_health())
+    app.report(None)
+    await caller.check_health()
+    with pytest.raises(Problem, match="does not call the service yet"):
+        await app.check_called()
+
+    await caller.check_health()
+
+    await app.check_called()
 
 
 async def test_subscriptions_and_health_need_no_token(caller: Caller) -> None:

@@ -3,11 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import grpc
-import grpc.aio
 import httpx
 import pytest
-from dapr.proto import common_v1
 
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.settings import ServiceSettings
@@ -29,16 +26,6 @@ class Dapr:
             },
         }
         self.called: list[str] = []
-        self.finds_app_healthy = True
-
-    async def InvokeService(self, request: Any, **_: Any) -> Any:  # noqa: N802
-        """Call a method of the application, once a health check has succeeded."""
-        self.called.append(f"invoke {request.message.method} of {request.id}")
-        if self.finds_app_healthy:
-            return common_v1.InvokeResponse()
-        nothing = grpc.aio.Metadata()
-        why = "app is not in a healthy state"
-        raise grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, nothing, nothing, why)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer a request."""
@@ -62,24 +49,8 @@ async def sidecar(dapr: Dapr) -> AsyncIterator[Sidecar]:
     await sidecar._http.aclose()
     transport = httpx.MockTransport(dapr.answer)
     sidecar._http = httpx.AsyncClient(base_url="http://sidecar", transport=transport)
-    sidecar._api = dapr
     yield sidecar
     await sidecar.close()
-
-
-async def test_a_sidecar_that_calls_the_service_is_ready(sidecar: Sidecar, dapr: Dapr) -> None:
-    """It is asked to call the service that asks."""
-    await sidecar.check_both_ways()
-    assert dapr.called[-1] == "invoke ping of orders"
-
-
-async def test_a_sidecar_that_does_not_call_the_service_yet_is_not_ready(
-    sidecar: Sidecar, dapr: Dapr
-) -> None:
-    """Dapr's own health check does not show it."""
-    dapr.finds_app_healthy = False
-    with pytest.raises(Problem, match="does not call the service: app is not in a healthy state"):
-        await sidecar.check_both_ways()
 
 
 async def test_a_sidecar_that_hosts_workflows_is_ready(sidecar: Sidecar) -> None:

@@ -24,8 +24,6 @@ Reply = TypeVar("Reply")
 TOKEN_HEADER: Final = "dapr-api-token"  # noqa: S105 # the name of a header
 CALLER_HEADERS: Final = ("dapr-caller-app-id", "dapr-caller-namespace")
 """Headers that the caller's sidecar adds, once each, and that no other sidecar removes."""
-PING: Final = "ping"
-"""The method by which `Sidecar.check_both_ways` finds that the sidecar calls its service."""
 OPEN_TO_ALL: Final = frozenset({"HealthCheck", "ListTopicSubscriptions", "ListInputBindings"})
 """Calls that the sidecar makes without the token; they change and reveal nothing."""
 
@@ -33,10 +31,6 @@ LARGEST_CALL_BYTES: Final = 64 * 1024 * 1024
 """Above all that a sidecar with default limits can deliver: 4 MiB, of which each byte may have been
 written as six. What the service cannot receive would be delivered again for ever."""
 DRAIN_SECONDS: Final = 10.0
-
-
-class Ping(BaseModel):
-    """A question, or an answer, without content."""
 
 
 class Answer(IntEnum):
@@ -68,7 +62,6 @@ class DaprApp:
         services: Any = appcallback_service_v1  # the generated code has no types
         services.add_AppCallbackServicer_to_server(self._callbacks, self._server)
         services.add_AppCallbackHealthCheckServicer_to_server(self._callbacks, self._server)
-        self.on_method(PING, Ping, _answer_ping)
 
     def on_method(
         self,
@@ -114,6 +107,14 @@ class DaprApp:
         """Let the health check of the sidecar fail for this reason, or succeed again if None."""
         self._callbacks.unhealthy = unhealthy
 
+    async def check_called(self) -> None:
+        """Raise until the sidecar has found the service healthy; before, it refuses all calls.
+
+        It makes its probes one after the other, so that the second shows the effect of the first.
+        """
+        if self._callbacks.probes <= 1:
+            raise Problem(503, "SIDECAR_UNAVAILABLE", "the sidecar does not call the service yet")
+
     async def start(self) -> None:
         """Begin to listen; the sidecar finds the port and asks for the subscriptions.
 
@@ -145,6 +146,7 @@ class _Callbacks(
         self.topics: dict[str, Deliver] = {}
         self.subscriptions: list[Any] = []
         self.unhealthy: str | None = None
+        self.probes = 0
 
     async def OnInvoke(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
         method = self.methods.get(request.method)
@@ -177,11 +179,8 @@ class _Callbacks(
     async def HealthCheck(self, _: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
         if self.unhealthy is not None:
             await context.abort(grpc.StatusCode.UNAVAILABLE, self.unhealthy)
+        self.probes += 1
         return appcallback_v1.HealthCheckResponse()
-
-
-async def _answer_ping(ping: Ping) -> Ping:
-    return ping
 
 
 def _caller(context: grpc.aio.ServicerContext) -> str | None:

@@ -16,7 +16,6 @@ from dapr.proto import api_service_v1, api_v1, common_v1
 from pydantic import BaseModel
 
 from orderflow_contracts.names import PUBSUB
-from orderflow_hosting.dapr_app import PING, Ping
 from orderflow_hosting.events import STRUCTURED, write_event
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.settings import ServiceSettings
@@ -158,19 +157,6 @@ class Sidecar:
         """Raise if the sidecar does not answer or its components are not ready."""
         response = await self._http.get("/v1.0/healthz/outbound")
         response.raise_for_status()
-
-    async def check_both_ways(self) -> None:
-        """Raise also if the sidecar does not call the service, and so refuses the calls of others.
-
-        It does from its first successful health check of the service on, up to a second after
-        both have started, which its own health does not show.
-        """
-        await self.check()
-        try:
-            await self.invoke(self._app_id, PING, Ping())
-        except grpc.aio.AioRpcError as error:
-            reason = f"the sidecar does not call the service: {error.details()}"
-            raise Problem(503, "SIDECAR_UNAVAILABLE", reason) from error
 
     async def check_workflows(self) -> None:
         """Raise if the sidecar runs no workflows, which its own health check does not show.

@@ -68,7 +68,7 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     canary = Canary(APPROVALS, app, sidecar, database, clock=now)
     feed = ChangeFeed(store, now)
     health = health_router(
-        {"store": database.check, "sidecar": sidecar.check_both_ways, "events": canary.check}
+        {"store": database.check, "sidecar": sidecar.check, "events": canary.check}
     )
     http = _http(settings, database, store, service, dead_letters, parked, health, feed)
     handover.start()

@@ -62,7 +62,12 @@ async def run(settings: InventorySettings, resources: AsyncExitStack) -> None:
         await stock.stock()
 
     health = health_router(
-        {"store": check_store, "sidecar": sidecar.check_both_ways, "opening_stock": opening.check}
+        {
+            "store": check_store,
+            "sidecar": sidecar.check,
+            "calls": app.check_called,
+            "opening_stock": opening.check,
+        }
     )
     http = http_app(stock, health)
     Access(settings, INVENTORY, clock=now).install(http)

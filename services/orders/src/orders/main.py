@@ -96,7 +96,8 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     resources.push_async_callback(worker.stop)
     checks = {
         "store": database.check,
-        "sidecar": sidecar.check_both_ways,
+        "sidecar": sidecar.check,
+        "calls": app.check_called,
         "workflow_worker": worker.check,
         "events": canary.check,
     }
