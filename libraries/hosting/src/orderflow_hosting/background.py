@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Self, TypeVar
 
 import structlog
@@ -69,6 +70,20 @@ async def retry_until_success(
     return result
 
 
+async def keep_repeating(
+    work: Work,
+    event: str,
+    *,
+    pauses: Iterable[float],
+    backoff: Backoff = DEFAULT_BACKOFF,
+    sleep: Sleep = asyncio.sleep,
+) -> None:
+    """Run the work repeatedly, each time until it succeeds, with these pauses in between."""
+    for pause in pauses:
+        await retry_until_success(work, event, backoff=backoff, sleep=sleep)
+        await sleep(pause)
+
+
 class BackgroundWork:
     """All background work of a process. Work unfinished at its end is left for the next start."""
 
@@ -127,14 +142,10 @@ class BackgroundWork:
         pauses: Iterable[float],
         backoff: Backoff = DEFAULT_BACKOFF,
     ) -> None:
-        """Run the work repeatedly, each time until it succeeds, with these pauses in between."""
-
-        async def run() -> None:
-            for pause in pauses:
-                await retry_until_success(work, event, backoff=backoff, sleep=self._sleep)
-                await self._sleep(pause)
-
-        self.start(run)
+        """Start `keep_repeating`."""
+        self.start(
+            partial(keep_repeating, work, event, pauses=pauses, backoff=backoff, sleep=self._sleep)
+        )
 
     async def stop(self) -> None:
         """Cancel all work and wait until it has ended; work started later is ignored."""
