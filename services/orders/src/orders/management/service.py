@@ -2,6 +2,8 @@
 
 import asyncio
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
@@ -273,20 +275,16 @@ class Management:
 
     async def _record_start(self, instance_id: str) -> None:
         """Record the id before the engine is asked, so that no order can have it."""
-        try:
+        with _exists_if_of_order():
             await self._store.record_start(instance_id)
-        except IdOfOrder as error:
-            raise InstanceExists(str(error)) from error
 
     async def _check_free(self, instance_id: str, *, replace: bool) -> None:
         if RESERVED_SIGN in instance_id:
             raise InstanceExists("ids with a dot are reserved for workflows of the service itself")
         if instance_id == TAKEN_BY_A_PATH:
             raise InstanceExists(f"{instance_id} is a word of these paths, and cannot be an id")
-        try:
+        with _exists_if_of_order():
             await self._store.check_no_order(instance_id)
-        except IdOfOrder as error:
-            raise InstanceExists(str(error)) from error
         instance = await self._engine.instance(instance_id, payloads=False)
         if instance is None:
             return
@@ -301,3 +299,12 @@ class Management:
 
 def _batch_id(instance: Instance) -> str:
     return BATCHES.subject_of(instance.instance_id)
+
+
+@contextmanager
+def _exists_if_of_order() -> Iterator[None]:
+    """Raise `InstanceExists` for an id that belongs to an order."""
+    try:
+        yield
+    except IdOfOrder as error:
+        raise InstanceExists(str(error)) from error
