@@ -138,7 +138,7 @@ class MemoryPublisher:
         self._fail()
         self.batches.append(batch)
 
-    def told(self, order_id: str) -> list[str]:
+    def statuses_of(self, order_id: str) -> list[str]:
         """Return the statuses published for an order, without duplicates."""
         events = {change.event_id: change for change in self.statuses}
         return [change.status for change in events.values() if change.order_id == order_id]

@@ -129,7 +129,7 @@ async def test_one_invalid_entry_does_not_affect_the_others(
         (None, "rejected", "invalid"),
         ("b1-4", "received", None),
     ]
-    assert publisher.told("b") == ["rejected"]
+    assert publisher.statuses_of("b") == ["rejected"]
     kept_letters = await refusals(letters)
     assert set(kept_letters) == {"b1.2", "b1.3"}
     assert kept_letters["b1.2"].topic == "orders.submitted"
@@ -195,7 +195,7 @@ async def test_an_entry_whose_id_belongs_to_another_workflow_is_refused(
         ("a", "received", None),
         ("b", "rejected", "id_taken"),
     ]
-    assert publisher.told("b") == ["rejected"]
+    assert publisher.statuses_of("b") == ["rejected"]
     dead_letters = await refusals(letters)
     assert set(dead_letters) == {"b1.2"}
     assert dead_letters["b1.2"].reason.startswith("id_taken: ")

@@ -101,7 +101,7 @@ async def test_a_status_is_recorded_before_it_is_published(
     await activities.process_payment_activity(CONTEXT, charge(RUN))
     await activities.notify_activity(CONTEXT, notice(RUN, OrderStatus.COMPLETED))
 
-    assert publisher.told("o1") == ["reserved", "awaiting_approval", "paid", "completed"]
+    assert publisher.statuses_of("o1") == ["reserved", "awaiting_approval", "paid", "completed"]
 
 
 async def test_a_status_that_failed_to_publish_is_published_by_the_retry(
@@ -115,7 +115,7 @@ async def test_a_status_that_failed_to_publish_is_published_by_the_retry(
         await activities.notify_activity(CONTEXT, completed)
     await activities.notify_activity(CONTEXT, completed)
 
-    assert publisher.told("o1") == ["completed"]
+    assert publisher.statuses_of("o1") == ["completed"]
     assert len(await store.changes(0, 10)) == 2
 
 
@@ -160,7 +160,7 @@ async def test_an_approval_request_includes_its_deadline(
     (request,) = publisher.requests
     assert (request.order_id, request.customer_id, request.lines) == ("o1", "alice", LINES)
     assert (request.total_cents, request.expires_at) == (TOTAL, UNTIL)
-    assert publisher.told("o1") == ["awaiting_approval"]
+    assert publisher.statuses_of("o1") == ["awaiting_approval"]
 
 
 async def test_a_reminder_repeats_the_request(
@@ -175,7 +175,7 @@ async def test_a_reminder_repeats_the_request(
     first, again = publisher.requests
     assert (first.levels, first.reminder, again.reminder) == (2, False, True)
     assert again.model_copy(update={"reminder": False}) == first
-    assert publisher.told("o1") == ["awaiting_approval"]
+    assert publisher.statuses_of("o1") == ["awaiting_approval"]
 
 
 async def test_no_reminder_is_sent_for_a_decided_order_or_by_another_run(
@@ -202,7 +202,7 @@ async def test_paying_charges_once(
 
     assert charged == Charged(outcome="paid")
     assert [entry.kind for entry in await payments.store.entries("o1")] == ["charge"]
-    assert publisher.told("o1") == ["paid"]
+    assert publisher.statuses_of("o1") == ["paid"]
 
 
 @pytest.mark.parametrize("point", POINTS)

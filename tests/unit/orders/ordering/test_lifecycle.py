@@ -69,7 +69,7 @@ class Shop:
         assert stored is not None
         assert [entry.sequence for entry in stored.history] == list(range(1, stored.sequence + 1))
         assert sum(entry.status in FINAL_STATUSES for entry in stored.history) <= 1
-        assert self.publisher.told("o1") == [entry.status for entry in stored.history]
+        assert self.publisher.statuses_of("o1") == [entry.status for entry in stored.history]
         return [entry.status for entry in stored.history]
 
     async def money(self) -> list[tuple[str, int]]:

@@ -100,7 +100,7 @@ async def test_an_invalid_order_with_an_id_is_rejected_and_a_dead_letter(
     order = await store.order("o1")
     assert order is not None
     assert (order.status, order.reason) == ("rejected", "invalid")
-    assert publisher.told("o1") == ["rejected"]
+    assert publisher.statuses_of("o1") == ["rejected"]
     (dead_letter,) = await topics.dead()
     assert (dead_letter.subject, dead_letter.event_id) == ("o1", "event-1")
     assert json.loads(await topics.sent(dead_letter) or "") == data
@@ -181,11 +181,11 @@ async def test_a_rejection_that_cannot_be_published_means_a_retry(
     assert await topics.deliver(TOPIC, {**SHORT, "quantity": 0}) is Answer.ACKNOWLEDGE
 
     assert await topics.errors() == ["ConnectionError: no broker"]
-    assert (publisher.told("o1"), await topics.dead()) == ([], [])
+    assert (publisher.statuses_of("o1"), await topics.dead()) == ([], [])
 
     await topics.pass_time()
 
-    assert publisher.told("o1") == ["rejected"]
+    assert publisher.statuses_of("o1") == ["rejected"]
     assert (await topics.errors(), len(await topics.dead())) == ([], 1)
 
 

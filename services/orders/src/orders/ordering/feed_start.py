@@ -1,4 +1,4 @@
-"""Where a client of the feed starts, and what it is told if that is not where it asked to."""
+"""Chooses where a client of the feed starts, and explains it if the client asked for elsewhere."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Start:
     reason: ResetReason | None = None
 
     def reset(self) -> Reset | None:
-        """Return what to tell the client; None if it gets what it asked for."""
+        """Return the notice to the client; None if the feed starts where it asked."""
         if self.reason is None:
             return None
         detail = f"{_DETAILS[self.reason]} Changes after position {self.position} follow."
