@@ -25,8 +25,8 @@ SCOPES: Final = {
     component: {app for app, each in names.SERVICES.items() if component in each.components}
     for service in names.SERVICES.values()
     for component in service.components
-}
-"""The services that declare a component, by its name."""
+} | {names.SIDECAR_RULES: set(names.SERVICES)}
+"""The services whose sidecars load a component, by its name."""
 FOREVER: Final = -1
 """The number that means unlimited retries."""
 
@@ -57,9 +57,17 @@ def annotations(documents: Documents) -> list[str]:
                 findings.append(f"{app_id}: dapr.io/{name} is not {value}")
         unknown = {name for name in found if name.startswith("dapr.io/")} - known_annotations()
         findings += [f"{app_id}: Dapr knows no {name}" for name in sorted(unknown)]
-        if found.get("dapr.io/config") not in names_of(documents, "Configuration"):
-            findings.append(f"{app_id}: no Configuration {found.get('dapr.io/config')}")
+        configuration = found.get("dapr.io/config")
+        if configuration not in names_of(documents, "Configuration"):
+            findings.append(f"{app_id}: no Configuration {configuration}")
+        elif not _keeps_rules(named(documents, "Configuration", configuration)):
+            findings.append(f"{app_id}: its sidecar refuses nothing")
     return findings
+
+
+def _keeps_rules(configuration: Document) -> bool:
+    handlers = configuration["spec"].get("httpPipeline", {}).get("handlers", [])
+    return any(each["name"] == names.SIDECAR_RULES for each in handlers)
 
 
 @cache
@@ -104,7 +112,8 @@ def _known_settings(kind: str, version: str) -> frozenset[str]:
     assert contrib, "the toolchain pins no components"
     module = go_module(DAPR_PINS, f"github.com/dapr/components-contrib@{contrib[1]}")
     folder, _, name = kind.partition(".")
-    paths = (module / folder / name / version, module / folder / name)
+    place = module / folder / name.replace(".", "/")
+    paths = (place / version, place)
     path = next((each / "metadata.yaml" for each in paths if each.is_dir()), None)
     if path is None or not path.exists():
         return frozenset()

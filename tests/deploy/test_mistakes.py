@@ -354,6 +354,9 @@ MISTAKES = {
     "a missing Configuration": Mistake(
         "annotations", remove("Configuration", "approvals"), "no Configuration approvals"
     ),
+    "a sidecar without rules": Mistake(
+        "annotations", drop("Configuration", "approvals", "spec/httpPipeline"), "refuses nothing"
+    ),
     "two tokens": Mistake(
         "annotations", put("Deployment", "orders", f"{NOTE}app-token-secret", "x"), "app-token"
     ),

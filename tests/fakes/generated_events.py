@@ -213,7 +213,22 @@ def _envelopes(topic: str) -> st.SearchStrategy[bytes]:
 
 
 _PRINTABLE: Final = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=8)
-"""Dapr 1.18 delivers metadata as gRPC headers; it tries for ever where they cannot be such."""
+_ODD_NAMES: Final = st.sampled_from(
+    [
+        *("grpc-timeout", "grpc-previous-rpc-attempts", "Lb-Cost-Bin", "trace-bin", ":authority"),
+        *(
+            "connection",
+            "host",
+            "te",
+            "tracestate",
+            "traceparent",
+            "content-length",
+            "a b",
+            "",
+            "é",
+        ),
+    ]
+)
 _METADATA: Final = st.fixed_dictionaries(
     {},
     optional={
@@ -224,17 +239,19 @@ _METADATA: Final = st.fixed_dictionaries(
         "cloudevent.type": st.sampled_from(["order", ""]),
         "cloudevent.datacontenttype": _CONTENT_TYPES,
         "cloudevent.subject": _PRINTABLE,
-        "partitionKey": _PRINTABLE,
+        "partitionKey": st.text(max_size=8),
         "dapr-api-token": _PRINTABLE,
         "dapr-caller-app-id": st.just("orders"),
     },
 ).map(lambda metadata: tuple(metadata.items()))
+_ODD_METADATA: Final = st.lists(st.tuples(_ODD_NAMES, st.text(max_size=8)), max_size=2).map(tuple)
+_ALL_METADATA: Final = _METADATA | st.builds(lambda one, more: one + more, _METADATA, _ODD_METADATA)
 _NO_METADATA: Final = st.just(())
 _BODIES_WITHOUT: Final = st.sampled_from([b"", b" ", b"null", b"0", b'""', b"[]", b"{}"])
 
 
 def _events(topic: str) -> st.SearchStrategy[Sent]:
-    metadata = _NO_METADATA | _METADATA
+    metadata = _NO_METADATA | _ALL_METADATA
     door = st.just(topic)
     bodies = _json_texts(topic) | _binary()
     named = st.just((("cloudevent.id", MARK),))

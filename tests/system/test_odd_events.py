@@ -11,7 +11,9 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+import grpc
 import pytest
+from dapr.proto import api_service_v1, api_v1
 
 from system.shop import Shop, new_id, wait_for
 
@@ -153,6 +155,66 @@ def test_an_odd_event_becomes_a_dead_letter_with_its_bytes(shop: Shop, kind: str
     assert reason in letter["reason"]
     assert shop.wait_final(shop.submit())["status"] == "completed"
     assert len(found()) == 1
+
+
+UNFIT = {
+    "metadata.partitionKey=%C3%A9": "metadata.partitionKey has characters outside printable ASCII",
+    "metadata.x=a%0Ab": "metadata.x has characters outside printable ASCII",
+    "metadata.x=%FF": "metadata.x has characters outside printable ASCII",
+    "metadata.cloudevent.subject=%E2%82%AC": "metadata.cloudevent.subject has characters",
+    "metadata.tracestate=%09": "metadata.tracestate has characters outside printable ASCII",
+    "metadata.%C3%A9=x": "the name of a parameter has characters other than letters",
+    "metadata.=x": "the name of a parameter has characters other than letters",
+    "metadata.a%20b=x": "the name of a parameter has characters other than letters",
+    "metadata.lb-cost-bin=x": "metadata.lb-cost-bin is reserved for gRPC",
+    "metadata.Grpc-Previous-Rpc-Attempts=x": "metadata.Grpc-Previous-Rpc-Attempts is reserved",
+}
+
+
+@pytest.mark.parametrize("metadata", UNFIT)
+@pytest.mark.parametrize("version", ["v1.0", "v1.0/.", "v1.0-alpha1"])
+def test_metadata_that_no_sidecar_can_deliver_are_refused(
+    shop: Shop, version: str, metadata: str
+) -> None:
+    """They do not fit into the headers of a delivery; the answer says which, and why."""
+    path = f"{version}/publish/{'bulk/' if 'alpha' in version else ''}pubsub/orders.submitted"
+    url = f"{shop.platform.sidecar_url('orders')}/{path}?{metadata}"
+
+    answer = shop.http.post(url, json=order(new_id("unfit")))
+
+    assert answer.status_code == 400
+    assert UNFIT[metadata] in answer.headers["x-orderflow-refused"]
+
+
+MORE_THAN_ITS_PLACES = 80
+
+
+def test_an_event_that_no_sidecar_can_deliver_does_not_block_the_others(shop: Shop) -> None:
+    """No rule sees what is published over gRPC. The sidecar moves it to the dead-letter topic."""
+    unfit = new_id("unfit")
+    address = f"127.0.0.1:{shop.platform.settings.ports.apps['orders'].dapr_grpc}"
+    with grpc.insecure_channel(address) as channel:
+        for number in range(MORE_THAN_ITS_PLACES):
+            event = json.dumps(order(f"{unfit}-{number}")).encode()
+            api_service_v1.DaprStub(channel).PublishEvent(
+                api_v1.PublishEventRequest(
+                    pubsub_name="pubsub",
+                    topic="orders.submitted",
+                    data=event,
+                    data_content_type="application/json",
+                    metadata={"partitionKey": "é"},
+                ),
+                timeout=10,
+            )
+
+    assert shop.wait_final(shop.submit(), timeout=10)["status"] == "completed"
+
+    def moved() -> bool:
+        entries = shop.broker.xrevrange("orders.submitted.dead", count=2 * MORE_THAN_ITS_PLACES)
+        found = b"".join(fields[b"data"] for _, fields in entries)
+        return all(f"{unfit}-{n}".encode() in found for n in range(MORE_THAN_ITS_PLACES))
+
+    wait_for("all to be in the dead-letter topic", moved)
 
 
 @pytest.mark.parametrize("prefix", ["stock-monitor-", "batch-", "undo-of-order-", "iwf-"])

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from orderflow_contracts.names import SIDECAR_RULES
 from orderflow_lab.generated.entry_points import entry_points
 from orderflow_lab.generated.local_run import run_file, scopes
 from orderflow_lab.generated.manifests import manifests
@@ -12,6 +13,8 @@ from orderflow_lab.generated.scaled_objects import scaled_objects
 
 MANIFESTS: Final = Path("deploy/base/services")
 """Everything in this folder is generated."""
+RULES: Final = f"{SIDECAR_RULES}.yaml"
+"""The sidecars' rules are the same in the local run and in a cluster."""
 
 _PARTLY: Final[Mapping[str, Callable[[str], str]]] = {
     "dapr.yaml": run_file,
@@ -29,7 +32,8 @@ def files(root: Path) -> dict[Path, str]:
         for path in sorted(root.glob(pattern))
     }
     made = {MANIFESTS / name: text for name, text in manifests().items()}
-    return {**found, **made, **scaled_objects(), **entry_points()}
+    rules = {Path("deploy/base/dapr") / RULES: found[Path("components") / RULES]}
+    return {**found, **made, **rules, **scaled_objects(), **entry_points()}
 
 
 def outdated(root: Path) -> list[Path]:

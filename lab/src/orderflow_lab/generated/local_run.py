@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import yaml
 
-from orderflow_contracts.names import SERVICES
+from orderflow_contracts.names import SERVICES, SIDECAR_RULES
 from orderflow_tools.ports import AppPorts, default_app_ports
 
 APPS: Final = "apps: # written by `make generate`\n"
@@ -38,9 +38,10 @@ def scopes(text: str) -> str:
     if document["kind"] != "Component":
         return text
     before, _, _ = text.partition(f"\n{SCOPES}")
+    component = document["metadata"]["name"]
     users = [
         name
         for name, service in SERVICES.items()
-        if document["metadata"]["name"] in service.components
+        if component in {*service.components, SIDECAR_RULES}
     ]
     return "\n".join([before.rstrip("\n"), SCOPES + "".join(f"  - {name}\n" for name in users)])

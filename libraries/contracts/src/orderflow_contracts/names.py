@@ -15,6 +15,8 @@ APPROVALS: Final = "approvals"
 PUBSUB: Final = "pubsub"
 WORKFLOW_STORE: Final = "workflow-store"
 INVENTORY_STORE: Final = "inventory-store"
+SIDECAR_RULES: Final = "sidecar-rules"
+"""The middleware that every sidecar loads: what its HTTP API refuses."""
 
 ORDERS_SUBMITTED: Final = "orders.submitted"
 ORDERS_STATUS: Final = "orders.status"
