@@ -19,7 +19,7 @@ from orderflow_tools.settings import Settings, find_checkout
 from system.shop import Shop
 
 BATCH = 400
-ROUND = 40
+ROUND = 200
 SLOWEST_SECONDS = 2.0
 
 

@@ -15,55 +15,56 @@ from orderflow_contracts import names
 from system.shop import Shop
 
 MARKER: Final = re.compile(rb"fuzz[0-9a-f]{8}n[0-9]{6}e")
-_ORDER: Final = (
-    "SELECT order_id, customer_id, details, event_key FROM orders"
-    " WHERE NOT (status = 'rejected' AND reason = 'invalid')"
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What an accepted event becomes: its name, and where it is found. Some have no API."""
+
+    kind: str
+    app_id: str
+    table: str
+    columns: str
+    where: str = "true"
+
+
+_ORDER: Final = _Record(
+    "order",
+    "orders",
+    "orders",
+    "order_id, customer_id, details, event_key",
+    "NOT (status = 'rejected' AND reason = 'invalid')",
 )
-_BATCH: Final = (
-    "SELECT b.batch_id, group_concat(o.order_id) FROM batches b"
-    " LEFT JOIN batch_orders o ON o.batch_id = b.batch_id GROUP BY b.batch_id"
-)
-_DECISION: Final = (
-    "SELECT order_id, approver, comment, endorser, endorsement FROM approvals"
-    " WHERE requested_at IS NOT NULL AND (decided_at IS NOT NULL OR endorsed_at IS NOT NULL)"
-)
-_WITHDRAWAL: Final = (
-    "SELECT order_id, ended_reason FROM approvals"
-    " WHERE requested_at IS NOT NULL AND ended_at IS NOT NULL"
-)
+# A decision or withdrawal counts from its request on: until then nobody sees it, and it is parked.
 _RECORDS: Final = {
-    ORDERS_OVER_HTTP: ("order", "orders", _ORDER),
-    names.ORDERS_SUBMITTED: ("order", "orders", _ORDER),
-    names.ORDERS_BATCH_SUBMITTED: (
+    ORDERS_OVER_HTTP: _ORDER,
+    names.ORDERS_SUBMITTED: _ORDER,
+    names.ORDERS_BATCH_SUBMITTED: _Record(
         "batch",
         "orders",
-        _BATCH,
+        "batches",
+        "batch_id, (SELECT group_concat(order_id) FROM batch_orders o"
+        " WHERE o.batch_id = batches.batch_id)",
     ),
-    names.TASKS_COMPLETED: (
-        "task",
-        "orders",
-        "SELECT task_id FROM tasks WHERE status = 'completed'",
+    names.TASKS_COMPLETED: _Record("task", "orders", "tasks", "task_id", "status = 'completed'"),
+    names.APPROVALS_REQUESTED: _Record(
+        "approval", "approvals", "approvals", "order_id, customer_id", "requested_at IS NOT NULL"
     ),
-    names.APPROVALS_REQUESTED: (
-        "approval",
-        "approvals",
-        "SELECT order_id, customer_id FROM approvals WHERE requested_at IS NOT NULL",
-    ),
-    names.APPROVALS_DECISIONS: (
+    names.APPROVALS_DECISIONS: _Record(
         "decision",
         "approvals",
-        _DECISION,
+        "approvals",
+        "order_id, approver, comment, endorser, endorsement",
+        "requested_at IS NOT NULL AND (decided_at IS NOT NULL OR endorsed_at IS NOT NULL)",
     ),
-    names.APPROVALS_WITHDRAWN: (
+    names.APPROVALS_WITHDRAWN: _Record(
         "withdrawal",
         "approvals",
-        _WITHDRAWAL,
+        "approvals",
+        "order_id, ended_reason",
+        "requested_at IS NOT NULL AND ended_at IS NOT NULL",
     ),
 }
-"""What an accepted event becomes: its name, the service, and the rows. Some have no API.
-
-A decision or withdrawal counts from its request on: until then nobody sees it, and it is parked.
-"""
 
 
 @dataclass(frozen=True)
@@ -84,16 +85,29 @@ class Finder:
         self._newest_letter: dict[str, int] = defaultdict(int)
         self._position: dict[str, str] = defaultdict(lambda: "0")
         self._published: dict[tuple[str, str], list[bytes]] = defaultdict(list)
+        self._last_row: dict[_Record, int] = {}
+
+    def start_round(self) -> None:
+        """Forget the events of earlier rounds, so that a round is as fast as the first one."""
+        self._letters.clear()
+        self._published.clear()
+        for record in _RECORDS.values():
+            query = f"SELECT coalesce(max(rowid), 0) FROM {record.table}"  # noqa: S608
+            ((self._last_row[record],),) = self._rows(record.app_id, query)
 
     def found(self, run: str) -> dict[tuple[str, str], list[Found]]:
-        """Return what was found of a run's events, by door and marker."""
+        """Return what was found of the round's events, by door and marker."""
         for app_id in _with_topics():
             self._read_letters(app_id)
         found = {key: list(letters) for key, letters in self._letters.items()}
-        for door, (kind, app_id, query) in _RECORDS.items():
-            for row in self._rows(app_id, query):
+        for door, record in _RECORDS.items():
+            query = (
+                f"SELECT {record.columns} FROM {record.table}"  # noqa: S608
+                f" WHERE rowid > {self._last_row.get(record, 0)} AND {record.where}"
+            )
+            for row in self._rows(record.app_id, query):
                 for marker in markers(repr(row).encode(), run):
-                    found.setdefault((door, marker), []).append(Found(kind))
+                    found.setdefault((door, marker), []).append(Found(record.kind))
         for app_id in _with_topics():
             for topic, event, error in self._rows(
                 app_id, "SELECT topic, event, error FROM parked_events"

@@ -50,6 +50,7 @@ class Rounds:
         `batch` and the position from `first` name an event in the results.
         """
         self._shop.restock()
+        self._finder.start_round()
         marked = {
             f"{self._run}{self.results.sent + n:06}e": (f"{batch}:{first + n}", sent)
             for n, sent in enumerate(events)

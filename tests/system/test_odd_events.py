@@ -210,7 +210,9 @@ def test_an_event_that_no_sidecar_can_deliver_does_not_block_the_others(shop: Sh
     assert shop.wait_final(shop.submit(), timeout=10)["status"] == "completed"
 
     def moved() -> bool:
-        entries = shop.broker.xrevrange("orders.submitted.dead", count=2 * MORE_THAN_ITS_PLACES)
+        entries: Any = shop.broker.xrevrange(
+            "orders.submitted.dead", count=2 * MORE_THAN_ITS_PLACES
+        )
         found = b"".join(fields[b"data"] for _, fields in entries)
         return all(f"{unfit}-{n}".encode() in found for n in range(MORE_THAN_ITS_PLACES))
 
