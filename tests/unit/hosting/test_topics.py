@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import grpc.aio
 import pytest
 from pydantic import BaseModel
 from sqlalchemy import MetaData
@@ -22,7 +23,7 @@ from orderflow_hosting.dead_letters import (
     dead_letter_table,
     parked_event_table,
 )
-from orderflow_hosting.events import Event
+from orderflow_hosting.events import MOST_BYTES, Event
 from orderflow_hosting.problems import Unavailable
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.topics import (
@@ -335,6 +336,73 @@ async def test_an_event_is_given_up_only_once_all_know(service: Service) -> None
 
     assert await service.waiting() == 0
     assert [letter.reason for letter in await service.dead()] == ["no longer valid"]
+
+
+def answered(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
+    reason = "grpc: received message larger than max (6000047 vs. 4194304)"
+    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details=reason)
+
+
+async def test_an_event_too_large_for_the_sidecar_is_given_up_without_it(service: Service) -> None:
+    """The sidecar has delivered it, but accepts less; the dead letter has all of its bytes."""
+    raw = event_of("a").replace(b'"name": "a"', b'"name": "a' + rb"\u003c" * 700_000 + b'"')
+    name = "a" + "<" * 700_000
+    service.failures[name] = RuntimeError("not now")
+    await service.app.events[TOPIC](raw)
+    service.failures[name] = Refused("no longer valid")
+    service.sidecar.failure = answered(grpc.StatusCode.RESOURCE_EXHAUSTED)
+    await service.pass_time()
+
+    assert await service.waiting() == 0
+    (letter,) = await service.dead()
+    assert letter.reason == "no longer valid"
+    service.sidecar.failure = None
+    await service.letters.resend(letter.id)
+    assert service.sidecar.published == [(TOPIC, raw)]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("a", grpc.StatusCode.RESOURCE_EXHAUSTED),
+        ("a" * (MOST_BYTES - 100), grpc.StatusCode.UNAVAILABLE),
+    ],
+)
+async def test_a_failed_publication_of_a_dead_letter_is_repeated(
+    service: Service, name: str, code: grpc.StatusCode
+) -> None:
+    """A small event is not too large, and a large one may meet a sidecar that is away."""
+    service.failures[name] = RuntimeError("not now")
+    await service.deliver(name)
+    service.failures[name] = Refused("no longer valid")
+    service.sidecar.failure = answered(code)
+    await service.pass_time()
+    assert await service.waiting() == 1
+
+    service.sidecar.failure = None
+    await service.pass_time()
+
+    assert await service.waiting() == 0
+    assert service.sidecar.published == [(f"{TOPIC}.dead", event_of(name))]
+
+
+async def test_what_a_process_remembers_of_parked_events_is_bounded(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another replica may finish them; the failures that are the longest ago are forgotten."""
+    monkeypatch.setattr(topics, "MOST_FAILURES_KNOWN", 3)
+    other = service.replica()
+    names = "abcdef"
+    for name in names:
+        service.failures[name] = RuntimeError("a bug")
+        await service.deliver(name)
+    await service.pass_time()
+    service.failures.clear()
+    service.moment += timedelta(seconds=60)
+    await other.retry_due()
+
+    assert sorted(service.handled) == list(names)
+    assert len(service.topics._handled_at_failure) == 3
 
 
 async def test_replicas_do_not_handle_a_parked_event_at_the_same_time(service: Service) -> None:
