@@ -2,18 +2,25 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import grpc.aio
 import pytest
+from hypothesis import given
 from pydantic import BaseModel
 from sqlalchemy import MetaData
 
+from fakes.generated_events import EVENTS, Sent
 from fakes.recorded_app import RecordedApp
 from fakes.schemas import FromModels
+from orderflow_contracts import names
+from orderflow_contracts import topics as contracts
 from orderflow_contracts.dead_letters import DeadLetter
+from orderflow_contracts.orders import PlacedOrder
 from orderflow_hosting import topics
 from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database, DatabaseUnavailable
@@ -23,7 +30,7 @@ from orderflow_hosting.dead_letters import (
     dead_letter_table,
     parked_event_table,
 )
-from orderflow_hosting.events import MOST_BYTES, Event
+from orderflow_hosting.events import MOST_BYTES, Event, read_event
 from orderflow_hosting.problems import Unavailable
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.topics import (
@@ -122,6 +129,39 @@ def event_of(name: str) -> bytes:
             "data": {"name": name},
         }
     ).encode()
+
+
+CONTENTS: Final[Mapping[str, type[BaseModel]]] = {
+    **{topic.name: topic.forms[0].message for topic in contracts.TOPICS},
+    names.ORDERS_SUBMITTED: PlacedOrder,
+}
+SAYS_WHERE: Final = re.compile(
+    r".+: \S.*"  # a field of the content or the envelope
+    r"|not JSON: .+ \(character \d+\)|not UTF-8 \(byte \d+\)"
+    r"|(data: )?the key .+ occurs more than once|(data: )?nested deeper than 5[01] levels"
+    r"|expired at .+ UTC|[\d,]+ bytes are too many: .+",
+    re.DOTALL,
+)
+
+
+@given(EVENTS)
+def test_whatever_is_refused_says_where_it_is_wrong(sent: Sent) -> None:
+    """The reason names a field, or a place in the text, and there is a sentence for people."""
+    event = read_event(sent.marked("m").body, at=datetime(2026, 3, 1, tzinfo=UTC))
+
+    refused = refusal_of(sent.door, event)
+
+    if refused is not None:
+        assert SAYS_WHERE.fullmatch(str(refused).removeprefix("invalid: ")), str(refused)
+        assert (refused.detail or "").endswith(".")
+
+
+def refusal_of(topic: str, event: Event) -> Refused | None:
+    try:
+        parse(CONTENTS[topic], event)
+    except Refused as refused:
+        return refused
+    return None
 
 
 @pytest.fixture
