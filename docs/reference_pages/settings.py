@@ -46,8 +46,9 @@ KINDS: Final = {
 
 CLIENTS: Final = {
     **{
-        f"ORDERFLOW_{service.upper()}_URL": f"The URL of {service}. Default: its port on loopback."
+        variable: f"The URL of {service}. Default: its port on loopback."
         for service in SERVICES
+        if (variable := f"ORDERFLOW_{service.upper()}_URL") in variables.FOR_CLIENTS
     },
     "ORDERFLOW_SIDECAR_URL": "The URL of the orders sidecar, through which events are published.",
     "ORDERFLOW_TOKEN": "The token that the command sends.",

@@ -68,6 +68,12 @@ GOLDEN = Path(__file__).parent / "golden"
 EXAMPLES = Path(orderflow_contracts.topics.__file__).parent / "examples"
 AT = datetime(2026, 3, 1, 12, 30, 15, 123456, UTC)
 LATER = datetime(2026, 3, 2, 12, 30, 15, tzinfo=UTC)
+REFUSED_ENTRY = BatchedOrder(
+    number=2,
+    status=OrderStatus.REJECTED,
+    reason=Reason.INVALID,
+    detail="body is 7: must be an object.",
+)
 LINES = (OrderLine(item="cars", quantity=11), OrderLine(item="paperclip", quantity=2))
 
 MESSAGES: Mapping[str, Message] = {
@@ -228,6 +234,7 @@ MESSAGES: Mapping[str, Message] = {
         total_cents=165_010_00,
         created_at=AT,
         ended_at=LATER,
+        refused=(REFUSED_ENTRY,),
     ),
     "batch": Batch(
         batch_id="batch-1",
@@ -237,8 +244,10 @@ MESSAGES: Mapping[str, Message] = {
         total_cents=0,
         created_at=AT,
         orders=(
-            BatchedOrder(order_id="order-1", status=OrderStatus.PAID, total_cents=165_010_00),
-            BatchedOrder(status=OrderStatus.REJECTED, reason=Reason.INVALID),
+            BatchedOrder(
+                number=1, order_id="order-1", status=OrderStatus.PAID, total_cents=165_010_00
+            ),
+            REFUSED_ENTRY,
         ),
     ),
 }

@@ -188,12 +188,12 @@ def _routes(site: Site, done: list[str]) -> APIRouter:
     async def decide(who: Annotated[Principal, changes(Role.APPROVER, None)]) -> str:
         return f"{who.name} {who.via}"
 
-    @router.get("/")
+    @router.get("/", include_in_schema=False)
     async def first_page(request: Request, who: Annotated[Principal, page()]) -> Response:
         problem = Problem(200, "HELLO", f"hello {who.name}")
         return site.page(request, "problem.html", problem=problem)
 
-    @router.post("/pages/{thing}")
+    @router.post("/pages/{thing}", include_in_schema=False)
     async def submit(
         thing: str,
         who: Annotated[Principal, form(Role.OPERATOR, "thing.change")],

@@ -86,6 +86,7 @@ class Shop:
         self.move(order_id, "received")
         if any(line["quantity"] > self.stock[line["item"]] for line in lines):
             self.move(order_id, "rejected", "out_of_stock")
+            self.orders[order_id]["detail"] = "More units were ordered than are available."
             return
         total = sum(PRICES[line["item"]] * line["quantity"] for line in lines)
         self.orders[order_id]["total_cents"] = total
@@ -250,6 +251,7 @@ class Shop:
         if batch_id not in self.batches:
             return problem(404, "BATCH_NOT_FOUND", f"there is no batch {batch_id}")
         orders = [self.orders[entry["order_id"]] for entry in self.batches[batch_id]]
+        keys = ("order_id", "status", "reason", "detail", "total_cents")
         self.batch_reads_until_end -= 1
         return 200, {
             "batch_id": batch_id,
@@ -262,8 +264,8 @@ class Shop:
             "created_at": NOW,
             "ended_at": None if self.batch_reads_until_end >= 0 else NOW,
             "orders": [
-                {key: order.get(key) for key in ("order_id", "status", "reason", "total_cents")}
-                for order in orders
+                {"number": number, **{key: order.get(key) for key in keys}}
+                for number, order in enumerate(orders, 1)
             ],
         }
 

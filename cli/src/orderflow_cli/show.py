@@ -86,7 +86,7 @@ def show_order(order: Order) -> None:
 
 
 def show_batch(batch: Batch) -> None:
-    """Print a batch, the number of orders per status, and each order."""
+    """Print a batch, the number of orders per status, and each order with its detail, if any."""
     console().print(Text.assemble("Batch ", (clean(batch.batch_id), "bold")))
     facts = Table.grid(padding=(0, 2))
     facts.add_row("  status", cell(batch.status))
@@ -99,13 +99,15 @@ def show_batch(batch: Batch) -> None:
     if batch.ended_at:
         facts.add_row("  ended", cell(moment(batch.ended_at)))
     console().print(facts)
-    table = new_table("order", "status", "reason", ">total")
+    table = new_table(">entry", "order", "status", "reason", ">total", "detail")
     for order in batch.orders:
         table.add_row(
+            cell(None if order.number is None else str(order.number)),
             cell(order.order_id or NOTHING),
             _status(order.status),
             cell(order.reason),
             cell(money(order.total_cents)),
+            cell(order.detail),
         )
     print_table(table)
 

@@ -79,6 +79,10 @@ async def test_an_early_decision_is_applied_to_its_request(edge: Edge) -> None:
     assert (await edge.service.read("o-1")).status == "approved"
 
 
+NOT_REQUESTED = (
+    "no approval was requested for order o-1; what this event says is recorded, and counts if one"
+    " is requested later"
+)
 EARLY = [(names.APPROVALS_DECISIONS, DECISION), (names.APPROVALS_WITHDRAWN, WITHDRAWAL)]
 
 
@@ -91,7 +95,7 @@ async def test_an_early_event_waits_for_its_request(
     """It can be seen among the parked events until the request arrives, and takes effect once."""
     assert await edge.deliver(topic, data) is Answer.ACKNOWLEDGE
     await edge.pass_time()
-    assert await edge.errors() == ["NotYetKnown: no approval was requested for order o-1"]
+    assert await edge.errors() == [f"NotYetKnown: {NOT_REQUESTED}"]
 
     await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
     await edge.pass_time()
@@ -112,8 +116,30 @@ async def test_an_event_without_a_request_becomes_a_dead_letter(
 
     (letter,) = await edge.dead()
     assert (letter.topic, letter.subject) == (topic, "o-1")
-    assert letter.reason == "tried 11 times, but no approval was requested for order o-1"
+    assert letter.reason == f"tried 11 times, but {NOT_REQUESTED}"
     assert await edge.errors() == []
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+async def test_an_early_decision_that_was_given_up_is_still_the_first_one(
+    edge: Edge, levels: int
+) -> None:
+    """A different one is refused, before the request and after; a person may decide only once."""
+    await edge.deliver(names.APPROVALS_DECISIONS, DECISION, "early")
+    for _ in range(MOST_OWN_FAILURES):
+        await edge.pass_time()
+    other = {**DECISION, "approved": not DECISION["approved"]}
+
+    before = await edge.deliver(names.APPROVALS_DECISIONS, other, "second")
+    await edge.deliver(names.APPROVALS_REQUESTED, {**REQUEST, "levels": levels}, "request")
+    after = await edge.deliver(names.APPROVALS_DECISIONS, other, "third")
+
+    assert (before, after) == (Answer.DEAD_LETTER, Answer.DEAD_LETTER)
+    refused = {letter.event_id: letter.reason for letter in await edge.dead()}
+    approver = DECISION["approver"]
+    assert refused["second"] == refused["third"] == f"order o-1 was already approved by {approver}"
+    found = await edge.service.read("o-1")
+    assert [each.approver for each in found.decisions] == [approver]
 
 
 @given(st.permutations([*EARLY, (names.APPROVALS_REQUESTED, REQUEST), *EARLY]))

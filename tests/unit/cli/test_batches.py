@@ -47,7 +47,7 @@ def test_a_batch_is_checked_first(run: Run, shop: Shop) -> None:
 
 
 def test_a_batch_is_shown(run: Run) -> None:
-    """Status, counts, total and orders are shown, and also available as JSON."""
+    """Status, counts, total and orders are shown, each with its detail, and also as JSON."""
     run("publish", "-", "--batch", "b1", typed=json.dumps([small("a"), small("b", 101)]))
 
     shown = run("batch", "b1")
@@ -56,8 +56,10 @@ def test_a_batch_is_shown(run: Run) -> None:
     assert "Batch b1" in shown.out
     assert "2: 1 completed, 1 rejected" in shown.out
     assert "out_of_stock" in shown.out
+    assert "More units were ordered" in shown.out
     assert (document["total_cents"], shown.code) == (500, 0)
     assert [order["order_id"] for order in document["orders"]] == ["a", "b"]
+    assert [order.get("number") for order in document["orders"]] == [1, 2]
 
 
 def test_watching_waits_for_the_end(run: Run, shop: Shop) -> None:

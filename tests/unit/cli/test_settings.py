@@ -1,13 +1,37 @@
 """Where the command expects the services."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orderflow_cli.credentials import access_path
 from orderflow_cli.errors import OrderflowError
 from orderflow_cli.settings import Settings, load
-from orderflow_contracts.variables import PREFIX
+from orderflow_contracts.variables import FOR_CLIENTS, PREFIX
+
+
+class Recorded(dict[str, str]):
+    """An environment that records which of its variables are read by name."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(ORDERFLOW_HOME=str(home))
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Record the name."""
+        self.names.add(name)
+        return super().get(name, default)
+
+
+def test_the_variables_for_clients_are_those_that_the_command_reads(home: Path) -> None:
+    """None is listed, in the reference too, that has no effect."""
+    environment = Recorded(home)
+
+    load(environment)
+
+    read = {name for name in environment.names if name.endswith(("_URL", "_TOKEN", "_TOKEN_FILE"))}
+    assert read == FOR_CLIENTS
 
 
 def test_the_defaults_are_the_ports_of_the_local_run(home: Path) -> None:

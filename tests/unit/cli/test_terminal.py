@@ -159,6 +159,7 @@ def _outputs(text: str) -> dict[str, Callable[[], None]]:
         "total_cents": 5, "sequence": 1, "item": text, "quantity": 1, "at": AT, "task_id": text,
         "title": text, "assignee": text, "instance_id": text, "completed_at": AT, "expires_at": AT,
         "batch_id": text, "total": 1, "approver": text, "requested_at": AT, "levels": 1,
+        "number": 1, "detail": text,
         "on_hand": 1, "reserved": 1, "available": 1, "unit_price_cents": 1, "ended_at": AT,
     }  # fmt: skip
     fields["lines"] = (OrderLine.model_construct(**fields),)

@@ -2,15 +2,17 @@
 
 import base64
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from fakes.generated_events import EVENTS, REQUESTS, Sent
 from fakes.odd_json import VALUES
-from orderflow_hosting.events import MOST_BYTES, Event, read_event
+from orderflow_hosting.events import MOST_BYTES, Event, NotJson, read_event, read_json
 from orderflow_hosting.events.envelope import MOST_BYTES_IN_BROKER
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -219,3 +221,70 @@ def test_reading_never_fails(raw: bytes) -> None:
     assert isinstance(event.data, bytes)
     assert event.key
     assert event.flaw is None or event.flaw
+
+
+@given(EVENTS)
+def test_no_generated_event_is_lost(sent: Sent) -> None:
+    """Whatever a publisher sends is read or has a flaw, and can be stored with all its bytes."""
+    raw = sent.marked("m").body
+
+    event = read_event(raw, at=NOON)
+
+    assert event.raw == raw
+    assert isinstance(event.data, bytes)
+    assert event.key
+    assert event.flaw is None or event.flaw
+
+
+DATA = REQUESTS.map(lambda sent: sent.marked("m").body) | st.binary()
+
+
+@given(DATA)
+def test_bare_data_is_all_of_the_event(data: bytes) -> None:
+    """Nothing is cut off, whether it can be read or not."""
+    assert read_event(data).data == data
+
+
+@given(DATA)
+def test_data_in_base64_is_what_was_encoded(data: bytes) -> None:
+    """Nothing is lost if it is no JSON either: then the event has a flaw."""
+    event = read_event(envelope(data_base64=base64.b64encode(data).decode()))
+
+    assert event.data == data
+    assert (event.flaw is None) == is_strict(data)
+
+
+@given(DATA.map(lambda data: data.decode("utf-8", "replace")))
+def test_data_that_is_a_text_is_what_was_written(text: str) -> None:
+    """Sidecars write data of other content types so, and escape some characters."""
+    escaped = json.dumps(text, ensure_ascii=False).replace("<", "\\u003c").encode()
+    attributes = envelope(datacontenttype="application/x-www-form-urlencoded")[:-1]
+
+    event = read_event(attributes + b', "data": ' + escaped + b"}")
+
+    assert event.data == text.encode()
+    assert (event.flaw is None) == is_strict(text.encode())
+
+
+@given(DATA)
+def test_data_that_is_json_is_what_was_written(data: bytes) -> None:
+    """It keeps its numbers, escapes and spaces; an event that is not JSON is kept as a whole."""
+    data = data.strip(b" \t\r\n")
+    assume(not re.search(rb"\\u(003[ce]|0026|202[89])", data))
+    raw = envelope()[:-1] + b', "data": ' + data.replace(b"<", b"\\u003c") + b"}"
+
+    event = read_event(raw)
+
+    if is_strict(data):
+        assert (event.data, event.flaw) == (data, None)
+    else:
+        assert event.flaw
+        assert event.data in (data, raw)
+
+
+def is_strict(data: bytes) -> bool:
+    try:
+        read_json(data)
+    except NotJson:
+        return False
+    return True

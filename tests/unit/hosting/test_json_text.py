@@ -50,6 +50,7 @@ def test_what_a_reader_may_refuse_is_decided_once(name: str) -> None:
         (f'{{"a": {"9" * 400}}}', "a: the number is beyond the range of a double"),
         (f'{{"a": {"9" * 5000}}}', "a: the number is beyond the range of a double"),
         ("[NaN]", "0: NaN is not a number in JSON"),
+        ('{"": {"": NaN}}', '""."": NaN is not a number in JSON'),
         ('{"a": {"k": 1, "l": 2, "k": 1}}', "a: the key 'k' occurs more than once"),
         (r'{"a": "\ud800"}', "a: the text contains a lone surrogate"),
         (r'{"\udfff": 1}', "a key contains a lone surrogate"),

@@ -2,17 +2,25 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
+import grpc.aio
 import pytest
+from hypothesis import given
 from pydantic import BaseModel
 from sqlalchemy import MetaData
 
+from fakes.generated_events import EVENTS, Sent
 from fakes.recorded_app import RecordedApp
 from fakes.schemas import FromModels
+from orderflow_contracts import names
+from orderflow_contracts import topics as contracts
 from orderflow_contracts.dead_letters import DeadLetter
+from orderflow_contracts.orders import PlacedOrder
 from orderflow_hosting import topics
 from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database, DatabaseUnavailable
@@ -22,7 +30,7 @@ from orderflow_hosting.dead_letters import (
     dead_letter_table,
     parked_event_table,
 )
-from orderflow_hosting.events import Event
+from orderflow_hosting.events import MOST_BYTES, Event, read_event
 from orderflow_hosting.problems import Unavailable
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.topics import (
@@ -121,6 +129,39 @@ def event_of(name: str) -> bytes:
             "data": {"name": name},
         }
     ).encode()
+
+
+CONTENTS: Final[Mapping[str, type[BaseModel]]] = {
+    **{topic.name: topic.forms[0].message for topic in contracts.TOPICS},
+    names.ORDERS_SUBMITTED: PlacedOrder,
+}
+SAYS_WHERE: Final = re.compile(
+    r".+: \S.*"  # a field of the content or the envelope
+    r"|not JSON: .+ \(character \d+\)|not UTF-8 \(byte \d+\)"
+    r"|(data: )?the key .+ occurs more than once|(data: )?nested deeper than 5[01] levels"
+    r"|expired at .+ UTC|[\d,]+ bytes are too many: .+",
+    re.DOTALL,
+)
+
+
+@given(EVENTS)
+def test_whatever_is_refused_says_where_it_is_wrong(sent: Sent) -> None:
+    """The reason names a field, or a place in the text, and there is a sentence for people."""
+    event = read_event(sent.marked("m").body, at=datetime(2026, 3, 1, tzinfo=UTC))
+
+    refused = refusal_of(sent.door, event)
+
+    if refused is not None:
+        assert SAYS_WHERE.fullmatch(str(refused).removeprefix("invalid: ")), str(refused)
+        assert (refused.detail or "").endswith(".")
+
+
+def refusal_of(topic: str, event: Event) -> Refused | None:
+    try:
+        parse(CONTENTS[topic], event)
+    except Refused as refused:
+        return refused
+    return None
 
 
 @pytest.fixture
@@ -335,6 +376,73 @@ async def test_an_event_is_given_up_only_once_all_know(service: Service) -> None
 
     assert await service.waiting() == 0
     assert [letter.reason for letter in await service.dead()] == ["no longer valid"]
+
+
+def answered(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
+    reason = "grpc: received message larger than max (6000047 vs. 4194304)"
+    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details=reason)
+
+
+async def test_an_event_too_large_for_the_sidecar_is_given_up_without_it(service: Service) -> None:
+    """The sidecar has delivered it, but accepts less; the dead letter has all of its bytes."""
+    raw = event_of("a").replace(b'"name": "a"', b'"name": "a' + rb"\u003c" * 700_000 + b'"')
+    name = "a" + "<" * 700_000
+    service.failures[name] = RuntimeError("not now")
+    await service.app.events[TOPIC](raw)
+    service.failures[name] = Refused("no longer valid")
+    service.sidecar.failure = answered(grpc.StatusCode.RESOURCE_EXHAUSTED)
+    await service.pass_time()
+
+    assert await service.waiting() == 0
+    (letter,) = await service.dead()
+    assert letter.reason == "no longer valid"
+    service.sidecar.failure = None
+    await service.letters.resend(letter.id)
+    assert service.sidecar.published == [(TOPIC, raw)]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("a", grpc.StatusCode.RESOURCE_EXHAUSTED),
+        ("a" * (MOST_BYTES - 100), grpc.StatusCode.UNAVAILABLE),
+    ],
+)
+async def test_a_failed_publication_of_a_dead_letter_is_repeated(
+    service: Service, name: str, code: grpc.StatusCode
+) -> None:
+    """A small event is not too large, and a large one may meet a sidecar that is away."""
+    service.failures[name] = RuntimeError("not now")
+    await service.deliver(name)
+    service.failures[name] = Refused("no longer valid")
+    service.sidecar.failure = answered(code)
+    await service.pass_time()
+    assert await service.waiting() == 1
+
+    service.sidecar.failure = None
+    await service.pass_time()
+
+    assert await service.waiting() == 0
+    assert service.sidecar.published == [(f"{TOPIC}.dead", event_of(name))]
+
+
+async def test_what_a_process_remembers_of_parked_events_is_bounded(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another replica may finish them; the failures that are the longest ago are forgotten."""
+    monkeypatch.setattr(topics, "MOST_FAILURES_KNOWN", 3)
+    other = service.replica()
+    names = "abcdef"
+    for name in names:
+        service.failures[name] = RuntimeError("a bug")
+        await service.deliver(name)
+    await service.pass_time()
+    service.failures.clear()
+    service.moment += timedelta(seconds=60)
+    await other.retry_due()
+
+    assert sorted(service.handled) == list(names)
+    assert len(service.topics._handled_at_failure) == 3
 
 
 async def test_replicas_do_not_handle_a_parked_event_at_the_same_time(service: Service) -> None:

@@ -124,7 +124,11 @@ class Settings:
 
     def client_environment(self) -> dict[str, str]:
         """Return the variables that point the `orderflow` command at this run."""
-        urls = {f"ORDERFLOW_{app.upper()}_URL": self.url(app) for app in APPS}
+        urls = {
+            variable: self.url(app)
+            for app in APPS
+            if (variable := f"ORDERFLOW_{app.upper()}_URL") in variables.FOR_CLIENTS
+        }
         return {
             **urls,
             "ORDERFLOW_SIDECAR_URL": self.sidecar_url(ORDERS),

@@ -1,12 +1,15 @@
 """Batches: many orders at once, and their results."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from orderflow_contracts.fields import Message, Moment, OrderId
 from orderflow_contracts.orders import OrderStatus
+
+MOST_NAMED_REFUSALS: Final = 100
+"""How many refused entries the event about a batch's end names, so that brokers can carry it."""
 
 
 class BatchSubmitted(Message):
@@ -35,8 +38,23 @@ class BatchStatus(StrEnum):
         return self in (BatchStatus.COMPLETED, BatchStatus.REJECTED)
 
 
-class BatchStatusChanged(Message):
-    """Topic `orders.batch-status`: a batch has ended, with these results.
+class BatchedOrder(Message):
+    """An entry of a batch: its order, or why the entry was refused, possibly without an id.
+
+    `number` is its position, from 1. `detail` explains the status or the refusal in a sentence.
+    Services of earlier versions send neither.
+    """
+
+    number: Annotated[int | None, Field(exclude_if=lambda number: number is None)] = None
+    order_id: str | None = None
+    status: OrderStatus
+    reason: str | None = None
+    detail: Annotated[str | None, Field(exclude_if=lambda detail: detail is None)] = None
+    total_cents: int | None = None
+
+
+class BatchSummary(Message):
+    """A batch without its orders.
 
     `counts` has the number of orders by status, `total_cents` the total of the completed ones.
     """
@@ -50,22 +68,26 @@ class BatchStatusChanged(Message):
     created_at: Moment
     ended_at: Moment | None = None
 
+
+class BatchStatusChanged(BatchSummary):
+    """Topic `orders.batch-status`: a batch has ended, with these results.
+
+    `counts` has the number of orders by status, `total_cents` the total of the completed ones.
+    `refused` has the first 100 entries that did not become orders; the API shows them all.
+    """
+
+    refused: Annotated[
+        tuple[BatchedOrder, ...],
+        Field(max_length=MOST_NAMED_REFUSALS, exclude_if=lambda refused: not refused),
+    ] = ()
+
     @property
     def event_id(self) -> str:
         """The id of the CloudEvent with this status."""
         return f"{self.batch_id}.ended"
 
 
-class BatchedOrder(Message):
-    """An entry of a batch: its order, or why it was rejected, possibly without an id."""
-
-    order_id: str | None = None
-    status: OrderStatus
-    reason: str | None = None
-    total_cents: int | None = None
-
-
-class Batch(BatchStatusChanged):
+class Batch(BatchSummary):
     """A batch as the API of orders shows it."""
 
     orders: tuple[BatchedOrder, ...] = ()

@@ -26,7 +26,9 @@ FOR_SERVICES: Final = frozenset(
 
 FOR_CLIENTS: Final = frozenset(
     {
-        *(f"ORDERFLOW_{app_id.upper()}_URL" for app_id in SERVICES),
+        "ORDERFLOW_APPROVALS_URL",
+        "ORDERFLOW_INVENTORY_URL",
+        "ORDERFLOW_ORDERS_URL",
         "ORDERFLOW_SIDECAR_URL",
         "ORDERFLOW_TOKEN",
         "ORDERFLOW_TOKEN_FILE",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import Match
@@ -26,6 +26,12 @@ def page_of_form(app: FastAPI, action: str) -> str:
             return quoted(path)
         path = path.rpartition("/")[0]
     return "/"
+
+
+def is_for_programs(request: Request) -> bool:
+    """Return whether a route of the API refused a request: no page has a form for it."""
+    is_documented: bool = getattr(request.scope.get("route"), "include_in_schema", False)
+    return is_documented
 
 
 class PageAgain(Response):

@@ -28,6 +28,8 @@ _GRPC_CODES = {
 
 MOST_NAMED = 20
 """How many invalid fields a problem names: a large body may have 100,000 of them."""
+_NOT_AN_OBJECT = ("model_type", "model_attributes_type")
+"""The types of that error in an event and in a request, whose messages name Python's types."""
 HTTP_BAD_REQUEST = 400
 HTTP_NOT_FOUND = 404
 
@@ -117,7 +119,7 @@ def field_of(error: Mapping[str, Any] | ErrorDetails, skip: int) -> str:
 
 def message_of(error: Mapping[str, Any] | ErrorDetails) -> str:
     """Return what is wrong, without the names of our classes."""
-    return "must be an object" if error["type"] == "model_type" else error["msg"]
+    return "must be an object" if error["type"] in _NOT_AN_OBJECT else error["msg"]
 
 
 def describe(error: ValidationError) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
+import grpc.aio
 import structlog
 from pydantic import BaseModel, ValidationError
 
@@ -19,7 +20,7 @@ from orderflow_contracts.names import dead_letter_topic
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import Answer, DaprApp
 from orderflow_hosting.dead_letters import DeadLetters, Parked, ParkedEvents
-from orderflow_hosting.events import Event, read_event
+from orderflow_hosting.events import MOST_BYTES, Event, read_event
 from orderflow_hosting.explaining import explain
 from orderflow_hosting.problems import describe
 from orderflow_hosting.retrying import is_around
@@ -30,6 +31,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 HANDLING_SECONDS: Final = 10.0
 """How long handling an event may take: less than the time after which it is delivered again."""
 MOST_OWN_FAILURES: Final = 10
+MOST_FAILURES_KNOWN: Final = 100_000
+"""Of how many parked events a process knows when they last failed: more than are parked at once."""
 LARGE_BYTES: Final = 100_000
 """The size from which an event is read in a thread, because that takes milliseconds."""
 RETRIES_AT_ONCE: Final = 16
@@ -191,9 +194,23 @@ class Topics:
         log.error("event_given_up", topic=parked.topic, event_id=event.key, reason=reason)
         attempts = parked.attempts + 1
         await self._letters.record(parked.topic, event, reason, attempts=attempts, subject=subject)
-        await self._sidecar.publish_raw(dead_letter_topic(parked.topic), event.raw)
+        await self._publish_dead(parked.topic, event)
         self._handled_at_failure.pop(parked.id, None)
         await self._parked.remove(parked)
+
+    async def _publish_dead(self, topic: str, event: Event) -> None:
+        """Publish a recorded dead letter, unless it is too large for the sidecar.
+
+        A sidecar delivers larger events than it accepts, because it escapes what it publishes.
+        """
+        try:
+            await self._sidecar.publish_raw(dead_letter_topic(topic), event.raw)
+        except grpc.aio.AioRpcError as error:
+            size, is_exhausted = len(event.raw), error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            if size <= MOST_BYTES or not is_exhausted:
+                raise
+            reason, fields = error.details(), {"topic": topic, "event_id": event.key, "bytes": size}
+            log.warning("dead_letter_too_large_to_publish", reason=reason, **fields)
 
     def _is_own_fault(self, parked: Parked, error: Exception) -> bool:
         """Return whether there is evidence that the event itself makes its handling fail.
@@ -205,8 +222,10 @@ class Topics:
         if isinstance(error, NotYetKnown):
             return True
         handled = self._handled[parked.topic]
-        before = self._handled_at_failure.get(parked.id, handled)
+        before = self._handled_at_failure.pop(parked.id, handled)
         self._handled_at_failure[parked.id] = handled
+        if len(self._handled_at_failure) > MOST_FAILURES_KNOWN:  # other replicas finish some events
+            del self._handled_at_failure[next(iter(self._handled_at_failure))]
         return handled > before and not is_around(error)
 
     async def _handle(self, topic: str, event: Event) -> None:

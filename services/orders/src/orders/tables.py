@@ -125,7 +125,11 @@ BATCH_ORDERS = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("order_id", String(64)),
     Column("refused", String(64)),
+    Column("detail", Text),
     Column("is_owner", Boolean, nullable=False),
     Index("batch_orders_by_order", "order_id"),
 )
-"""The entries of each batch. It runs the orders that it owns; the others existed before."""
+"""The entries of each batch. It runs the orders that it owns; the others existed before.
+
+`detail` explains why an entry was refused; entries that earlier versions refused have none.
+"""

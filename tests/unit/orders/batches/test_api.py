@@ -107,7 +107,7 @@ async def test_a_batch_is_read_and_listed(topics: TopicsInMemory, http: httpx.As
 
     assert found["counts"] == {"received": 1}
     assert found["orders"] == [
-        {"order_id": "a", "status": "received", "reason": None, "total_cents": None}
+        {"number": 1, "order_id": "a", "status": "received", "reason": None, "total_cents": None}
     ]
     assert [page["items"][0]["batch_id"] for page in (first, second)] == ["b2", "b1"]
     assert "orders" not in first["items"][0]

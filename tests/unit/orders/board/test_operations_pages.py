@@ -78,7 +78,7 @@ async def keep(batches: BatchStore, batch_id: str, *orders: Any) -> None:
 async def test_a_batch_shows_its_progress(
     batches: BatchStore, store: OrderStore, vera: Visitor
 ) -> None:
-    """Refused orders have ended, running ones have not; each has its reason, as text."""
+    """Refused orders have ended, running ones have not; each has its reason and detail, as text."""
     await keep(
         batches,
         "b1",
@@ -97,6 +97,8 @@ async def test_a_batch_shows_its_progress(
     assert "$15,000.00" in one
     assert "/board/orders/b" in one
     assert "entry 4, no ID" in one
+    assert "lines.0.quantity is -1: Input should be greater than or equal to 1." in one
+    assert "body is &#34;&lt;b&gt;bold&lt;/b&gt;&#34;: must be an object." in one
     assert MARKUP not in one
     assert '<progress value="3" max="4"' in every
 

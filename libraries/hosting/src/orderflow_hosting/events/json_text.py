@@ -135,8 +135,12 @@ def _remove_flaws(root: list[Any], most_nested: int) -> list[tuple[str, str]]:
             continue
         names = list(node) if isinstance(node, dict) else range(len(node))
         base = f"{place}." if place else ""
-        waiting += [(f"{base}{name}", depth + 1, node, name) for name in reversed(names)]
+        waiting += [(f"{base}{_shown(name)}", depth + 1, node, name) for name in reversed(names)]
     return flaws
+
+
+def _shown(name: str | int) -> str:
+    return '""' if name == "" else str(name)
 
 
 def member_text(text: bytes, name: str) -> bytes:

@@ -20,7 +20,7 @@ from starlette.types import Scope
 from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.hosts import Host, NotAHost
 from orderflow_hosting.local_paths import local_path, path_of
-from orderflow_hosting.pages_again import PageAgain, page_of_form
+from orderflow_hosting.pages_again import PageAgain, is_for_programs, page_of_form
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.refused_forms import RefusedForm, refused_form
 from orderflow_hosting.web.api_docs import api_docs_router
@@ -216,6 +216,8 @@ class Site:
 async def _sent_form(request: Request, problem: Problem) -> RefusedForm | None:
     """Return the form that a page of this site sent; a form of another site is dropped."""
     if problem.code in FROM_ELSEWHERE or request.url.path.startswith("/sign-"):
+        return None
+    if is_for_programs(request):
         return None
     sent: RefusedForm | None = getattr(request.state, "sent_form", None)
     return sent or await RefusedForm.of(request)

@@ -29,6 +29,9 @@ def _handler(model: type[Message], use_case: Callable[[Message], Awaitable[Case]
         except RuleViolation as violation:
             raise Refused(str(violation)) from violation
         if case.received is None:  # it is recorded, and counts if its request still arrives
-            raise NotYetKnown(f"no approval was requested for order {case.order_id}")
+            raise NotYetKnown(
+                f"no approval was requested for order {case.order_id}; what this event says is"
+                " recorded, and counts if one is requested later"
+            )
 
     return handle

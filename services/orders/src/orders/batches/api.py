@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 
 from orderflow_contracts import names
-from orderflow_contracts.batches import Batch, BatchStatusChanged, BatchSubmitted
+from orderflow_contracts.batches import Batch, BatchSubmitted, BatchSummary
 from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.access import reads
 from orderflow_hosting.events import Event
@@ -43,7 +43,7 @@ def batch_router(store: BatchStore) -> APIRouter:
     router = APIRouter(prefix="/batches", tags=["batches"], dependencies=[reads()])
 
     @router.get("", summary="List batches without their orders, newest first")
-    async def list_batches(limit: Limit = 100, after: After = None) -> Page[BatchStatusChanged]:
+    async def list_batches(limit: Limit = 100, after: After = None) -> Page[BatchSummary]:
         found = await store.batches(limit + 1, number_after(after))
         return numbered_page(found, limit)
 

@@ -22,7 +22,8 @@ class OtherBatchContent(Exception):
 class Entry:
     """One entry of a batch: its number from 1, the data sent, and the order or the error in it.
 
-    `detail` explains the error in sentences for people.
+    `refused` is the reason for which it is refused, and `detail` explains that in sentences for
+    people.
     """
 
     number: int

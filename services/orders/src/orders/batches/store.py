@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, select, update
 
-from orderflow_contracts.batches import Batch, BatchStatus, BatchStatusChanged
+from orderflow_contracts.batches import Batch, BatchStatus, BatchStatusChanged, BatchSummary
 from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.orders import Reason
 from orderflow_hosting.database import Database
-from orders.batches.changes import conclude_within, row_of, save_within, unfinished_orders
+from orders.batches.changes import conclude_within, row_of, unfinished_orders
 from orders.batches.records import Entry, OpenBatch, StoredBatch, digest_of
+from orders.batches.saving import save_within
 from orders.batches.summary import ENTRIES, batched_order, counted, facts, summary
 from orders.tables import BATCH_ORDERS, BATCHES
 
@@ -103,13 +104,13 @@ class BatchStore:
 
         return await self._database.read(work)
 
-    async def batches(self, limit: int, before: int | None) -> list[tuple[int, BatchStatusChanged]]:
+    async def batches(self, limit: int, before: int | None) -> list[tuple[int, BatchSummary]]:
         """Return batches without their orders, newest first, each with its number."""
         query = select(BATCHES).order_by(BATCHES.c.number.desc()).limit(limit)
         if before is not None:
             query = query.where(BATCHES.c.number < before)
 
-        def work(connection: Connection) -> list[tuple[int, BatchStatusChanged]]:
+        def work(connection: Connection) -> list[tuple[int, BatchSummary]]:
             rows = connection.execute(query).all()
             sums = counted(connection, [row.batch_id for row in rows])
             return [(row.number, summary(row, sums.get(row.batch_id, []))) for row in rows]

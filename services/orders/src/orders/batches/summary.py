@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, select
 
-from orderflow_contracts.batches import BatchedOrder, BatchStatusChanged
+from orderflow_contracts.batches import BatchedOrder, BatchSummary
 from orderflow_contracts.orders import OrderStatus
 from orders.tables import BATCH_ORDERS, ORDERS
 
@@ -19,10 +19,12 @@ EACH_WITH_ITS_ORDER = BATCH_ORDERS.outerjoin(
 
 
 ENTRIES = select(
+    BATCH_ORDERS.c.number,
     BATCH_ORDERS.c.order_id,
     BATCH_ORDERS.c.refused,
     ORDERS.c.status,
     ORDERS.c.reason,
+    func.coalesce(BATCH_ORDERS.c.detail, ORDERS.c.detail).label("detail"),
     ORDERS.c.total_cents,
 ).select_from(EACH_WITH_ITS_ORDER)
 
@@ -60,14 +62,14 @@ def counted(connection: Connection, batch_ids: Sequence[str]) -> dict[str, list[
     return sums
 
 
-def summary(row: Row[Any], parts: Iterable[Part]) -> BatchStatusChanged:
+def summary(row: Row[Any], parts: Iterable[Part]) -> BatchSummary:
     """Return a batch with the number of its orders in each status."""
     counts: Counter[OrderStatus] = Counter()
     total_cents = 0
     for part in parts:
         counts[part.status] += part.count
         total_cents += part.total_cents if part.status is OrderStatus.COMPLETED else 0
-    return BatchStatusChanged(
+    return BatchSummary(
         batch_id=row.batch_id,
         status=row.status,
         reason=row.reason,
@@ -79,7 +81,7 @@ def summary(row: Row[Any], parts: Iterable[Part]) -> BatchStatusChanged:
     )
 
 
-def facts(row: Row[Any], orders: Sequence[BatchedOrder]) -> BatchStatusChanged:
+def facts(row: Row[Any], orders: Sequence[BatchedOrder]) -> BatchSummary:
     """Return the same summary for a batch whose orders have been read."""
     parts = [Part(order.status, False, 1, order.total_cents or 0) for order in orders]  # noqa: FBT003 # refusals do not matter here
     return summary(row, parts)
@@ -88,9 +90,11 @@ def facts(row: Row[Any], orders: Sequence[BatchedOrder]) -> BatchStatusChanged:
 def batched_order(row: Any) -> BatchedOrder:
     """Return an entry of a batch as a message."""
     return BatchedOrder(
+        number=row.number,
         order_id=row.order_id,
         status=_status(row),
         reason=row.refused or row.reason,
+        detail=row.detail,
         total_cents=row.total_cents,
     )
 

@@ -4,7 +4,7 @@ import uuid
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Request, Response
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from orderflow_contracts import names
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
@@ -102,6 +102,14 @@ class NewOrder(PlacedOrder):
     )
 
     order_id: OrderId = Field(default_factory=lambda: uuid.uuid4().hex)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_null(cls, data: object) -> object:
+        """Read an id that is null as a missing one, as in events."""
+        if isinstance(data, dict) and data.get("order_id", "") is None:
+            return {name: value for name, value in data.items() if name != "order_id"}
+        return data
 
 
 def order_router(intake: Intake, store: OrderStore, feed: StatusFeed) -> APIRouter:

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from orderflow_contracts.batches import BatchStatusChanged
+from orderflow_contracts.batches import BatchSummary
 from orderflow_contracts.orders import FINAL_STATUSES
 from orderflow_hosting.access import page
 from orderflow_hosting.pages import number_after, numbered_page
@@ -45,6 +45,6 @@ def batch_pages(site: Site, store: BatchStore) -> APIRouter:
     return router
 
 
-def ended_orders(batch: BatchStatusChanged) -> int:
+def ended_orders(batch: BatchSummary) -> int:
     """Count the orders of a batch that have ended, in any status."""
     return sum(count for status, count in batch.counts.items() if status in FINAL_STATUSES)
