@@ -345,7 +345,8 @@ async def test_stopping_waits_for_running_calls(
             except grpc.aio.AioRpcError as error:
                 code = error.code()
     assert not stopping.done()
-    assert code is grpc.StatusCode.UNAVAILABLE
+    # One that arrives while the port is being closed is cancelled. Callers retry after either.
+    assert code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
     service.go_on.set()
 
     assert await running == b'{"double":0}'
