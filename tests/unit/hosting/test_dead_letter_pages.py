@@ -19,13 +19,16 @@ from orderflow_hosting.access import access_tables
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import (
     DeadLetters,
+    Known,
+    Outcomes,
     ParkedEvents,
     dead_letter_table,
     parked_event_table,
 )
-from orderflow_hosting.events import read_event
+from orderflow_hosting.events import Event, read_event
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.web import Site
+from orderflow_hosting.web.dead_letter_forms import DeadLetterForms
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 
 TABLES = MetaData()
@@ -56,6 +59,23 @@ class Broker(Sidecar):
         self.published.append(event)
 
 
+class Shop:
+    """Knows what events are about, by order id."""
+
+    def __init__(self) -> None:
+        self.statuses: dict[str, str] = {}
+
+    async def find(self, _topic: str, event: Event) -> Known | None:
+        order_id = readable_order_id(event.content)
+        status = self.statuses.get(order_id or "")
+        return None if order_id is None or status is None else Known("order", order_id, status)
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     database = Database(f"sqlite:///{tmp_path}/letters.db", FromModels(TABLES))
@@ -80,14 +100,19 @@ def parked(database: Database) -> ParkedEvents:
 
 @pytest.fixture
 def visited(
-    database: Database, letters: DeadLetters, parked: ParkedEvents, tmp_path: Path
+    database: Database, letters: DeadLetters, parked: ParkedEvents, shop: Shop, tmp_path: Path
 ) -> Visited:
     site = Site("Tests")
     visited = Visited(site, database, ACCESS, tmp_path)
     subjects = Subjects("Order", "/board/orders")
-    pages = DeadLetterPages(site, letters, parked, visited.audit, PATH, subjects)
+    outcomes = Outcomes(database, TABLE, PARKED, visited.audit, shop.find)
+    pages = DeadLetterPages(
+        *(site, letters, parked, visited.audit, outcomes, PATH, subjects),
+        topics=(TOPIC, "tasks.completed"),
+        records={"order": "/board/orders/{id}"},
+    )
     elsewhere = replace(pages, path="/strict", reader=Role.OPERATOR)
-    visited.serve(pages.router(), elsewhere.router())
+    visited.serve(pages.router(), DeadLetterForms(pages).router(), elsewhere.router())
     return visited
 
 
@@ -104,14 +129,14 @@ async def refuse(letters: DeadLetters, number: int, data: Any = None, reason: st
 async def test_markup_in_payload_and_reason_shows_as_text(
     letters: DeadLetters, olga: Visitor
 ) -> None:
-    """Nothing in a published event becomes part of the page's markup."""
+    """Nothing in a published event becomes part of the markup, nor in the form that edits it."""
     await refuse(letters, 1, {"note": MARKUP, "\u202eevil": "\u0007"}, reason=MARKUP)
 
     listed, page = (await olga.get(PATH)).text, (await olga.get(f"{PATH}/1")).text
 
     assert MARKUP not in listed + page
     assert listed.count("&lt;script&gt;") == 1
-    assert page.count("&lt;script&gt;") == 2
+    assert page.count("&lt;script&gt;") == 3
     assert "\u202e" not in page
     assert "\\u202eevil" in page
 

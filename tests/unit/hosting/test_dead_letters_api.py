@@ -15,21 +15,25 @@ from fakes.access import opened
 from fakes.events import QuietSidecar, cloud_event
 from fakes.schemas import FromModels
 from orderflow_contracts.fields import readable_order_id
+from orderflow_hosting.access import Audit, access_tables
 from orderflow_hosting.application import http_application
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import (
     DeadLetters,
+    Known,
+    Outcomes,
     ParkedEvents,
     dead_letter_router,
     dead_letter_table,
     parked_event_router,
     parked_event_table,
 )
-from orderflow_hosting.events import read_event
+from orderflow_hosting.events import Event, read_event
 
 TABLES = MetaData()
 LETTERS = dead_letter_table(TABLES, "order_id")
 PARKED = parked_event_table(TABLES)
+ACCESS = access_tables(TABLES)
 TOPIC = "orders.submitted"
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -44,6 +48,13 @@ class Service:
             database, LETTERS, self.broker, subject_of=readable_order_id, clock=lambda: self.moment
         )
         self.parked = ParkedEvents(database, PARKED, clock=lambda: self.moment)
+        self.audit = Audit(database, ACCESS, clock=lambda: self.moment)
+        self.known: dict[str, Known] = {}
+        self.outcomes = Outcomes(database, LETTERS, PARKED, self.audit, self.find)
+
+    async def find(self, _topic: str, event: Event) -> Known | None:
+        """Find what an event is about."""
+        return self.known.get(readable_order_id(event.content) or "")
 
     async def refuse(self, raw: bytes, reason: str = "no", topic: str = TOPIC) -> None:
         """Record a dead letter."""
@@ -60,7 +71,10 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
 
 @pytest.fixture
 async def http(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    routers = (dead_letter_router(service.letters), parked_event_router(service.parked))
+    routers = (
+        dead_letter_router(service.letters, service.outcomes),
+        parked_event_router(service.parked),
+    )
     app = http_application("Tests", "", *routers)
     transport = httpx.ASGITransport(opened(app))
     async with httpx.AsyncClient(transport=transport, base_url="http://orders") as client:
