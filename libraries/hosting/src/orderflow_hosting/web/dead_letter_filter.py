@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import urlencode
 
+from fastapi import Request
+
 from orderflow_hosting.dead_letters import Wanted
+from orderflow_hosting.refused_forms import refused_form
 from orderflow_hosting.web.local_time import Period, read_period
 
 DEFAULT: Final = "waiting"
@@ -52,6 +55,13 @@ class Filter:
             received_before=period.before,
         )
         return cls(show, typed, wanted, period, errors)
+
+    @classmethod
+    def of(cls, request: Request, action: str) -> Self:
+        """Read the filter of a page, or of a form to `action` that is shown again."""
+        refused = refused_form(request)
+        sent = refused.by_name if refused.action == action else {}
+        return cls.read(request.query_params or {name: texts[0] for name, texts in sent.items()})
 
     @property
     def is_filtered(self) -> bool:

@@ -12,6 +12,7 @@ from orderflow_contracts.fields import Text
 from orderflow_contracts.numbers import TypedNumber
 from orderflow_hosting.access import Principal, Role, form, page
 from orderflow_hosting.dead_letters.outcomes import DISCARD, RESEND
+from orderflow_hosting.pages import read_number
 from orderflow_hosting.refused_forms import refused_form
 from orderflow_hosting.web.correcting import Editable
 from orderflow_hosting.web.dead_letter_filter import Filter
@@ -73,18 +74,18 @@ class DeadLetterForms:
 
         @router.get("/discard", dependencies=[page(Role.OPERATOR)])
         async def confirm_discard(request: Request, letter: ChosenIds) -> Response:
-            refused = refused_form(request)
-            typed = refused.values(f"{self.pages.path}/discard", "letter")
-            chosen = letter or [int(each) for each in typed if each.isdecimal()]
-            shown = Filter.read(request.query_params)
+            action = f"{self.pages.path}/discard"
+            sent = refused_form(request).values(action, "letter")[:MAX_AT_ONCE]
+            chosen = letter or [number for each in sent if (number := read_number(each))]
+            shown = Filter.of(request, action)
             return await self._confirm(request, "discard", shown, chosen)
 
         @router.post("/discard")
         async def discard(
-            request: Request, operator: Operator, reason: Reason, letter: LetterIds
+            request: Request, operator: Operator, discard_reason: Reason, letter: LetterIds
         ) -> Response:
             chosen = list(dict.fromkeys(letter))
-            done = await self._acting(operator).discard(chosen, reason)
+            done = await self._acting(operator).discard(chosen, discard_reason)
             return await self._after(request, done, "discarded", chosen)
 
     def _add_one(self, router: APIRouter) -> None:
@@ -103,8 +104,8 @@ class DeadLetterForms:
             return self._back_to(letter_id, "corrected")
 
         @router.post("/{letter_id:int}/discard", dependencies=[form(Role.OPERATOR, DISCARD)])
-        async def discard_one(letter_id: LetterId, reason: Reason) -> Response:
-            await letters.discard(letter_id, reason)
+        async def discard_one(letter_id: LetterId, discard_reason: Reason) -> Response:
+            await letters.discard(letter_id, discard_reason)
             return self._back_to(letter_id, "discarded")
 
     def _acting(self, operator: Principal) -> Acting:

@@ -64,7 +64,8 @@ class DeadLetterPages:
         ) -> Response:
             done = Done("resent" if sent else "discarded")
             done.letters = [0] * min(sent or discarded, MAX_AT_ONCE)
-            return await self.list(request, Filter.read(request.query_params), after, done)
+            shown = Filter.of(request, f"{self.path}/resend")
+            return await self.list(request, shown, after, done)
 
         @router.get(f"{self.path}/{{letter_id:int}}", dependencies=[page(self.reader)])
         async def dead_letter(
