@@ -676,9 +676,9 @@ async def test_the_page_shows_who_did_what(
         r'<div class="what">([^<]+) by <strong>olga</strong>(?: <span[^>]*>([^<]*))?', page
     )
     assert done == [
-        ("Resent", "not done: sidecar unavailable"),
+        ("Attempt to resend", "sidecar unavailable"),
         ("Discarded", ""),
-        ("Resent, corrected", ""),
+        ("Resent, corrected,", ""),
         ("Resent", ""),
     ]
 
