@@ -105,7 +105,7 @@ def resend(
 ) -> None:
     """Publish an event again, as it was or corrected; nothing is processed twice.
 
-    With `all`, those waiting are listed first, and sent once you confirm; filters choose some.
+    `all` lists those waiting that match the filters, and sends them once you confirm.
     """
     wanted = _wanted(topic, reason, text, since, before)
     if name == ALL and file is not None:

@@ -3,8 +3,6 @@
 from contextlib import AsyncExitStack
 from functools import partial
 
-from fastapi import APIRouter, FastAPI
-
 from approvals.config import ApprovalsSettings
 from approvals.decisions.api import approval_router, http_app
 from approvals.decisions.feed import ChangeFeed
@@ -74,7 +72,7 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     feed = ChangeFeed(store, now)
     access = Access(settings, APPROVALS, database, ACCESS, now)
     site = approvals_site(settings.board_url, now)
-    pages = DeadLetterPages(
+    letter_pages = DeadLetterPages(
         site,
         dead_letters,
         parked,
@@ -86,15 +84,22 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
         topics=SUBSCRIPTIONS[APPROVALS],
         records={"approval": f"{REQUESTS_PATH}/{{id}}"},
     )
-    http = _http(
-        *(settings, database, store, service, feed, site, access),
+    checks = {"store": database.check, "sidecar": sidecar.check, "events": canary.check}
+    http = http_app(
+        approval_router(service),
         dead_letter_router(dead_letters, outcomes),
         parked_event_router(parked),
-        health_router({"store": database.check, "sidecar": sidecar.check, "events": canary.check}),
-        pages.router(),
-        DeadLetterForms(pages).router(),
+        asyncapi_router(asyncapi.document()),
+        health_router(checks),
+        access.sign_in_router(site.page),
+        access.audit_router(),
+        page_router(_pages(settings, database, store, site), service, feed, access),
+        letter_pages.router(),
+        DeadLetterForms(letter_pages).router(),
         audit_pages(site, audit, AUDIT_PATH),
     )
+    access.install(http)
+    site.install(http, [reads()])
     handover.start()
     topics.keep_retrying(background)
     canary.keep_publishing(background)
@@ -103,36 +108,11 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     await serve(settings, http, app, feed.close, database.refusal)
 
 
-def _http(
-    settings: ApprovalsSettings,
-    database: Database,
-    store: SqlApprovalStore,
-    service: ApprovalService,
-    feed: ChangeFeed,
-    site: Site,
-    access: Access,
-    *routers: APIRouter,
-) -> FastAPI:
-    """Create the HTTP application with the API and the pages."""
-    pages = ApprovalPages(
-        store,
-        DecisionHistory(database),
-        site,
-        settings.confirm_from_cents,
-        settings.board_url,
-        now,
-    )
-    http = http_app(
-        approval_router(service),
-        asyncapi_router(asyncapi.document()),
-        access.sign_in_router(site.page),
-        access.audit_router(),
-        page_router(pages, service, feed, access),
-        *routers,
-    )
-    access.install(http)
-    site.install(http, [reads()])
-    return http
+def _pages(
+    settings: ApprovalsSettings, database: Database, store: SqlApprovalStore, site: Site
+) -> ApprovalPages:
+    history = DecisionHistory(database)
+    return ApprovalPages(store, history, site, settings.confirm_from_cents, settings.board_url, now)
 
 
 def main() -> None:
