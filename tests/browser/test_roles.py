@@ -44,6 +44,16 @@ FORMS = (
     FormOf(ORDERS, "/board/new-order", Role.OPERATOR, {"order_id": "forged-order"}),
     FormOf(ORDERS, "/board/workflows/{order}/terminate", Role.OPERATOR, {}),
     FormOf(ORDERS, "/board/dead-letters/resend", Role.OPERATOR, {"numbers": "1"}),
+    FormOf(
+        ORDERS,
+        "/board/dead-letters/discard",
+        Role.OPERATOR,
+        {"letter": "1", "discard_reason": "forged"},
+    ),
+    FormOf(ORDERS, "/board/dead-letters/1/resend", Role.OPERATOR, {}),
+    FormOf(ORDERS, "/board/dead-letters/1/correct", Role.OPERATOR, {"payload": "{}"}),
+    FormOf(ORDERS, "/board/dead-letters/1/discard", Role.OPERATOR, {"discard_reason": "forged"}),
+    FormOf(APPROVALS, "/inbox/dead-letters/1/discard", Role.OPERATOR, {"discard_reason": "forged"}),
 )
 
 

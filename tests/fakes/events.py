@@ -10,7 +10,8 @@ from orderflow_contracts.dead_letters import DeadLetter
 from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database
-from orderflow_hosting.dead_letters import DeadLetters, ParkedEvents
+from orderflow_hosting.dead_letters import DeadLetters, Known, ParkedEvents
+from orderflow_hosting.events import read_event
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.topics import Topics
 
@@ -51,6 +52,10 @@ class TopicsInMemory:
     async def deliver(self, topic: str, data: object, event_id: str = "event-1") -> Answer:
         """Deliver an event with this data as the sidecar does."""
         return await self.app.events[topic](cloud_event(data, event_id))
+
+    async def find(self, topic: str, data: object, event_id: str = "event-1") -> Known | None:
+        """Find what an event with this data is about."""
+        return await self.topics.find(topic, read_event(cloud_event(data, event_id)))
 
     async def dead(self) -> list[DeadLetter]:
         """Return the dead letters."""

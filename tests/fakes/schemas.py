@@ -16,7 +16,7 @@ WITHOUT_PARKED_EVENTS: Final = (
         f"ALTER TABLE dead_letters DROP COLUMN {column}"
         for column in (
             *("event", "source", "attempts"),
-            *("resent_as", "discarded_at", "discard_reason"),
+            *("resent_as", "discarded_at", "discard_reason", "resent_event"),
         )
     ),
 )

@@ -29,6 +29,8 @@ class Shop:
     )
     published: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
+    letter_queries: list[Mapping[str, str]] = field(default_factory=list)
+    """The parameters of each list of dead letters."""
     resent: list[str] = field(default_factory=list)
     corrections: list[Any] = field(default_factory=list)
     discarded: dict[str, Any] = field(default_factory=dict)
@@ -319,6 +321,7 @@ class Shop:
             return 200, {"items": self.parked[service], "next": None}
         letters = {str(letter["id"]): letter for letter in self.letters[service]}
         if not rest:
+            self.letter_queries.append(query)
             without = [
                 {k: v for k, v in letter.items() if k != "data"}
                 for letter in letters.values()

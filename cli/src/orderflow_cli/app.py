@@ -1,6 +1,7 @@
 """What all commands share: the Typer application, common options and the client."""
 
 import getpass
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Final
@@ -9,6 +10,7 @@ import typer
 
 from orderflow_cli.client import Orderflow
 from orderflow_cli.credentials import load_credential
+from orderflow_cli.errors import OrderflowError
 from orderflow_cli.settings import load
 from orderflow_contracts.numbers import IN_DIGITS, read_whole_number
 
@@ -19,6 +21,7 @@ TIMED_OUT: Final = 4
 """Exit code when a workflow has not finished within the time limit."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 OrderIdArgument = Annotated[str, typer.Argument(metavar="ID", help="The order ID.")]
 
 
@@ -79,3 +82,16 @@ def services() -> Iterator[Orderflow]:
     """Open a client for the services at the addresses in the environment."""
     with Orderflow(load()) as flow:
         yield flow
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask for confirmation unless `yes` is set; raise `OrderflowError` unless confirmed."""
+    if yes:
+        return
+    # Standard output is reserved for the result, which a program may read.
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        print(file=sys.stderr)
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise OrderflowError("not confirmed, so nothing was changed")

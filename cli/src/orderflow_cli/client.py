@@ -5,7 +5,7 @@ import itertools
 import json
 import time
 from collections.abc import Collection, Generator, Sequence
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
@@ -200,12 +200,19 @@ class Orderflow:
         """Report a task as completed; its status follows a moment later."""
         return self._orders.ask(f"/tasks/{_valid_task_id(task_id)}/complete", Task, {})
 
-    def dead_letters(self, limit: int = PAGE_SIZE, state: State | None = None) -> list[DeadLetter]:
-        """List up to `limit` dead letters of each service that stores them, all or in a state."""
+    def dead_letters(
+        self, limit: int = PAGE_SIZE, state: State | None = None, **wanted: str | None
+    ) -> list[DeadLetter]:
+        """List up to `limit` dead letters of each service that stores them, all or in a state.
+
+        `wanted` are further parameters of the services' `GET /dead-letters`.
+        """
         return [
             letter.model_copy(update={"service": service.name})
             for service in self._with_events()
-            for letter in self._list(service, "/dead-letters", Page[DeadLetter], limit, state=state)
+            for letter in self._list(
+                service, "/dead-letters", Page[DeadLetter], limit, state=state, **wanted
+            )
         ]
 
     def dead_letter(self, name: str) -> DeadLetterWithData:
@@ -264,15 +271,13 @@ class Orderflow:
         path: str,
         page_of: type[Page[Item]],
         limit: int,
-        *,
-        status: str | None = None,
-        state: str | None = None,
+        **wanted: Any,
     ) -> list[Item]:
         items: list[Item] = []
         after = None
         while len(items) < limit:
             size = min(PAGE_SIZE, limit - len(items))
-            page = service.read(path, page_of, limit=size, after=after, status=status, state=state)
+            page = service.read(path, page_of, limit=size, after=after, **wanted)
             items.extend(page.items)
             after = page.next
             if after is None:

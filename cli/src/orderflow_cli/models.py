@@ -5,6 +5,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import Field
 
+from orderflow_contracts.dead_letters import Outcome
 from orderflow_contracts.fields import Message, Moment
 
 Item = TypeVar("Item")
@@ -49,11 +50,15 @@ class DeadLetter(Message):
 
 
 class DeadLetterWithData(DeadLetter):
-    """An event that could not be handled; `data` is null if it is not text."""
+    """An event that could not be handled; `data` is null if it is not text.
+
+    `outcome` is null if the event was not resent, or the service does not tell.
+    """
 
     data: str | None = None
     data_base64: str = ""
     attributes: Mapping[str, Any] = Field(default_factory=dict)
+    outcome: Outcome | None = None
 
 
 class ParkedEvent(Message):

@@ -14,11 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from orderflow_cli.models import DeadLetter, DeadLetterWithData, ParkedEvent
-from orderflow_cli.terminal import clean, clean_lines
+from orderflow_cli.terminal import clean
 from orderflow_contracts.approvals import Approval
 from orderflow_contracts.batches import Batch
-from orderflow_contracts.fields import now
 from orderflow_contracts.inventory import Stock
 from orderflow_contracts.orders import Order, OrderLine, OrderStatus
 from orderflow_contracts.tasks import Task
@@ -179,60 +177,6 @@ def show_task(task: Task) -> None:
         facts.add_row("  completed", cell(moment(task.completed_at)))
     facts.add_row("  workflow", cell(task.instance_id))
     console().print(facts)
-
-
-def show_dead_letters(letters: Sequence[DeadLetter]) -> None:
-    """Print a list of dead letters."""
-    table = new_table("id", "topic", "event", "order", "reason", ">age", "state")
-    for letter in letters:
-        table.add_row(
-            cell(letter.name),
-            cell(letter.topic),
-            cell(letter.event_id),
-            cell(letter.order_id),
-            cell(letter.reason),
-            cell(span((now() - letter.received_at).total_seconds())),
-            cell(letter.state),
-        )
-    print_table(table, empty=None if letters else "No dead letters.")
-
-
-def show_dead_letter(letter: DeadLetterWithData) -> None:
-    """Print a dead letter with its payload."""
-    console().print(Text.assemble("Dead letter ", (clean(letter.name), "bold")))
-    facts = Table.grid(padding=(0, 2))
-    facts.add_row("  topic", cell(letter.topic))
-    facts.add_row("  order", cell(letter.order_id))
-    facts.add_row("  event", cell(letter.event_id))
-    facts.add_row("  source", cell(letter.source))
-    facts.add_row("  reason", cell(letter.reason))
-    facts.add_row("  attempts", cell(str(letter.attempts)))
-    facts.add_row("  received", cell(moment(letter.received_at)))
-    if letter.resent_at is not None:
-        facts.add_row("  resent", cell(f"{moment(letter.resent_at)} as event {letter.resent_as}"))
-    if letter.discarded_at is not None:
-        facts.add_row(
-            "  discarded", cell(f"{moment(letter.discarded_at)}: {letter.discard_reason}")
-        )
-    console().print(facts)
-    if letter.data is None:
-        print("The payload is not text. In base64:")
-    print(clean_lines(letter.data_base64 if letter.data is None else letter.data))
-
-
-def show_parked_events(events: Sequence[ParkedEvent]) -> None:
-    """Print a list of events that are tried again."""
-    table = new_table("service", "topic", "event", "last error", ">attempts", "next attempt")
-    for event in events:
-        table.add_row(
-            cell(event.service),
-            cell(event.topic),
-            cell(event.event_id),
-            cell(event.error),
-            str(event.attempts),
-            cell(moment(event.next_attempt_at)),
-        )
-    print_table(table, empty=None if events else "No event waits for another attempt.")
 
 
 def console(*, stderr: bool = False) -> Console:

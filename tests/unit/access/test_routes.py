@@ -84,7 +84,13 @@ BOARD = {
     "GET /board/dead-letters": "page viewer",
     "GET /board/dead-letters/{letter_id:int}": "page viewer",
     "GET /board/dead-letters/{letter_id:int}/payload": "page viewer",
+    "GET /board/dead-letters/preview": "page operator",
     "POST /board/dead-letters/resend": "form operator",
+    "GET /board/dead-letters/discard": "page operator",
+    "POST /board/dead-letters/discard": "form operator",
+    "POST /board/dead-letters/{letter_id:int}/resend": "form operator dead-letter.resend",
+    "POST /board/dead-letters/{letter_id:int}/correct": "form operator dead-letter.resend",
+    "POST /board/dead-letters/{letter_id:int}/discard": "form operator dead-letter.discard",
     "GET /board/audit": "page operator",
 }
 APPROVALS_API = {
@@ -104,7 +110,13 @@ INBOX = {
     "GET /inbox/dead-letters": "page operator",
     "GET /inbox/dead-letters/{letter_id:int}": "page operator",
     "GET /inbox/dead-letters/{letter_id:int}/payload": "page operator",
+    "GET /inbox/dead-letters/preview": "page operator",
     "POST /inbox/dead-letters/resend": "form operator",
+    "GET /inbox/dead-letters/discard": "page operator",
+    "POST /inbox/dead-letters/discard": "form operator",
+    "POST /inbox/dead-letters/{letter_id:int}/resend": "form operator dead-letter.resend",
+    "POST /inbox/dead-letters/{letter_id:int}/correct": "form operator dead-letter.resend",
+    "POST /inbox/dead-letters/{letter_id:int}/discard": "form operator dead-letter.discard",
     "GET /inbox/audit": "page operator",
 }
 GUARDS = {

@@ -17,6 +17,7 @@ from fakes.odd_json import FEW, odd
 from orderflow_contracts import names
 from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database
+from orderflow_hosting.dead_letters import Known
 from orderflow_hosting.topics import MOST_OWN_FAILURES
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -77,6 +78,18 @@ async def test_an_early_decision_is_applied_to_its_request(edge: Edge) -> None:
 
     assert edge.sender.sent == ["o-1"]
     assert (await edge.service.read("o-1")).status == "approved"
+
+
+@pytest.mark.parametrize("topic", names.SUBSCRIPTIONS[names.APPROVALS])
+async def test_the_approval_of_an_event_is_found(edge: Edge, topic: str) -> None:
+    """By the order's id, on each topic."""
+    assert await edge.find(topic, DECISION) is None
+
+    await edge.deliver(names.APPROVALS_REQUESTED, REQUEST)
+
+    assert await edge.find(topic, DECISION) == Known("approval", "o-1", "pending")
+    for odd_data in ({"order_id": "no id"}, ["o-1"], None):
+        assert await edge.find(topic, odd_data) is None
 
 
 NOT_REQUESTED = (

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_dead_letters_of_both_services_are_listed(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "resent"),
     [
-        (["all"], ["orders:2", "approvals:1"]),
+        (["all", "--yes"], ["orders:2", "approvals:1"]),
         (["approvals:1"], ["approvals:1"]),
         (["2"], ["orders:2"]),
         (["orders:1"], ["orders:1"]),
@@ -72,7 +73,7 @@ def test_all_that_are_waiting_are_resent_behind_any_number_of_others(run: Run, s
     waiting, resent = shop.letters["orders"]
     shop.letters["orders"] = [{**resent, "id": 1000 - each} for each in range(150)] + [waiting]
 
-    run("dead-letters", "resend", "all")
+    run("dead-letters", "resend", "all", "--yes")
 
     assert shop.resent == ["orders:2", "approvals:1"]
 
@@ -177,8 +178,108 @@ def test_a_discarded_dead_letter_is_not_resent_with_the_others(run: Run, shop: S
     shop.letters["orders"][0] |= {"discarded_at": NOW, "discard_reason": "a test"}
 
     assert "discarded" in run("dead-letters").out
-    run("dead-letters", "resend", "all")
+    run("dead-letters", "resend", "all", "--yes")
     assert shop.resent == ["approvals:1"]
+
+
+@pytest.mark.usefixtures("letters")
+def test_what_would_be_resent_is_shown_before_it_is_confirmed(run: Run, shop: Shop) -> None:
+    """All that are waiting, each with the beginning of its payload, which controls no terminal."""
+    shop.letters["orders"][0] |= {"data": '{"note": "\x1b[31m"}', "data_base64": "eyJvb3BzIjogMX0="}
+    shop.letters["approvals"][0] |= {"data": None, "data_base64": "/wA="}
+
+    outcome = run("dead-letters", "resend", "all", typed="y\n")
+
+    rows = [line for line in outcome.err.splitlines() if "event-" in line]
+    assert re.search(r'^orders:2 .* event-2 .*\{"note": "\?\[31m"\} +11$', rows[0])
+    assert re.search(r"^approvals:1 .* event-1 .*not text +2$", rows[1])
+    assert "Resend 2 dead letters? [y/N]" in outcome.err
+    assert (shop.resent, outcome.lines[-1]) == (["orders:2", "approvals:1"], "2 resent.")
+
+
+@pytest.mark.usefixtures("letters")
+@pytest.mark.parametrize("typed", ["", "n\n", "\n"])
+def test_nothing_is_resent_without_confirmation(run: Run, shop: Shop, typed: str) -> None:
+    """Nor if there is nobody to ask."""
+    outcome = run("dead-letters", "resend", "all", typed=typed)
+
+    assert (outcome.code, shop.resent) == (1, [])
+    assert "not confirmed" in outcome.err
+
+
+def test_nothing_is_asked_if_nothing_is_waiting(run: Run) -> None:
+    """There is nothing to confirm."""
+    outcome = run("dead-letters", "resend", "all")
+
+    assert (outcome.code, outcome.out) == (0, "0 resent.\n")
+
+
+@pytest.mark.usefixtures("letters")
+@pytest.mark.parametrize("command", [[], ["resend", "all", "--yes"]])
+def test_dead_letters_are_chosen_by_the_filters_of_the_services(
+    run: Run, shop: Shop, command: list[str]
+) -> None:
+    """A list and `resend all` take the same ones; times without a zone are local."""
+    filters = ["--topic", "orders.submitted", "--reason", "no", "--text", "o-1"]
+    times = ["--since", "2026-03-01T12:00:00+01:00", "--before", "2026-03-02T00:00:00Z"]
+
+    run("dead-letters", *command, *filters, *times)
+
+    assert len(shop.letter_queries) == 2
+    for query in shop.letter_queries:
+        assert (query["topic"], query["reason"], query["q"]) == ("orders.submitted", "no", "o-1")
+        moments = [datetime.fromisoformat(query[f"received_{each}"]) for each in ("from", "before")]
+        assert [at.astimezone(UTC).hour for at in moments] == [11, 0]
+        assert query.get("state") == ("waiting" if command else None)
+
+
+@pytest.mark.usefixtures("letters")
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--since", "soon"], 2), (["resend", "orders:2", "--text", "x"], 1)]
+)
+def test_an_unusable_filter_is_reported(
+    run: Run, shop: Shop, arguments: list[str], code: int
+) -> None:
+    """Nothing is resent."""
+    outcome = run("dead-letters", *arguments)
+
+    assert (outcome.code, shop.resent) == (code, [])
+    assert outcome.err
+
+
+@pytest.mark.usefixtures("letters")
+def test_dead_letters_are_listed_by_state(run: Run) -> None:
+    """For example those that were resent."""
+    assert re.findall(r"^\w+:\d", run("dead-letters", "--state", "resent").out, re.MULTILINE) == [
+        "orders:1"
+    ]
+
+
+@pytest.mark.usefixtures("letters")
+@pytest.mark.parametrize(
+    ("outcome", "shown"),
+    [
+        (
+            {"state": "recorded", "kind": "order", "id": "o-1", "status": "completed"},
+            "order o-1 is now completed",
+        ),
+        ({"state": "parked"}, "waits for another attempt"),
+        ({"state": "dead_letter", "dead_letter": 7}, "dead letter orders:7"),
+        ({"state": "unknown"}, "nothing is recorded yet"),
+    ],
+)
+def test_the_outcome_of_a_resent_dead_letter_is_shown(
+    run: Run, shop: Shop, outcome: dict[str, object], shown: str
+) -> None:
+    """If there is one; otherwise there is no such line."""
+    assert "  outcome" not in run("dead-letters", "show", "orders:1").out
+    shop.letters["orders"][1] |= {"outcome": outcome}
+
+    (line,) = [
+        line for line in run("dead-letters", "show", "orders:1").lines if "  outcome" in line
+    ]
+
+    assert line.rstrip().endswith(shown)
 
 
 def test_parked_events_are_listed(run: Run, shop: Shop) -> None:

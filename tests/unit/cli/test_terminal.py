@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import settings as searching
 from hypothesis import strategies as st
 
-from orderflow_cli import batch_commands, order_commands, show
+from orderflow_cli import batch_commands, order_commands, show, show_dead_letters
 from orderflow_cli.console import Answers, _print_line
 from orderflow_cli.main import main
 from orderflow_cli.models import DeadLetter, DeadLetterWithData, Page, ParkedEvent
@@ -32,6 +32,7 @@ from orderflow_cli.workflows.models import Failure, HistoryEvent, Workflow
 from orderflow_cli.workflows.replay_commands import escaped
 from orderflow_contracts.approvals import Approval, ApprovalStatus
 from orderflow_contracts.batches import Batch, BatchedOrder, BatchStatus
+from orderflow_contracts.dead_letters import Outcome
 from orderflow_contracts.inventory import Stock, StockItem
 from orderflow_contracts.orders import (
     HistoryEntry,
@@ -181,6 +182,7 @@ def _outputs(text: str) -> dict[str, Callable[[], None]]:
         id=1, topic=text, event_id=text, reason=text, received_at=AT, service=text, data=text,
         order_id=text, source=text, resent_at=AT, resent_as=text, discarded_at=AT,
         discard_reason=text, attempts=1,
+        outcome=Outcome.model_construct(state="recorded", kind=text, id=text, status=text),
     )  # fmt: skip
     parked = ParkedEvent.model_construct(
         id=1,
@@ -212,9 +214,10 @@ def _outputs(text: str) -> dict[str, Callable[[], None]]:
         "stock": lambda: show.show_stock(Stock.model_construct(items=(item,))),
         "tasks": lambda: show.show_tasks([task]),
         "task": lambda: show.show_task(task),
-        "dead letters": lambda: show.show_dead_letters([dead_letter]),
-        "dead letter": lambda: show.show_dead_letter(letter),
-        "parked events": lambda: show.show_parked_events([parked]),
+        "dead letters": lambda: show_dead_letters.show_dead_letters([dead_letter]),
+        "preview": lambda: show_dead_letters.preview_dead_letters([letter]),
+        "dead letter": lambda: show_dead_letters.show_dead_letter(letter),
+        "parked events": lambda: show_dead_letters.show_parked_events([parked]),
         "workflows": lambda: show_workflows(page, status=None, name=text, limit=1),
         "workflow": lambda: show_workflow(workflow),
         "history": lambda: show_history([event], full=True),

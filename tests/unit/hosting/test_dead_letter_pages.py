@@ -1,5 +1,6 @@
 """The page of dead letters: payloads as text, and resending one or many."""
 
+import html
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -19,13 +20,16 @@ from orderflow_hosting.access import access_tables
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import (
     DeadLetters,
+    Known,
+    Outcomes,
     ParkedEvents,
     dead_letter_table,
     parked_event_table,
 )
-from orderflow_hosting.events import read_event
+from orderflow_hosting.events import Event, read_event
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.web import Site
+from orderflow_hosting.web.dead_letter_forms import DeadLetterForms
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 
 TABLES = MetaData()
@@ -56,6 +60,23 @@ class Broker(Sidecar):
         self.published.append(event)
 
 
+class Shop:
+    """Knows what events are about, by order id."""
+
+    def __init__(self) -> None:
+        self.statuses: dict[str, str] = {}
+
+    async def find(self, _topic: str, event: Event) -> Known | None:
+        order_id = readable_order_id(event.content)
+        status = self.statuses.get(order_id or "")
+        return None if order_id is None or status is None else Known("order", order_id, status)
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     database = Database(f"sqlite:///{tmp_path}/letters.db", FromModels(TABLES))
@@ -80,14 +101,19 @@ def parked(database: Database) -> ParkedEvents:
 
 @pytest.fixture
 def visited(
-    database: Database, letters: DeadLetters, parked: ParkedEvents, tmp_path: Path
+    database: Database, letters: DeadLetters, parked: ParkedEvents, shop: Shop, tmp_path: Path
 ) -> Visited:
     site = Site("Tests")
     visited = Visited(site, database, ACCESS, tmp_path)
     subjects = Subjects("Order", "/board/orders")
-    pages = DeadLetterPages(site, letters, parked, visited.audit, PATH, subjects)
+    outcomes = Outcomes(database, TABLE, PARKED, visited.audit, shop.find)
+    pages = DeadLetterPages(
+        *(site, letters, parked, visited.audit, outcomes, PATH, subjects),
+        topics=(TOPIC, "tasks.completed"),
+        records={"order": "/board/orders/{id}"},
+    )
     elsewhere = replace(pages, path="/strict", reader=Role.OPERATOR)
-    visited.serve(pages.router(), elsewhere.router())
+    visited.serve(pages.router(), DeadLetterForms(pages).router(), elsewhere.router())
     return visited
 
 
@@ -104,14 +130,14 @@ async def refuse(letters: DeadLetters, number: int, data: Any = None, reason: st
 async def test_markup_in_payload_and_reason_shows_as_text(
     letters: DeadLetters, olga: Visitor
 ) -> None:
-    """Nothing in a published event becomes part of the page's markup."""
+    """Nothing in a published event becomes part of the markup, nor in the form that edits it."""
     await refuse(letters, 1, {"note": MARKUP, "\u202eevil": "\u0007"}, reason=MARKUP)
 
     listed, page = (await olga.get(PATH)).text, (await olga.get(f"{PATH}/1")).text
 
     assert MARKUP not in listed + page
     assert listed.count("&lt;script&gt;") == 1
-    assert page.count("&lt;script&gt;") == 2
+    assert page.count("&lt;script&gt;") == 3
     assert "\u202e" not in page
     assert "\\u202eevil" in page
 
@@ -324,3 +350,352 @@ async def test_a_selection_survives_signing_in_again(
     ticked = re.findall(r'name="letter" value="(\d)" checked', page.text)
     assert (page.status_code, sorted(ticked)) == (403, ["1", "3"])
     assert broker.published == []
+
+
+# Filters
+
+
+async def test_the_list_is_filtered(letters: DeadLetters, olga: Visitor) -> None:
+    """By what the API filters by, too; each state keeps the filter."""
+    await refuse(letters, 1, reason="invalid: lines")
+    await refuse(letters, 2, reason="invalid: item")
+    await letters.record("tasks.completed", read_event(cloud_event({}, "e3")), "no such task")
+
+    async def shown(**query: str) -> list[str]:
+        page = (await olga.client.get(PATH, params=query)).text
+        return re.findall(r"Dead letter (\d) ", page)
+
+    assert await shown(reason="INVALID") == ["2", "1"]
+    assert await shown(topic="tasks.completed") == ["3"]
+    assert await shown(q="o1") == ["1"]
+    assert await shown(since="2000-01-01") == ["3", "2", "1"]
+    assert await shown(until="2000-01-01T10:00", zone="Europe/Berlin") == []
+    assert await shown(reason="invalid", show="resent") == []
+    page = (await olga.get(f"{PATH}?reason=invalid&q=o1")).text
+    assert f'href="{PATH}?show=resent&amp;reason=invalid&amp;q=o1"' in page
+
+
+async def test_a_filter_lasts_over_pages_refreshes_and_actions(
+    letters: DeadLetters, olga: Visitor
+) -> None:
+    """Whoever works through a filtered list stays in it."""
+    for number in range(1, 26):
+        await refuse(letters, number, reason="invalid & odd")
+    query = "show=waiting&amp;reason=invalid+%26+odd"
+
+    page = (await olga.get(f"{PATH}?reason=invalid+%26+odd")).text
+    answer = await olga.post(f"{PATH}/resend", only="1", show="waiting", reason="invalid & odd")
+
+    assert f'hx-get="{PATH}?{query}"' in page
+    assert f'href="{PATH}?{query}&amp;after=' in page
+    assert f'href="{PATH}/preview?{query}&amp;match=all"' in page
+    assert answer.headers["Location"] == f"{PATH}?show=waiting&reason=invalid+%26+odd&sent=1"
+
+
+@pytest.mark.parametrize("query", ["since=soon", "until=2026-13-01", "q=" + "x" * 300])
+async def test_an_invalid_filter_is_explained(
+    letters: DeadLetters, olga: Visitor, query: str
+) -> None:
+    """It stays in the form; nothing can be resent by it, and no refresh replaces it."""
+    await refuse(letters, 1)
+
+    answer = await olga.get(f"{PATH}?{query}")
+    preview = await olga.get(f"{PATH}/preview?match=all&{query}")
+
+    assert answer.status_code == preview.status_code == 422
+    assert query.partition("=")[2] in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert "match=all" not in answer.text
+    assert "hx-get" not in answer.text
+
+
+# Confirming
+
+
+async def test_what_would_be_resent_is_shown_first(
+    letters: DeadLetters, broker: Broker, olga: Visitor
+) -> None:
+    """Topic, id, subject, the beginning of the payload and the size; exactly these are sent."""
+    await refuse(letters, 1, {"note": f"{MARKUP}\u202e" + "x" * 10_000})
+    await refuse(letters, 2)
+    await refuse(letters, 3)
+    await letters.resend(2)
+    await letters.discard(3, "a test")
+    broker.published.clear()
+
+    answer = await olga.get(f"{PATH}/preview?letter=1&letter=2&letter=3&letter=99")
+
+    size = len(cloud_event({"note": f"{MARKUP}\u202e" + "x" * 10_000}, "e1"))
+    assert f"{size:,} bytes" in answer.text
+    assert "&lt;script&gt;" in answer.text
+    assert MARKUP not in answer.text
+    assert "\u202e" not in answer.text
+    assert "x" * 250 not in answer.text
+    for text in (TOPIC, "e1", "o1", ">resent<", ">discarded<", ">waiting<", "3 dead letters"):
+        assert text in answer.text
+    hidden = re.findall(r'name="letter" value="(\d+)"', answer.text)
+    assert sorted(hidden) == ["1", "2", "3"]
+    assert broker.published == []
+
+    await olga.post(f"{PATH}/resend", letter=hidden)
+    assert len(broker.published) == 3
+
+
+async def test_all_that_match_are_shown_up_to_a_limit(letters: DeadLetters, olga: Visitor) -> None:
+    """The newest of them; the page says that there are more."""
+    for number in range(1, 104):
+        await refuse(letters, number, reason="odd" if number <= 102 else "even")
+
+    page = (await olga.get(f"{PATH}/preview?match=all&reason=odd")).text
+    few = (await olga.get(f"{PATH}/preview?match=all&reason=even")).text
+    none = await olga.get(f"{PATH}/preview?match=all&reason=neither")
+
+    numbers = [int(each) for each in re.findall(r'name="letter" value="(\d+)"', page)]
+    assert numbers == list(range(102, 2, -1))
+    assert "More match" in page
+    assert re.findall(r'name="letter" value="(\d+)"', few) == ["103"]
+    assert "More match" not in few
+    assert (none.status_code, "No matching dead letters" in none.text) == (200, True)
+
+
+@pytest.mark.parametrize("path", ["preview", "discard"])
+async def test_a_selection_of_nothing_is_reported(
+    letters: DeadLetters, olga: Visitor, path: str
+) -> None:
+    """The list is shown again."""
+    await refuse(letters, 1)
+
+    answer = await olga.get(f"{PATH}/{path}")
+
+    assert answer.status_code == 422
+    assert "Select the dead letters" in answer.text
+
+
+async def test_selected_dead_letters_are_discarded_with_a_reason(
+    letters: DeadLetters, olga: Visitor, visited: Visited
+) -> None:
+    """The reason is asked for on a page that lists them; each has an entry in the audit trail."""
+    for number in (1, 2, 3):
+        await refuse(letters, number)
+    page = (await olga.get(f"{PATH}/discard?letter=1&letter=3")).text
+    assert "Discard 2 dead letters" in page
+
+    refused = await olga.post(f"{PATH}/discard", letter=["1", "3"], discard_reason=" ")
+    answer = await olga.post(f"{PATH}/discard", letter=["1", "3"], discard_reason="tests of ours")
+
+    assert refused.status_code == 422
+    assert re.findall(r'name="letter" value="(\d)"', refused.text) == ["3", "1"]
+    assert answer.headers["Location"] == f"{PATH}?show=waiting&discarded=2"
+    assert "2 dead letters were discarded" in (await olga.get(answer.headers["Location"])).text
+    found = [(await letters.letter(number)).discard_reason for number in (1, 2, 3)]
+    assert found == ["tests of ours", None, "tests of ours"]
+    entries = await visited.audit.page(10, None)
+    assert [(e.action, e.subject, e.outcome) for e in entries] == [
+        ("dead-letter.discard", "3", "done"),
+        ("dead-letter.discard", "1", "done"),
+    ]
+
+
+async def test_a_reason_survives_signing_in_again(letters: DeadLetters, olga: Visitor) -> None:
+    """So do the selection and the filter: the page that asked is shown again."""
+    for number in (1, 2):
+        await refuse(letters, number)
+    before = Visitor(olga.client, "of-before")
+    form = {"letter": ["1", "2"], "discard_reason": "tests of ours", "q": "o1 & o2"}
+
+    page = await before.post(f"{PATH}/discard", **form)
+
+    assert (page.status_code, 'value="tests of ours"' in page.text) == (403, True)
+    assert 'name="q" value="o1 &amp; o2"' in page.text
+    assert re.findall(r'name="letter" value="(\d)"', page.text) == ["2", "1"]
+    assert (await letters.letter(1)).discarded_at is None
+
+
+# Acting on one
+
+
+async def test_one_is_discarded_from_its_page(letters: DeadLetters, olga: Visitor) -> None:
+    """Without a reason it is not, and the page says so."""
+    await refuse(letters, 1)
+
+    refused = await olga.post(f"{PATH}/1/discard", discard_reason=" ")
+    answer = await olga.post(f"{PATH}/1/discard", discard_reason="a test")
+
+    assert (refused.status_code, answer.status_code) == (422, 303)
+    assert "Nothing was done" in refused.text
+    assert "The dead letter was discarded." in (await olga.get(answer.headers["Location"])).text
+    assert (await letters.letter(1)).discard_reason == "a test"
+
+
+async def test_a_payload_is_corrected_and_resent(
+    letters: DeadLetters, broker: Broker, olga: Visitor
+) -> None:
+    """The form has it over several lines; the corrected event has an id of its own."""
+    await refuse(letters, 1, {"order_id": "o1", "quantity": 10**20, "note": "\u202e<b>é"})
+    (text,) = re.findall(r"<textarea[^>]*>\n([^<]*)</textarea>", (await olga.get(f"{PATH}/1")).text)
+    assert "\n  &#34;quantity&#34;: 100000000000000000000," in text
+    assert "\\u202e&lt;b&gt;é" in text
+
+    corrected = html.unescape(text).replace(f"{10**20}", "3").replace("\n", "\r\n")
+    answer = await olga.post(f"{PATH}/1/correct", payload=corrected)
+
+    page = (await olga.get(answer.headers["Location"])).text
+    sent = read_event(broker.published[0])
+    assert answer.status_code == 303
+    assert "The corrected event was sent." in page
+    assert sent.content == {"order_id": "o1", "quantity": 3, "note": "\u202e<b>é"}
+    assert (sent.id != "e1", sent.attributes["correctsid"]) == (True, "e1")
+    assert f"as event {sent.id}" in page
+
+
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        ('{\r\n  "n": ]}', "line 2, column 8: not JSON"),
+        ('{"lines": [{"n": 1e400}]}', "lines.0.n: the number is beyond the range of a double"),
+        ('{"n": 1, "n": 2}', "occurs more than once"),
+        ("null", "must not be null"),
+        ('{\n  "order_id": "o1"\n}', "payload was not changed"),
+        ("", "line 1, column 1: not JSON"),
+    ],
+)
+async def test_an_unusable_correction_names_the_place(
+    letters: DeadLetters, broker: Broker, olga: Visitor, typed: str, reason: str
+) -> None:
+    """What was typed stays in the form, and nothing is sent."""
+    await refuse(letters, 1)
+
+    answer = await olga.post(f"{PATH}/1/correct", payload=typed)
+
+    assert answer.status_code == 422
+    assert reason in html.unescape(answer.text)
+    assert broker.published == []
+    assert (await letters.letter(1)).resent_at is None
+    if typed:
+        (text,) = re.findall(r"<textarea[^>]*>\n([^<]*)</textarea>", answer.text)
+        assert html.unescape(text).replace("\r\n", "\n") == typed.replace("\r\n", "\n")
+
+
+async def test_a_correction_survives_signing_in_again(
+    letters: DeadLetters, olga: Visitor, broker: Broker
+) -> None:
+    """Nothing is sent until the form comes from the new session."""
+    await refuse(letters, 1)
+
+    page = await Visitor(olga.client, "of-before").post(f"{PATH}/1/correct", payload='{"n": 7}')
+
+    assert page.status_code == 403
+    assert re.findall(r"<textarea[^>]*>\n([^<]*)</textarea>", page.text) == ["{&#34;n&#34;: 7}"]
+    assert broker.published == []
+
+
+@pytest.mark.parametrize(
+    ("data", "obstacle"), [(b"\xff", "is not text"), (b"x" * 100_001, "more than 100,000")]
+)
+async def test_what_cannot_be_edited_in_a_form_is_explained(
+    letters: DeadLetters, broker: Broker, olga: Visitor, data: bytes, obstacle: str
+) -> None:
+    """It can be downloaded, and corrected by the command."""
+    await letters.record(TOPIC, read_event(data), "no")
+
+    page = (await olga.get(f"{PATH}/1")).text
+    answer = await olga.post(f"{PATH}/1/correct", payload="{}")
+
+    assert obstacle in page
+    assert "<textarea" not in page
+    assert answer.status_code == 422
+    assert broker.published == []
+
+
+async def test_a_payload_that_is_not_json_can_be_corrected(
+    letters: DeadLetters, broker: Broker, olga: Visitor
+) -> None:
+    """Its tabs are no escapes, because these may not stand between values."""
+    await letters.record(TOPIC, read_event(b'{\r\n\t"n": 1,\r\n}'), "no")
+
+    (text,) = re.findall(r"<textarea[^>]*>\n([^<]*)</textarea>", (await olga.get(f"{PATH}/1")).text)
+    await olga.post(f"{PATH}/1/correct", payload=html.unescape(text).replace("1,", "1"))
+
+    assert html.unescape(text) == '{\n\t"n": 1,\n}'
+    assert read_event(broker.published[0]).content == {"n": 1}
+
+
+# What became of it
+
+
+async def test_the_page_shows_what_a_resent_event_became(
+    letters: DeadLetters, parked: ParkedEvents, shop: Shop, olga: Visitor
+) -> None:
+    """Nothing yet, parked, or what it is about with its status and a link."""
+    await refuse(letters, 1)
+    assert "Outcome" not in (await olga.get(f"{PATH}/1")).text
+    await olga.post(f"{PATH}/1/resend")
+    assert "Nothing is recorded yet." in (await olga.get(f"{PATH}/1")).text
+
+    shop.statuses["o1"] = "completed"
+    page = (await olga.get(f"{PATH}/1")).text
+    assert re.search(
+        r'Order <a href="/board/orders/o1">o1</a> is now <span class="badge \w+">completed', page
+    )
+
+    await parked.park(TOPIC, read_event(cloud_event({"order_id": "o1"}, "e1")), "away")
+    assert "waits for another attempt" in (await olga.get(f"{PATH}/1")).text
+
+
+async def test_the_page_shows_that_an_event_came_back(
+    letters: DeadLetters, broker: Broker, olga: Visitor
+) -> None:
+    """As it was, it is the same dead letter again; corrected, it is another one."""
+    await refuse(letters, 1)
+    await olga.post(f"{PATH}/1/resend")
+    await refuse(letters, 1, reason="still no good")
+    again = (await olga.get(f"{PATH}/1")).text
+    await olga.post(f"{PATH}/1/correct", payload='{"order_id": "o2"}')
+    await letters.record(TOPIC, read_event(broker.published[-1]), "no good either")
+    corrected = (await olga.get(f"{PATH}/1")).text
+
+    assert "is this dead letter again" in again
+    assert f'<a href="{PATH}/2">dead letter 2</a>' in corrected
+
+
+async def test_the_page_shows_who_did_what(
+    letters: DeadLetters, broker: Broker, olga: Visitor, visited: Visited
+) -> None:
+    """Latest first, from the audit trail, with attempts that failed; viewers see it too."""
+    await refuse(letters, 1)
+    assert "History" not in (await olga.get(f"{PATH}/1")).text
+    await olga.post(f"{PATH}/resend", only="1")
+    await olga.post(f"{PATH}/1/correct", payload='{"n": 1}')
+    await olga.post(f"{PATH}/1/discard", discard_reason="done with it")
+    broker.takes = len(broker.published)
+    assert (await olga.post(f"{PATH}/1/resend")).status_code == 503
+
+    page = (await (await visited.visitor("vera")).get(f"{PATH}/1")).text
+
+    done = re.findall(
+        r'<div class="what">([^<]+) by <strong>olga</strong>(?: <span[^>]*>([^<]*))?', page
+    )
+    assert done == [
+        ("Attempt to resend", "sidecar unavailable"),
+        ("Discarded", ""),
+        ("Resent, corrected,", ""),
+        ("Resent", ""),
+    ]
+
+
+async def test_viewers_have_no_forms(letters: DeadLetters, visited: Visited) -> None:
+    """Nor the pages that ask for confirmation; their requests change nothing."""
+    await refuse(letters, 1)
+    vera = await visited.visitor("vera")
+
+    page = (await vera.get(f"{PATH}/1")).text
+
+    assert page.count('<form method="post"') == 0
+    assert "<textarea" not in page
+    for path in ("preview", "discard"):
+        assert (await vera.get(f"{PATH}/{path}?letter=1")).status_code == 403
+    for path in ("discard", "1/resend", "1/correct", "1/discard"):
+        answer = await vera.post(f"{PATH}/{path}", letter="1", discard_reason="x", payload="{}")
+        assert answer.status_code == 403
+    letter = await letters.letter(1)
+    assert (letter.resent_at, letter.discarded_at) == (None, None)

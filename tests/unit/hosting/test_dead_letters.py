@@ -21,7 +21,8 @@ from orderflow_contracts.dead_letters import DeadLetter, DeadLetterWithData
 from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, dead_letter_table
-from orderflow_hosting.dead_letters.store import ARRIVED, Wanted
+from orderflow_hosting.dead_letters.store import ARRIVED
+from orderflow_hosting.dead_letters.wanted import Wanted
 from orderflow_hosting.events import read_event
 from orderflow_hosting.problems import Problem
 

@@ -9,27 +9,31 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, update
 
 from fakes.access import opened
 from fakes.events import QuietSidecar, cloud_event
 from fakes.schemas import FromModels
 from orderflow_contracts.fields import readable_order_id
+from orderflow_hosting.access import Audit, Principal, Role, access_tables
 from orderflow_hosting.application import http_application
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import (
     DeadLetters,
+    Known,
+    Outcomes,
     ParkedEvents,
     dead_letter_router,
     dead_letter_table,
     parked_event_router,
     parked_event_table,
 )
-from orderflow_hosting.events import read_event
+from orderflow_hosting.events import Event, read_event
 
 TABLES = MetaData()
 LETTERS = dead_letter_table(TABLES, "order_id")
 PARKED = parked_event_table(TABLES)
+ACCESS = access_tables(TABLES)
 TOPIC = "orders.submitted"
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -39,11 +43,19 @@ class Service:
 
     def __init__(self, database: Database) -> None:
         self.moment = NOON
+        self.database = database
         self.broker = QuietSidecar()
         self.letters = DeadLetters(
             database, LETTERS, self.broker, subject_of=readable_order_id, clock=lambda: self.moment
         )
         self.parked = ParkedEvents(database, PARKED, clock=lambda: self.moment)
+        self.audit = Audit(database, ACCESS, clock=lambda: self.moment)
+        self.known: dict[str, Known] = {}
+        self.outcomes = Outcomes(database, LETTERS, PARKED, self.audit, self.find)
+
+    async def find(self, _topic: str, event: Event) -> Known | None:
+        """Find what an event is about."""
+        return self.known.get(readable_order_id(event.content) or "")
 
     async def refuse(self, raw: bytes, reason: str = "no", topic: str = TOPIC) -> None:
         """Record a dead letter."""
@@ -60,7 +72,10 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
 
 @pytest.fixture
 async def http(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    routers = (dead_letter_router(service.letters), parked_event_router(service.parked))
+    routers = (
+        dead_letter_router(service.letters, service.outcomes),
+        parked_event_router(service.parked),
+    )
     app = http_application("Tests", "", *routers)
     transport = httpx.ASGITransport(opened(app))
     async with httpx.AsyncClient(transport=transport, base_url="http://orders") as client:
@@ -298,3 +313,99 @@ async def test_parked_events_are_listed_newest_first(
     assert parked["error"] == "Unavailable: the engine is away"
     assert parked["parked_at"] == "2026-03-01T12:00:00Z"
     assert datetime.fromisoformat(parked["next_attempt_at"]) > NOON
+
+
+# What became of it
+
+
+async def outcome(http: httpx.AsyncClient, number: int = 1) -> dict[str, Any] | None:
+    letter = (await http.get(f"/dead-letters/{number}")).json()
+    found: dict[str, Any] | None = letter["outcome"]
+    return found and {name: value for name, value in found.items() if value is not None}
+
+
+async def test_an_event_that_was_not_resent_has_no_outcome(
+    service: Service, http: httpx.AsyncClient
+) -> None:
+    """Whatever else is recorded about its order."""
+    await service.refuse(cloud_event({"order_id": "o-1"}))
+    service.known["o-1"] = Known("order", "o-1", "completed")
+
+    assert await outcome(http) is None
+
+
+async def test_the_outcome_is_the_status_of_what_the_event_is_about(
+    service: Service, http: httpx.AsyncClient
+) -> None:
+    """It is unknown until there is a record."""
+    await service.refuse(cloud_event({"order_id": "o-1"}))
+    await http.post("/dead-letters/1/resend")
+
+    assert await outcome(http) == {"state": "unknown"}
+    service.known["o-1"] = Known("order", "o-1", "reserved")
+    assert await outcome(http) == {
+        "state": "recorded",
+        "kind": "order",
+        "id": "o-1",
+        "status": "reserved",
+    }
+
+
+async def test_the_outcome_of_a_correction_is_about_what_it_names(
+    service: Service, http: httpx.AsyncClient
+) -> None:
+    """Not about what the first event named."""
+    await service.refuse(cloud_event({"order_id": "o-1"}))
+    await http.post("/dead-letters/1/resend", json={"order_id": "o-2"})
+    service.known["o-1"] = Known("order", "o-1", "rejected")
+    service.known["o-2"] = Known("order", "o-2", "completed")
+
+    found = await outcome(http)
+
+    assert found == {"state": "recorded", "kind": "order", "id": "o-2", "status": "completed"}
+
+
+async def test_an_event_that_failed_again_is_parked_or_another_dead_letter(
+    service: Service, http: httpx.AsyncClient
+) -> None:
+    """Other events with the same id, but other content, do not count."""
+    await service.refuse(cloud_event({"order_id": "o-1"}, "e-1"))
+    await http.post("/dead-letters/1/resend", json={"order_id": "o-2"})
+    sent = service.broker.published[0][1]
+    await service.refuse(cloud_event({"order_id": "o-3"}, read_event(sent).id or ""))
+    await service.parked.park("others", read_event(sent), "away")
+    assert await outcome(http) == {"state": "unknown"}
+
+    await service.parked.park(TOPIC, read_event(sent), "away")
+    assert await outcome(http) == {"state": "parked"}
+    await service.refuse(sent)
+    assert await outcome(http) == {"state": "dead_letter", "dead_letter": 3}
+
+
+async def test_an_event_that_came_back_is_its_own_dead_letter_again(
+    service: Service, http: httpx.AsyncClient
+) -> None:
+    """The audit trail has that it was resent before."""
+    olga = Principal("olga", frozenset({Role.OPERATOR}), "token")
+    await service.refuse(cloud_event({"order_id": "o-1"}))
+    entry = await service.audit.begin(olga, "dead-letter.resend", "1", {"path": {"letter_id": 1}})
+    await http.post("/dead-letters/1/resend")
+    assert await outcome(http) == {"state": "unknown"}
+    await service.refuse(cloud_event({"order_id": "o-1"}))
+    assert await outcome(http) is None, "it is not recorded that it was published"
+    await service.audit.end(entry, "done")
+
+    assert await outcome(http) == {"state": "dead_letter", "dead_letter": 1}
+
+
+async def test_a_correction_that_an_earlier_version_sent_has_an_unknown_outcome(
+    service: Service, http: httpx.AsyncClient
+) -> None:
+    """It is not known what it was about."""
+    await service.refuse(cloud_event({"order_id": "o-1"}))
+    await http.post("/dead-letters/1/resend", json={"order_id": "o-2"})
+    service.known["o-1"] = service.known["o-2"] = Known("order", "o-2", "completed")
+    forget = update(LETTERS).values(resent_event=None)
+    await service.database.write(lambda connection: connection.execute(forget))
+
+    assert await outcome(http) == {"state": "unknown"}

@@ -1,7 +1,6 @@
-"""What the workflow commands share: their Typer application, arguments and confirmation."""
+"""What the workflow commands share: their Typer application, and arguments."""
 
 import json
-import sys
 from typing import Annotated, Final
 
 import typer
@@ -35,18 +34,4 @@ def json_text(given: str) -> bytes:
         ) from None
 
 
-def confirm(question: str, *, yes: bool) -> None:
-    """Ask for confirmation unless `yes` is set; raise `OrderflowError` unless confirmed."""
-    if yes:
-        return
-    # Standard output is reserved for the result, which a program may read.
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    answer = sys.stdin.readline()
-    if not answer.endswith("\n"):
-        print(file=sys.stderr)
-    if answer.strip().lower() not in {"y", "yes"}:
-        raise OrderflowError("not confirmed, so nothing was changed")
-
-
 InstanceId = Annotated[str, typer.Argument(metavar="ID", help="The workflow instance ID.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]

@@ -5,13 +5,11 @@ from typing import Annotated
 import typer
 
 from orderflow_cli import show
-from orderflow_cli.app import AsJson, services, whole_number
+from orderflow_cli.app import AsJson, Yes, confirm, services, whole_number
 from orderflow_cli.terminal import clean
 from orderflow_cli.workflows.app import (
     JSON_OR_FILE,
     InstanceId,
-    Yes,
-    confirm,
     json_text,
     workflows,
 )

@@ -1,6 +1,6 @@
 """Events that a service could not handle, as its API shows them."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,16 +31,34 @@ class DeadLetter(BaseModel):
     discard_reason: str | None = None
 
 
+class Outcome(BaseModel):
+    """What became of an event that was resent, as far as the service's own records tell.
+
+    `recorded`: what the event is about is recorded; `kind` says what it is, such as an order, and
+    `status` is its status now. `parked`: the event failed, and will be tried again. `dead_letter`:
+    it could not be handled, and is the dead letter with this number. `unknown`: nothing of it is
+    recorded yet.
+    """
+
+    state: Literal["recorded", "parked", "dead_letter", "unknown"]
+    kind: str | None = None
+    id: str | None = None
+    status: str | None = None
+    dead_letter: int | None = None
+
+
 class DeadLetterWithData(DeadLetter):
     """An event that could not be handled, with what was sent.
 
     `data` is the event's data if it is text, and `data_base64` the same always. `attributes` are
-    the CloudEvent's, as they lay in the broker; bare data has none.
+    the CloudEvent's, as they lay in the broker; bare data has none. `outcome` is null if the event
+    was not resent.
     """
 
     data: str | None
     data_base64: str
     attributes: dict[str, Any]
+    outcome: Outcome | None = None
 
 
 class ParkedEvent(BaseModel):

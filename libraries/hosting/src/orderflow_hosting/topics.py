@@ -19,7 +19,7 @@ from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.names import dead_letter_topic
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import Answer, DaprApp
-from orderflow_hosting.dead_letters import DeadLetters, Parked, ParkedEvents
+from orderflow_hosting.dead_letters import DeadLetters, Known, Parked, ParkedEvents
 from orderflow_hosting.events import MOST_BYTES, Event, read_event
 from orderflow_hosting.explaining import explain
 from orderflow_hosting.problems import describe
@@ -39,6 +39,8 @@ RETRIES_AT_ONCE: Final = 16
 LOOK_AGAIN_SECONDS: Final = 1.0
 
 Handle = Callable[[Event], Awaitable[None]]
+FindSubject = Callable[[Event], Awaitable[Known | None]]
+"""Finds the record of what an event is about, if there is one."""
 Message = TypeVar("Message", bound=BaseModel)
 
 
@@ -103,17 +105,21 @@ class Topics:
         self._parked = parked
         self._clock = clock
         self._handlers: dict[str, Handle] = {}
+        self._finders: dict[str, FindSubject] = {}
         self._handled: Counter[str] = Counter()
         self._handled_at_failure: dict[int, int] = {}
 
-    def subscribe(self, topic: str, handle: Handle) -> None:
+    def subscribe(self, topic: str, handle: Handle, find: FindSubject | None = None) -> None:
         """Handle a topic's events one by one, and record its dead letters.
 
         `handle` returns once the event is handled for good, and raises `Refused` for one that can
         never be, or `NotYetKnown` for one that came too early. After any exception but `Refused`,
-        and after `HANDLING_SECONDS`, the event is parked and handled again later.
+        and after `HANDLING_SECONDS`, the event is parked and handled again later. `find` tells what
+        has become of an event that was resent.
         """
         self._handlers[topic] = handle
+        if find is not None:
+            self._finders[topic] = find
         behind = dead_letter_topic(topic)
 
         async def deliver(raw: bytes) -> Answer:
@@ -126,6 +132,11 @@ class Topics:
 
         self._app.on_event(topic, deliver, dead_letter_topic=behind)
         self._app.on_event(behind, arrive, dead_letter_topic=None)
+
+    async def find(self, topic: str, event: Event) -> Known | None:
+        """Find the record of what an event of a topic is about, if there is one."""
+        find = self._finders.get(topic)
+        return None if find is None else await find(event)
 
     def keep_retrying(self, background: BackgroundWork) -> None:
         """Handle parked events again when they are due, for as long as the process runs."""

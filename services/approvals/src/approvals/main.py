@@ -3,8 +3,6 @@
 from contextlib import AsyncExitStack
 from functools import partial
 
-from fastapi import APIRouter, FastAPI
-
 from approvals.config import ApprovalsSettings
 from approvals.decisions.api import approval_router, http_app
 from approvals.decisions.feed import ChangeFeed
@@ -26,7 +24,7 @@ from approvals.pages import (
 from approvals.tables import ACCESS, DEAD_LETTERS, PARKED_EVENTS, SCHEMA, SOURCES
 from orderflow_contracts import asyncapi
 from orderflow_contracts.fields import now, readable_order_id
-from orderflow_contracts.names import APPROVALS
+from orderflow_contracts.names import APPROVALS, SUBSCRIPTIONS
 from orderflow_hosting import logs
 from orderflow_hosting.access import Access, Audit, Role, reads
 from orderflow_hosting.background import BackgroundWork
@@ -35,6 +33,7 @@ from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import (
     DeadLetters,
+    Outcomes,
     ParkedEvents,
     dead_letter_router,
     parked_event_router,
@@ -45,8 +44,10 @@ from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.spellings import backfill_repeatedly
 from orderflow_hosting.topics import Topics
+from orderflow_hosting.web import Site
 from orderflow_hosting.web.asyncapi import asyncapi_router
 from orderflow_hosting.web.audit_pages import audit_pages
+from orderflow_hosting.web.dead_letter_forms import DeadLetterForms
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 
 
@@ -65,12 +66,40 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     parked = ParkedEvents(database, PARKED_EVENTS, clock=now)
     topics = Topics(app, sidecar, dead_letters, parked, clock=now)
     subscribe(topics, service)
+    audit = Audit(database, ACCESS, now)
+    outcomes = Outcomes(database, DEAD_LETTERS, PARKED_EVENTS, audit, topics.find)
     canary = Canary(APPROVALS, app, sidecar, database, clock=now)
     feed = ChangeFeed(store, now)
-    health = health_router(
-        {"store": database.check, "sidecar": sidecar.check, "events": canary.check}
+    access = Access(settings, APPROVALS, database, ACCESS, now)
+    site = approvals_site(settings.board_url, now)
+    letter_pages = DeadLetterPages(
+        site,
+        dead_letters,
+        parked,
+        audit,
+        outcomes,
+        DEAD_LETTERS_PATH,
+        Subjects("Order", REQUESTS_PATH),
+        Role.OPERATOR,
+        topics=SUBSCRIPTIONS[APPROVALS],
+        records={"approval": f"{REQUESTS_PATH}/{{id}}"},
     )
-    http = _http(settings, database, store, service, dead_letters, parked, health, feed)
+    checks = {"store": database.check, "sidecar": sidecar.check, "events": canary.check}
+    http = http_app(
+        approval_router(service),
+        dead_letter_router(dead_letters, outcomes),
+        parked_event_router(parked),
+        asyncapi_router(asyncapi.document()),
+        health_router(checks),
+        access.sign_in_router(site.page),
+        access.audit_router(),
+        page_router(_pages(settings, database, store, site), service, feed, access),
+        letter_pages.router(),
+        DeadLetterForms(letter_pages).router(),
+        audit_pages(site, audit, AUDIT_PATH),
+    )
+    access.install(http)
+    site.install(http, [reads()])
     handover.start()
     topics.keep_retrying(background)
     canary.keep_publishing(background)
@@ -79,52 +108,11 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     await serve(settings, http, app, feed.close, database.refusal)
 
 
-def _http(
-    settings: ApprovalsSettings,
-    database: Database,
-    store: SqlApprovalStore,
-    service: ApprovalService,
-    dead_letters: DeadLetters,
-    parked: ParkedEvents,
-    health: APIRouter,
-    feed: ChangeFeed,
-) -> FastAPI:
-    """Create the HTTP application with the API and the pages."""
-    access = Access(settings, APPROVALS, database, ACCESS, now)
-    site = approvals_site(settings.board_url, now)
-    pages = ApprovalPages(
-        store,
-        DecisionHistory(database),
-        site,
-        settings.confirm_from_cents,
-        settings.board_url,
-        now,
-    )
-    audit = Audit(database, ACCESS, now)
-    dead_letter_pages = DeadLetterPages(
-        site,
-        dead_letters,
-        parked,
-        audit,
-        DEAD_LETTERS_PATH,
-        Subjects("Order", REQUESTS_PATH),
-        Role.OPERATOR,
-    )
-    http = http_app(
-        approval_router(service),
-        dead_letter_router(dead_letters),
-        parked_event_router(parked),
-        asyncapi_router(asyncapi.document()),
-        health,
-        access.sign_in_router(site.page),
-        access.audit_router(),
-        page_router(pages, service, feed, access),
-        dead_letter_pages.router(),
-        audit_pages(site, audit, AUDIT_PATH),
-    )
-    access.install(http)
-    site.install(http, [reads()])
-    return http
+def _pages(
+    settings: ApprovalsSettings, database: Database, store: SqlApprovalStore, site: Site
+) -> ApprovalPages:
+    history = DecisionHistory(database)
+    return ApprovalPages(store, history, site, settings.confirm_from_cents, settings.board_url, now)
 
 
 def main() -> None:

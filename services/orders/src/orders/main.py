@@ -6,13 +6,14 @@ from functools import partial
 from orderflow_contracts import asyncapi, names
 from orderflow_contracts.fields import now, readable_order_id
 from orderflow_hosting import logs
-from orderflow_hosting.access import Access, reads
+from orderflow_hosting.access import Access, Audit, reads
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.canary import Canary
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import (
     DeadLetters,
+    Outcomes,
     ParkedEvents,
     dead_letter_router,
     parked_event_router,
@@ -56,6 +57,8 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     )
     parked = ParkedEvents(database, PARKED_EVENTS, clock=now)
     topics = Topics(app, sidecar, dead_letters, parked, clock=now)
+    audit = Audit(database, ACCESS, now)
+    outcomes = Outcomes(database, DEAD_LETTERS, PARKED_EVENTS, audit, topics.find)
     canary = Canary(names.ORDERS, app, sidecar, database, clock=now)
     base = Base(
         settings=settings,
@@ -81,7 +84,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     batches = batch_part.build(base, ordering)
     management = management_part.build(base, ordering, batches.batches)
     board = board_part.build(
-        *(base, site, access),
+        *(base, site, access, outcomes),
         ordering=ordering,
         payments=payments,
         tasks=tasks,
@@ -103,7 +106,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     }
     http = http_app(
         *(router for part in parts for router in part.routers),
-        dead_letter_router(dead_letters),
+        dead_letter_router(dead_letters, outcomes),
         parked_event_router(parked),
         asyncapi_router(asyncapi.document()),
         health_router(checks),

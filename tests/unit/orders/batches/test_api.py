@@ -15,6 +15,7 @@ from fakes.orders_ports import MemoryPublisher
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database
+from orderflow_hosting.dead_letters import Known
 from orders.batches.api import batch_router, subscribe_to_batches
 from orders.batches.service import Batches
 from orders.batches.store import BatchStore
@@ -94,6 +95,17 @@ async def test_another_batch_under_a_known_id_is_a_dead_letter(topics: TopicsInM
 
     (dead_letter,) = await topics.dead()
     assert dead_letter.reason == "batch b1 exists with other content"
+
+
+async def test_the_batch_of_an_event_is_found(topics: TopicsInMemory) -> None:
+    """By its id, whatever else the event says."""
+    assert await topics.find(TOPIC, GOOD) is None
+
+    await topics.deliver(TOPIC, GOOD)
+
+    assert await topics.find(TOPIC, {"batch_id": "b1"}) == Known("batch", "b1", "received")
+    for odd_data in ({"batch_id": "b 1"}, {"batch_id": [1]}, [GOOD], None):
+        assert await topics.find(TOPIC, odd_data) is None
 
 
 async def test_a_batch_is_read_and_listed(topics: TopicsInMemory, http: httpx.AsyncClient) -> None:

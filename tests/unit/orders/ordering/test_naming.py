@@ -163,6 +163,9 @@ async def test_the_id_of_a_placed_order_does_not_stand_for_an_event(
     await topics.deliver(TOPIC, SHORT, "event-7")
 
     assert set(engine.runs) == {"event-7", id_of_event("test", "event-7")}
+    found = await topics.find(TOPIC, SHORT, "event-7")
+    assert found is not None
+    assert found.id == id_of_event("test", "event-7")
 
 
 async def test_an_id_that_cannot_be_an_order_id_gives_a_derived_one(

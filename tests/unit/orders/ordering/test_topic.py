@@ -12,6 +12,7 @@ from fakes.odd_json import FEW, odd
 from fakes.orders_ports import MemoryEngine, MemoryPublisher
 from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database
+from orderflow_hosting.dead_letters import Known
 from orderflow_hosting.problems import Problem
 from orders.ordering.api import offer_methods, subscribe
 from orders.ordering.service import Intake
@@ -69,6 +70,21 @@ async def test_a_missing_order_id_is_taken_from_the_event(
 
     assert list(engine.runs) == ["event-7"]
     assert len(engine.runs["event-7"]) == 1
+
+
+async def test_the_order_of_an_event_is_found(topics: TopicsInMemory) -> None:
+    """By the id that it names or, without one, by the event's own; none before there is one."""
+    by_id = {"item": "cars", "quantity": 1}
+    assert await topics.find(TOPIC, VALID) is None
+    assert await topics.find(TOPIC, by_id, "event-7") is None
+
+    await topics.deliver(TOPIC, VALID)
+    await topics.deliver(TOPIC, by_id, "event-7")
+
+    assert await topics.find(TOPIC, VALID, "other") == Known("order", "o1", "received")
+    assert await topics.find(TOPIC, by_id, "event-7") == Known("order", "event-7", "received")
+    for odd_data in ({"order_id": "no id"}, [VALID], None, {**by_id, "order_id": None}):
+        assert await topics.find(TOPIC, odd_data, "event-8") is None
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from fakes.orders_ports import MemoryEngine
 from orderflow_contracts.tasks import TaskStatus
 from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database
+from orderflow_hosting.dead_letters import Known
 from orderflow_hosting.topics import MOST_OWN_FAILURES
 from orders.http import http_app
 from orders.tables import DEAD_LETTERS, PARKED_EVENTS
@@ -104,6 +105,16 @@ async def test_tasks_are_listed_page_by_page(http: httpx.AsyncClient, store: Tas
 async def test_invalid_list_parameters_are_refused(http: httpx.AsyncClient, query: str) -> None:
     """The answer is that of every other list."""
     assert problem_of(await http.get(f"/tasks?{query}")) == (422, "INVALID_INPUT")
+
+
+@pytest.mark.usefixtures("waiting")
+async def test_the_task_of_an_event_is_found(topics: TopicsInMemory) -> None:
+    """By its id."""
+    found = await topics.find("tasks.completed", {"task_id": "t1"})
+
+    assert found == Known("task", "t1", "assigned")
+    for odd_data in ({"task_id": "t2"}, {"task_id": "t 1"}, ["t1"], None):
+        assert await topics.find("tasks.completed", odd_data) is None
 
 
 @pytest.mark.usefixtures("waiting")

@@ -83,9 +83,16 @@ class Audit:
         self._close(connection, at, number, DONE, None)
 
     async def page(
-        self, limit: int, before: int | None, subject: str | None = None
+        self,
+        limit: int,
+        before: int | None,
+        subject: str | None = None,
+        actions: Sequence[str] = (),
     ) -> list[AuditEntry]:
-        """Read a page, newest first: entries before a number, about a subject in any spelling."""
+        """Read a page, newest first: entries before a number, about a subject in any spelling.
+
+        If there are `actions`, only entries of these are read.
+        """
         entries, outcomes = self._entries, self._outcomes
         query = (
             select(
@@ -100,6 +107,8 @@ class Audit:
         )
         if before is not None:
             query = query.where(entries.c.number < before)
+        if actions:
+            query = query.where(entries.c.action.in_(actions))
 
         def work(connection: Connection) -> Sequence[Row[Any]]:
             if subject is None:

@@ -9,8 +9,10 @@ from orderflow_contracts.dead_letters import DeadLetter, DeadLetterWithData, Par
 from orderflow_contracts.fields import Moment, Text
 from orderflow_contracts.numbers import TypedNumber
 from orderflow_hosting.access import Role, changes, reads
+from orderflow_hosting.dead_letters.outcomes import DISCARD, RESEND, Outcomes
 from orderflow_hosting.dead_letters.parked import ParkedEvents
-from orderflow_hosting.dead_letters.store import DeadLetters, State, Wanted
+from orderflow_hosting.dead_letters.store import DeadLetters
+from orderflow_hosting.dead_letters.wanted import State, Wanted
 from orderflow_hosting.pages import After, Limit, Page
 from orderflow_hosting.problems import documented
 
@@ -33,7 +35,7 @@ class Discarding(BaseModel):
     reason: Annotated[Text, Field(min_length=1)]
 
 
-def dead_letter_router(letters: DeadLetters) -> APIRouter:
+def dead_letter_router(letters: DeadLetters, outcomes: Outcomes) -> APIRouter:
     """Serve the dead letters over HTTP."""
     router = APIRouter(prefix="/dead-letters", tags=["dead letters"])
     missing = documented({404: "There is no such dead letter"})
@@ -65,12 +67,13 @@ def dead_letter_router(letters: DeadLetters) -> APIRouter:
 
     @router.get(
         "/{letter_id}",
-        summary="Read an event that could not be handled, with its payload",
+        summary="Read an event that could not be handled, with its payload, and what became of it",
         responses=missing,
         dependencies=[reads()],
     )
     async def read_dead_letter(letter_id: LetterId) -> DeadLetterWithData:
-        return await letters.letter(letter_id)
+        letter = await letters.letter(letter_id)
+        return letter.model_copy(update={"outcome": await outcomes.of(letter_id)})
 
     @router.post(
         "/{letter_id}/resend",
@@ -79,7 +82,7 @@ def dead_letter_router(letters: DeadLetters) -> APIRouter:
         description="Without a body the event is published as it was, under its own id. A body is "
         "the corrected event: a CloudEvent, or the data of one. It gets an id of its own.",
         responses={**missing, **documented({503: "The broker is unavailable"})},
-        dependencies=[changes(Role.OPERATOR, "dead-letter.resend")],
+        dependencies=[changes(Role.OPERATOR, RESEND)],
     )
     async def resend_dead_letter(
         letter_id: LetterId, corrected: Corrected = None
@@ -92,7 +95,7 @@ def dead_letter_router(letters: DeadLetters) -> APIRouter:
         status_code=202,
         summary="Record that an event needs nothing more, and why",
         responses=missing,
-        dependencies=[changes(Role.OPERATOR, "dead-letter.discard")],
+        dependencies=[changes(Role.OPERATOR, DISCARD)],
     )
     async def discard_dead_letter(letter_id: LetterId, body: Discarding) -> dict[str, str]:
         await letters.discard(letter_id, body.reason)

@@ -1,54 +1,39 @@
 """The dead letters of a service: recording, reading, resending and discarding them."""
 
 import asyncio
-import json
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import grpc.aio
-from sqlalchemy import ColumnElement, Connection, Table, func, insert, or_, select, update
+from sqlalchemy import Connection, Table, func, insert, select, update
 
 from orderflow_contracts.dead_letters import DeadLetter, DeadLetterWithData
 from orderflow_contracts.fields import Clock, now
-from orderflow_contracts.names import event_type
 from orderflow_hosting.database import Database
+from orderflow_hosting.dead_letters.correcting import corrected_event
 from orderflow_hosting.dead_letters.table import (
     EVENT_ID_LENGTH,
+    Preview,
     content_columns,
     event_of,
     identity,
     letter_of,
     letter_with_data_of,
+    preview_of,
     storable,
 )
-from orderflow_hosting.events import Event, read_event
+from orderflow_hosting.dead_letters.wanted import EVERY_LETTER, Wanted
+from orderflow_hosting.events import Event
 from orderflow_hosting.pages import Page, number_after, numbered_page
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.sidecar import Sidecar
 
 ARRIVED: Final = "it was sent to the dead-letter topic; the reason is not known"
 
-_WAITING: Final = dict.fromkeys(("resent_at", "resent_as", "discarded_at", "discard_reason"))
-
-State = Literal["waiting", "resent", "discarded"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """Which dead letters to list; what is None does not matter.
-
-    `reason` and `text` are parts of words, `text` of the reason, the event's id or its subject.
-    """
-
-    state: State | None = None
-    topic: str | None = None
-    reason: str | None = None
-    text: str | None = None
-    received_from: datetime | None = None
-    received_before: datetime | None = None
+_WAITING: Final = dict.fromkeys(
+    ("resent_at", "resent_as", "resent_event", "discarded_at", "discard_reason")
+)
+_LARGE: Final = frozenset({"event", "data", "resent_event"})
 
 
 class DeadLetters:
@@ -136,12 +121,12 @@ class DeadLetters:
         self,
         limit: int,
         after: str | None,
-        wanted: Wanted = Wanted(),  # immutable
+        wanted: Wanted = EVERY_LETTER,
     ) -> Page[DeadLetter]:
         """Read a page of those wanted, newest first, without their payloads."""
         columns = self._table.c
-        shown = [column for column in columns if column.name not in ("event", "data")]
-        query = select(*shown).where(*self._conditions(wanted)).order_by(columns.id.desc())
+        shown = [column for column in columns if column.name not in _LARGE]
+        query = select(*shown).where(*wanted.conditions(self._table)).order_by(columns.id.desc())
         before = number_after(after)
         if before is not None:
             query = query.where(columns.id < before)
@@ -150,37 +135,9 @@ class DeadLetters:
         )
         return numbered_page([(row.id, letter_of(row)) for row in rows], limit)
 
-    def _conditions(self, wanted: Wanted) -> list[ColumnElement[bool]]:
-        columns = self._table.c
-        conditions: list[ColumnElement[bool]] = []
-        if wanted.state is not None:
-            is_resent, is_discarded = (
-                columns.resent_at.is_not(None),
-                columns.discarded_at.is_not(None),
-            )
-            conditions += {
-                "waiting": [~is_resent, ~is_discarded],
-                "resent": [is_resent],
-                "discarded": [is_discarded],
-            }[wanted.state]
-        if wanted.topic is not None:
-            conditions.append(columns.topic == wanted.topic)
-        if wanted.reason is not None:
-            conditions.append(columns.reason.icontains(wanted.reason, autoescape=True))
-        if wanted.text is not None:
-            places = (columns.reason, columns.event_id, columns.subject)
-            conditions.append(
-                or_(*(place.icontains(wanted.text, autoescape=True) for place in places))
-            )
-        if wanted.received_from is not None:
-            conditions.append(columns.received_at >= wanted.received_from)
-        if wanted.received_before is not None:
-            conditions.append(columns.received_at < wanted.received_before)
-        return conditions
-
     async def waiting(self, most: int) -> int:
         """Count those waiting, up to `most`."""
-        some = select(self._table.c.id).where(*self._conditions(Wanted(state="waiting")))
+        some = select(self._table.c.id).where(*Wanted(state="waiting").conditions(self._table))
         query = select(func.count()).select_from(some.limit(most).subquery())
         return await self._database.read(lambda connection: connection.scalar(query)) or 0
 
@@ -188,6 +145,18 @@ class DeadLetters:
         """Read one with its payload; raise the problem `DEAD_LETTER_NOT_FOUND` without it."""
         row = await self._row(letter_id)
         return await asyncio.to_thread(letter_with_data_of, row)  # a large one takes its time
+
+    async def previews(self, letter_ids: Sequence[int]) -> list[Preview]:
+        """Read some with the beginning of their payloads, newest first; missing ones are left out.
+
+        Unlike `letter`, this reads no whole payload.
+        """
+        columns = self._table.c
+        shown = [column for column in columns if column.name not in ("event", "resent_event")]
+        query = select(*shown, func.length(columns.event).label("size"))
+        query = query.where(columns.id.in_(letter_ids)).order_by(columns.id.desc())
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [preview_of(row) for row in rows]
 
     async def resend(self, letter_id: int, corrected: object = None) -> str:
         """Publish an event once more on its topic, and return its id.
@@ -198,7 +167,7 @@ class DeadLetters:
         row = await self._row(letter_id)
         event = event_of(row)
         if corrected is not None:
-            event = read_event(_corrected(event, row.topic, corrected))
+            event = corrected_event(event, row.topic, corrected)
         try:
             await self._sidecar.publish_raw(row.topic, event.raw)
         except grpc.aio.AioRpcError as error:
@@ -207,7 +176,11 @@ class DeadLetters:
         # By now the event may have been refused again: then it stays waiting.
         unchanged = self._table.c.received_at == row.received_at
         mark = update(self._table).where(self._table.c.id == letter_id, unchanged)
-        sent = {"resent_at": self._clock(), "resent_as": storable(event.key)[:EVENT_ID_LENGTH]}
+        sent = {
+            "resent_at": self._clock(),
+            "resent_as": storable(event.key)[:EVENT_ID_LENGTH],
+            "resent_event": None if corrected is None else event.raw,
+        }
         mark = mark.values({**_WAITING, **sent})
         await self._database.write(lambda connection: connection.execute(mark))
         return event.key
@@ -230,19 +203,3 @@ class DeadLetters:
 
 def _missing(letter_id: int) -> Problem:
     return Problem(404, "DEAD_LETTER_NOT_FOUND", f"there is no dead letter {letter_id}")
-
-
-def _corrected(event: Event, topic: str, corrected: object) -> bytes:
-    """Write a corrected event, with an id of its own and a link to the one it corrects."""
-    is_envelope = isinstance(corrected, dict) and "specversion" in corrected
-    given: dict[str, Any] = dict(corrected) if is_envelope else {"data": corrected}  # type: ignore[call-overload]
-    defaults = {
-        "specversion": "1.0",
-        "type": event.type or event_type(topic),
-        "source": "/orderflow/dead-letters",
-        "datacontenttype": "application/json",
-    }
-    own = {"id": str(uuid.uuid4()), "correctsid": event.key}
-    if event.source is not None:
-        own["correctssource"] = event.source
-    return json.dumps({**defaults, **given, **own}).encode()

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -32,7 +33,7 @@ def dead_letter_table(tables: MetaData, subject: str) -> Table:
 
     `event` has the bytes of the event as it lay in the broker. Letters from before there was this
     column have only `data`, a JSON text; for later ones it is the beginning of the data, for
-    replicas of that version.
+    replicas of that version and for previews. `resent_event` has the bytes of a correction.
     """
     return Table(
         "dead_letters",
@@ -52,6 +53,7 @@ def dead_letter_table(tables: MetaData, subject: str) -> Table:
         Column("resent_as", String(EVENT_ID_LENGTH)),
         Column("discarded_at", Utc),
         Column("discard_reason", Text),
+        Column("resent_event", LargeBinary),
         UniqueConstraint("topic", "event_id", "digest"),
         Index("dead_letters_by_resent", "resent_at", "id"),
     )
@@ -94,6 +96,22 @@ def event_of(row: Any) -> Event:
         "data": json.loads(row.data),
     }
     return read_event(json.dumps(envelope).encode())
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A dead letter with the beginning of its payload, and the size of its event in bytes."""
+
+    letter: DeadLetter
+    beginning: str
+    size: int
+
+
+def preview_of(row: Any) -> Preview:
+    """Return the preview of a row without its event, but with the event's `size`."""
+    if row.size is None:  # from before there was a column with the event
+        return Preview(letter_of(row), row.data[:_SHOWN_CHARACTERS], len(row.data.encode()))
+    return Preview(letter_of(row), json.loads(row.data), row.size)
 
 
 def letter_of(row: Any) -> DeadLetter:

@@ -25,14 +25,19 @@ class NotJson(ValueError):
     """A text that is not JSON, or is ambiguous: the reason, and where in the value, if known.
 
     `rest` is the value without its flaws, as far as it could be read, for finding out what the text
-    is about.
+    is about. `line` and `column` are where in the text it stops being JSON, both from 1; 0 if it is
+    JSON, but ambiguous.
     """
 
-    def __init__(self, reason: str, place: str = "", rest: Any = None) -> None:
+    def __init__(
+        self, reason: str, place: str = "", rest: Any = None, *, line: int = 0, column: int = 0
+    ) -> None:
         super().__init__(f"{place}: {reason}" if place else reason)
         self.reason = reason
         self.place = place
         self.rest = rest
+        self.line = line
+        self.column = column
 
 
 class _Flaw:
@@ -56,7 +61,8 @@ def read_json(text: str | bytes, *, most_nested: int = MOST_NESTED) -> Any:  # J
     except UnicodeDecodeError as error:
         raise NotJson(f"not UTF-8 (byte {error.start})") from None
     except json.JSONDecodeError as error:
-        raise NotJson(f"not JSON: {error.msg} (character {error.pos})") from None
+        reason = f"not JSON: {error.msg} (character {error.pos})"
+        raise NotJson(reason, line=error.lineno, column=error.colno) from None
     except RecursionError:
         raise NotJson(_too_deep(most_nested)) from None
     if reader.found_flaw or _may_hide_flaws(decoded, most_nested):

@@ -16,6 +16,7 @@ NOTHING: Final = "—"
 SECONDS_A_MINUTE: Final = 60
 SECONDS_AN_HOUR: Final = 3600
 LONGEST_PRETTY: Final = 20_000
+LONGEST_BEGINNING: Final = 200
 
 _INVISIBLE: Final = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
@@ -76,14 +77,22 @@ def payload(text: str) -> str:
 
 
 def plain(written: str) -> str:
-    """Cut off a text if it is long.
-
-    Invisible characters, and those that reverse the direction of text, are written as JSON escapes.
-    """
+    """Cut off a text if it is long; see `visible`."""
     if len(written) > LONGEST_PRETTY:
         left = len(written) - LONGEST_PRETTY
         written = f"{written[:LONGEST_PRETTY]}\n… {left:,} characters more"
-    return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
+    return visible(written)
+
+
+def visible(text: str) -> str:
+    """Write invisible characters, and those that reverse the direction of text, as JSON escapes."""
+    return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def beginning(text: str) -> str:
+    """Cut a text that someone sent to a line or two; see `visible`."""
+    shown = visible(" ".join(text[: 2 * LONGEST_BEGINNING].split()))
+    return f"{shown[:LONGEST_BEGINNING]}…" if len(shown) > LONGEST_BEGINNING else shown
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
@@ -93,4 +102,5 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "words": words,
     "pretty": pretty,
     "payload": payload,
+    "beginning": beginning,
 }

@@ -1,49 +1,72 @@
-"""Resends one or many dead letters, each with an audit entry and an outcome of its own."""
+"""Acts on one or many dead letters, each with an audit entry and an outcome of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from orderflow_hosting.access import Audit, Principal
 from orderflow_hosting.dead_letters import DeadLetters
+from orderflow_hosting.dead_letters.outcomes import DISCARD, RESEND
 from orderflow_hosting.problems import Problem
 
-ACTION: Final = "dead-letter.resend"
 UNAVAILABLE: Final = 503
 
 
 @dataclass
-class Resent:
-    """The outcome: which letters were resent, and why each of the others was not."""
+class Done:
+    """The outcome: for which letters it was done, and why for each of the others it was not."""
 
-    sent: list[int] = field(default_factory=list)
+    verb: str
+    letters: list[int] = field(default_factory=list)
     failed: list[tuple[int, str]] = field(default_factory=list)
     status: int = 200
 
 
-async def resend(
-    letters: DeadLetters, audit: Audit, principal: Principal, letter_ids: Sequence[int]
-) -> Resent:
-    """Resend each; once the broker is unavailable, the rest are not tried."""
-    outcome = Resent()
-    for place, letter_id in enumerate(letter_ids):
-        entry = await audit.begin(principal, ACTION, str(letter_id), {})
-        try:
-            await letters.resend(letter_id)
-        except Problem as problem:
-            await audit.end(entry, problem.code)
-            outcome.status = max(outcome.status, problem.status)
-            outcome.failed.append((letter_id, problem.detail))
-            if problem.status == UNAVAILABLE:
-                left = letter_ids[place + 1 :]
-                outcome.failed += [
-                    (each, "not tried, because the broker is unavailable") for each in left
-                ]
-                break
-        except Exception:
-            await audit.end(entry, "INTERNAL_ERROR")
-            raise
-        else:
-            await audit.end(entry, "done")
-            outcome.sent.append(letter_id)
-    return outcome
+class Acting:
+    """Acts on dead letters for one person."""
+
+    def __init__(self, letters: DeadLetters, audit: Audit, principal: Principal) -> None:
+        self._letters = letters
+        self._audit = audit
+        self._principal = principal
+
+    async def resend(self, letter_ids: Sequence[int]) -> Done:
+        """Resend each; once the broker is unavailable, the rest are not tried."""
+        return await self._each(Done("resent"), letter_ids, RESEND, {}, self._letters.resend)
+
+    async def discard(self, letter_ids: Sequence[int], reason: str) -> Done:
+        """Discard each with the reason."""
+
+        async def discard(letter_id: int) -> None:
+            await self._letters.discard(letter_id, reason)
+
+        details = {"body": {"reason": reason}}
+        return await self._each(Done("discarded"), letter_ids, DISCARD, details, discard)
+
+    async def _each(
+        self,
+        done: Done,
+        letter_ids: Sequence[int],
+        action: str,
+        details: Mapping[str, Any],
+        act: Callable[[int], Awaitable[Any]],
+    ) -> Done:
+        for place, letter_id in enumerate(letter_ids):
+            entry = await self._audit.begin(self._principal, action, str(letter_id), details)
+            try:
+                await act(letter_id)
+            except Problem as problem:
+                await self._audit.end(entry, problem.code)
+                done.status = max(done.status, problem.status)
+                done.failed.append((letter_id, problem.detail))
+                if problem.status == UNAVAILABLE:
+                    reason = "not tried, because the broker is unavailable"
+                    done.failed += [(each, reason) for each in letter_ids[place + 1 :]]
+                    break
+            except Exception:
+                await self._audit.end(entry, "INTERNAL_ERROR")
+                raise
+            else:
+                await self._audit.end(entry, "done")
+                done.letters.append(letter_id)
+        return done

@@ -8,6 +8,7 @@ from orderflow_contracts import names
 from orderflow_contracts.batches import Batch, BatchSubmitted, BatchSummary
 from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.access import reads
+from orderflow_hosting.dead_letters import Known
 from orderflow_hosting.events import Event
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
 from orderflow_hosting.problems import Problem, documented
@@ -26,7 +27,13 @@ def subscribe_to_batches(topics: Topics, batches: Batches) -> None:
         except OtherBatchContent as error:
             raise Refused(str(error)) from error
 
-    topics.subscribe(names.ORDERS_BATCH_SUBMITTED, submitted)
+    async def find(event: Event) -> Known | None:
+        content = event.content if isinstance(event.content, dict) else {}
+        batch_id = readable_order_id({"order_id": content.get("batch_id")})
+        batch = None if batch_id is None else await batches.batch(batch_id)
+        return None if batch is None else Known("batch", batch.batch_id, batch.status)
+
+    topics.subscribe(names.ORDERS_BATCH_SUBMITTED, submitted, find)
 
 
 def possible_batch_id(

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
-from orderflow_contracts.batches import BatchStatus, BatchSubmitted
+from orderflow_contracts.batches import Batch, BatchStatus, BatchSubmitted
 from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.names import ORDERS_SUBMITTED
 from orderflow_contracts.orders import PlacedOrder, Reason
@@ -108,6 +108,10 @@ class Batches:
         log.warning("stopped_batch_undone", batch_id=batch_id, reason=reason)
         self._finish_in_background(batch_id)
         return True
+
+    async def batch(self, batch_id: str) -> Batch | None:
+        """Return a batch with its orders, or None."""
+        return await self._store.batch(batch_id)
 
     async def is_open(self, batch_id: str) -> bool:
         """Whether there is such a batch and it has not ended."""

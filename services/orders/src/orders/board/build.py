@@ -5,11 +5,14 @@ from functools import partial
 
 from fastapi import APIRouter
 
+from orderflow_contracts.names import ORDERS, SUBSCRIPTIONS
 from orderflow_hosting.access import Access, Audit
 from orderflow_hosting.background import retry_until_success
+from orderflow_hosting.dead_letters import Outcomes
 from orderflow_hosting.spellings import backfill_repeatedly
 from orderflow_hosting.web import Site
 from orderflow_hosting.web.audit_pages import audit_pages
+from orderflow_hosting.web.dead_letter_forms import DeadLetterForms
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 from orders.attention.build import AttentionPart
 from orders.batches.build import BatchPart
@@ -37,6 +40,7 @@ def build(
     base: Base,
     site: Site,
     access: Access,
+    outcomes: Outcomes,
     *,
     ordering: Ordering,
     payments: PaymentPart,
@@ -68,14 +72,23 @@ def build(
         yield batch_pages(site, batches.store)
         yield task_pages(site, tasks.tasks)
         yield workflow_pages(site, management.management)
-        yield DeadLetterPages(
+        letters = DeadLetterPages(
             site,
             base.dead_letters,
             base.parked,
             audit,
+            outcomes,
             "/board/dead-letters",
             Subjects("Order", "/board/orders"),
-        ).router()
+            topics=SUBSCRIPTIONS[ORDERS],
+            records={
+                "order": "/board/orders/{id}",
+                "batch": "/board/batches/{id}",
+                "task": "/board/tasks?show=all",
+            },
+        )
+        yield letters.router()
+        yield DeadLetterForms(letters).router()
         yield audit_pages(site, audit, "/board/audit")
 
     return Part(

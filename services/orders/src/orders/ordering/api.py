@@ -12,6 +12,7 @@ from orderflow_contracts.fields import OrderId, readable_order_id
 from orderflow_contracts.orders import Order, OrderStatus, PlacedOrder
 from orderflow_hosting.access import Principal, Role, changes, name_subject, reads
 from orderflow_hosting.dapr_app import DaprApp
+from orderflow_hosting.dead_letters import Known
 from orderflow_hosting.events import Event
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
 from orderflow_hosting.problems import Problem, ProblemDocument
@@ -59,7 +60,11 @@ def subscribe(topics: Topics, intake: Intake) -> None:
             order_id = await intake.reject_invalid(error.order_id, taken, naming)
             raise Refused(f"{taken.reason}: {error}", order_id) from error
 
-    topics.subscribe(names.ORDERS_SUBMITTED, submitted)
+    async def find(event: Event) -> Known | None:
+        order = await intake.find(readable_order_id(event.content), _naming(event))
+        return None if order is None else Known("order", order.order_id, order.status)
+
+    topics.subscribe(names.ORDERS_SUBMITTED, submitted, find)
 
 
 def _naming(event: Event) -> NamingEvent | None:

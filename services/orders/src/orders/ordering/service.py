@@ -8,7 +8,7 @@ import structlog
 
 from orderflow_contracts.approvals import RaiseReply, RaiseRequest
 from orderflow_contracts.fields import Clock, now
-from orderflow_contracts.orders import OrderStatus, OrderSubmitted
+from orderflow_contracts.orders import Order, OrderStatus, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
 from orderflow_workflow_runtime.ports import Engine, EngineUnavailable, NoSuchInstance
 from orderflow_workflow_runtime.starting import start_once
@@ -99,6 +99,12 @@ class Intake:
             self._feed.publish(rejected.stored)
             await self._publisher.status_changed(rejected.stored.change)
         return rejected.order_id
+
+    async def find(self, order_id: str | None, event: NamingEvent | None) -> Order | None:
+        """Return the order that an event names, by its `order_id` or as the naming event."""
+        if event is not None:
+            order_id = await self._store.name(event)
+        return None if order_id is None else await self._store.order(order_id)
 
     async def cancel(self, order_id: str) -> None:
         """Request cancellation: the workflow stops before its next step and undoes the others.

@@ -31,7 +31,7 @@ from orders.ordering.changes import (
     request_cancel_within,
 )
 from orders.ordering.feed_start import StoredPositions
-from orders.ordering.naming import NamingEvent
+from orders.ordering.naming import NamingEvent, name_within
 from orders.ordering.records import (
     NOTHING_READ,
     UNDO_RUN_PREFIX,
@@ -143,6 +143,10 @@ class OrderStore:
         return await self._database.write(
             lambda connection: request_cancel_within(connection, order_id, self._clock())
         )
+
+    async def name(self, event: NamingEvent) -> str:
+        """Return the id that the order of an event has, or would have."""
+        return await self._database.read(lambda connection: name_within(connection, event))
 
     async def order(self, order_id: str) -> Order | None:
         """Return an order with its history, or None."""

@@ -9,6 +9,7 @@ from orderflow_contracts import names
 from orderflow_contracts.fields import Moment
 from orderflow_contracts.tasks import Task, TaskCompleted, TaskId, TaskStatus
 from orderflow_hosting.access import Role, changes, reads
+from orderflow_hosting.dead_letters import Known
 from orderflow_hosting.events import Event
 from orderflow_hosting.pages import After, Limit, Page, number_after, numbered_page
 from orderflow_hosting.problems import Problem, documented
@@ -41,7 +42,14 @@ def subscribe_tasks(topics: Topics, tasks: Tasks) -> None:
         except TaskEnded as error:
             raise Refused(str(error)) from error
 
-    topics.subscribe(names.TASKS_COMPLETED, completed)
+    async def find(event: Event) -> Known | None:
+        try:
+            task = await tasks.task(parse(TaskCompleted, event).task_id)
+        except (Refused, UnknownTask):
+            return None
+        return Known("task", task.task_id, task.status)
+
+    topics.subscribe(names.TASKS_COMPLETED, completed, find)
 
 
 def possible_task_id(
