@@ -17,7 +17,7 @@ from fakes.generated_events import REQUESTS, Sent
 from fakes.odd_json import FEW
 from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database
-from orderflow_hosting.dead_letters.store import Wanted
+from orderflow_hosting.dead_letters import Wanted
 from orderflow_hosting.dead_letters.table import storable
 from orders.http import http_app
 from orders.ordering.api import order_router, subscribe
