@@ -20,8 +20,8 @@ env: ## create or update the Python environment (.venv)
 present:
 	@$(PYTHON) tools/bootstrap present
 
-run: env ## start everything, place two orders, and keep running until Ctrl-C
-	@$(BIN)/orderflow-tools run $(ARGS)
+run: env ## start everything, place two orders, and keep running until Ctrl-C (BROKER=redis or rabbitmq)
+	@$(if $(BROKER),ORDERFLOW_BROKER=$(BROKER) )$(BIN)/orderflow-tools run $(ARGS)
 
 stop: present ## stop what `make run` started, from another terminal
 	@$(BIN)/orderflow-tools stop

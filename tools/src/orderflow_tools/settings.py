@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from orderflow_contracts import variables
 from orderflow_contracts.names import APPROVALS, ORDERS, SERVICES
+from orderflow_tools.brokers import names
 from orderflow_tools.databases import VARIABLE, WITH_TABLES, Databases
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.free_ports import free_block
@@ -42,6 +43,7 @@ class Settings:
     ports: Ports
     environment: Mapping[str, str] = field(default_factory=dict)
     databases: Databases | None = None
+    broker: str = names.REDIS
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -50,13 +52,15 @@ class Settings:
         for name, fault in variables.mistakes(environment, [variables.PREFIX], variables.SHARED):
             raise PlatformError(f"{name}: {fault}.")
         postgres = environment.get(VARIABLE)
-        home = _path("ORDERFLOW_HOME", environment.get("ORDERFLOW_HOME") or root / ".orderflow")
+        folder = environment.get("ORDERFLOW_HOME") or root / ".orderflow"
+        home = _path("ORDERFLOW_HOME", folder).resolve()
         return cls(
             root=root,
-            home=home.resolve(),
+            home=home,
             ports=Ports.from_environment(environment),
             environment={k: v for k, v in environment.items() if is_for_services(k) and v},
             databases=Databases.at(postgres) if postgres else None,
+            broker=names.chosen(environment.get(names.VARIABLE), home / "data"),
         )
 
     @classmethod
@@ -76,7 +80,8 @@ class Settings:
     def is_default(self) -> bool:
         """Whether the root dapr.yaml and the components describe this run as they are."""
         is_moved = self.home != self.root / ".orderflow" or self.databases is not None
-        return not is_moved and self.ports == Ports.from_environment({})
+        is_other = is_moved or self.broker != names.REDIS
+        return not is_other and self.ports == Ports.from_environment({})
 
     @property
     def data(self) -> Path:
