@@ -1,6 +1,5 @@
 """The files that Dapr reads: the root dapr.yaml, or a copy for other ports and folders."""
 
-import os
 import secrets
 import shlex
 from pathlib import Path
@@ -13,6 +12,7 @@ from orderflow_tools.brokers.chosen import broker_of
 from orderflow_tools.brokers.redis import Redis
 from orderflow_tools.databases import inventory_store
 from orderflow_tools.ports import LOOPBACK
+from orderflow_tools.private_files import write_private
 from orderflow_tools.settings import Settings
 from orderflow_tools.toolchain.dapr import Runtime
 
@@ -68,11 +68,7 @@ def write_runtime_folder(settings: Settings, runtime: Runtime) -> Path:
 def write_token(settings: Settings) -> str:
     """Create the token of this run, which lets only the sidecars use the gRPC ports."""
     token = secrets.token_urlsafe(32)
-    path = settings.run / "app-token"
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(token)
+    write_private(settings.run / "app-token", token)
     return token
 
 
@@ -128,8 +124,5 @@ def _render_app(app: dict[str, Any], settings: Settings) -> dict[str, Any]:
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
-    """Write a file that only its owner can read, because a component may contain a password."""
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        yaml.safe_dump(document, file, sort_keys=False)
+    # A component may contain a password.
+    write_private(path, yaml.safe_dump(document, sort_keys=False))

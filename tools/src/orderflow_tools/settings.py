@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -52,16 +52,23 @@ class Settings:
         for name, fault in variables.mistakes(environment, [variables.PREFIX], variables.SHARED):
             raise PlatformError(f"{name}: {fault}.")
         postgres = environment.get(VARIABLE)
-        folder = environment.get("ORDERFLOW_HOME") or root / ".orderflow"
-        home = _path("ORDERFLOW_HOME", folder).resolve()
+        home = _path("ORDERFLOW_HOME", environment.get("ORDERFLOW_HOME") or root / ".orderflow")
         return cls(
             root=root,
-            home=home,
+            home=home.resolve(),
             ports=Ports.from_environment(environment),
             environment={k: v for k, v in environment.items() if is_for_services(k) and v},
             databases=Databases.at(postgres) if postgres else None,
-            broker=names.chosen(environment.get(names.VARIABLE), home / "data"),
+            broker=names.chosen(environment),
         )
+
+    @classmethod
+    def of_command(cls) -> Self:
+        """Read this process's environment; without a broker there, continue on that of the data."""
+        made = cls.from_environment()
+        if os.environ.get(names.VARIABLE):
+            return made
+        return replace(made, broker=names.recorded(made.data) or made.broker)
 
     @classmethod
     def isolated(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from orderflow_lab.generated.definitions import definitions
 from orderflow_lab.generated.entry_points import entry_points
 from orderflow_lab.generated.local_run import run_file, scopes
 from orderflow_lab.generated.manifests import manifests
@@ -29,7 +30,7 @@ def files(root: Path) -> dict[Path, str]:
         for path in sorted(root.glob(pattern))
     }
     made = {MANIFESTS / name: text for name, text in manifests().items()}
-    return {**found, **made, **scaled_objects(), **entry_points()}
+    return {**found, **made, **scaled_objects(), **definitions(), **entry_points()}
 
 
 def outdated(root: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The settings of a broker's component that the local run shares with Kubernetes."""
+"""What the local run shares with a broker's component for Kubernetes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,11 +12,15 @@ def deployed_spec(root: Path, broker: str, own: Mapping[str, str]) -> dict[str, 
 
     Settings that are read from a secret there and have no value here are left out.
     """
-    path = root / "deploy" / "components" / broker / "pubsub.yaml"
-    (patch,) = yaml.safe_load(path.read_text(encoding="utf-8"))
+    (patch,) = yaml.safe_load(deployed(root, broker, "pubsub.yaml"))
     spec: dict[str, Any] = patch["value"]
     shared = [
         item for item in spec["metadata"] if item["name"] not in own and "secretKeyRef" not in item
     ]
     local = [{"name": name, "value": value} for name, value in own.items()]
     return {**spec, "metadata": [*local, *shared]}
+
+
+def deployed(root: Path, broker: str, name: str) -> str:
+    """Return the text of a file in deploy/components/<broker>."""
+    return (root / "deploy" / "components" / broker / name).read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """The names of the brokers, and which of them the data of a run was written with."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -11,9 +12,9 @@ RABBITMQ: Final = "rabbitmq"
 BROKERS: Final = (REDIS, RABBITMQ)
 
 
-def chosen(named: str | None, data: Path) -> str:
-    """Return the broker that is named, or else the one of the data, or else Redis."""
-    name = named or _recorded(data) or REDIS
+def chosen(environment: Mapping[str, str]) -> str:
+    """Return the broker that the environment names, or else Redis."""
+    name = environment.get(VARIABLE) or REDIS
     if name not in BROKERS:
         raise PlatformError(f"{VARIABLE} must be one of {', '.join(BROKERS)}, not {name!r}.")
     return name
@@ -25,8 +26,8 @@ def record(name: str, data: Path) -> None:
     Raises PlatformError if it belongs to another one, which may hold events that nobody has
     handled.
     """
-    former = _recorded(data)
-    if former not in {None, name}:
+    former = recorded(data) or name
+    if former != name:
         raise PlatformError(
             f"The data in {data} was written with BROKER={former}, which may still hold events. "
             f"Run with BROKER={former}, remove the data with `make reset`, or set ORDERFLOW_HOME "
@@ -35,7 +36,8 @@ def record(name: str, data: Path) -> None:
     _file(data).write_text(f"{name}\n")
 
 
-def _recorded(data: Path) -> str | None:
+def recorded(data: Path) -> str | None:
+    """Return the broker that the data belongs to; None if there is no data."""
     try:
         return _file(data).read_text().strip() or None
     except OSError:

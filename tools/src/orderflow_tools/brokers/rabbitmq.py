@@ -1,6 +1,6 @@
 """RabbitMQ on loopback: one node that neither knows nor admits others."""
 
-import os
+import json
 import secrets
 import shutil
 import socket
@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from orderflow_tools.brokers.manifests import deployed_spec
+from orderflow_tools.brokers.manifests import deployed, deployed_spec
 from orderflow_tools.brokers.names import RABBITMQ
 from orderflow_tools.brokers.server import Process
 from orderflow_tools.debian import install, is_root_on_debian
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.ports import LOOPBACK
+from orderflow_tools.private_files import write_private
 from orderflow_tools.settings import Settings
 
 PACKAGE: Final = "rabbitmq-server"
@@ -46,9 +47,10 @@ class RabbitMq:
 
     def processes(self) -> Mapping[str, Process]:
         """Write the configuration, and return epmd and the node."""
-        self._data.mkdir(parents=True, exist_ok=True)
         configuration = self._data / "rabbitmq.conf"
-        _write_private(configuration, self._configuration())
+        definitions = self._data / "definitions.json"
+        write_private(definitions, json.dumps(self._definitions()))
+        write_private(configuration, self._configuration(definitions))
         names = {"ERL_EPMD_PORT": str(self._names_port), "ERL_EPMD_ADDRESS": LOOPBACK}
         node = {
             "HOME": str(self._data),  # for the Erlang cookie
@@ -64,6 +66,7 @@ class RabbitMq:
             # The node does not listen for other nodes. RabbitMQ insists on a port for that all the
             # same: on one that is free when it starts, and that erl_epmd can tell it.
             "RABBITMQ_DIST_PORT": str(self.port),
+            "ERL_CRASH_DUMP": str(self._data / "erl_crash.dump"),
             "ERL_AFLAGS": f"-start_epmd false -dist_listen false -erl_epmd_port {self.port}",
             # The script becomes the node, rather than its parent, which could die without it.
             "RABBITMQ_ALLOW_INPUT": "true",
@@ -88,24 +91,33 @@ class RabbitMq:
         spec = deployed_spec(self._root, RABBITMQ, {"connectionString": address})
         return {**document, "spec": spec}
 
-    def _configuration(self) -> str:
+    def _configuration(self, definitions: Path) -> str:
         return "\n".join(
             (
                 "# Written at each start.",
                 f"listeners.tcp.local = {LOOPBACK}:{self.port}",
-                f"default_user = {USER}",
-                f"default_pass = {self._password()}",
+                f"load_definitions = {definitions}",
                 f"loopback_users.{USER} = true",
                 "log.console = true",
                 "",
             )
         )
 
+    def _definitions(self) -> dict[str, Any]:
+        """Return the queues of the subscriptions, and the only user."""
+        shared = json.loads(deployed(self._root, RABBITMQ, "definitions.json"))
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        return {
+            **shared,
+            "users": [{"name": USER, "password": self._password(), "tags": ""}],
+            "permissions": [{"user": USER, "vhost": "/", **everything}],
+        }
+
     def _password(self) -> str:
         """Return the password of this data folder; make one for a new folder."""
         path = self._data / "password"
         if not path.exists():
-            _write_private(path, secrets.token_urlsafe(24))
+            write_private(path, secrets.token_urlsafe(24))
         return path.read_text()
 
 
@@ -129,10 +141,3 @@ def _epmd() -> Path:
     if found := shutil.which("epmd"):
         return Path(found)
     raise PlatformError("Erlang's epmd is not on the PATH: RabbitMQ's installation is incomplete.")
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read."""
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
