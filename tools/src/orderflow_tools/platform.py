@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+from orderflow_contracts.names import SUBSCRIPTIONS
 from orderflow_tools import (
     control_plane,
     dapr_files,
@@ -24,7 +25,7 @@ from orderflow_tools import (
     run_state,
 )
 from orderflow_tools.brokers import names
-from orderflow_tools.brokers.chosen import servers_of
+from orderflow_tools.brokers.chosen import broker_of, servers_of
 from orderflow_tools.brokers.server import Process
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.migrations import migrating
@@ -164,6 +165,20 @@ class Platform:
         """Return when everything is ready; raise PlatformError if that takes too long."""
         with readiness.client() as client:
             self._start_up.wait(readiness.all_checks(self.settings, client), timeout)
+
+    def resume_subscriptions(self) -> None:
+        """Restart the sidecars if they do not get all events after a restart of the broker."""
+        broker = broker_of(self.settings)
+        if broker.is_resumed:
+            return
+        with readiness.client() as client:
+            self._start_up.wait(
+                readiness.control_plane_checks(self.settings, client), START_TIMEOUT
+            )
+        for app, topics in SUBSCRIPTIONS.items():
+            if topics and self.pid(f"{app}-daprd"):
+                # Asked to end, it would wait for the events that it can no longer acknowledge.
+                self.kill(f"{app}-daprd")
 
     def reports(self) -> list[Report]:
         """Return the supervisors' reports since the last call, such as processes that died."""

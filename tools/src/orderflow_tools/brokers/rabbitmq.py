@@ -32,6 +32,10 @@ class RabbitMq:
     """
 
     name = "broker"
+    # Dapr's component then subscribes to all topics at once, on one channel of AMQP, and mixes up
+    # the replies. A consumer that it believes to have failed keeps receiving events, which nobody
+    # handles until the sidecar restarts.
+    is_resumed = False
 
     def __init__(self, settings: Settings) -> None:
         self.port = settings.ports.control.event_broker

@@ -16,6 +16,8 @@ from orderflow_tools.settings import Settings
 class Redis:
     """Redis or Valkey, with its data in the folder of the run."""
 
+    is_resumed = True
+
     def __init__(self, settings: Settings, name: str = "broker") -> None:
         self.name = name
         self.port = settings.ports.control.broker

@@ -46,6 +46,11 @@ class Server(Protocol):
 class Broker(Server, Protocol):
     """A server for events."""
 
+    @property
+    def is_resumed(self) -> bool:
+        """Whether sidecars resume all their subscriptions after a restart of the broker."""
+        ...
+
     def component(self, document: dict[str, Any]) -> dict[str, Any]:
         """Return the component `pubsub` for this broker, given the one in `components`."""
         ...

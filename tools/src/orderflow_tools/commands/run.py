@@ -112,5 +112,7 @@ def _watch(platform: Platform) -> None:
             print_line(f"{report.name} {report.text} ({platform.log(report.name)})")
             if report.tail:
                 print_line(report.tail)
+            if (report.name, report.event) == ("broker", "restarted"):
+                platform.resume_subscriptions()
         time.sleep(0.3)
     raise PlatformError("All processes of this run were stopped by someone else.")
