@@ -113,6 +113,13 @@ def _watch(platform: Platform) -> None:
             if report.tail:
                 print_line(report.tail)
             if (report.name, report.event) == ("broker", "restarted"):
-                platform.resume_subscriptions()
+                _resume(platform)
         time.sleep(0.3)
     raise PlatformError("All processes of this run were stopped by someone else.")
+
+
+def _resume(platform: Platform) -> None:
+    try:
+        platform.resume_subscriptions()
+    except PlatformError as error:
+        print_error(str(error))  # the supervisors keep trying, and this process keeps watching
