@@ -20,7 +20,7 @@ env: ## create or update the Python environment (.venv)
 present:
 	@$(PYTHON) tools/bootstrap present
 
-run: env ## start everything, place two orders, and keep running until Ctrl-C (BROKER=redis or rabbitmq)
+run: env ## start everything, place two orders, and keep running until Ctrl-C (BROKER=redis, rabbitmq or kafka)
 	@$(if $(BROKER),ORDERFLOW_BROKER=$(BROKER) )$(BIN)/orderflow-tools run $(ARGS)
 
 stop: present ## stop what `make run` started, from another terminal

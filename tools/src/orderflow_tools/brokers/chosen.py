@@ -1,9 +1,10 @@
 """The servers of a run, which follow from the broker that was chosen."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from orderflow_tools.brokers.names import RABBITMQ, REDIS
+from orderflow_tools.brokers.kafka import Kafka
+from orderflow_tools.brokers.names import KAFKA, RABBITMQ, REDIS
 from orderflow_tools.brokers.rabbitmq import RabbitMq
 from orderflow_tools.brokers.redis import Redis
 from orderflow_tools.brokers.server import Broker, Server
@@ -12,7 +13,11 @@ from orderflow_tools.settings import Settings
 WORKFLOW_STORE: Final = "workflow-store"
 """The process of Redis when it only stores workflows."""
 
-_MAKERS: Final[Mapping[str, type[Redis | RabbitMq]]] = {REDIS: Redis, RABBITMQ: RabbitMq}
+_MAKERS: Final[Mapping[str, Callable[[Settings], Broker]]] = {
+    REDIS: Redis,
+    RABBITMQ: RabbitMq,
+    KAFKA: Kafka,
+}
 
 
 def broker_of(settings: Settings) -> Broker:

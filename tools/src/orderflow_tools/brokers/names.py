@@ -9,7 +9,8 @@ from orderflow_tools.errors import PlatformError
 VARIABLE: Final = "ORDERFLOW_BROKER"
 REDIS: Final = "redis"
 RABBITMQ: Final = "rabbitmq"
-BROKERS: Final = (REDIS, RABBITMQ)
+KAFKA: Final = "kafka"
+BROKERS: Final = (REDIS, RABBITMQ, KAFKA)
 
 
 def chosen(environment: Mapping[str, str]) -> str:
