@@ -96,7 +96,7 @@ postgresql: env ## the system tests about stored data, on PostgreSQL
 	@$(BIN)/pytest $(STORED:%=tests/system/test_%.py) --store=postgresql $(WAITING) $(ARGS)
 
 # Redis has its turn among the system tests.
-BROKERS := rabbitmq
+BROKERS := rabbitmq kafka
 brokers: env ## the system tests about brokers, on those other than Redis
 	@$(BIN)/orderflow-tools toolchain
 	@set -e; for broker in $(BROKERS); do \

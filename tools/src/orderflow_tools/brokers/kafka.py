@@ -76,6 +76,7 @@ class Kafka:
     """A Kafka node, with its data in the folder of the run. It asks for no password."""
 
     name = "broker"
+    is_resumed = True
 
     def __init__(self, settings: Settings) -> None:
         self.port = settings.ports.control.event_broker
