@@ -8,7 +8,7 @@ ARGS ?=
 NAMED := $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env present run stop status reset console bench torn fuzz test check lint format unit contracts coverage docs reference manifests system postgresql browser containers migrate migration locks vendor generate images cluster-up cluster-down deploy-local test-cluster
+.PHONY: help env present run stop status reset console bench torn fuzz test check lint format unit contracts coverage docs reference manifests system postgresql brokers browser containers migrate migration locks vendor generate images cluster-up cluster-down deploy-local test-cluster
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -20,8 +20,8 @@ env: ## create or update the Python environment (.venv)
 present:
 	@$(PYTHON) tools/bootstrap present
 
-run: env ## start everything, place two orders, and keep running until Ctrl-C
-	@$(BIN)/orderflow-tools run $(ARGS)
+run: env ## start everything, place two orders, and keep running until Ctrl-C (BROKER=redis, rabbitmq or kafka)
+	@$(if $(BROKER),ORDERFLOW_BROKER=$(BROKER) )$(BIN)/orderflow-tools run $(ARGS)
 
 stop: present ## stop what `make run` started, from another terminal
 	@$(BIN)/orderflow-tools stop
@@ -46,7 +46,7 @@ fuzz: env ## send generated events to a separate platform, and find what became 
 	@$(BIN)/orderflow-tools toolchain
 	@cd tests && ../$(BIN)/python -m fuzz $(ARGS)
 
-test: lint coverage docs manifests system postgresql browser containers ## lint and all tests on one machine
+test: lint coverage docs manifests system postgresql brokers browser containers ## lint and all tests on one machine
 
 check: lint ## the fast checks: lint, unit tests and contracts
 	@$(BIN)/pytest tests/unit tests/contracts $(COMPUTING) $(ARGS)
@@ -94,6 +94,13 @@ STORED := orders identity batches tasks approval_levels retention management_ord
 postgresql: env ## the system tests about stored data, on PostgreSQL
 	@$(BIN)/orderflow-tools toolchain
 	@$(BIN)/pytest $(STORED:%=tests/system/test_%.py) --store=postgresql $(WAITING) $(ARGS)
+
+# Redis has its turn among the system tests.
+BROKERS := rabbitmq kafka
+brokers: env ## the system tests about brokers, on those other than Redis
+	@$(BIN)/orderflow-tools toolchain
+	@set -e; for broker in $(BROKERS); do \
+	  $(BIN)/pytest tests/system/test_brokers.py --broker=$$broker $(ARGS); done
 
 browser: env ## tests of the pages, in a real browser on the real platform
 	@$(BIN)/orderflow-tools toolchain

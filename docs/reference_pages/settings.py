@@ -61,12 +61,13 @@ TOOLS: Final = {
     "ORDERFLOW_HOME": "The folder of a run. Default: `.orderflow` in the checkout.",
     "ORDERFLOW_PORT_OFFSET": "A number that is added to every default port.",
     "ORDERFLOW_POSTGRES_URL": "A PostgreSQL server for tables and stock, instead of SQLite.",
+    "ORDERFLOW_BROKER": "The broker for events: `redis` (default), `rabbitmq` or `kafka`.",
     "ORDERFLOW_INVENTORY_STORE": "Set by `make run` for Dapr: the connection of the stock ledger.",
     "ORDERFLOW_BROWSER": "The Chromium that the browser tests use.",
     "ORDERFLOW_KUBECTL": "The kubectl that the tests of the manifests use.",
     "ORDERFLOW_SCREENSHOTS": "The folder for the screenshots that a browser test takes.",
     "DAPR_RUNTIME_PATH": "The folder whose `.dapr/bin` holds an installed Dapr. Default: home.",
-    "XDG_CACHE_HOME": "The folder for caches; the built Dapr is in its folder `orderflow`.",
+    "XDG_CACHE_HOME": "The folder for caches; Dapr and Kafka are in its folder `orderflow`.",
 }
 
 

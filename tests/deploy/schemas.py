@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 from deploy.documents import Document, Documents, title
 from deploy.rendering import ROOT
 from isolation import on_the_machine
+from orderflow_tools.toolchain.cache import cache_folder
 from orderflow_tools.toolchain.dapr import RUNTIME_VERSION
-from orderflow_tools.toolchain.go_build import cache_folder
 from orderflow_tools.toolchain.go_compiler import find_go
 
 KUBERNETES: Final = "1.35"

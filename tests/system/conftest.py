@@ -6,17 +6,19 @@ from pathlib import Path
 import pytest
 
 from orderflow_lab.postgres_server import PostgresServer
+from orderflow_tools.brokers.names import BROKERS, REDIS
 from orderflow_tools.platform import Platform
 from orderflow_tools.settings import Settings
 from system.engine_platform import EnginePlatform
 from system.shop import Shop
-from system.stores import Isolated, on_files, on_postgres, postgres_programs
+from system.stores import Isolated, on_broker, on_files, on_postgres, postgres_programs
 from system.workflows import FAST, Workflows, restart_orders
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the command line choose between SQLite files and a PostgreSQL server."""
+    """Let the command line choose where data is stored, and the broker for events."""
     parser.addoption("--store", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.addoption("--broker", choices=BROKERS, default=REDIS)
 
 
 @pytest.fixture(scope="session")
@@ -28,10 +30,10 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def isolated(request: pytest.FixtureRequest) -> Isolated:
-    """Return the factory of isolated platform settings for the chosen store."""
-    if request.config.getoption("--store") == "sqlite":
-        return on_files
-    return on_postgres(request.getfixturevalue("postgres"))
+    """Return the factory of isolated platform settings for the chosen store and broker."""
+    is_on_files = request.config.getoption("--store") == "sqlite"
+    made = on_files if is_on_files else on_postgres(request.getfixturevalue("postgres"))
+    return on_broker(request.config.getoption("--broker"), made)
 
 
 @pytest.fixture(scope="session")

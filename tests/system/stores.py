@@ -1,11 +1,13 @@
-"""Platform settings with isolated data, in SQLite files or on PostgreSQL."""
+"""Platform settings with isolated data, in SQLite files or on PostgreSQL, and a broker."""
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from isolation import on_the_machine
 from orderflow_lab.postgres_server import PostgresServer, find_postgres
+from orderflow_tools.brokers.chosen import broker_of
 from orderflow_tools.databases import Databases
 from orderflow_tools.settings import Settings
 
@@ -29,6 +31,18 @@ def on_postgres(server: PostgresServer) -> Isolated:
     def isolated(folder: Path, /, **environment: str) -> Settings:
         databases = Databases(server.url, f"run_{secrets.token_hex(4)}")
         return Settings.isolated(folder, databases, **environment)
+
+    return isolated
+
+
+def on_broker(broker: str, made: Isolated) -> Isolated:
+    """Carry the events on another broker, which is installed if needed."""
+
+    def isolated(folder: Path, /, **environment: str) -> Settings:
+        settings = replace(made(folder, **environment), broker=broker)
+        with on_the_machine():
+            broker_of(settings).find()
+        return settings
 
     return isolated
 

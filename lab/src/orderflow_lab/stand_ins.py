@@ -20,7 +20,7 @@ from orderflow_tools.containers.engines import Engine
 from orderflow_tools.debian import install, is_root_on_debian
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import find_checkout
-from orderflow_tools.toolchain.go_build import cache_folder
+from orderflow_tools.toolchain.cache import cache_folder
 
 PYTHON: Final = "docker.io/library/python:3.11-slim-bookworm"
 REDIS: Final = "docker.io/library/redis:7.0-bookworm"

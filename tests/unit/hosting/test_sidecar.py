@@ -1,4 +1,4 @@
-"""What the sidecar reports about itself."""
+"""What the sidecar reports about itself, and what is published through it."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from orderflow_contracts.inventory import LowStock
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.settings import ServiceSettings
 from orderflow_hosting.sidecar import Sidecar
@@ -99,3 +100,20 @@ async def test_a_sidecar_can_be_shut_down(sidecar: Sidecar, dapr: Dapr) -> None:
     """It is asked to shut itself down."""
     await sidecar.shut_down()
     assert dapr.called == ["POST /v1.0/shutdown"]
+
+
+async def test_events_about_one_subject_stay_in_order(
+    sidecar: Sidecar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The subject is the key by which a broker with partitions chooses one."""
+    published: list[Any] = []
+
+    async def publish(_api: object, request: Any, **_: object) -> None:
+        published.append(request)
+
+    monkeypatch.setattr(sidecar, "_api", type("Api", (), {"PublishEvent": publish})())
+
+    low = LowStock(item="paperclip", available=1, threshold=5)
+    await sidecar.publish("inventory.low-stock", low, subject="paperclip")
+
+    assert published[0].metadata == {"partitionKey": "paperclip"}

@@ -1,5 +1,6 @@
 """Files that follow from the declarations of the services, in a copy of those of the checkout."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def test_what_is_current_is_not_written_again(checkout: Path) -> None:
         ("components/pubsub.yaml", "  - approvals\n", ""),
         ("deploy/base/services/orders/service.yaml", "/raise", "/rise"),
         ("deploy/components/keda/redis/scaled-objects.yaml", "orders.submitted", "orders"),
+        ("deploy/components/rabbitmq/definitions.json", "approvals-approvals", "approvals"),
         ("pyproject.toml", '    "services/orders/src",\n', ""),
     ],
 )
@@ -94,6 +96,20 @@ def test_a_new_service_is_started_and_gets_its_events(declared: Path) -> None:
     assert (app["appID"], app["appPort"], app["daprHTTPPort"]) == ("parcels", 7004, 3504)
     assert "parcels" in read(declared / "components" / "pubsub.yaml")["scopes"]
     assert "parcels" not in read(declared / "components" / "workflow-store.yaml")["scopes"]
+
+
+def test_a_new_service_has_its_queues_before_it_runs(declared: Path) -> None:
+    """RabbitMQ keeps what is published before the service subscribes, dead letters too."""
+    generated.write(declared)
+
+    made = json.loads((declared / "deploy/components/rabbitmq/definitions.json").read_text())
+
+    topics = {names.ORDERS_STATUS, names.dead_letter_topic(names.ORDERS_STATUS)}
+    queues = {f"parcels-{topic}" for topic in topics}
+    assert topics <= {each["name"] for each in made["exchanges"]}
+    assert queues <= {each["name"] for each in made["queues"]}
+    bound = {each["destination"]: each["source"] for each in made["bindings"]}
+    assert {bound[queue] for queue in queues} == topics
 
 
 def test_a_new_service_is_deployed_with_its_access_list(declared: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from fakes.supervised import eventually
 from orderflow_tools import free_ports, run_state
-from orderflow_tools.broker import broker_command, find_broker, is_serving
+from orderflow_tools.brokers.redis import Redis
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import Settings
 from orderflow_tools.supervision import processes
@@ -30,7 +30,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def broker(settings: Settings) -> Iterator[Settings]:
     """Start only the broker of a run."""
-    command = broker_command(settings, find_broker())
+    command = Redis(settings).processes()["broker"].command
     with processes.start(settings, "broker", command, os.environ):
         wait_until_serving(settings)
         yield settings
@@ -39,7 +39,7 @@ def broker(settings: Settings) -> Iterator[Settings]:
 
 def wait_until_serving(settings: Settings) -> None:
     deadline = time.monotonic() + 10
-    while not is_serving(settings):
+    while not Redis(settings).is_serving():
         assert time.monotonic() < deadline, "the broker does not answer"
         time.sleep(0.01)
 
@@ -79,7 +79,7 @@ def test_a_stop_leaves_nothing(broker: Settings) -> None:
     assert processes.stop_all(broker) == []
 
     assert processes.running(broker) == []
-    assert not is_serving(broker)
+    assert not Redis(broker).is_serving()
 
 
 def test_a_reused_id_is_not_taken_for_a_supervised_process(settings: Settings) -> None:

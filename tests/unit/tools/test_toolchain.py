@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from orderflow_tools.settings import find_checkout
-from orderflow_tools.toolchain import dapr, go_build, go_compiler
+from orderflow_tools.toolchain import cache, dapr, go_compiler
 
 MODULES = find_checkout() / "tools" / "dapr-toolchain"
 
@@ -87,4 +87,4 @@ def test_the_wheel_is_new_enough_for_both_modules() -> None:
 
 def test_the_cache_follows_the_users_variable() -> None:
     """XDG_CACHE_HOME moves the builds."""
-    assert go_build.cache_folder({"XDG_CACHE_HOME": "/big"}) == Path("/big/orderflow")
+    assert cache.cache_folder({"XDG_CACHE_HOME": "/big"}) == Path("/big/orderflow")

@@ -1,6 +1,5 @@
 """The files that Dapr reads: the root dapr.yaml, or a copy for other ports and folders."""
 
-import os
 import secrets
 import shlex
 from pathlib import Path
@@ -8,9 +7,12 @@ from typing import Any, Final
 
 import yaml
 
-from orderflow_contracts.names import INVENTORY_STORE
+from orderflow_contracts.names import INVENTORY_STORE, PUBSUB
+from orderflow_tools.brokers.chosen import broker_of
+from orderflow_tools.brokers.redis import Redis
 from orderflow_tools.databases import inventory_store
 from orderflow_tools.ports import LOOPBACK
+from orderflow_tools.private_files import write_private
 from orderflow_tools.settings import Settings
 from orderflow_tools.toolchain.dapr import Runtime
 
@@ -66,11 +68,7 @@ def write_runtime_folder(settings: Settings, runtime: Runtime) -> Path:
 def write_token(settings: Settings) -> str:
     """Create the token of this run, which lets only the sidecars use the gRPC ports."""
     token = secrets.token_urlsafe(32)
-    path = settings.run / "app-token"
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(token)
+    write_private(settings.run / "app-token", token)
     return token
 
 
@@ -84,19 +82,12 @@ def run_file(settings: Settings) -> Path:
         document = yaml.safe_load(source.read_text(encoding="utf-8"))
         if source.stem == INVENTORY_STORE and settings.databases is not None:
             document = inventory_store()
-        _write(components / source.name, move_broker(document, settings.ports.control.broker))
+        server = broker_of(settings) if source.stem == PUBSUB else Redis(settings)
+        _write(components / source.name, server.component(document))
     template = yaml.safe_load((settings.root / "dapr.yaml").read_text(encoding="utf-8"))
     target = settings.run / "dapr.yaml"
     _write(target, render(template, settings, components))
     return target
-
-
-def move_broker(document: dict[str, Any], port: int) -> dict[str, Any]:
-    """Return a Dapr resource with another port for the broker."""
-    for item in document["spec"].get("metadata", ()):
-        if item["name"] == "redisHost":
-            item["value"] = f"{LOOPBACK}:{port}"
-    return document
 
 
 def render(template: dict[str, Any], settings: Settings, components: Path) -> dict[str, Any]:
@@ -133,4 +124,5 @@ def _render_app(app: dict[str, Any], settings: Settings) -> dict[str, Any]:
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    # A component may contain a password.
+    write_private(path, yaml.safe_dump(document, sort_keys=False))

@@ -15,8 +15,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+from orderflow_contracts.names import SUBSCRIPTIONS
 from orderflow_tools import (
-    broker,
     control_plane,
     dapr_files,
     first_user,
@@ -24,6 +24,9 @@ from orderflow_tools import (
     readiness,
     run_state,
 )
+from orderflow_tools.brokers import names
+from orderflow_tools.brokers.chosen import broker_of, servers_of
+from orderflow_tools.brokers.server import Process
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.migrations import migrating
 from orderflow_tools.proxies import bypassing
@@ -86,7 +89,9 @@ class Platform:
             raise PlatformError(f"Orderflow cannot start: {where}: {error.strerror}.") from error
 
     def _start(self) -> None:
-        runtime, program = self.runtime, broker.find_broker()
+        runtime = self.runtime
+        for server in servers_of(self.settings):
+            server.find()
         held = ExitStack()
         held.enter_context(run_state.held(self.settings))
         self._held = held
@@ -96,7 +101,7 @@ class Platform:
             free_ports.check(self.settings.ports)
             self._prepare()
             with migrating(self.settings, self.environment()) as wait_until_migrated:
-                self._start_control_plane(runtime, program)
+                self._start_control_plane(runtime)
                 with self._start_up.step("database schemas"):
                     wait_until_migrated()
             self._start_apps(runtime)
@@ -161,6 +166,20 @@ class Platform:
         with readiness.client() as client:
             self._start_up.wait(readiness.all_checks(self.settings, client), timeout)
 
+    def resume_subscriptions(self) -> None:
+        """Restart the sidecars if they do not get all events after a restart of the broker."""
+        broker = broker_of(self.settings)
+        if broker.is_resumed:
+            return
+        with readiness.client() as client:
+            self._start_up.wait(
+                readiness.control_plane_checks(self.settings, client), START_TIMEOUT
+            )
+        for app, topics in SUBSCRIPTIONS.items():
+            if topics and self.pid(f"{app}-daprd"):
+                # Asked to end, it would wait for the events that it can no longer acknowledge.
+                self.kill(f"{app}-daprd")
+
     def reports(self) -> list[Report]:
         """Return the supervisors' reports since the last call, such as processes that died."""
         new, self._reported = processes.reports_since(self.settings, self._reported)
@@ -173,8 +192,9 @@ class Platform:
         return {**bypassing(inherited), **own}
 
     def _prepare(self) -> None:
-        for folder in (self.settings.data / "broker", self.settings.logs, self.settings.run):
+        for folder in (self.settings.data, self.settings.logs, self.settings.run):
             folder.mkdir(parents=True, exist_ok=True)
+        names.record(self.settings.broker, self.settings.data)
         # Sidecars must not resolve to the addresses of the last run.
         for stale in self.settings.run.glob("names.db*"):
             stale.unlink()
@@ -185,16 +205,23 @@ class Platform:
         self._reported = 0
         self._start_up.reset()
 
-    def _start_control_plane(self, runtime: Runtime, program: Path) -> None:
-        settings, environment = self.settings, self.environment()
+    def _start_control_plane(self, runtime: Runtime) -> None:
+        settings = self.settings
+        for server in servers_of(settings):
+            for name, process in server.processes().items():
+                self._start_process(name, process)
         for name, command in (
-            ("broker", broker.broker_command(settings, program)),
             ("placement", control_plane.placement_command(settings, runtime)),
             ("scheduler", control_plane.scheduler_command(settings, runtime)),
         ):
-            self._started.append(processes.start(settings, name, command, environment))
+            self._start_process(name, Process(command))
         with readiness.client() as client:
             self._start_up.wait(readiness.control_plane_checks(settings, client), START_TIMEOUT)
+
+    def _start_process(self, name: str, process: Process) -> None:
+        environment = {**self.environment(), **process.environment}
+        started = processes.start(self.settings, name, process.command, environment)
+        self._started.append(started)
 
     def _start_apps(self, runtime: Runtime) -> None:
         settings = self.settings

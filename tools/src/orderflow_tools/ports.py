@@ -30,6 +30,8 @@ class ControlPorts:
     """The ports of the processes that serve all sidecars; ORDERFLOW_<NAME>_PORT moves each."""
 
     broker: int = 16379
+    event_broker: int = 16380  # a broker other than Redis
+    event_broker_peer: int = 16381  # what that broker needs besides
     placement: int = 50005
     placement_health: int = 3801
     placement_metrics: int = 3802

@@ -7,7 +7,8 @@ from typing import Final
 import httpx
 
 from orderflow_contracts.names import PUBSUB, SUBSCRIPTIONS
-from orderflow_tools import broker
+from orderflow_tools.brokers.chosen import servers_of
+from orderflow_tools.brokers.server import Server
 from orderflow_tools.ports import LOOPBACK
 from orderflow_tools.settings import APPS, Settings
 
@@ -31,10 +32,8 @@ def control_plane_checks(settings: Settings, client: httpx.Client) -> Iterator[C
     """Yield the checks of everything that must run before `dapr run`."""
     ports = settings.ports.control
 
-    def broker_answers() -> str | None:
-        return None if broker.is_serving(settings) else "it does not answer"
-
-    yield Check(f"broker on port {ports.broker}", "broker", broker_answers)
+    for server in servers_of(settings):
+        yield Check(f"{server.name} on port {server.port}", server.name, _serving(server))
     for name, port, health in (
         ("placement", ports.placement, ports.placement_health),
         ("scheduler", ports.scheduler, ports.scheduler_health),
@@ -64,6 +63,10 @@ def all_checks(settings: Settings, client: httpx.Client) -> list[Check]:
 def client() -> httpx.Client:
     """Return a client for loopback, which ignores the proxies of the user's environment."""
     return httpx.Client(timeout=TIMEOUT, trust_env=False)
+
+
+def _serving(server: Server) -> Callable[[], str | None]:
+    return lambda: None if server.is_serving() else "it does not answer"
 
 
 def _answering(client: httpx.Client, url: str) -> Callable[[], str | None]:

@@ -3,12 +3,13 @@
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
 
 from orderflow_contracts import variables
 from orderflow_contracts.names import APPROVALS, ORDERS, SERVICES
+from orderflow_tools.brokers import names
 from orderflow_tools.databases import VARIABLE, WITH_TABLES, Databases
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.free_ports import free_block
@@ -42,6 +43,7 @@ class Settings:
     ports: Ports
     environment: Mapping[str, str] = field(default_factory=dict)
     databases: Databases | None = None
+    broker: str = names.REDIS
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -57,7 +59,16 @@ class Settings:
             ports=Ports.from_environment(environment),
             environment={k: v for k, v in environment.items() if is_for_services(k) and v},
             databases=Databases.at(postgres) if postgres else None,
+            broker=names.chosen(environment),
         )
+
+    @classmethod
+    def of_command(cls) -> Self:
+        """Read this process's environment; without a broker there, continue on that of the data."""
+        made = cls.from_environment()
+        if os.environ.get(names.VARIABLE):
+            return made
+        return replace(made, broker=names.recorded(made.data) or made.broker)
 
     @classmethod
     def isolated(
@@ -76,7 +87,8 @@ class Settings:
     def is_default(self) -> bool:
         """Whether the root dapr.yaml and the components describe this run as they are."""
         is_moved = self.home != self.root / ".orderflow" or self.databases is not None
-        return not is_moved and self.ports == Ports.from_environment({})
+        is_other = is_moved or self.broker != names.REDIS
+        return not is_other and self.ports == Ports.from_environment({})
 
     @property
     def data(self) -> Path:

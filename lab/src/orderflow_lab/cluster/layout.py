@@ -6,7 +6,7 @@ from typing import Final
 
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import Settings
-from orderflow_tools.toolchain.go_build import cache_folder
+from orderflow_tools.toolchain.cache import cache_folder
 
 NODE_HOME: Final = Path("/run/orderflow")
 """Where the node sees the cluster's folder: a short path, as sockets require."""

@@ -13,6 +13,7 @@ from typing import Final
 
 from orderflow_tools.toolchain import dapr as dapr_toolchain
 from orderflow_tools.toolchain import go_build
+from orderflow_tools.toolchain.cache import cache_folder, key_of
 from orderflow_tools.toolchain.go_build import BUILD_ENVIRONMENT, Build, Target
 from orderflow_tools.toolchain.go_compiler import find_go
 
@@ -76,14 +77,14 @@ class Programs:
 def find_kubectl(root: Path) -> Path:
     """Return the pinned kubectl, built if need be."""
     build = _build(root, "kubectl", f"kubectl {KUBERNETES_VERSION}", KUBECTL, "about 2 minutes")
-    return go_build.build_once(build, go_build.cache_folder()) / "kubectl"
+    return go_build.build_once(build, cache_folder()) / "kubectl"
 
 
 def find_control_plane(root: Path) -> Path:
     """Return the folder of the API server, the controllers and etcd, built if need be."""
     title = f"the control plane of Kubernetes {KUBERNETES_VERSION}"
     build = _build(root, "kube-control-plane", title, CONTROL_PLANE, "about 5 minutes")
-    return go_build.build_once(build, go_build.cache_folder())
+    return go_build.build_once(build, cache_folder())
 
 
 def find_programs(root: Path) -> Programs:
@@ -98,7 +99,7 @@ def find_programs(root: Path) -> Programs:
     dapr = Build(
         title, f"dapr-control-plane-{_key(modules, DAPR)}", modules, DAPR, "about a minute"
     )
-    cache = go_build.cache_folder()
+    cache = cache_folder()
     return Programs(
         kubectl=kubectl,
         control_plane=control_plane,
@@ -121,13 +122,13 @@ def _key(modules: Path, targets: tuple[Target, ...]) -> str:
         if target.package.startswith("./")
     ]
     files = [f"{module}/go.mod", f"{module}/go.sum", *sources]
-    return go_build.key_of(modules, files, [targets, sorted(BUILD_ENVIRONMENT.items())])
+    return key_of(modules, files, [targets, sorted(BUILD_ENVIRONMENT.items())])
 
 
 def dapr_chart(root: Path) -> Path:
     """Return the folder of Dapr's Helm chart, with its resource definitions in `crds`."""
     modules = root / "tools" / "dapr-toolchain"
-    cache = go_build.cache_folder()
+    cache = cache_folder()
     chart = cache / f"dapr-chart-{_key(modules, DAPR)}"
     if not chart.exists():
         go = find_go(cache, modules / "runtime" / "go.mod")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from orderflow_contracts.names import SIDECAR_RULES
+from orderflow_lab.generated.definitions import definitions
 from orderflow_lab.generated.entry_points import entry_points
 from orderflow_lab.generated.local_run import run_file, scopes
 from orderflow_lab.generated.manifests import manifests
@@ -33,7 +34,7 @@ def files(root: Path) -> dict[Path, str]:
     }
     made = {MANIFESTS / name: text for name, text in manifests().items()}
     rules = {Path("deploy/base/dapr") / RULES: found[Path("components") / RULES]}
-    return {**found, **made, **rules, **scaled_objects(), **entry_points()}
+    return {**found, **made, **rules, **scaled_objects(), **definitions(), **entry_points()}
 
 
 def outdated(root: Path) -> list[Path]:

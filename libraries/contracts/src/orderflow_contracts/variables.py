@@ -38,6 +38,7 @@ FOR_CLIENTS: Final = frozenset(
 
 FOR_TOOLS: Final = frozenset(
     {
+        "ORDERFLOW_BROKER",
         "ORDERFLOW_BROWSER",
         "ORDERFLOW_HOME",
         "ORDERFLOW_INVENTORY_STORE",
@@ -47,6 +48,8 @@ FOR_TOOLS: Final = frozenset(
         "ORDERFLOW_SCREENSHOTS",
         # The ports of the servers that all sidecars share.
         "ORDERFLOW_BROKER_PORT",
+        "ORDERFLOW_EVENT_BROKER_PEER_PORT",
+        "ORDERFLOW_EVENT_BROKER_PORT",
         "ORDERFLOW_PLACEMENT_HEALTH_PORT",
         "ORDERFLOW_PLACEMENT_METRICS_PORT",
         "ORDERFLOW_PLACEMENT_PORT",

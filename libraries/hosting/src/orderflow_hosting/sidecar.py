@@ -76,9 +76,12 @@ class Sidecar:
     async def publish(
         self, topic: str, data: BaseModel, *, subject: str, event_id: str | None = None
     ) -> None:
-        """Publish a message on a topic as a CloudEvent about `subject`."""
+        """Publish a message on a topic as a CloudEvent about `subject`.
+
+        A broker with partitions puts all events about one subject into the same one.
+        """
         event = write_event(topic, data, app_id=self._app_id, subject=subject, event_id=event_id)
-        await self._publish(topic, event, {})
+        await self._publish(topic, event, {"partitionKey": subject})
 
     async def publish_raw(self, topic: str, event: bytes) -> None:
         """Publish an event that is written already: the sidecar neither wraps nor changes it."""

@@ -40,7 +40,7 @@ def execute(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) ->
     raise_on_signals()
     command: Command = options.command
     try:
-        return command(Settings.from_environment(), options)
+        return command(Settings.of_command(), options)
     except PlatformError as error:
         print_error(f"\n{error}")
         return 1

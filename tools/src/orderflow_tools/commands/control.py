@@ -41,6 +41,8 @@ def status(settings: Settings, _options: argparse.Namespace) -> int:
         return 1
     for name in processes.NAMES:
         pid = processes.pid_of(settings, name)
+        if name in processes.OF_SOME_BROKERS and not pid:
+            continue
         print_line(f"  {name:<18} {f'process {pid}' if pid else 'not running'}")
     reasons = 0
     with readiness.client() as client:

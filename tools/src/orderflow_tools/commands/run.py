@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from orderflow_contracts.names import APPROVALS, ORDERS
 from orderflow_tools import first_user, run_state
-from orderflow_tools.broker import find_broker
+from orderflow_tools.brokers.chosen import broker_of
 from orderflow_tools.commands.command_line import INTERRUPTED, Stopped, ignore_signals
 from orderflow_tools.console import print_error, print_line, step
 from orderflow_tools.errors import PlatformError
@@ -34,7 +34,7 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     begun = time.monotonic()
     platform = Platform(settings, step=step)
     print_line(f"Dapr:   {platform.runtime.origin}")
-    print_line(f"Broker: {find_broker()}")
+    print_line(f"Broker: {broker_of(settings).find()}")
     print_line("Starting:")
     try:
         try:
@@ -112,5 +112,14 @@ def _watch(platform: Platform) -> None:
             print_line(f"{report.name} {report.text} ({platform.log(report.name)})")
             if report.tail:
                 print_line(report.tail)
+            if (report.name, report.event) == ("broker", "restarted"):
+                _resume(platform)
         time.sleep(0.3)
     raise PlatformError("All processes of this run were stopped by someone else.")
+
+
+def _resume(platform: Platform) -> None:
+    try:
+        platform.resume_subscriptions()
+    except PlatformError as error:
+        print_error(str(error))  # the supervisors keep trying, and this process keeps watching

@@ -20,7 +20,7 @@ from orderflow_tools.containers.own_engine_process import ENGINE_LOCK, USERS_LOC
 from orderflow_tools.containers.sockets import answers
 from orderflow_tools.debian import install
 from orderflow_tools.errors import PlatformError
-from orderflow_tools.toolchain.go_build import cache_folder
+from orderflow_tools.toolchain.cache import cache_folder
 
 PACKAGE: Final = "docker.io"
 START_SECONDS: Final = 60

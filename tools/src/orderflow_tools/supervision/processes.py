@@ -19,7 +19,14 @@ from orderflow_tools.supervision import ownership
 
 SERVICES: Final = APPS
 SIDECARS: Final = tuple(f"{app}-daprd" for app in APPS)
-NAMES: Final = ("broker", "placement", "scheduler", "dapr", *SIDECARS, *SERVICES)
+OF_SOME_BROKERS: Final = ("workflow-store", "epmd")
+"""The processes that run only with some brokers."""
+NAMES: Final = (
+    *OF_SOME_BROKERS,
+    *("broker", "placement", "scheduler", "dapr"),
+    *SIDECARS,
+    *SERVICES,
+)
 """Every supervised process; `dapr` is `dapr run`, which starts sidecars and services."""
 
 STOP_ORDER: Final = (
@@ -29,7 +36,8 @@ STOP_ORDER: Final = (
     SIDECARS,
     ("dapr",),
     ("scheduler", "placement"),
-    ("broker",),
+    ("broker", "workflow-store"),
+    ("epmd",),
 )
 
 

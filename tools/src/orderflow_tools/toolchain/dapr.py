@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from orderflow_tools.errors import PlatformError
+from orderflow_tools.toolchain.cache import cache_folder, key_of
 from orderflow_tools.toolchain.go_build import (
     BUILD_ENVIRONMENT,
     Build,
     Target,
     build_once,
-    cache_folder,
-    key_of,
     lines,
 )
 from orderflow_tools.toolchain.go_compiler import Go

@@ -1,16 +1,9 @@
-"""Builds programs from pinned Go modules, once for all clones on a machine.
+"""Builds programs from pinned Go modules, once for all clones on a machine."""
 
-The programs go to the user's cache folder, under a name made from everything that they are built
-from. So clones share them, and a changed pin causes a new build.
-"""
-
-import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -18,6 +11,7 @@ from typing import Final
 
 from orderflow_tools.console import Meter, print_line
 from orderflow_tools.errors import PlatformError
+from orderflow_tools.toolchain.cache import make_once
 from orderflow_tools.toolchain.go_compiler import Go, find_go
 
 BUILD_ENVIRONMENT: Final = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
@@ -60,47 +54,19 @@ class Build:
         return cache / self.folder
 
 
-def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder in the user's cache for everything that is built."""
-    base = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "orderflow"
-
-
-def key_of(modules: Path, files: Iterable[str], recipe: object) -> str:
-    """Return a name for a build, which changes with these files and with the recipe."""
-    digest = hashlib.sha256()
-    for name in files:
-        digest.update(name.encode() + (modules / name).read_bytes())
-    digest.update(repr(recipe).encode())
-    return digest.hexdigest()[:16]
-
-
 def build_once(build: Build, cache: Path) -> Path:
-    """Return the folder of the programs; build them if need be, completely or not at all."""
-    built = build.at(cache)
-    if built.exists():
-        return built
-    with _lock(built.with_suffix(".lock"), build.title):
-        if not built.exists():  # another clone may have built it meanwhile
-            _build(build, built)
-    return built
+    """Return the folder of the programs; build them if need be."""
+    return make_once(build.at(cache), build.title, lambda draft: _build(build, draft))
 
 
-def _build(build: Build, built: Path) -> None:
-    go = find_go(built.parent, build.modules / build.targets[0].module / "go.mod")
+def _build(build: Build, draft: Path) -> None:
+    go = find_go(draft.parent, build.modules / build.targets[0].module / "go.mod")
     print_line(f"Building {build.title} with {go.origin}.")
     print_line(f"This happens once and takes {build.cost} on two cores. Later runs reuse it.")
-    draft = built.with_name(f"{built.name}.{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    try:
-        for (module, flags, patched), targets in groupby(build.targets, _build_options):
-            changed = build.changed if patched else None
-            _compile(go, build.modules / module, flags, list(targets), draft, changed)
-        shutil.rmtree(draft / "changed", ignore_errors=True)
-        draft.rename(built)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    for (module, flags, patched), targets in groupby(build.targets, _build_options):
+        changed = build.changed if patched else None
+        _compile(go, build.modules / module, flags, list(targets), draft, changed)
+    shutil.rmtree(draft / "changed", ignore_errors=True)
 
 
 def _build_options(target: Target) -> tuple[str, tuple[str, ...], bool]:
@@ -169,16 +135,3 @@ def lines(go: Go, module: Path, *arguments: str | Path) -> Iterator[str]:
             f"go {arguments[0]} failed in {module}:\n  " + "\n  ".join(last) + "\n"
             "If modules could not be fetched, check the network and the GOPROXY variable."
         )
-
-
-@contextmanager
-def _lock(path: Path, title: str) -> Iterator[None]:
-    """Hold a lock among all processes of this machine; say so if another process holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print_line(f"Another process is building {title} on this machine; waiting for it.")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

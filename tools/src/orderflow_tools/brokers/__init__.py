@@ -1,0 +1,1 @@
+"""The brokers that can carry the events of a local run, one in each module."""
