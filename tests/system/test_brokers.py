@@ -10,7 +10,9 @@ from contextlib import closing
 from functools import partial
 from typing import Any
 
+import grpc
 import pytest
+from dapr.proto import api_service_v1, api_v1
 
 from orderflow_contracts.names import ORDERS, ORDERS_STATUS, ORDERS_SUBMITTED, PUBSUB
 from orderflow_tools.brokers.names import KAFKA, RABBITMQ, REDIS
@@ -81,6 +83,33 @@ def test_a_stubborn_event_does_not_block_the_others(shop: WatchedShop) -> None:
     for order_id in stubborn:
         assert shop.wait_final(order_id)["status"] == "completed"
     assert parked(shop) == []
+
+
+def test_metadata_that_fit_no_header_hold_up_nobody(shop: WatchedShop) -> None:
+    """Only Redis passes metadata on; there the event moves to the dead-letter topic."""
+    unfit, good = new_id("unfit"), new_id("good")
+    address = f"127.0.0.1:{shop.platform.settings.ports.apps[ORDERS].dapr_grpc}"
+    with grpc.insecure_channel(address) as channel:
+        for order_id in (unfit, good):
+            odd = {"é": "\n"} if order_id == unfit else {}
+            api_service_v1.DaprStub(channel).PublishEvent(
+                api_v1.PublishEventRequest(
+                    pubsub_name=PUBSUB,
+                    topic=ORDERS_SUBMITTED,
+                    data=json.dumps(
+                        {"order_id": order_id, "item": "paperclip", "quantity": 1}
+                    ).encode(),
+                    data_content_type="application/json",
+                    metadata={"partitionKey": "é", **odd},
+                ),
+                timeout=10,
+            )
+
+    if shop.platform.settings.broker == REDIS:
+        assert shop.wait_final(shop.submit(), timeout=10)["status"] == "completed"
+    else:
+        assert shop.wait_final(good)["status"] == "completed"
+        assert shop.wait_final(unfit)["status"] == "completed"
 
 
 def test_statuses_arrive_in_order(shop: WatchedShop) -> None:
