@@ -126,6 +126,42 @@ async def test_the_same_id_with_other_data_is_another_dead_letter(box: DeadLette
     assert len(await box.all()) == 2
 
 
+async def test_the_same_id_with_another_attribute_is_another_dead_letter(
+    box: DeadLetterBox,
+) -> None:
+    """Even without data, and if the attribute cannot be read, no event is lost."""
+    others = ('"a"', '"b"', "1e400", "-1e400", '"b","mark":"c"', '"b","mark":"d"')
+    events = [
+        f'{{"specversion":"1.0","id":"e-1","source":"{source}","type":"t","mark":{mark}}}'.encode()
+        for source in ("/shop", "/office")
+        for mark in others
+    ]
+    for raw in events:
+        await box.refuse(raw)
+        await box.arrive(raw)
+
+    assert len(await box.all()) == len(events)
+
+
+async def test_an_event_published_twice_is_one_dead_letter(box: DeadLetterBox) -> None:
+    """Each time the publisher's sidecar sets the time, and the attributes of the trace."""
+    for number in range(2):
+        await box.refuse(
+            json.dumps(
+                {
+                    **json.loads(EVENT),
+                    "time": f"2026-03-01T12:30:0{number}Z",
+                    "expiration": f"2100-03-01T12:30:0{number}Z",
+                    "traceid": f"00-{number}",
+                    "traceparent": f"00-{number}",
+                    "tracestate": f"a={number}",
+                }
+            ).encode()
+        )
+
+    assert len(await box.all()) == 1
+
+
 async def test_bare_data_is_known_by_its_bytes(box: DeadLetterBox) -> None:
     """It has no id, and the one of a delivery changes each time."""
     for raw in (b"{", b"{", b"["):

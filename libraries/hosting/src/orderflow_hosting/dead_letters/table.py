@@ -1,7 +1,6 @@
 """The table of dead letters, and how events become values of its columns."""
 
 import base64
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any, Final
@@ -64,7 +63,7 @@ def identity(topic: str, event: Event) -> dict[str, str]:
     return {
         "topic": topic,
         "event_id": storable(event.key)[:EVENT_ID_LENGTH],
-        "digest": hashlib.sha256(event.data).hexdigest(),
+        "digest": event.digest,
     }
 
 

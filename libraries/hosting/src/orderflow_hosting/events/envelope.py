@@ -8,6 +8,7 @@ it. So subscriptions ask for the bytes.
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -29,6 +30,8 @@ _SPEC_VERSION: Final = "1.0"
 _JSON: Final = "application/json"
 _DATA: Final = ("data", "data_base64")
 _TEXTS: Final = ("id", "source", "type")
+_OF_A_PUBLICATION: Final = {"time", "expiration", "traceid", "traceparent", "tracestate"}
+"""Attributes that a sidecar sets anew whenever the same event is published."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +41,7 @@ class Event:
     `raw` holds the bytes that were delivered, and `content` the JSON value in the data. `flaw` says
     why the event cannot be handled; `content` is then what could be read, or None. Bare data has no
     envelope, hence no id, source and so on; an envelope may lack them, too. `attributes` are all of
-    the envelope but the data.
+    the envelope but the data; `is_whole` says whether they and the data could be read completely.
     """
 
     raw: bytes
@@ -55,6 +58,7 @@ class Event:
     tracestate: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     flaw: str | None = None
+    is_whole: bool = True
 
     @cached_property
     def data(self) -> bytes:
@@ -71,16 +75,28 @@ class Event:
         """The id or, without one, a digest of the bytes: the same at each delivery."""
         return self.id or f"sha256:{hashlib.sha256(self.raw).hexdigest()}"
 
+    @cached_property
+    def digest(self) -> str:
+        """A digest of what the publisher sent: the same at each delivery and publication.
+
+        Of an event that cannot be read completely it is one of the bytes.
+        """
+        if not self.is_whole:
+            return hashlib.sha256(self.raw).hexdigest()
+        names = sorted(self.attributes.keys() - _OF_A_PUBLICATION)
+        attributes = json.dumps([(name, self.attributes[name]) for name in names])
+        return hashlib.sha256(attributes.encode() + self.data).hexdigest()
+
 
 def read_event(raw: bytes, *, at: datetime | None = None) -> Event:
     """Read an event; never raises. `at` is the time by which it must not have expired, if any."""
     if len(raw) > MOST_BYTES_IN_BROKER:
-        return Event(raw=raw, unwrapped=raw, flaw=_too_large(len(raw)))
+        return Event(raw=raw, unwrapped=raw, flaw=_too_large(len(raw)), is_whole=False)
     try:
         # The envelope is one level more than the data may have.
-        value, flaw = read_json(raw, most_nested=MOST_NESTED + 1), None
+        value, flaw, is_whole = read_json(raw, most_nested=MOST_NESTED + 1), None, True
     except NotJson as error:
-        value, flaw = error.rest, str(error)
+        value, flaw, is_whole = error.rest, str(error), False
     if isinstance(value, dict) and "specversion" in value:
         event = _read_envelope(raw, value)
     else:
@@ -89,7 +105,7 @@ def read_event(raw: bytes, *, at: datetime | None = None) -> Event:
         flaw = _too_large(size)
     if at is not None and event.expiration is not None and event.expiration <= at:
         flaw = f"expired at {event.expiration:%Y-%m-%d %H:%M:%S} UTC"
-    return event if flaw is None else replace(event, flaw=flaw)
+    return event if flaw is None else replace(event, flaw=flaw, is_whole=is_whole)
 
 
 def _read_envelope(raw: bytes, envelope: dict[str, Any]) -> Event:
