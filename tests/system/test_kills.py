@@ -1,5 +1,6 @@
 """Each process is killed while fifty orders run, then restarted; nothing is lost."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -20,6 +21,9 @@ PROCESSES = (
     "scheduler",
     "placement",
 )
+
+LONGEST_WAIT = 15.0
+"""Seconds; two or three are usual, and more than 20 if the next scheduler waits for the lease."""
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +47,20 @@ def test_every_order_ends_once_whatever_is_killed(shop: Shop, process: str) -> N
     rush.approve()
     platform.wait_until_ready()
     rush.assert_all_sold_once()
+
+
+def test_a_killed_scheduler_holds_no_order_up(shop: Shop) -> None:
+    """Orders end long before the lease of the dead scheduler expires."""
+    platform = shop.platform
+    in_flight = [shop.submit() for _ in range(5)]
+    platform.wait_for_restart("scheduler", platform.kill("scheduler"))
+    # This one dies before it can become the leader: the key in etcd is still that of the first.
+    former = platform.kill("scheduler")
+    killed = time.monotonic()
+    platform.wait_for_restart("scheduler", former)
+    for order_id in (*in_flight, shop.submit()):
+        remaining = killed + LONGEST_WAIT - time.monotonic()
+        assert shop.wait_final(order_id, remaining)["status"] == "completed"
 
 
 def test_data_survives_a_restart_of_the_platform(

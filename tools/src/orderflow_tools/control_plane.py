@@ -16,14 +16,17 @@ def placement_command(settings: Settings, runtime: Runtime) -> list[str]:
 
 
 def scheduler_command(settings: Settings, runtime: Runtime) -> list[str]:
-    """Return the command that starts the scheduler, which drives the workflows' reminders."""
+    """Return the command that starts the scheduler, which drives the workflows' reminders.
+
+    The program that starts it adds the address that sidecars are told to connect to.
+    """
     ports = settings.ports.control
     peer = f"dapr-scheduler-server-0=http://{LOOPBACK}:{ports.scheduler_etcd_peer}"
     return [
+        *(settings.python, "-m", "orderflow_tools.scheduler"),
+        *(str(ports.scheduler), str(ports.scheduler_etcd_client)),
         str(runtime.scheduler),
         *_listening(ports.scheduler, ports.scheduler_health, ports.scheduler_metrics),
-        # The address that sidecars are told to connect to; the default is not on loopback.
-        *("--override-broadcast-host-port", f"{LOOPBACK}:{ports.scheduler}"),
         *("--etcd-data-dir", str(settings.data / "scheduler")),
         *("--etcd-initial-cluster", peer),
         *("--etcd-client-listen-address", LOOPBACK),
