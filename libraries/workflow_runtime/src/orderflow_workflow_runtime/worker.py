@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
 from typing import Any, Final
 
 import httpx
@@ -13,6 +12,7 @@ from dapr.ext.workflow import WorkflowRuntime
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.settings import ServiceSettings
 from orderflow_hosting.sidecar import InvocationRefused, Sidecar
+from orderflow_hosting.supervision import Supervised
 from orderflow_workflow_runtime.authoring.tasks import Workflow
 from orderflow_workflow_runtime.upstream.doubled_logs import logged_once
 from orderflow_workflow_runtime.upstream.pausing import repair_pausing
@@ -23,8 +23,13 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 SIDECAR_PAUSE_SECONDS: Final = 0.2
 READY_SECONDS: Final = 0.1
+THREAD_PAUSE_SECONDS: Final = 1.0
 
 Activity = Callable[..., Coroutine[Any, Any, Any]]
+
+
+class WorkerDied(Exception):
+    """The SDK's thread that receives work has ended, which the SDK reports to nobody."""
 
 
 class NonRetryableError(Exception):
@@ -53,7 +58,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._guard = TurnGuard(settings.sidecar_grpc)
         self._stalled = StalledSidecar(self._is_sidecar_stalled, report, sidecar.shut_down)
-        self._watch: asyncio.Task[None] | None = None
+        self._watches: list[Supervised] = []
         self._runtime = WorkflowRuntime(
             settings.sidecar_host,
             str(settings.dapr_grpc_port),
@@ -74,7 +79,7 @@ class Worker:
         while not await self._is_sidecar_up():  # noqa: ASYNC110 # there is no event to wait for
             await asyncio.sleep(SIDECAR_PAUSE_SECONDS)
         await asyncio.to_thread(self._runtime.start)
-        self._watch = asyncio.create_task(self._stalled.watch())
+        self._watches = [Supervised(self._stalled.watch), Supervised(self._watch_thread)]
         log.info("workflow_worker_ready")
 
     async def check(self) -> None:
@@ -85,18 +90,23 @@ class Worker:
 
     async def stop(self) -> None:
         """Send the results that are ready, then disconnect; the next worker gets the rest."""
-        if self._watch is not None:
-            self._watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watch
+        for watch in self._watches:
+            await watch.stop()
         await asyncio.to_thread(self._runtime.shutdown)
         self._guard.close()
+
+    async def _watch_thread(self) -> None:
+        """Raise `WorkerDied` once the SDK's thread has ended."""
+        sdk = vars(self._runtime)["_WorkflowRuntime__worker"]  # the SDK offers no hook for this
+        while sdk._runLoop.is_alive():  # noqa: ASYNC110, SLF001 # likewise
+            await asyncio.sleep(THREAD_PAUSE_SECONDS)
+        raise WorkerDied("the workflow worker's thread has ended")
 
     async def _is_sidecar_stalled(self) -> bool:
         return await self._sidecar.is_stalled() and await self._is_connected()
 
     async def _is_connected(self) -> bool:
-        return self._watch is not None and await asyncio.to_thread(
+        return bool(self._watches) and await asyncio.to_thread(
             self._runtime.wait_for_worker_ready, READY_SECONDS
         )
 
