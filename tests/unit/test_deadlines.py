@@ -49,6 +49,7 @@ SIDECAR_CALLS: dict[str, Callable[[Sidecar], Awaitable[object]]] = {
     "write_one": lambda sidecar: sidecar.write_one("store", "key", b"1"),
     "transact": lambda sidecar: sidecar.transact("store", {"key": StateEntry(b"1", None)}),
     "check": lambda sidecar: sidecar.check(),
+    "version": lambda sidecar: sidecar.version(),
     "check_workflows": lambda sidecar: sidecar.check_workflows(),
     "is_stalled": lambda sidecar: sidecar.is_stalled(),
     "shut_down": lambda sidecar: sidecar.shut_down(),

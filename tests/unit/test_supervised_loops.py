@@ -115,6 +115,10 @@ async def is_up() -> None:
     """Find the sidecar up."""
 
 
+async def tested() -> str:
+    return "1.18.1"
+
+
 @pytest.fixture
 async def worker(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Provide a worker that has started, with an SDK that connects to nothing."""
@@ -128,6 +132,7 @@ async def worker(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(made._runtime, "start", lambda: None)
         monkeypatch.setattr(made._runtime, "shutdown", lambda: None)
         monkeypatch.setattr(sidecar, "check", is_up)
+        monkeypatch.setattr(sidecar, "version", tested)
         yield made, thread
         await made.stop()
 

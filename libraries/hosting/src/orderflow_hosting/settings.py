@@ -27,6 +27,7 @@ from orderflow_hosting.setting_types import (
     Hours,
     Port,
     PublicHost,
+    Seconds,
     decoded,
 )
 from orderflow_hosting.start_up import START_SECONDS
@@ -68,13 +69,7 @@ class ProcessSettings(BaseSettings):
     """The lowest level that is logged."""
     log_format: Literal["auto", "json", "console"] = Field("auto", validation_alias="LOG_FORMAT")
     """The format of the log; `auto` is `console` on a terminal and `json` elsewhere."""
-    start_seconds: float = Field(
-        START_SECONDS,
-        gt=0,
-        le=86400,
-        validation_alias="ORDERFLOW_START_SECONDS",
-        allow_inf_nan=False,
-    )
+    start_seconds: Seconds = Field(START_SECONDS, gt=0, validation_alias="ORDERFLOW_START_SECONDS")
     """How long the start waits for the database and the sidecar before it gives up."""
 
     @field_validator("*", mode="before")

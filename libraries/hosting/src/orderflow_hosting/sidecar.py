@@ -163,6 +163,10 @@ class Sidecar:
         response = await self._http.get("/v1.0/healthz/outbound")
         response.raise_for_status()
 
+    async def version(self) -> str:
+        """Return the version of Dapr that the sidecar reports, such as `1.18.1`, or `unknown`."""
+        return str((await self._metadata()).get("runtimeVersion", ""))
+
     async def check_workflows(self) -> None:
         """Raise if the sidecar runs no workflows, which its own health check does not show.
 

@@ -14,10 +14,12 @@ from orderflow_hosting.settings import ServiceSettings
 from orderflow_hosting.sidecar import InvocationRefused, Sidecar
 from orderflow_hosting.supervision import Supervised
 from orderflow_workflow_runtime.authoring.tasks import Workflow
+from orderflow_workflow_runtime.upstream import stalled_sidecar, torn_histories
 from orderflow_workflow_runtime.upstream.doubled_logs import logged_once
 from orderflow_workflow_runtime.upstream.pausing import repair_pausing
 from orderflow_workflow_runtime.upstream.stalled_sidecar import StalledSidecar
 from orderflow_workflow_runtime.upstream.torn_histories.guard import TurnGuard
+from orderflow_workflow_runtime.upstream.versions import SDK_VERSION
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -65,7 +67,6 @@ class Worker:
             logger_options=logged_once(),
             interceptors=[self._guard.interceptor],
         )
-        self._guard.install(self._runtime)
         for name, workflow in workflows.items():
             self._runtime.register_workflow(workflow, name=name)
         for name, activity in activities.items():
@@ -76,11 +77,17 @@ class Worker:
 
         The SDK pauses longer after each failed attempt, so it is started when one can succeed.
         """
-        while not await self._is_sidecar_up():  # noqa: ASYNC110 # there is no event to wait for
+        while (dapr := await self._version_if_up()) is None:  # noqa: ASYNC110 # there is no event
             await asyncio.sleep(SIDECAR_PAUSE_SECONDS)
+        if torn_histories.FAULT.is_in(dapr):
+            self._guard.install(self._runtime)
+        else:
+            self._guard.switch_off()
         await asyncio.to_thread(self._runtime.start)
-        self._watches = [Supervised(self._stalled.watch), Supervised(self._watch_thread)]
-        log.info("workflow_worker_ready")
+        self._watches.append(Supervised(self._watch_thread))
+        if stalled_sidecar.FAULT.is_in(dapr):
+            self._watches.append(Supervised(self._stalled.watch))
+        log.info("workflow_worker_ready", dapr=dapr, sdk=SDK_VERSION)
 
     async def check(self) -> None:
         """Raise `Problem` if the worker receives no work."""
@@ -110,12 +117,13 @@ class Worker:
             self._runtime.wait_for_worker_ready, READY_SECONDS
         )
 
-    async def _is_sidecar_up(self) -> bool:
+    async def _version_if_up(self) -> str | None:
+        """Return the version of the sidecar's Dapr, which may be empty; None if it is not up."""
         try:
             await self._sidecar.check()
-        except httpx.HTTPError:
-            return False
-        return True
+            return await self._sidecar.version()
+        except (httpx.HTTPError, ValueError):
+            return None
 
     def _on_loop(self, activity: Activity) -> Activity:
         async def run(ctx: Any, payload: Any) -> Any:
