@@ -66,6 +66,7 @@ TOOLS: Final = {
     "ORDERFLOW_BROWSER": "The Chromium that the browser tests use.",
     "ORDERFLOW_KUBECTL": "The kubectl that the tests of the manifests use.",
     "ORDERFLOW_SCREENSHOTS": "The folder for the screenshots that a browser test takes.",
+    "DAPR": "`installed`: run whatever version of Dapr is installed, tested or not.",
     "DAPR_RUNTIME_PATH": "The folder whose `.dapr/bin` holds an installed Dapr. Default: home.",
     "XDG_CACHE_HOME": "The folder for caches; Dapr and Kafka are in its folder `orderflow`.",
 }

@@ -20,6 +20,11 @@ If a service refuses an event, or stops retrying it, its sidecar moves the event
 `{names.dead_letter_topic("<topic>")}`. The same service stores it there as a
 [dead letter](../glossary.md#dead-letter).
 
+A consumer is known by the app id of its sidecar or, if its component has one, by `consumerID`. A
+known consumer continues where it stopped. On Redis, the broker of the local run, a new one starts
+with the oldest event that the stream still has, not with the next event: give a consumer a new id
+only if it can handle old events again.
+
 Orders and approvals describe all topics at `/asyncapi`, as an
 [AsyncAPI 3](https://www.asyncapi.com/docs/reference/specification/v3.0.0) document with JSON
 Schemas and examples. In the local run it is at

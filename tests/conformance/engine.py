@@ -4,7 +4,6 @@ Subclass `EngineTests` or `ManagedEngineTests` under a name that pytest collects
 fixture `subject`.
 """
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -224,7 +223,7 @@ class ManagedEngineTests(EngineTests):
         async with running(subject) as instance_id:
             await subject.finish(instance_id)
 
-            instance = await subject.engine.finished(instance_id)
+            instance = await subject.engine.finished(instance_id, 10)
 
             assert instance is not None
             assert instance.runtime_status is RuntimeStatus.COMPLETED
@@ -232,8 +231,7 @@ class ManagedEngineTests(EngineTests):
     async def test_an_unknown_instance_is_waited_for(self, subject: ManagedSubject) -> None:
         """It may be started later."""
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
-                await subject.engine.finished(UNKNOWN)
+            await subject.engine.finished(UNKNOWN, 0.2)
 
     async def test_a_finished_instance_can_be_rerun(self, subject: ManagedSubject) -> None:
         """The rerun starts at a marked event, under a given or generated id."""

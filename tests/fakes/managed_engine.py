@@ -122,9 +122,9 @@ class ManagedMemoryEngine:
         self.put(new, name=instance.name)
         return new
 
-    async def finished(self, instance_id: str) -> Instance | None:
+    async def finished(self, instance_id: str, within: float) -> Instance | None:
         self.waiting.set()
-        async with self._changed:
+        async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(lambda: self._is_finished(instance_id))
         return self.instances[instance_id]
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+import psycopg
+
 from isolation import on_the_machine
 from orderflow_lab.postgres_server import PostgresServer, find_postgres
 from orderflow_tools.brokers.chosen import broker_of
@@ -51,3 +53,11 @@ def postgres_programs() -> Path:
     """Return the folder of PostgreSQL's programs, installing them if needed."""
     with on_the_machine():
         return find_postgres()
+
+
+def new_database(server: PostgresServer) -> str:
+    """Create an empty database, and return its URL."""
+    name = f"test_{secrets.token_hex(4)}"
+    with psycopg.connect(f"{server.url}/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return f"{server.url}/{name}"

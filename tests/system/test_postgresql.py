@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import psycopg
 import pytest
 from sqlalchemy import Connection, delete, inspect, text
 from sqlalchemy.exc import DBAPIError
@@ -48,7 +47,7 @@ from orders.payments.service import RecordedPayments
 from orders.payments.store import PaymentStore
 from orders.tables import ACCESS, SCHEMA, TABLES
 from orders.tasks.store import TaskStore
-from system.stores import postgres_programs
+from system.stores import new_database, postgres_programs
 
 T = TypeVar("T")
 
@@ -69,13 +68,6 @@ def own_server() -> Iterator[PostgresServer]:
     """Run a server that one test may stop."""
     with PostgresServer(postgres_programs()) as server:
         yield server
-
-
-def new_database(server: PostgresServer) -> str:
-    name = f"test_{secrets.token_hex(4)}"
-    with psycopg.connect(f"{server.url}/postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    return f"{server.url}/{name}"
 
 
 def on_replicas(url: str, schema: Schema, work: Callable[[Database], Awaitable[T]]) -> list[T]:

@@ -31,8 +31,8 @@ from orderflow_hosting.migrations.lock import exclusive
 from orderflow_hosting.migrations.runner import migrate
 from orderflow_hosting.migrations.schema import UnsuitableSchema
 from orderflow_lab.postgres_server import PostgresServer
-from system.stores import postgres_programs
-from system.test_postgresql import is_waiting_for_a_lock, new_database
+from system.stores import new_database, postgres_programs
+from system.test_postgresql import is_waiting_for_a_lock
 
 PATIENCE_SECONDS = 60
 service_by_service = pytest.mark.parametrize("service", SERVICES)

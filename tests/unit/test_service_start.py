@@ -207,10 +207,12 @@ def environment_of(settings: ServiceSettings, **more: str) -> dict[str, str]:
     }
 
 
-def start_and_fail(service: str, environment: dict[str, str], folder: Path) -> tuple[int, str]:
+def start_and_fail(
+    service: str, environment: dict[str, str], folder: Path, *command: str
+) -> tuple[int, str]:
     """Start a service's real process, which must end by itself; return exit code and errors."""
     ended = subprocess.run(
-        [sys.executable, "-m", service],
+        [sys.executable, "-m", service, *command],
         env=environment, cwd=folder, timeout=DEADLINE_SECONDS, check=False,
         capture_output=True, text=True,
     )  # fmt: skip
@@ -260,4 +262,38 @@ def test_a_database_that_cannot_be_read_ends_the_process(
 
     [line] = errors.splitlines()
     assert line.startswith(f"cannot start: {variable}: {path} cannot be used: ")
+    assert code == 1
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_sidecar_that_never_comes_ends_the_process(service: str, tmp_path: Path) -> None:
+    """The start is given up after the time that is set, with the address and the reason."""
+    settings = settings_of(service, tmp_path)
+
+    code, errors = start_and_fail(
+        service, environment_of(settings, ORDERFLOW_START_SECONDS="1"), tmp_path
+    )
+
+    [line] = errors.splitlines()
+    assert line.startswith("cannot start: the sidecar is not available after 1 s: ")
+    assert code == 1
+
+
+@pytest.mark.parametrize("service", [name for name in SERVICES if has_database(name)])
+@pytest.mark.parametrize("command", [(), ("migrate",), ("wait-until-migrated",)])
+def test_a_database_server_that_never_answers_ends_the_process(
+    service: str, command: tuple[str, ...], tmp_path: Path
+) -> None:
+    """The service and its commands give up after the time that is set."""
+    url = f"postgresql+psycopg://someone:secret@127.0.0.1:{free_port()}/{service}"
+    variables = {"ORDERFLOW_START_SECONDS": "1", f"{service.upper()}_DATABASE_URL": url}
+    environment = environment_of(settings_of(service, tmp_path), **variables)
+
+    code, errors = start_and_fail(service, environment, tmp_path, *command)
+
+    [line] = errors.splitlines()
+    what = command[0] if command else "start"
+    assert line.startswith(f"cannot {what}: the database is not available after 1 s: ")
+    assert "refused" in line or "has not answered" in line
+    assert "secret" not in line
     assert code == 1

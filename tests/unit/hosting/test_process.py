@@ -2,7 +2,10 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
+import sys
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, NoReturn
 
 import httpx
@@ -12,9 +15,10 @@ from pydantic import SecretStr
 
 from fakes.ports import free_port
 from orderflow_hosting.access.reader import AccessFileBroken
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.migrations.schema import UnsuitableSchema
-from orderflow_hosting.process import serve, start
+from orderflow_hosting.process import WorkFailed, serve, start
 from orderflow_hosting.setting_types import Unusable
 from orderflow_hosting.settings import ServiceSettings
 
@@ -77,7 +81,7 @@ async def test_a_refusal_stops_both_servers(settings: ServiceSettings) -> None:
     """An error that makes serving pointless is raised after both servers are closed."""
     database = Refusing()
     serving = asyncio.create_task(
-        serve(settings, FastAPI(), DaprApp(settings), refusal=database.refusal)
+        serve(settings, FastAPI(), DaprApp(settings), lambda: None, database.refusal)
     )
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not is_open(settings.http_port):
@@ -104,6 +108,67 @@ async def test_a_signal_stops_the_wait_for_the_database(settings: ServiceSetting
 
     assert stopped.is_set()
     assert database.is_cancelled
+
+
+async def test_background_work_that_dies_ends_the_process(settings: ServiceSettings) -> None:
+    """Both servers are closed, and the error says that work has failed."""
+    go_on = asyncio.Event()
+
+    async def work() -> None:
+        await go_on.wait()
+        raise RuntimeError("a fault")
+
+    async with BackgroundWork() as background:
+        background.start(work)
+        serving = asyncio.create_task(serve(settings, FastAPI(), DaprApp(settings)))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not is_open(settings.http_port):
+                await asyncio.sleep(0.05)
+            go_on.set()
+
+            with pytest.raises(WorkFailed, match="a fault"):
+                await serving
+    assert not is_open(settings.http_port)
+
+
+def test_the_exit_code_says_that_work_has_failed(
+    settings: ServiceSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever supervises the process starts it again."""
+
+    async def run(_: ServiceSettings, resources: AsyncExitStack) -> None:
+        background = await resources.enter_async_context(BackgroundWork())
+        background.start(fail)
+        await serve(settings, FastAPI(), DaprApp(settings))
+
+    with pytest.raises(SystemExit) as ended:
+        start(run, settings)
+
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "ended: background work has failed: a fault\n"
+
+
+async def fail() -> None:
+    raise RuntimeError("a fault")
+
+
+def test_a_process_that_cannot_close_after_an_error_exits(tmp_path: Path) -> None:
+    """A thread that hangs does not keep a failed process from being started again."""
+    program = """
+import threading
+from orderflow_hosting import process
+process.CLOSING_SECONDS = 0.3
+async def run(_, resources):
+    resources.callback(threading.Event().wait)
+    raise process.WorkFailed("a fault")
+process.start(run, None)
+"""
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, timeout=PATIENCE_SECONDS, check=False
+    )
+
+    assert ended.returncode == 1
 
 
 def is_open(port: int) -> bool:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from orderflow_tools.errors import PlatformError
 from orderflow_tools.settings import find_checkout
 from orderflow_tools.toolchain import cache, dapr, go_compiler
 
@@ -41,6 +42,55 @@ def test_another_version_is_not_used(tmp_path: Path, version: str) -> None:
 def test_an_installation_without_its_scheduler_is_not_used(tmp_path: Path) -> None:
     """An installation in containers has no scheduler program to start."""
     assert dapr.find_installed(installed(tmp_path, "1.18.1", without="scheduler")) is None
+
+
+def test_any_installation_is_used_on_demand(tmp_path: Path) -> None:
+    """The message says that it was not tested."""
+    environment = {**installed(tmp_path, "1.19.0"), "DAPR": "installed"}
+
+    found = dapr.find_runtime(tmp_path, environment)
+
+    assert found.daprd == tmp_path / ".dapr" / "bin" / "daprd"
+    assert found.origin.startswith("Dapr 1.19.0, installed in ")
+    assert found.origin.endswith("Orderflow was not tested with it, but with 1.18.1")
+
+
+def test_a_tested_installation_is_used_on_demand_without_a_warning(tmp_path: Path) -> None:
+    """Asking for the installation changes nothing if it would be used anyway."""
+    environment = installed(tmp_path, "1.18.7")
+
+    assert dapr.find_runtime(tmp_path, {**environment, "DAPR": "installed"}) == dapr.find_runtime(
+        tmp_path, environment
+    )
+
+
+def test_an_installation_on_the_path_is_used_on_demand(tmp_path: Path) -> None:
+    """A package of an operating system does not install where the Dapr CLI does."""
+    environment = installed(tmp_path, "edge")
+    binaries = tmp_path / ".dapr" / "bin"
+    environment |= {"PATH": f"{tmp_path}:{binaries}", "DAPR_RUNTIME_PATH": "/nowhere"}
+
+    found = dapr.find_runtime(tmp_path, {**environment, "DAPR": "installed"})
+
+    assert found.scheduler == binaries / "scheduler"
+    assert "Dapr edge, installed in" in found.origin
+
+
+@pytest.mark.parametrize("without", ["daprd", "placement", "scheduler"])
+def test_a_demand_for_an_installation_that_is_not_there_is_refused(
+    tmp_path: Path, without: str
+) -> None:
+    """Nothing is built instead, and the message says what is missing."""
+    environment = {**installed(tmp_path, "1.18.1", without=without), "DAPR": "installed"}
+
+    with pytest.raises(PlatformError, match=r"no Dapr is installed: .*scheduler in"):
+        dapr.find_runtime(tmp_path, environment)
+
+
+def test_another_choice_of_dapr_is_refused(tmp_path: Path) -> None:
+    """A typing error does not start a build."""
+    with pytest.raises(PlatformError, match="DAPR: instaled is not known"):
+        dapr.find_runtime(tmp_path, {**installed(tmp_path, "1.18.1"), "DAPR": "instaled"})
 
 
 def test_the_key_is_the_same_for_every_clone(tmp_path: Path) -> None:

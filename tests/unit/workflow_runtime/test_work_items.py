@@ -333,3 +333,20 @@ def test_other_calls_are_passed_on_unchanged(turns: Turns, channel: grpc.Channel
     hello, events = Call("/TaskHubSidecarService/Hello"), Call("/Dapr/SubscribeTopicEvents")
     assert interceptor.intercept_unary_unary(lambda *_: "a call", hello, None) == "a call"
     assert interceptor.intercept_unary_stream(lambda *_: "a stream", events, None) == "a stream"
+
+
+def test_everything_passes_once_the_filter_is_off(turns: Turns, channel: grpc.Channel) -> None:
+    """Work items keep their tokens, and every answer is sent, as a newer Dapr expects it."""
+    interceptor, stream = SafeTurns(turns, Restarts(turns, channel)), Stream(item(LONG_AGO))
+    interceptor.is_on = False
+    sent: list[Any] = []
+
+    def send(_: Any, request: Any) -> None:
+        sent.append(request)
+
+    passed = interceptor.intercept_unary_stream(lambda *_: stream, WORK_ITEMS, None)
+    answer = protos.WorkflowResponse(instanceId="unheard-of", completionToken="dapr's own")
+    interceptor.intercept_unary_unary(send, ANSWERS, answer)
+
+    assert passed is stream
+    assert sent == [answer]

@@ -20,6 +20,7 @@ FOR_SERVICES: Final = frozenset(
         "ORDERFLOW_PROXY_USER_HEADER",
         "ORDERFLOW_PUBLIC_HOSTS",
         "ORDERFLOW_SESSION_HOURS",
+        "ORDERFLOW_START_SECONDS",
     }
 )
 """Variables that every service reads, besides those of its own prefix."""

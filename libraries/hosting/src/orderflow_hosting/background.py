@@ -12,11 +12,11 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState
 
 from orderflow_hosting.retrying import is_around
+from orderflow_hosting.supervision import Supervised, Work
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-Work = Callable[[], Awaitable[None]]
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -85,11 +85,14 @@ async def keep_repeating(
 
 
 class BackgroundWork:
-    """All background work of a process. Work unfinished at its end is left for the next start."""
+    """All background work of a process. Work unfinished at its end is left for the next start.
+
+    All of it is supervised: work that fails, or that is cancelled by anyone else, ends the process.
+    """
 
     def __init__(self, sleep: Sleep = asyncio.sleep) -> None:
         self._sleep = sleep
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[Supervised] = set()
         self._keys: set[Hashable] = set()
         self._stopped = False
 
@@ -106,12 +109,12 @@ class BackgroundWork:
         """Run the work once; work whose key is running already is not started again."""
         if self._stopped or key in self._keys:
             return
-        task = asyncio.create_task(_awaited(work))
+        task = Supervised(work)
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.on_end(lambda: self._tasks.discard(task))
         if key is not None:
             self._keys.add(key)
-            task.add_done_callback(lambda _: self._keys.discard(key))
+            task.on_end(lambda: self._keys.discard(key))
 
     def retry(
         self,
@@ -150,15 +153,4 @@ class BackgroundWork:
     async def stop(self) -> None:
         """Cancel all work and wait until it has ended; work started later is ignored."""
         self._stopped = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("background_work_failed", exc_info=error)
-
-
-async def _awaited(work: Work) -> None:
-    await work()
+        await asyncio.gather(*(task.stop() for task in self._tasks))

@@ -41,6 +41,12 @@ READERS = 4
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.1
+DEADLINE_SECONDS = 40.0
+"""How long a read or a write may take, with its wait for others.
+
+This is longer than SQLite waits for a lock (30 s), and than PostgreSQL does, including the time
+until a vanished server is noticed (35 s): their own errors say more.
+"""
 PROVEN_SECONDS = 5.0
 """A commit proves for this long that the database can be written to."""
 
@@ -84,6 +90,10 @@ class DatabaseUnavailable(Unavailable):
 
     code: ClassVar = "STORE_UNAVAILABLE"
     detail: ClassVar = "the database cannot be used at the moment"
+
+
+class DatabaseTooSlow(DatabaseUnavailable):
+    """The database has not answered in time."""
 
 
 class DatabaseClosed(DatabaseUnavailable):
@@ -132,7 +142,7 @@ class Database:
         self._queue = WriteQueue(self._engine.execution_options(writes=True))
         self._schema = schema
         self._clock = clock
-        self._unsuitable: UnsuitableSchema | None = None
+        self._ended_by: BaseException | None = None
         self._ready = threading.Event()
         self._why_not = "it has not answered yet"
         self._closing = threading.Lock()
@@ -145,7 +155,7 @@ class Database:
                 failed.pop_all()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="database-reader")
         # A process that forgets `close` must still end; `close` waits for the thread.
-        self._writer = threading.Thread(target=self._work, name="database-writer", daemon=True)
+        self._writer = threading.Thread(target=self._write_all, name="database-writer", daemon=True)
         self._writer.start()
 
     def __enter__(self) -> Self:
@@ -165,10 +175,13 @@ class Database:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def refusal(self) -> NoReturn:
-        """Raise `UnsuitableSchema` once the database turns out to have an unsuitable schema."""
-        while self._unsuitable is None:  # noqa: ASYNC110 # the writer's thread sets it
+        """Raise `UnsuitableSchema` once the schema turns out to be unsuitable.
+
+        Raises whatever has ended the writer's thread, too: nothing can be written any more.
+        """
+        while self._ended_by is None:  # noqa: ASYNC110 # the writer's thread sets it
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
-        raise self._unsuitable
+        raise self._ended_by
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run the work in a transaction; return its result once that is committed."""
@@ -177,8 +190,7 @@ class Database:
             if self._closed.is_set():
                 raise DatabaseClosed("the database is closed")
             result = self._queue.put(work)
-        with _map_errors():
-            return await result
+        return await _in_time(result)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run the work, which writes nothing, on a connection of its own."""
@@ -190,8 +202,7 @@ class Database:
             with self._engine.connect() as connection:
                 return work(connection)
 
-        with _map_errors():
-            return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+        return await _in_time(asyncio.get_running_loop().run_in_executor(self._readers, run))
 
     async def check(self) -> None:
         """Raise `DatabaseUnavailable` unless the database can be read and written.
@@ -226,6 +237,13 @@ class Database:
             self._schema.check(connection)
         self._ready.set()
 
+    def _write_all(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:
+            self._ended_by = error
+            log.exception("database_writer_failed")
+
     def _work(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while not self._ready.is_set():
@@ -233,7 +251,7 @@ class Database:
                 self._check_schema()
             except UnsuitableSchema as error:
                 self._why_not = str(error)
-                self._unsuitable = error
+                self._ended_by = error
                 return
             except Exception as error:  # noqa: BLE001 # whatever it is, it may be fixed meanwhile
                 self._why_not = reason(error)
@@ -242,6 +260,16 @@ class Database:
                     return
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         self._queue.run()
+
+
+async def _in_time(result: asyncio.Future[T]) -> T:
+    """Return a result. Work that has not begun in time is never run; other work goes on."""
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            with _map_errors():
+                return await result
+    except TimeoutError:
+        raise DatabaseTooSlow(f"no result within {DEADLINE_SECONDS:g} s") from None
 
 
 @contextlib.contextmanager

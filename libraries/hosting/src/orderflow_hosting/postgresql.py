@@ -22,6 +22,11 @@ CONNECT_OPTIONS: Final[dict[str, Any]] = {
     "prepare_threshold": None,
 }
 
+LIMIT_STATEMENTS: Final = "SELECT set_config('statement_timeout', '30s', false)"
+"""Ends a statement that would otherwise keep a reader or the writer waiting for ever.
+
+It is no option of the connection, because PgBouncer refuses those.
+"""
 WRITERS: Final = 0x6F72646572  # any number that no other program uses for a lock
 BEGIN_WRITING: Final = (
     "SELECT set_config('lock_timeout', '15s', true),"
@@ -52,6 +57,11 @@ def postgresql_engine(url: URL) -> Engine:
         max_overflow=1,
         pool_timeout=WAIT_FOR_CONNECTION_SECONDS,
     )
+
+    @event.listens_for(engine, "connect")
+    def _limit(connection: psycopg.Connection[Any], _: object) -> None:
+        connection.execute(LIMIT_STATEMENTS)
+        connection.commit()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

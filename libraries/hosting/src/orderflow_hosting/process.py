@@ -2,10 +2,12 @@
 
 import asyncio
 import errno
+import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any, NoReturn, TypeVar
 
@@ -19,10 +21,14 @@ from orderflow_hosting.dapr_app import DaprApp
 from orderflow_hosting.migrations.schema import UnsuitableSchema
 from orderflow_hosting.setting_types import Unusable
 from orderflow_hosting.settings import NOT_CONFIGURED, ServiceSettings, variable_of
+from orderflow_hosting.start_up import NotStarted
+from orderflow_hosting.supervision import deaths, stop_all
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 HTTP_GRACE_SECONDS = 3
+CLOSING_SECONDS = 30.0
+"""How long a failed process may take to close what it opened; a stuck thread may never end."""
 _ABOUT_THE_PORT = {errno.EADDRINUSE, errno.EACCES}
 
 
@@ -41,13 +47,20 @@ Refusal = Callable[[], Coroutine[Any, Any, NoReturn]]
 """Waits until serving has become pointless, and raises the reason."""
 
 
+class WorkFailed(Exception):
+    """Supervised work of the process has failed; the log has the reason."""
+
+
 def start(run: Run[Settings], settings: Settings) -> None:
     """Run a service's process until it ends; if it cannot start, print why in one line."""
     try:
         asyncio.run(run_and_close(run, settings))
-    except UnsuitableSchema as error:
+    except (UnsuitableSchema, NotStarted) as error:
         sys.stderr.write(f"cannot start: {error}\n")
-        raise SystemExit(NOT_CONFIGURED) from None
+        raise SystemExit(1 if isinstance(error, NotStarted) else NOT_CONFIGURED) from None
+    except WorkFailed as error:
+        sys.stderr.write(f"ended: {error}\n")
+        raise SystemExit(1) from None
     except (AccessFileBroken, Unusable) as error:
         field = error.field if isinstance(error, Unusable) else "access_file"
         sys.stderr.write(f"cannot start: {variable_of(type(settings), field)}: {error}\n")
@@ -55,9 +68,29 @@ def start(run: Run[Settings], settings: Settings) -> None:
 
 
 async def run_and_close(run: Run[Settings], settings: Settings) -> None:
-    """Run a composition root, then close what it opened, newest first, whatever ended it."""
-    async with AsyncExitStack() as resources:
-        await run(settings, resources)
+    """Run a composition root, then close what it opened, newest first, whatever ended it.
+
+    After an error, the process exits at once if closing takes longer than `CLOSING_SECONDS`.
+    """
+    limit = threading.Timer(CLOSING_SECONDS, _exit_at_once)
+    limit.daemon = True
+    try:
+        async with AsyncExitStack() as resources:
+            try:
+                await run(settings, resources)
+            except Exception:
+                limit.start()
+                raise
+    finally:
+        await stop_all()
+        limit.cancel()
+        if limit.is_alive():
+            limit.join()
+
+
+def _exit_at_once() -> None:
+    log.error("closing_took_too_long", seconds=CLOSING_SECONDS)
+    os._exit(1)
 
 
 async def serve(
@@ -65,14 +98,15 @@ async def serve(
     http: FastAPI,
     dapr: DaprApp,
     on_stop: Callable[[], None] = lambda: None,
-    refusal: Refusal | None = None,
+    *refusals: Refusal,
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; then finish the running calls and return.
 
     `on_stop` is called when stopping begins, to end responses that would never end by themselves.
-    `refusal` is awaited meanwhile, and raises an error when serving has become pointless. Raises
-    that error, an error that ended the HTTP or the gRPC server, `Unusable` for an address that it
-    cannot listen on, and `Unguarded` for a route without a fitting guard.
+    Each of `refusals` is awaited meanwhile, and raises an error when serving has become pointless.
+    Raises that error, `WorkFailed` if supervised work has failed, an error that ended the HTTP or
+    the gRPC server, `Unusable` for an address that it cannot listen on, and `Unguarded` for a route
+    without a fitting guard.
     """
     if hasattr(http.state, "access"):
         must_be_guarded(http)
@@ -80,7 +114,10 @@ async def serve(
     _listen("grpc", settings.grpc_host, settings.grpc_port).close()
     with _listen("http", settings.http_host, settings.http_port) as listener:
         server = _http_server(settings, http)
-        await _serve_both(settings, server, listener, dapr, on_stop, refusal)
+        with deaths() as death:
+            await _serve_both(settings, server, listener, dapr, on_stop, refusals, death)
+    if death.done():
+        raise WorkFailed(f"background work has failed: {death.result()}")
 
 
 def _http_server(settings: ServiceSettings, http: FastAPI) -> _HttpServer:
@@ -103,7 +140,8 @@ async def _serve_both(
     listener: socket.socket,
     dapr: DaprApp,
     on_stop: Callable[[], None],
-    refusal: Refusal | None,
+    refusals: Sequence[Refusal],
+    death: "asyncio.Future[BaseException]",
 ) -> None:
     signalled = _signalled()
     await dapr.start()
@@ -111,9 +149,9 @@ async def _serve_both(
     dapr_edge = asyncio.create_task(dapr.wait())
     log.info("serving", http_port=settings.http_port, grpc_port=settings.grpc_port)
     edges: set[asyncio.Future[None]] = {http_edge, dapr_edge}
-    if refusal is not None:
-        edges.add(asyncio.create_task(refusal()))
-    done, _ = await asyncio.wait({*edges, signalled}, return_when=asyncio.FIRST_COMPLETED)
+    edges |= {asyncio.create_task(refusal()) for refusal in refusals}
+    ends: set[asyncio.Future[Any]] = {*edges, signalled, death}
+    done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping")
     on_stop()
     server.should_exit = True

@@ -27,8 +27,10 @@ from orderflow_hosting.setting_types import (
     Hours,
     Port,
     PublicHost,
+    Seconds,
     decoded,
 )
+from orderflow_hosting.start_up import START_SECONDS
 
 NOT_CONFIGURED: Final = os.EX_CONFIG
 """The exit code when the configuration must be changed before a start can succeed."""
@@ -67,6 +69,8 @@ class ProcessSettings(BaseSettings):
     """The lowest level that is logged."""
     log_format: Literal["auto", "json", "console"] = Field("auto", validation_alias="LOG_FORMAT")
     """The format of the log; `auto` is `console` on a terminal and `json` elsewhere."""
+    start_seconds: Seconds = Field(START_SECONDS, gt=0, validation_alias="ORDERFLOW_START_SECONDS")
+    """How long the start waits for the database and the sidecar before it gives up."""
 
     @field_validator("*", mode="before")
     @classmethod

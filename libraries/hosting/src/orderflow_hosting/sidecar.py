@@ -16,11 +16,13 @@ from dapr.proto import api_service_v1, api_v1, common_v1
 from pydantic import BaseModel
 
 from orderflow_contracts.names import PUBSUB
+from orderflow_hosting.deadlines import WithDeadline
 from orderflow_hosting.events import STRUCTURED, write_event
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.settings import ServiceSettings
 
 TIMEOUT_SECONDS = 10.0
+HTTP_SECONDS = 2.0
 PERMANENT = {
     grpc.StatusCode.INVALID_ARGUMENT: 422,
     grpc.StatusCode.PERMISSION_DENIED: 403,
@@ -50,12 +52,17 @@ class StateEntry:
 
 
 class Sidecar:
-    """Dapr's API for one application. Calls raise `grpc.aio.AioRpcError` when they fail."""
+    """Dapr's API for one application.
+
+    Calls raise `grpc.aio.AioRpcError` when they fail or take longer than `TIMEOUT_SECONDS`.
+    """
 
     def __init__(self, app_id: str, settings: ServiceSettings) -> None:
         self._app_id = app_id
         # The environment's proxy settings must not apply to the service's own sidecar.
-        self._http = httpx.AsyncClient(base_url=settings.sidecar_http, timeout=2.0, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=settings.sidecar_http, timeout=HTTP_SECONDS, trust_env=False
+        )
         self._channel = grpc.aio.insecure_channel(
             settings.sidecar_grpc,
             options=[
@@ -65,7 +72,7 @@ class Sidecar:
             ],
         )
         stub: Any = api_service_v1.DaprStub
-        self._api = stub(self._channel)
+        self._api = WithDeadline(stub(self._channel), TIMEOUT_SECONDS)
 
     async def __aenter__(self) -> Self:
         return self
@@ -95,7 +102,7 @@ class Sidecar:
             data_content_type=STRUCTURED,
             metadata=metadata,
         )
-        await self._api.PublishEvent(request, timeout=TIMEOUT_SECONDS)
+        await self._api.PublishEvent(request)
 
     async def invoke(self, app_id: str, method: str, request: BaseModel) -> bytes:
         """Call a method of another application and return its JSON reply.
@@ -120,7 +127,6 @@ class Sidecar:
         """Read keys of a state store; an absent key has an entry without an ETag."""
         reply = await self._api.GetBulkState(
             api_v1.GetBulkStateRequest(store_name=store, keys=keys, parallelism=4),
-            timeout=TIMEOUT_SECONDS,
         )
         failed = [item for item in reply.items if item.error]
         if failed:
@@ -138,7 +144,7 @@ class Sidecar:
         """Write one key of a state store, overwriting any value."""
         item = common_v1.StateItem(key=key, value=data)
         request = api_v1.SaveStateRequest(store_name=store, states=[item])
-        await self._api.SaveState(request, timeout=TIMEOUT_SECONDS)
+        await self._api.SaveState(request)
 
     async def transact(self, store: str, upserts: dict[str, StateEntry]) -> None:
         """Write all keys or none; each must still have its entry's ETag, or still be absent."""
@@ -153,13 +159,16 @@ class Sidecar:
             )
         await self._api.ExecuteStateTransaction(
             api_v1.ExecuteStateTransactionRequest(storeName=store, operations=operations),
-            timeout=TIMEOUT_SECONDS,
         )
 
     async def check(self) -> None:
         """Raise if the sidecar does not answer or its components are not ready."""
         response = await self._http.get("/v1.0/healthz/outbound")
         response.raise_for_status()
+
+    async def version(self) -> str:
+        """Return the version of Dapr that the sidecar reports, such as `1.18.1`, or `unknown`."""
+        return str((await self._metadata()).get("runtimeVersion", ""))
 
     async def check_workflows(self) -> None:
         """Raise if the sidecar runs no workflows, which its own health check does not show.

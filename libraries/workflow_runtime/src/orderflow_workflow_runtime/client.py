@@ -53,7 +53,7 @@ class DaprEngine:
     async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
         """Raise an external event with any JSON value; None is no payload."""
         request = false_payloads.event_request(instance_id, event, _json(payload))
-        await _call(self._stub.RaiseEvent(request, timeout=TIMEOUT_SECONDS))
+        await _call(self._stub.RaiseEvent(request))
 
     async def pause(self, instance_id: str) -> None:
         """Suspend an instance."""
@@ -85,9 +85,15 @@ class DaprEngine:
         except (ValueError, NoSuchInstance) as error:  # the engine has no such event
             raise CannotRerun(str(error)) from error
 
-    async def finished(self, instance_id: str) -> Instance | None:
-        """Wait until an instance has finished; an unknown one may still be started."""
-        state = await _read(lambda: self._client.wait_for_workflow_completion(instance_id))
+    async def finished(self, instance_id: str, within: float) -> Instance | None:
+        """Wait until an instance has finished; an unknown one may still be started.
+
+        Raises `TimeoutError` if that takes longer than so many seconds.
+        """
+        async with asyncio.timeout(within):
+            state = await _read(
+                lambda: self._client.wait_for_workflow_completion(instance_id), _map_errors
+            )
         return read_instance(state) if state is not None else None
 
     async def ids(self, limit: int, token: str | None) -> tuple[list[str], str | None]:
@@ -100,7 +106,7 @@ class DaprEngine:
     async def history(self, instance_id: str) -> list[HistoryEvent]:
         """Read the events of an instance, oldest first."""
         request = history_payloads.history_request(instance_id)
-        reply = await _read(lambda: self._stub.GetInstanceHistory(request, timeout=TIMEOUT_SECONDS))
+        reply = await _read(lambda: self._stub.GetInstanceHistory(request))
         return read_history(reply.events)
 
     async def close(self) -> None:
@@ -116,17 +122,7 @@ class _HalfWritten(EngineUnavailable):
     """The engine read the instance while it was writing it."""
 
 
-async def _read(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call that reads; repeat it if the engine was writing the instance meanwhile."""
-    for pause in PAUSES_SECONDS:
-        try:
-            return await _call(call())
-        except _HalfWritten:
-            await asyncio.sleep(pause)
-    return await _call(call())
-
-
-async def _call(call: Awaitable[T]) -> T:
+async def _map_errors(call: Awaitable[T]) -> T:
     """Make a call; convert gRPC's errors to those of the ports."""
     try:
         return await call
@@ -141,3 +137,28 @@ async def _call(call: Awaitable[T]) -> T:
         if is_half_written(error):
             raise _HalfWritten(details) from error
         raise EngineUnavailable(details) from error
+
+
+async def _call(call: Awaitable[T]) -> T:
+    """Make a call, which may take `TIMEOUT_SECONDS`."""
+    limit = asyncio.timeout(TIMEOUT_SECONDS)
+    try:
+        async with limit:
+            return await _map_errors(call)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        why = f"the engine has not answered within {TIMEOUT_SECONDS:g} s"
+        raise EngineUnavailable(why) from error
+
+
+async def _read(
+    call: Callable[[], Awaitable[T]], make: Callable[[Awaitable[T]], Awaitable[T]] = _call
+) -> T:
+    """Make a call that reads; repeat it if the engine was writing the instance meanwhile."""
+    for pause in PAUSES_SECONDS:
+        try:
+            return await make(call())
+        except _HalfWritten:
+            await asyncio.sleep(pause)
+    return await make(call())

@@ -81,8 +81,11 @@ class ManagedEngine(Engine, Protocol):
         """
         ...
 
-    async def finished(self, instance_id: str) -> Instance | None:
-        """Wait until an instance has finished; an unknown one may still be started."""
+    async def finished(self, instance_id: str, within: float) -> Instance | None:
+        """Wait until an instance has finished; an unknown one may still be started.
+
+        Raises `TimeoutError` if that takes longer than so many seconds.
+        """
         ...
 
     async def ids(self, limit: int, token: str | None) -> tuple[list[str], str | None]:

@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
 from typing import Any, Final
 
 import httpx
@@ -13,18 +12,26 @@ from dapr.ext.workflow import WorkflowRuntime
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.settings import ServiceSettings
 from orderflow_hosting.sidecar import InvocationRefused, Sidecar
+from orderflow_hosting.supervision import Supervised
 from orderflow_workflow_runtime.authoring.tasks import Workflow
+from orderflow_workflow_runtime.upstream import stalled_sidecar, torn_histories
 from orderflow_workflow_runtime.upstream.doubled_logs import logged_once
 from orderflow_workflow_runtime.upstream.pausing import repair_pausing
 from orderflow_workflow_runtime.upstream.stalled_sidecar import StalledSidecar
 from orderflow_workflow_runtime.upstream.torn_histories.guard import TurnGuard
+from orderflow_workflow_runtime.upstream.versions import SDK_VERSION
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 SIDECAR_PAUSE_SECONDS: Final = 0.2
 READY_SECONDS: Final = 0.1
+THREAD_PAUSE_SECONDS: Final = 1.0
 
 Activity = Callable[..., Coroutine[Any, Any, Any]]
+
+
+class WorkerDied(Exception):
+    """The SDK's thread that receives work has ended, which the SDK reports to nobody."""
 
 
 class NonRetryableError(Exception):
@@ -53,14 +60,13 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._guard = TurnGuard(settings.sidecar_grpc)
         self._stalled = StalledSidecar(self._is_sidecar_stalled, report, sidecar.shut_down)
-        self._watch: asyncio.Task[None] | None = None
+        self._watches: list[Supervised] = []
         self._runtime = WorkflowRuntime(
             settings.sidecar_host,
             str(settings.dapr_grpc_port),
             logger_options=logged_once(),
             interceptors=[self._guard.interceptor],
         )
-        self._guard.install(self._runtime)
         for name, workflow in workflows.items():
             self._runtime.register_workflow(workflow, name=name)
         for name, activity in activities.items():
@@ -71,11 +77,17 @@ class Worker:
 
         The SDK pauses longer after each failed attempt, so it is started when one can succeed.
         """
-        while not await self._is_sidecar_up():  # noqa: ASYNC110 # there is no event to wait for
+        while (dapr := await self._version_if_up()) is None:  # noqa: ASYNC110 # there is no event
             await asyncio.sleep(SIDECAR_PAUSE_SECONDS)
+        if torn_histories.FAULT.is_in(dapr):
+            self._guard.install(self._runtime)
+        else:
+            self._guard.switch_off()
         await asyncio.to_thread(self._runtime.start)
-        self._watch = asyncio.create_task(self._stalled.watch())
-        log.info("workflow_worker_ready")
+        self._watches.append(Supervised(self._watch_thread))
+        if stalled_sidecar.FAULT.is_in(dapr):
+            self._watches.append(Supervised(self._stalled.watch))
+        log.info("workflow_worker_ready", dapr=dapr, sdk=SDK_VERSION)
 
     async def check(self) -> None:
         """Raise `Problem` if the worker receives no work."""
@@ -85,27 +97,33 @@ class Worker:
 
     async def stop(self) -> None:
         """Send the results that are ready, then disconnect; the next worker gets the rest."""
-        if self._watch is not None:
-            self._watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watch
+        for watch in self._watches:
+            await watch.stop()
         await asyncio.to_thread(self._runtime.shutdown)
         self._guard.close()
+
+    async def _watch_thread(self) -> None:
+        """Raise `WorkerDied` once the SDK's thread has ended."""
+        sdk = vars(self._runtime)["_WorkflowRuntime__worker"]  # the SDK offers no hook for this
+        while sdk._runLoop.is_alive():  # noqa: ASYNC110, SLF001 # likewise
+            await asyncio.sleep(THREAD_PAUSE_SECONDS)
+        raise WorkerDied("the workflow worker's thread has ended")
 
     async def _is_sidecar_stalled(self) -> bool:
         return await self._sidecar.is_stalled() and await self._is_connected()
 
     async def _is_connected(self) -> bool:
-        return self._watch is not None and await asyncio.to_thread(
+        return bool(self._watches) and await asyncio.to_thread(
             self._runtime.wait_for_worker_ready, READY_SECONDS
         )
 
-    async def _is_sidecar_up(self) -> bool:
+    async def _version_if_up(self) -> str | None:
+        """Return the version of the sidecar's Dapr, which may be empty; None if it is not up."""
         try:
             await self._sidecar.check()
-        except httpx.HTTPError:
-            return False
-        return True
+            return await self._sidecar.version()
+        except (httpx.HTTPError, ValueError):
+            return None
 
     def _on_loop(self, activity: Activity) -> Activity:
         async def run(ctx: Any, payload: Any) -> Any:

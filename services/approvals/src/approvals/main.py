@@ -38,7 +38,7 @@ from orderflow_hosting.dead_letters import (
     dead_letter_router,
     parked_event_router,
 )
-from orderflow_hosting.health import health_router
+from orderflow_hosting.health import health_router, refuse_without
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
@@ -105,7 +105,9 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     canary.keep_publishing(background)
     repeat_backfill(store.backfill, background)
     background.start(partial(backfill_repeatedly, database, SOURCES))
-    await serve(settings, http, app, feed.close, database.refusal)
+    needs = {"the database": database.check, "the sidecar": sidecar.check}
+    start_up = partial(refuse_without, needs, settings.start_seconds)
+    await serve(settings, http, app, feed.close, database.refusal, start_up)
 
 
 def _pages(

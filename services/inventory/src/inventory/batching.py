@@ -18,6 +18,7 @@ import structlog
 from inventory.domain import Ledger
 from inventory.ports import Store, StoreUnavailable, VersionConflict
 from inventory.store import Scope, Snapshot
+from orderflow_hosting.supervision import Supervised
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -27,6 +28,8 @@ MAX_KEYS: Final = 200
 ATTEMPTS: Final = 12
 FIRST_PAUSE_SECONDS: Final = 0.01
 LONGEST_PAUSE_SECONDS: Final = 0.5
+COMMAND_SECONDS: Final = 30.0
+"""How long a command may take, with all its attempts and those that it waits for."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +54,23 @@ class CommandBatcher:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._queue: deque[_Pending] = deque()
-        self._worker: asyncio.Task[None] | None = None
+        self._worker: Supervised | None = None
 
     async def execute(self, command: Command[Reply]) -> Reply:
         """Apply a command; return when it is written.
 
-        Raises the command's own error, or `StoreUnavailable` if all attempts failed: then the
-        command may or may not have been written, and can be retried.
+        Raises the command's own error, or `StoreUnavailable` if all attempts failed or time is
+        up: then the command may or may not have been written, and can be retried.
         """
         pending = _Pending(command)
         self._queue.append(pending)
-        if self._worker is None or self._worker.done():
-            self._worker = asyncio.create_task(self._work())
-        reply: Reply = await pending.future
+        if self._worker is None or self._worker.is_done:
+            self._worker = Supervised(self._work)
+        try:
+            async with asyncio.timeout(COMMAND_SECONDS):
+                reply: Reply = await pending.future
+        except TimeoutError:
+            raise StoreUnavailable(f"not written within {COMMAND_SECONDS:g} s") from None
         return reply
 
     async def _work(self) -> None:

@@ -1,6 +1,7 @@
 """The composition root of inventory: wires its parts, offers its methods and serves."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 
 import structlog
 
@@ -15,7 +16,7 @@ from orderflow_hosting import logs
 from orderflow_hosting.access import Access, reads
 from orderflow_hosting.background import BackgroundWork, Backoff
 from orderflow_hosting.dapr_app import DaprApp
-from orderflow_hosting.health import health_router
+from orderflow_hosting.health import health_router, refuse_without
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
@@ -73,7 +74,9 @@ async def run(settings: InventorySettings, resources: AsyncExitStack) -> None:
     Access(settings, INVENTORY, clock=now).install(http)
     Site("Inventory", clock=now).install(http, [reads()])
     background.retry(opening.run, "opening_stock_not_loaded", backoff=OPENING_BACKOFF)
-    await serve(settings, http, app)
+    needs = {"the sidecar": sidecar.check, "the store": store.check}
+    start_up = partial(refuse_without, needs, settings.start_seconds)
+    await serve(settings, http, app, lambda: None, start_up)
 
 
 def main() -> None:

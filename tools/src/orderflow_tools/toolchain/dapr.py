@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,8 @@ from orderflow_tools.toolchain.go_build import (
 )
 from orderflow_tools.toolchain.go_compiler import Go
 
+CHOICE: Final = "DAPR"
+"""The variable that chooses the Dapr to run."""
 RUNTIME_VERSION: Final = "1.18.1"
 CLI_VERSION: Final = "1.16.5"
 RUNTIME_FLAGS: Final = (
@@ -65,8 +67,20 @@ def build_key(modules: Path) -> str:
 
 
 def find_runtime(root: Path, environment: Mapping[str, str] = os.environ) -> Runtime:
-    """Return Dapr: installed on this machine in the right version, or else built if need be."""
-    return find_installed(environment) or built_runtime(root, environment)
+    """Return Dapr: installed on this machine in the right version, or else built if need be.
+
+    With `DAPR=installed` in the environment, an installation of any version is used, and nothing is
+    built. Raises PlatformError if there is none, or for another value.
+    """
+    match environment.get(CHOICE, ""):
+        case "":
+            return find_installed(environment) or built_runtime(root, environment)
+        case "installed":
+            return _require_installed(environment)
+        case other:
+            raise PlatformError(
+                f"{CHOICE}: {other} is not known. Use {CHOICE}=installed, or unset it."
+            )
 
 
 def built_runtime(root: Path, environment: Mapping[str, str] = os.environ) -> Runtime:
@@ -95,16 +109,43 @@ def find_installed(environment: Mapping[str, str] = os.environ) -> Runtime | Non
 
     Its runtime is searched where the Dapr CLI searches: in DAPR_RUNTIME_PATH or the home folder.
     """
+    found = _installed(environment, _folder(environment))
+    return found if found and _is_tested(_version_of(found.daprd)) else None
+
+
+def _require_installed(environment: Mapping[str, str]) -> Runtime:
+    """Return a complete installation, in Dapr's folder or on the PATH, whatever its version."""
+    path = environment.get("PATH")
+    on_path = (Path(daprd).parent for daprd in [shutil.which("daprd", path=path)] if daprd)
+    folders = [_folder(environment), *on_path]
+    found = next((each for folder in folders if (each := _installed(environment, folder))), None)
+    if found is None:
+        raise PlatformError(
+            f"{CHOICE}=installed, but no Dapr is installed: `dapr` must be on the PATH, and daprd, "
+            f"placement and scheduler in {' or '.join(map(str, folders))} (`dapr init --slim`)."
+        )
+    if _is_tested(_version_of(found.daprd)):
+        return found
+    warning = f"Orderflow was not tested with it, but with {RUNTIME_VERSION}"
+    return replace(found, origin=f"{found.origin}. {warning}")
+
+
+def _installed(environment: Mapping[str, str], folder: Path) -> Runtime | None:
     cli = shutil.which("dapr", path=environment.get("PATH"))
-    folder = Path(environment.get("DAPR_RUNTIME_PATH") or Path.home()) / ".dapr" / "bin"
     daprd, placement, scheduler = folder / "daprd", folder / "placement", folder / "scheduler"
     if not cli or not all(program.is_file() for program in (daprd, placement, scheduler)):
         return None
-    version = _version_of(daprd)
-    if version.split(".")[:2] != RUNTIME_VERSION.split(".")[:2]:
-        return None
-    origin = f"Dapr {version}, installed in {folder}"
+    origin = f"Dapr {_version_of(daprd) or 'of an unknown version'}, installed in {folder}"
     return Runtime(Path(cli), daprd, placement, scheduler, origin)
+
+
+def _folder(environment: Mapping[str, str]) -> Path:
+    """Return the folder in which the Dapr CLI installs the runtime."""
+    return Path(environment.get("DAPR_RUNTIME_PATH") or Path.home()) / ".dapr" / "bin"
+
+
+def _is_tested(version: str) -> bool:
+    return version.split(".")[:2] == RUNTIME_VERSION.split(".")[:2]
 
 
 def _version_of(daprd: Path) -> str:

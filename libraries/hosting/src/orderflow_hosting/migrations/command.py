@@ -21,6 +21,7 @@ from orderflow_hosting.settings import (
     load,
     variable_of,
 )
+from orderflow_hosting.start_up import NotStarted
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -49,11 +50,13 @@ def run(
     try:
         engine = open_engine(given.database_url)
         try:
-            work(engine, schema)
+            work(engine, schema, given.start_seconds)
         finally:
             engine.dispose()
     except Unusable as error:
         _end(arguments[0], f"{variable_of(settings, error.field)}: {error}", 1)
+    except NotStarted as error:
+        _end(arguments[0], str(error), 1)
     except UnsuitableSchema as error:
         _end(arguments[0], str(error), NOT_CONFIGURED)
 

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Engine
 
 from orderflow_hosting.postgresql import WRITERS
 
+_NO_LIMIT: Final = "SELECT set_config('statement_timeout', '0', true)"
+"""A migration, and its wait for another one, may take longer than any other statement."""
 _LOCK: Final = (
     # The server releases the lock of a process that vanished after this time.
     "SELECT set_config('idle_in_transaction_session_timeout', '60s', true),"
@@ -34,6 +36,7 @@ def exclusive(engine: Engine) -> Iterator[Connection]:
             yield from _on_sqlite(connection)
         else:
             with connection.begin():
+                connection.exec_driver_sql(_NO_LIMIT)
                 connection.exec_driver_sql(_LOCK)
                 connection.exec_driver_sql(_LIMIT_LOCK_WAITS)
                 yield connection

@@ -4,6 +4,8 @@ Upstream: not reported as of 2026-11.
 
 Versions: SDK 1.19.0 (`dapr.ext.workflow.logger`), with any Dapr.
 
+Above: harmless. The lines are written once in any case.
+
 How it shows: the SDK gives its loggers handlers of their own and lets them propagate, so each line
 is written by the SDK, and again by the handlers of the service.
 

@@ -4,6 +4,8 @@ Upstream: dapr/dapr#7824 (an unknown instance), dapr/python-sdk#874 (an id in us
 
 Versions: Dapr 1.18.1 and before.
 
+Above: harmless. A proper code is recognised too, and is checked first.
+
 How it shows: raising an event, pausing, resuming, terminating and purging for an unknown instance,
 and starting under an id that is in use, fail with the gRPC code `UNKNOWN`, as every other failure
 does. Reading a history and rerunning an instance have proper codes already.

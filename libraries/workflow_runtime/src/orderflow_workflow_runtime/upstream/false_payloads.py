@@ -4,6 +4,8 @@ Upstream: not reported as of 2026-11; dapr/python-sdk#574 was the same fault for
 
 Versions: SDK 1.19.0 (`raise_workflow_event` and `terminate_workflow`), with any Dapr.
 
+Above: harmless. The requests are complete, whatever the SDK's client does.
+
 How it shows: the workflow gets None for the event, or the terminated instance has no output.
 
 Delete when: `tests/system/upstream/test_payloads.py` fails because the SDK sends them; then

@@ -4,6 +4,8 @@ Upstream: dapr/dapr#10242.
 
 Versions: Dapr 1.18.1; the issue is closed, but no released version is known to have the fix.
 
+Above: harmless. Only a read that fails in this way is repeated.
+
 How it shows: reading the state or the history of a running instance sometimes fails with `UNKNOWN`
 and "declared in metadata … but missing from state store". The engine reads in two steps, without a
 lock, and a turn was saved in between. The next read succeeds.

@@ -5,6 +5,8 @@ events omit the payloads.
 
 Versions: SDK 1.19.0, with any Dapr.
 
+Above: harmless. The engine's own reply is read, whatever the SDK's client does.
+
 How it shows: `WorkflowHistoryEvent` has no `input` and no `result`, although the engine sends both.
 
 Delete when: `tests/system/upstream/test_payloads.py` fails because the SDK's events have

@@ -5,6 +5,8 @@ same code, in the project that the SDK was copied from.
 
 Versions: SDK 1.19.0 (`dapr.ext.workflow._durabletask.worker`), with any Dapr.
 
+Above: off. It replaces a private method of the SDK.
+
 How it shows: an instance that was paused twice makes the worker loop for ever once it is resumed,
 and use up all memory. The second pause was buffered with the other waiting events; it pauses the
 instance again while the buffer is processed, so each further event is appended to the same list
@@ -15,13 +17,23 @@ Delete when: `tests/system/upstream/test_pausing.py` fails because the SDK handl
 """
 
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 from dapr.ext.workflow._durabletask import worker as sdk_worker
 
+from orderflow_workflow_runtime.upstream.versions import SDK_VERSION, Fault
+
+FAULT: Final = Fault("1.19")
+"""A fault of the SDK."""
+
 
 def repair_pausing() -> None:
-    """Make the SDK ignore a pause of a paused instance, and a resume of a running one."""
+    """Make the SDK ignore a pause of a paused instance, and a resume of a running one.
+
+    Does nothing for an SDK above the faulty version.
+    """
+    if not FAULT.is_in(SDK_VERSION):
+        return
     executor = sdk_worker._OrchestrationExecutor  # noqa: SLF001 # the SDK offers no hook for this
     original = executor.process_event
     if hasattr(original, "__wrapped__"):

@@ -4,6 +4,8 @@ Upstream: not reported as of 2026-11.
 
 Versions: SDK 1.19.0 (`WorkflowRuntime.register_workflow`), with any Dapr.
 
+Above: harmless. A copy of a function can be registered with any SDK.
+
 How it shows: the SDK marks the function itself as registered, so a second runtime in the process
 (a replay, a test) raises `ValueError`.
 

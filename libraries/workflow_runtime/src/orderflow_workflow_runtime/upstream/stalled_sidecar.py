@@ -5,6 +5,8 @@ Upstream: dapr/dapr#10408, with dapr/durabletask-go#129. dapr/dapr#10059 was ano
 Versions: Dapr 1.18.1, with any SDK; the fix is merged for 1.19, and no release is known to contain
 it as of 2026-11.
 
+Above: off. If Dapr described its actors otherwise, healthy sidecars would be shut down.
+
 How it shows: the stream of the only worker breaks while a turn waits for a worker to receive it.
 The sidecar stops all workflow actors and waits for their turns to end; that turn waits for a
 worker, and the next worker is accepted only after the actors have stopped. No workflow of the
@@ -25,8 +27,12 @@ from typing import Final
 import httpx
 import structlog
 
+from orderflow_workflow_runtime.upstream.versions import Fault
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
+FAULT: Final = Fault("1.18")
+"""A fault of Dapr."""
 CHECK_SECONDS: Final = 1.0
 UNHEALTHY_AFTER_SECONDS: Final = 2.0
 """A sidecar runs workflows within milliseconds after its worker has connected."""

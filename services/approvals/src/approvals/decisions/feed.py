@@ -12,6 +12,7 @@ from typing import Final
 from approvals.decisions.ports import Version, VersionedApprovals
 from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.background import Backoff, retry_until_success
+from orderflow_hosting.supervision import Supervised
 
 POLL_SECONDS: Final = 0.5
 
@@ -23,7 +24,7 @@ class ChangeFeed:
         self._approvals = approvals
         self._clock = clock
         self._followers: set[asyncio.Event] = set()
-        self._polling: asyncio.Task[None] | None = None
+        self._polling: Supervised | None = None
         self._wake_up = asyncio.Event()
         self._latest: Version | None = None
         self._closed = False
@@ -58,7 +59,7 @@ class ChangeFeed:
 
     def _start_polling(self) -> None:
         if self._polling is None and not self._closed:
-            self._polling = asyncio.create_task(self._poll())
+            self._polling = Supervised(self._poll)
 
     async def _poll(self) -> None:
         """Poll for ever; the database may be unavailable for a while."""

@@ -5,8 +5,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import structlog
+
+from orderflow_hosting.problems import Unavailable
+from orderflow_hosting.supervision import Supervised
 from orderflow_hosting.web import Change
 from orders.ordering.feed import StatusFeed
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 IDLE_SECONDS: Final = 60.0
 """How long after the last request of a page the feed is still followed."""
@@ -24,7 +30,7 @@ class ChangeFeed:
         self._next = asyncio.Event()
         self._waiting = 0
         self._requested_at = 0.0
-        self._follower: asyncio.Task[None] | None = None
+        self._follower: Supervised | None = None
 
     def listener(self) -> Callable[[], Awaitable[Change]]:
         """Return a function that waits for the next change; its first call returns at once.
@@ -52,7 +58,7 @@ class ChangeFeed:
         self._waiting += 1
         try:
             if self._follower is None:
-                self._follower = asyncio.create_task(self._count())
+                self._follower = Supervised(self._count)
             while self._changes <= seen:
                 if self._follower is None:
                     raise StopAsyncIteration
@@ -62,6 +68,7 @@ class ChangeFeed:
         return self._changes
 
     async def _count(self) -> None:
+        """Count until the service stops or no page is open; pages reconnect after a failure."""
         try:
             async for stored in self._feed.follow(None):
                 if stored is not None:
@@ -70,6 +77,8 @@ class ChangeFeed:
                     self._wake()
                 elif self._is_idle():
                     return
+        except Unavailable as error:
+            log.warning("changes_unavailable", why=str(error))
         finally:
             self._follower = None
             self._wake()

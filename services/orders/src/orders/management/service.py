@@ -1,6 +1,5 @@
 """The use cases of an operator: start, inspect, control, wait for and purge workflow instances."""
 
-import asyncio
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -214,8 +213,7 @@ class Management:
         """Return an instance once it has finished; raises TimeoutError when it takes longer."""
         instance = await self._known(instance_id)
         if not instance.runtime_status.is_finished:
-            async with asyncio.timeout(timeout_seconds):
-                await self._engine.finished(instance_id)
+            await self._engine.finished(instance_id, timeout_seconds)
         return await self.status(instance_id)
 
     async def rerun(

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from functools import partial
+from typing import Final
 
 import structlog
 from dapr.ext.workflow import WorkflowActivityContext
@@ -17,6 +18,9 @@ from orders.ports import Inventory, Publisher
 from orders.stock.messages import Monitored, StockLevel
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+END_SECONDS: Final = 60.0
+"""How long a terminated monitor may take to end."""
 
 
 def subject_of(item: str) -> str:
@@ -85,6 +89,6 @@ class StockMonitors:
         if former is not None:  # replaced, with what it has reported
             monitored = Monitored.model_validate(former.input)
             await self._engine.terminate(former.instance_id, None)
-            await self._engine.finished(former.instance_id)
+            await self._engine.finished(former.instance_id, END_SECONDS)
         if await MONITORS.start_once(self._engine, subject_of(item), monitored):
             log.info("stock_monitor_started", item=item)

@@ -6,6 +6,9 @@ clustered deployments.
 
 Versions: Dapr 1.18.1 (durabletask-go 0.12.1), with any SDK.
 
+Above: off. The tokens that it gives to work items, and the answers that make 1.18 restart a turn,
+would stop all workflows of a Dapr that matches answers by their tokens.
+
 How it shows: after the worker has reconnected, or the application's health has changed, a history
 has the actions of one turn twice (`taskScheduled 0` a second time). The workflow then hangs for
 ever, or fails with a non-determinism error.
@@ -17,3 +20,10 @@ Delete when: Dapr matches an answer to the attempt that it belongs to, by its co
 rule to the worker's connection, `restarts` asks the engine to repeat a turn, and `guard` installs
 all of it in the SDK's worker.
 """
+
+from typing import Final
+
+from orderflow_workflow_runtime.upstream.versions import Fault
+
+FAULT: Final = Fault("1.18")
+"""A fault of Dapr."""

@@ -35,12 +35,14 @@ class SafeTurns(  # grpcio has no types
     def __init__(self, turns: Turns, restarts: Restarts) -> None:
         self._turns = turns
         self._restarts = restarts
+        self.is_on = True
+        """Whether work items and answers are filtered."""
 
     def intercept_unary_stream(
         self, continuation: Continuation, client_call_details: grpc.ClientCallDetails, request: Any
     ) -> Any:
         """Filter the stream of work items; leave every other stream as it is."""
-        if not _is_one_of(client_call_details, ITEMS):
+        if not self.is_on or not _is_one_of(client_call_details, ITEMS):
             return continuation(client_call_details, request)
         self._turns.open(time.time())
         stream = continuation(client_call_details, request)
@@ -50,7 +52,7 @@ class SafeTurns(  # grpcio has no types
         self, continuation: Continuation, client_call_details: grpc.ClientCallDetails, request: Any
     ) -> Any:
         """Send an answer if it may be sent, and record its arrival; make every other call."""
-        if not _is_one_of(client_call_details, *ANSWERS):
+        if not self.is_on or not _is_one_of(client_call_details, *ANSWERS):
             return continuation(client_call_details, request)
         if not self._turns.begin_answer(request, time.time()):
             return _NotCalled()
