@@ -101,7 +101,8 @@ def test_sidecars_report_what_is_declared(shop: Shop) -> None:
     for app, service in names.SERVICES.items():
         topics = service.subscribes
         metadata = shop.http.get(f"{shop.platform.sidecar_url(app)}/v1.0/metadata").json()
-        assert {entry["name"] for entry in metadata["components"]} == service.components
+        loaded = {entry["name"] for entry in metadata["components"]}
+        assert loaded == {*service.components, names.SIDECAR_RULES}
         reported = {
             entry["topic"]: entry.get("deadLetterTopic")
             for entry in metadata.get("subscriptions", [])
