@@ -124,7 +124,7 @@ class Database:
     reading and writing raise `DatabaseNotReady`, and `refusal` raises if its schema is unsuitable.
 
     `read` and `write` raise what the work raises, and `DatabaseUnavailable` for every error that
-    the work's own values did not cause.
+    the work's own values did not cause. `changed` is set after each write of this process.
     """
 
     def __init__(self, url: str, schema: CheckedSchema, clock: Clock = now) -> None:
@@ -135,6 +135,7 @@ class Database:
         self._unsuitable: UnsuitableSchema | None = None
         self._ready = threading.Event()
         self._why_not = "it has not answered yet"
+        self.changed = asyncio.Event()
         self._closing = threading.Lock()
         self._closed = threading.Event()
         if not self.is_shared:
@@ -178,7 +179,9 @@ class Database:
                 raise DatabaseClosed("the database is closed")
             result = self._queue.put(work)
         with _map_errors():
-            return await result
+            done = await result
+        self.changed.set()
+        return done
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run the work, which writes nothing, on a connection of its own."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fakes.orders_ports import MemoryEngine, MemoryPublisher
+from fakes.orders_ports import MemoryEngine, Promised
 from fakes.visitors import Visited, Visitor
 from orderflow_contracts.batches import BatchSubmitted
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted, Reason
@@ -266,7 +266,7 @@ async def test_a_retry_is_recorded_with_the_operators_name(
 
 @pytest.mark.usefixtures("orders_with_attention")
 async def test_retrying_an_order_that_needs_no_attention_is_refused(
-    olga: Visitor, publisher: MemoryPublisher
+    olga: Visitor, publisher: Promised
 ) -> None:
     """The pages have the status 409 or 404, and a sentence."""
     refused = await olga.post("/board/orders/o2/retry")

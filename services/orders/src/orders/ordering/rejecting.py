@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, select, update
 
 from orderflow_contracts.orders import OrderStatus
-from orders.ordering.changes import SELECT_ORDER, create
+from orders.ordering.changes import SELECT_ORDER, create, promise_within
 from orders.ordering.naming import NamingEvent, is_refused, name_within
 from orders.ordering.records import REFUSED, Invalid, Rejected
 from orders.ordering.rows import stored_change
@@ -42,4 +42,5 @@ def reject_within(
         taken = update(ORDERS).where(ORDERS.c.order_id == order_id)
         connection.execute(taken.values(event_key=event.key))
     first = connection.execute(_SELECT_REJECTION, {"order_id": order_id}).one()
+    promise_within(connection, first)
     return Rejected(order_id, stored_change(first))

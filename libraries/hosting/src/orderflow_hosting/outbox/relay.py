@@ -1,0 +1,187 @@
+"""Publishes what is in the outbox, until the broker has it."""
+
+import asyncio
+import contextlib
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import grpc.aio
+import structlog
+from sqlalchemy import Connection
+
+from orderflow_hosting.background import BackgroundWork, Backoff
+from orderflow_hosting.database import Database
+from orderflow_hosting.events import MOST_BYTES
+from orderflow_hosting.outbox.lease import Alone, Lease, Turn
+from orderflow_hosting.outbox.messages import Message
+from orderflow_hosting.outbox.table import Waiting, remove_within, waiting_within
+from orderflow_hosting.sidecar import Sidecar
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+AT_ONCE: Final = 100
+MOST_BYTES_AT_ONCE: Final = 1_000_000
+"""The size of the events in one call, unless one event alone is larger."""
+LOOK_AGAIN_SECONDS: Final = 0.5
+"""How long another replica's messages may wait; those of this process are published at once."""
+COLLECT_SECONDS: Final = 0.03
+"""How long messages are collected: it costs less to publish several together."""
+BACKOFF: Final = Backoff(first=0.2, longest=1.0)
+
+
+TakeBack = Callable[[Connection, Message, str], None]
+"""Records a message that no sidecar accepts, with the reason, as a part of a transaction."""
+_Done = tuple[Waiting, str | None]
+"""A message that needs nothing more, and why it is taken back if it was not published."""
+
+
+class NotPublished(Exception):
+    """Messages could not be published, for example because the broker is unavailable."""
+
+
+class Relay:
+    """Publishes the messages of a service, those with the same key in order.
+
+    Only one replica publishes at a time. A message is removed once the broker has it, so it may be
+    published twice, but it is never lost, and never follows a later one with its key for the first
+    time.
+    """
+
+    def __init__(
+        self, database: Database, sidecar: Sidecar, take_back: TakeBack, turn: Turn | None = None
+    ) -> None:
+        self._database = database
+        self._sidecar = sidecar
+        self._take_back = take_back
+        self._turn = turn or (Lease() if database.is_shared else Alone())
+
+    def keep_publishing(self, background: BackgroundWork) -> None:
+        """Publish for as long as the process runs."""
+        pauses = itertools.repeat(0.0)
+        background.repeat(self._wait_and_publish, "outbox_delayed", pauses=pauses, backoff=BACKOFF)
+
+    async def publish_waiting(self) -> None:
+        """Publish everything that waits; raise `NotPublished` if some of it could not be.
+
+        A message that cannot be published holds up only those with its key. If the first `AT_ONCE`
+        all fail, the broker is unavailable, and the rest is not tried.
+        """
+        if not await self._database.read(lambda connection: waiting_within(connection, 0, 1)):
+            return
+        failed: dict[str, Exception] = {}
+        done: list[_Done] = []
+        after, are_some_done = 0, False
+        while page := await self._next(done, after):
+            done = await self._publish(page, failed)
+            after, are_some_done = page[-1].id, are_some_done or bool(done)
+            if len(failed) >= AT_ONCE and not are_some_done:
+                break
+        if failed:
+            key, error = next(iter(failed.items()))
+            raise NotPublished(f"{len(failed)} keys are held up, {key} by: {_reason(error)}")
+
+    async def _wait_and_publish(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                await self._database.changed.wait()
+        await asyncio.sleep(COLLECT_SECONDS)
+        self._database.changed.clear()
+        await self.publish_waiting()
+
+    async def _next(self, done: Sequence[_Done], after: int) -> Sequence[Waiting]:
+        """Remove what is done; return the next messages, none if it is another's turn."""
+
+        def work(connection: Connection) -> Sequence[Waiting]:
+            for message, reason in done:
+                if reason is not None:
+                    self._take_back(connection, message, reason)
+            remove_within(connection, [message.id for message, _ in done])
+            is_ours = self._turn.take_within(connection)
+            return waiting_within(connection, after, AT_ONCE) if is_ours else []
+
+        return await self._database.write(work)
+
+    async def _publish(self, page: Sequence[Waiting], failed: dict[str, Exception]) -> list[_Done]:
+        """Publish messages; return those that need nothing more, and add the keys that failed."""
+        done: list[_Done] = []
+        for wave in _waves(page):
+            calls = _calls([each for each in wave if each.key not in failed])
+            for errors in await asyncio.gather(*map(self._publish_together, calls)):
+                for message, error in errors.items():
+                    if error is None:
+                        done.append((message, None))
+                    elif _is_too_large(message, error):
+                        log.error("message_too_large", topic=message.topic, key=message.key)
+                        done.append((message, _reason(error)))
+                    else:
+                        failed[message.key] = error
+        return done
+
+    async def _publish_together(
+        self, messages: Sequence[Waiting]
+    ) -> dict[Waiting, Exception | None]:
+        """Publish messages of one topic with different keys; return the error of each.
+
+        A sidecar does not say which ones of several have failed: then each is published alone.
+        """
+        error = await self._call(messages)
+        if error is None or len(messages) == 1:
+            return dict.fromkeys(messages, error)
+        errors = await asyncio.gather(*(self._call([each]) for each in messages))
+        return dict(zip(messages, errors, strict=True))
+
+    async def _call(self, messages: Sequence[Waiting]) -> Exception | None:
+        seconds = self._turn.seconds_for_a_call
+        if not seconds:
+            return NotPublished("the lease ends")
+        events = [(each.key, each.event) for each in messages]
+        try:
+            await self._sidecar.publish_together(messages[0].topic, events, seconds=seconds)
+        except grpc.aio.AioRpcError as error:
+            failure: Exception = error
+            return failure
+        return None
+
+
+def _waves(page: Sequence[Waiting]) -> Iterator[list[Waiting]]:
+    """Divide messages into those that come first for their key, those that come second, and so on.
+
+    A sidecar publishes what it gets together in any order.
+    """
+    by_key: dict[str, list[Waiting]] = defaultdict(list)
+    for each in page:
+        by_key[each.key].append(each)
+    for wave in itertools.zip_longest(*by_key.values()):
+        yield [each for each in wave if each is not None]
+
+
+def _calls(wave: Sequence[Waiting]) -> Iterator[list[Waiting]]:
+    """Divide messages into calls, each of one topic and not too large."""
+    by_topic: dict[str, list[Waiting]] = defaultdict(list)
+    for each in wave:
+        call = by_topic[each.topic]
+        if call and sum(len(other.event) for other in (*call, each)) > MOST_BYTES_AT_ONCE:
+            yield call
+            call = by_topic[each.topic] = []
+        call.append(each)
+    yield from by_topic.values()
+
+
+def _is_too_large(message: Message, error: Exception) -> bool:
+    """Whether no sidecar accepts the message.
+
+    It delivers larger events than it accepts, because it writes one byte as up to six.
+    """
+    is_refused = (
+        isinstance(error, grpc.aio.AioRpcError)
+        and error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    )
+    return is_refused and len(message.event) > MOST_BYTES
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return f"{error.code().name}: {error.details()}"
+    return str(error)
