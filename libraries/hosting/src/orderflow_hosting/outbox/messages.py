@@ -13,7 +13,7 @@ LONGEST_KEY: Final = 200
 
 @dataclass(frozen=True)
 class Message:
-    """An event to be published. Messages with the same key are published in order."""
+    """An event to be published. Messages with the same key are published one after the other."""
 
     key: str
     topic: str

@@ -17,6 +17,7 @@ from orderflow_hosting.events import MOST_BYTES
 from orderflow_hosting.outbox.lease import Alone, Lease, Turn
 from orderflow_hosting.outbox.messages import Message
 from orderflow_hosting.outbox.table import Waiting, remove_within, waiting_within
+from orderflow_hosting.problems import Unavailable
 from orderflow_hosting.sidecar import Sidecar
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -28,6 +29,7 @@ LOOK_AGAIN_SECONDS: Final = 0.5
 """How long another replica's messages may wait; those of this process are published at once."""
 COLLECT_SECONDS: Final = 0.03
 """How long messages are collected: it costs less to publish several together."""
+GIVE_BACK_SECONDS: Final = 1.0
 BACKOFF: Final = Backoff(first=0.2, longest=1.0)
 
 
@@ -42,7 +44,7 @@ class NotPublished(Exception):
 
 
 class Relay:
-    """Publishes the messages of a service, those with the same key in order.
+    """Publishes the messages of a service, those with the same key one after the other.
 
     Only one replica publishes at a time. A message is removed once the broker has it, so it may be
     published twice, but it is never lost, and never follows a later one with its key for the first
@@ -56,6 +58,7 @@ class Relay:
         self._sidecar = sidecar
         self._take_back = take_back
         self._turn = turn or (Lease() if database.is_shared else Alone())
+        self._is_ours = True
 
     def keep_publishing(self, background: BackgroundWork) -> None:
         """Publish for as long as the process runs."""
@@ -82,10 +85,16 @@ class Relay:
             key, error = next(iter(failed.items()))
             raise NotPublished(f"{len(failed)} keys are held up, {key} by: {_reason(error)}")
 
+    async def give_back(self) -> None:
+        """Let another replica publish at once, because this process stops."""
+        with contextlib.suppress(TimeoutError, Unavailable):
+            async with asyncio.timeout(GIVE_BACK_SECONDS):
+                await self._database.write(self._turn.give_back_within)
+
     async def _wait_and_publish(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_AGAIN_SECONDS):
-                await self._database.changed.wait()
+                await (self._database.changed.wait() if self._is_ours else asyncio.Event().wait())
         await asyncio.sleep(COLLECT_SECONDS)
         self._database.changed.clear()
         await self.publish_waiting()
@@ -98,8 +107,8 @@ class Relay:
                 if reason is not None:
                     self._take_back(connection, message, reason)
             remove_within(connection, [message.id for message, _ in done])
-            is_ours = self._turn.take_within(connection)
-            return waiting_within(connection, after, AT_ONCE) if is_ours else []
+            self._is_ours = self._turn.take_within(connection)
+            return waiting_within(connection, after, AT_ONCE) if self._is_ours else []
 
         return await self._database.write(work)
 
@@ -148,7 +157,7 @@ class Relay:
 def _waves(page: Sequence[Waiting]) -> Iterator[list[Waiting]]:
     """Divide messages into those that come first for their key, those that come second, and so on.
 
-    A sidecar publishes what it gets together in any order.
+    A sidecar publishes what it gets together in any sequence.
     """
     by_key: dict[str, list[Waiting]] = defaultdict(list)
     for each in page:
