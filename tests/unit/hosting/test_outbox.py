@@ -451,7 +451,7 @@ async def test_the_backlog_is_visible(service: Service) -> None:
         outbox_router(service.database, lambda: datetime.now(UTC) + timedelta(minutes=1))
     )
     transport = httpx.ASGITransport(opened(http))
-    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         empty = (await client.get("/outbox")).json()
         await service.add("a.1", "a.2", "b.1")
         full = (await client.get("/outbox")).json()

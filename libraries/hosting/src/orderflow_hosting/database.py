@@ -171,8 +171,11 @@ class Database:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
         raise self._unsuitable
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run the work in a transaction; return its result once that is committed."""
+    async def write(self, work: Callable[[Connection], T], *, is_change: bool = True) -> T:
+        """Run the work in a transaction; return its result once that is committed.
+
+        `changed` is set unless nobody needs to look at what the work did.
+        """
         self._must_be_ready()
         with self._closing:
             if self._closed.is_set():
@@ -180,7 +183,8 @@ class Database:
             result = self._queue.put(work)
         with _map_errors():
             done = await result
-        self.changed.set()
+        if is_change:
+            self.changed.set()
         return done
 
     async def read(self, work: Callable[[Connection], T]) -> T:

@@ -31,6 +31,11 @@ class Turn(Protocol):
         ...
 
     @property
+    def is_certain(self) -> bool:
+        """Whether it need not be taken or renewed yet."""
+        ...
+
+    @property
     def seconds_for_a_call(self) -> float:
         """How long a call that begins now may take; 0 if none may begin."""
         ...
@@ -39,6 +44,7 @@ class Turn(Protocol):
 class Alone:
     """The turn of the only process that uses its database."""
 
+    is_certain = True
     seconds_for_a_call = CALL_SECONDS
 
     def take_within(self, _: Connection) -> bool:
@@ -75,8 +81,6 @@ class Lease:
     def take_within(self, connection: Connection) -> bool:
         """Take or renew the lease, in the transaction that reads what is to be published."""
         began_at = self._monotonic()
-        if self._ends_at - began_at > LEASE_SECONDS / 2:
-            return True
         at = self._database_time(connection)
         mine = {"owner": self._owner, "expires_at": at + timedelta(seconds=LEASE_SECONDS)}
         free = or_(LEASE.c.owner == self._owner, LEASE.c.expires_at <= at)
@@ -93,6 +97,11 @@ class Lease:
         self._ends_at = 0.0
         given_back = update(LEASE).where(_ROW, LEASE.c.owner == self._owner)
         connection.execute(given_back.values(expires_at=self._database_time(connection)))
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether more than half of the lease is left."""
+        return self._ends_at - self._monotonic() > LEASE_SECONDS / 2
 
     @property
     def seconds_for_a_call(self) -> float:

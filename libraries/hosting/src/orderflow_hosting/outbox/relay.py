@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import itertools
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
 import grpc.aio
@@ -27,8 +29,8 @@ MOST_BYTES_AT_ONCE: Final = 1_000_000
 """The size of the events in one call, unless one event alone is larger."""
 LOOK_AGAIN_SECONDS: Final = 0.5
 """How long another replica's messages may wait; those of this process are published at once."""
-COLLECT_SECONDS: Final = 0.03
-"""How long messages are collected: it costs less to publish several together."""
+PAUSE_SECONDS: Final = 0.1
+"""The least time between two looks: it costs less to publish several messages together."""
 GIVE_BACK_SECONDS: Final = 1.0
 BACKOFF: Final = Backoff(first=0.2, longest=1.0)
 
@@ -71,15 +73,14 @@ class Relay:
         A message that cannot be published holds up only those with its key. If the first `AT_ONCE`
         all fail, the broker is unavailable, and the rest is not tried.
         """
-        if not await self._database.read(lambda connection: waiting_within(connection, 0, 1)):
-            return
         failed: dict[str, Exception] = {}
-        done: list[_Done] = []
         after, are_some_done = 0, False
-        while page := await self._next(done, after):
+        while page := await self._next(after):
             done = await self._publish(page, failed)
+            if done:
+                await self._database.write(partial(self._remove, done), is_change=False)
             after, are_some_done = page[-1].id, are_some_done or bool(done)
-            if len(failed) >= AT_ONCE and not are_some_done:
+            if len(page) < AT_ONCE or (len(failed) >= AT_ONCE and not are_some_done):
                 break
         if failed:
             key, error = next(iter(failed.items()))
@@ -95,22 +96,36 @@ class Relay:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_AGAIN_SECONDS):
                 await (self._database.changed.wait() if self._is_ours else asyncio.Event().wait())
-        await asyncio.sleep(COLLECT_SECONDS)
         self._database.changed.clear()
+        began_at = time.monotonic()
         await self.publish_waiting()
+        await asyncio.sleep(began_at + PAUSE_SECONDS - time.monotonic())
 
-    async def _next(self, done: Sequence[_Done], after: int) -> Sequence[Waiting]:
-        """Remove what is done; return the next messages, none if it is another's turn."""
+    async def _next(self, after: int) -> Sequence[Waiting]:
+        """Return the next messages; none if it is another's turn.
 
-        def work(connection: Connection) -> Sequence[Waiting]:
-            for message, reason in done:
-                if reason is not None:
-                    self._take_back(connection, message, reason)
-            remove_within(connection, [message.id for message, _ in done])
+        Messages are read when it is certain that no other process publishes: what was read before
+        may be published by now, and so may later messages with its key.
+        """
+        if self._turn.is_certain:
+            return await self._read(after, AT_ONCE)
+        if not await self._read(after, 1):
+            return []
+
+        def take_and_read(connection: Connection) -> Sequence[Waiting]:
             self._is_ours = self._turn.take_within(connection)
             return waiting_within(connection, after, AT_ONCE) if self._is_ours else []
 
-        return await self._database.write(work)
+        return await self._database.write(take_and_read, is_change=False)
+
+    async def _read(self, after: int, most: int) -> Sequence[Waiting]:
+        return await self._database.read(lambda connection: waiting_within(connection, after, most))
+
+    def _remove(self, done: Sequence[_Done], connection: Connection) -> None:
+        for message, reason in done:
+            if reason is not None:
+                self._take_back(connection, message, reason)
+        remove_within(connection, [message.id for message, _ in done])
 
     async def _publish(self, page: Sequence[Waiting], failed: dict[str, Exception]) -> list[_Done]:
         """Publish messages; return those that need nothing more, and add the keys that failed."""
