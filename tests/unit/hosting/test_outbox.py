@@ -35,8 +35,9 @@ from orderflow_hosting.outbox import (
     outbox_tables,
     unchanged,
 )
+from orderflow_hosting.outbox.calls import MOST_BYTES_AT_ONCE
 from orderflow_hosting.outbox.lease import CALL_SECONDS, LEASE_SECONDS, Lease
-from orderflow_hosting.outbox.relay import AT_ONCE, MOST_BYTES_AT_ONCE, NotPublished
+from orderflow_hosting.outbox.relay import AT_ONCE, NotPublished
 from orderflow_hosting.outbox.table import OUTBOX
 from orderflow_hosting.sidecar import Sidecar
 

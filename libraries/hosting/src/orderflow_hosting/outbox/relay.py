@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -16,6 +15,7 @@ from sqlalchemy import Connection
 from orderflow_hosting.background import BackgroundWork, Backoff
 from orderflow_hosting.database import Database
 from orderflow_hosting.events import MOST_BYTES
+from orderflow_hosting.outbox.calls import calls, waves
 from orderflow_hosting.outbox.lease import Alone, Lease, Turn
 from orderflow_hosting.outbox.messages import Message
 from orderflow_hosting.outbox.table import Waiting, remove_within, waiting_within
@@ -25,8 +25,6 @@ from orderflow_hosting.sidecar import Sidecar
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 100
-MOST_BYTES_AT_ONCE: Final = 1_000_000
-"""The size of the events in one call, unless one event alone is larger."""
 LOOK_AGAIN_SECONDS: Final = 0.5
 """How long another replica's messages may wait; those of this process are published at once."""
 PAUSE_SECONDS: Final = 0.1
@@ -130,9 +128,9 @@ class Relay:
     async def _publish(self, page: Sequence[Waiting], failed: dict[str, Exception]) -> list[_Done]:
         """Publish messages; return those that need nothing more, and add the keys that failed."""
         done: list[_Done] = []
-        for wave in _waves(page):
-            calls = _calls([each for each in wave if each.key not in failed])
-            for errors in await asyncio.gather(*map(self._publish_together, calls)):
+        for wave in waves(page):
+            together = calls([each for each in wave if each.key not in failed])
+            for errors in await asyncio.gather(*map(self._publish_together, together)):
                 for message, error in errors.items():
                     if error is None:
                         done.append((message, None))
@@ -167,30 +165,6 @@ class Relay:
             failure: Exception = error
             return failure
         return None
-
-
-def _waves(page: Sequence[Waiting]) -> Iterator[list[Waiting]]:
-    """Divide messages into those that come first for their key, those that come second, and so on.
-
-    A sidecar publishes what it gets together in any sequence.
-    """
-    by_key: dict[str, list[Waiting]] = defaultdict(list)
-    for each in page:
-        by_key[each.key].append(each)
-    for wave in itertools.zip_longest(*by_key.values()):
-        yield [each for each in wave if each is not None]
-
-
-def _calls(wave: Sequence[Waiting]) -> Iterator[list[Waiting]]:
-    """Divide messages into calls, each of one topic and not too large."""
-    by_topic: dict[str, list[Waiting]] = defaultdict(list)
-    for each in wave:
-        call = by_topic[each.topic]
-        if call and sum(len(other.event) for other in (*call, each)) > MOST_BYTES_AT_ONCE:
-            yield call
-            call = by_topic[each.topic] = []
-        call.append(each)
-    yield from by_topic.values()
 
 
 def _is_too_large(message: Message, error: Exception) -> bool:

@@ -262,6 +262,11 @@ def record_within(
     return Record(stored, cancelled)
 
 
+def is_promised_within(connection: Connection, order_id: str) -> bool:
+    """Whether every status of an order was written to the outbox."""
+    return connection.execute(_SELECT_NOT_PROMISED, {"order_id": order_id}).first() is None
+
+
 def promise_first_within(connection: Connection, order_id: str) -> None:
     """Do what `OrderStore.promise_first` does, as a part of a larger transaction."""
     for recorded in connection.execute(_SELECT_NOT_PROMISED, {"order_id": order_id}).all():

@@ -29,6 +29,7 @@ from orders.ordering.changes import (
     SELECT_ORDER,
     accept_within,
     hand_to_undo_within,
+    is_promised_within,
     promise_first_within,
     record_within,
     request_cancel_within,
@@ -136,10 +137,9 @@ class OrderStore:
 
     async def promise_first(self, order_id: str) -> None:
         """Promise to publish the statuses up to `received` that an earlier version recorded."""
-        query = select(STATUSES.c.position).where(
-            STATUSES.c.order_id == order_id, STATUSES.c.in_outbox.is_(None)
-        )
-        if await self._database.read(lambda connection: connection.execute(query).first()):
+        if not await self._database.read(
+            lambda connection: is_promised_within(connection, order_id)
+        ):
             await self._database.write(
                 lambda connection: promise_first_within(connection, order_id)
             )
