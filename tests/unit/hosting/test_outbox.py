@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,9 @@ class Broker(Sidecar):
         return len(self.published) == count
 
     def of(self, key: str) -> list[str]:
-        """Return what was published with a key, without what was published again."""
+        """Return what was published with a key, each time that the newest was repeated once."""
         events = [event.decode() for _, event in self.published]
-        return list(dict.fromkeys(event for event in events if event.split(".")[0] == key))
+        return [event for event, _ in groupby(each for each in events if each.split(".")[0] == key)]
 
 
 class Service:

@@ -46,9 +46,9 @@ class NotPublished(Exception):
 class Relay:
     """Publishes the messages of a service, those with the same key one after the other.
 
-    Only one replica publishes at a time. A message is removed once the broker has it, so it may be
-    published twice, but it is never lost, and never follows a later one with its key for the first
-    time.
+    Only one replica publishes at a time. A message is removed once the broker has it, and only then
+    the next one with its key is published. So the newest may be published twice, but none is lost,
+    and none follows a later one.
     """
 
     def __init__(
@@ -74,10 +74,14 @@ class Relay:
         failed: dict[str, Exception] = {}
         after, are_some_done = 0, False
         while page := await self._next(after):
-            done = await self._publish(page, failed)
-            if done:
-                await self._database.write(partial(self._remove, done), is_change=False)
-            after, are_some_done = page[-1].id, are_some_done or bool(done)
+            for wave in waves(page):
+                done = await self._publish(
+                    [each for each in wave if each.key not in failed], failed
+                )
+                if done:
+                    await self._database.write(partial(self._remove, done), is_change=False)
+                    are_some_done = True
+            after = page[-1].id
             if len(page) < AT_ONCE or (len(failed) >= AT_ONCE and not are_some_done):
                 break
         if failed:
@@ -125,20 +129,18 @@ class Relay:
                 self._take_back(connection, message, reason)
         remove_within(connection, [message.id for message, _ in done])
 
-    async def _publish(self, page: Sequence[Waiting], failed: dict[str, Exception]) -> list[_Done]:
+    async def _publish(self, wave: Sequence[Waiting], failed: dict[str, Exception]) -> list[_Done]:
         """Publish messages; return those that need nothing more, and add the keys that failed."""
         done: list[_Done] = []
-        for wave in waves(page):
-            together = calls([each for each in wave if each.key not in failed])
-            for errors in await asyncio.gather(*map(self._publish_together, together)):
-                for message, error in errors.items():
-                    if error is None:
-                        done.append((message, None))
-                    elif _is_too_large(message, error):
-                        log.error("message_too_large", topic=message.topic, key=message.key)
-                        done.append((message, _reason(error)))
-                    else:
-                        failed[message.key] = error
+        for errors in await asyncio.gather(*map(self._publish_together, calls(wave))):
+            for message, error in errors.items():
+                if error is None:
+                    done.append((message, None))
+                elif _is_too_large(message, error):
+                    log.error("message_too_large", topic=message.topic, key=message.key)
+                    done.append((message, _reason(error)))
+                else:
+                    failed[message.key] = error
         return done
 
     async def _publish_together(
