@@ -12,7 +12,6 @@ from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters, Known, ParkedEvents
 from orderflow_hosting.events import read_event
-from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.topics import Topics
 
 
@@ -21,18 +20,6 @@ def cloud_event(data: object, event_id: str = "event-1", **attributes: object) -
     envelope = {"specversion": "1.0", "id": event_id, "source": "test", "type": "a.test"}
     as_json = {"datacontenttype": "application/json", "data": data}
     return json.dumps({**envelope, **as_json, **attributes}).encode()
-
-
-class QuietSidecar(Sidecar):
-    """Records the events that are published as they are."""
-
-    def __init__(self) -> None:
-        """Connect to nothing."""
-        self.published: list[tuple[str, bytes]] = []
-
-    async def publish_raw(self, topic: str, event: bytes) -> None:
-        """Record the event."""
-        self.published.append((topic, event))
 
 
 class TopicsInMemory:
@@ -44,10 +31,9 @@ class TopicsInMemory:
     def __init__(self, database: Database, dead_letters: Table, parked_events: Table) -> None:
         self._moment = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
         self.app = RecordedApp()
-        sidecar = QuietSidecar()
-        self.letters = DeadLetters(database, dead_letters, sidecar, subject_of=readable_order_id)
+        self.letters = DeadLetters(database, dead_letters, subject_of=readable_order_id)
         self.parked = ParkedEvents(database, parked_events, clock=self._now)
-        self.topics = Topics(self.app, sidecar, self.letters, self.parked, clock=self._now)
+        self.topics = Topics(self.app, self.letters, self.parked, clock=self._now)
 
     async def deliver(self, topic: str, data: object, event_id: str = "event-1") -> Answer:
         """Deliver an event with this data as the sidecar does."""

@@ -1,10 +1,12 @@
 """The ports of orders, in memory."""
 
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from fakes.memory_store import MemoryStore
+from fakes.outboxes import Owed
 from inventory.config import OPENING_STOCK
 from inventory.service import StockService
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
@@ -21,10 +23,13 @@ from orderflow_contracts.inventory import (
     Stock,
 )
 from orderflow_contracts.orders import OrderStatusChanged
+from orderflow_hosting.events import Event, read_event
 from orderflow_workflow_runtime.instances import Instance, RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, EngineUnavailable, NoSuchInstance
 from orders.ordering.messages import OrderRun, Undone
 from orders.tasks.messages import TaskOrder
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class MemoryEngine:
@@ -99,53 +104,45 @@ class MemoryEngine:
             raise EngineUnavailable("the engine is down")
 
 
-class MemoryPublisher:
-    """Implements orders' `Publisher`: keeps what was told, in its order."""
+class Promised(Owed):
+    """What orders has promised to publish, in the sequence of the promises."""
 
-    def __init__(self) -> None:
-        self.statuses: list[OrderStatusChanged] = []
-        self.requests: list[ApprovalRequested] = []
-        self.withdrawals: list[ApprovalWithdrawn] = []
-        self.low: list[tuple[str, LowStock]] = []
-        self.batches: list[BatchStatusChanged] = []
-        self.failures: deque[Exception] = deque()
-        self.before_status: Callable[[OrderStatusChanged], Awaitable[None]] | None = None
+    @property
+    def statuses(self) -> list[OrderStatusChanged]:
+        """The statuses."""
+        return self._of("orders.status", OrderStatusChanged)
 
-    async def status_changed(self, change: OrderStatusChanged) -> None:
-        """Store a status."""
-        self._fail()
-        if self.before_status is not None:
-            await self.before_status(change)
-        self.statuses.append(change)
+    @property
+    def requests(self) -> list[ApprovalRequested]:
+        """The requests for approval."""
+        return self._of("approvals.requested", ApprovalRequested)
 
-    async def approval_requested(self, request: ApprovalRequested) -> None:
-        """Store a request."""
-        self._fail()
-        self.requests.append(request)
+    @property
+    def withdrawals(self) -> list[ApprovalWithdrawn]:
+        """The withdrawals of requests."""
+        return self._of("approvals.withdrawn", ApprovalWithdrawn)
 
-    async def approval_withdrawn(self, withdrawal: ApprovalWithdrawn) -> None:
-        """Store a withdrawal."""
-        self._fail()
-        self.withdrawals.append(withdrawal)
+    @property
+    def batches(self) -> list[BatchStatusChanged]:
+        """The ends of batches."""
+        return self._of("orders.batch-status", BatchStatusChanged)
 
-    async def stock_is_low(self, low: LowStock, event_id: str) -> None:
-        """Store an alert."""
-        self._fail()
-        self.low.append((event_id, low))
-
-    async def batch_ended(self, batch: BatchStatusChanged) -> None:
-        """Store a batch's end."""
-        self._fail()
-        self.batches.append(batch)
+    @property
+    def low(self) -> list[tuple[str, LowStock]]:
+        """The alerts, each with the id of its event."""
+        events = self._events("inventory.low-stock")
+        return [(str(event.id), LowStock.model_validate(event.content)) for event in events]
 
     def statuses_of(self, order_id: str) -> list[str]:
-        """Return the statuses published for an order, without duplicates."""
+        """Return the statuses promised for an order, without duplicates."""
         events = {change.event_id: change for change in self.statuses}
         return [change.status for change in events.values() if change.order_id == order_id]
 
-    def _fail(self) -> None:
-        if self.failures:
-            raise self.failures.popleft()
+    def _of(self, topic: str, model: type[M]) -> list[M]:
+        return [model.model_validate(event.content) for event in self._events(topic)]
+
+    def _events(self, topic: str) -> list[Event]:
+        return [read_event(event) for promised, event in self.published if promised == topic]
 
 
 class RoomInventory:

@@ -11,6 +11,8 @@ from orderflow_hosting.migrations.runner import migrate
 from orderflow_hosting.migrations.schema import HOUSEKEEPING, Schema
 
 WITHOUT_PARKED_EVENTS: Final = (
+    "DROP TABLE outbox",
+    "DROP TABLE outbox_lease",
     "DROP TABLE parked_events",
     *(
         f"ALTER TABLE dead_letters DROP COLUMN {column}"

@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 NOW = "2026-01-02T03:04:05Z"
@@ -27,6 +28,10 @@ class Shop:
     parked: dict[str, list[dict[str, Any]]] = field(
         default_factory=lambda: {"orders": [], "approvals": []}
     )
+    outbox: dict[str, list[datetime]] = field(
+        default_factory=lambda: {"orders": [], "approvals": []}
+    )
+    """When each of the messages was written that wait to be published."""
     published: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
     letter_queries: list[Mapping[str, str]] = field(default_factory=list)
@@ -228,13 +233,20 @@ class Shop:
                 return self._answer_as_sidecar(rest, body)
             case ["inventory", "stock"]:
                 return 200, self.current_stock()
-            case [service, rest] if rest.startswith(("dead-letters", "parked-events")):
+            case [service, rest] if rest.startswith(("dead-letters", "parked-events", "outbox")):
                 return self._answer_about_letters(service, rest.split("/"), body, query or {})
             case ["orders", rest]:
                 return self._answer_as_orders(rest.split("/")[1:], rest.split("/")[0])
             case ["approvals", rest]:
                 return self._answer_as_approvals(rest.split("/")[1:], body)
         return 404, None
+
+    def backlog(self, written: list[datetime]) -> dict[str, Any]:
+        """Return how many messages wait, and since when."""
+        oldest = min(written, default=None)
+        age = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
+        oldest_at = oldest and oldest.isoformat()
+        return {"messages": len(written), "oldest_at": oldest_at, "age_seconds": age}
 
     def _answer_as_sidecar(self, rest: str, body: Any) -> Answer:
         if rest == "v1.0/invoke/inventory/method/restock":
@@ -317,8 +329,10 @@ class Shop:
     def _answer_about_letters(
         self, service: str, rest: list[str], body: Any, query: Mapping[str, str]
     ) -> Answer:
-        if rest.pop(0) == "parked-events":
-            return 200, {"items": self.parked[service], "next": None}
+        of = rest.pop(0)
+        if of != "dead-letters":
+            parked = {"items": self.parked[service], "next": None}
+            return 200, parked if of == "parked-events" else self.backlog(self.outbox[service])
         letters = {str(letter["id"]): letter for letter in self.letters[service]}
         if not rest:
             self.letter_queries.append(query)

@@ -5,9 +5,10 @@ import json
 import secrets
 import shutil
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -28,10 +29,15 @@ from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.access import Audit, Principal, Role
 from orderflow_hosting.access.sessions import Sessions
 from orderflow_hosting.access.throttle import Throttle
+from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database, DatabaseNotReady, DatabaseUnavailable
+from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.engines import open_engine
 from orderflow_hosting.migrations.schema import Schema
+from orderflow_hosting.outbox import Message, Relay, add_within
+from orderflow_hosting.outbox.lease import LEASE_SECONDS
 from orderflow_hosting.retrying import is_around
+from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.spellings import backfill_spellings
 from orderflow_lab.postgres_server import PostgresServer
 from orders.board.search import OrderFilter
@@ -45,7 +51,7 @@ from orders.ordering.store import OrderStore
 from orders.payments.built_in import BuiltInProvider
 from orders.payments.service import RecordedPayments
 from orders.payments.store import PaymentStore
-from orders.tables import ACCESS, SCHEMA, TABLES
+from orders.tables import ACCESS, DEAD_LETTERS, SCHEMA, TABLES
 from orders.tasks.store import TaskStore
 from system.stores import new_database, postgres_programs
 
@@ -139,6 +145,79 @@ async def followed(feed: StatusFeed, count: int) -> list[str]:
             if len(found) >= count:
                 break
     return found
+
+
+class Recorder(Sidecar):
+    """Records what the replicas publish."""
+
+    def __init__(self) -> None:
+        """Connect to nothing."""
+        self.published: list[str] = []
+
+    async def publish_together(
+        self, topic: str, events: Sequence[tuple[str, bytes]], *, seconds: float
+    ) -> None:
+        """Record the events, with a pause in which other replicas may go on."""
+        assert (topic, seconds > 0) == ("orders.status", True)
+        await asyncio.sleep(0.01)
+        self.published += [event.decode() for _, event in events]
+
+    async def until_published(self, count: int) -> None:
+        """Wait until so many different events are published."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(set(self.published)) < count:
+                await asyncio.sleep(0.02)
+
+    def of(self, key: str) -> list[int]:
+        """Return the numbers of a key's events, without repetitions."""
+        found = dict.fromkeys(event for event in self.published if event.startswith(f"{key}."))
+        return [int(event.rpartition(".")[2]) for event in found]
+
+
+@asynccontextmanager
+async def publishing(database: Database, recorder: Recorder) -> AsyncIterator[Relay]:
+    """Publish what is promised, until the process dies without a word to the others."""
+    letters = DeadLetters(database, DEAD_LETTERS, subject_of=lambda _: None)
+    relay = Relay(database, recorder, letters.take_back_within)
+    async with BackgroundWork() as background:
+        relay.keep_publishing(background)
+        yield relay
+
+
+async def promise(databases: Sequence[Database], keys: Sequence[str], numbers: range) -> None:
+    """Let the replicas promise events one after the other, of each key in turn."""
+    for number in numbers:
+        for key in keys:
+            event = Message(key, "orders.status", f"{key}.{number}".encode())
+            work = partial(lambda event, connection: add_within(connection, event), event)
+            await databases[number % len(databases)].write(work)
+
+
+async def test_one_replica_publishes_for_all_and_another_takes_over(url: str) -> None:
+    """Nothing is lost or overtaken when the one that publishes dies, or stops in good order."""
+    recorder, keys = Recorder(), ("a", "b", "c")
+    with opened(url) as one, opened(url) as other, opened(url) as last:
+        for database in (one, other, last):
+            await database.ready()
+        async with publishing(one, recorder):
+            await promise([one], keys, range(1))
+            await recorder.until_published(3)  # so that it is the one
+            async with publishing(other, recorder):
+                await promise([one, other], keys, range(1, 20))
+                await recorder.until_published(60)
+                assert len(recorder.published) == 60
+        async with publishing(other, recorder) as relay:
+            began_at = time.monotonic()
+            await promise([one, other], keys, range(20, 40))
+            await recorder.until_published(120)
+            assert time.monotonic() - began_at < LEASE_SECONDS + 5
+        await relay.give_back()
+        async with publishing(last, recorder):
+            began_at = time.monotonic()
+            await promise([one, last], keys, range(40, 41))
+            await recorder.until_published(123)
+            assert time.monotonic() - began_at < LEASE_SECONDS / 2
+        assert [recorder.of(key) for key in keys] == [list(range(41))] * len(keys)
 
 
 async def test_a_follower_misses_no_change_that_is_committed_late(url: str) -> None:

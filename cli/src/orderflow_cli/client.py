@@ -12,7 +12,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from orderflow_cli.errors import OrderflowError, RequestRejected
 from orderflow_cli.feed import StatusFeed
-from orderflow_cli.models import DeadLetter, DeadLetterWithData, Page, ParkedEvent, Resent, State
+from orderflow_cli.models import (
+    DeadLetter,
+    DeadLetterWithData,
+    Outbox,
+    Page,
+    ParkedEvent,
+    Resent,
+    State,
+)
 from orderflow_cli.order_tracker import NOT_FOUND, OrderTracker
 from orderflow_cli.proxies import open_client
 from orderflow_cli.service import CONNECT_SECONDS, STRUCTURED_EVENT, TIMEOUT_SECONDS, Service
@@ -247,6 +255,13 @@ class Orderflow:
             event.model_copy(update={"service": service.name})
             for service in self._with_events()
             for event in self._list(service, "/parked-events", Page[ParkedEvent], limit)
+        ]
+
+    def outboxes(self) -> list[Outbox]:
+        """Return what each service has yet to publish."""
+        return [
+            service.read("/outbox", Outbox).model_copy(update={"service": service.name})
+            for service in self._with_events()
         ]
 
     def _with_events(self) -> tuple[Service, ...]:

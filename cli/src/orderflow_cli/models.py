@@ -74,6 +74,15 @@ class ParkedEvent(Message):
     service: str = ""
 
 
+class Outbox(Message):
+    """How many messages of a service wait to be published, and since when."""
+
+    messages: int
+    oldest_at: Moment | None = None
+    age_seconds: float
+    service: str = ""
+
+
 class Resent(Message):
     """The id under which an event was published again."""
 

@@ -44,6 +44,20 @@ def deny(*, order_id: OrderIdArgument, comment: Comment = "", approver: Approver
     _decide(order_id, approver, comment, approved=False)
 
 
+@app.command(short_help="Show what waits to be published.")
+def outbox(*, as_json: AsJson = False) -> None:
+    """Show how many messages of each service wait to be published, and for how long.
+
+    They are published within a moment while the broker is available.
+    """
+    with services() as flow:
+        found = flow.outboxes()
+    if as_json:
+        show.as_json(found)
+    else:
+        show.show_outboxes(found)
+
+
 @app.command(short_help="Show the stock.")
 def stock(*, as_json: AsJson = False) -> None:
     """Show the quantity on hand, reserved and available of each item."""

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from orderflow_cli.models import Outbox
 from orderflow_cli.terminal import clean
 from orderflow_contracts.approvals import Approval
 from orderflow_contracts.batches import Batch
@@ -146,6 +147,15 @@ def show_stock(stock: Stock) -> None:
             str(item.available),
             money(item.unit_price_cents),
         )
+    print_table(table)
+
+
+def show_outboxes(outboxes: Sequence[Outbox]) -> None:
+    """Print how many messages of each service wait to be published, and since when."""
+    table = new_table("service", ">waiting", "oldest written")
+    for outbox in outboxes:
+        since = NOTHING if outbox.oldest_at is None else moment(outbox.oldest_at)
+        table.add_row(cell(outbox.service), str(outbox.messages), since)
     print_table(table)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -65,6 +66,20 @@ def test_an_empty_approver_is_rejected(run: Run) -> None:
     outcome = run("approve", "a", "--approver", "")
 
     assert (outcome.code, outcome.err[:22]) == (1, "orderflow: --approver:")
+
+
+def test_what_waits_to_be_published_is_shown(run: Run, shop: Shop) -> None:
+    """As a table, or as JSON, of each service that promises messages."""
+    shop.outbox["orders"] = [datetime(2026, 3, 1, 12, second, tzinfo=UTC) for second in range(3)]
+
+    shown = run("outbox").out
+    assert re.search(r"orders +3 +2026-03-01", shown)
+    assert re.search(r"approvals +0 +-", shown)
+    found = json.loads(run("outbox", "--json").out)
+    assert [(each["service"], each["messages"]) for each in found] == [
+        *(("orders", 3), ("approvals", 0))
+    ]
+    assert found[0]["age_seconds"] > 0
 
 
 def test_stock_is_shown(run: Run) -> None:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from orderflow_cli import batch_commands, order_commands, show, show_dead_letters
 from orderflow_cli.console import Answers, _print_line
 from orderflow_cli.main import main
-from orderflow_cli.models import DeadLetter, DeadLetterWithData, Page, ParkedEvent
+from orderflow_cli.models import DeadLetter, DeadLetterWithData, Outbox, Page, ParkedEvent
 from orderflow_cli.purchase_progress import Purchase, PurchaseProgress
 from orderflow_cli.terminal import CANNOT_WRITE, CLOSED_PIPE, clean, clean_lines, safe_streams
 from orderflow_cli.workflows.history_view import show_history
@@ -217,6 +217,9 @@ def _outputs(text: str) -> dict[str, Callable[[], None]]:
         "dead letters": lambda: show_dead_letters.show_dead_letters([dead_letter]),
         "preview": lambda: show_dead_letters.preview_dead_letters([letter]),
         "dead letter": lambda: show_dead_letters.show_dead_letter(letter),
+        "outboxes": lambda: show.show_outboxes(
+            [Outbox.model_construct(messages=1, oldest_at=AT, age_seconds=1.0, service=text)]
+        ),
         "parked events": lambda: show_dead_letters.show_parked_events([parked]),
         "workflows": lambda: show_workflows(page, status=None, name=text, limit=1),
         "workflow": lambda: show_workflow(workflow),

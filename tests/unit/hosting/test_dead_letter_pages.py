@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 from sqlalchemy import MetaData
 
 from fakes.events import cloud_event
+from fakes.outboxes import Owed, fail_once
 from fakes.schemas import FromModels
 from fakes.visitors import Visited, Visitor
 from orderflow_contracts.access import Role
@@ -27,7 +27,8 @@ from orderflow_hosting.dead_letters import (
     parked_event_table,
 )
 from orderflow_hosting.events import Event, read_event
-from orderflow_hosting.sidecar import Sidecar
+from orderflow_hosting.outbox import outbox_tables
+from orderflow_hosting.problems import Problem
 from orderflow_hosting.web import Site
 from orderflow_hosting.web.dead_letter_forms import DeadLetterForms
 from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
@@ -35,29 +36,26 @@ from orderflow_hosting.web.dead_letter_pages import DeadLetterPages, Subjects
 TABLES = MetaData()
 TABLE = dead_letter_table(TABLES, "order_id")
 PARKED = parked_event_table(TABLES)
+outbox_tables(TABLES)
 ACCESS = access_tables(TABLES)
 PATH = "/board/dead-letters"
 TOPIC = "orders.submitted"
 MARKUP = "<script>alert('x')</script>"
 
 
-class Broker(Sidecar):
-    """Accepts this many events, then fails."""
+class Broker(Owed):
+    """What was promised to the broker since `forget`."""
 
-    def __init__(self) -> None:
-        """Connect to nothing."""
-        self.published: list[bytes] = []
-        self.takes = 1000
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._forgotten = 0
 
-    async def publish_raw(self, topic: str, event: bytes) -> None:  # noqa: ARG002
-        if len(self.published) == self.takes:
-            raise grpc.aio.AioRpcError(
-                grpc.StatusCode.UNAVAILABLE,
-                grpc.aio.Metadata(),
-                grpc.aio.Metadata(),
-                "no broker",
-            )
-        self.published.append(event)
+    @property
+    def events(self) -> list[bytes]:
+        return [event for _, event in self.published[self._forgotten :]]
+
+    def forget(self) -> None:
+        self._forgotten = len(self.published)
 
 
 class Shop:
@@ -85,13 +83,13 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def broker() -> Broker:
-    return Broker()
+def broker(database: Database) -> Broker:
+    return Broker(database)
 
 
 @pytest.fixture
-def letters(database: Database, broker: Broker) -> DeadLetters:
-    return DeadLetters(database, TABLE, broker, subject_of=readable_order_id)
+def letters(database: Database) -> DeadLetters:
+    return DeadLetters(database, TABLE, subject_of=readable_order_id)
 
 
 @pytest.fixture
@@ -224,7 +222,7 @@ async def test_a_resent_dead_letter_leaves_the_list(
     assert "1 dead letter was resent" in after
     assert "Dead letter 1 " not in after
     assert "Dead letter 1 " in (await olga.get(f"{PATH}?show=resent")).text
-    assert len(broker.published) == 1
+    assert len(broker.events) == 1
     (entry,) = await visited.audit.page(10, None)
     assert (entry.actor, entry.action, entry.subject) == ("olga", "dead-letter.resend", "1")
     assert entry.outcome == "done"
@@ -240,40 +238,24 @@ async def test_selected_dead_letters_are_resent_with_an_entry_each(
     answer = await olga.post(f"{PATH}/resend", letter=["1", "3"])
 
     assert answer.headers["Location"] == f"{PATH}?show=waiting&sent=2"
-    assert len(broker.published) == 2
+    assert len(broker.events) == 2
     assert {entry.subject for entry in await visited.audit.page(10, None)} == {"1", "3"}
 
 
-async def test_a_partly_failed_resend_says_which_failed(
+async def test_a_missing_dead_letter_does_not_prevent_the_others(
     letters: DeadLetters, broker: Broker, olga: Visitor, visited: Visited
 ) -> None:
-    """The broker fails after the first: the second failed, the third was not tried."""
-    for number in (1, 2, 3):
-        await refuse(letters, number)
-    broker.takes = 1
-
-    answer = await olga.post(f"{PATH}/resend", letter=["1", "2", "3"])
-
-    assert answer.status_code == 503
-    assert "1 dead letter was resent" in answer.text
-    assert "2 dead letters were not resent" in answer.text
-    assert "Dead letter 2: could not be sent: no broker" in answer.text
-    assert "Dead letter 3: not tried, because the broker is unavailable" in answer.text
-    outcomes = {e.subject: e.outcome for e in await visited.audit.page(10, None)}
-    assert outcomes == {"1": "done", "2": "SIDECAR_UNAVAILABLE"}
-
-
-async def test_a_missing_dead_letter_does_not_prevent_the_others(
-    letters: DeadLetters, broker: Broker, olga: Visitor
-) -> None:
-    """It may have been removed since the page was loaded."""
+    """It may have been removed since the page was loaded. Each has an outcome of its own."""
     await refuse(letters, 1)
 
     answer = await olga.post(f"{PATH}/resend", letter=["77", "1"])
 
     assert answer.status_code == 404
+    assert "1 dead letter was resent" in answer.text
+    outcomes = {e.subject: e.outcome for e in await visited.audit.page(10, None)}
+    assert outcomes == {"77": "DEAD_LETTER_NOT_FOUND", "1": "done"}
     assert "Dead letter 77: there is no dead letter 77" in answer.text
-    assert len(broker.published) == 1
+    assert len(broker.events) == 1
 
 
 async def test_resending_nothing_is_reported(letters: DeadLetters, olga: Visitor) -> None:
@@ -316,7 +298,7 @@ async def test_resending_needs_the_role_and_the_form_token(
     assert (await vera.post(f"{PATH}/resend", only="1")).status_code == 403
     assert (await olga.post(f"{PATH}/resend", only="1", csrf="other")).status_code == 403
     assert (await olga.get(f"{PATH}/resend")).status_code == 405
-    assert broker.published == []
+    assert broker.events == []
 
 
 async def test_a_service_may_show_dead_letters_to_operators_only(
@@ -349,7 +331,7 @@ async def test_a_selection_survives_signing_in_again(
 
     ticked = re.findall(r'name="letter" value="(\d)" checked', page.text)
     assert (page.status_code, sorted(ticked)) == (403, ["1", "3"])
-    assert broker.published == []
+    assert broker.events == []
 
 
 # Filters
@@ -421,7 +403,7 @@ async def test_what_would_be_resent_is_shown_first(
     await refuse(letters, 3)
     await letters.resend(2)
     await letters.discard(3, "a test")
-    broker.published.clear()
+    broker.forget()
 
     answer = await olga.get(f"{PATH}/preview?letter=1&letter=2&letter=3&letter=99")
 
@@ -435,10 +417,10 @@ async def test_what_would_be_resent_is_shown_first(
         assert text in answer.text
     hidden = re.findall(r'name="letter" value="(\d+)"', answer.text)
     assert sorted(hidden) == ["1", "2", "3"]
-    assert broker.published == []
+    assert broker.events == []
 
     await olga.post(f"{PATH}/resend", letter=hidden)
-    assert len(broker.published) == 3
+    assert len(broker.events) == 3
 
 
 async def test_all_that_match_are_shown_up_to_a_limit(letters: DeadLetters, olga: Visitor) -> None:
@@ -540,7 +522,7 @@ async def test_a_payload_is_corrected_and_resent(
     answer = await olga.post(f"{PATH}/1/correct", payload=corrected)
 
     page = (await olga.get(answer.headers["Location"])).text
-    sent = read_event(broker.published[0])
+    sent = read_event(broker.events[0])
     assert answer.status_code == 303
     assert "The corrected event was sent." in page
     assert sent.content == {"order_id": "o1", "quantity": 3, "note": "\u202e<b>é"}
@@ -569,7 +551,7 @@ async def test_an_unusable_correction_names_the_place(
 
     assert answer.status_code == 422
     assert reason in html.unescape(answer.text)
-    assert broker.published == []
+    assert broker.events == []
     assert (await letters.letter(1)).resent_at is None
     if typed:
         (text,) = re.findall(r"<textarea[^>]*>\n([^<]*)</textarea>", answer.text)
@@ -586,7 +568,7 @@ async def test_a_correction_survives_signing_in_again(
 
     assert page.status_code == 403
     assert re.findall(r"<textarea[^>]*>\n([^<]*)</textarea>", page.text) == ["{&#34;n&#34;: 7}"]
-    assert broker.published == []
+    assert broker.events == []
 
 
 @pytest.mark.parametrize(
@@ -604,7 +586,7 @@ async def test_what_cannot_be_edited_in_a_form_is_explained(
     assert obstacle in page
     assert "<textarea" not in page
     assert answer.status_code == 422
-    assert broker.published == []
+    assert broker.events == []
 
 
 async def test_a_payload_that_is_not_json_can_be_corrected(
@@ -617,7 +599,7 @@ async def test_a_payload_that_is_not_json_can_be_corrected(
     await olga.post(f"{PATH}/1/correct", payload=html.unescape(text).replace("1,", "1"))
 
     assert html.unescape(text) == '{\n\t"n": 1,\n}'
-    assert read_event(broker.published[0]).content == {"n": 1}
+    assert read_event(broker.events[0]).content == {"n": 1}
 
 
 # What became of it
@@ -651,7 +633,7 @@ async def test_the_page_shows_that_an_event_came_back(
     await refuse(letters, 1, reason="still no good")
     again = (await olga.get(f"{PATH}/1")).text
     await olga.post(f"{PATH}/1/correct", payload='{"order_id": "o2"}')
-    await letters.record(TOPIC, read_event(broker.published[-1]), "no good either")
+    await letters.record(TOPIC, read_event(broker.events[-1]), "no good either")
     corrected = (await olga.get(f"{PATH}/1")).text
 
     assert "is this dead letter again" in again
@@ -659,7 +641,7 @@ async def test_the_page_shows_that_an_event_came_back(
 
 
 async def test_the_page_shows_who_did_what(
-    letters: DeadLetters, broker: Broker, olga: Visitor, visited: Visited
+    letters: DeadLetters, olga: Visitor, visited: Visited, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Latest first, from the audit trail, with attempts that failed; viewers see it too."""
     await refuse(letters, 1)
@@ -667,7 +649,8 @@ async def test_the_page_shows_who_did_what(
     await olga.post(f"{PATH}/resend", only="1")
     await olga.post(f"{PATH}/1/correct", payload='{"n": 1}')
     await olga.post(f"{PATH}/1/discard", discard_reason="done with it")
-    broker.takes = len(broker.published)
+    away = Problem(503, "SIDECAR_UNAVAILABLE", "away")
+    fail_once(monkeypatch, "orderflow_hosting.dead_letters.store.add_within", away)
     assert (await olga.post(f"{PATH}/1/resend")).status_code == 503
 
     page = (await (await visited.visitor("vera")).get(f"{PATH}/1")).text

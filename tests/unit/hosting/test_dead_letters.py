@@ -3,19 +3,19 @@
 import base64
 import json
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import MetaData, insert
 
-from fakes.events import QuietSidecar, cloud_event
+from fakes.events import cloud_event
 from fakes.odd_json import FEW
+from fakes.outboxes import Owed, fail_once
 from fakes.schemas import FromModels
 from orderflow_contracts.dead_letters import DeadLetter, DeadLetterWithData
 from orderflow_contracts.fields import readable_order_id
@@ -24,30 +24,14 @@ from orderflow_hosting.dead_letters import DeadLetters, dead_letter_table
 from orderflow_hosting.dead_letters.store import ARRIVED
 from orderflow_hosting.dead_letters.wanted import Wanted
 from orderflow_hosting.events import read_event
-from orderflow_hosting.problems import Problem
+from orderflow_hosting.outbox import Message, outbox_tables
 
 TABLES = MetaData()
 TABLE = dead_letter_table(TABLES, "order_id")
+outbox_tables(TABLES)
 TOPIC = "approvals.requested"
 ORDER = {"order_id": "o-1"}
 EVENT = cloud_event(ORDER, "e-1")
-
-
-class Broker(QuietSidecar):
-    """Records what is published, may fail, and may run something at that moment."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.failure: Exception | None = None
-        self.meanwhile: Callable[[], Awaitable[None]] | None = None
-
-    async def publish_raw(self, topic: str, event: bytes) -> None:
-        """Record the event."""
-        if self.failure is not None:
-            raise self.failure
-        await super().publish_raw(topic, event)
-        if self.meanwhile is not None:
-            await self.meanwhile()
 
 
 class DeadLetterBox:
@@ -55,8 +39,8 @@ class DeadLetterBox:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.broker = Broker()
-        self.letters = DeadLetters(database, TABLE, self.broker, subject_of=readable_order_id)
+        self.broker = Owed(database)
+        self.letters = DeadLetters(database, TABLE, subject_of=readable_order_id)
 
     async def refuse(self, raw: bytes = EVENT, reason: str = "no good") -> None:
         """Refuse an event as a service does."""
@@ -65,6 +49,12 @@ class DeadLetterBox:
     async def arrive(self, raw: bytes = EVENT) -> None:
         """Deliver an event from the dead-letter topic."""
         await self.letters.arrived(TOPIC, read_event(raw))
+
+    async def take_back(self, message: Message, reason: str) -> None:
+        """Take back a message as the relay does."""
+        await self.database.write(
+            lambda connection: self.letters.take_back_within(connection, message, reason)
+        )
 
     async def all(self) -> list[DeadLetter]:
         """Return all dead letters."""
@@ -252,15 +242,16 @@ async def test_a_resent_event_that_is_refused_again_is_waiting_again(box: DeadLe
     assert (again.resent_at, again.resent_as) == (None, None)
 
 
-async def test_a_refusal_during_the_resend_is_kept(box: DeadLetterBox) -> None:
-    """An event refused while it is being resent does not show as resent."""
+async def test_an_event_that_no_sidecar_accepts_is_waiting_again(box: DeadLetterBox) -> None:
+    """The reason says so; what was on its way to a dead-letter topic is recorded already."""
     await box.refuse()
-    box.broker.meanwhile = lambda: box.refuse(reason="at once")
-
     await box.letters.resend(1)
 
+    for topic in (TOPIC, f"{TOPIC}.dead"):
+        await box.take_back(Message("o-1", topic, EVENT), "too large")
+
     again = await box.only()
-    assert (again.reason, again.resent_at) == ("at once", None)
+    assert (again.id, again.reason, again.resent_at) == (1, "too large", None)
 
 
 async def test_a_resent_event_that_is_given_up_again_is_waiting_again(box: DeadLetterBox) -> None:
@@ -273,18 +264,17 @@ async def test_a_resent_event_that_is_given_up_again_is_waiting_again(box: DeadL
     assert (await box.only()).resent_at is None
 
 
-async def test_a_dead_letter_that_cannot_be_resent_stays_waiting(box: DeadLetterBox) -> None:
-    """While the broker is unavailable nothing is marked as resent."""
+async def test_a_dead_letter_that_cannot_be_resent_stays_waiting(
+    box: DeadLetterBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the resend cannot be promised, nothing is marked as resent."""
     await box.refuse()
-    box.broker.failure = grpc.aio.AioRpcError(
-        grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "away"
-    )
+    fail_once(monkeypatch, "orderflow_hosting.dead_letters.store.add_within", OSError("away"))
 
-    with pytest.raises(Problem) as problem:
+    with pytest.raises(OSError, match="away"):
         await box.letters.resend(1)
 
-    assert (problem.value.status, problem.value.code) == (503, "SIDECAR_UNAVAILABLE")
-    assert (await box.only()).resent_at is None
+    assert ((await box.only()).resent_at, box.broker.published) == (None, [])
 
 
 async def test_a_discarded_dead_letter_keeps_its_payload_and_can_still_be_resent(

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import MetaData, update
 
 from fakes.access import opened
-from fakes.events import QuietSidecar, cloud_event
+from fakes.events import cloud_event
+from fakes.outboxes import Owed
 from fakes.schemas import FromModels
 from orderflow_contracts.fields import readable_order_id
 from orderflow_hosting.access import Audit, Principal, Role, access_tables
@@ -29,10 +30,12 @@ from orderflow_hosting.dead_letters import (
     parked_event_table,
 )
 from orderflow_hosting.events import Event, read_event
+from orderflow_hosting.outbox import outbox_tables
 
 TABLES = MetaData()
 LETTERS = dead_letter_table(TABLES, "order_id")
 PARKED = parked_event_table(TABLES)
+outbox_tables(TABLES)
 ACCESS = access_tables(TABLES)
 TOPIC = "orders.submitted"
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -44,9 +47,9 @@ class Service:
     def __init__(self, database: Database) -> None:
         self.moment = NOON
         self.database = database
-        self.broker = QuietSidecar()
+        self.broker = Owed(database)
         self.letters = DeadLetters(
-            database, LETTERS, self.broker, subject_of=readable_order_id, clock=lambda: self.moment
+            database, LETTERS, subject_of=readable_order_id, clock=lambda: self.moment
         )
         self.parked = ParkedEvents(database, PARKED, clock=lambda: self.moment)
         self.audit = Audit(database, ACCESS, clock=lambda: self.moment)

@@ -1,9 +1,10 @@
 """What becomes of an event: handled, parked for another attempt, or a dead letter."""
 
 import asyncio
+import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,8 @@ from orderflow_hosting.dead_letters import (
     parked_event_table,
 )
 from orderflow_hosting.events import MOST_BYTES, Event, read_event
+from orderflow_hosting.outbox import Relay, outbox_tables
+from orderflow_hosting.outbox.relay import NotPublished
 from orderflow_hosting.problems import Unavailable
 from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.topics import (
@@ -44,6 +47,7 @@ from orderflow_hosting.topics import (
 TABLES = MetaData()
 LETTERS = dead_letter_table(TABLES, "subject")
 PARKED = parked_event_table(TABLES)
+outbox_tables(TABLES)
 TOPIC = "things"
 
 
@@ -62,11 +66,13 @@ class FakeSidecar(Sidecar):
         self.published: list[tuple[str, bytes]] = []
         self.failure: Exception | None = None
 
-    async def publish_raw(self, topic: str, event: bytes) -> None:
-        """Record the event."""
+    async def publish_together(
+        self, topic: str, events: Sequence[tuple[str, bytes]], **_: object
+    ) -> None:
+        """Record the events."""
         if self.failure is not None:
             raise self.failure
-        self.published.append((topic, event))
+        self.published += [(topic, event) for _, event in events]
 
 
 class Service:
@@ -78,9 +84,8 @@ class Service:
         self.handled: list[str] = []
         self.sidecar = FakeSidecar()
         self.app = RecordedApp()
-        self.letters = DeadLetters(
-            database, LETTERS, self.sidecar, subject_of=lambda _: None, clock=self.clock
-        )
+        self.letters = DeadLetters(database, LETTERS, subject_of=lambda _: None, clock=self.clock)
+        self.relay = Relay(database, self.sidecar, self.letters.take_back_within)
         self.parked = ParkedEvents(database, PARKED, clock=self.clock)
         self.topics = self.replica()
 
@@ -90,7 +95,7 @@ class Service:
 
     def replica(self) -> Topics:
         """Start another process of the service, which has the same tables."""
-        subscribed = Topics(self.app, self.sidecar, self.letters, self.parked, clock=self.clock)
+        subscribed = Topics(self.app, self.letters, self.parked, clock=self.clock)
         subscribed.subscribe(TOPIC, self.handle)
         return subscribed
 
@@ -106,9 +111,11 @@ class Service:
         return await self.app.events[topic](event_of(name))
 
     async def pass_time(self, seconds: float = 60.0) -> None:
-        """Retry what is due after this time."""
+        """Retry what is due after this time, and publish what is promised."""
         self.moment += timedelta(seconds=seconds)
         await self.topics.retry_due()
+        with contextlib.suppress(NotPublished):
+            await self.relay.publish_waiting()
 
     async def waiting(self) -> int:
         """Count the parked events."""
@@ -362,20 +369,21 @@ async def test_one_burst_of_others_counts_once(service: Service) -> None:
     assert (await service.waiting(), await service.dead()) == (1, [])
 
 
-async def test_an_event_is_given_up_only_once_all_know(service: Service) -> None:
-    """While the broker is away it stays parked, and is tried again."""
+async def test_an_event_is_given_up_while_the_broker_is_away(service: Service) -> None:
+    """All others learn of it once the broker is back."""
     service.failures["a"] = RuntimeError("not now")
     await service.deliver("a")
     service.failures["a"] = Refused("no longer valid")
-    service.sidecar.failure = OSError("the broker is away")
+    service.sidecar.failure = answered(grpc.StatusCode.UNAVAILABLE)
     await service.pass_time()
-    assert await service.waiting() == 1
+    assert await service.waiting() == 0
+    assert [letter.reason for letter in await service.dead()] == ["no longer valid"]
+    assert service.sidecar.published == []
 
     service.sidecar.failure = None
     await service.pass_time()
 
-    assert await service.waiting() == 0
-    assert [letter.reason for letter in await service.dead()] == ["no longer valid"]
+    assert service.sidecar.published == [(f"{TOPIC}.dead", event_of("a"))]
 
 
 def answered(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
@@ -398,6 +406,7 @@ async def test_an_event_too_large_for_the_sidecar_is_given_up_without_it(service
     assert letter.reason == "no longer valid"
     service.sidecar.failure = None
     await service.letters.resend(letter.id)
+    await service.relay.publish_waiting()
     assert service.sidecar.published == [(TOPIC, raw)]
 
 
@@ -417,7 +426,7 @@ async def test_a_failed_publication_of_a_dead_letter_is_repeated(
     service.failures[name] = Refused("no longer valid")
     service.sidecar.failure = answered(code)
     await service.pass_time()
-    assert await service.waiting() == 1
+    assert (await service.waiting(), service.sidecar.published) == (0, [])
 
     service.sidecar.failure = None
     await service.pass_time()

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
+from fakes.orders_ports import MemoryEngine, Promised, RoomInventory
 from fakes.pauses import short_pause
 from fakes.schemas import FromModels
 from orderflow_contracts.orders import Order, OrderDetails, OrderSubmitted, PlacedOrder
@@ -50,8 +50,8 @@ def feed(store: OrderStore) -> StatusFeed:
 
 
 @pytest.fixture
-def publisher() -> MemoryPublisher:
-    return MemoryPublisher()
+def publisher(database: Database) -> Promised:
+    return Promised(database)
 
 
 @pytest.fixture
@@ -76,11 +76,10 @@ def activities(
     store: OrderStore,
     inventory: RoomInventory,
     payments: RecordedPayments,
-    publisher: MemoryPublisher,
     feed: StatusFeed,
     engine: MemoryEngine,
 ) -> OrderActivities:
-    return OrderActivities(store, inventory, payments, publisher, feed, engine)
+    return OrderActivities(store, inventory, payments, feed, engine)
 
 
 @pytest.fixture
@@ -88,12 +87,11 @@ async def intake(
     settings: OrdersSettings,
     store: OrderStore,
     engine: MemoryEngine,
-    publisher: MemoryPublisher,
     feed: StatusFeed,
 ) -> AsyncIterator[Intake]:
     undo = OrderUndo(engine, store)
     async with BackgroundWork(short_pause) as background:
-        yield Intake(settings, store, engine, publisher, feed, undo, background)
+        yield Intake(settings, store, engine, feed, undo, background)
 
 
 ORDER_MODELS: list[type[BaseModel]] = [OrderDetails, OrderSubmitted, PlacedOrder, Order, NewOrder]

@@ -1,7 +1,7 @@
 """Every field of an order is present wherever an order is stored, sent or shown."""
 
 import io
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fakes.access import opened
 from fakes.managed_engine import ManagedMemoryEngine
-from fakes.orders_ports import MemoryEngine, MemoryPublisher
+from fakes.orders_ports import MemoryEngine
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_cli import show
@@ -19,7 +19,6 @@ from orderflow_contracts.orders import OrderDetails, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters
-from orderflow_hosting.sidecar import Sidecar
 from orders.batches.service import Batches
 from orders.batches.store import BatchStore
 from orders.board.pages.new_order_form import OrderForm, read_form
@@ -101,17 +100,16 @@ async def test_an_order_of_a_batch_keeps_every_field(
     settings: OrdersSettings,
     database: Database,
     store: OrderStore,
-    publisher: MemoryPublisher,
     feed: StatusFeed,
 ) -> None:
     """It is stored like an order outside a batch."""
     engine = ManagedMemoryEngine()
-    letters = DeadLetters(database, DEAD_LETTERS, cast(Sidecar, None), subject_of=readable_order_id)
+    letters = DeadLetters(database, DEAD_LETTERS, subject_of=readable_order_id)
     undo = OrderUndo(engine, store)
     async with BackgroundWork(short_pause) as background:
         batches = Batches(
-            *(settings, BatchStore(database), engine, publisher),
-            *(feed, undo, letters, background),
+            *(settings, BatchStore(database), engine, feed),
+            *(undo, letters, background),
         )
         await batches.submit(BatchSubmitted(batch_id="b1", orders=(DATA,)))
     order = await store.order("o1")

@@ -94,6 +94,11 @@ def dead_letter_topic(topic: str) -> str:
     return f"{topic}.dead"
 
 
+def is_dead_letter_topic(topic: str) -> bool:
+    """Whether the topic is one to which sidecars move events that could not be handled."""
+    return topic.endswith(dead_letter_topic(""))
+
+
 def canary_topic(app_id: str) -> str:
     """Return the topic on which an application sends events to itself, to see them arrive."""
     return f"{app_id}.canary"

@@ -134,7 +134,7 @@ class Database:
     reading and writing raise `DatabaseNotReady`, and `refusal` raises if its schema is unsuitable.
 
     `read` and `write` raise what the work raises, and `DatabaseUnavailable` for every error that
-    the work's own values did not cause.
+    the work's own values did not cause. `changed` is set after each write of this process.
     """
 
     def __init__(self, url: str, schema: CheckedSchema, clock: Clock = now) -> None:
@@ -145,6 +145,7 @@ class Database:
         self._ended_by: BaseException | None = None
         self._ready = threading.Event()
         self._why_not = "it has not answered yet"
+        self.changed = asyncio.Event()
         self._closing = threading.Lock()
         self._closed = threading.Event()
         if not self.is_shared:
@@ -183,14 +184,20 @@ class Database:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
         raise self._ended_by
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run the work in a transaction; return its result once that is committed."""
+    async def write(self, work: Callable[[Connection], T], *, is_change: bool = True) -> T:
+        """Run the work in a transaction; return its result once that is committed.
+
+        `changed` is set unless nobody needs to look at what the work did.
+        """
         self._must_be_ready()
         with self._closing:
             if self._closed.is_set():
                 raise DatabaseClosed("the database is closed")
             result = self._queue.put(work)
-        return await _in_time(result)
+        done = await _in_time(result)
+        if is_change:
+            self.changed.set()
+        return done
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run the work, which writes nothing, on a connection of its own."""

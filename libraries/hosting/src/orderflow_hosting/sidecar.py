@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from orderflow_contracts.names import PUBSUB
 from orderflow_hosting.deadlines import WithDeadline
-from orderflow_hosting.events import STRUCTURED, write_event
+from orderflow_hosting.events import STRUCTURED
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.settings import ServiceSettings
 
@@ -31,6 +31,8 @@ PERMANENT = {
     grpc.StatusCode.UNIMPLEMENTED: 501,
 }
 """The statuses of a called service that a retry will not change, and the HTTP status of each."""
+
+_AS_IT_IS = {"rawPayload": "true"}
 
 WORKFLOW_ACTORS = ".workflow"
 """The suffix of the type of workflow actors: `dapr.internal.<namespace>.<app>.workflow`."""
@@ -80,29 +82,31 @@ class Sidecar:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def publish(
-        self, topic: str, data: BaseModel, *, subject: str, event_id: str | None = None
-    ) -> None:
-        """Publish a message on a topic as a CloudEvent about `subject`.
-
-        A broker with partitions puts all events about one subject into the same one.
-        """
-        event = write_event(topic, data, app_id=self._app_id, subject=subject, event_id=event_id)
-        await self._publish(topic, event, {"partitionKey": subject})
-
     async def publish_raw(self, topic: str, event: bytes) -> None:
         """Publish an event that is written already: the sidecar neither wraps nor changes it."""
-        await self._publish(topic, event, {"rawPayload": "true"})
-
-    async def _publish(self, topic: str, event: bytes, metadata: dict[str, str]) -> None:
         request = api_v1.PublishEventRequest(
             pubsub_name=PUBSUB,
             topic=topic,
             data=event,
             data_content_type=STRUCTURED,
-            metadata=metadata,
+            metadata=_AS_IT_IS,
         )
         await self._api.PublishEvent(request)
+
+    async def publish_together(
+        self, topic: str, events: Sequence[tuple[str, bytes]], *, seconds: float
+    ) -> None:
+        """Publish events that are written already, each with its key, in any sequence.
+
+        The keys are different and in plain ASCII. A broker with partitions keeps the sequence of
+        the events with one key. After an error or `seconds`, some of the events may be published.
+        """
+        request = api_v1.BulkPublishRequest(pubsub_name=PUBSUB, topic=topic, metadata=_AS_IT_IS)
+        for key, event in events:
+            request.entries.add(
+                entry_id=key, event=event, content_type=STRUCTURED, metadata={"partitionKey": key}
+            )
+        await self._api.BulkPublishEvent(request, timeout=seconds)
 
     async def invoke(self, app_id: str, method: str, request: BaseModel) -> bytes:
         """Call a method of another application and return its JSON reply.

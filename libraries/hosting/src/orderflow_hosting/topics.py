@@ -11,20 +11,20 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-import grpc.aio
 import structlog
 from pydantic import BaseModel, ValidationError
+from sqlalchemy import Connection
 
 from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.names import dead_letter_topic
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import Answer, DaprApp
 from orderflow_hosting.dead_letters import DeadLetters, Known, Parked, ParkedEvents
-from orderflow_hosting.events import MOST_BYTES, Event, read_event
+from orderflow_hosting.events import Event, read_event
 from orderflow_hosting.explaining import explain
+from orderflow_hosting.outbox import add_within, unchanged
 from orderflow_hosting.problems import describe
 from orderflow_hosting.retrying import is_around
-from orderflow_hosting.sidecar import Sidecar
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -93,14 +93,12 @@ class Topics:
     def __init__(
         self,
         app: DaprApp,
-        sidecar: Sidecar,
         letters: DeadLetters,
         parked: ParkedEvents,
         *,
         clock: Clock = now,
     ) -> None:
         self._app = app
-        self._sidecar = sidecar
         self._letters = letters
         self._parked = parked
         self._clock = clock
@@ -201,27 +199,23 @@ class Topics:
     async def _give_up(
         self, parked: Parked, event: Event, reason: str, subject: str | None = None
     ) -> None:
-        """Turn a parked event into a dead letter."""
-        log.error("event_given_up", topic=parked.topic, event_id=event.key, reason=reason)
-        attempts = parked.attempts + 1
-        await self._letters.record(parked.topic, event, reason, attempts=attempts, subject=subject)
-        await self._publish_dead(parked.topic, event)
+        """Turn a parked event into a dead letter, and promise it to the dead-letter topic."""
+        topic = parked.topic
+        log.error("event_given_up", topic=topic, event_id=event.key, reason=reason)
+
+        def promise_and_remove(connection: Connection) -> None:
+            add_within(connection, unchanged(dead_letter_topic(topic), event))
+            self._parked.remove_within(connection, parked)
+
+        await self._letters.record(
+            topic,
+            event,
+            reason,
+            attempts=parked.attempts + 1,
+            subject=subject,
+            along=promise_and_remove,
+        )
         self._handled_at_failure.pop(parked.id, None)
-        await self._parked.remove(parked)
-
-    async def _publish_dead(self, topic: str, event: Event) -> None:
-        """Publish a recorded dead letter, unless it is too large for the sidecar.
-
-        A sidecar delivers larger events than it accepts, because it escapes what it publishes.
-        """
-        try:
-            await self._sidecar.publish_raw(dead_letter_topic(topic), event.raw)
-        except grpc.aio.AioRpcError as error:
-            size, is_exhausted = len(event.raw), error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-            if size <= MOST_BYTES or not is_exhausted:
-                raise
-            reason, fields = error.details(), {"topic": topic, "event_id": event.key, "bytes": size}
-            log.warning("dead_letter_too_large_to_publish", reason=reason, **fields)
 
     def _is_own_fault(self, parked: Parked, error: Exception) -> bool:
         """Return whether there is evidence that the event itself makes its handling fail.

@@ -39,6 +39,7 @@ from orderflow_hosting.dead_letters import (
     parked_event_router,
 )
 from orderflow_hosting.health import health_router, refuse_without
+from orderflow_hosting.outbox import Relay, outbox_router
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
@@ -55,16 +56,16 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     """Wire the service, then serve until a signal ends it."""
     database = resources.enter_context(Database(settings.database_url, SCHEMA, now))
     sidecar = await resources.enter_async_context(Sidecar(APPROVALS, settings))
+    dead_letters = DeadLetters(database, DEAD_LETTERS, subject_of=readable_order_id, clock=now)
+    relay = Relay(database, sidecar, dead_letters.take_back_within)
+    resources.push_async_callback(relay.give_back)
     background = await resources.enter_async_context(BackgroundWork())
     store = SqlApprovalStore(database, now)
     handover = Handover(store, DaprOrders(sidecar), background, now)
     service = ApprovalService(store, handover, now)
-    dead_letters = DeadLetters(
-        database, DEAD_LETTERS, sidecar, subject_of=readable_order_id, clock=now
-    )
     app = DaprApp(settings)
     parked = ParkedEvents(database, PARKED_EVENTS, clock=now)
-    topics = Topics(app, sidecar, dead_letters, parked, clock=now)
+    topics = Topics(app, dead_letters, parked, clock=now)
     subscribe(topics, service)
     audit = Audit(database, ACCESS, now)
     outcomes = Outcomes(database, DEAD_LETTERS, PARKED_EVENTS, audit, topics.find)
@@ -89,6 +90,7 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
         approval_router(service),
         dead_letter_router(dead_letters, outcomes),
         parked_event_router(parked),
+        outbox_router(database),
         asyncapi_router(asyncapi.document()),
         health_router(checks),
         access.sign_in_router(site.page),
@@ -101,6 +103,7 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     access.install(http)
     site.install(http, [reads()])
     handover.start()
+    relay.keep_publishing(background)
     topics.keep_retrying(background)
     canary.keep_publishing(background)
     repeat_backfill(store.backfill, background)

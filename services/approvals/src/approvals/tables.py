@@ -27,12 +27,14 @@ from orderflow_hosting.access.audit import SUBJECT
 from orderflow_hosting.database import Utc
 from orderflow_hosting.dead_letters import dead_letter_table, parked_event_table
 from orderflow_hosting.migrations.schema import Schema
+from orderflow_hosting.outbox import outbox_tables
 from orderflow_hosting.spellings import Source, index_any_case
 
 SCHEMA: Final = Schema("approvals", Path(__file__).parent / "migrations" / "versions")
 TABLES: Final = MetaData()
 DEAD_LETTERS: Final = dead_letter_table(TABLES, "order_id")
 PARKED_EVENTS: Final = parked_event_table(TABLES)
+outbox_tables(TABLES)
 ACCESS: Final = access_tables(TABLES)
 
 APPROVALS: Final = Table(

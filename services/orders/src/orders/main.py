@@ -19,6 +19,7 @@ from orderflow_hosting.dead_letters import (
     parked_event_router,
 )
 from orderflow_hosting.health import health_router, refuse_without
+from orderflow_hosting.outbox import Relay, outbox_router
 from orderflow_hosting.process import serve, start
 from orderflow_hosting.settings import load
 from orderflow_hosting.sidecar import Sidecar
@@ -31,7 +32,7 @@ from orders.batches import build as batch_part
 from orders.board import build as board_part
 from orders.board.pages.site import orders_site
 from orders.config import OrdersSettings
-from orders.gateways import DaprInventory, DaprPublisher
+from orders.gateways import DaprInventory
 from orders.http import http_app
 from orders.management import build as management_part
 from orders.ordering import build as ordering_part
@@ -48,15 +49,15 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     """Wire the service, then serve until a signal ends it."""
     database = resources.enter_context(Database(settings.database_url, SCHEMA, now))
     sidecar = await resources.enter_async_context(Sidecar(names.ORDERS, settings))
+    dead_letters = DeadLetters(database, DEAD_LETTERS, subject_of=readable_order_id, clock=now)
+    relay = Relay(database, sidecar, dead_letters.take_back_within)
+    resources.push_async_callback(relay.give_back)
     engine = DaprEngine(settings)
     resources.push_async_callback(engine.close)
     background = await resources.enter_async_context(BackgroundWork())
     app = DaprApp(settings)
-    dead_letters = DeadLetters(
-        database, DEAD_LETTERS, sidecar, subject_of=readable_order_id, clock=now
-    )
     parked = ParkedEvents(database, PARKED_EVENTS, clock=now)
-    topics = Topics(app, sidecar, dead_letters, parked, clock=now)
+    topics = Topics(app, dead_letters, parked, clock=now)
     audit = Audit(database, ACCESS, now)
     outcomes = Outcomes(database, DEAD_LETTERS, PARKED_EVENTS, audit, topics.find)
     canary = Canary(names.ORDERS, app, sidecar, database, clock=now)
@@ -66,7 +67,6 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         database=database,
         engine=engine,
         inventory=DaprInventory(sidecar),
-        publisher=DaprPublisher(sidecar),
         app=app,
         topics=topics,
         dead_letters=dead_letters,
@@ -108,6 +108,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         *(router for part in parts for router in part.routers),
         dead_letter_router(dead_letters, outcomes),
         parked_event_router(parked),
+        outbox_router(database),
         asyncapi_router(asyncapi.document()),
         health_router(checks),
         access.sign_in_router(site.page),
@@ -118,6 +119,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
 
     async def begin() -> None:
         await database.ready()
+        relay.keep_publishing(background)
         await worker.start()
         topics.keep_retrying(background)
         canary.keep_publishing(background)

@@ -15,7 +15,7 @@ from orderflow_hosting.topics import Topics
 from orderflow_workflow_runtime.client import DaprEngine
 from orderflow_workflow_runtime.worker import Activity
 from orders.config import OrdersSettings
-from orders.gateways import DaprInventory, DaprPublisher
+from orders.gateways import DaprInventory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,6 @@ class Base:
     database: Database
     engine: DaprEngine
     inventory: DaprInventory
-    publisher: DaprPublisher
     app: DaprApp
     topics: Topics
     dead_letters: DeadLetters

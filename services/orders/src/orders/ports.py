@@ -1,18 +1,14 @@
-"""The ports of orders: inventory and the events that orders publishes."""
+"""The ports of orders: inventory."""
 
 from typing import Protocol
 
-from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
-from orderflow_contracts.batches import BatchStatusChanged
 from orderflow_contracts.inventory import (
     Committed,
-    LowStock,
     ReservationRejected,
     Reserved,
     ReserveRequest,
     Stock,
 )
-from orderflow_contracts.orders import OrderStatusChanged
 
 
 class Inventory(Protocol):
@@ -32,28 +28,4 @@ class Inventory(Protocol):
 
     async def stock(self) -> Stock:
         """Return the stock levels."""
-        ...
-
-
-class Publisher(Protocol):
-    """Publishes events. Each may arrive twice, with the same id."""
-
-    async def status_changed(self, change: OrderStatusChanged) -> None:
-        """Publish an order's new status."""
-        ...
-
-    async def approval_requested(self, request: ApprovalRequested) -> None:
-        """Request a decision from approvals."""
-        ...
-
-    async def approval_withdrawn(self, withdrawal: ApprovalWithdrawn) -> None:
-        """Withdraw a request for a decision."""
-        ...
-
-    async def stock_is_low(self, low: LowStock, event_id: str) -> None:
-        """Publish that an item is low in stock."""
-        ...
-
-    async def batch_ended(self, batch: BatchStatusChanged) -> None:
-        """Publish the result of a batch."""
         ...

@@ -23,6 +23,7 @@ from orderflow_hosting.access import access_tables
 from orderflow_hosting.database import Utc
 from orderflow_hosting.dead_letters import dead_letter_table, parked_event_table
 from orderflow_hosting.migrations.schema import Schema
+from orderflow_hosting.outbox import outbox_tables
 from orderflow_hosting.spellings import index_any_case
 
 SCHEMA: Final = Schema("orders", Path(__file__).parent / "migrations" / "versions")
@@ -33,6 +34,7 @@ TABLES = MetaData()
 
 DEAD_LETTERS = dead_letter_table(TABLES, "order_id")
 PARKED_EVENTS = parked_event_table(TABLES)
+outbox_tables(TABLES)
 
 
 ACCESS = access_tables(TABLES)
@@ -92,8 +94,11 @@ STATUSES = Table(
     Column("total_cents", BigInteger),
     Column("detail", Text),
     Column("at", Utc, nullable=False),
+    Column("in_outbox", Boolean),
     UniqueConstraint("order_id", "sequence"),
 )
+"""`in_outbox`: the event was written to the outbox. Null in rows of earlier versions, whose
+activities published it themselves, if they came to it."""
 
 
 STARTED_INSTANCES = Table(

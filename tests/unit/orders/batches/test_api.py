@@ -11,7 +11,6 @@ from fakes.access import opened
 from fakes.events import TopicsInMemory
 from fakes.managed_engine import ManagedMemoryEngine
 from fakes.odd_json import FEW, odd
-from fakes.orders_ports import MemoryPublisher
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database
@@ -38,7 +37,6 @@ def topics(
     settings: OrdersSettings,
     database: Database,
     store: OrderStore,
-    publisher: MemoryPublisher,
     feed: StatusFeed,
 ) -> TopicsInMemory:
     topics, engine = (
@@ -47,8 +45,8 @@ def topics(
     )
     undo = OrderUndo(engine, store)
     batches = Batches(
-        *(settings, BatchStore(database), engine, publisher),
-        *(feed, undo, topics.letters, BackgroundWork()),
+        *(settings, BatchStore(database), engine, feed),
+        *(undo, topics.letters, BackgroundWork()),
     )
     subscribe_to_batches(topics.topics, batches)
     return topics

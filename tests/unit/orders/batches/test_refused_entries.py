@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from fakes.events import TopicsInMemory
 from fakes.managed_engine import ManagedMemoryEngine
 from fakes.odd_json import FEW, VALUES, odd
-from fakes.orders_ports import MemoryPublisher
+from fakes.orders_ports import Promised
+from fakes.outboxes import fail_once
 from orderflow_contracts.batches import MOST_NAMED_REFUSALS, Batch, BatchedOrder
 from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.orders import OrderSubmitted
@@ -50,7 +51,6 @@ async def topics(
     database: Database,
     store: OrderStore,
     batch_store: BatchStore,
-    publisher: MemoryPublisher,
     feed: StatusFeed,
 ) -> TopicsInMemory:
     """Return topics whose orders know one order and one workflow of another kind."""
@@ -60,8 +60,8 @@ async def topics(
     )
     undo = OrderUndo(engine, store)
     batches = Batches(
-        *(settings, batch_store, engine, publisher),
-        *(feed, undo, topics.letters, BackgroundWork()),
+        *(settings, batch_store, engine, feed),
+        *(undo, topics.letters, BackgroundWork()),
     )
     subscribe_to_batches(topics.topics, batches)
     await store.accept(OrderSubmitted.model_validate({**GOOD, "order_id": "known"}))
@@ -222,11 +222,12 @@ async def test_the_end_of_a_batch_stays_below_the_limit_of_events(
     assert len(ended.model_dump_json().replace("<", r"\u003c")) < MOST_BYTES
 
 
-async def test_a_rejection_that_was_not_published_is_published_with_the_next_delivery(
-    topics: TopicsInMemory, publisher: MemoryPublisher
+async def test_a_rejection_that_could_not_be_promised_is_with_the_next_delivery(
+    topics: TopicsInMemory, publisher: Promised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The batch is stored before, and its event is parked."""
-    publisher.failures.append(EngineUnavailable("the sidecar is down"))
+    """The event of the batch is parked."""
+    down = EngineUnavailable("the sidecar is down")
+    fail_once(monkeypatch, "orders.ordering.changes.add_within", down)
     batch = {"batch_id": "b1", "orders": [{**GOOD, "quantity": 0}]}
 
     await topics.deliver(TOPIC, batch)

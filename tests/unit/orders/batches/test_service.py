@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from fakes.managed_engine import ManagedMemoryEngine
-from fakes.orders_ports import MemoryPublisher
+from fakes.orders_ports import Promised
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_contracts.batches import Batch, BatchSubmitted
@@ -17,7 +17,6 @@ from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import DeadLetters
-from orderflow_hosting.sidecar import Sidecar
 from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import EngineUnavailable
 from orders.batches.activities import BatchActivities
@@ -63,7 +62,7 @@ def batch_store(database: Database) -> BatchStore:
 
 @pytest.fixture
 def letters(database: Database) -> DeadLetters:
-    return DeadLetters(database, DEAD_LETTERS, cast(Sidecar, None), subject_of=readable_order_id)
+    return DeadLetters(database, DEAD_LETTERS, subject_of=readable_order_id)
 
 
 @pytest.fixture
@@ -72,13 +71,12 @@ async def batches(
     batch_store: BatchStore,
     store: OrderStore,
     managed: ManagedMemoryEngine,
-    publisher: MemoryPublisher,
     feed: StatusFeed,
     letters: DeadLetters,
 ) -> AsyncIterator[Batches]:
     undo = OrderUndo(managed, store)
     batches = Batches(
-        settings, batch_store, managed, publisher, feed, undo, letters, BackgroundWork(short_pause)
+        settings, batch_store, managed, feed, undo, letters, BackgroundWork(short_pause)
     )
     yield batches
     await batches._background.stop()
@@ -117,7 +115,7 @@ async def test_a_batch_gets_one_workflow_and_its_orders_none(
 
 
 async def test_one_invalid_entry_does_not_affect_the_others(
-    batches: Batches, batch_store: BatchStore, letters: DeadLetters, publisher: MemoryPublisher
+    batches: Batches, batch_store: BatchStore, letters: DeadLetters, publisher: Promised
 ) -> None:
     """It is rejected, published and stored as a dead letter, so that it can be fixed and resent."""
     await batches.submit(submitted(entry("a"), entry("b", 0), 7, {"item": "cars", "quantity": 1}))
@@ -182,7 +180,7 @@ async def test_an_entry_whose_id_belongs_to_another_workflow_is_refused(
     batch_store: BatchStore,
     store: OrderStore,
     letters: DeadLetters,
-    publisher: MemoryPublisher,
+    publisher: Promised,
 ) -> None:
     """It is rejected with its reason, published and stored as a dead letter; the others run."""
     await store.record_start("b")
@@ -283,7 +281,7 @@ async def test_a_lost_batch_goes_on_with_its_remaining_orders(
 
 
 async def test_the_end_is_recorded_once_all_orders_have_ended(
-    batches: Batches, managed: ManagedMemoryEngine, store: OrderStore, publisher: MemoryPublisher
+    batches: Batches, managed: ManagedMemoryEngine, store: OrderStore, publisher: Promised
 ) -> None:
     """A repeated summary has the same event id, and the batch does not start again."""
     await batches.submit(submitted(entry("a"), entry("b", 0)))
@@ -304,7 +302,7 @@ async def test_the_end_is_recorded_once_all_orders_have_ended(
 
 
 async def test_a_batch_without_a_valid_order_is_rejected(
-    batches: Batches, publisher: MemoryPublisher
+    batches: Batches, publisher: Promised
 ) -> None:
     """There is nothing to process."""
     await batches.submit(submitted(1, 2))
@@ -331,7 +329,7 @@ async def test_a_batch_terminated_by_force_is_rolled_back_and_closed(
     batches: Batches,
     managed: ManagedMemoryEngine,
     store: OrderStore,
-    publisher: MemoryPublisher,
+    publisher: Promised,
 ) -> None:
     """Ended orders stay as they are; the others are rolled back, started or not."""
     undo = OrderUndo(managed, store)

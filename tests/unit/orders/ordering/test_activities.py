@@ -5,17 +5,21 @@ from typing import Any, cast
 
 import pytest
 from dapr.ext.workflow import WorkflowActivityContext
+from sqlalchemy import delete, update
 
 from fakes.dying_payments import POINTS, Bank, Deaths, Died, DyingStore, Point
-from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
+from fakes.orders_ports import MemoryEngine, Promised, RoomInventory
+from fakes.outboxes import fail_once
 from orderflow_contracts.inventory import CommitRequest
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderStatusChanged, OrderSubmitted
 from orderflow_hosting.database import Database
+from orderflow_hosting.outbox.table import OUTBOX
 from orders.ordering.activities import OrderActivities
 from orders.ordering.messages import Notice, OrderRun, Recorded, Undoing
 from orders.ordering.steps import ApprovalWanted, Charge, Charged, Verification, Verified
 from orders.ordering.store import OrderStore
 from orders.payments.service import RecordedPayments
+from orders.tables import STATUSES
 
 CONTEXT = cast(WorkflowActivityContext, None)
 LINES = (OrderLine(item="cars", quantity=2),)
@@ -53,69 +57,106 @@ def charge(run: dict[str, Any], customer_id: str = "alice") -> Charge:
     return Charge(**run, customer_id=customer_id, amount_cents=TOTAL)
 
 
-async def test_the_first_status_is_published_with_its_recorded_time(
+async def forget_promises(database: Database) -> None:
+    """Leave the statuses as a version without an outbox recorded them."""
+    forget = update(STATUSES).values(in_outbox=None)
+    await database.write(lambda connection: connection.execute(forget))
+    await database.write(lambda connection: connection.execute(delete(OUTBOX)))
+
+
+async def test_the_first_status_is_promised_with_the_order(
     activities: OrderActivities,
-    publisher: MemoryPublisher,
+    publisher: Promised,
     store: OrderStore,
     received: OrderStatusChanged,
 ) -> None:
-    """It is published but not recorded again."""
+    """The activity neither records nor promises it again."""
     first = Notice(**RUN, status=OrderStatus.RECEIVED, received_at=received.at)
 
     for _ in range(2):
         assert await activities.notify_activity(CONTEXT, first) == Recorded()
 
-    assert publisher.statuses == [received, received]
+    assert publisher.statuses == [received]
     assert len(await store.changes(0, 10)) == 1
 
 
-async def test_a_repeated_status_is_recorded_once_and_published_under_one_id(
-    activities: OrderActivities, publisher: MemoryPublisher, store: OrderStore
+async def test_what_an_earlier_version_recorded_is_promised_once(
+    activities: OrderActivities, publisher: Promised, database: Database
 ) -> None:
-    """Running the activity twice publishes the same event twice."""
+    """It may not have been published, for example because the process ended before."""
+    denied = notice(RUN, OrderStatus.REJECTED, reason="denied", total_cents=TOTAL)
+    await activities.notify_activity(CONTEXT, denied)
+    await forget_promises(database)
+
+    for _ in range(2):
+        await activities.notify_activity(CONTEXT, Notice(**RUN, status=OrderStatus.RECEIVED))
+    for _ in range(2):
+        await activities.notify_activity(CONTEXT, denied)
+
+    assert [change.event_id for change in publisher.statuses] == ["o1.1", "o1.2"]
+
+
+async def test_a_status_of_an_earlier_version_is_not_promised_after_later_ones(
+    activities: OrderActivities, publisher: Promised, database: Database
+) -> None:
+    """An activity that runs late would otherwise bring the statuses out of order."""
+    await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
+    await activities.process_payment_activity(CONTEXT, charge(RUN))
+    await forget_promises(database)
+
+    await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
+
+    assert publisher.statuses == []
+
+
+async def test_a_repeated_status_is_recorded_and_promised_once(
+    activities: OrderActivities, publisher: Promised, store: OrderStore
+) -> None:
+    """Running the activity twice promises one event."""
     denied = notice(RUN, OrderStatus.REJECTED, reason="denied", total_cents=TOTAL)
 
     for _ in range(2):
         assert await activities.notify_activity(CONTEXT, denied) == Recorded()
 
-    assert [change.event_id for change in publisher.statuses] == ["o1.2", "o1.2"]
-    assert publisher.statuses[0].reason == "denied"
-    assert publisher.statuses[0].total_cents == TOTAL
+    assert [change.event_id for change in publisher.statuses] == ["o1.1", "o1.2"]
+    assert publisher.statuses[1].reason == "denied"
+    assert publisher.statuses[1].total_cents == TOTAL
     assert len(await store.changes(0, 10)) == 2
 
 
-async def test_a_status_is_recorded_before_it_is_published(
-    activities: OrderActivities, publisher: MemoryPublisher, store: OrderStore
+async def test_every_recorded_status_is_promised(
+    activities: OrderActivities, publisher: Promised, store: OrderStore
 ) -> None:
-    """Every receiver of a status can read it."""
-
-    async def is_kept(change: OrderStatusChanged) -> None:
-        order = await store.order(change.order_id)
-        assert order is not None
-        assert change.status in {entry.status for entry in order.history}
-
-    publisher.before_status = is_kept
-
+    """Whoever receives a status can read it."""
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
     await activities.request_approval_activity(CONTEXT, wanted(RUN))
     await activities.process_payment_activity(CONTEXT, charge(RUN))
     await activities.notify_activity(CONTEXT, notice(RUN, OrderStatus.COMPLETED))
 
-    assert publisher.statuses_of("o1") == ["reserved", "awaiting_approval", "paid", "completed"]
+    stored = await store.order("o1")
+    assert stored is not None
+    assert publisher.statuses_of("o1") == [entry.status for entry in stored.history]
+    assert publisher.statuses_of("o1") == [
+        *("received", "reserved", "awaiting_approval", "paid", "completed")
+    ]
 
 
-async def test_a_status_that_failed_to_publish_is_published_by_the_retry(
-    activities: OrderActivities, publisher: MemoryPublisher, store: OrderStore
+async def test_a_status_that_cannot_be_promised_is_not_recorded(
+    activities: OrderActivities,
+    publisher: Promised,
+    store: OrderStore,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An unavailable broker fails the activity, and the retry publishes the recorded status."""
-    publisher.failures.append(DOWN)
+    """Both happen in one transaction, and the retry does both."""
+    fail_once(monkeypatch, "orders.ordering.changes.add_within", DOWN)
     completed = notice(RUN, OrderStatus.COMPLETED)
 
     with pytest.raises(ConnectionError):
         await activities.notify_activity(CONTEXT, completed)
+    assert len(await store.changes(0, 10)) == 1
     await activities.notify_activity(CONTEXT, completed)
 
-    assert publisher.statuses_of("o1") == ["completed"]
+    assert publisher.statuses_of("o1") == ["received", "completed"]
     assert len(await store.changes(0, 10)) == 2
 
 
@@ -140,7 +181,7 @@ async def test_verifying_reserves_once(
     ],
 )
 async def test_a_rejected_reservation_returns_its_reason(
-    activities: OrderActivities, publisher: MemoryPublisher, line: OrderLine, reason: str
+    activities: OrderActivities, publisher: Promised, line: OrderLine, reason: str
 ) -> None:
     """The workflow publishes the status."""
     verified = await activities.verify_inventory_activity(
@@ -148,11 +189,11 @@ async def test_a_rejected_reservation_returns_its_reason(
     )
 
     assert (verified.outcome, verified.reason) == ("rejected", reason)
-    assert publisher.statuses == []
+    assert publisher.statuses_of("o1") == ["received"]
 
 
 async def test_an_approval_request_includes_its_deadline(
-    activities: OrderActivities, publisher: MemoryPublisher
+    activities: OrderActivities, publisher: Promised
 ) -> None:
     """The request has everything that a person needs to decide."""
     await activities.request_approval_activity(CONTEXT, wanted(RUN))
@@ -160,11 +201,11 @@ async def test_an_approval_request_includes_its_deadline(
     (request,) = publisher.requests
     assert (request.order_id, request.customer_id, request.lines) == ("o1", "alice", LINES)
     assert (request.total_cents, request.expires_at) == (TOTAL, UNTIL)
-    assert publisher.statuses_of("o1") == ["awaiting_approval"]
+    assert publisher.statuses_of("o1") == ["received", "awaiting_approval"]
 
 
 async def test_a_reminder_repeats_the_request(
-    activities: OrderActivities, publisher: MemoryPublisher
+    activities: OrderActivities, publisher: Promised
 ) -> None:
     """Only the reminder field differs, and the order's status does not change."""
     both = wanted(RUN).model_copy(update={"levels": 2})
@@ -175,11 +216,11 @@ async def test_a_reminder_repeats_the_request(
     first, again = publisher.requests
     assert (first.levels, first.reminder, again.reminder) == (2, False, True)
     assert again.model_copy(update={"reminder": False}) == first
-    assert publisher.statuses_of("o1") == ["awaiting_approval"]
+    assert publisher.statuses_of("o1") == ["received", "awaiting_approval"]
 
 
 async def test_no_reminder_is_sent_for_a_decided_order_or_by_another_run(
-    activities: OrderActivities, publisher: MemoryPublisher
+    activities: OrderActivities, publisher: Promised
 ) -> None:
     """Late reminders and those of runs that do not own the order are dropped."""
     await activities.request_approval_activity(CONTEXT, wanted(RUN))
@@ -191,10 +232,13 @@ async def test_no_reminder_is_sent_for_a_decided_order_or_by_another_run(
 
 
 async def test_paying_charges_once(
-    activities: OrderActivities, payments: RecordedPayments, publisher: MemoryPublisher
+    activities: OrderActivities,
+    payments: RecordedPayments,
+    publisher: Promised,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Running the activity twice captures one payment."""
-    publisher.failures.append(DOWN)
+    fail_once(monkeypatch, "orders.ordering.changes.add_within", DOWN)
     with pytest.raises(ConnectionError):
         await activities.process_payment_activity(CONTEXT, charge(RUN))
 
@@ -202,7 +246,7 @@ async def test_paying_charges_once(
 
     assert charged == Charged(outcome="paid")
     assert [entry.kind for entry in await payments.store.entries("o1")] == ["charge"]
-    assert publisher.statuses_of("o1") == ["paid"]
+    assert publisher.statuses_of("o1") == ["received", "paid"]
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -231,13 +275,13 @@ async def test_a_payment_step_may_die_anywhere(
 
 
 async def test_a_declined_payment_is_returned_to_the_workflow(
-    activities: OrderActivities, publisher: MemoryPublisher
+    activities: OrderActivities, publisher: Promised
 ) -> None:
     """Nothing is charged or published."""
     charged = await activities.process_payment_activity(CONTEXT, charge(RUN, "test-declined"))
 
     assert charged.outcome == "declined"
-    assert publisher.statuses == []
+    assert publisher.statuses_of("o1") == ["received"]
 
 
 async def test_stock_is_shipped_once(activities: OrderActivities, inventory: RoomInventory) -> None:
@@ -254,7 +298,7 @@ async def test_compensations_are_idempotent(
     activities: OrderActivities,
     inventory: RoomInventory,
     payments: RecordedPayments,
-    publisher: MemoryPublisher,
+    publisher: Promised,
 ) -> None:
     """Stock is released and the payment refunded once, and approvals gets the withdrawal."""
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
@@ -274,7 +318,7 @@ async def test_compensations_are_idempotent(
 
 
 async def test_activities_of_a_superseded_run_have_no_effect(
-    activities: OrderActivities, publisher: MemoryPublisher, store: OrderStore
+    activities: OrderActivities, publisher: Promised, store: OrderStore
 ) -> None:
     """A run that does not own the order neither records nor publishes."""
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
@@ -300,7 +344,7 @@ async def test_a_superseded_run_compensates_nothing_of_the_owner(
     activities: OrderActivities,
     inventory: RoomInventory,
     payments: RecordedPayments,
-    publisher: MemoryPublisher,
+    publisher: Promised,
 ) -> None:
     """Stock, payment and approval of the run that owns the order stay."""
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
@@ -332,7 +376,7 @@ async def test_a_request_to_cancel_reaches_the_workflow_with_every_status(
 
 async def test_an_order_of_a_batch_reads_its_data_from_the_store(
     activities: OrderActivities,
-    publisher: MemoryPublisher,
+    publisher: Promised,
     inventory: RoomInventory,
     received: OrderStatusChanged,
 ) -> None:

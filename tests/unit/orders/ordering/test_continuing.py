@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from fakes.orders_ports import MemoryEngine, MemoryPublisher
+from fakes.orders_ports import MemoryEngine, Promised
 from orderflow_contracts.batches import BatchSubmitted
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.database import Database
@@ -111,7 +111,7 @@ async def test_the_run_publishes_all_first_statuses_in_sequence(
     intake: Intake,
     engine: MemoryEngine,
     activities: OrderActivities,
-    publisher: MemoryPublisher,
+    publisher: Promised,
     store: OrderStore,
 ) -> None:
     """Even if the process died before it had published the rejection."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from fakes.events import TopicsInMemory
-from fakes.orders_ports import MemoryEngine, MemoryPublisher
+from fakes.orders_ports import MemoryEngine, Promised
 from fakes.workflow_run import Event, Happening, TimerFires, WorkflowRun, carried_out_by
 from orderflow_contracts.approvals import Decision
 from orderflow_contracts.inventory import ReservationRejected, Shortage
@@ -56,7 +56,7 @@ async def test_a_rejection_is_explained(
     intake: Intake,
     engine: MemoryEngine,
     activities: OrderActivities,
-    publisher: MemoryPublisher,
+    publisher: Promised,
     store: OrderStore,
     reason: str,
 ) -> None:
@@ -143,7 +143,7 @@ def test_a_provider_without_words_is_not_quoted() -> None:
 async def test_an_invalid_event_is_explained(
     database: Database,
     intake: Intake,
-    publisher: MemoryPublisher,
+    publisher: Promised,
     store: OrderStore,
     data: dict[str, object],
     detail: str,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
+from fakes.orders_ports import MemoryEngine, Promised, RoomInventory
 from fakes.workflow_run import Event, TimerFires, WorkflowRun, carried_out_by
 from orderflow_contracts.orders import FINAL_STATUSES, OrderLine, OrderSubmitted
 from orders.ordering.activities import OrderActivities
@@ -38,7 +38,7 @@ class Shop:
         store: OrderStore,
         inventory: RoomInventory,
         payments: RecordedPayments,
-        publisher: MemoryPublisher,
+        publisher: Promised,
     ) -> None:
         self.intake = intake
         self.engine = engine
@@ -86,7 +86,7 @@ def shop(
     store: OrderStore,
     inventory: RoomInventory,
     payments: RecordedPayments,
-    publisher: MemoryPublisher,
+    publisher: Promised,
 ) -> Shop:
     return Shop(intake, engine, activities, store, inventory, payments, publisher)
 

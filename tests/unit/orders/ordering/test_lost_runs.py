@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from fakes.events import TopicsInMemory
-from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
+from fakes.orders_ports import MemoryEngine, RoomInventory
 from fakes.workflow_run import ChildEnds, Event, Happening, WorkflowRun, carried_out_by
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine, OrderSubmitted
@@ -59,7 +59,6 @@ class Shop:
             database=database,
             engine=cast(Any, MemoryEngine()),
             inventory=cast(Any, self.inventory),
-            publisher=cast(Any, MemoryPublisher()),
             app=topics.app,
             topics=topics.topics,
             dead_letters=topics.letters,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, StaticPool, create_engine, select, update
 
 from fakes.events import TopicsInMemory, cloud_event
-from fakes.orders_ports import MemoryEngine, MemoryPublisher
+from fakes.orders_ports import MemoryEngine, Promised
 from fakes.schemas import FromModels
 from orderflow_contracts.order_ids import id_of_event
 from orderflow_contracts.orders import OrderLine, OrderSubmitted
@@ -195,7 +195,7 @@ async def test_an_invalid_event_is_corrected_under_its_own_identity(
 
 
 async def test_bare_data_without_an_order_id_is_invalid(
-    topics: TopicsInMemory, publisher: MemoryPublisher, engine: MemoryEngine
+    topics: TopicsInMemory, publisher: Promised, engine: MemoryEngine
 ) -> None:
     """It has no envelope, so there is nothing by which a redelivery could be recognised."""
     raw = b'{"item": "cars", "quantity": 11}'

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from fakes.orders_ports import MemoryEngine, MemoryPublisher
+from fakes.orders_ports import MemoryEngine, Promised
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from orderflow_contracts.approvals import Decision, RaiseRequest
@@ -35,14 +35,13 @@ def next_process(
     settings: OrdersSettings,
     store: OrderStore,
     engine: MemoryEngine,
-    publisher: MemoryPublisher,
     feed: StatusFeed,
 ) -> Callable[..., Intake]:
     undo = OrderUndo(engine, store)
 
     def start(clock: Clock = now) -> Intake:
         background = BackgroundWork(short_pause)
-        return Intake(settings, store, engine, publisher, feed, undo, background, clock)
+        return Intake(settings, store, engine, feed, undo, background, clock)
 
     return start
 
@@ -205,7 +204,7 @@ async def test_resuming_restarts_a_run_that_the_engine_lost(
 
 
 async def test_an_invalid_order_is_published_as_rejected(
-    intake: Intake, publisher: MemoryPublisher
+    intake: Intake, publisher: Promised
 ) -> None:
     """Each repetition has the same event id."""
     await intake.reject_invalid("o1")
@@ -218,14 +217,14 @@ async def test_an_invalid_order_is_published_as_rejected(
 
 
 async def test_an_invalid_order_with_a_known_id_publishes_nothing(
-    intake: Intake, publisher: MemoryPublisher
+    intake: Intake, publisher: Promised
 ) -> None:
     """The existing order is not reported as rejected."""
     await intake.submit(ORDER)
 
     await intake.reject_invalid("o1")
 
-    assert publisher.statuses == []
+    assert publisher.statuses_of("o1") == ["received"]
 
 
 async def test_cancelling_wakes_an_order_that_waits_for_approval(
@@ -362,13 +361,12 @@ async def test_picking_is_part_of_the_input(
     settings: OrdersSettings,
     store: OrderStore,
     engine: MemoryEngine,
-    publisher: MemoryPublisher,
     feed: StatusFeed,
 ) -> None:
     """A run uses the settings of its start; the default is no picking."""
     chosen = settings.model_copy(update={"picking": "awaited", "picking_timeout_seconds": 7.0})
     undo = OrderUndo(engine, store)
-    await Intake(chosen, store, engine, publisher, feed, undo, BackgroundWork()).submit(ORDER)
+    await Intake(chosen, store, engine, feed, undo, BackgroundWork()).submit(ORDER)
 
     assert settings.picking == "off"
     assert (engine.runs["o1"][0].picking, engine.runs["o1"][0].picking_timeout_seconds) == (

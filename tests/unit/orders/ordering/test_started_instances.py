@@ -8,7 +8,7 @@ import pytest
 
 from fakes.access import opened
 from fakes.events import TopicsInMemory
-from fakes.orders_ports import MemoryEngine, MemoryPublisher
+from fakes.orders_ports import MemoryEngine, Promised
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine, OrderSubmitted
 from orderflow_hosting.dapr_app import Answer
@@ -188,7 +188,7 @@ async def test_an_event_with_a_taken_id_is_refused(
     topics: TopicsInMemory,
     store: OrderStore,
     engine: MemoryEngine,
-    publisher: MemoryPublisher,
+    publisher: Promised,
     *,
     is_down: bool,
 ) -> None:

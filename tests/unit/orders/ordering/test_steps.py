@@ -8,7 +8,7 @@ import pytest
 
 from fakes.events import TopicsInMemory
 from fakes.managed_engine import ManagedMemoryEngine
-from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
+from fakes.orders_ports import MemoryEngine, RoomInventory
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import HistoryEntry, Order, OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
@@ -42,7 +42,6 @@ def ordering(
     database: Database,
     engine: MemoryEngine,
     inventory: RoomInventory,
-    publisher: MemoryPublisher,
     payments: RecordedPayments,
 ) -> Ordering:
     topics = TopicsInMemory(database, DEAD_LETTERS, PARKED_EVENTS)
@@ -52,7 +51,6 @@ def ordering(
         database=database,
         engine=cast(Any, engine),
         inventory=cast(Any, inventory),
-        publisher=cast(Any, publisher),
         app=topics.app,
         topics=topics.topics,
         dead_letters=topics.letters,

@@ -9,7 +9,8 @@ from structlog.testing import capture_logs
 
 from fakes.events import TopicsInMemory
 from fakes.odd_json import FEW, odd
-from fakes.orders_ports import MemoryEngine, MemoryPublisher
+from fakes.orders_ports import MemoryEngine, Promised
+from fakes.outboxes import fail_once
 from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import Known
@@ -102,7 +103,7 @@ async def test_an_invalid_order_with_an_id_is_rejected_and_a_dead_letter(
     topics: TopicsInMemory,
     store: OrderStore,
     engine: MemoryEngine,
-    publisher: MemoryPublisher,
+    publisher: Promised,
     data: dict[str, Any],
     field: str,
 ) -> None:
@@ -129,7 +130,7 @@ async def test_an_invalid_order_with_an_id_is_rejected_and_a_dead_letter(
     "data", ["not json {", "", [], [VALID], None, 7, 1.5, True, {"order_id": "no id!"}]
 )
 async def test_invalid_data_without_an_id_becomes_only_a_dead_letter(
-    topics: TopicsInMemory, publisher: MemoryPublisher, data: Any
+    topics: TopicsInMemory, publisher: Promised, data: Any
 ) -> None:
     """No order is created."""
     assert await topics.deliver(TOPIC, data, "no.order.id") is Answer.DEAD_LETTER
@@ -188,11 +189,11 @@ async def test_an_unavailable_engine_means_a_retry(
     assert (await topics.errors(), await topics.dead()) == ([], [])
 
 
-async def test_a_rejection_that_cannot_be_published_means_a_retry(
-    topics: TopicsInMemory, publisher: MemoryPublisher
+async def test_a_rejection_that_cannot_be_promised_means_a_retry(
+    topics: TopicsInMemory, publisher: Promised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A short outage of the broker loses no rejection."""
-    publisher.failures.append(ConnectionError("no broker"))
+    """A short outage loses no rejection."""
+    fail_once(monkeypatch, "orders.ordering.changes.add_within", ConnectionError("no broker"))
 
     assert await topics.deliver(TOPIC, {**SHORT, "quantity": 0}) is Answer.ACKNOWLEDGE
 

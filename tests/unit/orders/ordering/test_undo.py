@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakes.orders_ports import MemoryEngine, MemoryPublisher, RoomInventory
+from fakes.orders_ports import MemoryEngine, RoomInventory
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from fakes.workflow_run import WorkflowRun, carried_out_by
@@ -48,13 +48,10 @@ def next_process(
     settings: OrdersSettings,
     store: OrderStore,
     engine: MemoryEngine,
-    publisher: MemoryPublisher,
     feed: StatusFeed,
 ) -> Callable[[], Intake]:
     undo = OrderUndo(engine, store)
-    return lambda: Intake(
-        settings, store, engine, publisher, feed, undo, BackgroundWork(short_pause)
-    )
+    return lambda: Intake(settings, store, engine, feed, undo, BackgroundWork(short_pause))
 
 
 # The workflow

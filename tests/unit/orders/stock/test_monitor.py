@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 
 from fakes.managed_engine import ManagedMemoryEngine
-from fakes.orders_ports import MemoryPublisher, RoomInventory
+from fakes.orders_ports import Promised, RoomInventory
+from fakes.outboxes import fail_once
 from fakes.pauses import short_pause
 from fakes.waiting import until
 from fakes.workflow_run import Event, TimerFires, WorkflowRun, carried_out_by
 from orderflow_contracts.inventory import LowStock, ReserveRequest
 from orderflow_contracts.orders import OrderLine
 from orderflow_hosting.background import BackgroundWork
+from orderflow_hosting.database import Database
 from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, EngineUnavailable
 from orders.config import OrdersSettings
@@ -54,9 +56,9 @@ def settings() -> OrdersSettings:
 def monitors(
     settings: OrdersSettings,
     inventory: RoomInventory,
-    publisher: MemoryPublisher,
+    database: Database,
 ) -> StockMonitors:
-    return StockMonitors(settings, ManagedMemoryEngine(), inventory, publisher, BackgroundWork())
+    return StockMonitors(settings, ManagedMemoryEngine(), inventory, database, BackgroundWork())
 
 
 async def a_round(
@@ -80,7 +82,7 @@ async def take(inventory: RoomInventory, order_id: str, quantity: int) -> None:
 
 
 async def test_it_alerts_once_until_the_stock_has_recovered(
-    monitors: StockMonitors, inventory: RoomInventory, publisher: MemoryPublisher
+    monitors: StockMonitors, inventory: RoomInventory, publisher: Promised
 ) -> None:
     """It alerts below the threshold, and again only after the stock was at or above it."""
     monitored = Monitored(item="cars")
@@ -133,7 +135,7 @@ async def test_its_custom_status_shows_the_last_check(monitors: StockMonitors) -
 
 
 async def test_an_unavailable_inventory_is_retried_soon(
-    monitors: StockMonitors, inventory: RoomInventory, publisher: MemoryPublisher
+    monitors: StockMonitors, inventory: RoomInventory, publisher: Promised
 ) -> None:
     """An earlier alert is not forgotten meanwhile."""
     inventory.failures.append(ConnectionError("away"))
@@ -146,11 +148,11 @@ async def test_an_unavailable_inventory_is_retried_soon(
 
 
 async def test_a_failed_alert_is_sent_later(
-    monitors: StockMonitors, inventory: RoomInventory, publisher: MemoryPublisher
+    monitors: StockMonitors, inventory: RoomInventory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An alert that failed does not count as sent."""
     await take(inventory, "a", 95)
-    publisher.failures.append(ConnectionError("away"))
+    fail_once(monkeypatch, "orders.stock.service.add_within", ConnectionError("away"))
 
     run = await a_round(monitors, Monitored(item="cars"))
 
@@ -169,14 +171,13 @@ async def test_the_monitor_of_an_item_no_longer_watched_ends(
 async def test_an_item_unknown_to_inventory_counts_as_low(
     settings: OrdersSettings,
     inventory: RoomInventory,
-    publisher: MemoryPublisher,
+    database: Database,
+    publisher: Promised,
 ) -> None:
     """None of it is available, so somebody should know."""
     watching = settings.model_copy(update={"low_stock_thresholds": {"yachts": 1}})
 
-    monitors = StockMonitors(
-        watching, ManagedMemoryEngine(), inventory, publisher, BackgroundWork()
-    )
+    monitors = StockMonitors(watching, ManagedMemoryEngine(), inventory, database, BackgroundWork())
     await a_round(monitors, Monitored(item="yachts"))
 
     assert [low.available for _, low in publisher.low] == [0]
@@ -185,14 +186,14 @@ async def test_an_item_unknown_to_inventory_counts_as_low(
 async def test_each_item_has_one_monitor(
     settings: OrdersSettings,
     inventory: RoomInventory,
-    publisher: MemoryPublisher,
+    database: Database,
 ) -> None:
     """A running one goes on; an unavailable engine is retried."""
     watching = settings.model_copy(update={"low_stock_thresholds": {"cars": 10, "tea set": 2}})
     engine = StartingEngine(AlreadyRunning("stock-monitor.cars"), EngineUnavailable("away"))
 
     background = BackgroundWork(short_pause)
-    monitors = StockMonitors(watching, engine, inventory, publisher, background)
+    monitors = StockMonitors(watching, engine, inventory, database, background)
     await monitors.start()
     await until(lambda: not background)
 
@@ -206,7 +207,7 @@ async def test_each_item_has_one_monitor(
 
 
 async def test_the_monitor_of_an_earlier_version_is_replaced(
-    settings: OrdersSettings, inventory: RoomInventory, publisher: MemoryPublisher
+    settings: OrdersSettings, inventory: RoomInventory, database: Database
 ) -> None:
     """It ends before the new one starts, which knows what was reported; others keep their id."""
     engine = ManagedMemoryEngine()
@@ -217,7 +218,7 @@ async def test_the_monitor_of_an_earlier_version_is_replaced(
     background = BackgroundWork(short_pause)
 
     for _ in range(2):
-        await StockMonitors(watching, engine, inventory, publisher, background).start()
+        await StockMonitors(watching, engine, inventory, database, background).start()
         await until(lambda: not background)
 
     monitors = {

@@ -81,7 +81,7 @@ def dead_letter_router(letters: DeadLetters, outcomes: Outcomes) -> APIRouter:
         summary="Publish an event once more on its topic, as it was or corrected",
         description="Without a body the event is published as it was, under its own id. A body is "
         "the corrected event: a CloudEvent, or the data of one. It gets an id of its own.",
-        responses={**missing, **documented({503: "The broker is unavailable"})},
+        responses=missing,
         dependencies=[changes(Role.OPERATOR, RESEND)],
     )
     async def resend_dead_letter(

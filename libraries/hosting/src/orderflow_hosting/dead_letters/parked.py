@@ -144,9 +144,12 @@ class ParkedEvents:
         await self._database.write(lambda connection: connection.execute(change))
 
     async def remove(self, parked: Parked) -> None:
-        """Forget an event that was handled, or has become a dead letter."""
-        removal = delete(self._table).where(self._table.c.id == parked.id)
-        await self._database.write(lambda connection: connection.execute(removal))
+        """Forget an event that was handled."""
+        await self._database.write(lambda connection: self.remove_within(connection, parked))
+
+    def remove_within(self, connection: Connection, parked: Parked) -> None:
+        """Forget an event as a part of the transaction that makes it a dead letter."""
+        connection.execute(delete(self._table).where(self._table.c.id == parked.id))
 
     async def page(self, limit: int, after: str | None = None) -> Page[ParkedEvent]:
         """Read a page, newest first."""

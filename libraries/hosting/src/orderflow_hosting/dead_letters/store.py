@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import grpc.aio
 from sqlalchemy import Connection, Table, func, insert, select, update
 
 from orderflow_contracts.dead_letters import DeadLetter, DeadLetterWithData
 from orderflow_contracts.fields import Clock, now
+from orderflow_contracts.names import is_dead_letter_topic
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters.correcting import corrected_event
 from orderflow_hosting.dead_letters.table import (
@@ -23,10 +23,10 @@ from orderflow_hosting.dead_letters.table import (
     storable,
 )
 from orderflow_hosting.dead_letters.wanted import EVERY_LETTER, Wanted
-from orderflow_hosting.events import Event
+from orderflow_hosting.events import Event, read_event
+from orderflow_hosting.outbox import Message, add_within, unchanged
 from orderflow_hosting.pages import Page, number_after, numbered_page
 from orderflow_hosting.problems import Problem
-from orderflow_hosting.sidecar import Sidecar
 
 ARRIVED: Final = "it was sent to the dead-letter topic; the reason is not known"
 
@@ -46,14 +46,12 @@ class DeadLetters:
         self,
         database: Database,
         table: Table,
-        sidecar: Sidecar,
         *,
         subject_of: Callable[[object], str | None],
         clock: Clock = now,
     ) -> None:
         self._database = database
         self._table = table
-        self._sidecar = sidecar
         self.subject_of = subject_of
         self._clock = clock
 
@@ -65,20 +63,33 @@ class DeadLetters:
         *,
         attempts: int = 1,
         subject: str | None = None,
+        along: Callable[[Connection], None] | None = None,
     ) -> None:
-        """Record an event that cannot be handled; one that is recorded waits again."""
-        values = {
-            "reason": storable(reason),
-            "attempts": attempts,
-            "received_at": self._clock(),
-            **_WAITING,
-        }
+        """Record an event that cannot be handled; one that is recorded waits again.
+
+        `along` is done in the same transaction.
+        """
 
         def work(connection: Connection) -> None:
-            if not self._insert(connection, topic, event, subject, values):
-                connection.execute(self._update(topic, event).values(values))
+            self._record(connection, topic, event, reason, attempts, subject)
+            if along is not None:
+                along(connection)
 
         await self._database.write(work)
+
+    def _record(
+        self,
+        connection: Connection,
+        topic: str,
+        event: Event,
+        reason: str,
+        attempts: int = 1,
+        subject: str | None = None,
+    ) -> None:
+        at = self._clock()
+        values = {"reason": storable(reason), "attempts": attempts, "received_at": at, **_WAITING}
+        if not self._insert(connection, topic, event, subject, values):
+            connection.execute(self._update(topic, event).values(values))
 
     async def arrived(self, topic: str, event: Event) -> None:
         """Record what arrives on the dead-letter topic, unless its reason is recorded already."""
@@ -159,7 +170,7 @@ class DeadLetters:
         return [preview_of(row) for row in rows]
 
     async def resend(self, letter_id: int, corrected: object = None) -> str:
-        """Publish an event once more on its topic, and return its id.
+        """Promise to publish an event once more on its topic, and return its id.
 
         Without a correction the bytes are the same, and so are id and source. A corrected event is
         a CloudEvent, or the data of one; it gets an id of its own and names the first one's.
@@ -168,22 +179,27 @@ class DeadLetters:
         event = event_of(row)
         if corrected is not None:
             event = corrected_event(event, row.topic, corrected)
-        try:
-            await self._sidecar.publish_raw(row.topic, event.raw)
-        except grpc.aio.AioRpcError as error:
-            reason = error.details() or error.code().name
-            raise Problem(503, "SIDECAR_UNAVAILABLE", f"could not be sent: {reason}") from error
-        # By now the event may have been refused again: then it stays waiting.
-        unchanged = self._table.c.received_at == row.received_at
-        mark = update(self._table).where(self._table.c.id == letter_id, unchanged)
+        mark = update(self._table).where(self._table.c.id == letter_id)
         sent = {
             "resent_at": self._clock(),
             "resent_as": storable(event.key)[:EVENT_ID_LENGTH],
             "resent_event": None if corrected is None else event.raw,
         }
-        mark = mark.values({**_WAITING, **sent})
-        await self._database.write(lambda connection: connection.execute(mark))
+
+        def work(connection: Connection) -> None:
+            connection.execute(mark.values({**_WAITING, **sent}))
+            add_within(connection, unchanged(row.topic, event))
+
+        await self._database.write(work)
         return event.key
+
+    def take_back_within(self, connection: Connection, message: Message, reason: str) -> None:
+        """Record an event that no sidecar accepts, so that it waits again.
+
+        What was to be published on a dead-letter topic is recorded already.
+        """
+        if not is_dead_letter_topic(message.topic):
+            self._record(connection, message.topic, read_event(message.event), reason)
 
     async def discard(self, letter_id: int, reason: str) -> None:
         """Mark one as needing nothing more, with the reason; it stays recorded."""

@@ -2,14 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from orderflow_hosting.access import Audit, Principal
 from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.dead_letters.outcomes import DISCARD, RESEND
 from orderflow_hosting.problems import Problem
-
-UNAVAILABLE: Final = 503
 
 
 @dataclass
@@ -31,7 +29,7 @@ class Acting:
         self._principal = principal
 
     async def resend(self, letter_ids: Sequence[int]) -> Done:
-        """Resend each; once the broker is unavailable, the rest are not tried."""
+        """Resend each."""
         return await self._each(Done("resent"), letter_ids, RESEND, {}, self._letters.resend)
 
     async def discard(self, letter_ids: Sequence[int], reason: str) -> Done:
@@ -51,7 +49,7 @@ class Acting:
         details: Mapping[str, Any],
         act: Callable[[int], Awaitable[Any]],
     ) -> Done:
-        for place, letter_id in enumerate(letter_ids):
+        for letter_id in letter_ids:
             entry = await self._audit.begin(self._principal, action, str(letter_id), details)
             try:
                 await act(letter_id)
@@ -59,10 +57,6 @@ class Acting:
                 await self._audit.end(entry, problem.code)
                 done.status = max(done.status, problem.status)
                 done.failed.append((letter_id, problem.detail))
-                if problem.status == UNAVAILABLE:
-                    reason = "not tried, because the broker is unavailable"
-                    done.failed += [(each, reason) for each in letter_ids[place + 1 :]]
-                    break
             except Exception:
                 await self._audit.end(entry, "INTERNAL_ERROR")
                 raise

@@ -23,8 +23,8 @@ def build(base: Base, ordering: Ordering) -> BatchPart:
     """Wire batches."""
     store = BatchStore(base.database, base.clock)
     batches = Batches(
-        *(base.settings, store, base.engine, base.publisher),
-        *(ordering.feed, ordering.undo, base.dead_letters, base.background),
+        *(base.settings, store, base.engine, ordering.feed),
+        *(ordering.undo, base.dead_letters, base.background),
     )
     subscribe_to_batches(base.topics, batches)
     return BatchPart(

@@ -7,8 +7,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, select, update
 
 from orderflow_contracts.batches import MOST_NAMED_REFUSALS, BatchStatus, BatchStatusChanged
+from orderflow_hosting.outbox import add_within
 from orders.batches.summary import ENTRIES, Part, batched_order, counted, summary
 from orders.ordering.records import UNFINISHED
+from orders.outgoing import batch_ended
 from orders.tables import BATCH_ORDERS, BATCHES, ORDERS
 
 NO_VALID_ORDER: Final = "no_valid_order"
@@ -42,14 +44,16 @@ def conclude_within(
 
 
 def _ended(connection: Connection, row: Any, sums: Sequence[Part]) -> BatchStatusChanged:
-    """Return the end of a batch with its first refused entries."""
+    """Return the end of a batch with its first refused entries, and promise to publish it."""
     refused = (
         ENTRIES.where(BATCH_ORDERS.c.batch_id == row.batch_id, BATCH_ORDERS.c.refused.is_not(None))
         .order_by(BATCH_ORDERS.c.number)
         .limit(MOST_NAMED_REFUSALS)
     )
     named = tuple(map(batched_order, connection.execute(refused)))
-    return BatchStatusChanged(**summary(row, sums).model_dump(), refused=named)
+    ended = BatchStatusChanged(**summary(row, sums).model_dump(), refused=named)
+    add_within(connection, batch_ended(ended))
+    return ended
 
 
 def unfinished_orders(connection: Connection, batch_id: str) -> list[str]:

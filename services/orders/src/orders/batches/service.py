@@ -30,7 +30,6 @@ from orders.ordering.messages import OrderPolicy, OrderRun
 from orders.ordering.records import IdTaken, OtherContent
 from orders.ordering.undo import OrderUndo
 from orders.own_instances import BATCHES
-from orders.ports import Publisher
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -53,7 +52,6 @@ class Batches:
         settings: OrdersSettings,
         store: BatchStore,
         engine: Engine,
-        publisher: Publisher,
         feed: StatusFeed,
         order_undo: OrderUndo,
         dead_letters: DeadLetters,
@@ -62,7 +60,6 @@ class Batches:
         self._settings = settings
         self._store = store
         self._engine = engine
-        self._publisher = publisher
         self._feed = feed
         self._order_undo = order_undo
         self._dead_letters = dead_letters
@@ -148,8 +145,6 @@ class Batches:
         """Send first statuses to the feed, and each refused entry to the dead letters."""
         for first in stored.first:
             self._feed.publish(first)
-            if first.change.status.is_final:
-                await self._publisher.status_changed(first.change)
         for entry in stored.refused:
             await self._refuse(batch_id, entry)
 
@@ -199,7 +194,6 @@ class Batches:
         ended = await self._store.conclude(batch_id)
         if ended is None:
             return False
-        await self._publisher.batch_ended(ended)
         counts = {status.value: count for status, count in ended.counts.items()}
         log.info("batch_ended", batch_id=batch_id, status=ended.status, counts=counts)
         return True

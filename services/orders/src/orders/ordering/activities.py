@@ -1,6 +1,5 @@
 """The activities of the order workflow: they run at least once, so each is idempotent."""
 
-import asyncio
 import contextlib
 from collections.abc import Sequence
 
@@ -9,19 +8,20 @@ from dapr.ext.workflow import WorkflowActivityContext
 
 from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
 from orderflow_contracts.inventory import CommitRequest, ReservationRejected, ReserveRequest
-from orderflow_contracts.orders import Order, OrderStatus, OrderStatusChanged, Reason
+from orderflow_contracts.orders import Order, OrderStatus, Reason
+from orderflow_hosting.outbox import Message
 from orderflow_workflow_runtime.ports import Engine, NoSuchInstance
 from orders import workflow_names as names
 from orders.explanations import why_declined, why_not_reserved
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import Notice, Recorded, Undoing
-from orders.ordering.records import Record
 from orders.ordering.steps import ApprovalWanted, Charge, Charged, Verification, Verified
 from orders.ordering.store import OrderStore
+from orders.outgoing import approval_requested, approval_withdrawn
 from orders.own_instances import BATCHES
 from orders.payments.provider import Declined
 from orders.payments.service import RecordedPayments
-from orders.ports import Inventory, Publisher
+from orders.ports import Inventory
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -41,24 +41,21 @@ class OrderActivities:
         store: OrderStore,
         inventory: Inventory,
         payments: RecordedPayments,
-        publisher: Publisher,
         feed: StatusFeed,
         engine: Engine,
     ) -> None:
         self._store = store
         self._inventory = inventory
         self._payments = payments
-        self._publisher = publisher
         self._feed = feed
         self._engine = engine
 
     async def notify_activity(self, _: WorkflowActivityContext, notice: Notice) -> Recorded:
-        """Record and publish a status; the first one was recorded with the order."""
+        """Record a status; the first one was recorded with the order."""
         if notice.status is OrderStatus.RECEIVED:
-            for change in await self._first_changes(notice):
-                await self._publisher.status_changed(change)
+            await self._store.promise_first(notice.order_id)
             return Recorded()
-        record = await self._record(
+        return await self._record(
             notice.order_id,
             notice.run_id,
             notice.status,
@@ -66,7 +63,6 @@ class OrderActivities:
             detail=notice.detail,
             total_cents=notice.total_cents,
         )
-        return await self._publish(record)
 
     async def verify_inventory_activity(
         self, _: WorkflowActivityContext, verification: Verification
@@ -80,32 +76,26 @@ class OrderActivities:
             log.info("reservation_rejected", order_id=verification.order_id, reason=reply.reason)
             reason, detail = Reason(reply.reason), why_not_reserved(reply)
             return Verified(outcome="rejected", reason=reason, detail=detail)
-        record = await self._record(
+        recorded = await self._record(
             verification.order_id,
             verification.run_id,
             OrderStatus.RESERVED,
             total_cents=reply.total_cents,
         )
-        recorded = await self._publish(record)
         return Verified(outcome="reserved", total_cents=reply.total_cents, **recorded.model_dump())
 
     async def request_approval_activity(
         self, _: WorkflowActivityContext, approval: ApprovalWanted
     ) -> Recorded:
         """Request a person's decision."""
-        record = await self._record(
+        recorded = await self._record(
             approval.order_id,
             approval.run_id,
             OrderStatus.AWAITING_APPROVAL,
             total_cents=approval.total_cents,
+            along=[approval_requested(await self._request(approval))],
         )
-        if record is None:
-            return Recorded(superseded=True)
-        request = await self._request(approval)
-        recorded, _none = await asyncio.gather(
-            self._publish(record), self._publisher.approval_requested(request)
-        )
-        if approval.batch_id is not None:
+        if approval.batch_id is not None and not recorded.superseded:
             await self._free_place_in_batch(approval.order_id, approval.batch_id)
         return recorded
 
@@ -114,11 +104,11 @@ class OrderActivities:
     ) -> None:
         """Request the same decision again, unless the order no longer waits for it."""
         order = await self._store.order(approval.order_id)
-        is_waiting = order is not None and order.status is OrderStatus.AWAITING_APPROVAL
-        if not is_waiting or await self._is_superseded(approval):
+        if order is None or order.status is not OrderStatus.AWAITING_APPROVAL:
             return
-        await self._publisher.approval_requested(await self._request(approval, reminder=True))
-        log.info("approval_reminder_sent", order_id=approval.order_id)
+        reminder = approval_requested(await self._request(approval, reminder=True))
+        if await self._promise(approval, reminder):
+            log.info("approval_reminder_sent", order_id=approval.order_id)
 
     async def process_payment_activity(self, _: WorkflowActivityContext, charge: Charge) -> Charged:
         """Capture the payment, once."""
@@ -128,10 +118,9 @@ class OrderActivities:
             log.info("payment_declined", order_id=charge.order_id)
             words = answer.words if isinstance(answer, Declined) else ""
             return Charged(outcome="declined", detail=why_declined(words))
-        record = await self._record(
+        recorded = await self._record(
             charge.order_id, charge.run_id, OrderStatus.PAID, total_cents=charge.amount_cents
         )
-        recorded = await self._publish(record)
         return Charged(outcome="paid", **recorded.model_dump())
 
     async def update_inventory_activity(
@@ -160,33 +149,9 @@ class OrderActivities:
     async def withdraw_approval_activity(
         self, _: WorkflowActivityContext, undoing: Undoing
     ) -> None:
-        """Publish that the request for approval is withdrawn."""
-        if await self._is_superseded(undoing):
-            return
-        await self._publisher.approval_withdrawn(
-            ApprovalWithdrawn(order_id=undoing.order_id, reason=undoing.reason)
-        )
-
-    async def _first_changes(self, notice: Notice) -> Sequence[OrderStatusChanged]:
-        """Return the statuses up to `received`: it is the first, except after invalid submissions.
-
-        These were published when they were recorded; here they are published in sequence.
-        """
-        if notice.received_at is not None:
-            return [
-                OrderStatusChanged(
-                    order_id=notice.order_id,
-                    sequence=1,
-                    status=notice.status,
-                    at=notice.received_at,
-                )
-            ]
-        history = (await self._order(notice.order_id)).history
-        received = [entry.status for entry in history].index(OrderStatus.RECEIVED)
-        return [
-            OrderStatusChanged(order_id=notice.order_id, **entry.model_dump())
-            for entry in history[: received + 1]
-        ]
+        """Promise to publish that the request for approval is withdrawn."""
+        withdrawal = ApprovalWithdrawn(order_id=undoing.order_id, reason=undoing.reason)
+        await self._promise(undoing, approval_withdrawn(withdrawal))
 
     async def _free_place_in_batch(self, order_id: str, batch_id: str) -> None:
         """Let the batch start its next order, because this one waits for a person."""
@@ -226,6 +191,13 @@ class OrderActivities:
             log.warning("run_superseded", order_id=run.order_id, run_id=run.run_id)
         return is_superseded
 
+    async def _promise(self, run: Undoing | ApprovalWanted, message: Message) -> bool:
+        """Promise to publish a message, unless another run owns the order."""
+        is_promised = await self._store.promise(run.order_id, run.run_id, message)
+        if not is_promised:
+            log.warning("run_superseded", order_id=run.order_id, run_id=run.run_id)
+        return is_promised
+
     async def _record(
         self,
         order_id: str,
@@ -235,27 +207,23 @@ class OrderActivities:
         reason: str | None = None,
         detail: str | None = None,
         total_cents: int | None = None,
-    ) -> Record | None:
+        along: Sequence[Message] = (),
+    ) -> Recorded:
+        """Record a status, and promise to publish it and the messages along with it."""
         record = await self._store.record(
-            order_id, run_id, status, reason=reason, detail=detail, total_cents=total_cents
+            order_id,
+            run_id,
+            status,
+            reason=reason,
+            detail=detail,
+            total_cents=total_cents,
+            along=along,
         )
         if record is None:
             log.warning("run_superseded", order_id=order_id, run_id=run_id, status=status)
-        else:
-            self._feed.publish(record.stored)
-        return record
-
-    async def _publish(self, record: Record | None) -> Recorded:
-        """Publish a status that has been recorded."""
-        if record is None:
             return Recorded(superseded=True)
+        self._feed.publish(record.stored)
         change = record.stored.change
-        await self._publisher.status_changed(change)
         if change.status.is_final:
-            log.info(
-                "order_ended",
-                order_id=change.order_id,
-                status=change.status,
-                reason=change.reason,
-            )
+            log.info("order_ended", order_id=order_id, status=change.status, reason=change.reason)
         return Recorded(cancelled=record.cancelled)

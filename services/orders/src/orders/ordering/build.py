@@ -33,11 +33,11 @@ def build(base: Base, payments: RecordedPayments, tasks: TaskStore) -> Ordering:
     feed = StatusFeed(store, shared=base.database.is_shared)
     undo = OrderUndo(base.engine, store, base.settings.undo_timeout_seconds)
     intake = Intake(
-        *(base.settings, store, base.engine, base.publisher, feed, undo, base.background),
+        *(base.settings, store, base.engine, feed, undo, base.background),
         clock=base.clock,
     )
     owners = (
-        OrderActivities(store, base.inventory, payments, base.publisher, feed, base.engine),
+        OrderActivities(store, base.inventory, payments, feed, base.engine),
         PickingActivities(store, tasks, base.engine),
     )
     subscribe(base.topics, intake)

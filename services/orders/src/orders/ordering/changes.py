@@ -1,5 +1,6 @@
 """Changes of an order, each a part of a transaction."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from orderflow_contracts.orders import (
     OrderStatusChanged,
     OrderSubmitted,
 )
+from orderflow_hosting.outbox import Message, add_within
 from orderflow_hosting.spellings import record_spellings
 from orders.ordering.naming import NamingEvent, name_within
 from orders.ordering.records import (
@@ -32,6 +34,7 @@ from orders.ordering.records import (
 )
 from orders.ordering.rows import columns_of, stored_change, submitted
 from orders.ordering.started_instances import check_free_within
+from orders.outgoing import status_changed
 from orders.tables import CUSTOMER, ITEM, ORDERS, STATUSES
 
 SELECT_ORDER = select(ORDERS).where(ORDERS.c.order_id == bindparam("order_id"))
@@ -55,6 +58,7 @@ _SELECT_WITH_STATUS = (
         STATUSES.c.detail,
         STATUSES.c.total_cents,
         STATUSES.c.at,
+        STATUSES.c.in_outbox,
     )
     .select_from(
         ORDERS.outerjoin(
@@ -78,6 +82,18 @@ _INSERT_ORDER = insert(ORDERS)
 
 
 _INSERT_STATUS = insert(STATUSES)
+
+
+_SELECT_NOT_PROMISED = (
+    select(STATUSES)
+    .where(STATUSES.c.order_id == bindparam("order_id"), STATUSES.c.in_outbox.is_(None))
+    .order_by(STATUSES.c.sequence)
+)
+
+
+_PROMISE = (
+    update(STATUSES).where(STATUSES.c.position == bindparam("at_position")).values(in_outbox=True)
+)
 
 
 _MOVE_ON = (
@@ -204,6 +220,8 @@ def record_within(
     detail: str | None,
     total_cents: int | None,
     at: datetime,
+    *,
+    along: Sequence[Message] = (),
 ) -> Record | None:
     """Do what `OrderStore.record` does, as a part of a larger transaction."""
     known = _with_status(connection, order_id, status)
@@ -211,6 +229,9 @@ def record_within(
         return None
     cancelled = known.cancel_requested_at is not None
     if known.at is not None:
+        is_newest = known.sequence == known.current_sequence
+        if is_newest and promise_within(connection, known):
+            add_within(connection, *along)
         return Record(stored_change(known), cancelled)
     if OrderStatus(known.current_status).is_final:
         return None
@@ -224,6 +245,7 @@ def record_within(
         at=at,
     )
     stored = _append(connection, change)
+    add_within(connection, *along)
     connection.execute(
         _MOVE_ON,
         {
@@ -238,6 +260,19 @@ def record_within(
         },
     )
     return Record(stored, cancelled)
+
+
+def is_promised_within(connection: Connection, order_id: str) -> bool:
+    """Whether every status of an order was written to the outbox."""
+    return connection.execute(_SELECT_NOT_PROMISED, {"order_id": order_id}).first() is None
+
+
+def promise_first_within(connection: Connection, order_id: str) -> None:
+    """Do what `OrderStore.promise_first` does, as a part of a larger transaction."""
+    for recorded in connection.execute(_SELECT_NOT_PROMISED, {"order_id": order_id}).all():
+        promise_within(connection, recorded)
+        if recorded.status == OrderStatus.RECEIVED:
+            return
 
 
 def request_cancel_within(
@@ -265,6 +300,19 @@ def hand_to_undo_within(connection: Connection, order_id: str) -> str | None:
     return run_id
 
 
+def promise_within(connection: Connection, recorded: Any) -> bool:
+    """Write a recorded status to the outbox unless it was; return whether it was not.
+
+    A version without an outbox recorded it. Whether that version also published it is not known.
+    """
+    if recorded.in_outbox:
+        return False
+    stored = stored_change(recorded)
+    connection.execute(_PROMISE, {"at_position": stored.position})
+    add_within(connection, status_changed(stored.change))
+    return True
+
+
 def _append(connection: Connection, change: OrderStatusChanged) -> StoredChange:
     result = connection.execute(
         _INSERT_STATUS,
@@ -276,8 +324,10 @@ def _append(connection: Connection, change: OrderStatusChanged) -> StoredChange:
             "detail": change.detail,
             "total_cents": change.total_cents,
             "at": change.at,
+            "in_outbox": True,
         },
     )
+    add_within(connection, status_changed(change))
     (position,) = result.inserted_primary_key or (0,)
     return StoredChange(position, change)
 

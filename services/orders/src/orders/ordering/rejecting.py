@@ -5,10 +5,12 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, select, update
 
 from orderflow_contracts.orders import OrderStatus
+from orderflow_hosting.outbox import add_within
 from orders.ordering.changes import SELECT_ORDER, create
 from orders.ordering.naming import NamingEvent, is_refused, name_within
 from orders.ordering.records import REFUSED, Invalid, Rejected
 from orders.ordering.rows import stored_change
+from orders.outgoing import status_changed
 from orders.tables import ORDERS, STATUSES
 
 _SELECT_REJECTION = select(STATUSES).where(
@@ -42,4 +44,6 @@ def reject_within(
         taken = update(ORDERS).where(ORDERS.c.order_id == order_id)
         connection.execute(taken.values(event_key=event.key))
     first = connection.execute(_SELECT_REJECTION, {"order_id": order_id}).one()
-    return Rejected(order_id, stored_change(first))
+    stored = stored_change(first)
+    add_within(connection, status_changed(stored.change))  # the answer to this submission
+    return Rejected(order_id, stored)

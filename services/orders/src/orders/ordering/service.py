@@ -30,7 +30,6 @@ from orders.ordering.records import (
 )
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
-from orders.ports import Publisher
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -48,7 +47,6 @@ class Intake:
         settings: OrdersSettings,
         store: OrderStore,
         engine: Engine,
-        publisher: Publisher,
         feed: StatusFeed,
         order_undo: OrderUndo,
         background: BackgroundWork,
@@ -58,7 +56,6 @@ class Intake:
         self._clock = clock
         self._store = store
         self._engine = engine
-        self._publisher = publisher
         self._feed = feed
         self._order_undo = order_undo
         self._background = background
@@ -97,7 +94,6 @@ class Intake:
         rejected = await self._store.reject_invalid(order_id, invalid, event)
         if rejected.stored is not None:
             self._feed.publish(rejected.stored)
-            await self._publisher.status_changed(rejected.stored.change)
         return rejected.order_id
 
     async def find(self, order_id: str | None, event: NamingEvent | None) -> Order | None:

@@ -1,6 +1,7 @@
 """The tables of orders and of their statuses."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,10 +24,13 @@ from orderflow_contracts.orders import (
     OrderSubmitted,
 )
 from orderflow_hosting.database import Database
+from orderflow_hosting.outbox import Message, add_within
 from orders.ordering.changes import (
     SELECT_ORDER,
     accept_within,
     hand_to_undo_within,
+    is_promised_within,
+    promise_first_within,
     record_within,
     request_cancel_within,
 )
@@ -117,17 +121,40 @@ class OrderStore:
         reason: str | None = None,
         detail: str | None = None,
         total_cents: int | None = None,
+        along: Sequence[Message] = (),
     ) -> Record | None:
-        """Record the order's new status.
+        """Record the order's new status, and promise to publish it and the messages along with it.
 
         The first run that records a status owns the order, and nothing follows a final status: for
         any other run, or after a final status, nothing is recorded and the result is None.
         """
-        return await self._database.write(
-            lambda connection: record_within(
-                connection, order_id, run_id, status, reason, detail, total_cents, self._clock()
+
+        def work(connection: Connection) -> Record | None:
+            values = (status, reason, detail, total_cents, self._clock())
+            return record_within(connection, order_id, run_id, *values, along=along)
+
+        return await self._database.write(work)
+
+    async def promise_first(self, order_id: str) -> None:
+        """Promise to publish the statuses up to `received` that an earlier version recorded."""
+        if not await self._database.read(
+            lambda connection: is_promised_within(connection, order_id)
+        ):
+            await self._database.write(
+                lambda connection: promise_first_within(connection, order_id)
             )
-        )
+
+    async def promise(self, order_id: str, run_id: str, message: Message) -> bool:
+        """Promise to publish a message about an order; return False if another run owns it."""
+
+        def work(connection: Connection) -> bool:
+            row = connection.execute(SELECT_ORDER, {"order_id": order_id}).one_or_none()
+            may_publish = row is not None and row.run_id in {None, run_id}
+            if may_publish:
+                add_within(connection, message)
+            return may_publish
+
+        return await self._database.write(work)
 
     async def may_belong_to(self, order_id: str, run_id: str) -> bool:
         """Whether this run owns the order, or none does yet."""

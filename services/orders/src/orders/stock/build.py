@@ -8,7 +8,7 @@ from orders.stock.service import StockMonitors
 def build(base: Base) -> Part:
     """Wire the stock monitors."""
     monitors = StockMonitors(
-        *(base.settings, base.engine, base.inventory, base.publisher, base.background),
+        *(base.settings, base.engine, base.inventory, base.database, base.background),
         clock=base.clock,
     )
     return Part(

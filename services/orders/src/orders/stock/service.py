@@ -11,10 +11,13 @@ from dapr.ext.workflow import WorkflowActivityContext
 from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.inventory import LowStock
 from orderflow_hosting.background import BackgroundWork
+from orderflow_hosting.database import Database
+from orderflow_hosting.outbox import add_within
 from orderflow_workflow_runtime.ports import ManagedEngine
 from orders.config import OrdersSettings
+from orders.outgoing import stock_is_low
 from orders.own_instances import MONITORS
-from orders.ports import Inventory, Publisher
+from orders.ports import Inventory
 from orders.stock.messages import Monitored, StockLevel
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -37,7 +40,7 @@ class StockMonitors:
         settings: OrdersSettings,
         engine: ManagedEngine,
         inventory: Inventory,
-        publisher: Publisher,
+        database: Database,
         background: BackgroundWork,
         clock: Clock = now,
     ) -> None:
@@ -45,7 +48,7 @@ class StockMonitors:
         self._settings = settings
         self._engine = engine
         self._inventory = inventory
-        self._publisher = publisher
+        self._database = database
         self._background = background
 
     async def start(self) -> None:
@@ -76,11 +79,12 @@ class StockMonitors:
     async def report_low_stock_activity(
         self, _: WorkflowActivityContext, level: StockLevel
     ) -> None:
-        """Publish that stock is low; a repeated event has the same id."""
+        """Promise to publish that stock is low; a repeated event has the same id."""
         low = LowStock(
             item=level.item, available=level.available or 0, threshold=level.threshold or 0
         )
-        await self._publisher.stock_is_low(low, f"{level.item}.{level.checked_at.isoformat()}")
+        report = stock_is_low(low, f"{level.item}.{level.checked_at.isoformat()}")
+        await self._database.write(lambda connection: add_within(connection, report))
         log.warning("stock_is_low", **low.model_dump())
 
     async def _start(self, item: str) -> None:

@@ -1,0 +1,110 @@
+"""Which of several replicas publishes: the one that holds the lease, a row in the database."""
+
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from sqlalchemy import Connection, func, insert, or_, select, update
+
+from orderflow_hosting.outbox.table import LEASE
+
+LEASE_SECONDS: Final = 6.0
+CALL_SECONDS: Final = 2.5
+"""The longest that one call to the sidecar may take."""
+MARGIN_SECONDS: Final = 0.5
+"""A call ends at least this long before the lease."""
+
+_ROW: Final = LEASE.c.number == 1
+
+
+class Turn(Protocol):
+    """Whether this process may publish now."""
+
+    def take_within(self, connection: Connection) -> bool:
+        """Take or renew the right to publish; return False if another process has it."""
+        ...
+
+    def give_back_within(self, connection: Connection) -> None:
+        """Let another process publish at once."""
+        ...
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it need not be taken or renewed yet."""
+        ...
+
+    @property
+    def seconds_for_a_call(self) -> float:
+        """How long a call that begins now may take; 0 if none may begin."""
+        ...
+
+
+class Alone:
+    """The turn of the only process that uses its database."""
+
+    is_certain = True
+    seconds_for_a_call = CALL_SECONDS
+
+    def take_within(self, _: Connection) -> bool:
+        """Return True."""
+        return True
+
+    def give_back_within(self, _: Connection) -> None:
+        """Do nothing."""
+
+
+def database_time(connection: Connection) -> datetime:
+    """Return the time by the server's clock: those of the replicas may differ."""
+    moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return moment
+
+
+class Lease:
+    """The turn of one of several processes.
+
+    A holder that was paused finds its lease expired, by a clock that goes on meanwhile, and begins
+    no call. A call that was begun ends before the lease does.
+    """
+
+    def __init__(
+        self,
+        database_time: Callable[[Connection], datetime] = database_time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._owner = str(uuid.uuid4())
+        self._database_time = database_time
+        self._monotonic = monotonic
+        self._ends_at = 0.0
+
+    def take_within(self, connection: Connection) -> bool:
+        """Take or renew the lease, in the transaction that reads what is to be published."""
+        began_at = self._monotonic()
+        at = self._database_time(connection)
+        mine = {"owner": self._owner, "expires_at": at + timedelta(seconds=LEASE_SECONDS)}
+        free = or_(LEASE.c.owner == self._owner, LEASE.c.expires_at <= at)
+        if connection.execute(update(LEASE).where(_ROW, free).values(mine)).rowcount == 0:
+            if connection.execute(select(LEASE.c.number).where(_ROW)).first() is not None:
+                self._ends_at = 0.0
+                return False
+            connection.execute(insert(LEASE).values(number=1, **mine))
+        self._ends_at = began_at + LEASE_SECONDS
+        return True
+
+    def give_back_within(self, connection: Connection) -> None:
+        """Let the lease expire now, if this process holds it."""
+        self._ends_at = 0.0
+        given_back = update(LEASE).where(_ROW, LEASE.c.owner == self._owner)
+        connection.execute(given_back.values(expires_at=self._database_time(connection)))
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether more than half of the lease is left."""
+        return self._ends_at - self._monotonic() > LEASE_SECONDS / 2
+
+    @property
+    def seconds_for_a_call(self) -> float:
+        """How long a call that begins now may take; 0 if none may begin."""
+        left = self._ends_at - self._monotonic() - MARGIN_SECONDS
+        return max(0.0, min(left, CALL_SECONDS))
