@@ -41,8 +41,10 @@ class Message(BaseModel):
 
 
 SIDECAR_CALLS: dict[str, Callable[[Sidecar], Awaitable[object]]] = {
-    "publish": lambda sidecar: sidecar.publish("topic", Message(), subject="o1"),
     "publish_raw": lambda sidecar: sidecar.publish_raw("topic", b"{}"),
+    "publish_together": lambda sidecar: sidecar.publish_together(
+        "topic", [("o1", b"{}")], seconds=SHORT_SECONDS
+    ),
     "invoke": lambda sidecar: sidecar.invoke("inventory", "stock", Message()),
     "read_state": lambda sidecar: sidecar.read_state("store", ["key"]),
     "read_one": lambda sidecar: sidecar.read_one("store", "key"),

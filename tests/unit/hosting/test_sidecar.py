@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import pytest
 
-from orderflow_contracts.inventory import LowStock
 from orderflow_hosting.problems import Problem
 from orderflow_hosting.settings import ServiceSettings
 from orderflow_hosting.sidecar import Sidecar
@@ -105,15 +104,15 @@ async def test_a_sidecar_can_be_shut_down(sidecar: Sidecar, dapr: Dapr) -> None:
 async def test_events_about_one_subject_stay_in_order(
     sidecar: Sidecar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The subject is the key by which a broker with partitions chooses one."""
+    """A broker with partitions chooses one by their key, which is the subject."""
     published: list[Any] = []
 
     async def publish(_api: object, request: Any, **_: object) -> None:
         published.append(request)
 
-    monkeypatch.setattr(sidecar, "_api", type("Api", (), {"PublishEvent": publish})())
+    monkeypatch.setattr(sidecar, "_api", type("Api", (), {"BulkPublishEvent": publish})())
 
-    low = LowStock(item="paperclip", available=1, threshold=5)
-    await sidecar.publish("inventory.low-stock", low, subject="paperclip")
+    await sidecar.publish_together("inventory.low-stock", [("paperclip", b"{}")], seconds=5)
 
-    assert published[0].metadata == {"partitionKey": "paperclip"}
+    (entry,) = published[0].entries
+    assert entry.metadata == {"partitionKey": "paperclip"}
