@@ -22,6 +22,7 @@ WITH_TABLES = {
     "POST /dead-letters/{letter_id}/resend": "changes operator dead-letter.resend",
     "POST /dead-letters/{letter_id}/discard": "changes operator dead-letter.discard",
     "GET /parked-events": "reads viewer",
+    "GET /outbox": "reads viewer",
     "GET /asyncapi": "reads viewer",
 }
 ORDERS_API = {

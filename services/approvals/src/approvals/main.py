@@ -90,7 +90,7 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
         approval_router(service),
         dead_letter_router(dead_letters, outcomes),
         parked_event_router(parked),
-        outbox_router(database),
+        outbox_router(database, now),
         asyncapi_router(asyncapi.document()),
         health_router(checks),
         access.sign_in_router(site.page),

@@ -108,7 +108,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         *(router for part in parts for router in part.routers),
         dead_letter_router(dead_letters, outcomes),
         parked_event_router(parked),
-        outbox_router(database),
+        outbox_router(database, now),
         asyncapi_router(asyncapi.document()),
         health_router(checks),
         access.sign_in_router(site.page),

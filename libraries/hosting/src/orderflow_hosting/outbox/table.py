@@ -21,7 +21,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import BigInteger
 
-from orderflow_contracts.fields import now
 from orderflow_hosting.database import Utc
 from orderflow_hosting.outbox.messages import LONGEST_KEY, Message
 
@@ -47,7 +46,7 @@ LEASE: Final = Table(
 )
 """One row: the process that publishes, and until when."""
 
-_INSERT: Final = insert(OUTBOX)
+_INSERT: Final = insert(OUTBOX).values(created_at=func.current_timestamp())
 _SELECT: Final = (
     select(OUTBOX.c.id, OUTBOX.c.key, OUTBOX.c.topic, OUTBOX.c.event)
     .where(OUTBOX.c.id > bindparam("after"))
@@ -77,10 +76,9 @@ def outbox_tables(tables: MetaData) -> Table:
 
 def add_within(connection: Connection, *messages: Message) -> None:
     """Write messages to the outbox, as a part of the transaction that owes them."""
-    at = now()
     for each in messages:
         row = {"key": each.key, "topic": each.topic, "event": each.event}
-        connection.execute(_INSERT, {**row, "created_at": at})
+        connection.execute(_INSERT, row)
 
 
 def waiting_within(connection: Connection, after: int, most: int) -> Sequence[Waiting]:
