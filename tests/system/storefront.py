@@ -208,8 +208,14 @@ class Storefront(ABC):
             self._payloads[key] = data.decode("utf-8", "backslashreplace")
         return self._payloads[key]
 
+    def backlog(self, app_id: str) -> int:
+        """Return how many messages a service still has to publish."""
+        messages: int = self.http.get(self.url(app_id, "/outbox")).json()["messages"]
+        return messages
+
     def stream(self, topic: str) -> list[dict[str, Any]]:
-        """Return all events of a topic from the broker's stream."""
+        """Return all events of a topic from the broker's stream, once orders owes it none."""
+        wait_for("the outbox of orders to be empty", lambda: self.backlog(ORDERS) == 0)
         entries: Any = self.broker.xrange(topic)
         events = []
         for _, fields in entries:

@@ -229,9 +229,9 @@ def record_within(
         return None
     cancelled = known.cancel_requested_at is not None
     if known.at is not None:
-        is_newest = known.sequence == known.current_sequence
-        if is_newest and promise_within(connection, known):
-            add_within(connection, *along)
+        if known.sequence == known.current_sequence:
+            promise_within(connection, known)
+        add_within(connection, *along)  # a run that replaces a lost one asks for them again
         return Record(stored_change(known), cancelled)
     if OrderStatus(known.current_status).is_final:
         return None
@@ -300,17 +300,16 @@ def hand_to_undo_within(connection: Connection, order_id: str) -> str | None:
     return run_id
 
 
-def promise_within(connection: Connection, recorded: Any) -> bool:
-    """Write a recorded status to the outbox unless it was; return whether it was not.
+def promise_within(connection: Connection, recorded: Any) -> None:
+    """Write a recorded status to the outbox unless it was.
 
     A version without an outbox recorded it. Whether that version also published it is not known.
     """
     if recorded.in_outbox:
-        return False
+        return
     stored = stored_change(recorded)
     connection.execute(_PROMISE, {"at_position": stored.position})
     add_within(connection, status_changed(stored.change))
-    return True
 
 
 def _append(connection: Connection, change: OrderStatusChanged) -> StoredChange:
