@@ -16,7 +16,8 @@ class Shop(Storefront):
     """The platform on this machine, including the sidecars' APIs."""
 
     def __init__(self, platform: Platform) -> None:
-        limits = httpx.Limits(max_connections=64)
+        # Services close connections that were idle for five seconds; a request must not meet that.
+        limits = httpx.Limits(max_connections=64, keepalive_expiry=2)
         super().__init__(httpx.Client(timeout=10, trust_env=False, limits=limits))
         self.platform = platform
         self._broker = redis.Redis(port=platform.settings.ports.control.broker)
