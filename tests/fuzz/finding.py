@@ -95,15 +95,18 @@ class Finder:
             query = f"SELECT coalesce(max(rowid), 0) FROM {record.table}"  # noqa: S608
             ((self._last_row[record],),) = self._rows(record.app_id, query)
 
-    def found(self, run: str) -> dict[tuple[str, str], list[Found]]:
-        """Return what was found of the round's events, by door and marker."""
+    def found(self, run: str, *, in_old_rows: bool = False) -> dict[tuple[str, str], list[Found]]:
+        """Return what was found of the round's events, by door and marker.
+
+        An order can also be in a row of an earlier round, in which a refused event had its id.
+        """
         for app_id in _with_topics():
             self._read_letters(app_id)
         found = {key: list(letters) for key, letters in self._letters.items()}
         for door, record in _RECORDS.items():
             query = (
                 f"SELECT {record.columns} FROM {record.table}"  # noqa: S608
-                f" WHERE rowid > {self._last_row.get(record, 0)} AND {record.where}"
+                f" WHERE rowid > {0 if in_old_rows else self._last_row[record]} AND {record.where}"
             )
             for row in self._rows(record.app_id, query):
                 for marker in markers(repr(row).encode(), run):

@@ -128,6 +128,8 @@ class Rounds:
             if (is_settled and not missing) or time.monotonic() > deadline:
                 break
             time.sleep(0.1)
+        if missing:
+            found = self._finder.found(self._run, in_old_rows=True)
         if not is_settled:
             self.results.faults.append(f"not all acknowledged within {FOUND_WITHIN:.0f} s")
         for marker, (name, sent) in taken.items():
