@@ -215,7 +215,7 @@ class Storefront(ABC):
 
     def stream(self, topic: str) -> list[dict[str, Any]]:
         """Return all events of a topic from the broker's stream, once orders owes it none."""
-        wait_for("the outbox of orders to be empty", lambda: self.backlog(ORDERS) == 0)
+        wait_for("the outbox of orders to be empty", lambda: self.backlog("orders") == 0)
         entries: Any = self.broker.xrange(topic)
         events = []
         for _, fields in entries:

@@ -123,7 +123,7 @@ def test_statuses_arrive_in_order(shop: WatchedShop) -> None:
 
 
 UNCONFIRMED = {REDIS: 0, RABBITMQ: 1, KAFKA: 0}
-"""How many events a kill of the broker may lose although their publisher was told of success.
+"""How many events a kill of the broker may lose although it reported success to their publisher.
 
 Dapr's component for RabbitMQ reports success for the one event whose confirmation it is waiting for
 when the connection ends; see docs/explanation/brokers.md.

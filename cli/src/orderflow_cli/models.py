@@ -52,7 +52,7 @@ class DeadLetter(Message):
 class DeadLetterWithData(DeadLetter):
     """An event that could not be handled; `data` is null if it is not text.
 
-    `outcome` is null if the event was not resent, or the service does not tell.
+    `outcome` is null if the event was not resent, or if the service does not say.
     """
 
     data: str | None = None

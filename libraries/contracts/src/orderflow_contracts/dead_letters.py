@@ -32,7 +32,7 @@ class DeadLetter(BaseModel):
 
 
 class Outcome(BaseModel):
-    """What became of an event that was resent, as far as the service's own records tell.
+    """What became of an event that was resent, as far as the service's own records show.
 
     `recorded`: what the event is about is recorded; `kind` says what it is, such as an order, and
     `status` is its status now. `parked`: the event failed, and will be tried again. `dead_letter`:

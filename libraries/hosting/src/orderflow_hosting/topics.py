@@ -112,8 +112,8 @@ class Topics:
 
         `handle` returns once the event is handled for good, and raises `Refused` for one that can
         never be, or `NotYetKnown` for one that came too early. After any exception but `Refused`,
-        and after `HANDLING_SECONDS`, the event is parked and handled again later. `find` tells what
-        has become of an event that was resent.
+        and after `HANDLING_SECONDS`, the event is parked and handled again later. `find` is for
+        showing what became of an event that was resent.
         """
         self._handlers[topic] = handle
         if find is not None:

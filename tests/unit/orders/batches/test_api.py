@@ -9,47 +9,19 @@ from hypothesis import given
 
 from fakes.access import opened
 from fakes.events import TopicsInMemory
-from fakes.managed_engine import ManagedMemoryEngine
 from fakes.odd_json import FEW, odd
-from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import Known
-from orders.batches.api import batch_router, subscribe_to_batches
-from orders.batches.service import Batches
+from orders.batches.api import batch_router
 from orders.batches.store import BatchStore
-from orders.config import OrdersSettings
 from orders.http import http_app
-from orders.ordering.feed import StatusFeed
-from orders.ordering.store import OrderStore
-from orders.ordering.undo import OrderUndo
-from orders.tables import DEAD_LETTERS, PARKED_EVENTS
 
 TOPIC = "orders.batch-submitted"
 GOOD: dict[str, Any] = {
     "batch_id": "b1",
     "orders": [{"order_id": "a", "item": "cars", "quantity": 1}],
 }
-
-
-@pytest.fixture
-def topics(
-    settings: OrdersSettings,
-    database: Database,
-    store: OrderStore,
-    feed: StatusFeed,
-) -> TopicsInMemory:
-    topics, engine = (
-        TopicsInMemory(database, DEAD_LETTERS, PARKED_EVENTS),
-        ManagedMemoryEngine(),
-    )
-    undo = OrderUndo(engine, store)
-    batches = Batches(
-        *(settings, BatchStore(database), engine, feed),
-        *(undo, topics.letters, BackgroundWork()),
-    )
-    subscribe_to_batches(topics.topics, batches)
-    return topics
 
 
 @pytest.fixture

@@ -9,26 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.events import TopicsInMemory
-from fakes.managed_engine import ManagedMemoryEngine
 from fakes.odd_json import FEW, VALUES, odd
 from fakes.orders_ports import Promised
 from fakes.outboxes import fail_once
 from orderflow_contracts.batches import MOST_NAMED_REFUSALS, Batch, BatchedOrder
 from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.orders import OrderSubmitted
-from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dapr_app import Answer
-from orderflow_hosting.database import Database
 from orderflow_hosting.events import MOST_BYTES
 from orderflow_workflow_runtime.ports import EngineUnavailable
-from orders.batches.api import subscribe_to_batches
-from orders.batches.service import Batches
 from orders.batches.store import BatchStore
-from orders.config import OrdersSettings
-from orders.ordering.feed import StatusFeed
 from orders.ordering.store import OrderStore
-from orders.ordering.undo import OrderUndo
-from orders.tables import DEAD_LETTERS, PARKED_EVENTS
 
 TOPIC: Final = "orders.batch-submitted"
 GOOD: Final[dict[str, Any]] = {"order_id": "a", "item": "cars", "quantity": 1}
@@ -41,29 +32,8 @@ ENTRIES: Final = st.lists(NAMED | odd(GOOD) | VALUES, min_size=1, max_size=8)
 
 
 @pytest.fixture
-def batch_store(database: Database) -> BatchStore:
-    return BatchStore(database)
-
-
-@pytest.fixture
-async def topics(
-    settings: OrdersSettings,
-    database: Database,
-    store: OrderStore,
-    batch_store: BatchStore,
-    feed: StatusFeed,
-) -> TopicsInMemory:
+async def topics(topics: TopicsInMemory, store: OrderStore) -> TopicsInMemory:
     """Return topics whose orders know one order and one workflow of another kind."""
-    topics, engine = (
-        TopicsInMemory(database, DEAD_LETTERS, PARKED_EVENTS),
-        ManagedMemoryEngine(),
-    )
-    undo = OrderUndo(engine, store)
-    batches = Batches(
-        *(settings, batch_store, engine, feed),
-        *(undo, topics.letters, BackgroundWork()),
-    )
-    subscribe_to_batches(topics.topics, batches)
     await store.accept(OrderSubmitted.model_validate({**GOOD, "order_id": "known"}))
     await store.record_start("taken")
     return topics

@@ -56,11 +56,6 @@ def managed() -> ManagedMemoryEngine:
 
 
 @pytest.fixture
-def batch_store(database: Database) -> BatchStore:
-    return BatchStore(database)
-
-
-@pytest.fixture
 def letters(database: Database) -> DeadLetters:
     return DeadLetters(database, DEAD_LETTERS, subject_of=readable_order_id)
 

@@ -4,7 +4,6 @@ import json
 import shutil
 import socket
 import struct
-import subprocess
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from orderflow_tools.brokers.names import KAFKA
 from orderflow_tools.brokers.server import Process
 from orderflow_tools.errors import PlatformError
 from orderflow_tools.ports import LOOPBACK
+from orderflow_tools.programs import run_to_end
 from orderflow_tools.settings import Settings
 from orderflow_tools.toolchain.kafka import Kafka as Programs
 from orderflow_tools.toolchain.kafka import find_kafka
@@ -128,15 +128,7 @@ class Kafka:
         _write(configuration, self._configuration(draft))
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = self._java("kafka.tools.StorageTool", "format", "-c", configuration)
-        outcome = subprocess.run(
-            [*command, f"--cluster-id={cluster}"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        outcome = run_to_end([*command, f"--cluster-id={cluster}"])
         if outcome.returncode:
             raise PlatformError(f"Kafka could not prepare {data}:\n{outcome.stdout[-2000:]}")
         configuration.unlink()

@@ -1,12 +1,12 @@
 """Buildah, which builds images without a socket."""
 
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from orderflow_tools.errors import PlatformError
+from orderflow_tools.programs import run_to_end
 
 TAIL_LINES: Final = 25
 
@@ -58,15 +58,7 @@ class BuildahEngine:
 
 
 def _buildah(*arguments: str) -> str:
-    outcome = subprocess.run(
-        ["buildah", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    outcome = run_to_end(["buildah", *arguments])
     if outcome.returncode:
         last = "\n  ".join(outcome.stdout.splitlines()[-TAIL_LINES:])
         raise PlatformError(f"buildah {arguments[0]} failed:\n  {last}")

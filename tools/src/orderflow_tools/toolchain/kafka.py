@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Final
 
 from orderflow_tools.console import print_line
 from orderflow_tools.errors import PlatformError
+from orderflow_tools.programs import run_to_end
 from orderflow_tools.toolchain.cache import cache_folder, key_of, make_once
 from orderflow_tools.toolchain.java import find_java, find_maven
 
@@ -56,15 +56,7 @@ def _fetch(pins: Path, draft: Path) -> None:
         *(str(maven), "--batch-mode", "--quiet", "--file", str(pins / "pom.xml")),
         *("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={draft}"),
     ]
-    outcome = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    outcome = run_to_end(command)
     if outcome.returncode:
         raise PlatformError(
             f"Maven could not fetch Kafka:\n{outcome.stdout[-2000:].strip()}\n"

@@ -31,7 +31,7 @@ _JSON: Final = "application/json"
 _DATA: Final = ("data", "data_base64")
 _TEXTS: Final = ("id", "source", "type")
 _OF_A_PUBLICATION: Final = {"time", "expiration", "traceid", "traceparent", "tracestate"}
-"""Attributes that a sidecar sets anew whenever the same event is published."""
+"""Attributes to which a sidecar gives new values each time the same event is published."""
 
 
 @dataclass(frozen=True, kw_only=True)
