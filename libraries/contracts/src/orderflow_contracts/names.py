@@ -34,6 +34,7 @@ RELEASE: Final = "release"
 RESTOCK: Final = "restock"
 STOCK: Final = "stock"
 RAISE: Final = "raise"
+REQUESTS: Final = "requests"
 
 APPROVAL_DECIDED: Final = "approval_decided"
 
@@ -67,6 +68,7 @@ _DECLARED: Final = (
         ports=Ports(http=8003, grpc=7003, dapr_http=3503, dapr_grpc=50103),
         subscribes=(APPROVALS_REQUESTED, APPROVALS_DECISIONS, APPROVALS_WITHDRAWN),
         scales_on=(APPROVALS_REQUESTED, APPROVALS_DECISIONS),
+        methods={REQUESTS: frozenset({ORDERS})},
         components=frozenset({PUBSUB}),
         has_tables=True,
     ),
