@@ -3,6 +3,7 @@
 from pydantic import BaseModel
 
 from orderflow_contracts import names
+from orderflow_contracts.approvals import Approval, Requests, RequestsWanted
 from orderflow_contracts.inventory import (
     RESERVE_REPLY,
     CommitRequest,
@@ -52,3 +53,20 @@ class DaprInventory:
         """Invoke `restock`."""
         reply = await self._sidecar.invoke(names.INVENTORY, names.RESTOCK, request)
         return Stock.model_validate_json(reply)
+
+
+class DaprApprovals:
+    """The application `approvals`, invoked through Dapr."""
+
+    def __init__(self, sidecar: Sidecar) -> None:
+        self._sidecar = sidecar
+
+    async def request(self, order_id: str) -> Approval | None:
+        """Invoke `requests` for one order."""
+        found = await self.requests(RequestsWanted(order_ids=(order_id,)))
+        return found.requests[0] if found.requests else None
+
+    async def requests(self, wanted: RequestsWanted) -> Requests:
+        """Invoke `requests`."""
+        reply = await self._sidecar.invoke(names.APPROVALS, names.REQUESTS, wanted)
+        return Requests.model_validate_json(reply)

@@ -32,7 +32,7 @@ from orders.batches import build as batch_part
 from orders.board import build as board_part
 from orders.board.pages.site import orders_site
 from orders.config import OrdersSettings
-from orders.gateways import DaprInventory
+from orders.gateways import DaprApprovals, DaprInventory
 from orders.http import http_app
 from orders.management import build as management_part
 from orders.ordering import build as ordering_part
@@ -67,6 +67,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         database=database,
         engine=engine,
         inventory=DaprInventory(sidecar),
+        approvals=DaprApprovals(sidecar),
         app=app,
         topics=topics,
         dead_letters=dead_letters,

@@ -1,7 +1,7 @@
 """The intake of orders: store them, start their workflows, and resume what was interrupted."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -70,7 +70,7 @@ class Intake:
         """
         accepted = await self._accept(order, event)
         if await self._must_be_started(accepted):
-            await self._start(accepted.order, _received_at(accepted))
+            await self._start(accepted)
 
     async def submit_and_return(self, order: OrderSubmitted) -> None:
         """Store the order; start its workflow now, or later if the engine is unavailable."""
@@ -78,10 +78,10 @@ class Intake:
         if not await self._must_be_started(accepted):
             return
         try:
-            await self._start(order, _received_at(accepted))
+            await self._start(accepted)
         except EngineUnavailable as error:
             log.warning("workflow_start_waits", order_id=order.order_id, why=str(error))
-            start = partial(self._start, order, _received_at(accepted))
+            start = partial(self._start, accepted)
             self._background.retry(start, "workflow_start_delayed", order_id=order.order_id)
 
     async def reject_invalid(
@@ -103,16 +103,19 @@ class Intake:
         return None if order_id is None else await self._store.order(order_id)
 
     async def cancel(self, order_id: str) -> None:
-        """Request cancellation: the workflow stops before its next step and undoes the others.
+        """Cancel an order: at once before its charge, or else before its workflow's next step.
 
-        Raises `UnknownOrder` or `OrderEnded`.
+        The workflow then undoes its steps. Raises `UnknownOrder` or `OrderEnded`.
         """
-        status = await self._store.request_cancel(order_id)
-        if status is None:
+        cancellation = await self._store.request_cancel(order_id)
+        if cancellation is None:
             raise UnknownOrder(order_id)
-        if status.is_final:
-            raise OrderEnded(order_id, status)
-        if status in WAITING:
+        if cancellation.status.is_final:
+            raise OrderEnded(order_id, cancellation.status)
+        if cancellation.end is not None:
+            log.info("order_cancelled", order_id=order_id, before=cancellation.status)
+            self._feed.publish(cancellation.end)
+        if cancellation.status in WAITING:
             self._hand_over_cancel(order_id, key=None)
 
     async def hand_over(self, request: RaiseRequest) -> RaiseReply:
@@ -186,15 +189,19 @@ class Intake:
         order_id = accepted.order.order_id
         return accepted.is_new or not await self._store.is_run_by_batch(order_id)
 
-    async def _start(
-        self, order: OrderSubmitted, received_at: datetime | None, run_id: str | None = None
+    async def _start(self, accepted: Accepted) -> None:
+        await self._start_run(accepted.order, accepted.run_id)
+
+    async def _start_run(
+        self, order: OrderSubmitted, run_id: str | None, *, begun_again: bool = False
     ) -> None:
+        if run_id is None:  # an earlier version accepted the order, and may not have published that
+            await self._store.promise_first(order.order_id)
         run = OrderRun(
             **order.model_dump(exclude_defaults=True),
             run_id=run_id or new_run_id(),
-            begun_again=run_id is not None,
-            compensations=None if run_id is None else steps.compensations(None),
-            received_at=received_at,
+            begun_again=begun_again,
+            compensations=steps.compensations(None) if begun_again else None,
             **OrderPolicy.of(self._settings).model_dump(),
         )
         await start_once(self._engine, names.ORDER_PROCESSING, order.order_id, run)
@@ -203,28 +210,17 @@ class Intake:
         """Start an order's workflow if the engine has none, even if it had one and lost it."""
         order_id = left.order.order_id
         instance = await self._engine.instance(order_id)
-        if undoes(left.run_id):
+        is_there = instance is not None and instance.name == names.ORDER_PROCESSING
+        has_ended = instance is None or instance.runtime_status.is_finished
+        is_cancelled = left.status.is_final
+        if undoes(left.run_id) or (is_there and has_ended) or (is_cancelled and not is_there):
             await self._order_undo.undo(order_id, instance)
-        elif instance is None or instance.name != names.ORDER_PROCESSING:
-            if left.run_id is not None:
+        elif not is_there:
+            begun_again = left.status is not OrderStatus.RECEIVED
+            if begun_again:
                 log.warning("lost_run_started_again", order_id=order_id, run_id=left.run_id)
-            await self._start(left.order, None, left.run_id)
-        elif instance.runtime_status.is_finished:
-            await self._order_undo.undo(order_id, instance)
+            await self._start_run(left.order, left.run_id, begun_again=begun_again)
 
     async def _wake_to_cancel(self, order_id: str) -> None:
-        if await self._may_wait(order_id):
+        if await self._store.waits_for_cancel(order_id):
             await self._engine.raise_event(order_id, names.CANCEL_REQUESTED, None)
-
-    async def _may_wait(self, order_id: str) -> bool:
-        order = await self._store.order(order_id)
-        return order is not None and order.status in WAITING
-
-
-def _received_at(accepted: Accepted) -> datetime | None:
-    """Return when the order was received; None if statuses of refused submissions came before.
-
-    Then its run reads them all, to publish them in sequence.
-    """
-    first = accepted.first.change
-    return first.at if first.sequence == 1 else None
