@@ -94,6 +94,7 @@ class AttentionStore:
 
         def work(connection: Connection) -> bool:
             is_changed: bool = connection.execute(change).rowcount > 0
+
             if is_changed and not not_undone:
                 connection.execute(settled)
             return is_changed
