@@ -93,8 +93,7 @@ class AttentionStore:
         settled = update(ORDERS).where(ORDERS.c.order_id == order_id).values(compensation=None)
 
         def work(connection: Connection) -> bool:
-            is_changed: bool = connection.execute(change).rowcount > 0
-
+            is_changed = bool(connection.execute(change).rowcount)
             if is_changed and not not_undone:
                 connection.execute(settled)
             return is_changed

@@ -158,12 +158,12 @@ class OrderActivities:
 
     async def process_payment_activity(self, _: WorkflowActivityContext, charge: Charge) -> Charged:
         """Capture the payment, once, unless the order was cancelled before."""
-        standing, end = await self._store.start_charge(charge.order_id, charge.run_id)
+        standing = await self._store.start_charge(charge.order_id, charge.run_id)
         if standing is Standing.IN_DOUBT:
             is_charged = await self._payments.was_charged(charge.order_id)
             return await (self._paid(charge) if is_charged else self._in_doubt(charge))
         if standing is not Standing.MAY_ACT:
-            return self._not_charged(charge, standing, end)
+            return self._not_charged(charge, standing)
         customer_id = charge.customer_id or (await self._order(charge.order_id)).customer_id
         try:
             answer = await self._payments.charge(charge.order_id, customer_id, charge.amount_cents)
@@ -192,7 +192,9 @@ class OrderActivities:
         given_up = self._not_charged(charge, standing, end)
         return given_up.model_copy(update={"outcome": "in_doubt"})
 
-    def _not_charged(self, charge: Charge, standing: Standing, end: StoredChange | None) -> Charged:
+    def _not_charged(
+        self, charge: Charge, standing: Standing, end: StoredChange | None = None
+    ) -> Charged:
         self._publish(end)
         return Charged(outcome="not_charged", **_flags(standing, charge).model_dump())
 

@@ -47,28 +47,34 @@ def request_cancel_within(
     if row is None:
         return None
     status = OrderStatus(row.status)
-    if status in BEFORE_CHARGE and row.charge_sent_at is None:
-        return Cancellation(status, _end_as_cancelled(connection, row, at))
     if not status.is_final and row.cancel_requested_at is None:
         connection.execute(_REQUEST_CANCEL, {"key": order_id, "at": at})
-    return Cancellation(status)
+    return Cancellation(status, is_before_charge=_is_before_charge(row))
+
+
+def end_cancelled_within(
+    connection: Connection, order_id: str, at: datetime
+) -> StoredChange | None:
+    """Do what `OrderStore.end_cancelled` does, as a part of a larger transaction."""
+    row = _locked(connection, order_id)
+    if row is None or row.cancel_requested_at is None or not _is_before_charge(row):
+        return None
+    return _end_as_cancelled(connection, row, at)
 
 
 def start_charge_within(
     connection: Connection, order_id: str, run_id: str, at: datetime
-) -> tuple[Standing, StoredChange | None]:
+) -> Standing:
     """Do what `OrderStore.start_charge` does, as a part of a larger transaction."""
     row = _locked(connection, order_id)
     standing = standing_of(row, run_id)
     if row is None or standing is not Standing.MAY_ACT or row.status not in BEFORE_CHARGE:
-        return standing, None
+        return standing
     if row.charge_sent_at is not None:
-        return (Standing.MAY_ACT if row.cancel_requested_at is None else Standing.IN_DOUBT), None
-    if row.cancel_requested_at is not None:
-        return Standing.CANCELLED, _end_as_cancelled(connection, row, at)
+        return Standing.MAY_ACT if row.cancel_requested_at is None else Standing.IN_DOUBT
     of_order = update(ORDERS).where(ORDERS.c.order_id == order_id)
     connection.execute(of_order.values(charge_sent_at=at))
-    return Standing.MAY_ACT, None
+    return Standing.MAY_ACT
 
 
 def nothing_charged_within(
@@ -90,16 +96,19 @@ def standing_of(row: Any | None, run_id: str) -> Standing:
     """Return whether a run may act for the order in this row."""
     if row is None or row.run_id not in {None, run_id}:
         return Standing.SUPERSEDED
-    if not OrderStatus(row.status).is_final:
-        return Standing.MAY_ACT
-    return Standing.SUPERSEDED if row.compensation is None else Standing.CANCELLED
+    if OrderStatus(row.status).is_final:
+        return Standing.SUPERSEDED if row.compensation is None else Standing.CANCELLED
+    is_cancelled = row.cancel_requested_at is not None and _is_before_charge(row)
+    return Standing.CANCELLED if is_cancelled else Standing.MAY_ACT
+
+
+def _is_before_charge(row: Any) -> bool:
+    """Whether nothing is charged, and no charge was sent that may still be made."""
+    return row.status in BEFORE_CHARGE and row.charge_sent_at is None
 
 
 def _end_as_cancelled(connection: Connection, row: Any, at: datetime) -> StoredChange:
-    """Record the final status of an order that is cancelled before its charge.
-
-    The order's run then compensates, or another one does if that is lost.
-    """
+    """Record the final status of an order before it is compensated."""
     change = OrderStatusChanged(
         order_id=row.order_id,
         sequence=row.sequence + 1,

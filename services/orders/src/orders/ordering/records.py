@@ -41,7 +41,7 @@ BEFORE_CHARGE: Final = frozenset(
 
 
 class Compensation(StrEnum):
-    """What is left to do for an order that was cancelled while a step of it was running."""
+    """What is left to do for an order that ended as cancelled before it was compensated."""
 
     OUTSTANDING = "outstanding"
     FAILED = "failed"
@@ -150,10 +150,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Cancellation:
-    """The status in which an order was to be cancelled, and its end if that ended it at once."""
+    """The status in which an order is to be cancelled, and whether that comes before its charge."""
 
     status: OrderStatus
-    end: StoredChange | None = None
+    is_before_charge: bool = False
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ STARTS_AT_ONCE = 16
 LEFT_ALONE = timedelta(seconds=60)
 """An order that no replica runs counts as abandoned this long after its last change."""
 CANCEL_RETRIES = timedelta(minutes=5)
+GRACE_SECONDS = 1.0
+"""How long a cancelled order may take to end with its compensation, before it ends without."""
 
 
 class Intake:
@@ -103,20 +105,21 @@ class Intake:
         return None if order_id is None else await self._store.order(order_id)
 
     async def cancel(self, order_id: str) -> None:
-        """Cancel an order: at once before its charge, or else before its workflow's next step.
+        """Cancel an order: its workflow stops before the next step, and undoes the others.
 
-        The workflow then undoes its steps. Raises `UnknownOrder` or `OrderEnded`.
+        Nothing is charged from now on. Whatever the workflow waits for, the order ends as cancelled
+        within `GRACE_SECONDS`, and is compensated later if need be; but if a charge was sent, its
+        outcome is found out first. Raises `UnknownOrder` or `OrderEnded`.
         """
         cancellation = await self._store.request_cancel(order_id)
         if cancellation is None:
             raise UnknownOrder(order_id)
         if cancellation.status.is_final:
             raise OrderEnded(order_id, cancellation.status)
-        if cancellation.end is not None:
-            log.info("order_cancelled", order_id=order_id, before=cancellation.status)
-            self._feed.publish(cancellation.end)
         if cancellation.status in WAITING:
             self._hand_over_cancel(order_id, key=None)
+        if cancellation.is_before_charge:
+            self._end_soon(order_id)
 
     async def hand_over(self, request: RaiseRequest) -> RaiseReply:
         """Hand a decision to the workflow that waits for it.
@@ -142,7 +145,7 @@ class Intake:
         when the machine failed, and cancellations that were not handed over.
         """
         self._resume(await self._store.unfinished())
-        self._wake_all_to_cancel(await self._store.cancels_to_hand_over())
+        await self._resume_cancelling()
 
     async def resume_left(self) -> None:
         """Resume what another replica left unfinished since this one started.
@@ -152,7 +155,7 @@ class Intake:
         """
         moment = self._clock()
         self._resume(await self._store.unfinished(moment - LEFT_ALONE))
-        self._wake_all_to_cancel(await self._store.cancels_to_hand_over(moment - CANCEL_RETRIES))
+        await self._resume_cancelling(moment - CANCEL_RETRIES)
 
     def _resume(self, pending: list[Pending]) -> None:
         if pending:
@@ -167,9 +170,22 @@ class Intake:
                 order_id=order_id,
             )
 
-    def _wake_all_to_cancel(self, order_ids: list[str]) -> None:
-        for order_id in order_ids:
+    async def _resume_cancelling(self, since: datetime | None = None) -> None:
+        for order_id in await self._store.cancels_to_hand_over(since):
             self._hand_over_cancel(order_id, key=order_id)
+        for order_id in await self._store.cancels_to_end():
+            self._end_soon(order_id)
+
+    def _end_soon(self, order_id: str) -> None:
+        end = partial(self._end_cancelled, order_id)
+        self._background.retry(end, "cancelled_end_delayed", key=order_id, order_id=order_id)
+
+    async def _end_cancelled(self, order_id: str) -> None:
+        await asyncio.sleep(GRACE_SECONDS)
+        end = await self._store.end_cancelled(order_id)
+        if end is not None:
+            log.info("order_cancelled_before_compensation", order_id=order_id)
+            self._feed.publish(end)
 
     def _hand_over_cancel(self, order_id: str, *, key: str | None) -> None:
         wake = partial(self._wake_to_cancel, order_id)

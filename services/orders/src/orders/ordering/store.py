@@ -27,6 +27,7 @@ from orderflow_contracts.orders import (
 from orderflow_hosting.database import Database
 from orderflow_hosting.outbox import Message, add_within
 from orders.ordering.cancelling import (
+    end_cancelled_within,
     nothing_charged_within,
     request_cancel_within,
     standing_of,
@@ -43,6 +44,7 @@ from orders.ordering.changes import (
 from orders.ordering.feed_start import StoredPositions
 from orders.ordering.naming import NamingEvent, name_within
 from orders.ordering.records import (
+    BEFORE_CHARGE,
     NOTHING_READ,
     UNDO_RUN_PREFIX,
     UNFINISHED,
@@ -186,22 +188,27 @@ class OrderStore:
         return standing_of(await self._row(order_id), run_id)
 
     async def request_cancel(self, order_id: str) -> Cancellation | None:
-        """Cancel an order at once, or request it if a charge was sent; None if it is unknown.
+        """Record that an order is to be cancelled unless it has ended; None if it is unknown.
 
-        Before the charge, the final status is recorded here; the order's run compensates later. An
-        order that has ended does not change.
+        If that is recorded before the charge, nothing will be charged.
         """
         return await self._database.write(
             lambda connection: request_cancel_within(connection, order_id, self._clock())
         )
 
-    async def start_charge(
-        self, order_id: str, run_id: str
-    ) -> tuple[Standing, StoredChange | None]:
-        """Record that a charge is sent, if the run may charge; it must not, unless it may act.
+    async def end_cancelled(self, order_id: str) -> StoredChange | None:
+        """End an order that is cancelled before its charge, although it is not compensated yet.
 
-        From here on, a cancellation waits until the outcome is known. Also returns the order's end
-        if an earlier request to cancel ends it here.
+        None if the order has ended, or its charge was sent meanwhile.
+        """
+        return await self._database.write(
+            lambda connection: end_cancelled_within(connection, order_id, self._clock())
+        )
+
+    async def start_charge(self, order_id: str, run_id: str) -> Standing:
+        """Record that a charge is sent, if the run may act; otherwise it must not charge.
+
+        From here on, a cancellation waits until the outcome is known.
         """
         return await self._database.write(
             lambda connection: start_charge_within(connection, order_id, run_id, self._clock())
@@ -295,6 +302,16 @@ class OrderStore:
         query = select(ORDERS.c.order_id).where(_MAY_WAIT_FOR_CANCEL)
         if since is not None:
             query = query.where(ORDERS.c.cancel_requested_at >= since)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [row.order_id for row in rows]
+
+    async def cancels_to_end(self) -> list[str]:
+        """Return the orders that are cancelled before their charge and have not ended."""
+        query = select(ORDERS.c.order_id).where(
+            ORDERS.c.status.in_([status.value for status in BEFORE_CHARGE]),
+            ORDERS.c.cancel_requested_at.is_not(None),
+            ORDERS.c.charge_sent_at.is_(None),
+        )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [row.order_id for row in rows]
 
