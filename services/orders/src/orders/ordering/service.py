@@ -1,7 +1,7 @@
 """The intake of orders: store them, start their workflows, and resume what was interrupted."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
