@@ -21,6 +21,7 @@ from orderflow_workflow_runtime.client import DaprEngine
 from orders.config import OrdersSettings
 from orders.http import http_app
 from orders.management.api import workflow_router
+from orders.management.index import InstanceIndex
 from orders.management.service import Management
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
@@ -55,7 +56,8 @@ async def http(family: Family, tmp_path: Path) -> AsyncIterator[httpx.AsyncClien
     )
     store = OrderStore(database)
     undo = OrderUndo(MemoryEngine(), store)
-    management = Management(engine, store, undo, counter_pause_seconds=1)
+    index = InstanceIndex(database)
+    management = Management(engine, store, undo, index=index, counter_pause_seconds=1)
     transport = httpx.ASGITransport(
         opened(http_app(workflow_router(management))), raise_app_exceptions=False
     )

@@ -16,6 +16,7 @@ from orderflow_workflow_runtime.ports import (
     AlreadyRunning,
     CannotRerun,
     EngineUnavailable,
+    InstanceDamaged,
     NoSuchInstance,
 )
 from orderflow_workflow_runtime.reading import read_history, read_instance
@@ -118,8 +119,8 @@ def _json(payload: Any) -> Any:
     return payload.model_dump(mode="json") if isinstance(payload, BaseModel) else payload
 
 
-class _HalfWritten(EngineUnavailable):
-    """The engine read the instance while it was writing it."""
+class _HalfWritten(InstanceDamaged):
+    """The engine read the instance while it was writing it; if this persists, it is damaged."""
 
 
 async def _map_errors(call: Awaitable[T]) -> T:
@@ -136,6 +137,8 @@ async def _map_errors(call: Awaitable[T]) -> T:
             raise CannotRerun(details) from error
         if is_half_written(error):
             raise _HalfWritten(details) from error
+        if error_texts.is_unreadable_instance(error):
+            raise InstanceDamaged(details) from error
         raise EngineUnavailable(details) from error
 
 

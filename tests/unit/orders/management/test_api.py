@@ -13,8 +13,10 @@ from orderflow_contracts.fields import now
 from orderflow_workflow_runtime.instances import Failure, HistoryEvent, RuntimeStatus
 from orders.http import http_app
 from orders.management.api import workflow_router
+from orders.management.index import InstanceIndex
 from orders.management.problems import MAX_BODY_BYTES
 from orders.management.service import Management
+from orders.management.sweeping import Sweep
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 
@@ -27,9 +29,16 @@ def engine() -> ManagedMemoryEngine:
 
 
 @pytest.fixture
-async def http(engine: ManagedMemoryEngine, store: OrderStore) -> AsyncIterator[httpx.AsyncClient]:
+def sweep(engine: ManagedMemoryEngine, index: InstanceIndex) -> Sweep:
+    return Sweep(engine, index)
+
+
+@pytest.fixture
+async def http(
+    engine: ManagedMemoryEngine, store: OrderStore, index: InstanceIndex
+) -> AsyncIterator[httpx.AsyncClient]:
     undo = OrderUndo(engine, store)
-    management = Management(engine, store, undo, counter_pause_seconds=0.5)
+    management = Management(engine, store, undo, index=index, counter_pause_seconds=0.5)
     transport = httpx.ASGITransport(
         opened(http_app(workflow_router(management))), raise_app_exceptions=False
     )
@@ -366,20 +375,23 @@ async def test_a_wait_answers_with_the_finished_instance(
     ],
 )
 async def test_an_unavailable_sidecar_gets_503(
-    http: httpx.AsyncClient, engine: ManagedMemoryEngine, method: str, path: str
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, sweep: Sweep, method: str, path: str
 ) -> None:
     """The caller may try again later."""
+    engine.put("x", RuntimeStatus.COMPLETED, age=timedelta(hours=2))
+    await sweep.round()
     engine.is_down = True
 
     assert problem_of(await http.request(method, path)) == (503, "SIDECAR_UNAVAILABLE")
 
 
 async def test_old_instances_are_purged(
-    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, sweep: Sweep
 ) -> None:
     """The answer gives their number."""
     engine.put("old", RuntimeStatus.COMPLETED, age=timedelta(hours=2))
     engine.put("young", RuntimeStatus.COMPLETED)
+    await sweep.round()
 
     response = await http.post("/workflows/purge?older_than=1h")
 
@@ -388,11 +400,12 @@ async def test_old_instances_are_purged(
 
 
 async def test_instances_are_listed_page_by_page(
-    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, sweep: Sweep
 ) -> None:
     """A page's cursor leads to the next with the same filters; the last page has none."""
     for number in range(5):
         engine.put(f"i{number}", RuntimeStatus.FAILED if number else RuntimeStatus.RUNNING)
+    await sweep.round()
 
     first = (await http.get("/workflows?status=FAILED&limit=3")).json()
     rest = (await http.get(f"/workflows?status=FAILED&limit=3&after={first['next']}")).json()
