@@ -16,7 +16,7 @@ from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.background import Backoff, Sleep, keep_repeating
 from orderflow_hosting.database import Database
 from orderflow_workflow_runtime.instances import RuntimeStatus
-from orders.management.records import Change, Entry, storable_name
+from orders.management.records import Change, Entry, is_storable, storable_name
 from orders.management.store import InstanceStore
 
 FLUSH_SECONDS: Final = 0.5
@@ -71,8 +71,9 @@ class InstanceIndex:
         await self.store.write(gone={instance_id: self._clock() + AHEAD})
 
     def _observe(self, instance_id: str, observed: _Observed) -> None:
-        with self._lock:
-            self._merge(instance_id, observed)
+        if is_storable(instance_id):
+            with self._lock:
+                self._merge(instance_id, observed)
 
     def _merge(self, instance_id: str, observed: _Observed) -> None:
         """Combine an observation with an earlier or a later one of the same instance."""

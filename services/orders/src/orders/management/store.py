@@ -54,10 +54,10 @@ class InstanceStore:
         `gone` has the ids of instances that did not exist at a time. Entries of `unreadable`
         instances are added if they are missing.
         """
-        rows = [_values(entry) for entry in entries if is_storable(entry.instance_id)]
+        rows = [_values(entry) for entry in entries]
         changed = [_change(change) for change in changes]
         forgotten = [{"gone": key, "until": until} for key, until in (gone or {}).items()]
-        unread = [_values(entry) for entry in unreadable if is_storable(entry.instance_id)]
+        unread = [_values(entry) for entry in unreadable]
 
         latest = self._clock() + CLOCKS_APART
 
