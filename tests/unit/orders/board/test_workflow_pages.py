@@ -101,6 +101,24 @@ async def test_a_page_of_instances_that_have_changed_leads_to_the_next(
     assert "/board/workflows/z" in second.text
 
 
+async def test_a_damaged_instance_is_listed_and_has_a_page(
+    engine: ManagedMemoryEngine, sweep: Sweep, olga: Visitor
+) -> None:
+    """The list says that it is damaged, and its page is a 409 page with a sentence."""
+    for name in ("one", "two"):
+        engine.put(name)
+    await sweep.round()
+    engine.damaged = {"one"}
+
+    listed = await olga.get("/board/workflows")
+    shown = await olga.get("/board/workflows/one")
+
+    assert listed.text.count("History damaged") == 1
+    assert "/board/workflows/two" in listed.text
+    assert shown.status_code == 409
+    assert "history of this workflow instance is damaged" in shown.text
+
+
 async def test_any_id_leads_to_its_instance(olga: Visitor) -> None:
     """All characters of the id stay part of the path."""
     answer = await olga.get("/board/workflows?find=a%2Fb%3Fc")

@@ -385,6 +385,72 @@ async def test_an_unavailable_sidecar_gets_503(
     assert problem_of(await http.request(method, path)) == (503, "SIDECAR_UNAVAILABLE")
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/workflows/x/status"),
+        ("GET", "/workflows/x/wait"),
+        ("POST", "/workflows/x/pause"),
+        ("POST", "/workflows/x/terminate"),
+        ("POST", "/workflows/x/purge"),
+    ],
+)
+async def test_a_damaged_instance_has_a_code_of_its_own(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, method: str, path: str
+) -> None:
+    """The sidecar is well, so that trying again later does not help."""
+    engine.put("x")
+    engine.damaged = {"x"}
+
+    assert problem_of(await http.request(method, path)) == (409, "WORKFLOW_DAMAGED")
+
+
+async def test_a_damaged_instance_is_listed(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, sweep: Sweep
+) -> None:
+    """With the usual fields, and a failure that says so."""
+    for name in ("a", "b"):
+        engine.put(name)
+    await sweep.round()
+    engine.damaged = {"a"}
+
+    damaged, well = (await http.get("/workflows")).json()["items"]
+
+    assert list(damaged) == list(well)
+    assert (damaged["instance_id"], damaged["runtime_status"]) == ("a", "RUNNING")
+    assert damaged["failure"]["code"] == "WORKFLOW_DAMAGED"
+    assert (well["instance_id"], well["failure"]) == ("b", None)
+
+
+async def test_instances_are_filtered_by_time(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, sweep: Sweep
+) -> None:
+    """A list with times continues by its own cursors."""
+    for number in range(5):
+        engine.put(f"i{number}", age=timedelta(hours=number))
+    await sweep.round()
+    times = {
+        "created_from": str(now() - timedelta(hours=3.5)),
+        "created_before": str(now() - timedelta(hours=0.5)),
+    }
+
+    first = (await http.get("/workflows", params={**times, "limit": 2})).json()
+    rest = (await http.get("/workflows", params={**times, "after": first["next"]})).json()
+
+    assert [item["instance_id"] for item in first["items"]] == ["i3", "i2"]
+    assert [item["instance_id"] for item in rest["items"]] == ["i1"]
+    by_id = (await http.get("/workflows?limit=2")).json()
+    mixed = await http.get("/workflows", params={**times, "after": by_id["next"]})
+    assert invalid_field(mixed) == "after"
+
+
+@pytest.mark.parametrize("field", ["created_from", "created_before"])
+@pytest.mark.parametrize("value", ["soon", "1700000000", "2026-03-01T00:00:00"])
+async def test_times_must_be_unambiguous(http: httpx.AsyncClient, field: str, value: str) -> None:
+    """They are RFC 3339, with a time zone."""
+    assert invalid_field(await http.get("/workflows", params={field: value})) == field
+
+
 async def test_old_instances_are_purged(
     http: httpx.AsyncClient, engine: ManagedMemoryEngine, sweep: Sweep
 ) -> None:

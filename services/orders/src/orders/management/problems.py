@@ -75,7 +75,8 @@ def as_problems() -> Iterator[None]:
         raise not_a_cursor() from error
     except tuple(_PROBLEMS) as error:
         status, code = next(known for kind, known in _PROBLEMS.items() if isinstance(error, kind))
-        raise Problem(status, code, str(error) or "the timeout has passed") from error
+        detail = f"{error.detail}: {error}" if isinstance(error, InstanceDamaged) else str(error)
+        raise Problem(status, code, detail or "the timeout has passed") from error
 
 
 async def _check_size(request: Request) -> None:
