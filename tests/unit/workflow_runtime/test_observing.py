@@ -87,7 +87,7 @@ def start_of(name: str) -> Any:
     return event
 
 
-def answer(status: int | None) -> Any:
+def answer(status: Any) -> Any:
     actions = [protos.WorkflowAction(scheduleTask=protos.ScheduleTaskAction(name="a"))]
     if status is not None:
         ends = protos.CompleteWorkflowAction(workflowStatus=status)
@@ -144,7 +144,7 @@ def test_other_streams_stay_as_they_are(notes: Notes) -> None:
     ],
 )
 def test_the_end_of_an_instance_is_observed_once_it_has_arrived(
-    notes: Notes, details: Details, sent: int, status: RuntimeStatus
+    notes: Notes, details: Details, sent: Any, status: RuntimeStatus
 ) -> None:
     """An answer that is lost ends nothing."""
     observed = ObservedTurns(notes)
@@ -158,7 +158,7 @@ def test_the_end_of_an_instance_is_observed_once_it_has_arrived(
 
 
 @pytest.mark.parametrize("sent", [None, protos.ORCHESTRATION_STATUS_CONTINUED_AS_NEW])
-def test_an_instance_that_goes_on_has_not_ended(notes: Notes, sent: int | None) -> None:
+def test_an_instance_that_goes_on_has_not_ended(notes: Notes, sent: Any) -> None:
     """Nor has one that continues as new."""
     observed = ObservedTurns(notes)
 

@@ -35,7 +35,10 @@ def list_workflows(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List workflows by ID, or with a time by creation; if there are more, print the command that continues."""
+    """List workflows by ID, or with a time by creation.
+
+    If there are more, the command that continues is printed.
+    """
     times = {"created_from": created_from, "created_before": created_before}
     with services() as flow:
         found = flow.workflows.find(status, name, **times, limit=limit, after=after)

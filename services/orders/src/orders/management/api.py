@@ -40,7 +40,7 @@ def _add_reading(router: APIRouter, management: Management) -> None:
 
     @router.get(
         "",
-        summary="List instances, by their ids, or with a time by when they were created",
+        summary="List instances, by their ids, or by creation if a time is given",
         dependencies=[reads()],
     )
     async def list_instances(
