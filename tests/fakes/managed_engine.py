@@ -35,6 +35,7 @@ class ManagedMemoryEngine:
         self.list_calls = 0
         self.is_down = False
         self.damaged: set[str] = set()
+        self.being_written: set[str] = set()
         self.read: list[str] = []
         self.loses_before_purge: set[str] = set()
         self.waiting = asyncio.Event()
@@ -80,9 +81,12 @@ class ManagedMemoryEngine:
         instance_id: str,
         *,
         payloads: bool = True,
+        patient: bool = True,
     ) -> Instance | None:
         self._answer()
         self.read.append(instance_id)
+        if not patient and instance_id in self.being_written:
+            raise InstanceDamaged("history key missing from state store")
         if instance_id in self.damaged:
             raise InstanceDamaged("history key missing from state store")
         instance = self.instances.get(instance_id)

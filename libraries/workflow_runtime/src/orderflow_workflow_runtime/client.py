@@ -1,7 +1,7 @@
 """The adapter of Dapr's workflow engine: the client with which a service starts workflows."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -44,10 +44,13 @@ class DaprEngine:
             )
         )
 
-    async def instance(self, instance_id: str, *, payloads: bool = True) -> Instance | None:
+    async def instance(
+        self, instance_id: str, *, payloads: bool = True, patient: bool = True
+    ) -> Instance | None:
         """Read an instance; None when there is none."""
         state = await _read(
-            lambda: self._client.get_workflow_state(instance_id, fetch_payloads=payloads)
+            lambda: self._client.get_workflow_state(instance_id, fetch_payloads=payloads),
+            pauses=PAUSES_SECONDS if patient else (),
         )
         return read_instance(state) if state is not None else None
 
@@ -156,10 +159,13 @@ async def _call(call: Awaitable[T]) -> T:
 
 
 async def _read(
-    call: Callable[[], Awaitable[T]], make: Callable[[Awaitable[T]], Awaitable[T]] = _call
+    call: Callable[[], Awaitable[T]],
+    make: Callable[[Awaitable[T]], Awaitable[T]] = _call,
+    *,
+    pauses: Sequence[float] = PAUSES_SECONDS,
 ) -> T:
     """Make a call that reads; repeat it if the engine was writing the instance meanwhile."""
-    for pause in PAUSES_SECONDS:
+    for pause in pauses:
         try:
             return await make(call())
         except _HalfWritten:

@@ -63,6 +63,15 @@ class ManagedEngine(Engine, Protocol):
     All methods raise `EngineUnavailable`; all but `ids` raise `NoSuchInstance`.
     """
 
+    async def instance(
+        self, instance_id: str, *, payloads: bool = True, patient: bool = True
+    ) -> Instance | None:
+        """Do what `Engine.instance` does.
+
+        Unless it is patient, an instance also counts as damaged while the engine is writing it.
+        """
+        ...
+
     async def pause(self, instance_id: str) -> None:
         """Suspend an instance; a finished one ignores this, and `resume` and `terminate` too."""
         ...

@@ -111,6 +111,28 @@ async def test_a_damaged_instance_is_a_row_that_says_so(
     assert found[1].created_at == engine.instances["b"].created_at
 
 
+async def test_an_instance_that_is_being_written_is_not_damaged(
+    engine: ManagedMemoryEngine, sweep: Sweep, listing: Listing
+) -> None:
+    """Nor is one that has been repaired. Only a read of a damaged one is not repeated patiently."""
+    for name in ("a", "b"):
+        engine.put(name)
+    await sweep.round()
+    engine.being_written, engine.damaged = {"a"}, {"b"}
+
+    async def damaged() -> list[str]:
+        found, _ = await listing.page(InstanceFilter(), 10)
+        return [each.instance_id for each in found if each.failure]
+
+    assert await damaged() == ["b"]
+    engine.being_written, engine.damaged = {"b"}, set()
+    assert await damaged() == ["b"]
+    engine.being_written = set()
+    assert await damaged() == []
+    engine.being_written = {"b"}
+    assert await damaged() == []
+
+
 async def test_a_page_fails_if_the_engine_does_not_respond(
     engine: ManagedMemoryEngine, index: InstanceIndex, sweep: Sweep, listing: Listing
 ) -> None:

@@ -3,7 +3,6 @@
 The engine can only list all ids of its whole store, without names or statuses.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Final
@@ -13,24 +12,21 @@ from orderflow_workflow_runtime.instances import Failure, Instance
 from orderflow_workflow_runtime.ports import InstanceDamaged, ManagedEngine
 from orders.management.index import InstanceIndex
 from orders.management.paging import position_of
+from orders.management.reading import Reader
 from orders.management.records import Entry, InstanceFilter
 
-READS_AT_ONCE: Final = 16
 IDS_AT_ONCE: Final = 500
 DAMAGED: Final = (
     "The engine cannot read this instance, because its stored history is damaged. Name and status "
     "are those last known. “A damaged history” in “Manage workflows” says what to do."
 )
 
-Read = Instance | InstanceDamaged | None
-"""An instance, why it cannot be read, or None if there is none."""
-
 
 class Listing:
     """All instances. Every method may raise `EngineUnavailable`."""
 
     def __init__(self, engine: ManagedEngine, index: InstanceIndex, clock: Clock = now) -> None:
-        self._engine = engine
+        self._reader = Reader(engine)
         self._index = index
         self._clock = clock
 
@@ -71,7 +67,7 @@ class Listing:
         current: list[Instance] = []
         corrections: list[Entry] = []
         gone: dict[str, datetime] = {}
-        reads = await read_all(self._engine, ids, payloads=payloads)
+        reads = await self._reader.read(ids, payloads=payloads)
         for entry, read in zip(entries, reads, strict=True):
             if read is None:
                 gone[entry.instance_id] = moment
@@ -83,22 +79,6 @@ class Listing:
                     corrections.append(Entry.of(read, moment))
         await self._index.store.write(corrections, gone=gone)
         return current
-
-
-async def read_all(
-    engine: ManagedEngine, ids: Sequence[str], *, payloads: bool, at_once: int = READS_AT_ONCE
-) -> list[Read]:
-    """Read instances. Raises `EngineUnavailable` if the engine does not respond."""
-    gate = asyncio.Semaphore(at_once)
-
-    async def read(instance_id: str) -> Read:
-        async with gate:
-            try:
-                return await engine.instance(instance_id, payloads=payloads)
-            except InstanceDamaged as error:
-                return error
-
-    return await asyncio.gather(*map(read, ids))
 
 
 def _damaged(entry: Entry) -> Instance:

@@ -17,7 +17,7 @@ from orderflow_hosting.background import Backoff, Sleep, keep_repeating, retry_u
 from orderflow_workflow_runtime.instances import Instance
 from orderflow_workflow_runtime.ports import ManagedEngine
 from orders.management.index import InstanceIndex
-from orders.management.listing import read_all
+from orders.management.reading import Reader
 from orders.management.records import Entry
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -49,6 +49,7 @@ class Sweep:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._engine = engine
+        self._reader = Reader(engine)
         self._index = index
         self._store = index.store
         self._clock = clock
@@ -117,7 +118,7 @@ class Sweep:
         for first in range(0, len(ids), ENTRIES_AT_ONCE):
             began, moment = time.monotonic(), self._clock()
             some = ids[first : first + ENTRIES_AT_ONCE]
-            reads = await read_all(self._engine, some, payloads=False, at_once=READS_AT_ONCE)
+            reads = await self._reader.read(some, payloads=False, at_once=READS_AT_ONCE)
             entries: list[Entry] = []
             unreadable: list[Entry] = []
             gone: dict[str, datetime] = {}
