@@ -93,25 +93,27 @@ def test_instances_of_other_clients_are_listed(listed: Workflows) -> None:
 
 
 def test_a_damaged_instance_is_one_row_that_says_so(listed: Workflows) -> None:
-    """One history key is missing, before and after a restart of orders and its sidecar."""
-    damaged, well = listed.start_hello("Ann"), listed.start_hello("Bob")
-    for instance_id in (damaged, well):
+    """A history key is missing or garbled, before and after a restart of orders and its sidecar."""
+    missing, garbled, well = (listed.start_hello(name) for name in ("Ann", "Bob", "Carol"))
+    started = {missing, garbled, well}
+    for instance_id in started:
         listed.wait_until_waiting(instance_id)
-    assert {damaged, well} <= set(ids(listed, name=HELLO, status="RUNNING"))
-    (key,) = keys(listed, damaged, "history-000000")
-    listed.shop.broker.delete(key)
+    assert started <= set(ids(listed, name=HELLO, status="RUNNING"))
+    listed.shop.broker.delete(*keys(listed, missing, "history-000000"))
+    listed.shop.broker.hset(keys(listed, garbled, "history-000000")[0], "data", "garbled")
 
     for is_restarted in (False, True):
         if is_restarted:
             restart_orders(listed.platform)
         page = expect(listed.get("", name=HELLO, status="RUNNING"), 200)
         rows = {item["instance_id"]: item for item in page["items"]}
-        assert {damaged, well} <= rows.keys()
-        assert (rows[damaged]["name"], rows[damaged]["runtime_status"]) == (HELLO, "RUNNING")
-        assert rows[damaged]["failure"]["code"] == "WORKFLOW_DAMAGED"
-        assert (rows[well]["input"], rows[well]["failure"]) == ("Bob", None)
-        for path in ("status", "history"):
-            expect(listed.get(f"/{damaged}/{path}"), 409, "WORKFLOW_DAMAGED")
+        assert started <= rows.keys()
+        assert (rows[well]["input"], rows[well]["failure"]) == ("Carol", None)
+        for damaged in (missing, garbled):
+            assert (rows[damaged]["name"], rows[damaged]["runtime_status"]) == (HELLO, "RUNNING")
+            assert rows[damaged]["failure"]["code"] == "WORKFLOW_DAMAGED"
+            for path in ("status", "history"):
+                expect(listed.get(f"/{damaged}/{path}"), 409, "WORKFLOW_DAMAGED")
 
 
 def test_what_ended_around_a_kill_is_listed(listed: Workflows) -> None:
