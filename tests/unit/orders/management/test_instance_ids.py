@@ -154,6 +154,22 @@ async def test_a_purge_frees_the_id(
     await place(store, "x")
 
 
+async def test_a_damaged_instance_keeps_its_id_and_delays_no_other(
+    management: Management, engine: ManagedMemoryEngine, store: OrderStore, index: InstanceIndex
+) -> None:
+    """It exists, although the engine cannot read it."""
+    for instance_id in ("damaged", "gone"):
+        await management.start(HELLO, instance_id, None)
+    engine.damaged = {"damaged"}
+    del engine.instances["gone"]
+
+    await managed(engine, store, index, LATER).free_ids()
+
+    await place(store, "gone")
+    with pytest.raises(IdTaken):
+        await place(store, "damaged")
+
+
 async def test_a_purge_by_age_frees_the_ids(
     management: Management, engine: ManagedMemoryEngine, store: OrderStore, index: InstanceIndex
 ) -> None:

@@ -10,7 +10,12 @@ import structlog
 
 from orderflow_contracts.fields import Clock, now
 from orderflow_workflow_runtime.instances import HistoryEvent, Instance, RuntimeStatus
-from orderflow_workflow_runtime.ports import AlreadyRunning, ManagedEngine, NoSuchInstance
+from orderflow_workflow_runtime.ports import (
+    AlreadyRunning,
+    InstanceDamaged,
+    ManagedEngine,
+    NoSuchInstance,
+)
 from orders import workflow_names as names
 from orders.batches.service import Batches
 from orders.management.errors import (
@@ -218,7 +223,11 @@ class Management:
         """
         until = self._clock() - LEFT_ALONE
         for instance_id in await self._store.started_until(until):
-            if await self._engine.instance(instance_id, payloads=False) is None:
+            try:
+                is_gone = await self._engine.instance(instance_id, payloads=False) is None
+            except InstanceDamaged:
+                continue
+            if is_gone:
                 await self._store.forget_start(instance_id, until)
                 log.info("instance_id_freed", instance_id=instance_id)
 
