@@ -58,6 +58,7 @@ MEANINGS: Final = {
     "UNKNOWN_ITEM": "inventory does not know the item",
     "WORKER_UNAVAILABLE": "the workflow worker has no connection to the engine",
     "WORKFLOW_ALREADY_EXISTS": "the ID is in use, and `replace` was not set or is not allowed",
+    "WORKFLOW_DAMAGED": "the engine cannot read the instance: its stored history is damaged",
     "WORKFLOW_NOT_FOUND": "no such instance, or no workflow with that name",
     "WORKFLOW_NOT_RUNNING": "the instance has ended",
     "WORKFLOW_PROTECTED": "the operation would break a guarantee for an order or a batch",

@@ -13,6 +13,7 @@ from orderflow_workflow_runtime.ports import (
     AlreadyRunning,
     CannotRerun,
     EngineUnavailable,
+    InstanceDamaged,
     NoSuchInstance,
 )
 
@@ -33,6 +34,9 @@ class ManagedMemoryEngine:
         self.reruns: list[tuple[str, int, str | None, Any]] = []
         self.list_calls = 0
         self.is_down = False
+        self.damaged: set[str] = set()
+        self.being_written: set[str] = set()
+        self.read: list[str] = []
         self.loses_before_purge: set[str] = set()
         self.waiting = asyncio.Event()
         self._changed = asyncio.Condition()
@@ -77,8 +81,14 @@ class ManagedMemoryEngine:
         instance_id: str,
         *,
         payloads: bool = True,
+        patient: bool = True,
     ) -> Instance | None:
         self._answer()
+        self.read.append(instance_id)
+        if not patient and instance_id in self.being_written:
+            raise InstanceDamaged("history key missing from state store")
+        if instance_id in self.damaged:
+            raise InstanceDamaged("history key missing from state store")
         instance = self.instances.get(instance_id)
         if instance is None or payloads:
             return instance

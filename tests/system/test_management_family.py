@@ -21,7 +21,9 @@ from orderflow_workflow_runtime.client import DaprEngine
 from orders.config import OrdersSettings
 from orders.http import http_app
 from orders.management.api import workflow_router
+from orders.management.index import InstanceIndex
 from orders.management.service import Management
+from orders.management.sweeping import Sweep
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.tables import TABLES
@@ -41,8 +43,8 @@ def family(platform: Platform) -> Iterator[Family]:
 
 
 @pytest.fixture
-async def http(family: Family, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """Manage the workflows over orders' HTTP paths."""
+async def managed(family: Family, tmp_path: Path) -> AsyncIterator[tuple[Management, Sweep]]:
+    """Manage the workflows with an index; the family's own worker is not observed."""
     database = Database(f"sqlite:///{tmp_path}/orders.db", FromModels(TABLES))
     engine = DaprEngine(
         OrdersSettings.model_validate(
@@ -55,7 +57,17 @@ async def http(family: Family, tmp_path: Path) -> AsyncIterator[httpx.AsyncClien
     )
     store = OrderStore(database)
     undo = OrderUndo(MemoryEngine(), store)
-    management = Management(engine, store, undo, counter_pause_seconds=1)
+    index = InstanceIndex(database)
+    management = Management(engine, store, undo, index=index, counter_pause_seconds=1)
+    yield management, Sweep(engine, index)
+    await engine.close()
+    database.close()
+
+
+@pytest.fixture
+async def http(managed: tuple[Management, Sweep]) -> AsyncIterator[httpx.AsyncClient]:
+    """Manage the workflows over orders' HTTP paths."""
+    management, _ = managed
     transport = httpx.ASGITransport(
         opened(http_app(workflow_router(management))), raise_app_exceptions=False
     )
@@ -63,8 +75,6 @@ async def http(family: Family, tmp_path: Path) -> AsyncIterator[httpx.AsyncClien
         transport=transport, base_url="http://orders/workflows", timeout=60
     ) as client:
         yield client
-    await engine.close()
-    database.close()
 
 
 async def status(http: httpx.AsyncClient, instance_id: str) -> Any:
@@ -110,13 +120,17 @@ async def test_termination_also_ends_the_children(family: Family, http: httpx.As
         expect(await http.get(f"/{instance_id}/status"), 404, "WORKFLOW_NOT_FOUND")
 
 
-async def test_a_purge_removes_completed_children(family: Family, http: httpx.AsyncClient) -> None:
+async def test_a_purge_removes_completed_children(
+    family: Family, http: httpx.AsyncClient, managed: tuple[Management, Sweep]
+) -> None:
     """None of them is listed afterwards."""
+    _, sweep = managed
     generations = await begin_family(family, http)
     expect(await http.post(f"/{generations[0]}/purge"), 409, "WORKFLOW_STILL_RUNNING")
     expect(await http.post(f"/{generations[1]}/raise_event/go_on", json=1), 202)
     expect(await http.post(f"/{generations[2]}/raise_event/go_on", json=2), 202)
     assert (await finished(http, generations[0]))["output"] == [1, 2]
+    await sweep.round()
     listed = {item["instance_id"] for item in await instances(http)}
     assert listed >= set(generations)
 

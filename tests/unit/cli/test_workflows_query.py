@@ -49,6 +49,21 @@ def test_a_list_can_be_filtered(run: Run, workflows: ManagedWorkflows) -> None:
     assert document["next"] is None
 
 
+def test_a_list_can_be_filtered_by_time(run: Run, workflows: ManagedWorkflows) -> None:
+    """Orders gets the times, and so does the command that continues the list."""
+    for name in ("a", "b"):
+        workflows.put(name)
+    times = {"created_from": "2026-03-01T00:00:00Z", "created_before": "2026-04-01T00:00:00Z"}
+
+    options = [f"--{key.replace('_', '-')}={value}" for key, value in times.items()]
+    outcome = run("workflows", "list", "--limit=1", *options)
+
+    assert times.items() <= workflows.requests[-1].query.items()
+    [command] = re.findall("`(.*)`", outcome.lines[-1])
+    assert run(*shlex.split(command)[1:]).code == 0
+    assert times.items() <= workflows.requests[-1].query.items()
+
+
 def test_a_partial_list_prints_the_command_that_continues(
     run: Run, workflows: ManagedWorkflows
 ) -> None:

@@ -16,6 +16,7 @@ from orderflow_hosting.database import Database
 from orderflow_hosting.migrations.new import models_of
 from orderflow_hosting.pages import Page
 from orders.config import OrdersSettings
+from orders.management.index import InstanceIndex
 from orders.ordering.activities import OrderActivities
 from orders.ordering.api import NewOrder
 from orders.ordering.feed import StatusFeed
@@ -37,6 +38,11 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 @pytest.fixture
 def store(database: Database) -> OrderStore:
     return OrderStore(database, new_run_id=lambda: "run")
+
+
+@pytest.fixture
+def index(database: Database) -> InstanceIndex:
+    return InstanceIndex(database)
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ ROOT: Final = "/workflows"
 PAGE_SIZE: Final = 100
 LONGEST_WAIT_SECONDS: Final = 60
 """The longest wait of one request; a longer wait takes several requests."""
-SCAN_TIMEOUT_SECONDS: Final = 300.0
-"""Time limit for requests for which orders may have to read every instance."""
+PURGE_TIMEOUT_SECONDS: Final = 300.0
+"""Time limit for requests for which orders may have to purge many instances."""
 WAIT_TIMED_OUT: Final = "WORKFLOW_TIMEOUT"
 INVALID_SEGMENTS: Final = frozenset({"", ".", ".."})
 START: Final = "start"
@@ -61,18 +61,24 @@ class Workflows:
         status: RuntimeStatus | None = None,
         name: str | None = None,
         *,
+        created_from: str | None = None,
+        created_before: str | None = None,
         limit: int = PAGE_SIZE,
         after: str | None = None,
     ) -> Page[Workflow]:
-        """List up to `limit` instances after a cursor, with the cursor of the next page."""
+        """List up to `limit` instances after a cursor, with the cursor of the next page.
+
+        Times are RFC 3339; with one, the list is sorted by creation, otherwise by ID.
+        """
         items: list[Workflow] = []
         while True:
             page = self._orders.read(
                 ROOT,
                 Page[Workflow],
-                timeout=SCAN_TIMEOUT_SECONDS,
                 status=status,
                 name=name,
+                created_from=created_from,
+                created_before=created_before,
                 limit=min(PAGE_SIZE, limit - len(items)),
                 after=after,
             )
@@ -142,7 +148,7 @@ class Workflows:
     def purge_older_than(self, age: str) -> Purged:
         """Purge all instances that finished longer ago than an age such as `720h`."""
         return self._orders.change(
-            f"{ROOT}/purge", Purged, timeout=SCAN_TIMEOUT_SECONDS, older_than=age
+            f"{ROOT}/purge", Purged, timeout=PURGE_TIMEOUT_SECONDS, older_than=age
         )
 
 

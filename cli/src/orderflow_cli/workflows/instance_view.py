@@ -32,7 +32,13 @@ NOTE_LENGTH: Final = 60
 
 
 def show_workflows(
-    page: Page[Workflow], *, status: str | None, name: str | None, limit: int
+    page: Page[Workflow],
+    *,
+    status: str | None,
+    name: str | None,
+    created_from: str | None = None,
+    created_before: str | None = None,
+    limit: int,
 ) -> None:
     """Print a list of instances, and the command that continues it if there are more."""
     table = new_table("id", "workflow", "status", "note", "started", ">since update")
@@ -47,7 +53,9 @@ def show_workflows(
         )
     print_table(table, empty=None if page.items else "No matching workflows.")
     if page.next is not None:
-        options = {"--status": status, "--name": name, "--limit": str(limit), "--after": page.next}
+        options = {"--status": status, "--name": name}
+        options |= {"--created-from": created_from, "--created-before": created_before}
+        options |= {"--limit": str(limit), "--after": page.next}
         given = [word for option in options.items() if option[1] is not None for word in option]
         command = shlex.join(["orderflow", "workflows", "list", *map(str, given)])
         print(f"There may be more: continue with `{clean(command)}`.")

@@ -22,19 +22,30 @@ def list_workflows(
         typer.Option(case_sensitive=False, help="Only those with this status."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Only instances of this workflow.")] = None,
+    created_from: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Only those created then or later: 2026-01-31T12:00:00Z"),
+    ] = None,
+    created_before: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only those created earlier than this.")
+    ] = None,
     limit: Limit = 100,
     after: Annotated[
         str | None, typer.Option(metavar="CURSOR", help="Continue where an earlier list ended.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List workflows in storage order; if there are more, print the command that continues."""
+    """List workflows by ID, or with a time by creation.
+
+    If there are more, the command that continues is printed.
+    """
+    times = {"created_from": created_from, "created_before": created_before}
     with services() as flow:
-        found = flow.workflows.find(status, name, limit=limit, after=after)
+        found = flow.workflows.find(status, name, **times, limit=limit, after=after)
     if as_json:
         show.as_json(found)
     else:
-        show_workflows(found, status=status, name=name, limit=limit)
+        show_workflows(found, status=status, name=name, **times, limit=limit)
 
 
 @workflows.command(short_help="Show a workflow.")

@@ -6,11 +6,13 @@ apart, in `histories`, `recorder` and `replay`, because a running service does n
 
 from orderflow_workflow_runtime.client import DaprEngine
 from orderflow_workflow_runtime.instances import Failure, HistoryEvent, Instance, RuntimeStatus
+from orderflow_workflow_runtime.observing import Observer
 from orderflow_workflow_runtime.ports import (
     AlreadyRunning,
     CannotRerun,
     Engine,
     EngineUnavailable,
+    InstanceDamaged,
     ManagedEngine,
     NoSuchInstance,
 )
@@ -27,9 +29,11 @@ __all__ = [
     "Failure",
     "HistoryEvent",
     "Instance",
+    "InstanceDamaged",
     "ManagedEngine",
     "NoSuchInstance",
     "NonRetryableError",
+    "Observer",
     "RuntimeStatus",
     "Worker",
     "start_once",

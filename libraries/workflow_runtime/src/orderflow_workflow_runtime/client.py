@@ -1,7 +1,7 @@
 """The adapter of Dapr's workflow engine: the client with which a service starts workflows."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -16,6 +16,7 @@ from orderflow_workflow_runtime.ports import (
     AlreadyRunning,
     CannotRerun,
     EngineUnavailable,
+    InstanceDamaged,
     NoSuchInstance,
 )
 from orderflow_workflow_runtime.reading import read_history, read_instance
@@ -43,10 +44,13 @@ class DaprEngine:
             )
         )
 
-    async def instance(self, instance_id: str, *, payloads: bool = True) -> Instance | None:
+    async def instance(
+        self, instance_id: str, *, payloads: bool = True, patient: bool = True
+    ) -> Instance | None:
         """Read an instance; None when there is none."""
         state = await _read(
-            lambda: self._client.get_workflow_state(instance_id, fetch_payloads=payloads)
+            lambda: self._client.get_workflow_state(instance_id, fetch_payloads=payloads),
+            pauses=PAUSES_SECONDS if patient else (),
         )
         return read_instance(state) if state is not None else None
 
@@ -118,8 +122,8 @@ def _json(payload: Any) -> Any:
     return payload.model_dump(mode="json") if isinstance(payload, BaseModel) else payload
 
 
-class _HalfWritten(EngineUnavailable):
-    """The engine read the instance while it was writing it."""
+class _HalfWritten(InstanceDamaged):
+    """The engine read the instance while it was writing it; if this persists, it is damaged."""
 
 
 async def _map_errors(call: Awaitable[T]) -> T:
@@ -136,6 +140,8 @@ async def _map_errors(call: Awaitable[T]) -> T:
             raise CannotRerun(details) from error
         if is_half_written(error):
             raise _HalfWritten(details) from error
+        if error_texts.is_unreadable_instance(error):
+            raise InstanceDamaged(details) from error
         raise EngineUnavailable(details) from error
 
 
@@ -153,10 +159,13 @@ async def _call(call: Awaitable[T]) -> T:
 
 
 async def _read(
-    call: Callable[[], Awaitable[T]], make: Callable[[Awaitable[T]], Awaitable[T]] = _call
+    call: Callable[[], Awaitable[T]],
+    make: Callable[[Awaitable[T]], Awaitable[T]] = _call,
+    *,
+    pauses: Sequence[float] = PAUSES_SECONDS,
 ) -> T:
     """Make a call that reads; repeat it if the engine was writing the instance meanwhile."""
-    for pause in PAUSES_SECONDS:
+    for pause in pauses:
         try:
             return await make(call())
         except _HalfWritten:

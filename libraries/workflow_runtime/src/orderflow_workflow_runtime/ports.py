@@ -21,6 +21,13 @@ class EngineUnavailable(Unavailable):
     detail: ClassVar = "the workflow engine does not respond at the moment"
 
 
+class InstanceDamaged(EngineUnavailable):
+    """The engine responds, but cannot read this instance: its stored history is damaged."""
+
+    code: ClassVar = "WORKFLOW_DAMAGED"
+    detail: ClassVar = "the stored history of this workflow instance is damaged"
+
+
 class CannotRerun(Exception):
     """The engine cannot run the instance again from this event, or under this id."""
 
@@ -36,7 +43,10 @@ class Engine(Protocol):
         ...
 
     async def instance(self, instance_id: str, *, payloads: bool = True) -> Instance | None:
-        """Read an instance; None when there is none. Raises `EngineUnavailable`."""
+        """Read an instance; None when there is none.
+
+        Raises `EngineUnavailable`, or `InstanceDamaged`, which is one.
+        """
         ...
 
     async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
@@ -52,6 +62,15 @@ class ManagedEngine(Engine, Protocol):
 
     All methods raise `EngineUnavailable`; all but `ids` raise `NoSuchInstance`.
     """
+
+    async def instance(
+        self, instance_id: str, *, payloads: bool = True, patient: bool = True
+    ) -> Instance | None:
+        """Do what `Engine.instance` does.
+
+        Unless it is patient, an instance also counts as damaged while the engine is writing it.
+        """
+        ...
 
     async def pause(self, instance_id: str) -> None:
         """Suspend an instance; a finished one ignores this, and `resume` and `terminate` too."""

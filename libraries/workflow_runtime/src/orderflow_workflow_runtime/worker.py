@@ -14,6 +14,7 @@ from orderflow_hosting.settings import ServiceSettings
 from orderflow_hosting.sidecar import InvocationRefused, Sidecar
 from orderflow_hosting.supervision import Supervised
 from orderflow_workflow_runtime.authoring.tasks import Workflow
+from orderflow_workflow_runtime.observing import ObservedTurns, Observer
 from orderflow_workflow_runtime.upstream import stalled_sidecar, torn_histories
 from orderflow_workflow_runtime.upstream.doubled_logs import logged_once
 from orderflow_workflow_runtime.upstream.pausing import repair_pausing
@@ -42,6 +43,7 @@ class Worker:
     """Runs workflows and activities, and recovers from the faults of Dapr that `upstream` lists.
 
     `report` makes the application's health check fail with a reason, or, with None, succeed again.
+    An `observer` is called when an instance starts, ends, or is suspended or resumed.
     The SDK runs its worker in threads with an event loop of its own; activities run on the
     service's loop, to which their connections belong.
     """
@@ -54,6 +56,7 @@ class Worker:
         *,
         workflows: Mapping[str, Workflow],
         activities: Mapping[str, Activity],
+        observer: Observer | None = None,
     ) -> None:
         repair_pausing()
         self._sidecar = sidecar
@@ -61,11 +64,12 @@ class Worker:
         self._guard = TurnGuard(settings.sidecar_grpc)
         self._stalled = StalledSidecar(self._is_sidecar_stalled, report, sidecar.shut_down)
         self._watches: list[Supervised] = []
+        observers = [ObservedTurns(observer)] if observer is not None else []
         self._runtime = WorkflowRuntime(
             settings.sidecar_host,
             str(settings.dapr_grpc_port),
             logger_options=logged_once(),
-            interceptors=[self._guard.interceptor],
+            interceptors=[self._guard.interceptor, *observers],
         )
         for name, workflow in workflows.items():
             self._runtime.register_workflow(workflow, name=name)

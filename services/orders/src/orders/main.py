@@ -96,7 +96,12 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     parts = (ordering, attention, batches, payments, tasks, stock, management, board)
 
     activities = {name: step for part in parts for name, step in part.activities.items()}
-    worker = Worker(settings, sidecar, app.report, workflows=WORKFLOWS, activities=activities)
+    worker = Worker(
+        *(settings, sidecar, app.report),
+        workflows=WORKFLOWS,
+        activities=activities,
+        observer=management.index,
+    )
     resources.push_async_callback(worker.stop)
     checks = {
         "store": database.check,

@@ -26,6 +26,7 @@ from orders.batches.service import Batches
 from orders.batches.store import BatchStore
 from orders.config import OrdersSettings
 from orders.management.errors import InstanceExists, NotRunning, Protected
+from orders.management.index import InstanceIndex
 from orders.management.service import Management
 from orders.ordering.feed import StatusFeed
 from orders.ordering.service import Intake
@@ -325,10 +326,11 @@ async def test_a_batch_terminated_by_force_is_rolled_back_and_closed(
     managed: ManagedMemoryEngine,
     store: OrderStore,
     publisher: Promised,
+    index: InstanceIndex,
 ) -> None:
     """Ended orders stay as they are; the others are rolled back, started or not."""
     undo = OrderUndo(managed, store)
-    management = Management(managed, store, undo, batches, counter_pause_seconds=1)
+    management = Management(managed, store, undo, batches, index=index, counter_pause_seconds=1)
     await batches.submit(submitted(entry("a"), entry("b")))
     await end_all(store, "a")
     with pytest.raises(Protected):
@@ -383,9 +385,12 @@ async def test_the_orders_of_a_stopped_batch_have_the_reason(
     assert [(one["status"], one["reason"]) for one in undoing] == [ending] * 2
 
 
-async def test_batch_ids_are_reserved(managed: ManagedMemoryEngine, store: OrderStore) -> None:
+async def test_batch_ids_are_reserved(
+    managed: ManagedMemoryEngine, store: OrderStore, index: InstanceIndex
+) -> None:
     """Neither an order nor a manual start of a workflow can take one."""
-    management = Management(managed, store, OrderUndo(managed, store), counter_pause_seconds=1)
+    undo = OrderUndo(managed, store)
+    management = Management(managed, store, undo, index=index, counter_pause_seconds=1)
 
     with pytest.raises(InstanceExists):
         await management.start("never_ending_workflow", "batch.b1", None)

@@ -11,9 +11,10 @@ from fakes.visitors import Visited, Visitor
 from orderflow_hosting.database import Database
 from orderflow_hosting.web import Site
 from orderflow_workflow_runtime.instances import Failure, HistoryEvent, RuntimeStatus
-from orders.board.pages import workflow_pages as module
-from orders.board.pages.workflow_pages import workflow_pages
+from orders.board.pages.workflow_pages import INSTANCES_ON_A_PAGE, workflow_pages
+from orders.management.index import InstanceIndex
 from orders.management.service import Management
+from orders.management.sweeping import Sweep
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.tables import ACCESS
@@ -29,13 +30,23 @@ def engine() -> ManagedMemoryEngine:
 
 @pytest.fixture
 def visited(
-    database: Database, store: OrderStore, engine: ManagedMemoryEngine, tmp_path: Path
+    database: Database,
+    store: OrderStore,
+    engine: ManagedMemoryEngine,
+    index: InstanceIndex,
+    tmp_path: Path,
 ) -> Visited:
-    management = Management(engine, store, OrderUndo(engine, store), counter_pause_seconds=1)
+    undo = OrderUndo(engine, store)
+    management = Management(engine, store, undo, index=index, counter_pause_seconds=1)
     site = Site("Orders", "orders")
     visited = Visited(site, database, ACCESS, tmp_path)
     visited.serve(workflow_pages(site, management))
     return visited
+
+
+@pytest.fixture
+def sweep(engine: ManagedMemoryEngine, index: InstanceIndex) -> Sweep:
+    return Sweep(engine, index)
 
 
 @pytest.fixture
@@ -53,11 +64,12 @@ def an_event(number: int, **more: Any) -> HistoryEvent:
 
 
 async def test_instances_are_listed_and_filtered(
-    engine: ManagedMemoryEngine, olga: Visitor
+    engine: ManagedMemoryEngine, sweep: Sweep, olga: Visitor
 ) -> None:
     """By workflow and by status; a filtered list can be bookmarked."""
     engine.put("one", RuntimeStatus.RUNNING)
     engine.put("two", RuntimeStatus.FAILED, name="stock_monitor_workflow")
+    await sweep.round()
 
     everything = (await olga.get("/board/workflows?name=&status=&find=")).text
     failed = (await olga.get("/board/workflows?status=FAILED")).text
@@ -70,14 +82,16 @@ async def test_instances_are_listed_and_filtered(
         assert "/board/workflows/two" in page
 
 
-async def test_a_page_reads_a_limited_number_of_instances(
-    engine: ManagedMemoryEngine, olga: Visitor, monkeypatch: pytest.MonkeyPatch
+async def test_a_page_of_instances_that_have_changed_leads_to_the_next(
+    engine: ManagedMemoryEngine, sweep: Sweep, olga: Visitor
 ) -> None:
-    """Rare matches may be on a later page, and the page says that there is one."""
-    monkeypatch.setattr(module, "MAX_READ", 3)
-    for number in range(5):
-        engine.put(f"i{number}")
+    """What no longer matches is not shown, and the page says that there is another."""
+    for number in range(INSTANCES_ON_A_PAGE):
+        engine.put(f"i{number}", RuntimeStatus.FAILED)
     engine.put("z", RuntimeStatus.FAILED)
+    await sweep.round()
+    for number in range(INSTANCES_ON_A_PAGE):
+        engine.put(f"i{number}", RuntimeStatus.RUNNING)
 
     first = await olga.get("/board/workflows?status=FAILED")
     assert "None found" in first.text
@@ -85,6 +99,24 @@ async def test_a_page_reads_a_limited_number_of_instances(
     second = await olga.get(following.replace("&amp;", "&"))
 
     assert "/board/workflows/z" in second.text
+
+
+async def test_a_damaged_instance_is_listed_and_has_a_page(
+    engine: ManagedMemoryEngine, sweep: Sweep, olga: Visitor
+) -> None:
+    """The list says that it is damaged, and its page is a 409 page with a sentence."""
+    for name in ("one", "two"):
+        engine.put(name)
+    await sweep.round()
+    engine.damaged = {"one"}
+
+    listed = await olga.get("/board/workflows")
+    shown = await olga.get("/board/workflows/one")
+
+    assert listed.text.count("History damaged") == 1
+    assert "/board/workflows/two" in listed.text
+    assert shown.status_code == 409
+    assert "history of this workflow instance is damaged" in shown.text
 
 
 async def test_any_id_leads_to_its_instance(olga: Visitor) -> None:
@@ -102,8 +134,12 @@ async def test_an_unknown_instance_has_a_page(olga: Visitor) -> None:
     assert "here is no workflow instance nobody" in answer.text
 
 
-async def test_an_unavailable_engine_has_a_page(engine: ManagedMemoryEngine, olga: Visitor) -> None:
+async def test_an_unavailable_engine_has_a_page(
+    engine: ManagedMemoryEngine, sweep: Sweep, olga: Visitor
+) -> None:
     """The answer is a 503 page with a sentence."""
+    engine.put("one")
+    await sweep.round()
     engine.is_down = True
 
     assert (await olga.get("/board/workflows")).status_code == 503

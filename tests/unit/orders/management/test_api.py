@@ -13,8 +13,10 @@ from orderflow_contracts.fields import now
 from orderflow_workflow_runtime.instances import Failure, HistoryEvent, RuntimeStatus
 from orders.http import http_app
 from orders.management.api import workflow_router
+from orders.management.index import InstanceIndex
 from orders.management.problems import MAX_BODY_BYTES
 from orders.management.service import Management
+from orders.management.sweeping import Sweep
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 
@@ -27,9 +29,16 @@ def engine() -> ManagedMemoryEngine:
 
 
 @pytest.fixture
-async def http(engine: ManagedMemoryEngine, store: OrderStore) -> AsyncIterator[httpx.AsyncClient]:
+def sweep(engine: ManagedMemoryEngine, index: InstanceIndex) -> Sweep:
+    return Sweep(engine, index)
+
+
+@pytest.fixture
+async def http(
+    engine: ManagedMemoryEngine, store: OrderStore, index: InstanceIndex
+) -> AsyncIterator[httpx.AsyncClient]:
     undo = OrderUndo(engine, store)
-    management = Management(engine, store, undo, counter_pause_seconds=0.5)
+    management = Management(engine, store, undo, index=index, counter_pause_seconds=0.5)
     transport = httpx.ASGITransport(
         opened(http_app(workflow_router(management))), raise_app_exceptions=False
     )
@@ -366,20 +375,89 @@ async def test_a_wait_answers_with_the_finished_instance(
     ],
 )
 async def test_an_unavailable_sidecar_gets_503(
-    http: httpx.AsyncClient, engine: ManagedMemoryEngine, method: str, path: str
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, sweep: Sweep, method: str, path: str
 ) -> None:
     """The caller may try again later."""
+    engine.put("x", RuntimeStatus.COMPLETED, age=timedelta(hours=2))
+    await sweep.round()
     engine.is_down = True
 
     assert problem_of(await http.request(method, path)) == (503, "SIDECAR_UNAVAILABLE")
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/workflows/x/status"),
+        ("GET", "/workflows/x/wait"),
+        ("POST", "/workflows/x/pause"),
+        ("POST", "/workflows/x/terminate"),
+        ("POST", "/workflows/x/purge"),
+    ],
+)
+async def test_a_damaged_instance_has_a_code_of_its_own(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, method: str, path: str
+) -> None:
+    """The sidecar is well, so that trying again later does not help."""
+    engine.put("x")
+    engine.damaged = {"x"}
+
+    assert problem_of(await http.request(method, path)) == (409, "WORKFLOW_DAMAGED")
+
+
+async def test_a_damaged_instance_is_listed(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, sweep: Sweep
+) -> None:
+    """With the usual fields, and a failure that says so."""
+    for name in ("a", "b"):
+        engine.put(name)
+    await sweep.round()
+    engine.damaged = {"a"}
+
+    damaged, well = (await http.get("/workflows")).json()["items"]
+
+    assert list(damaged) == list(well)
+    assert (damaged["instance_id"], damaged["runtime_status"]) == ("a", "RUNNING")
+    assert damaged["failure"]["code"] == "WORKFLOW_DAMAGED"
+    assert (well["instance_id"], well["failure"]) == ("b", None)
+
+
+async def test_instances_are_filtered_by_time(
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, sweep: Sweep
+) -> None:
+    """A list with times continues by its own cursors."""
+    for number in range(5):
+        engine.put(f"i{number}", age=timedelta(hours=number))
+    await sweep.round()
+    times = {
+        "created_from": str(now() - timedelta(hours=3.5)),
+        "created_before": str(now() - timedelta(hours=0.5)),
+    }
+
+    first = (await http.get("/workflows", params={**times, "limit": 2})).json()
+    rest = (await http.get("/workflows", params={**times, "after": first["next"]})).json()
+
+    assert [item["instance_id"] for item in first["items"]] == ["i3", "i2"]
+    assert [item["instance_id"] for item in rest["items"]] == ["i1"]
+    by_id = (await http.get("/workflows?limit=2")).json()
+    mixed = await http.get("/workflows", params={**times, "after": by_id["next"]})
+    assert invalid_field(mixed) == "after"
+
+
+@pytest.mark.parametrize("field", ["created_from", "created_before"])
+@pytest.mark.parametrize("value", ["soon", "1700000000", "2026-03-01T00:00:00"])
+async def test_times_must_be_unambiguous(http: httpx.AsyncClient, field: str, value: str) -> None:
+    """They are RFC 3339, with a time zone."""
+    assert invalid_field(await http.get("/workflows", params={field: value})) == field
+
+
 async def test_old_instances_are_purged(
-    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, sweep: Sweep
 ) -> None:
     """The answer gives their number."""
     engine.put("old", RuntimeStatus.COMPLETED, age=timedelta(hours=2))
     engine.put("young", RuntimeStatus.COMPLETED)
+    await sweep.round()
 
     response = await http.post("/workflows/purge?older_than=1h")
 
@@ -388,11 +466,12 @@ async def test_old_instances_are_purged(
 
 
 async def test_instances_are_listed_page_by_page(
-    http: httpx.AsyncClient, engine: ManagedMemoryEngine
+    http: httpx.AsyncClient, engine: ManagedMemoryEngine, sweep: Sweep
 ) -> None:
     """A page's cursor leads to the next with the same filters; the last page has none."""
     for number in range(5):
         engine.put(f"i{number}", RuntimeStatus.FAILED if number else RuntimeStatus.RUNNING)
+    await sweep.round()
 
     first = (await http.get("/workflows?status=FAILED&limit=3")).json()
     rest = (await http.get(f"/workflows?status=FAILED&limit=3&after={first['next']}")).json()

@@ -13,6 +13,7 @@ from orderflow_contracts.orders import OrderLine, OrderSubmitted
 from orderflow_workflow_runtime.instances import HistoryEvent, RuntimeStatus
 from orderflow_workflow_runtime.ports import EngineUnavailable
 from orders.management.errors import InstanceExists
+from orders.management.index import InstanceIndex
 from orders.management.retention import keep_freeing_ids
 from orders.management.service import LEFT_ALONE, Management
 from orders.ordering.records import IdTaken
@@ -32,16 +33,20 @@ def engine() -> ManagedMemoryEngine:
 
 
 @pytest.fixture
-def management(engine: ManagedMemoryEngine, store: OrderStore) -> Management:
-    return managed(engine, store)
+def management(engine: ManagedMemoryEngine, store: OrderStore, index: InstanceIndex) -> Management:
+    return managed(engine, store, index)
 
 
 def managed(
-    engine: ManagedMemoryEngine, store: OrderStore, after: timedelta = timedelta()
+    engine: ManagedMemoryEngine,
+    store: OrderStore,
+    index: InstanceIndex,
+    after: timedelta = timedelta(),
 ) -> Management:
     """Return the management of workflows, for which this time has passed."""
     undo = OrderUndo(engine, store)
-    return Management(engine, store, undo, counter_pause_seconds=0.5, clock=lambda: now() + after)
+    settings: Any = {"counter_pause_seconds": 0.5, "clock": lambda: now() + after}
+    return Management(engine, store, undo, index=index, **settings)
 
 
 async def place(store: OrderStore, order_id: str) -> None:
@@ -149,15 +154,33 @@ async def test_a_purge_frees_the_id(
     await place(store, "x")
 
 
+async def test_a_damaged_instance_keeps_its_id_and_delays_no_other(
+    management: Management, engine: ManagedMemoryEngine, store: OrderStore, index: InstanceIndex
+) -> None:
+    """It exists, although the engine cannot read it."""
+    for instance_id in ("damaged", "gone"):
+        await management.start(HELLO, instance_id, None)
+    engine.damaged = {"damaged"}
+    del engine.instances["gone"]
+
+    await managed(engine, store, index, LATER).free_ids()
+
+    await place(store, "gone")
+    with pytest.raises(IdTaken):
+        await place(store, "damaged")
+
+
 async def test_a_purge_by_age_frees_the_ids(
-    management: Management, engine: ManagedMemoryEngine, store: OrderStore
+    management: Management, engine: ManagedMemoryEngine, store: OrderStore, index: InstanceIndex
 ) -> None:
     """Only those of the instances that it purges."""
     for instance_id in ("old", "running"):
         await management.start(HELLO, instance_id, None)
     await engine.become("old", RuntimeStatus.COMPLETED)
 
-    assert await managed(engine, store, LATER).purge_older_than(timedelta()) == 1
+    index.became("old", RuntimeStatus.COMPLETED, now())
+
+    assert await managed(engine, store, index, LATER).purge_older_than(timedelta()) == 1
 
     await place(store, "old")
     await assert_taken(store, "running")
@@ -186,7 +209,7 @@ async def test_an_instance_started_during_the_purge_of_the_former_keeps_its_id(
 
 
 async def test_ids_of_instances_that_are_gone_are_freed(
-    management: Management, engine: ManagedMemoryEngine, store: OrderStore
+    management: Management, engine: ManagedMemoryEngine, store: OrderStore, index: InstanceIndex
 ) -> None:
     """The engine purges by itself; finished instances that it still has are left alone."""
     for instance_id in ("gone", "finished", "running"):
@@ -194,7 +217,7 @@ async def test_ids_of_instances_that_are_gone_are_freed(
     await engine.become("finished", RuntimeStatus.COMPLETED)
     del engine.instances["gone"]
 
-    await managed(engine, store, LATER).free_ids()
+    await managed(engine, store, index, LATER).free_ids()
 
     await place(store, "gone")
     await assert_taken(store, "finished")
@@ -213,25 +236,25 @@ async def test_the_id_of_a_recent_start_is_not_freed(
 
 
 async def test_nothing_is_freed_while_the_engine_is_away(
-    engine: ManagedMemoryEngine, store: OrderStore
+    engine: ManagedMemoryEngine, store: OrderStore, index: InstanceIndex
 ) -> None:
     """No answer does not mean that there is no instance."""
     await store.record_start("x")
     engine.is_down = True
 
     with pytest.raises(EngineUnavailable):
-        await managed(engine, store, LATER).free_ids()
+        await managed(engine, store, index, LATER).free_ids()
 
     await assert_taken(store, "x")
 
 
 async def test_freeing_repeats_as_long_as_the_process_lives(
-    engine: ManagedMemoryEngine, store: OrderStore
+    engine: ManagedMemoryEngine, store: OrderStore, index: InstanceIndex
 ) -> None:
     """It goes on after a failure of the engine, and finds what is gone later."""
     await store.record_start("first")
     engine.is_down = True
-    task = asyncio.create_task(keep_freeing_ids(managed(engine, store, LATER), short_pause))
+    task = asyncio.create_task(keep_freeing_ids(managed(engine, store, index, LATER), short_pause))
     try:
         engine.is_down = False
         await until_freed(store)

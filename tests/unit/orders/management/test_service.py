@@ -1,7 +1,7 @@
 """What operators can do with workflow instances, and what is refused."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
@@ -12,7 +12,7 @@ from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_workflow_runtime.instances import Failure, HistoryEvent, RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, CannotRerun, EngineUnavailable
-from orders.management import listing as listing_module
+from orders.management import sweeping
 from orders.management.errors import (
     InstanceExists,
     InvalidInput,
@@ -22,7 +22,10 @@ from orders.management.errors import (
     UnknownInstance,
     UnknownWorkflow,
 )
+from orders.management.index import InstanceIndex
+from orders.management.records import InstanceFilter
 from orders.management.service import Management
+from orders.management.sweeping import Sweep
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 
@@ -45,8 +48,14 @@ def engine() -> ManagedMemoryEngine:
 
 
 @pytest.fixture
-def management(engine: ManagedMemoryEngine, store: OrderStore) -> Management:
-    return Management(engine, store, OrderUndo(engine, store), counter_pause_seconds=0.5)
+def management(engine: ManagedMemoryEngine, store: OrderStore, index: InstanceIndex) -> Management:
+    undo = OrderUndo(engine, store)
+    return Management(engine, store, undo, index=index, counter_pause_seconds=0.5)
+
+
+@pytest.fixture
+def sweep(engine: ManagedMemoryEngine, index: InstanceIndex) -> Sweep:
+    return Sweep(engine, index)
 
 
 async def an_order(store: OrderStore, order_id: str, *, ended: bool = False) -> None:
@@ -231,15 +240,17 @@ async def test_every_operation_on_an_unknown_instance_is_an_error(management: Ma
 
 
 async def test_an_unavailable_engine_is_an_error_of_its_own(
-    management: Management, engine: ManagedMemoryEngine
+    management: Management, engine: ManagedMemoryEngine, sweep: Sweep
 ) -> None:
     """It is not mistaken for an unknown instance."""
+    engine.put("x")
+    await sweep.round()
     engine.is_down = True
 
     with pytest.raises(EngineUnavailable):
         await management.status("x")
     with pytest.raises(EngineUnavailable):
-        await management.listing.page(None, None, 10, None)
+        await management.listing.page(InstanceFilter(), 10)
 
 
 # Operations
@@ -451,11 +462,12 @@ async def test_the_history_of_a_finished_order_can_be_purged(
 
 
 async def test_the_history_of_a_terminated_order_is_kept_until_it_is_rolled_back(
-    management: Management, engine: ManagedMemoryEngine, store: OrderStore
+    management: Management, engine: ManagedMemoryEngine, store: OrderStore, sweep: Sweep
 ) -> None:
     """Otherwise the next start of the service would take the order for a lost one."""
     await an_order(store, "o1")
     engine.put("o1", RuntimeStatus.TERMINATED, name=ORDER, age=timedelta(days=1))
+    await sweep.round()
 
     with pytest.raises(Protected, match="force its termination"):
         await management.purge("o1")
@@ -464,7 +476,7 @@ async def test_the_history_of_a_terminated_order_is_kept_until_it_is_rolled_back
 
 
 async def test_instances_older_than_an_age_are_purged(
-    management: Management, engine: ManagedMemoryEngine
+    management: Management, engine: ManagedMemoryEngine, sweep: Sweep
 ) -> None:
     """Younger and active instances stay, however old the active ones are."""
     hour = timedelta(hours=1)
@@ -473,6 +485,7 @@ async def test_instances_older_than_an_age_are_purged(
         engine.put(f"young-{status}", status, age=hour / 2)
     for status in GOING_ON:
         engine.put(f"going-on-{status}", status, age=2 * hour)
+    await sweep.round()
 
     assert await management.purge_older_than(hour) == len(DONE)
 
@@ -480,11 +493,12 @@ async def test_instances_older_than_an_age_are_purged(
 
 
 async def test_instances_purged_by_others_are_not_counted(
-    management: Management, engine: ManagedMemoryEngine
+    management: Management, engine: ManagedMemoryEngine, sweep: Sweep
 ) -> None:
     """Other operators or the engine's retention may purge at the same time."""
     engine.put("a", RuntimeStatus.COMPLETED, age=timedelta(hours=1))
     engine.put("b", RuntimeStatus.COMPLETED, age=timedelta(hours=1))
+    await sweep.round()
     engine.loses_before_purge = {"a"}
 
     assert await management.purge_older_than(timedelta(0)) == 1
@@ -606,10 +620,12 @@ async def all_pages(
     limit: int,
     status: RuntimeStatus | None = None,
     name: str | None = None,
+    **times: datetime,
 ) -> list[list[str]]:
+    wanted = InstanceFilter(status=status, name=name, **times)
     pages, after = [], None
     while True:
-        found, after = await management.listing.page(status, name, limit, after)
+        found, after = await management.listing.page(wanted, limit, after)
         pages.append([instance.instance_id for instance in found])
         if after is None:
             return pages
@@ -622,11 +638,12 @@ def flat(pages: list[list[str]]) -> list[str]:
 @pytest.mark.parametrize("count", [0, 1, 16, 17, 40])
 @pytest.mark.parametrize("limit", [1, 7, 16, 40, 100])
 async def test_pages_hold_every_instance_once(
-    management: Management, engine: ManagedMemoryEngine, count: int, limit: int
+    management: Management, engine: ManagedMemoryEngine, sweep: Sweep, count: int, limit: int
 ) -> None:
     """Each page but the last is full, and the last one has no cursor."""
     for number in range(count):
         engine.put(f"i{number:03}")
+    await sweep.round()
 
     pages = await all_pages(management, limit)
 
@@ -637,7 +654,7 @@ async def test_pages_hold_every_instance_once(
 
 @pytest.mark.parametrize("limit", [1, 2, 5, 50])
 async def test_filters_lose_no_instance_and_overshoot_no_page(
-    management: Management, engine: ManagedMemoryEngine, limit: int
+    management: Management, engine: ManagedMemoryEngine, sweep: Sweep, limit: int
 ) -> None:
     """Matches may be rare or adjacent."""
     for number in range(60):
@@ -646,6 +663,7 @@ async def test_filters_lose_no_instance_and_overshoot_no_page(
             RuntimeStatus.FAILED if number % 7 == 0 else RuntimeStatus.RUNNING,
             name=COUNTER if number < 30 else HELLO,
         )
+    await sweep.round()
 
     by_status = await all_pages(management, limit, status=RuntimeStatus.FAILED)
     by_both = await all_pages(management, limit, status=RuntimeStatus.FAILED, name=HELLO)
@@ -657,31 +675,37 @@ async def test_filters_lose_no_instance_and_overshoot_no_page(
 
 
 async def test_pages_are_stable_while_instances_come_and_go(
-    management: Management, engine: ManagedMemoryEngine
+    management: Management, engine: ManagedMemoryEngine, sweep: Sweep
 ) -> None:
     """The engine's own pages are offsets, which shift with each change."""
     for number in range(10):
         engine.put(f"i{number}")
-    first, after = await management.listing.page(None, None, 4, None)
+    await sweep.round()
+    first, after = await management.listing.page(InstanceFilter(), 4)
 
     for gone in ("i0", "i1", "i3"):
         del engine.instances[gone]
     engine.put("a-new-one")
-    second, _ = await management.listing.page(None, None, 100, after)
+    await sweep.round()
+    second, _ = await management.listing.page(InstanceFilter(), 100, after)
 
     assert [instance.instance_id for instance in first] == ["i0", "i1", "i2", "i3"]
     assert [instance.instance_id for instance in second] == [f"i{n}" for n in range(4, 10)]
 
 
 async def test_all_ids_are_read_however_many(
-    management: Management, engine: ManagedMemoryEngine, monkeypatch: pytest.MonkeyPatch
+    management: Management,
+    engine: ManagedMemoryEngine,
+    sweep: Sweep,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The engine returns them in limited pages."""
-    monkeypatch.setattr(listing_module, "IDS_AT_ONCE", 3)
+    monkeypatch.setattr(sweeping, "IDS_AT_ONCE", 3)
     for number in range(8):
         engine.put(f"i{number}")
+    await sweep.round()
 
-    found, after = await management.listing.page(None, None, 100, None)
+    found, after = await management.listing.page(InstanceFilter(), 100)
 
     assert (len(found), after, engine.list_calls) == (8, None, 3)
 

@@ -17,6 +17,7 @@ from orderflow_workflow_runtime.instances import HistoryEvent, RuntimeStatus
 from orders.board.entries import Entry, Kind, State
 from orders.board.timeline import timeline
 from orders.config import OrdersSettings
+from orders.management.index import InstanceIndex
 from orders.management.service import Management
 from orders.ordering import steps
 from orders.ordering import workflow as order_workflow
@@ -186,13 +187,17 @@ def test_every_step_that_was_compensated_is_marked_as_undone(step: Step) -> None
 
 
 @every_action
-async def test_every_action_is_described_in_histories(action: Action, ordering: Ordering) -> None:
+async def test_every_action_is_described_in_histories(
+    action: Action, ordering: Ordering, index: InstanceIndex
+) -> None:
     """Pages and the command line show the description from workflow management."""
     engine = ManagedMemoryEngine()
     engine.put("o1", RuntimeStatus.RUNNING)
     engine.histories["o1"] = happened(action, "failed", "completed")
     management = Management(
-        engine, ordering.store, ordering.undo, cast(Any, None), counter_pause_seconds=1
+        *(engine, ordering.store, ordering.undo, cast(Any, None)),
+        index=index,
+        counter_pause_seconds=1,
     )
 
     history = await management.history("o1")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Path, Query
 
+from orderflow_contracts.fields import Moment
 from orderflow_contracts.numbers import TypedDecimal
 from orderflow_hosting.access import Role, changes, reads
 from orderflow_hosting.pages import After, Limit, Page, decode_cursor, encode_cursor
@@ -16,6 +17,7 @@ from orderflow_workflow_runtime.instances import (
 )
 from orders.management.api_types import Done, InstanceId, Payload, Purged
 from orders.management.problems import ProblemRoute, invalid, problems
+from orders.management.records import InstanceFilter
 from orders.management.service import Management
 from orders.management.starting_api import add_rerun, add_starts
 
@@ -36,15 +38,28 @@ def workflow_router(management: Management) -> APIRouter:
 def _add_reading(router: APIRouter, management: Management) -> None:
     """List and read instances."""
 
-    @router.get("", summary="List instances, by their ids", dependencies=[reads()])
+    @router.get(
+        "",
+        summary="List instances, by their ids, or by creation if a time is given",
+        dependencies=[reads()],
+    )
     async def list_instances(
         status: RuntimeStatus | None = None,
         name: Annotated[str | None, Query(description="Only instances of this workflow")] = None,
+        created_from: Annotated[
+            Moment | None, Query(description="Only instances created then or later")
+        ] = None,
+        created_before: Annotated[
+            Moment | None, Query(description="Only instances created earlier than this")
+        ] = None,
         limit: Limit = 100,
         after: After = None,
     ) -> Page[Instance]:
+        wanted = InstanceFilter(
+            status=status, name=name, created_from=created_from, created_before=created_before
+        )
         known = decode_cursor(after) if after is not None else None
-        instances, last = await management.listing.page(status, name, limit, known)
+        instances, last = await management.listing.page(wanted, limit, known)
         return Page(items=instances, next=encode_cursor(last) if last is not None else None)
 
     @router.get(

@@ -32,6 +32,10 @@ class StillRunning(Exception):
         super().__init__(f"{instance.instance_id} is {instance.runtime_status}")
 
 
+class UnknownPosition(Exception):
+    """The position to continue a list from does not belong to this list."""
+
+
 class InvalidInput(Exception):
     """A workflow cannot be started with this input."""
 

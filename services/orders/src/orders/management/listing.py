@@ -1,75 +1,97 @@
-"""Lists the workflow instances in the engine."""
+"""Lists workflow instances: a page comes from the index, and its instances from the engine.
 
-import asyncio
-from bisect import bisect_right
-from collections.abc import AsyncIterator
+The engine can only list all ids of its whole store, without names or statuses.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Final
 
-from orderflow_workflow_runtime.instances import Instance, RuntimeStatus
-from orderflow_workflow_runtime.ports import ManagedEngine
+from orderflow_contracts.fields import Clock, now
+from orderflow_workflow_runtime.instances import Failure, Instance
+from orderflow_workflow_runtime.ports import InstanceDamaged, ManagedEngine
+from orders.management.index import InstanceIndex
+from orders.management.paging import position_of
+from orders.management.reading import Reader
+from orders.management.records import Entry, InstanceFilter
 
-READS_AT_ONCE: Final = 16
-IDS_AT_ONCE: Final = 20_000
-"""This many ids fit into a reply of 4 MiB."""
+IDS_AT_ONCE: Final = 500
+DAMAGED: Final = (
+    "The engine cannot read this instance, because its stored history is damaged. Name and status "
+    "are those last known. “A damaged history” in “Manage workflows” says what to do."
+)
 
 
 class Listing:
-    """All instances, by id. Every method may raise `EngineUnavailable`."""
+    """All instances. Every method may raise `EngineUnavailable`."""
 
-    def __init__(self, engine: ManagedEngine) -> None:
-        self._engine = engine
+    def __init__(self, engine: ManagedEngine, index: InstanceIndex, clock: Clock = now) -> None:
+        self._reader = Reader(engine)
+        self._index = index
+        self._clock = clock
 
     async def page(
         self,
-        status: RuntimeStatus | None,
-        name: str | None,
+        wanted: InstanceFilter,
         limit: int,
-        after: str | None,
+        after: str | None = None,
         *,
-        max_read: int | None = None,
         payloads: bool = True,
     ) -> tuple[list[Instance], str | None]:
-        """Return up to `limit` matching instances by id, and the id after which to continue.
+        """Return up to `limit` matching instances, and the position after which to continue.
 
-        `max_read` limits how many instances are read, because few of them may match.
+        Without times they are sorted by id, otherwise by creation. A page has fewer instances if
+        the index was out of date. Raises `UnknownPosition` for a position of another list.
         """
-        found: list[Instance] = []
-        read = 0
-        async for instance_id, instance, is_last in self.all(after, payloads=payloads):
-            read += 1
-            if status in {None, instance.runtime_status} and name in {None, instance.name}:
-                found.append(instance)
-            if len(found) == limit or read == max_read:
-                return found, None if is_last else instance_id
-        return found, None
+        await self._index.flush()
+        entries = await self._index.store.page(wanted, limit + 1, after)
+        more = position_of(wanted, entries[limit - 1]) if len(entries) > limit else None
+        listed = await self._current(entries[:limit], payloads=payloads)
+        return [instance for instance in listed if wanted.matches(instance)], more
 
-    async def all(
-        self, after: str | None = None, *, payloads: bool = True
-    ) -> AsyncIterator[tuple[str, Instance, bool]]:
-        """Read all instances after an id, each with whether it is the last.
+    async def finished_before(self, before: datetime) -> AsyncIterator[Instance]:
+        """Find all instances that finished before a time, except those that are damaged."""
+        await self._index.flush()
+        last: str | None = None
+        while entries := await self._index.store.finished_before(before, IDS_AT_ONCE, last):
+            last = entries[-1].instance_id
+            for instance in await self._current(entries, payloads=False):
+                is_due = instance.runtime_status.is_finished and instance.last_updated_at < before
+                if is_due and not _is_damaged(instance):
+                    yield instance
 
-        The engine's page tokens are offsets into a list that shifts when instances come and go, and
-        each page costs a scan of the whole store. So all ids are read first, in one page.
-        """
-        ids = await self._ids()
-        start = bisect_right(ids, after) if after is not None else 0
-        for first in range(start, len(ids), READS_AT_ONCE):
-            some = ids[first : first + READS_AT_ONCE]
-            read = await self._read(some, payloads=payloads)
-            for instance_id, instance in zip(some, read, strict=True):
-                if instance is not None:
-                    yield instance_id, instance, instance_id == ids[-1]
+    async def _current(self, entries: Sequence[Entry], *, payloads: bool) -> list[Instance]:
+        """Read the instances of these entries, and correct the entries that have changed."""
+        moment = self._clock()
+        ids = [entry.instance_id for entry in entries]
+        current: list[Instance] = []
+        corrections: list[Entry] = []
+        gone: dict[str, datetime] = {}
+        reads = await self._reader.read(ids, payloads=payloads)
+        for entry, read in zip(entries, reads, strict=True):
+            if read is None:
+                gone[entry.instance_id] = moment
+            elif isinstance(read, InstanceDamaged):
+                current.append(_damaged(entry))
+            else:
+                current.append(read)
+                if entry.differs(read):
+                    corrections.append(Entry.of(read, moment))
+        await self._index.store.write(corrections, gone=gone)
+        return current
 
-    async def _ids(self) -> list[str]:
-        found: set[str] = set()
-        token: str | None = None
-        while True:
-            ids, token = await self._engine.ids(IDS_AT_ONCE, token)
-            found.update(ids)
-            if token is None:
-                return sorted(found)
 
-    async def _read(self, ids: list[str], *, payloads: bool) -> list[Instance | None]:
-        return await asyncio.gather(
-            *(self._engine.instance(instance_id, payloads=payloads) for instance_id in ids)
-        )
+def _damaged(entry: Entry) -> Instance:
+    """Return what the index knows of a damaged instance."""
+    return Instance(
+        instance_id=entry.instance_id,
+        name=entry.name,
+        runtime_status=entry.status,
+        created_at=entry.created_at,
+        last_updated_at=entry.last_updated_at,
+        failure=Failure(code=InstanceDamaged.code, type=InstanceDamaged.__name__, message=DAMAGED),
+    )
+
+
+def _is_damaged(instance: Instance) -> bool:
+    return instance.failure is not None and instance.failure.code == InstanceDamaged.code

@@ -8,8 +8,14 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
+from orderflow_hosting.pages import not_a_cursor
 from orderflow_hosting.problems import FieldError, Problem, ProblemDocument, invalid_input
-from orderflow_workflow_runtime.ports import CannotRerun, EngineUnavailable, NoSuchInstance
+from orderflow_workflow_runtime.ports import (
+    CannotRerun,
+    EngineUnavailable,
+    InstanceDamaged,
+    NoSuchInstance,
+)
 from orders.management.errors import (
     InstanceExists,
     InvalidInput,
@@ -17,6 +23,7 @@ from orders.management.errors import (
     Protected,
     StillRunning,
     UnknownInstance,
+    UnknownPosition,
     UnknownWorkflow,
 )
 
@@ -33,6 +40,7 @@ _PROBLEMS: Final[dict[type[Exception], tuple[int, str]]] = {
     StillRunning: (409, "WORKFLOW_STILL_RUNNING"),
     Protected: (409, "WORKFLOW_PROTECTED"),
     TimeoutError: (504, "WORKFLOW_TIMEOUT"),
+    InstanceDamaged: (409, "WORKFLOW_DAMAGED"),
     EngineUnavailable: (503, "SIDECAR_UNAVAILABLE"),
 }
 
@@ -63,9 +71,12 @@ def as_problems() -> Iterator[None]:
         raise invalid_input(error.errors(include_url=False)) from error
     except CannotRerun as error:
         raise invalid("from_event", str(error)) from error
+    except UnknownPosition as error:
+        raise not_a_cursor() from error
     except tuple(_PROBLEMS) as error:
         status, code = next(known for kind, known in _PROBLEMS.items() if isinstance(error, kind))
-        raise Problem(status, code, str(error) or "the timeout has passed") from error
+        detail = f"{error.detail}: {error}" if isinstance(error, InstanceDamaged) else str(error)
+        raise Problem(status, code, detail or "the timeout has passed") from error
 
 
 async def _check_size(request: Request) -> None:

@@ -9,8 +9,13 @@ from typing import Any, Final
 import structlog
 
 from orderflow_contracts.fields import Clock, now
-from orderflow_workflow_runtime.instances import HistoryEvent, Instance
-from orderflow_workflow_runtime.ports import AlreadyRunning, ManagedEngine, NoSuchInstance
+from orderflow_workflow_runtime.instances import HistoryEvent, Instance, RuntimeStatus
+from orderflow_workflow_runtime.ports import (
+    AlreadyRunning,
+    InstanceDamaged,
+    ManagedEngine,
+    NoSuchInstance,
+)
 from orders import workflow_names as names
 from orders.batches.service import Batches
 from orders.management.errors import (
@@ -22,6 +27,7 @@ from orders.management.errors import (
     UnknownInstance,
     UnknownWorkflow,
 )
+from orders.management.index import InstanceIndex
 from orders.management.listing import Listing
 from orders.management.messages import Count
 from orders.ordering.records import IdOfOrder
@@ -51,11 +57,13 @@ class Management:
         order_undo: OrderUndo,
         batches: Batches | None = None,
         *,
+        index: InstanceIndex,
         counter_pause_seconds: float,
         clock: Clock = now,
     ) -> None:
         self._clock = clock
-        self.listing = Listing(engine)
+        self.listing = Listing(engine, index, clock)
+        self._index = index
         self._engine = engine
         self._order_undo = order_undo
         self._batches = batches
@@ -87,10 +95,12 @@ class Management:
         if instance_id is not None:
             await self._check_free(wanted, replace=replace)
         await self._record_start(wanted)
+        moment = self._clock()
         try:
             await self._engine.start(workflow, wanted, payload)
         except AlreadyRunning as error:
             raise InstanceExists(f"{wanted} is active") from error
+        self._index.started(wanted, workflow, moment)
         log.info("workflow_started", instance_id=wanted, workflow=workflow)
         return wanted
 
@@ -109,12 +119,16 @@ class Management:
     async def pause(self, instance_id: str) -> None:
         """Suspend a running instance; an activity that is running still finishes."""
         await self._running(instance_id)
+        moment = self._clock()
         await self._engine.pause(instance_id)
+        self._index.became(instance_id, RuntimeStatus.SUSPENDED, moment)
 
     async def resume(self, instance_id: str) -> None:
         """Resume a suspended instance."""
         await self._running(instance_id)
+        moment = self._clock()
         await self._engine.resume(instance_id)
+        self._index.became(instance_id, RuntimeStatus.RUNNING, moment)
 
     async def raise_event(self, instance_id: str, event: str, payload: Any) -> None:
         """Raise an event for an instance, which buffers it until it waits for it."""
@@ -149,7 +163,7 @@ class Management:
                 f"{instance_id} is an order: cancel it with POST /orders/{instance_id}/cancel, "
                 "or force its termination"
             )
-        await self._engine.terminate(instance_id, output)
+        await self._terminate(instance_id, output)
         if is_forced_order:
             await self._order_undo.undo(instance_id, instance)
 
@@ -161,10 +175,15 @@ class Management:
                 f"{batch.instance_id} is a batch: force its termination to undo its orders"
             )
         if not is_finished:
-            await self._engine.terminate(batch.instance_id, output)
+            await self._terminate(batch.instance_id, output)
         is_stopped = force and self._batches and await self._batches.stop(_batch_id(batch))
         if is_finished and not is_stopped:
             raise NotRunning(batch)
+
+    async def _terminate(self, instance_id: str, output: Any) -> None:
+        moment = self._clock()
+        await self._engine.terminate(instance_id, output)
+        self._index.became(instance_id, RuntimeStatus.TERMINATED, moment)
 
     async def purge(self, instance_id: str) -> None:
         """Purge a finished instance; the service's own record of an order stays."""
@@ -179,11 +198,9 @@ class Management:
 
     async def purge_older_than(self, age: timedelta) -> int:
         """Purge all instances that finished longer ago than this; return how many."""
-        before = self._clock() - age
         purged = 0
-        async for _, instance, _ in self.listing.all():
-            is_due = instance.runtime_status.is_finished and instance.last_updated_at < before
-            if is_due and not await self._is_to_be_undone(instance):
+        async for instance in self.listing.finished_before(self._clock() - age):
+            if not await self._is_to_be_undone(instance):
                 try:
                     await self._purge(instance.instance_id)
                 except NoSuchInstance:
@@ -197,6 +214,7 @@ class Management:
         moment = self._clock()
         await self._engine.purge(instance_id)
         await self._store.forget_start(instance_id, moment)
+        await self._index.forget(instance_id)
 
     async def free_ids(self) -> None:
         """Free the ids of instances that the engine no longer has, for example after retention.
@@ -205,7 +223,11 @@ class Management:
         """
         until = self._clock() - LEFT_ALONE
         for instance_id in await self._store.started_until(until):
-            if await self._engine.instance(instance_id, payloads=False) is None:
+            try:
+                is_gone = await self._engine.instance(instance_id, payloads=False) is None
+            except InstanceDamaged:
+                continue
+            if is_gone:
                 await self._store.forget_start(instance_id, until)
                 log.info("instance_id_freed", instance_id=instance_id)
 
@@ -231,10 +253,13 @@ class Management:
         wanted = new_instance_id or uuid.uuid4().hex
         await self._check_free(wanted, replace=False)
         await self._record_start(wanted)
+        moment = self._clock()
         try:
-            return await self._engine.rerun(instance_id, from_event, wanted, *payload)
+            started = await self._engine.rerun(instance_id, from_event, wanted, *payload)
         except AlreadyRunning as error:
             raise InstanceExists(f"{wanted} is active") from error
+        self._index.started(started, instance.name, moment)
+        return started
 
     async def history(self, instance_id: str) -> list[HistoryEvent]:
         """Read the history of an instance, oldest first, with the steps of orders described."""

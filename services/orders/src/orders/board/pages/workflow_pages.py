@@ -23,12 +23,11 @@ from orders.board.pages.workflow_steps import (
     url_of,
 )
 from orders.management.problems import as_problems
+from orders.management.records import InstanceFilter
 from orders.management.service import Management
 from orders.workflows import WORKFLOWS
 
 INSTANCES_ON_A_PAGE: Final = 25
-MAX_READ: Final = 400
-"""How many instances are read at most for one page; later pages may have more matches."""
 
 Outcome = Literal["paused", "resumed", "terminated", "raised", "purged"]
 AsForm = Annotated[str, Form(max_length=MAX_PAYLOAD)]
@@ -72,15 +71,10 @@ class _Pages:
         if find.strip():
             return RedirectResponse(url_of(find.strip()), status_code=303)
         known = decode_cursor(after) if after is not None else None
-        runtime_status = RuntimeStatus(status) if status else None
+        wanted = InstanceFilter(status=RuntimeStatus(status) if status else None, name=name or None)
         with as_problems():
             found, last = await self._management.listing.page(
-                runtime_status,
-                name or None,
-                INSTANCES_ON_A_PAGE,
-                known,
-                max_read=MAX_READ,
-                payloads=False,
+                wanted, INSTANCES_ON_A_PAGE, known, payloads=False
             )
         return self._site.page(
             request,
