@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import Boolean, Column, DateTime, String, Text
 
 revision: Final = "0010"
-down_revision: Final = "0007"
+down_revision: Final = "0009"
 
 _PLAIN_TEXT: Final = Text().with_variant(Text(collation="C"), "postgresql")
 _INDEXES: Final = {
