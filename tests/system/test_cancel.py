@@ -129,9 +129,13 @@ def test_a_decision_that_nobody_made_changes_nothing(shop: Shop) -> None:
         assert raised.status_code == 202, raised.text
 
     def was_read() -> bool:
-        history = shop.http.get(shop.url("orders", f"/workflows/{order_id}/history")).json()["items"]
-        read = [event for event in history if event["name"] == "confirm_decision_activity"]
-        return sum(event["type"] == "task_completed" for event in read) == 2
+        history = shop.http.get(shop.url("orders", f"/workflows/{order_id}/history")).json()
+        read = [
+            event["type"]
+            for event in history["items"]
+            if event["name"] == "confirm_decision_activity"
+        ]
+        return read.count("task_completed") == 2
 
     wait_for("both events to be looked into", was_read)
     assert shop.order(order_id)["status"] == "awaiting_approval"  # type: ignore[index]
