@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, Protocol
 
 from orderflow_hosting.problems import Unavailable
+from orderflow_workflow_runtime.histories import Recording
 from orderflow_workflow_runtime.instances import HistoryEvent, Instance
 
 
@@ -19,6 +20,10 @@ class EngineUnavailable(Unavailable):
 
     code: ClassVar = "SIDECAR_UNAVAILABLE"
     detail: ClassVar = "the workflow engine does not respond at the moment"
+
+
+class Unreadable(EngineUnavailable):
+    """The engine cannot load this instance: it is being written, or all calls about it fail."""
 
 
 class CannotRerun(Exception):
@@ -43,6 +48,25 @@ class Engine(Protocol):
         """Send an event to an instance, which buffers it until the workflow waits for it.
 
         A finished instance ignores it. Raises `NoSuchInstance` or `EngineUnavailable`.
+        """
+        ...
+
+
+class ReplacingEngine(Engine, Protocol):
+    """What a service needs to replace an instance that cannot go on.
+
+    All methods raise `EngineUnavailable`, and `Unreadable`, which is a kind of it.
+    """
+
+    async def recording(self, instance_id: str) -> Recording:
+        """Read the whole history of an instance. Raises `NoSuchInstance`."""
+        ...
+
+    async def discard(self, instance_id: str, *, with_children: bool) -> None:
+        """Delete an instance from the engine, finished or not, so that its id is free.
+
+        An activity that is running is not interrupted. Raises `Unreadable` if the engine cannot
+        load the instance and its store is out of reach.
         """
         ...
 

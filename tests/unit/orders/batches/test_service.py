@@ -28,9 +28,11 @@ from orders.config import OrdersSettings
 from orders.management.errors import InstanceExists, NotRunning, Protected
 from orders.management.service import Management
 from orders.ordering.feed import StatusFeed
+from orders.ordering.new_runs import NewRuns
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
+from orders.saved_histories import SavedHistories
 from orders.tables import DEAD_LETTERS
 
 CTX: Any = None
@@ -68,10 +70,12 @@ async def batches(
     managed: ManagedMemoryEngine,
     feed: StatusFeed,
     letters: DeadLetters,
+    database: Database,
 ) -> AsyncIterator[Batches]:
     undo = OrderUndo(managed, store)
     batches = Batches(
-        settings, batch_store, managed, feed, undo, letters, BackgroundWork(short_pause)
+        *(settings, batch_store, managed, feed, undo, letters, BackgroundWork(short_pause)),
+        new_runs=NewRuns(settings, store, SavedHistories(database), managed),
     )
     yield batches
     await batches._background.stop()

@@ -43,8 +43,10 @@ class OrderRun(OrderPolicy):
     has only the order's id, so that the batch's history stays small: its activities read the
     rest from the store. `begun_again` means that the engine lost this run once. `compensations`
     names the activities that undo what the lost run may have done, in the order of the steps; runs
-    that an earlier version restarted have none. Without `received_at`, the first statuses are read
-    from the store.
+    that an earlier version restarted have none. The actions of such a run count from
+    `first_action`, so that late results of the lost run do not reach it. `approval_expires_at` is
+    the deadline of the lost run's request for approval, if that has passed. Without `received_at`,
+    the first statuses are read from the store.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -57,6 +59,8 @@ class OrderRun(OrderPolicy):
     batch_id: str | None = None
     begun_again: bool = False
     compensations: tuple[str, ...] | None = None
+    first_action: int = 0
+    approval_expires_at: datetime | None = None
 
 
 class Notice(Payload):

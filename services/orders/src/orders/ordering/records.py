@@ -114,10 +114,11 @@ class Record:
 
 @dataclass(frozen=True)
 class Pending:
-    """An unfinished order, and the run that owns it, if a run has recorded a status."""
+    """An unfinished order, the run that owns it if one has recorded a status, and the status."""
 
     order: OrderSubmitted
     run_id: str | None = None
+    status: OrderStatus = OrderStatus.RECEIVED
 
 
 def new_run_id() -> str:

@@ -10,15 +10,15 @@ from orderflow_contracts.approvals import RaiseReply, RaiseRequest
 from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.orders import Order, OrderStatus, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
-from orderflow_workflow_runtime.ports import Engine, EngineUnavailable, NoSuchInstance
+from orderflow_workflow_runtime.ports import Engine, EngineUnavailable, NoSuchInstance, Unreadable
 from orderflow_workflow_runtime.starting import start_once
 from orders import workflow_names as names
 from orders.config import OrdersSettings
 from orders.domain import OrderEnded, UnknownOrder, was_decided
-from orders.ordering import steps
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import OrderPolicy, OrderRun
 from orders.ordering.naming import NamingEvent
+from orders.ordering.new_runs import NewRuns, is_damaged, is_of_other_run
 from orders.ordering.records import (
     NOTHING_READ,
     WAITING,
@@ -30,6 +30,7 @@ from orders.ordering.records import (
 )
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
+from orders.saved_histories import Replaced
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -51,7 +52,10 @@ class Intake:
         order_undo: OrderUndo,
         background: BackgroundWork,
         clock: Clock = now,
+        *,
+        new_runs: NewRuns,
     ) -> None:
+        self._new_runs = new_runs
         self._settings = settings
         self._clock = clock
         self._store = store
@@ -186,30 +190,37 @@ class Intake:
         order_id = accepted.order.order_id
         return accepted.is_new or not await self._store.is_run_by_batch(order_id)
 
-    async def _start(
-        self, order: OrderSubmitted, received_at: datetime | None, run_id: str | None = None
-    ) -> None:
+    async def _start(self, order: OrderSubmitted, received_at: datetime | None) -> None:
         run = OrderRun(
             **order.model_dump(exclude_defaults=True),
-            run_id=run_id or new_run_id(),
-            begun_again=run_id is not None,
-            compensations=None if run_id is None else steps.compensations(None),
+            run_id=new_run_id(),
             received_at=received_at,
             **OrderPolicy.of(self._settings).model_dump(),
         )
         await start_once(self._engine, names.ORDER_PROCESSING, order.order_id, run)
 
     async def _resume_order(self, left: Pending) -> None:
-        """Start an order's workflow if the engine has none, even if it had one and lost it."""
+        """Start an order's workflow if the engine has none, even if it had one and lost it.
+
+        A run that cannot go on, or cannot be read, is left to `DamagedRuns`.
+        """
         order_id = left.order.order_id
-        instance = await self._engine.instance(order_id)
+        try:
+            instance = await self._engine.instance(order_id)
+        except Unreadable:
+            return
         if undoes(left.run_id):
             await self._order_undo.undo(order_id, instance)
+        elif instance is not None and not instance.name:
+            return  # it has not begun, or has no beginning
         elif instance is None or instance.name != names.ORDER_PROCESSING:
-            if left.run_id is not None:
-                log.warning("lost_run_started_again", order_id=order_id, run_id=left.run_id)
-            await self._start(left.order, None, left.run_id)
-        elif instance.runtime_status.is_finished:
+            if left.run_id is None:
+                await self._start(left.order, None)
+            else:
+                await self._new_runs.begin(left, Replaced("the engine has lost the workflow"))
+        elif is_of_other_run(instance, left.run_id):
+            await self._new_runs.carry_on(left)
+        elif instance.runtime_status.is_finished and not is_damaged(instance):
             await self._order_undo.undo(order_id, instance)
 
     async def _wake_to_cancel(self, order_id: str) -> None:
