@@ -12,8 +12,8 @@ under its id. The activity's result completes the action of the new run that has
 the engine compares only the id of the instance and the number, not the execution. It drops a result
 whose number no action of the new run has, so the actions of a new run get numbers of their own.
 
-Delete when: Dapr drops results of an earlier execution. The test of late results in
-`tests/system/test_damaged_histories.py` then passes without this module.
+Delete when: Dapr drops results of an earlier execution. `tests/system/test_late_results.py` fails
+then.
 """
 
 import zlib
