@@ -31,6 +31,8 @@ class ManagedMemoryEngine:
         self.histories: dict[str, list[HistoryEvent]] = {}
         self.raised: list[tuple[str, str, Any]] = []
         self.purged: list[str] = []
+        self.recordings: dict[str, list[Any]] = {}
+        self.cannot_discard: set[str] = set()
         self.discarded: list[tuple[str, bool]] = []
         self.reruns: list[tuple[str, int, str | None, Any]] = []
         self.list_calls = 0
@@ -143,11 +145,14 @@ class ManagedMemoryEngine:
 
     async def recording(self, instance_id: str) -> Recording:
         self._get(instance_id)
-        return Recording.of(instance_id, [], {}, now())
+        return Recording.of(instance_id, self.recordings.get(instance_id, []), {}, now())
 
     async def discard(self, instance_id: str, *, with_children: bool) -> None:
         self._answer()
+        if instance_id in self.cannot_discard:
+            raise EngineUnavailable(instance_id)
         self.discarded.append((instance_id, with_children))
+        self.recordings.pop(instance_id, None)
         self.instances.pop(instance_id, None)
 
     async def _move(self, instance_id: str, status: RuntimeStatus, output: Any = None) -> None:

@@ -124,7 +124,7 @@ def faulty(settings: Settings, fault: Fault) -> FaultySettings:
     command = shlex.join([str(service), str(settings.home), *fault.arguments()])
     program = Path(changed.python)
     program.write_text(
-        f'#!/bin/sh\n[ "$2" = orders ] && exec {python} {command}\nexec {python} "$@"\n'
+        f'#!/bin/sh\n[ "$2 $3" = "orders " ] && exec {python} {command}\nexec {python} "$@"\n'
     )
     program.chmod(0o755)
     return changed

@@ -131,7 +131,7 @@ class Examiner:
     async def _find_lost(self, instance_id: str, events: Sequence[Any]) -> str | None:
         overdue = self._overdue(instance_id, events, self._clock())
         if not overdue:
-            self.forget(instance_id)
+            self._suspicions.pop(instance_id, None)
             return None
         first = await self._check_progress(instance_id, str(overdue[0]), len(_checks(events)))
         checks = _checks(events)
@@ -201,7 +201,8 @@ def _misfit(events: Sequence[Any]) -> str | None:
 
 
 def _set_back(events: Sequence[Any], called: str | None) -> str | None:
-    is_first = all(event.eventId < APART for event in events)
+    """Return what a history lacks; the first turn of a run that replaced another has no actions."""
+    is_first = 0 < max((event.eventId for event in events), default=0) < APART
     if called is None or not is_first or any(e.taskScheduled.name == called for e in events):
         return None
     return f"the effect of {called} is known, and the history does not have it"
