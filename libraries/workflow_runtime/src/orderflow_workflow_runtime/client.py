@@ -41,7 +41,7 @@ class DaprEngine:
         self._client = DaprWorkflowClient(settings.sidecar_host, str(settings.dapr_grpc_port))
         self._channel = grpc.aio.insecure_channel(settings.sidecar_grpc)
         self._stub = history_payloads.engine_stub(self._channel)
-        self._discarding = Discarding(self._channel, self._stub, _call)
+        self._discarding = Discarding(self._channel, self._stub, _call, _read)
 
     async def start(self, workflow: str, instance_id: str, payload: Any) -> None:
         """Schedule a new instance; it replaces a finished one with the same id."""

@@ -10,8 +10,10 @@ How it shows: once an entry of an instance's history or inbox is missing from th
 cannot be parsed, every call about the instance fails: reading, raising, terminating, purging even
 by force, and starting under its id. Its metadata, which names the entries, must be deleted; Dapr
 refuses keys of the engine in its state API, but an output binding for the same store can do it.
+The instance's reminders stay in the scheduler, until another instance under its id is purged.
 A forced purge of any other instance deletes its entries, but leaves the engine with a copy in
-memory, which blocks the id; a second purge fails and drops that copy.
+memory, which blocks the id; another purge fails and drops that copy. A forced purge of an instance
+that does not exist is a nil dereference in daprd.
 
 Delete when: a forced purge removes such an instance, and the copy. Then
 `tests/system/test_damaged_histories.py` passes without this module.
@@ -26,6 +28,8 @@ from orderflow_workflow_runtime.upstream.error_texts import details_of
 from orderflow_workflow_runtime.upstream.half_written_reads import is_half_written
 
 _TABLE: Final = "state"
+_NEVER: Final = 253_370_764_800
+"""The first day of the year 9999, in seconds since the epoch."""
 
 
 def is_unloadable(error: Any) -> bool:
@@ -40,11 +44,18 @@ def purge_request(instance_id: str, *, force: bool, with_children: bool = False)
     )
 
 
+def placeholder(instance_id: str) -> Any:
+    """Return the request to create an instance that starts only after it has been purged."""
+    request = protos.CreateInstanceRequest(instanceId=instance_id, name="placeholder")
+    request.scheduledStartTimestamp.FromSeconds(_NEVER)
+    return request
+
+
 def deletion(kind: str, key: str) -> tuple[str, dict[str, str]] | None:
     """Return the operation and metadata by which a binding of this type deletes a key, if known."""
     if kind == "bindings.redis":
         return "delete", {"key": key}
-    if kind == "bindings.postgresql":
+    if kind in {"bindings.postgres", "bindings.postgresql"}:
         sql = f"DELETE FROM {_TABLE} WHERE key = $1"  # noqa: S608 # the table's name is constant
         return "exec", {"sql": sql, "params": json.dumps([key])}
     return None
