@@ -236,10 +236,16 @@ async def test_a_history_without_a_known_effect_was_set_back(
     """A run that took the place of another one has not come so far yet."""
     engine.schedule(1, "reserve")
     assert await examiner.examine("one", "reserve") is None
-    assert await examiner.examine("one", "pay") is not None
+    assert await examiner.examine("one", "pay") is None
+    assert engine.raised == [PROGRESS_CHECK]
+    engine.now += SEEN_AGAIN
+    found = await examiner.examine("one", "pay")
+    assert found is not None
+    assert "pay" in found.detail
 
-    engine.events.pop()
+    del engine.events[2:]
     engine.schedule(APART + 1, "reserve")
+    engine.now += SEEN_AGAIN
     assert await examiner.examine("one", "pay") is None
 
 

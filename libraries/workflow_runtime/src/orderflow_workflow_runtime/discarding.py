@@ -41,9 +41,10 @@ class Discarding:
     async def discard(self, instance_id: str, *, with_children: bool) -> None:
         """Delete an instance until it is gone; a turn in progress may write it once more."""
         for _ in range(ATTEMPTS):
-            await self._drop_copy(instance_id)
             try:
-                if not await self._exists(instance_id):
+                exists = await self._exists(instance_id)
+                await self._drop_copy(instance_id)
+                if not exists:
                     return
                 await self._purge(instance_id, force=True, with_children=with_children)
             except NoSuchInstance:

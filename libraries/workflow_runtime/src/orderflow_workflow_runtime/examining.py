@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from orderflow_contracts.fields import Clock, now
-from orderflow_workflow_runtime.damage import Overdue, find_damage, find_overdue
+from orderflow_workflow_runtime.damage import find_damage, find_overdue
 from orderflow_workflow_runtime.histories import Recording
 from orderflow_workflow_runtime.instances import Failure
 from orderflow_workflow_runtime.ports import Engine, NoSuchInstance, ReplacingEngine, Unreadable
@@ -90,11 +90,13 @@ class Examiner:
         except NoSuchInstance:
             return self._certain(instance_id, Kind.LOST_INSTANCE, "the engine does not know it")
         events = recording.history()
-        damage = find_damage(events) or _misfit(events) or _set_back(events, called)
+        damage = find_damage(events) or _misfit(events)
         if damage is not None and not _has_succeeded(events):
             return Finding(instance_id, Kind.DAMAGED_HISTORY, damage, recording)
-        if events and (lost := await self._find_lost(instance_id, events)):
-            return Finding(instance_id, Kind.LOST_TIMER, lost, recording)
+        if events and (lost := await self._find_lost(instance_id, events, called)):
+            is_set_back = _set_back(events, called) is not None
+            kind = Kind.DAMAGED_HISTORY if is_set_back else Kind.LOST_TIMER
+            return Finding(instance_id, kind, lost, recording)
         if not events and (lost := await self._find_not_started(instance_id)):
             return Finding(instance_id, Kind.LOST_TIMER, lost, recording)
         return None
@@ -128,19 +130,21 @@ class Examiner:
         is_certain = self._clock() >= first.since + SEEN_AGAIN
         return Finding(instance_id, kind, detail) if is_certain else None
 
-    async def _find_lost(self, instance_id: str, events: Sequence[Any]) -> str | None:
-        overdue = self._overdue(instance_id, events, self._clock())
-        if not overdue:
+    async def _find_lost(
+        self, instance_id: str, events: Sequence[Any], called: str | None
+    ) -> str | None:
+        suspected = self._suspected(instance_id, events, called, self._clock())
+        if suspected is None:
             self._suspicions.pop(instance_id, None)
             return None
-        first = await self._check_progress(instance_id, str(overdue[0]), len(_checks(events)))
+        first = await self._check_progress(instance_id, suspected, len(_checks(events)))
         checks = _checks(events)
         if len(checks) <= first.handled:
             return self._stuck(first)
         if self._clock() < first.since + SEEN_AGAIN:
             return None
-        lost = self._overdue(instance_id, events, checks[-1].timestamp.ToDatetime(UTC))
-        return str(lost[0]) if lost else None
+        checked_at = checks[-1].timestamp.ToDatetime(UTC)
+        return self._suspected(instance_id, events, called, checked_at)
 
     async def _find_not_started(self, instance_id: str) -> str | None:
         """Return that an instance was not started, although it got an event to wake it."""
@@ -174,12 +178,16 @@ class Examiner:
             return None
         return f"{first.what}, and the instance has handled no event for {STUCK.seconds:.0f} s"
 
-    def _overdue(self, instance_id: str, events: Sequence[Any], at: datetime) -> list[Overdue]:
-        return [
-            each
+    def _suspected(
+        self, instance_id: str, events: Sequence[Any], called: str | None, at: datetime
+    ) -> str | None:
+        """Return what is missing from a history at a time, in words."""
+        overdue = (
+            str(each)
             for each in find_overdue(events, at)
             if each.kind != "activity" or not self._is_running(instance_id, each.event_id)
-        ]
+        )
+        return _set_back(events, called) or next(overdue, None)
 
 
 def _checks(events: Sequence[Any]) -> list[Any]:
@@ -202,10 +210,16 @@ def _misfit(events: Sequence[Any]) -> str | None:
 
 def _set_back(events: Sequence[Any], called: str | None) -> str | None:
     """Return what a history lacks; the first turn of a run that replaced another has no actions."""
+    if _has_ended(events):
+        return None
     is_first = 0 < max((event.eventId for event in events), default=0) < APART
     if called is None or not is_first or any(e.taskScheduled.name == called for e in events):
         return None
     return f"the effect of {called} is known, and the history does not have it"
+
+
+def _has_ended(events: Sequence[Any]) -> bool:
+    return any(event.HasField("executionCompleted") for event in events)
 
 
 def _has_succeeded(events: Sequence[Any]) -> bool:
