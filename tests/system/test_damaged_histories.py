@@ -149,7 +149,6 @@ def lose_scheduler(shop: Shop) -> None:
     shutil.rmtree(platform.settings.data / "scheduler")
     platform.kill("scheduler")
     platform.wait_for_restart("scheduler", pid)
-    platform.wait_until_ready()
 
 
 def test_orders_with_damaged_histories_are_completed(shop: Shop) -> None:
@@ -194,6 +193,7 @@ def test_orders_in_flight_end_although_the_schedulers_data_is_deleted(shop: Shop
     wait_for("a pause before a retry", lambda: any(is_pausing(shop, each) for each in orders))
     lose_scheduler(shop)
     shop.platform.kill("inventory", signal.SIGCONT)
+    shop.platform.wait_until_ready()
     assert shop.decide(waiting, approved=True).status_code == 200
 
     ended = shop.wait_all_final([waiting, *orders], timeout=HEALED_SECONDS)
