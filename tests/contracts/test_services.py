@@ -68,7 +68,7 @@ def test_callers_and_components_are_declared_too(service: Service) -> None:
 
     assert callers <= set(names.SERVICES) - {service.app_id}
     assert all(service.methods.values()), "a method that nobody may invoke"
-    assert service.components <= {names.PUBSUB, *_state_stores()}
+    assert service.components <= {names.PUBSUB, names.WORKFLOW_ENTRIES, *_state_stores()}
     assert (names.PUBSUB in service.components) == bool(service.publishes or service.subscribes)
     assert set(service.scales_on) <= set(service.subscribes)
     assert bool(service.scales_on) == bool(service.subscribes)

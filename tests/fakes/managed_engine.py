@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from orderflow_contracts.fields import now
+from orderflow_workflow_runtime.histories import Recording
 from orderflow_workflow_runtime.instances import Failure, HistoryEvent, Instance, RuntimeStatus
 from orderflow_workflow_runtime.ports import (
     AlreadyRunning,
@@ -31,6 +32,9 @@ class ManagedMemoryEngine:
         self.histories: dict[str, list[HistoryEvent]] = {}
         self.raised: list[tuple[str, str, Any]] = []
         self.purged: list[str] = []
+        self.recordings: dict[str, list[Any]] = {}
+        self.cannot_discard: set[str] = set()
+        self.discarded: list[tuple[str, bool]] = []
         self.reruns: list[tuple[str, int, str | None, Any]] = []
         self.list_calls = 0
         self.is_down = False
@@ -148,6 +152,18 @@ class ManagedMemoryEngine:
     async def history(self, instance_id: str) -> list[HistoryEvent]:
         instance = self._get(instance_id)
         return self.histories.get(instance_id) or _history_of(instance)
+
+    async def recording(self, instance_id: str) -> Recording:
+        self._get(instance_id)
+        return Recording.of(instance_id, self.recordings.get(instance_id, []), {}, now())
+
+    async def discard(self, instance_id: str, *, with_children: bool) -> None:
+        self._answer()
+        if instance_id in self.cannot_discard:
+            raise EngineUnavailable(instance_id)
+        self.discarded.append((instance_id, with_children))
+        self.recordings.pop(instance_id, None)
+        self.instances.pop(instance_id, None)
 
     async def _move(self, instance_id: str, status: RuntimeStatus, output: Any = None) -> None:
         """Change an active instance; a finished one ignores it."""

@@ -30,8 +30,14 @@ from orderflow_contracts.inventory import (
 )
 from orderflow_contracts.orders import OrderStatusChanged
 from orderflow_hosting.events import Event, read_event
+from orderflow_workflow_runtime.histories import Recording
 from orderflow_workflow_runtime.instances import Instance, RuntimeStatus
-from orderflow_workflow_runtime.ports import AlreadyRunning, EngineUnavailable, NoSuchInstance
+from orderflow_workflow_runtime.ports import (
+    AlreadyRunning,
+    EngineUnavailable,
+    InstanceDamaged,
+    NoSuchInstance,
+)
 from orders.ordering.messages import OrderRun, Undone
 from orders.tasks.messages import TaskOrder
 
@@ -49,6 +55,10 @@ class MemoryEngine:
         self.names: dict[str, str] = {}
         self.undone: list[Undone] = []
         self.tasks: dict[str, TaskOrder] = {}
+        self.histories: dict[str, list[Any]] = {}
+        self.unreadable: set[str] = set()
+        self.discarded: list[tuple[str, bool]] = []
+        self.gone: set[str] = set()
         self.is_down = False
         self.loses_next_answer = False
 
@@ -68,6 +78,7 @@ class MemoryEngine:
         if instance_id in self.active:
             raise AlreadyRunning(instance_id)
         self.active.add(instance_id)
+        self.gone.discard(instance_id)
         self.runs[instance_id].append(OrderRun.model_validate_json(payload.model_dump_json()))
         if self.loses_next_answer:
             self.loses_next_answer = False
@@ -84,7 +95,7 @@ class MemoryEngine:
         runs: list[OrderRun] = self.runs.get(instance_id, [])
         task = self.tasks.get(instance_id)
         payload = runs[-1] if runs else task
-        if payload is None:
+        if payload is None or instance_id in self.gone:
             return None
         status = RuntimeStatus.RUNNING if instance_id in self.active else self.ended_as
         usual = "order_processing_workflow" if runs else "task_processing_workflow"
@@ -104,6 +115,25 @@ class MemoryEngine:
             raise NoSuchInstance(instance_id)
         if instance_id in self.active:  # a finished instance ignores it
             self.raised.append((instance_id, event, payload))
+
+    async def recording(self, instance_id: str) -> Recording:
+        """Return the history that a test has set; an empty one of an instance that is pending."""
+        self._answer()
+        if instance_id in self.unreadable:
+            raise InstanceDamaged(instance_id)
+        if await self.instance(instance_id) is None:
+            raise NoSuchInstance(instance_id)
+        events = self.histories.get(instance_id, [])
+        return Recording.of(instance_id, events, {}, now())
+
+    async def discard(self, instance_id: str, *, with_children: bool) -> None:
+        """Forget an instance, but not which runs there were."""
+        self._answer()
+        self.discarded.append((instance_id, with_children))
+        self.gone.add(instance_id)
+        self.active.discard(instance_id)
+        self.unreadable.discard(instance_id)
+        self.histories.pop(instance_id, None)
 
     def _answer(self) -> None:
         if self.is_down:

@@ -6,6 +6,7 @@ for one to another turn. The order then stands still, or its workflow fails.
 
 import argparse
 import json
+import random
 import shlex
 import shutil
 import sys
@@ -25,12 +26,22 @@ from torn.faults import FAULTS, STOP_FILE, Fault
 from torn.repeated import has_repeated_action
 
 ITEM = "paperclip"
-LOGGED = ("doubtful_turn_held", "leftover_turn_dropped", "turn_restarted", "instance_woken")
+LOGGED = (
+    "doubtful_turn_held",
+    "leftover_turn_dropped",
+    "turn_restarted",
+    "instance_woken",
+    "instance_overdue",
+    "order_begun_again",
+)
 """Events in the log of orders whose number is reported."""
 CHANGES_BETWEEN_KILLS = 50
 """Orders is killed in the middle of its work, not while it takes it up again."""
-STUCK_SECONDS = 60.0
-"""Orders are stuck if none of them changes for this long after the faults."""
+STUCK_SECONDS = 150.0
+"""Orders are stuck if none of them changes for this long after the faults.
+
+An order that cannot go on is found and begun again earlier.
+"""
 
 
 class FaultySettings(Settings):
@@ -53,6 +64,7 @@ class Load:
     placed: list[str] = field(default_factory=list)
     statuses: dict[str, str] = field(default_factory=dict)
     position: str = "0"
+    stock: int = 0
 
     @property
     def open(self) -> set[str]:
@@ -92,12 +104,13 @@ def main() -> int:
         shop = Shop(platform)
         shop.restock(ITEM, int(options.rate * options.seconds) + 100)
         load = Load(shop, options.rate, options.in_flight)
+        load.stock = shop.stock(ITEM)["on_hand"]
         kills = disturb(platform, load, fault, options.seconds)
         settle(platform, load)
         found = examine(platform, load)
         shop.close()
     print(json.dumps({"fault": options.fault, "kills": kills} | found))
-    if found["torn"] or found["stuck"]:
+    if found["torn"] or found["stuck"] or found["doubled"]:
         print(f"The logs are in {home / 'logs'}.", file=sys.stderr)
         return 1
     shutil.rmtree(home)
@@ -111,7 +124,7 @@ def faulty(settings: Settings, fault: Fault) -> FaultySettings:
     command = shlex.join([str(service), str(settings.home), *fault.arguments()])
     program = Path(changed.python)
     program.write_text(
-        f'#!/bin/sh\n[ "$2" = orders ] && exec {python} {command}\nexec {python} "$@"\n'
+        f'#!/bin/sh\n[ "$2 $3" = "orders " ] && exec {python} {command}\nexec {python} "$@"\n'
     )
     program.chmod(0o755)
     return changed
@@ -129,7 +142,9 @@ def disturb(platform: Platform, load: Load, fault: Fault, seconds: float) -> int
             and changes >= CHANGES_BETWEEN_KILLS
             and platform.pid("orders")
         ):
-            platform.kill("orders")
+            victim = "orders-daprd" if random.random() < fault.sidecars else "orders"
+            if platform.pid(victim):
+                platform.kill(victim)
             kills, changes, due = kills + 1, 0, now + fault.kill
         time.sleep(0.05)
     (platform.settings.home / STOP_FILE).touch()
@@ -155,11 +170,19 @@ def examine(platform: Platform, load: Load) -> dict[str, Any]:
         "orders": len(load.placed),
         "torn": len(torn),
         "stuck": len(load.open),
+        "doubled": doubled(load),
         "stuck_not_torn": sorted(load.open - torn),
         "statuses": Counter(load.statuses.get(i) for i in load.placed),
         "orders_per_second": round(len(load.placed) / seconds, 1),
         "logged": {words: log.count(words) for words in LOGGED},
     }
+
+
+def doubled(load: Load) -> int:
+    """Return by how many pieces more or less than one for each completed order was shipped."""
+    completed = sum(load.statuses.get(i) == "completed" for i in load.placed)
+    stock = load.shop.stock(ITEM)
+    return int(load.stock - stock["on_hand"] - completed)
 
 
 def torn_histories(settings: Settings, load: Load) -> set[str]:

@@ -14,7 +14,8 @@ class Fault:
     `late` is the longest delay of a worker's answer on its way to the sidecar, and `share` the
     share of the answers that are delayed. `step` is the longest delay of an activity. The health
     check fails for `unwell` and succeeds for `well`, again and again. Orders is killed every `kill`
-    seconds, or later if it has done little since.
+    seconds, or later if it has done little since. `sidecars` is the share of the kills that hit its
+    sidecar instead.
     """
 
     late: float = 0
@@ -23,6 +24,7 @@ class Fault:
     unwell: float = 0
     well: float = 0
     kill: float = 0
+    sidecars: float = 0
 
     def arguments(self) -> list[str]:
         """Return the fault as arguments of a command."""
@@ -42,5 +44,6 @@ FAULTS: Final = {
     "flapping-brief": Fault(unwell=3.3, well=1.2, late=0.1),
     "kills": Fault(kill=9, late=1.5, share=0.4),
     "kills-brief": Fault(kill=9, late=0.3),
+    "kills-both": Fault(kill=4, late=1.5, share=0.4, sidecars=0.5),
     "slow": Fault(unwell=3.3, well=1.2, late=1.9, step=6),
 }

@@ -68,6 +68,8 @@ ENGINE_CALLS: dict[str, Callable[[DaprEngine], Awaitable[object]]] = {
     "finished": lambda engine: engine.finished("o1", SHORT_SECONDS),
     "ids": lambda engine: engine.ids(10, None),
     "history": lambda engine: engine.history("o1"),
+    "recording": lambda engine: engine.recording("o1"),
+    "discard": lambda engine: engine.discard("o1", with_children=True),
 }
 
 

@@ -47,6 +47,7 @@ ORDERS_API = {
     "GET /workflows/{instance_id}/status": "reads viewer",
     "GET /workflows/{instance_id}/history": "reads viewer",
     "GET /workflows/{instance_id}/wait": "reads viewer",
+    "GET /workflows/{instance_id}/saved-histories": "reads viewer",
     "POST /workflows/{instance_id}/pause": "changes operator workflow.pause",
     "POST /workflows/{instance_id}/resume": "changes operator workflow.resume",
     "POST /workflows/{instance_id}/purge": "changes operator workflow.purge",

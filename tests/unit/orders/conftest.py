@@ -20,12 +20,14 @@ from orders.management.index import InstanceIndex
 from orders.ordering.activities import OrderActivities
 from orders.ordering.api import NewOrder
 from orders.ordering.feed import StatusFeed
+from orders.ordering.new_runs import NewRuns
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.payments.built_in import BuiltInProvider
 from orders.payments.service import RecordedPayments
 from orders.payments.store import PaymentStore
+from orders.saved_histories import SavedHistories
 
 
 @pytest.fixture
@@ -95,15 +97,23 @@ def activities(
 
 
 @pytest.fixture
+def new_runs(
+    settings: OrdersSettings, store: OrderStore, database: Database, engine: MemoryEngine
+) -> NewRuns:
+    return NewRuns(settings, store, SavedHistories(database), engine)
+
+
+@pytest.fixture
 async def intake(
     settings: OrdersSettings,
     store: OrderStore,
     engine: MemoryEngine,
     feed: StatusFeed,
+    new_runs: NewRuns,
 ) -> AsyncIterator[Intake]:
     undo = OrderUndo(engine, store)
     async with BackgroundWork(short_pause) as background:
-        yield Intake(settings, store, engine, feed, undo, background)
+        yield Intake(settings, store, engine, feed, undo, background, new_runs=new_runs)
 
 
 ORDER_MODELS: list[type[BaseModel]] = [OrderDetails, OrderSubmitted, PlacedOrder, Order, NewOrder]

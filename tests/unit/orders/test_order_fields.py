@@ -26,9 +26,11 @@ from orders.config import OrdersSettings
 from orders.http import http_app
 from orders.ordering.api import order_router
 from orders.ordering.feed import StatusFeed
+from orders.ordering.new_runs import NewRuns
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
+from orders.saved_histories import SavedHistories
 from orders.tables import DEAD_LETTERS
 
 DATA: dict[str, Any] = {
@@ -110,6 +112,7 @@ async def test_an_order_of_a_batch_keeps_every_field(
         batches = Batches(
             *(settings, BatchStore(database), engine, feed),
             *(undo, letters, background),
+            new_runs=NewRuns(settings, store, SavedHistories(database), engine),
         )
         await batches.submit(BatchSubmitted(batch_id="b1", orders=(DATA,)))
     order = await store.order("o1")

@@ -77,7 +77,7 @@ def test_a_moved_runs_components_use_its_broker(settings: Settings) -> None:
 
     assert len(texts) == len(list((find_checkout() / "components").glob("*.yaml")))
     assert not any("16379" in text for text in texts)
-    assert sum(str(settings.ports.control.broker) in text for text in texts) == 2
+    assert sum(str(settings.ports.control.broker) in text for text in texts) == 3
 
 
 def test_each_dapr_resource_is_alone_in_its_file() -> None:

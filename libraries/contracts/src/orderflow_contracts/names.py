@@ -14,6 +14,8 @@ APPROVALS: Final = "approvals"
 
 PUBSUB: Final = "pubsub"
 WORKFLOW_STORE: Final = "workflow-store"
+WORKFLOW_ENTRIES: Final = "workflow-entries"
+"""The binding by which orders deletes an entry of the workflow store that the engine refuses to."""
 INVENTORY_STORE: Final = "inventory-store"
 SIDECAR_RULES: Final = "sidecar-rules"
 """The middleware that every sidecar loads: what its HTTP API refuses."""
@@ -54,7 +56,7 @@ _DECLARED: Final = (
         subscribes=(ORDERS_SUBMITTED, ORDERS_BATCH_SUBMITTED, TASKS_COMPLETED),
         scales_on=(ORDERS_SUBMITTED, ORDERS_BATCH_SUBMITTED),
         methods={RAISE: frozenset({APPROVALS})},
-        components=frozenset({PUBSUB, WORKFLOW_STORE}),
+        components=frozenset({PUBSUB, WORKFLOW_STORE, WORKFLOW_ENTRIES}),
         has_tables=True,
     ),
     Service(

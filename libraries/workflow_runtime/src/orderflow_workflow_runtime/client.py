@@ -10,7 +10,10 @@ from dapr.ext.workflow import UNSET
 from dapr.ext.workflow.aio import DaprWorkflowClient
 from pydantic import BaseModel
 
+from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.settings import ServiceSettings
+from orderflow_workflow_runtime.discarding import Discarding
+from orderflow_workflow_runtime.histories import Recording
 from orderflow_workflow_runtime.instances import HistoryEvent, Instance
 from orderflow_workflow_runtime.ports import (
     AlreadyRunning,
@@ -21,7 +24,9 @@ from orderflow_workflow_runtime.ports import (
 )
 from orderflow_workflow_runtime.reading import read_history, read_instance
 from orderflow_workflow_runtime.upstream import error_texts, false_payloads, history_payloads
-from orderflow_workflow_runtime.upstream.half_written_reads import PAUSES_SECONDS, is_half_written
+from orderflow_workflow_runtime.upstream.half_written_reads import PAUSES_SECONDS
+from orderflow_workflow_runtime.upstream.unloadable import is_unloadable
+from orderflow_workflow_runtime.upstream.versions import SDK_VERSION
 
 T = TypeVar("T")
 
@@ -31,10 +36,12 @@ TIMEOUT_SECONDS: Final = 10.0
 class DaprEngine:
     """The engine in the sidecar, for the workflows of this application: a `ManagedEngine`."""
 
-    def __init__(self, settings: ServiceSettings) -> None:
+    def __init__(self, settings: ServiceSettings, clock: Clock = now) -> None:
+        self._clock = clock
         self._client = DaprWorkflowClient(settings.sidecar_host, str(settings.dapr_grpc_port))
         self._channel = grpc.aio.insecure_channel(settings.sidecar_grpc)
         self._stub = history_payloads.engine_stub(self._channel)
+        self._discarding = Discarding(self._channel, self._stub, _call, _read)
 
     async def start(self, workflow: str, instance_id: str, payload: Any) -> None:
         """Schedule a new instance; it replaces a finished one with the same id."""
@@ -109,21 +116,28 @@ class DaprEngine:
 
     async def history(self, instance_id: str) -> list[HistoryEvent]:
         """Read the events of an instance, oldest first."""
-        request = history_payloads.history_request(instance_id)
-        reply = await _read(lambda: self._stub.GetInstanceHistory(request))
-        return read_history(reply.events)
+        return read_history(await self._events(instance_id))
+
+    async def recording(self, instance_id: str) -> Recording:
+        """Read the whole history of an instance, with all that the engine tells of its events."""
+        events = await self._events(instance_id)
+        return Recording.of(instance_id, events, {"sdk": SDK_VERSION}, self._clock())
+
+    async def discard(self, instance_id: str, *, with_children: bool) -> None:
+        """Delete an instance from the engine, finished or not, so that its id is free."""
+        await self._discarding.discard(instance_id, with_children=with_children)
 
     async def close(self) -> None:
         """Close the connection."""
         await self._channel.close()
 
+    async def _events(self, instance_id: str) -> list[Any]:
+        request = history_payloads.history_request(instance_id)
+        return list((await _read(lambda: self._stub.GetInstanceHistory(request))).events)
+
 
 def _json(payload: Any) -> Any:
     return payload.model_dump(mode="json") if isinstance(payload, BaseModel) else payload
-
-
-class _HalfWritten(InstanceDamaged):
-    """The engine read the instance while it was writing it; if this persists, it is damaged."""
 
 
 async def _map_errors(call: Awaitable[T]) -> T:
@@ -138,9 +152,7 @@ async def _map_errors(call: Awaitable[T]) -> T:
             raise AlreadyRunning(details) from error
         if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
             raise CannotRerun(details) from error
-        if is_half_written(error):
-            raise _HalfWritten(details) from error
-        if error_texts.is_unreadable_instance(error):
+        if is_unloadable(error):
             raise InstanceDamaged(details) from error
         raise EngineUnavailable(details) from error
 
@@ -168,6 +180,6 @@ async def _read(
     for pause in pauses:
         try:
             return await make(call())
-        except _HalfWritten:
+        except InstanceDamaged:
             await asyncio.sleep(pause)
     return await make(call())

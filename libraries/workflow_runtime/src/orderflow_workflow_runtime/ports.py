@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, Protocol
 
 from orderflow_hosting.problems import Unavailable
+from orderflow_workflow_runtime.histories import Recording
 from orderflow_workflow_runtime.instances import HistoryEvent, Instance
 
 
@@ -22,7 +23,10 @@ class EngineUnavailable(Unavailable):
 
 
 class InstanceDamaged(EngineUnavailable):
-    """The engine responds, but cannot read this instance: its stored history is damaged."""
+    """The engine responds, but cannot load this instance: its stored history is damaged.
+
+    While the engine is writing the instance, this may be reported for a moment.
+    """
 
     code: ClassVar = "WORKFLOW_DAMAGED"
     detail: ClassVar = "the stored history of this workflow instance is damaged"
@@ -53,6 +57,25 @@ class Engine(Protocol):
         """Send an event to an instance, which buffers it until the workflow waits for it.
 
         A finished instance ignores it. Raises `NoSuchInstance` or `EngineUnavailable`.
+        """
+        ...
+
+
+class ReplacingEngine(Engine, Protocol):
+    """What a service needs to replace an instance that cannot go on.
+
+    All methods raise `EngineUnavailable`, and `InstanceDamaged`, which is a kind of it.
+    """
+
+    async def recording(self, instance_id: str) -> Recording:
+        """Read the whole history of an instance. Raises `NoSuchInstance`."""
+        ...
+
+    async def discard(self, instance_id: str, *, with_children: bool) -> None:
+        """Delete an instance from the engine, finished or not, so that its id is free.
+
+        An activity that is running is not interrupted. Raises `InstanceDamaged` if the engine
+        cannot load the instance and its store is out of reach.
         """
         ...
 

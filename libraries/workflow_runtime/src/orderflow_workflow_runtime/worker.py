@@ -2,7 +2,9 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import httpx
@@ -65,6 +67,7 @@ class Worker:
         self._stalled = StalledSidecar(self._is_sidecar_stalled, report, sidecar.shut_down)
         self._watches: list[Supervised] = []
         observers = [ObservedTurns(observer)] if observer is not None else []
+        self._running: Counter[tuple[str, int]] = Counter()
         self._runtime = WorkflowRuntime(
             settings.sidecar_host,
             str(settings.dapr_grpc_port),
@@ -99,6 +102,10 @@ class Worker:
             raise Problem(503, "WORKER_UNAVAILABLE", "the workflow worker is not connected")
         await self._sidecar.check_workflows()
 
+    def is_running(self, instance_id: str, task_id: int) -> bool:
+        """Whether this worker is running an activity of an instance at the moment."""
+        return self._running[instance_id, task_id] > 0
+
     async def stop(self) -> None:
         """Send the results that are ready, then disconnect; the next worker gets the rest."""
         for watch in self._watches:
@@ -131,13 +138,25 @@ class Worker:
 
     def _on_loop(self, activity: Activity) -> Activity:
         async def run(ctx: Any, payload: Any) -> Any:
-            work = asyncio.run_coroutine_threadsafe(_run(activity(ctx, payload)), self._loop)
-            return await asyncio.wrap_future(work)
+            with self._counted(ctx.workflow_id, ctx.task_id):
+                work = asyncio.run_coroutine_threadsafe(_run(activity(ctx, payload)), self._loop)
+                return await asyncio.wrap_future(work)
 
         _, model = list(inspect.signature(activity).parameters.values())
         run.__annotations__["payload"] = model.annotation  # from which the SDK makes the payload
         run.__name__ = activity.__name__
         return run
+
+    @contextmanager
+    def _counted(self, instance_id: str, task_id: int) -> Iterator[None]:
+        """Count an activity as running; the same one may be running twice."""
+        self._running[instance_id, task_id] += 1
+        try:
+            yield
+        finally:
+            self._running[instance_id, task_id] -= 1
+            if not self._running[instance_id, task_id]:
+                del self._running[instance_id, task_id]
 
 
 async def _run(work: Coroutine[Any, Any, Any]) -> Any:

@@ -26,6 +26,7 @@ from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.topics import Topics
 from orderflow_hosting.web.asyncapi import asyncapi_router
 from orderflow_workflow_runtime.client import DaprEngine
+from orderflow_workflow_runtime.examining import Examiner
 from orderflow_workflow_runtime.worker import Worker
 from orders.attention import build as attention_part
 from orders.batches import build as batch_part
@@ -36,10 +37,13 @@ from orders.gateways import DaprApprovals, DaprInventory
 from orders.http import http_app
 from orders.management import build as management_part
 from orders.ordering import build as ordering_part
+from orders.ordering.damaged import DamagedRuns
 from orders.parts import Base
 from orders.payments import build as payment_part
+from orders.replacing import Replacing
 from orders.resuming import keep_resuming
 from orders.stock import build as stock_part
+from orders.stock.service import subject_of
 from orders.tables import ACCESS, DEAD_LETTERS, PARKED_EVENTS, SCHEMA
 from orders.tasks import build as task_part
 from orders.workflows import WORKFLOWS
@@ -52,7 +56,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
     dead_letters = DeadLetters(database, DEAD_LETTERS, subject_of=readable_order_id, clock=now)
     relay = Relay(database, sidecar, dead_letters.take_back_within)
     resources.push_async_callback(relay.give_back)
-    engine = DaprEngine(settings)
+    engine = DaprEngine(settings, now)
     resources.push_async_callback(engine.close)
     background = await resources.enter_async_context(BackgroundWork())
     app = DaprApp(settings)
@@ -103,6 +107,14 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         observer=management.index,
     )
     resources.push_async_callback(worker.stop)
+    examiner = Examiner(engine, worker.is_running, now)
+    runs = DamagedRuns(ordering.store, ordering.new_runs, examiner)
+    replacing = Replacing(
+        *(engine, ordering.store, ordering.histories, runs, ordering.undo, batches.batches),
+        examiner=examiner,
+        monitors=tuple(map(subject_of, settings.low_stock_thresholds)),
+        clock=now,
+    )
     checks = {
         "store": database.check,
         "sidecar": sidecar.check,
@@ -131,6 +143,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         canary.keep_publishing(background)
         for job in (job for part in parts for job in part.jobs):
             background.start(job)
+        background.start(replacing.keep_looking)
         background.start(
             partial(keep_resuming, ordering.intake, batches.batches, attention.attention)
         )

@@ -126,6 +126,22 @@ STARTED_INSTANCES = Table(
 """The workflow instances that the management API started, or was about to start."""
 
 
+SAVED_HISTORIES = Table(
+    "saved_histories",
+    TABLES,
+    Column("number", RowNumber, primary_key=True),
+    Column("instance_id", String(100), nullable=False),
+    Column("run_id", String(32)),
+    Column("saved_at", Utc, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("events", JSON, nullable=False),
+    Index("saved_histories_by_instance", "instance_id", "number"),
+    Index("saved_histories_by_time", "saved_at"),
+)
+"""The histories of instances that could not go on and were replaced, as far as they could be read.
+"""
+
+
 BATCHES = Table(
     "batches",
     TABLES,

@@ -11,8 +11,10 @@ from orders.batches.service import Batches
 from orders.batches.store import BatchStore
 from orders.config import OrdersSettings
 from orders.ordering.feed import StatusFeed
+from orders.ordering.new_runs import NewRuns
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
+from orders.saved_histories import SavedHistories
 from orders.tables import DEAD_LETTERS, PARKED_EVENTS
 
 
@@ -37,6 +39,7 @@ def topics(
     batches = Batches(
         *(settings, batch_store, engine, feed),
         *(undo, topics.letters, BackgroundWork()),
+        new_runs=NewRuns(settings, store, SavedHistories(database), engine),
     )
     subscribe_to_batches(topics.topics, batches)
     return topics

@@ -29,9 +29,11 @@ from orders.management.errors import InstanceExists, NotRunning, Protected
 from orders.management.index import InstanceIndex
 from orders.management.service import Management
 from orders.ordering.feed import StatusFeed
+from orders.ordering.new_runs import NewRuns
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
+from orders.saved_histories import SavedHistories
 from orders.tables import DEAD_LETTERS
 
 CTX: Any = None
@@ -69,10 +71,12 @@ async def batches(
     managed: ManagedMemoryEngine,
     feed: StatusFeed,
     letters: DeadLetters,
+    database: Database,
 ) -> AsyncIterator[Batches]:
     undo = OrderUndo(managed, store)
     batches = Batches(
-        settings, batch_store, managed, feed, undo, letters, BackgroundWork(short_pause)
+        *(settings, batch_store, managed, feed, undo, letters, BackgroundWork(short_pause)),
+        new_runs=NewRuns(settings, store, SavedHistories(database), managed),
     )
     yield batches
     await batches._background.stop()

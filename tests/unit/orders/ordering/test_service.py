@@ -14,9 +14,11 @@ from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
 from orderflow_workflow_runtime.ports import EngineUnavailable
+from orderflow_workflow_runtime.upstream.late_results import first_action_of
 from orders.config import OrdersSettings
 from orders.domain import OrderEnded, UnknownOrder
 from orders.ordering.feed import StatusFeed
+from orders.ordering.new_runs import NewRuns
 from orders.ordering.records import OtherContent
 from orders.ordering.service import LEFT_ALONE, Intake
 from orders.ordering.steps import COMPENSATIONS
@@ -36,12 +38,13 @@ def next_process(
     store: OrderStore,
     engine: MemoryEngine,
     feed: StatusFeed,
+    new_runs: NewRuns,
 ) -> Callable[..., Intake]:
     undo = OrderUndo(engine, store)
 
     def start(clock: Clock = now) -> Intake:
         background = BackgroundWork(short_pause)
-        return Intake(settings, store, engine, feed, undo, background, clock)
+        return Intake(settings, store, engine, feed, undo, background, clock, new_runs=new_runs)
 
     return start
 
@@ -174,7 +177,7 @@ async def test_resuming_does_not_restart_running_orders(
 ) -> None:
     """An order that a run owns is not started again."""
     await intake.submit(ORDER)
-    await store.record("o1", "run", OrderStatus.RESERVED)
+    await store.record("o1", engine.runs["o1"][0].run_id, OrderStatus.RESERVED)
     engine.active.clear()
 
     second = next_process()
@@ -187,7 +190,7 @@ async def test_resuming_does_not_restart_running_orders(
 async def test_resuming_restarts_a_run_that_the_engine_lost(
     intake: Intake, engine: MemoryEngine, store: OrderStore, next_process: Callable[..., Intake]
 ) -> None:
-    """The engine gets the same run again after losing its last writes in a crash."""
+    """After losing its last writes in a crash, the engine gets a run with an id of its own."""
     await intake.submit(ORDER)
     (lost,) = engine.runs.pop("o1")
     await store.record("o1", lost.run_id, OrderStatus.RESERVED)
@@ -199,8 +202,17 @@ async def test_resuming_restarts_a_run_that_the_engine_lost(
 
     (again,) = engine.runs["o1"]
     compensations = tuple(action.activity for action in COMPENSATIONS)
-    restarted = {"begun_again": True, "compensations": compensations, "received_at": None}
+    restarted = {
+        "run_id": again.run_id,
+        "begun_again": True,
+        "compensations": compensations,
+        "received_at": None,
+        "first_action": first_action_of(again.run_id),
+    }
     assert again == lost.model_copy(update=restarted)
+    assert again.run_id != lost.run_id
+    assert await store.record("o1", lost.run_id, OrderStatus.PAID) is None
+    assert await store.record("o1", again.run_id, OrderStatus.PAID) is not None
 
 
 async def test_an_invalid_order_is_published_as_rejected(
@@ -362,11 +374,13 @@ async def test_picking_is_part_of_the_input(
     store: OrderStore,
     engine: MemoryEngine,
     feed: StatusFeed,
+    new_runs: NewRuns,
 ) -> None:
     """A run uses the settings of its start; the default is no picking."""
     chosen = settings.model_copy(update={"picking": "awaited", "picking_timeout_seconds": 7.0})
     undo = OrderUndo(engine, store)
-    await Intake(chosen, store, engine, feed, undo, BackgroundWork()).submit(ORDER)
+    intake = Intake(chosen, store, engine, feed, undo, BackgroundWork(), new_runs=new_runs)
+    await intake.submit(ORDER)
 
     assert settings.picking == "off"
     assert (engine.runs["o1"][0].picking, engine.runs["o1"][0].picking_timeout_seconds) == (

@@ -20,6 +20,7 @@ from orders.ordering.actions import Action
 from orders.ordering.activities import OrderActivities
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import Undone
+from orders.ordering.new_runs import NewRuns
 from orders.ordering.records import undoes
 from orders.ordering.service import Intake
 from orders.ordering.steps import COMPENSATIONS
@@ -49,9 +50,12 @@ def next_process(
     store: OrderStore,
     engine: MemoryEngine,
     feed: StatusFeed,
+    new_runs: NewRuns,
 ) -> Callable[[], Intake]:
     undo = OrderUndo(engine, store)
-    return lambda: Intake(settings, store, engine, feed, undo, BackgroundWork(short_pause))
+    return lambda: Intake(
+        *(settings, store, engine, feed, undo, BackgroundWork(short_pause)), new_runs=new_runs
+    )
 
 
 # The workflow

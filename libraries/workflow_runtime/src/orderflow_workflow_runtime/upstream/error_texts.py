@@ -1,4 +1,4 @@
-"""Recognises by the text of an error that an instance is unknown or damaged, or its id in use.
+"""Recognises by the text of an error that an instance is unknown, or its id in use.
 
 Upstream: dapr/dapr#7824 (an unknown instance), dapr/python-sdk#874 (an id in use).
 
@@ -8,8 +8,7 @@ Above: harmless. A proper code is recognised too, and is checked first.
 
 How it shows: raising an event, pausing, resuming, terminating and purging for an unknown instance,
 and starting under an id that is in use, fail with the gRPC code `UNKNOWN`, as every other failure
-does. Reading a history and rerunning an instance have proper codes already. Reading an instance
-whose stored history the engine cannot parse fails with `UNKNOWN`, too.
+does. Reading a history and rerunning an instance have proper codes already.
 
 Delete when: daprd returns `NOT_FOUND` and `ALREADY_EXISTS`; then check only the code.
 `tests/system/upstream/test_error_texts.py` fails then.
@@ -21,7 +20,6 @@ import grpc
 
 UNKNOWN_INSTANCE = "no such instance"
 ID_IN_USE = "already exists"
-UNREADABLE = ("failed to unmarshal", "not found in state store")
 
 
 def details_of(error: Any) -> str:
@@ -37,8 +35,3 @@ def is_unknown_instance(error: Any) -> bool:
 def is_id_in_use(error: Any) -> bool:
     """Whether an active instance has the id."""
     return error.code() is grpc.StatusCode.ALREADY_EXISTS or ID_IN_USE in details_of(error)
-
-
-def is_unreadable_instance(error: Any) -> bool:
-    """Whether the engine cannot read what is stored of the instance."""
-    return any(text in details_of(error) for text in UNREADABLE)

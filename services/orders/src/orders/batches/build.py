@@ -25,6 +25,7 @@ def build(base: Base, ordering: Ordering) -> BatchPart:
     batches = Batches(
         *(base.settings, store, base.engine, ordering.feed),
         *(ordering.undo, base.dead_letters, base.background),
+        new_runs=ordering.new_runs,
     )
     subscribe_to_batches(base.topics, batches)
     return BatchPart(

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from orderflow_contracts.batches import Batch, BatchStatus, BatchSubmitted
 from orderflow_contracts.fields import readable_order_id
 from orderflow_contracts.names import ORDERS_SUBMITTED
-from orderflow_contracts.orders import PlacedOrder, Reason
+from orderflow_contracts.orders import OrderStatus, PlacedOrder, Reason
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.dead_letters import DeadLetters
 from orderflow_hosting.events import Event, read_event
@@ -19,16 +20,19 @@ from orderflow_hosting.explaining import explain
 from orderflow_hosting.problems import describe
 from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, Engine, EngineUnavailable
+from orderflow_workflow_runtime.upstream.late_results import first_action_of
 from orders import workflow_names as names
 from orders.batches.messages import BatchRun
-from orders.batches.records import Entry, OpenBatch, OpenOrder, StoredBatch
+from orders.batches.records import Entry, OpenBatch, OpenOrder, StoredBatch, run_id_of
 from orders.batches.store import BatchStore
 from orders.config import OrdersSettings
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import OrderPolicy, OrderRun
-from orders.ordering.records import IdTaken, OtherContent
+from orders.ordering.new_runs import NewRuns, is_damaged, is_of_other_run
+from orders.ordering.records import IdTaken, OtherContent, undoes
 from orders.ordering.undo import OrderUndo
 from orders.own_instances import BATCHES
+from orders.saved_histories import Replaced
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -55,7 +59,10 @@ class Batches:
         order_undo: OrderUndo,
         dead_letters: DeadLetters,
         background: BackgroundWork,
+        *,
+        new_runs: NewRuns,
     ) -> None:
+        self._new_runs = new_runs
         self._settings = settings
         self._store = store
         self._engine = engine
@@ -123,12 +130,34 @@ class Batches:
     async def conclude(self, batch_id: str) -> bool:
         """Record and publish a batch's end if all its orders have ended; return whether it did."""
         for order in await self._store.left_to_end(batch_id):
-            instance = await self._engine.instance(order.order_id, payloads=False)
-            if instance is None:
-                await self._run_again(batch_id, order)
-            elif instance.runtime_status.is_finished:
-                await self._order_undo.undo(order.order_id, instance)
+            await self._resume_order(batch_id, order)
         return await self._end(batch_id)
+
+    async def unfinished(self) -> list[str]:
+        """Return the batches that have not ended and were not stopped, oldest first."""
+        unfinished = await self._store.unfinished()
+        return [batch.batch_id for batch in unfinished if batch.stopped_as is None]
+
+    async def waits_in_vain(self, batch_id: str, orders: Iterable[str]) -> str | None:
+        """Return one of these orders, in progress for the batch's workflow, that cannot report.
+
+        A new run does not report its end to the workflow, and a report may be lost.
+        """
+        for order_id in orders:
+            left = await self._new_runs.pending(order_id)
+            if left is None or left.run_id not in {None, run_id_of(batch_id, order_id)}:
+                return order_id
+        return None
+
+    async def begin_again(self, batch_id: str) -> None:
+        """Start the workflow of a batch, in place of the one that cannot go on.
+
+        Its orders go on. The new workflow starts those that have no workflow, and looks from time
+        to time whether the others have ended. Raises `EngineUnavailable`.
+        """
+        for instance_id in BATCHES.ids_of(batch_id):
+            await self._new_runs.discard(instance_id)
+        await self._start(batch_id)
 
     async def resume(self) -> None:
         """Resume the batches that an earlier process or another replica left unfinished."""
@@ -165,13 +194,32 @@ class Batches:
         )
         await BATCHES.start_once(self._engine, batch_id, run)
 
+    async def _resume_order(self, batch_id: str, order: OpenOrder) -> None:
+        """Restart an order that was lost with the engine's last writes; undo one that stopped."""
+        order_id = order.order_id
+        instance = await self._engine.instance(order_id)
+        left = await self._new_runs.pending(order_id)
+        if left is None:
+            return
+        if instance is None and left.status is OrderStatus.RECEIVED:
+            await self._run_again(batch_id, order)
+        elif instance is None and not undoes(left.run_id):
+            await self._new_runs.begin(left, Replaced("the engine has lost the workflow"))
+        elif instance is None:
+            await self._order_undo.undo(order_id, None)
+        elif is_of_other_run(instance, left.run_id) and not undoes(left.run_id):
+            await self._new_runs.carry_on(left)
+        elif instance.runtime_status.is_finished and not is_damaged(instance):
+            await self._order_undo.undo(order_id, instance)
+
     async def _run_again(self, batch_id: str, order: OpenOrder) -> None:
-        """Restart an order that was lost with the engine's last writes."""
+        """Start an order whose run was lost before it recorded anything."""
         log.warning("lost_run_started_again", order_id=order.order_id, batch_id=batch_id)
         run = OrderRun(
             order_id=order.order_id,
             run_id=order.run_id,
             is_checked=True,
+            first_action=first_action_of(order.run_id),
             **OrderPolicy.of(self._settings).model_dump(),
         )
         with contextlib.suppress(AlreadyRunning):

@@ -8,12 +8,15 @@ from orders.ordering import steps
 from orders.ordering.activities import OrderActivities
 from orders.ordering.api import offer_methods, order_router, subscribe
 from orders.ordering.feed import StatusFeed
+from orders.ordering.new_runs import NewRuns
 from orders.ordering.picking import PickingActivities
+from orders.ordering.saved_histories_api import saved_history_router
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.parts import Base, Part
 from orders.payments.service import RecordedPayments
+from orders.saved_histories import SavedHistories
 from orders.tasks.store import TaskStore
 
 
@@ -25,6 +28,8 @@ class Ordering(Part):
     feed: StatusFeed
     undo: OrderUndo
     intake: Intake
+    new_runs: NewRuns
+    histories: SavedHistories
 
 
 def build(base: Base, payments: RecordedPayments, tasks: TaskStore) -> Ordering:
@@ -32,9 +37,12 @@ def build(base: Base, payments: RecordedPayments, tasks: TaskStore) -> Ordering:
     store = OrderStore(base.database, base.clock)
     feed = StatusFeed(store, shared=base.database.is_shared)
     undo = OrderUndo(base.engine, store, base.settings.undo_timeout_seconds)
+    histories = SavedHistories(base.database)
+    new_runs = NewRuns(base.settings, store, histories, base.engine, base.clock)
     intake = Intake(
         *(base.settings, store, base.engine, feed, undo, base.background),
         clock=base.clock,
+        new_runs=new_runs,
     )
     owners = (
         OrderActivities(store, base.inventory, payments, feed, base.engine, base.approvals),
@@ -47,8 +55,10 @@ def build(base: Base, payments: RecordedPayments, tasks: TaskStore) -> Ordering:
         feed=feed,
         undo=undo,
         intake=intake,
+        new_runs=new_runs,
+        histories=histories,
         activities={name: _implementation(name, *owners) for name in steps.ACTIVITIES},
-        routers=(order_router(intake, store, feed),),
+        routers=(order_router(intake, store, feed), saved_history_router(histories)),
     )
 
 

@@ -36,6 +36,7 @@ from orders.ordering.records import (
 from orders.ordering.rows import columns_of, stored_change, submitted
 from orders.ordering.started_instances import check_free_within
 from orders.outgoing import status_changed
+from orders.saved_histories import Replaced, save_within
 from orders.tables import CUSTOMER, ITEM, ORDERS, STATUSES
 
 SELECT_ORDER = select(ORDERS).where(ORDERS.c.order_id == bindparam("order_id"))
@@ -321,6 +322,23 @@ def hand_to_undo_within(connection: Connection, order_id: str) -> str | None:
     run_id = f"{UNDO_RUN_PREFIX}{new_run_id()[len(UNDO_RUN_PREFIX) :]}"
     connection.execute(_HAND_OVER, {"key": order_id, "run_id": run_id})
     return run_id
+
+
+def begin_again_within(
+    connection: Connection,
+    order_id: str,
+    former: str | None,
+    run_id: str,
+    replaced: Replaced,
+    at: datetime,
+) -> bool:
+    """Do what `OrderStore.begin_again` does, as a part of a larger transaction."""
+    row = connection.execute(SELECT_ORDER, {"order_id": order_id}).one_or_none()
+    if row is None or OrderStatus(row.status).is_final or row.run_id != former:
+        return False
+    save_within(connection, order_id, former, replaced, at)
+    connection.execute(_HAND_OVER, {"key": order_id, "run_id": run_id})
+    return True
 
 
 def promise_within(connection: Connection, recorded: Any) -> None:

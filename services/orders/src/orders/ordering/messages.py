@@ -45,8 +45,10 @@ class OrderRun(OrderPolicy):
     activity, and events count only if what they say is on record; not so in runs of earlier
     versions. `begun_again` means that the engine lost this run once. `compensations` names the
     activities that undo what the lost run may have done, in the order of the steps; runs that an
-    earlier version restarted have none. Without `received_at`, the first statuses are read from the
-    store.
+    earlier version restarted have none. The actions of such a run count from `first_action`, so
+    that late results of the lost run do not reach it. `approval_expires_at` is the deadline of the
+    lost run's request for approval, if that has passed. Without `received_at`, the first statuses
+    are read from the store.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -60,6 +62,8 @@ class OrderRun(OrderPolicy):
     is_checked: bool = False
     begun_again: bool = False
     compensations: tuple[str, ...] | None = None
+    first_action: int = 0
+    approval_expires_at: datetime | None = None
 
 
 class Notice(Payload):

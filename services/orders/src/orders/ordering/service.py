@@ -10,15 +10,22 @@ from orderflow_contracts.approvals import RaiseReply, RaiseRequest
 from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.orders import Order, OrderStatus, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
-from orderflow_workflow_runtime.ports import Engine, EngineUnavailable, NoSuchInstance
+from orderflow_workflow_runtime.instances import Instance
+from orderflow_workflow_runtime.ports import (
+    Engine,
+    EngineUnavailable,
+    InstanceDamaged,
+    NoSuchInstance,
+)
 from orderflow_workflow_runtime.starting import start_once
+from orderflow_workflow_runtime.upstream.late_results import first_action_of
 from orders import workflow_names as names
 from orders.config import OrdersSettings
 from orders.domain import OrderEnded, UnknownOrder, was_decided
-from orders.ordering import steps
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import OrderPolicy, OrderRun
 from orders.ordering.naming import NamingEvent
+from orders.ordering.new_runs import NewRuns, is_damaged, is_of_other_run
 from orders.ordering.records import (
     NOTHING_READ,
     WAITING,
@@ -30,6 +37,7 @@ from orders.ordering.records import (
 )
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
+from orders.saved_histories import Replaced
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -53,7 +61,10 @@ class Intake:
         order_undo: OrderUndo,
         background: BackgroundWork,
         clock: Clock = now,
+        *,
+        new_runs: NewRuns,
     ) -> None:
+        self._new_runs = new_runs
         self._settings = settings
         self._clock = clock
         self._store = store
@@ -209,7 +220,7 @@ class Intake:
         await self._start_run(accepted.order, accepted.run_id)
 
     async def _start_run(
-        self, order: OrderSubmitted, run_id: str | None, *, begun_again: bool = False
+        self, order: OrderSubmitted, run_id: str | None, *, first_action: int = 0
     ) -> None:
         if run_id is None:  # an earlier version accepted the order, and may not have published that
             await self._store.promise_first(order.order_id)
@@ -217,27 +228,46 @@ class Intake:
             **order.model_dump(exclude_defaults=True),
             run_id=run_id or new_run_id(),
             is_checked=True,
-            begun_again=begun_again,
-            compensations=steps.compensations(None) if begun_again else None,
+            first_action=first_action,
             **OrderPolicy.of(self._settings).model_dump(),
         )
         await start_once(self._engine, names.ORDER_PROCESSING, order.order_id, run)
 
     async def _resume_order(self, left: Pending) -> None:
-        """Start an order's workflow if the engine has none, even if it had one and lost it."""
+        """Start an order's workflow if the engine has none, even if it had one and lost it.
+
+        A run that cannot go on, or cannot be read, is left to `DamagedRuns`.
+        """
         order_id = left.order.order_id
-        instance = await self._engine.instance(order_id)
-        is_there = instance is not None and instance.name == names.ORDER_PROCESSING
-        has_ended = instance is None or instance.runtime_status.is_finished
-        is_cancelled = left.status.is_final
-        if undoes(left.run_id) or (is_there and has_ended) or (is_cancelled and not is_there):
-            await self._order_undo.undo(order_id, instance)
-        elif not is_there:
-            begun_again = left.status is not OrderStatus.RECEIVED
-            if begun_again:
-                log.warning("lost_run_started_again", order_id=order_id, run_id=left.run_id)
-            await self._start_run(left.order, left.run_id, begun_again=begun_again)
+        try:
+            instance = await self._engine.instance(order_id)
+        except InstanceDamaged:
+            if left.status.is_final:
+                await self._order_undo.undo(order_id, None)
+            return
+        if instance is not None and not instance.name:
+            return  # it has not begun, or has no beginning
+        run = instance if instance is not None and _is_run(instance, left) else None
+        has_ended = run is None or run.runtime_status.is_finished
+        if undoes(left.run_id) or (left.status.is_final and has_ended):
+            await self._order_undo.undo(order_id, run)
+        elif run is not None:
+            if has_ended and not is_damaged(run):
+                await self._order_undo.undo(order_id, run)
+        elif instance is not None and is_of_other_run(instance, left.run_id):
+            await self._new_runs.carry_on(left)
+        elif left.status is OrderStatus.RECEIVED:
+            first_action = first_action_of(left.run_id or "")
+            await self._start_run(left.order, left.run_id, first_action=first_action)
+        else:
+            await self._new_runs.begin(left, Replaced("the engine has lost the workflow"))
 
     async def _wake_to_cancel(self, order_id: str) -> None:
         if await self._store.waits_for_cancel(order_id):
             await self._engine.raise_event(order_id, names.CANCEL_REQUESTED, None)
+
+
+def _is_run(instance: Instance, left: Pending) -> bool:
+    """Whether an instance under an order's id is the run that may act for it."""
+    is_order = instance.name == names.ORDER_PROCESSING
+    return is_order and not is_of_other_run(instance, left.run_id)

@@ -218,6 +218,11 @@ def steps_undone_by(compensation: str) -> frozenset[str]:
     )
 
 
+def recording(status: OrderStatus) -> str | None:
+    """Return the activity that records a status, if only one does."""
+    return next((step.activity for step in STEPS if step.status is status), None)
+
+
 def compensations(policy: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Return the compensations that an order with this policy may need, in the order of the steps.
 

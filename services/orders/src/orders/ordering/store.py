@@ -36,6 +36,7 @@ from orders.ordering.cancelling import (
 from orders.ordering.changes import (
     SELECT_ORDER,
     accept_within,
+    begin_again_within,
     hand_to_undo_within,
     is_promised_within,
     promise_first_within,
@@ -68,6 +69,7 @@ from orders.ordering.started_instances import (
     record_start_within,
     started_until,
 )
+from orders.saved_histories import Replaced
 from orders.tables import BATCH_ORDERS, BATCHES, ORDERS, STATUSES
 
 
@@ -277,7 +279,7 @@ class OrderStore:
                 ORDERS.c.updated_at < left_before,
             )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [Pending(submitted(row), OrderStatus(row.status), row.run_id) for row in rows]
+        return [_pending(row) for row in rows]
 
     async def is_run_by_batch(self, order_id: str) -> bool:
         """Whether a batch that has not ended runs this order."""
@@ -293,6 +295,45 @@ class OrderStore:
         return await self._database.write(
             lambda connection: hand_to_undo_within(connection, order_id)
         )
+
+    async def begin_again(
+        self, order_id: str, former: str | None, run_id: str, replaced: Replaced
+    ) -> bool:
+        """Transfer an unfinished order from one run to a new one, and save the first one's history.
+
+        Returns False, without any effect, if the former run does not own the order any more.
+        """
+
+        def work(connection: Connection) -> bool:
+            return begin_again_within(connection, order_id, former, run_id, replaced, self._clock())
+
+        return await self._database.write(work)
+
+    async def pending(self, order_id: str) -> Pending | None:
+        """Return an unfinished order and the run that owns it; None if it has ended."""
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                SELECT_ORDER, {"order_id": order_id}
+            ).one_or_none()
+        )
+        if row is None or OrderStatus(row.status).is_final:
+            return None
+        return _pending(row)
+
+    async def unchanged(self, since: datetime, after: int, limit: int) -> list[tuple[int, Pending]]:
+        """Return unfinished orders without a change since a time, each with its number."""
+        query = (
+            select(ORDERS)
+            .where(
+                ORDERS.c.status.in_(UNFINISHED),
+                ORDERS.c.updated_at < since,
+                ORDERS.c.number > after,
+            )
+            .order_by(ORDERS.c.number)
+            .limit(limit)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [(row.number, _pending(row)) for row in rows]
 
     async def cancels_to_hand_over(self, since: datetime | None = None) -> list[str]:
         """Return the orders whose run may be waiting although cancellation was requested.
@@ -343,6 +384,10 @@ class OrderStore:
             lambda connection: connection.execute(_SELECT_POSITIONS).one()
         )
         return StoredPositions((row.oldest or 1) - 1, row.newest or 0)
+
+
+def _pending(row: Row[Any]) -> Pending:
+    return Pending(submitted(row), OrderStatus(row.status), row.run_id)
 
 
 def _is_run_by_batch(order_id: ColumnElement[str]) -> ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Generator
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dapr.ext.workflow import (
@@ -19,6 +19,7 @@ from orderflow_contracts.tasks import TaskStatus
 from orderflow_workflow_runtime.authoring.policies import retry_for
 from orderflow_workflow_runtime.authoring.saga import Saga
 from orderflow_workflow_runtime.authoring.tasks import Task
+from orderflow_workflow_runtime.upstream.late_results import number_actions_after
 from orders import workflow_names as names
 from orders.domain import (
     CANCELLED,
@@ -59,6 +60,7 @@ def order_processing_workflow(
 
     Unless the order completes, every step that it took is compensated, the newest first.
     """
+    number_actions_after(ctx, order.first_action)
     process = _OrderProcess(ctx, order)
     try:
         ending = yield from process.run()
@@ -153,14 +155,14 @@ class _OrderProcess:
 
     def _approve(self, levels: int) -> Generator[Task[Any], Any, Ending | None]:
         self._begin(steps.REQUEST_APPROVAL)
-        patience = timedelta(seconds=self._order.approval_timeout_seconds)
+        expires_at, patience = self._approval_deadline()
         wanted = ApprovalWanted(
             order_id=self._order.order_id,
             run_id=self._order.run_id,
             customer_id=self._order.customer_id,
             lines=self._order.lines,
             total_cents=self._total_cents or 0,
-            expires_at=self._ctx.current_utc_datetime.replace(tzinfo=UTC) + patience,
+            expires_at=expires_at,
             levels=levels,
             batch_id=self._order.batch_id,
         )
@@ -179,6 +181,17 @@ class _OrderProcess:
             return rejected(Reason.DENIED, why_denied(decision))
         recorded = yield self.publish(OrderStatus.APPROVED)
         return _stop(Recorded.model_validate(recorded))
+
+    def _approval_deadline(self) -> tuple[datetime, timedelta]:
+        """Return when the wait for a decision ends, and the time until then.
+
+        A lost run's deadline that has passed still counts.
+        """
+        at = self._ctx.current_utc_datetime.replace(tzinfo=UTC)
+        if self._order.approval_expires_at is not None:
+            return self._order.approval_expires_at, timedelta()
+        patience = timedelta(seconds=self._order.approval_timeout_seconds)
+        return at + patience, patience
 
     def _decision(
         self, wanted: ApprovalWanted, patience: timedelta

@@ -1,9 +1,9 @@
-"""What the engine's errors mean, by their texts."""
+"""Instances that the engine cannot load, told by the texts of its errors."""
 
 import grpc
 import pytest
 
-from orderflow_workflow_runtime.upstream.error_texts import is_unreadable_instance
+from orderflow_workflow_runtime.upstream.unloadable import is_unloadable
 
 
 class EngineError:
@@ -20,7 +20,7 @@ class EngineError:
 
 
 @pytest.mark.parametrize(
-    ("details", "is_unreadable"),
+    ("details", "stays"),
     [
         ("failed to unmarshal history event from history state key 'history-000000': EOF", True),
         ("failed to unmarshal workflow metadata: proto: cannot parse", True),
@@ -30,7 +30,7 @@ class EngineError:
     ],
 )
 def test_an_instance_that_cannot_be_parsed_is_told_from_an_unavailable_store(
-    details: str, *, is_unreadable: bool
+    details: str, *, stays: bool
 ) -> None:
-    """Only the former stays unreadable."""
-    assert is_unreadable_instance(EngineError(details)) is is_unreadable
+    """Only the former stays so."""
+    assert is_unloadable(EngineError(details)) is stays
