@@ -77,7 +77,7 @@ class Shop:
         accepted = await self.ordering.store.accept(order)
         return OrderRun(
             order_id=order_id,
-            run_id=f"run-of-{order_id}",
+            run_id=str(accepted.run_id),
             customer_id="alice",
             lines=lines,
             received_at=accepted.first.change.at,

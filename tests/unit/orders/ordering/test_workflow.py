@@ -548,7 +548,7 @@ async def test_each_compensation_gets_the_reason() -> None:
 
 
 async def test_every_activity_has_its_retry_policy() -> None:
-    """Steps use the run's setting; compensations retry for an hour, statuses and decisions a day."""
+    """Steps use the run's setting; compensations have an hour, statuses and decisions a day."""
     run = start({UPDATE: DOWN}, [APPROVED])
     await run.run_to_end()
 
