@@ -261,7 +261,7 @@ async def test_failed_compensations_are_read_from_the_workflows_status(
     attention: Attention, engine: Remembering, intake: Any
 ) -> None:
     """The custom status names the activities, and only these are retried."""
-    await intake._start(ORDER, datetime(2026, 3, 1, tzinfo=UTC))  # it had a workflow
+    await intake._start_run(ORDER, "run")  # it had a workflow
     engine.custom_status = {"not_undone": [RELEASE]}
 
     found = await attention.of("o1")
