@@ -16,8 +16,8 @@ from orderflow_hosting.web import Site
 from orderflow_hosting.web.audit_pages import audit_pages
 from orders.attention.service import Attention
 from orders.attention.store import AttentionStore
-from orders.batches.service import entries_of
 from orders.batches.records import run_id_of
+from orders.batches.service import entries_of
 from orders.batches.store import BatchStore
 from orders.board.pages.attention_pages import attention_pages
 from orders.board.pages.batch_pages import batch_pages
