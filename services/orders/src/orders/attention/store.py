@@ -156,7 +156,7 @@ def _retry(row: Any, number: int, run_id: str) -> Retry:
 
 def _needs_attention(order: Any) -> bool:
     """Whether a compensation of the order failed, also if it had been cancelled before."""
-    has_failed = order.compensation == Compensation.FAILED
+    has_failed: bool = order.compensation == Compensation.FAILED
     return has_failed or order.status == OrderStatus.NEEDS_ATTENTION
 
 

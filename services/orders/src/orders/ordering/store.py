@@ -49,6 +49,7 @@ from orders.ordering.records import (
     WAITING,
     Accepted,
     Cancellation,
+    ChargeStart,
     Compensation,
     Invalid,
     Pending,
@@ -195,24 +196,26 @@ class OrderStore:
             lambda connection: request_cancel_within(connection, order_id, self._clock())
         )
 
-    async def start_charge(
-        self, order_id: str, run_id: str
-    ) -> tuple[Standing, StoredChange | None]:
+    async def start_charge(self, order_id: str, run_id: str) -> ChargeStart:
         """Record that a charge is sent, if the run may charge; it must not, unless it may act.
 
-        From here on, a cancellation waits until the outcome is known. Also returns the order's end
-        if an earlier request to cancel ends it here.
+        From here on, a cancellation waits until the outcome is known.
         """
         return await self._database.write(
             lambda connection: start_charge_within(connection, order_id, run_id, self._clock())
         )
 
     async def nothing_charged(
-        self, order_id: str, run_id: str
+        self, order_id: str, run_id: str, sent_at: datetime | None = None
     ) -> tuple[Standing, StoredChange | None]:
-        """Record that a charge that was sent took no money; the order ends here if cancelled."""
+        """Record that a charge that was sent took no money; the order ends here if cancelled.
+
+        With a time, nothing is recorded if the charge was sent again since.
+        """
         return await self._database.write(
-            lambda connection: nothing_charged_within(connection, order_id, run_id, self._clock())
+            lambda connection: nothing_charged_within(
+                connection, order_id, run_id, sent_at, self._clock()
+            )
         )
 
     async def waits_for_cancel(self, order_id: str) -> bool:

@@ -5,7 +5,6 @@ from typing import Final
 from alembic import op
 from sqlalchemy import Column, DateTime, String, text
 
-
 revision: Final = "0008"
 down_revision: Final = "0007"
 
