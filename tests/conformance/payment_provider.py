@@ -11,7 +11,7 @@ import pytest
 
 from fakes.dying_payments import Deaths, Died, DyingStore
 from orderflow_hosting.database import Database
-from orders.payments.provider import PaymentProvider, PaymentUnavailable
+from orders.payments.provider import NotCharged, OutcomeUnknown, PaymentProvider, PaymentUnavailable
 from orders.payments.service import RecordedPayments
 from orders.payments.store import PaymentStore
 
@@ -27,6 +27,10 @@ class Subject(Protocol):
     declined_customer: str
     unavailable_customer: str
     """The provider does not answer for this customer's orders when first asked about each."""
+    unreachable_customer: str
+    """The first charge for each of this customer's orders does not reach the provider."""
+    silent_customer: str
+    """The first charge for each of this customer's orders is made, and its answer is lost."""
 
     def provider(self) -> PaymentProvider:
         """Return the provider as a process that has just started would build it."""
@@ -196,3 +200,70 @@ class PaymentProviderTests:
         assert await process.charge("o1", subject.unavailable_customer, 500)
 
         assert await books.entries() == CHARGED
+
+    async def test_a_charge_whose_answer_was_lost_is_found(
+        self, books: Books, subject: Subject
+    ) -> None:
+        """By its idempotency key; it is recorded then, and charged no second time."""
+        process = books.process()
+        with pytest.raises(OutcomeUnknown):
+            await process.charge("o1", subject.silent_customer, 500)
+
+        assert await process.was_charged("o1")
+
+        assert await books.entries() == CHARGED
+        assert await process.charge("o1", subject.silent_customer, 500)
+        assert await books.entries() == CHARGED
+
+    async def test_a_charge_whose_answer_was_lost_is_refunded(
+        self, books: Books, subject: Subject
+    ) -> None:
+        """Whether it was looked up before or not."""
+        for order_id, is_looked_up in (("o1", True), ("o2", False)):
+            process = books.process()
+            with pytest.raises(OutcomeUnknown):
+                await process.charge(order_id, subject.silent_customer, 500)
+            if is_looked_up:
+                await process.was_charged(order_id)
+
+            await process.refund(order_id)
+
+            assert await books.entries(order_id) == REFUNDED
+            assert not await books.late_process().charge(order_id, "alice", 500)
+
+    async def test_a_charge_that_did_not_reach_the_provider_is_not_found(
+        self, books: Books, subject: Subject
+    ) -> None:
+        """Nothing was charged, until it is sent again."""
+        process = books.process()
+        with pytest.raises(NotCharged):
+            await process.charge("o1", subject.unreachable_customer, 500)
+
+        assert not await process.was_charged("o1")
+        assert await books.entries() == []
+
+        assert await process.charge("o1", subject.unreachable_customer, 500)
+        assert await books.entries() == CHARGED
+
+    async def test_no_charge_is_found_for_an_order_that_never_had_one(
+        self, books: Books, subject: Subject
+    ) -> None:
+        """Neither for an unknown order, nor for one that was declined."""
+        await books.process().charge("o1", subject.declined_customer, 500)
+
+        assert await subject.provider().find("o1") == await subject.provider().find("o2") == 0
+        assert not await books.process().was_charged("o1")
+        assert await books.entries() == []
+
+    @pytest.mark.parametrize("death", DEATHS)
+    async def test_a_charge_is_looked_up_after_its_refund(self, books: Books, death: Death) -> None:
+        """Also if the refund was not recorded: the order has paid nothing in the end."""
+        await books.process().charge("o1", "alice", 500)
+        with pytest.raises(Died):
+            await books.dying_process(death).refund("o1")
+
+        await books.late_process().was_charged("o1")
+        await books.process().refund("o1")
+
+        assert not await books.process().was_charged("o1")
+        assert await books.entries() == REFUNDED

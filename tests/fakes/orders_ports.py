@@ -1,12 +1,14 @@
 """The ports of orders, in memory."""
 
 from collections import defaultdict, deque
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from fakes.memory_store import MemoryStore
 from fakes.outboxes import Owed
+from fakes.workflow_run import Event as Raised
 from inventory.config import OPENING_STOCK
 from inventory.service import StockService
 from orderflow_contracts.approvals import (
@@ -28,6 +30,7 @@ from orderflow_contracts.inventory import (
     ReserveRequest,
     Stock,
 )
+from orderflow_contracts.names import APPROVAL_DECIDED
 from orderflow_contracts.orders import OrderStatusChanged
 from orderflow_hosting.events import Event, read_event
 from orderflow_workflow_runtime.histories import Recording
@@ -187,6 +190,12 @@ class MemoryApprovals:
     def __init__(self) -> None:
         self.decisions: dict[str, Decision] = {}
         self.failures: deque[Exception] = deque()
+
+    def record(self, order_id: str, happenings: Iterable[object]) -> None:
+        """Put the decision on record that one of these events announces."""
+        for happening in happenings:
+            if isinstance(happening, Raised) and happening.name == APPROVAL_DECIDED:
+                self.decisions[order_id] = Decision.model_validate(happening.data)
 
     async def request(self, order_id: str) -> Approval | None:
         """Return the request with its decision; it is pending without one."""

@@ -92,9 +92,9 @@ async def failed_order(
     await store.accept(ORDER)
     await inventory.reserve(ReserveRequest(order_id="o1", lines=ORDER.lines))
     await payments.charge("o1", "alice", 60_000_00)
-    await store.record("o1", "run-1", OrderStatus.RESERVED, total_cents=60_000_00)
+    await store.record("o1", "run", OrderStatus.RESERVED, total_cents=60_000_00)
     await store.record(
-        "o1", "run-1", OrderStatus.NEEDS_ATTENTION, reason=Reason.UNDO_FAILED, total_cents=60_000_00
+        "o1", "run", OrderStatus.NEEDS_ATTENTION, reason=Reason.UNDO_FAILED, total_cents=60_000_00
     )
     return ORDER
 
@@ -214,7 +214,7 @@ async def test_the_next_process_resumes_a_retry_that_was_not_started(
     await next_process().resume()
 
     await until(lambda: len(engine.undone) == 1)
-    assert (engine.undone[0].order_id, engine.undone[0].run_id) == ("o1", "run-1")
+    assert (engine.undone[0].order_id, engine.undone[0].run_id) == ("o1", "run")
 
 
 # Refusals
@@ -261,7 +261,7 @@ async def test_failed_compensations_are_read_from_the_workflows_status(
     attention: Attention, engine: Remembering, intake: Any
 ) -> None:
     """The custom status names the activities, and only these are retried."""
-    await intake._start(ORDER, datetime(2026, 3, 1, tzinfo=UTC))  # it had a workflow
+    await intake._start_run(ORDER, "run")  # it had a workflow
     engine.custom_status = {"not_undone": [RELEASE]}
 
     found = await attention.of("o1")
@@ -296,7 +296,7 @@ def again(*failing: str, only: tuple[str, ...] | None = None) -> WorkflowRun:
 
     undone = Undone(
         order_id="o1",
-        run_id="run-1",
+        run_id="run",
         status=OrderStatus.NEEDS_ATTENTION,
         reason=Reason.UNDO_FAILED,
         total_cents=60_000_00,

@@ -414,3 +414,24 @@ async def test_batches_are_listed_newest_first(batches: Batches, batch_store: Ba
 
     assert [batch.batch_id for _, batch in found + older] == ["b2", "b1", "b0"]
     assert found[0][1].counts == {"received": 1}
+
+
+async def test_an_order_of_a_batch_is_cancelled_before_it_has_started(
+    batches: Batches, batch_store: BatchStore, store: OrderStore, managed: ManagedMemoryEngine
+) -> None:
+    """The batch does not run it, and ends with the others; its compensation is left to orders."""
+    await batches.submit(submitted(entry("a"), entry("b")))
+
+    cancelled = await store.request_cancel("a")
+
+    assert cancelled is not None
+    assert cancelled.end is not None
+    opened = await BatchActivities(batches).open_batch_activity(CTX, BatchRef(batch_id="b1"))
+    assert [(each.order_id, each.run_id) for each in opened.orders] == [("b", run_id_of("b1", "b"))]
+    await store.record("b", run_id_of("b1", "b"), OrderStatus.COMPLETED)
+    assert await batches.conclude("b1")
+    batch = await read(batch_store)
+    assert (batch.status, batch.total) == ("completed", 2)
+    left = [(each.order.order_id, each.run_id) for each in await store.unfinished()]
+    assert left == [("a", run_id_of("b1", "a"))]
+    assert "a" not in managed.instances

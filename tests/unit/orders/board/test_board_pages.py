@@ -403,7 +403,7 @@ async def test_cancelling_an_order_asks_for_confirmation(
     assert (await store.order("o1")) is not None
     assert answer.status_code == 303
     assert "Cancellation requested." in page.text
-    assert "cancellation requested" in page.text
+    assert "Reason: cancelled on request" in page.text
     assert "/board/orders/o1/cancel" not in page.text
     (entry,) = await visited.audit.page(10, None)
     assert (entry.actor, entry.action, entry.subject, entry.outcome) == (
@@ -412,6 +412,22 @@ async def test_cancelling_an_order_asks_for_confirmation(
         "o1",
         "done",
     )
+
+
+async def test_a_request_to_cancel_a_paid_order_is_shown(olga: Visitor, store: OrderStore) -> None:
+    """Its workflow undoes it first, so it has not ended yet."""
+    await store.accept(order("o1"))
+    await store.record("o1", "run", OrderStatus.PAID, total_cents=5_000)
+
+    question = await olga.get("/board/orders/o1/cancel")
+    answer = await olga.post("/board/orders/o1/cancel")
+    page = await olga.get(answer.headers["location"])
+
+    assert "reserved stock is released" in question.text
+    assert answer.status_code == 303
+    assert "Cancellation requested." in page.text
+    assert "cancellation requested" in page.text
+    assert "/board/orders/o1/cancel" not in page.text
 
 
 async def test_an_order_that_has_ended_cannot_be_cancelled(

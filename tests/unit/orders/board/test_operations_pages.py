@@ -16,6 +16,7 @@ from orderflow_hosting.web import Site
 from orderflow_hosting.web.audit_pages import audit_pages
 from orders.attention.service import Attention
 from orders.attention.store import AttentionStore
+from orders.batches.records import run_id_of
 from orders.batches.service import entries_of
 from orders.batches.store import BatchStore
 from orders.board.pages.attention_pages import attention_pages
@@ -87,7 +88,7 @@ async def test_a_batch_shows_its_progress(
         {"order_id": "c", "item": "cars", "quantity": -1},
         MARKUP,
     )
-    await store.record("a", "run", OrderStatus.COMPLETED, total_cents=15_000_00)
+    await store.record("a", run_id_of("b1", "a"), OrderStatus.COMPLETED, total_cents=15_000_00)
 
     one = (await vera.get("/board/batches/b1")).text
     every = (await vera.get("/board/batches")).text
@@ -245,7 +246,7 @@ async def orders_with_attention(store: OrderStore) -> None:
     for order_id in ("o1", "o2"):
         line = OrderLine(item="cars", quantity=4)
         await store.accept(OrderSubmitted(order_id=order_id, customer_id="a", lines=(line,)))
-    await store.record("o1", "r", OrderStatus.NEEDS_ATTENTION, reason=Reason.UNDO_FAILED)
+    await store.record("o1", "run", OrderStatus.NEEDS_ATTENTION, reason=Reason.UNDO_FAILED)
 
 
 @pytest.mark.usefixtures("orders_with_attention")

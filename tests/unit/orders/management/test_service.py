@@ -62,7 +62,7 @@ async def an_order(store: OrderStore, order_id: str, *, ended: bool = False) -> 
     line = OrderLine(item="cars", quantity=1)
     await store.accept(OrderSubmitted(order_id=order_id, customer_id="alice", lines=(line,)))
     if ended:
-        await store.record(order_id, "run-1", OrderStatus.COMPLETED)
+        await store.record(order_id, "run", OrderStatus.COMPLETED)
 
 
 def event(number: int, kind: str, **fields: Any) -> HistoryEvent:
@@ -345,7 +345,7 @@ async def test_a_forced_termination_rolls_the_order_back(
 ) -> None:
     """A separate workflow undoes it, and it will end as cancelled."""
     await an_order(store, "o1")
-    await store.record("o1", "run-1", OrderStatus.RESERVED, total_cents=5)
+    await store.record("o1", "run", OrderStatus.RESERVED, total_cents=5)
     engine.put("o1", status, name=ORDER)
 
     await management.terminate("o1", force=True)
@@ -363,14 +363,14 @@ async def test_a_terminated_run_can_record_nothing_more(
 ) -> None:
     """A step still running cannot complete the order during the rollback."""
     await an_order(store, "o1")
-    await store.record("o1", "run-1", OrderStatus.PAID, total_cents=5)
+    await store.record("o1", "run", OrderStatus.PAID, total_cents=5)
     engine.put("o1", name=ORDER)
 
     await management.terminate("o1", force=True)
 
     undo_run = engine.instances["undo.o1"].input["run_id"]
-    assert await store.record("o1", "run-1", OrderStatus.COMPLETED) is None
-    assert not await store.may_belong_to("o1", "run-1")
+    assert await store.record("o1", "run", OrderStatus.COMPLETED) is None
+    assert not await store.may_belong_to("o1", "run")
     assert await store.may_belong_to("o1", undo_run)
     assert await store.record("o1", undo_run, OrderStatus.CANCELLED) is not None
 

@@ -24,10 +24,10 @@ from orders.tables import STATUSES
 CONTEXT = cast(WorkflowActivityContext, None)
 LINES = (OrderLine(item="cars", quantity=2),)
 TOTAL = 30_000_00
-RUN: dict[str, Any] = {"order_id": "o1", "run_id": "run-1"}
+RUN: dict[str, Any] = {"order_id": "o1", "run_id": "run"}
 BATCH = OrderRun(
     order_id="b1",
-    run_id="run-1",
+    run_id="run",
     approval_threshold_cents=0,
     approval_timeout_seconds=1,
     retry_timeout_seconds=1,

@@ -195,11 +195,25 @@ async def test_an_order_may_be_cancelled_until_it_has_ended(
 ) -> None:
     """The answer is 202 while it is in progress, also twice, and 409 afterwards."""
     await http.post("/orders", json=VALID)
+    await store.record("o1", "run", OrderStatus.PAID)
     for _ in range(2):
         assert (await http.post("/orders/o1/cancel")).status_code == 202
 
     await store.record("o1", "run", OrderStatus.CANCELLED, reason="cancelled_on_request")
 
+    assert problem_of(await http.post("/orders/o1/cancel")) == (409, "ORDER_ENDED")
+
+
+async def test_an_order_that_is_cancelled_before_its_charge_has_ended(
+    http: httpx.AsyncClient,
+) -> None:
+    """The request is answered with 202 once, and its end can be read at once."""
+    await http.post("/orders", json=VALID)
+
+    assert (await http.post("/orders/o1/cancel")).status_code == 202
+
+    found = Order.model_validate((await http.get("/orders/o1")).json())
+    assert (found.status, found.reason) == ("cancelled", "cancelled_on_request")
     assert problem_of(await http.post("/orders/o1/cancel")) == (409, "ORDER_ENDED")
 
 

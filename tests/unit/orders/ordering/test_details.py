@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from fakes.events import TopicsInMemory
-from fakes.orders_ports import MemoryEngine, Promised
+from fakes.orders_ports import MemoryApprovals, MemoryEngine, Promised
 from fakes.workflow_run import Event, Happening, TimerFires, WorkflowRun, carried_out_by
 from orderflow_contracts.approvals import Decision
 from orderflow_contracts.inventory import ReservationRejected, Shortage
@@ -58,6 +58,7 @@ async def test_a_rejection_is_explained(
     activities: OrderActivities,
     publisher: Promised,
     store: OrderStore,
+    approvals: MemoryApprovals,
     reason: str,
 ) -> None:
     """In the order, in its history, and in the published status."""
@@ -65,6 +66,7 @@ async def test_a_rejection_is_explained(
     await intake.submit(submitted)
     run = engine.runs["o1"][0].model_copy(update={"approval_reminder_after": 0.0})
     answer = carried_out_by(activities)
+    approvals.record("o1", happenings)
 
     await WorkflowRun(order_processing_workflow, run, answer, happenings=happenings).run_to_end()
 

@@ -5,16 +5,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from fakes.orders_ports import MemoryEngine, Promised, RoomInventory
+from fakes.orders_ports import MemoryApprovals, MemoryEngine, Promised, RoomInventory
 from fakes.workflow_run import Event, TimerFires, WorkflowRun, carried_out_by
+from orderflow_contracts.fields import now
 from orderflow_contracts.orders import FINAL_STATUSES, OrderLine, OrderSubmitted
+from orderflow_hosting.database import Database
 from orders.ordering.activities import OrderActivities
 from orders.ordering.messages import OrderRun
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.ordering.workflow import order_processing_workflow
 from orders.payments.service import RecordedPayments
+from orders.tables import ORDERS
 
 APPROVED = Event("approval_decided", {"approved": True, "approver": "bob", "comment": ""})
 DENIED = Event("approval_decided", {"approved": False, "approver": "bob", "comment": ""})
@@ -39,7 +43,9 @@ class Shop:
         inventory: RoomInventory,
         payments: RecordedPayments,
         publisher: Promised,
+        approvals: MemoryApprovals,
     ) -> None:
+        self.approvals = approvals
         self.intake = intake
         self.engine = engine
         self.activities = activities
@@ -57,10 +63,19 @@ class Shop:
         run: OrderRun,
         happenings: Iterable[Event | TimerFires] = (),
         answer: Callable[[str, Any], Awaitable[object]] | None = None,
+        *,
+        is_old: bool = False,
     ) -> Any:
+        """Run the workflow; approvals has on record what is decided meanwhile."""
         by_activities = carried_out_by(self.activities)
+        happenings = list(happenings)
+        self.approvals.record("o1", happenings)
         workflow = WorkflowRun(
-            order_processing_workflow, run, answer or by_activities, happenings=happenings
+            order_processing_workflow,
+            run,
+            answer or by_activities,
+            happenings=happenings,
+            is_old=is_old,
         )
         return await workflow.run_to_end()
 
@@ -87,26 +102,33 @@ def shop(
     inventory: RoomInventory,
     payments: RecordedPayments,
     publisher: Promised,
+    approvals: MemoryApprovals,
 ) -> Shop:
-    return Shop(intake, engine, activities, store, inventory, payments, publisher)
+    return Shop(intake, engine, activities, store, inventory, payments, publisher, approvals)
 
 
-async def test_a_small_order_completes(shop: Shop) -> None:
+every_version = pytest.mark.parametrize("is_old", [False, True], ids=["new", "of-earlier-version"])
+"""Runs of this version, and those that an earlier one began."""
+
+
+@every_version
+async def test_a_small_order_completes(shop: Shop, *, is_old: bool) -> None:
     """Stock is reserved, the payment captured, stock shipped, and each status published."""
     run = await shop.submit(order(2))
 
-    await shop.carry_out(run)
+    await shop.carry_out(run, is_old=is_old)
 
     assert await shop.history() == ["received", "reserved", "paid", "completed"]
     assert shop.inventory.quantities("cars") == (98, 0)
     assert await shop.money() == [("charge", 30_000_00)]
 
 
-async def test_a_large_order_completes_once_approved(shop: Shop) -> None:
+@every_version
+async def test_a_large_order_completes_once_approved(shop: Shop, *, is_old: bool) -> None:
     """The request has a deadline."""
     run = await shop.submit(order())
 
-    await shop.carry_out(run, [APPROVED])
+    await shop.carry_out(run, [APPROVED], is_old=is_old)
 
     assert await shop.history() == [
         "received",
@@ -122,6 +144,7 @@ async def test_a_large_order_completes_once_approved(shop: Shop) -> None:
     assert shop.inventory.quantities("cars") == (89, 0)
 
 
+@every_version
 @pytest.mark.parametrize(
     ("happenings", "reason", "withdrawn"),
     [
@@ -131,12 +154,17 @@ async def test_a_large_order_completes_once_approved(shop: Shop) -> None:
     ],
 )
 async def test_a_large_order_without_approval_is_rolled_back(
-    shop: Shop, happenings: list[Event | TimerFires], reason: str, withdrawn: list[str]
+    shop: Shop,
+    happenings: list[Event | TimerFires],
+    reason: str,
+    withdrawn: list[str],
+    *,
+    is_old: bool,
 ) -> None:
     """The stock is available again, nothing was charged, and approvals was notified."""
     run = await shop.submit(order())
 
-    result = await shop.carry_out(run, happenings)
+    result = await shop.carry_out(run, happenings, is_old=is_old)
 
     assert result["reason"] == reason
     assert (await shop.history())[:3] == ["received", "reserved", "awaiting_approval"]
@@ -185,7 +213,8 @@ async def test_a_failed_commit_is_rolled_back_in_reverse(shop: Shop) -> None:
     assert await shop.money() == [("charge", 30_000_00), ("refund", 30_000_00)]
 
 
-async def test_every_activity_run_twice_has_its_effect_once(shop: Shop) -> None:
+@every_version
+async def test_every_activity_run_twice_has_its_effect_once(shop: Shop, *, is_old: bool) -> None:
     """The engine may run any activity again."""
     run = await shop.submit(order())
     by_activities = carried_out_by(shop.activities)
@@ -195,23 +224,25 @@ async def test_every_activity_run_twice_has_its_effect_once(shop: Shop) -> None:
         assert await by_activities(name, payload) == first
         return first
 
-    await shop.carry_out(run, [APPROVED], twice)
+    await shop.carry_out(run, [APPROVED], twice, is_old=is_old)
 
     assert (await shop.history())[-1] == "completed"
     assert shop.inventory.quantities("cars") == (89, 0)
     assert await shop.money() == [("charge", 165_000_00)]
 
 
+@every_version
 @pytest.mark.parametrize("happenings", [[], [DENIED], [TimerFires(), TimerFires()]])
 async def test_a_second_run_of_an_ended_order_has_no_effect(
-    shop: Shop, happenings: list[Event | TimerFires]
+    shop: Shop, happenings: list[Event | TimerFires], *, is_old: bool
 ) -> None:
     """It records and publishes nothing."""
     run = await shop.submit(order(11 if happenings else 2))
     await shop.carry_out(run, happenings)
     before = (await shop.history(), shop.inventory.quantities("cars"), await shop.money())
 
-    result = await shop.carry_out(run.model_copy(update={"run_id": "second"}), [APPROVED])
+    second = run.model_copy(update={"run_id": "second"})
+    result = await shop.carry_out(second, [APPROVED], is_old=is_old)
 
     assert result["status"] == "superseded"
     assert (await shop.history(), shop.inventory.quantities("cars"), await shop.money()) == before
@@ -230,12 +261,33 @@ async def test_a_second_run_that_fails_undoes_nothing_of_the_first(shop: Shop) -
     assert (await shop.history(), shop.inventory.quantities("cars"), await shop.money()) == before
 
 
-async def test_an_order_cancelled_before_it_started_is_cancelled(shop: Shop) -> None:
-    """The first activity that records a status finds the request."""
+@every_version
+async def test_an_order_cancelled_before_it_started_is_cancelled(
+    shop: Shop, *, is_old: bool
+) -> None:
+    """Its final status is recorded at once, and the run reserves nothing."""
     run = await shop.submit(order(2))
     await shop.intake.cancel("o1")
+    assert await shop.history() == ["received", "cancelled"]
 
-    await shop.carry_out(run)
+    result = await shop.carry_out(run, is_old=is_old)
+
+    assert (result["status"], result["reason"]) == ("cancelled", "cancelled_on_request")
+    assert await shop.history() == ["received", "cancelled"]
+    assert shop.inventory.quantities("cars") == (100, 0)
+    assert await shop.store.unfinished() == []
+
+
+@every_version
+async def test_a_request_to_cancel_that_an_earlier_version_recorded_is_found(
+    shop: Shop, database: Database, *, is_old: bool
+) -> None:
+    """It recorded no end with the request: the first activity that records a status finds it."""
+    run = await shop.submit(order(2))
+    requested = update(ORDERS).values(cancel_requested_at=now(), run_id=None)
+    await database.write(lambda connection: connection.execute(requested))
+
+    await shop.carry_out(run, is_old=is_old)
 
     assert await shop.history() == ["received", "reserved", "cancelled"]
     assert shop.inventory.quantities("cars") == (100, 0)

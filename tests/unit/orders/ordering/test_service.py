@@ -13,6 +13,7 @@ from orderflow_contracts.approvals import Decision, RaiseRequest
 from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
+from orderflow_hosting.database import Database
 from orderflow_workflow_runtime.ports import EngineUnavailable
 from orderflow_workflow_runtime.upstream.late_results import first_action_of
 from orders.config import OrdersSettings
@@ -50,16 +51,18 @@ def next_process(
 
 
 async def test_an_order_gets_one_run_with_its_configuration(
-    intake: Intake, engine: MemoryEngine, store: OrderStore
+    intake: Intake, engine: MemoryEngine, database: Database
 ) -> None:
-    """The input has the order, its time of receipt, and the current settings."""
+    """The input has the order, the run that was recorded with it, and the current settings."""
+    store = OrderStore(database)
+    intake._store = store
     await intake.submit(ORDER)
 
     (run,) = engine.runs["o1"]
-    kept = await store.order("o1")
-    assert kept is not None
+    (kept,) = await store.unfinished()
     assert (run.order_id, run.customer_id, run.lines) == ("o1", "alice", ORDER.lines)
-    assert run.received_at == kept.created_at
+    assert run.run_id == kept.run_id
+    assert not run.begun_again
     assert run.approval_threshold_cents == 50_000_00
     assert run.approval_timeout_seconds == 24 * 3600
     assert len(run.run_id) == 32
@@ -261,6 +264,9 @@ async def test_cancelling_an_order_that_does_not_wait_raises_nothing(
     await intake.cancel("o1")
 
     assert not intake._background
+    stored = await store.order("o1")
+    assert stored is not None
+    assert stored.status is OrderStatus.CANCELLED
     record = await store.record("o1", "run", OrderStatus.RESERVED)
     assert record is not None
     assert record.cancelled

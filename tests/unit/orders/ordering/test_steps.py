@@ -142,8 +142,8 @@ async def test_every_step_is_compensated_after_a_restart(
     lines = (OrderLine(item="cars", quantity=1),)
     for order_id in ("lost", "stopped"):
         submitted = OrderSubmitted(order_id=order_id, customer_id="alice", lines=lines)
-        await ordering.store.accept(submitted)
-        await ordering.store.record(order_id, f"run-{order_id}", OrderStatus.RESERVED)
+        accepted = await ordering.store.accept(submitted)
+        await ordering.store.record(order_id, str(accepted.run_id), OrderStatus.RESERVED)
 
     (lost, _) = await ordering.store.unfinished()
     await ordering.intake._resume_order(lost)

@@ -3,10 +3,14 @@
 import asyncio
 
 import pytest
+from sqlalchemy import update
 
+from orderflow_contracts.fields import now
 from orderflow_contracts.orders import FINAL_STATUSES, OrderLine, OrderStatus, OrderSubmitted
-from orders.ordering.records import Cancellation, OtherContent
+from orderflow_hosting.database import Database
+from orders.ordering.records import Cancellation, OtherContent, Record
 from orders.ordering.store import OrderStore
+from orders.tables import ORDERS
 
 LINES = (OrderLine(item="cars", quantity=11), OrderLine(item="paperclip", quantity=2))
 
@@ -159,9 +163,29 @@ async def test_one_of_several_concurrent_final_statuses_is_recorded(store: Order
     assert sum(record is not None for record in records) == 1
 
 
-async def test_the_first_run_that_records_owns_the_order(store: OrderStore) -> None:
+async def test_the_run_recorded_with_the_order_owns_it(store: OrderStore) -> None:
+    """Any other run records nothing, also before the owner has recorded anything."""
+    accepted = await store.accept(order())
+    assert accepted.run_id == "run"
+    assert not await store.may_belong_to("o1", "second")
+    assert await store.record("o1", "second", OrderStatus.RESERVED) is None
+    assert await store.may_belong_to("o1", "run")
+
+    recorded = await store.record("o1", "run", OrderStatus.RESERVED)
+
+    assert recorded is not None
+    assert recorded.stored is not None
+    assert recorded.stored.change.sequence == 2
+    assert await store.record("o1", "second", OrderStatus.FAILED) is None
+    assert not await store.may_belong_to("o1", "second")
+
+
+async def test_the_first_run_that_records_owns_an_order_of_an_earlier_version(
+    store: OrderStore, database: Database
+) -> None:
     """A second run of the same order records nothing."""
     await store.accept(order())
+    await database.write(lambda connection: connection.execute(update(ORDERS).values(run_id=None)))
     assert await store.may_belong_to("o1", "second")
     await store.record("o1", "first", OrderStatus.RESERVED)
 
@@ -207,18 +231,47 @@ async def test_a_valid_rejected_order_is_not_published_as_invalid(store: OrderSt
     assert (await store.reject_invalid("o1")).stored is None
 
 
-async def test_a_cancellation_is_returned_with_the_next_status(store: OrderStore) -> None:
-    """The workflow learns of it whenever it records a status."""
+async def test_a_cancellation_before_the_charge_ends_the_order_at_once(store: OrderStore) -> None:
+    """Its workflow learns of it with its next status, which is not recorded."""
     await store.accept(order())
-    before = await store.record("o1", "run", OrderStatus.RESERVED)
-    assert await store.request_cancel("o1") is OrderStatus.RESERVED
+    before = await store.record("o1", "run", OrderStatus.RESERVED, total_cents=5)
+    cancellation = await store.request_cancel("o1")
 
     after = await store.record("o1", "run", OrderStatus.AWAITING_APPROVAL)
 
+    assert cancellation is not None
+    assert cancellation.status is OrderStatus.RESERVED
+    assert cancellation.end is not None
     assert before is not None
-    assert after is not None
-    assert (before.cancelled, after.cancelled) == (False, True)
+    assert before.cancelled is False
+    assert after == Record(None, cancelled=True)
+    stored = await store.order("o1")
+    assert stored is not None
+    assert [entry.status for entry in stored.history] == ["received", "reserved", "cancelled"]
+    assert stored.history[-1].sequence == cancellation.end.change.sequence == 3
+    assert (stored.reason, stored.total_cents) == ("cancelled_on_request", 5)
     assert await store.cancels_to_hand_over() == ["o1"]
+
+
+async def test_a_cancellation_after_the_charge_is_returned_with_the_next_status(
+    store: OrderStore,
+) -> None:
+    """The workflow learns of it whenever it records a status, and records the end itself."""
+    await store.accept(order())
+    before = await store.record("o1", "run", OrderStatus.PAID)
+    assert await store.request_cancel("o1") == Cancellation(OrderStatus.PAID)
+    assert await store.cancels_to_hand_over() == ["o1"]
+
+    again = await store.record("o1", "run", OrderStatus.PAID)
+    after = await store.record("o1", "run", OrderStatus.CANCELLED)
+
+    assert before is not None
+    assert again is not None
+    assert after is not None
+    assert (before.cancelled, again.cancelled, after.cancelled) == (False, True, True)
+    assert after.stored is not None
+    assert await store.cancels_to_hand_over() == []
+    assert await store.unfinished() == []
 
 
 async def test_an_ended_order_is_not_cancelled(store: OrderStore) -> None:
@@ -231,20 +284,41 @@ async def test_an_ended_order_is_not_cancelled(store: OrderStore) -> None:
 
 
 async def test_unfinished_orders_are_found(store: OrderStore) -> None:
-    """After a crash each is found as submitted, with its run if any."""
+    """After a crash each is found as submitted, with its run."""
     for order_id in ("o1", "o2", "o3"):
         await store.accept(order(order_id))
     await store.record("o2", "run", OrderStatus.RESERVED)
     await store.reject_invalid("o4")
 
-    await store.record("o3", "other", OrderStatus.COMPLETED)
+    await store.record("o3", "run", OrderStatus.COMPLETED)
 
     pending = await store.unfinished()
 
-    assert [(left.order, left.run_id) for left in pending] == [
-        (order("o1"), None),
-        (order("o2"), "run"),
+    assert [(left.order, left.status, left.run_id) for left in pending] == [
+        (order("o1"), "received", "run"),
+        (order("o2"), "reserved", "run"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("last", "is_left"), [("cancelled", False), ("needs_attention", False), ("reserved", True)]
+)
+async def test_a_cancelled_order_is_left_until_its_run_has_compensated(
+    store: OrderStore, last: str, *, is_left: bool
+) -> None:
+    """A crash before that leaves it to the next process; its status does not change again."""
+    await store.accept(order())
+    await store.request_cancel("o1")
+    (left,) = await store.unfinished()
+    assert (left.status, left.run_id) == ("cancelled", "run")
+
+    await store.record("o1", "run", OrderStatus(last))
+
+    assert [each.order.order_id for each in await store.unfinished()] == ["o1"] * is_left
+    assert [each.status for each in await store.unfinished()] == ["cancelled"] * is_left
+    stored = await store.order("o1")
+    assert stored is not None
+    assert [entry.status for entry in stored.history] == ["received", "cancelled"]
 
 
 async def test_orders_are_listed_newest_first_and_page_by_page(store: OrderStore) -> None:
@@ -287,14 +361,38 @@ async def test_changes_are_read_in_order_from_any_position(store: OrderStore) ->
 
 
 @pytest.mark.parametrize("status", [OrderStatus.AWAITING_APPROVAL, OrderStatus.PAID])
-async def test_a_cancellation_is_handed_over_only_to_waiting_orders(
-    store: OrderStore, status: OrderStatus
+async def test_a_requested_cancellation_is_handed_over_only_to_waiting_orders(
+    store: OrderStore, database: Database, status: OrderStatus
 ) -> None:
-    """They wait for an approver or, once paid, for picking; other orders find it by themselves."""
+    """They wait for an approver or, once paid, for picking; other orders find it by themselves.
+
+    An earlier version recorded such requests before the charge as well.
+    """
     await store.accept(order())
-    await store.request_cancel("o1")
+    requested = update(ORDERS).values(cancel_requested_at=now())
+    await database.write(lambda connection: connection.execute(requested))
     assert await store.cancels_to_hand_over() == []
 
     await store.record("o1", "run", status)
 
     assert await store.cancels_to_hand_over() == ["o1"]
+
+
+@pytest.mark.parametrize(
+    "status", ["received", "reserved", "awaiting_approval", "approved", "paid"]
+)
+async def test_a_cancellation_is_handed_over_until_the_run_has_ended(
+    store: OrderStore, status: str
+) -> None:
+    """The run of an order that has ended may wait for something, and has to compensate."""
+    await store.accept(order())
+    if status != "received":
+        await store.record("o1", "run", OrderStatus(status))
+
+    await store.request_cancel("o1")
+
+    assert await store.cancels_to_hand_over() == ["o1"]
+    assert await store.waits_for_cancel("o1")
+    await store.record("o1", "run", OrderStatus.CANCELLED, reason="cancelled_on_request")
+    assert await store.cancels_to_hand_over() == []
+    assert not await store.waits_for_cancel("o1")

@@ -130,10 +130,10 @@ async def test_an_order_is_rolled_back_wherever_it_was_stopped(
     """Stock is returned, even if it was shipped, and payments are refunded."""
     await store.accept(ORDER)
     await inventory.reserve(ReserveRequest(order_id="o1", lines=ORDER.lines))
-    await store.record("o1", "run-1", OrderStatus.RESERVED, total_cents=60_000_00)
+    await store.record("o1", "run", OrderStatus.RESERVED, total_cents=60_000_00)
     if paid:
         await payments.charge("o1", "alice", 60_000_00)
-        await store.record("o1", "run-1", OrderStatus.PAID, total_cents=60_000_00)
+        await store.record("o1", "run", OrderStatus.PAID, total_cents=60_000_00)
     if committed:
         await inventory.commit("o1")
     assert await OrderUndo(engine, store).undo("o1", stopped(RuntimeStatus.TERMINATED))
@@ -202,7 +202,7 @@ async def test_the_next_process_rolls_back_an_order_with_a_stopped_workflow(
 async def test_an_ended_order_is_not_rolled_back(engine: MemoryEngine, store: OrderStore) -> None:
     """Nor is an unknown one."""
     await store.accept(ORDER)
-    await store.record("o1", "run-1", OrderStatus.COMPLETED)
+    await store.record("o1", "run", OrderStatus.COMPLETED)
     undo = OrderUndo(engine, store)
 
     assert not await undo.undo("o1", stopped(RuntimeStatus.TERMINATED))

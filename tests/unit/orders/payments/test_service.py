@@ -7,7 +7,7 @@ import pytest
 from conformance.payment_provider import PaymentProviderTests
 from fakes.dying_payments import POINTS, Bank, Deaths, Died, DyingStore, Point
 from orderflow_hosting.database import Database
-from orders.payments.provider import Declined, PaymentUnavailable
+from orders.payments.provider import Declined, NotCharged, OutcomeUnknown, PaymentUnavailable
 from orders.payments.service import RecordedPayments
 
 NOWHERE: tuple[Point | None, ...] = (None, *POINTS)
@@ -17,14 +17,19 @@ each_refund = pytest.mark.parametrize("refund_dies", NOWHERE)
 
 
 class BankWithOutages(Bank):
-    """The bank, which does not answer when it is first asked about an order of one customer."""
+    """The bank, which does not answer when it is first asked about an order of some customers."""
 
     async def charge(self, order_id: str, customer_id: str, amount_cents: int) -> bool:
         """Charge, or do not answer although the customer was charged."""
         is_new = ("charge", order_id) not in self.asked
+        if customer_id == "unreachable" and is_new:
+            self.asked.append(("charge", order_id))
+            raise NotCharged("the connection was refused")
         accepted = await super().charge(order_id, customer_id, amount_cents)
         if customer_id == "unlucky" and is_new:
             raise PaymentUnavailable("the answer was lost")
+        if customer_id == "silent" and is_new:
+            raise OutcomeUnknown("the answer was lost")
         return accepted
 
 
@@ -33,6 +38,8 @@ class BankSubject:
 
     declined_customer = "poor"
     unavailable_customer = "unlucky"
+    unreachable_customer = "unreachable"
+    silent_customer = "silent"
 
     def __init__(self) -> None:
         self._bank = BankWithOutages()

@@ -23,8 +23,8 @@ from orders.tasks.store import TaskStore
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SWEEP = TaskOrder(task_id="t1", title="Sweep")
 PICK = TaskOrder(task_id="pick-o1", title="Pick 2 cars for order o1", order_id="o1")
-HANDOVER = Handover(order_id="o1", run_id="run-1", total_cents=5, task=PICK)
-UNDOING = Undoing(order_id="o1", run_id="run-1", reason="cancelled_on_request")
+HANDOVER = Handover(order_id="o1", run_id="run", total_cents=5, task=PICK)
+UNDOING = Undoing(order_id="o1", run_id="run", reason="cancelled_on_request")
 
 
 @dataclass
@@ -55,7 +55,7 @@ def picking(store: OrderStore, tasks: TaskStore, engine: MemoryEngine) -> Pickin
 async def paid(store: OrderStore) -> None:
     lines = (OrderLine(item="cars", quantity=2),)
     await store.accept(OrderSubmitted(order_id="o1", customer_id="alice", lines=lines))
-    await store.record("o1", "run-1", OrderStatus.PAID, total_cents=5)
+    await store.record("o1", "run", OrderStatus.PAID, total_cents=5)
 
 
 async def status_of(tasks: TaskStore, task_id: str) -> str | None:

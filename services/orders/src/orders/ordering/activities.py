@@ -158,17 +158,21 @@ class OrderActivities:
 
     async def process_payment_activity(self, _: WorkflowActivityContext, charge: Charge) -> Charged:
         """Capture the payment, once, unless the order was cancelled before."""
-        standing = await self._store.start_charge(charge.order_id, charge.run_id)
-        if standing is Standing.IN_DOUBT:
+        start = await self._store.start_charge(charge.order_id, charge.run_id)
+        if start.standing is Standing.IN_DOUBT:
             is_charged = await self._payments.was_charged(charge.order_id)
             return await (self._paid(charge) if is_charged else self._in_doubt(charge))
-        if standing is not Standing.MAY_ACT:
-            return self._not_charged(charge, standing)
+        if start.standing is not Standing.MAY_ACT:
+            return self._not_charged(charge, start.standing)
         customer_id = charge.customer_id or (await self._order(charge.order_id)).customer_id
         try:
             answer = await self._payments.charge(charge.order_id, customer_id, charge.amount_cents)
         except NotCharged:
-            standing, end = await self._store.nothing_charged(charge.order_id, charge.run_id)
+            if start.sent_at is None:
+                raise  # the one that was sent before may have been made
+            standing, end = await self._store.nothing_charged(
+                charge.order_id, charge.run_id, start.sent_at
+            )
             if standing is Standing.MAY_ACT:
                 raise
             return self._not_charged(charge, standing, end)

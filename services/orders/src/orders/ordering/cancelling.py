@@ -1,6 +1,6 @@
 """Decides between a cancellation and a charge, on the order's row."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, update
@@ -10,6 +10,7 @@ from orders.ordering.changes import SELECT_ORDER, append_within
 from orders.ordering.records import (
     BEFORE_CHARGE,
     Cancellation,
+    ChargeStart,
     Compensation,
     Standing,
     StoredChange,
@@ -64,26 +65,30 @@ def end_cancelled_within(
 
 def start_charge_within(
     connection: Connection, order_id: str, run_id: str, at: datetime
-) -> Standing:
+) -> ChargeStart:
     """Do what `OrderStore.start_charge` does, as a part of a larger transaction."""
     row = _locked(connection, order_id)
     standing = standing_of(row, run_id)
     if row is None or standing is not Standing.MAY_ACT or row.status not in BEFORE_CHARGE:
-        return standing
-    if row.charge_sent_at is not None:
-        return Standing.MAY_ACT if row.cancel_requested_at is None else Standing.IN_DOUBT
+        return ChargeStart(standing)
+    earlier = row.charge_sent_at
+    if earlier is not None and row.cancel_requested_at is not None:
+        return ChargeStart(Standing.IN_DOUBT)
+    sent_at = at if earlier is None else max(at, earlier + timedelta(microseconds=1))
     of_order = update(ORDERS).where(ORDERS.c.order_id == order_id)
-    connection.execute(of_order.values(charge_sent_at=at))
-    return Standing.MAY_ACT
+    connection.execute(of_order.values(charge_sent_at=sent_at))
+    return ChargeStart(standing, sent_at=sent_at if earlier is None else None)
 
 
 def nothing_charged_within(
-    connection: Connection, order_id: str, run_id: str, at: datetime
+    connection: Connection, order_id: str, run_id: str, sent_at: datetime | None, at: datetime
 ) -> tuple[Standing, StoredChange | None]:
     """Do what `OrderStore.nothing_charged` does, as a part of a larger transaction."""
     row = _locked(connection, order_id)
     standing = standing_of(row, run_id)
     if row is None or standing is not Standing.MAY_ACT:
+        return standing, None
+    if sent_at is not None and row.charge_sent_at != sent_at:
         return standing, None
     if row.cancel_requested_at is not None:
         return Standing.CANCELLED, _end_as_cancelled(connection, row, at)

@@ -119,11 +119,6 @@ _HAND_OVER = (
 )
 
 
-_HAND_OVER = (
-    update(ORDERS).where(ORDERS.c.order_id == bindparam("key")).values(run_id=bindparam("run_id"))
-)
-
-
 def accept_within(
     connection: Connection,
     order: OrderSubmitted,

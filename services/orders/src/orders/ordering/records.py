@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, StrEnum, auto
 from typing import Final, Self
 
@@ -57,6 +58,18 @@ class Standing(Enum):
     """Cancellation was requested after a charge was sent whose outcome is not known."""
     SUPERSEDED = auto()
     """The order has ended, another run acts for it, or there is no such order."""
+
+
+@dataclass(frozen=True)
+class ChargeStart:
+    """Whether a run may charge.
+
+    `sent_at` identifies the charge if it is the first. Without it, one that was sent before may
+    have been made, whatever becomes of this one.
+    """
+
+    standing: Standing
+    sent_at: datetime | None = None
 
 
 class OtherContent(Exception):

@@ -52,6 +52,7 @@ from orders.ordering.records import (
     WAITING,
     Accepted,
     Cancellation,
+    ChargeStart,
     Compensation,
     Invalid,
     Pending,
@@ -207,7 +208,7 @@ class OrderStore:
             lambda connection: end_cancelled_within(connection, order_id, self._clock())
         )
 
-    async def start_charge(self, order_id: str, run_id: str) -> Standing:
+    async def start_charge(self, order_id: str, run_id: str) -> ChargeStart:
         """Record that a charge is sent, if the run may act; otherwise it must not charge.
 
         From here on, a cancellation waits until the outcome is known.
@@ -217,11 +218,16 @@ class OrderStore:
         )
 
     async def nothing_charged(
-        self, order_id: str, run_id: str
+        self, order_id: str, run_id: str, sent_at: datetime | None = None
     ) -> tuple[Standing, StoredChange | None]:
-        """Record that a charge that was sent took no money; the order ends here if cancelled."""
+        """Record that a charge that was sent took no money; the order ends here if cancelled.
+
+        With a time, nothing is recorded if the charge was sent again since.
+        """
         return await self._database.write(
-            lambda connection: nothing_charged_within(connection, order_id, run_id, self._clock())
+            lambda connection: nothing_charged_within(
+                connection, order_id, run_id, sent_at, self._clock()
+            )
         )
 
     async def waits_for_cancel(self, order_id: str) -> bool:

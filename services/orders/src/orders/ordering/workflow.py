@@ -258,8 +258,8 @@ class _OrderProcess:
         if result.outcome == "declined":
             self._had_no_effect(steps.PAY)
             return rejected(Reason.PAYMENT_DECLINED, result.detail)
-        if result.outcome == "not_charged" and self._is_checked:
-            self._had_no_effect(steps.PAY)
+        if result.outcome == "not_charged" and self._is_checked and not self._order.begun_again:
+            self._had_no_effect(steps.PAY)  # a lost run of an earlier version may have charged
         return _stop(result)
 
     def _pick(self) -> Generator[Task[Any], Any, Ending | None]:
