@@ -73,6 +73,13 @@ METHODS: Final = (
     Method(
         names.RAISE, names.ORDERS, names.APPROVALS, approvals.RaiseRequest, approvals.RaiseReply
     ),
+    Method(
+        names.REQUESTS,
+        names.APPROVALS,
+        names.ORDERS,
+        approvals.RequestsWanted,
+        approvals.Requests,
+    ),
 )
 
 

@@ -24,6 +24,8 @@ from orderflow_contracts.approvals import (
     DecisionTaken,
     RaiseReply,
     RaiseRequest,
+    Requests,
+    RequestsWanted,
 )
 from orderflow_contracts.attention import OrderAttention
 from orderflow_contracts.batches import (
@@ -79,6 +81,15 @@ REFUSED_ENTRY = BatchedOrder(
 )
 LINES = (OrderLine(item="cars", quantity=11), OrderLine(item="paperclip", quantity=2))
 
+PENDING = Approval(
+    order_id="order-1",
+    customer_id="alice",
+    lines=LINES,
+    total_cents=165_010_00,
+    status=ApprovalStatus.PENDING,
+    requested_at=AT,
+    expires_at=LATER,
+)
 MESSAGES: Mapping[str, Message] = {
     "tasks.completed": TaskCompleted(task_id="task-1", completed_at=AT),
     "task": Task(
@@ -163,6 +174,8 @@ MESSAGES: Mapping[str, Message] = {
         )
     ),
     "inventory.low-stock": LowStock(item="cars", available=9, threshold=10),
+    "requests-wanted": RequestsWanted(order_ids=("order-1",)),
+    "requests-reply": Requests(requests=(PENDING,), next="order-1"),
     "raise-request": RaiseRequest(
         order_id="order-1", data=Decision(approved=False, approver="bob", comment="too much")
     ),
@@ -194,15 +207,7 @@ MESSAGES: Mapping[str, Message] = {
         retried_by="olga",
         failed_at=LATER,
     ),
-    "approval-pending": Approval(
-        order_id="order-1",
-        customer_id="alice",
-        lines=LINES,
-        total_cents=165_010_00,
-        status=ApprovalStatus.PENDING,
-        requested_at=AT,
-        expires_at=LATER,
-    ),
+    "approval-pending": PENDING,
     "approval-decided": Approval(
         order_id="order-1",
         customer_id="alice",

@@ -15,6 +15,7 @@ from approvals.tables import DEAD_LETTERS, PARKED_EVENTS
 from fakes.events import TopicsInMemory
 from fakes.odd_json import FEW, odd
 from orderflow_contracts import names
+from orderflow_contracts.approvals import ApprovalStatus, RequestsWanted
 from orderflow_hosting.dapr_app import Answer
 from orderflow_hosting.database import Database
 from orderflow_hosting.dead_letters import Known
@@ -337,3 +338,20 @@ async def test_no_data_raises_an_unexpected_error(edge: Edge, event: tuple[str, 
 
     waiting = "NotYetKnown: no approval was requested for order "
     assert all(error.startswith(waiting) for error in await edge.errors())
+
+
+async def test_orders_reads_the_requests_on_record(edge: Edge) -> None:
+    """They are found by id, with their decisions, or all pending ones page by page."""
+    for order_id in ("o-1", "o-2", "o-3"):
+        request = {**REQUEST, "order_id": order_id}
+        await edge.deliver(names.APPROVALS_REQUESTED, request)
+    await edge.deliver(names.APPROVALS_DECISIONS, DECISION)
+
+    found = await edge.service.requests(RequestsWanted(order_ids=("o-3", "o-1", "nobody")))
+    first = await edge.service.requests(RequestsWanted(limit=1))
+    second = await edge.service.requests(RequestsWanted(limit=1, after=first.next))
+
+    statuses = {each.order_id: each.status for each in found.requests}
+    assert statuses == {"o-1": ApprovalStatus.APPROVED, "o-3": ApprovalStatus.PENDING}
+    assert ([each.order_id for each in first.requests], first.next) == (["o-2"], "o-2")
+    assert ([each.order_id for each in second.requests], second.next) == (["o-3"], None)

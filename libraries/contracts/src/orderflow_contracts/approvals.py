@@ -1,7 +1,7 @@
 """Events about approvals, and the request for approval as the API shows it."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -93,6 +93,25 @@ class Approval(Message):
     def approvals_missing(self) -> int:
         """How many more people must approve before the order continues."""
         return self.levels - len(self.decisions) if self.status is ApprovalStatus.PENDING else 0
+
+
+MOST_AT_ONCE: Final = 200
+"""The most requests for approval in one reply: with all their lines they fit into 4 MiB."""
+
+
+class RequestsWanted(Message):
+    """What orders asks of approvals: these requests, or all pending ones after an order's id."""
+
+    order_ids: Annotated[tuple[OrderId, ...], Field(max_length=MOST_AT_ONCE)] | None = None
+    after: OrderId | None = None
+    limit: Annotated[int, Field(strict=True, ge=1, le=MOST_AT_ONCE)] = MOST_AT_ONCE
+
+
+class Requests(Message):
+    """The requests that approvals knows, and the id after which to continue, if there are more."""
+
+    requests: tuple[Approval, ...] = ()
+    next: OrderId | None = None
 
 
 class RaiseRequest(Message):

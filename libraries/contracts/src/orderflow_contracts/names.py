@@ -35,6 +35,7 @@ RESTOCK: Final = "restock"
 STOCK: Final = "stock"
 RESERVATIONS: Final = "reservations"
 RAISE: Final = "raise"
+REQUESTS: Final = "requests"
 
 APPROVAL_DECIDED: Final = "approval_decided"
 
@@ -70,6 +71,7 @@ _DECLARED: Final = (
         ports=Ports(http=8003, grpc=7003, dapr_http=3503, dapr_grpc=50103),
         subscribes=(APPROVALS_REQUESTED, APPROVALS_DECISIONS, APPROVALS_WITHDRAWN),
         scales_on=(APPROVALS_REQUESTED, APPROVALS_DECISIONS),
+        methods={REQUESTS: frozenset({ORDERS})},
         components=frozenset({PUBSUB}),
         has_tables=True,
     ),

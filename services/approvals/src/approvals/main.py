@@ -6,6 +6,7 @@ from functools import partial
 from approvals.config import ApprovalsSettings
 from approvals.decisions.api import approval_router, http_app
 from approvals.decisions.feed import ChangeFeed
+from approvals.decisions.methods import offer_methods
 from approvals.decisions.service import ApprovalService
 from approvals.decisions.store import SqlApprovalStore
 from approvals.decisions.topics import subscribe
@@ -67,6 +68,7 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     parked = ParkedEvents(database, PARKED_EVENTS, clock=now)
     topics = Topics(app, dead_letters, parked, clock=now)
     subscribe(topics, service)
+    offer_methods(app, service)
     audit = Audit(database, ACCESS, now)
     outcomes = Outcomes(database, DEAD_LETTERS, PARKED_EVENTS, audit, topics.find)
     canary = Canary(APPROVALS, app, sidecar, database, clock=now)

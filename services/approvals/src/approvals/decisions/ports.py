@@ -68,6 +68,14 @@ class ApprovalStore(Protocol):
         """Return the case of an order; empty if no message about it has arrived."""
         ...
 
+    async def find_all(self, order_ids: Sequence[str]) -> Sequence[Case]:
+        """Return the cases of several orders, without those about which no message has arrived."""
+        ...
+
+    async def pending(self, now: datetime, limit: int, after: str | None) -> Sequence[Case]:
+        """Return pending approvals by order id."""
+        ...
+
     async def undelivered(self) -> Sequence[str]:
         """Return the orders whose decision has not been handed over yet."""
         ...

@@ -19,6 +19,8 @@ from orderflow_contracts.approvals import (
     ApprovalWithdrawn,
     Decision,
     DecisionMade,
+    Requests,
+    RequestsWanted,
 )
 from orderflow_contracts.fields import Clock, now
 
@@ -105,6 +107,17 @@ class ApprovalService:
         """Return an approval. Raises `UnknownApproval`."""
         return _described(await self._store.find(order_id), self._clock())
 
+    async def requests(self, wanted: RequestsWanted) -> Requests:
+        """Return the requests that orders asks for; those that are not known are left out."""
+        moment = self._clock()
+        if wanted.order_ids is not None:
+            cases = await self._store.find_all(wanted.order_ids)
+            return Requests(requests=_known(cases, moment))
+        cases = await self._store.pending(moment, wanted.limit + 1, wanted.after)
+        page = cases[: wanted.limit]
+        after = page[-1].order_id if len(cases) > wanted.limit else None
+        return Requests(requests=_known(page, moment), next=after)
+
     async def list(
         self, status: ApprovalStatus | None, limit: int, after: ListPosition | None
     ) -> Sequence[Approval]:
@@ -135,6 +148,11 @@ class ApprovalService:
     def _send(self, case: Case) -> None:
         if case.undelivered is not None:
             self._sender.send(case.order_id)
+
+
+def _known(cases: Sequence[Case], moment: datetime) -> tuple[Approval, ...]:
+    described = (case.describe(moment) for case in cases)
+    return tuple(approval for approval in described if approval is not None)
 
 
 def _described(case: Case, moment: datetime) -> Approval:

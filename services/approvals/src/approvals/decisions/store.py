@@ -65,6 +65,15 @@ class SqlApprovalStore:
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [read(row) for row in rows]
 
+    async def pending(self, now: datetime, limit: int, after: str | None) -> Sequence[Case]:
+        """Return pending approvals by order id."""
+        query = select(APPROVALS).where(_with_status(ApprovalStatus.PENDING, now))
+        if after is not None:
+            query = query.where(COLUMNS.order_id > after)
+        query = query.order_by(COLUMNS.order_id).limit(limit)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [read(row) for row in rows]
+
     async def version(self, now: datetime) -> Version:
         """Return the current version; the cost does not depend on the number of approvals."""
         numbers = select(func.max(COLUMNS.change_number))
