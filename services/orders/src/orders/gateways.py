@@ -3,12 +3,15 @@
 from pydantic import BaseModel
 
 from orderflow_contracts import names
+from orderflow_contracts.approvals import Approval, Requests, RequestsWanted
 from orderflow_contracts.inventory import (
     RESERVE_REPLY,
     CommitRequest,
     Committed,
     ReleaseRequest,
     ReservationRejected,
+    Reservations,
+    ReservationsWanted,
     Reserved,
     ReserveRequest,
     RestockRequest,
@@ -48,7 +51,29 @@ class DaprInventory:
         reply = await self._sidecar.invoke(names.INVENTORY, names.STOCK, _Nothing())
         return Stock.model_validate_json(reply)
 
+    async def reservations(self, wanted: ReservationsWanted) -> Reservations:
+        """Invoke `reservations`."""
+        reply = await self._sidecar.invoke(names.INVENTORY, names.RESERVATIONS, wanted)
+        return Reservations.model_validate_json(reply)
+
     async def restock(self, request: RestockRequest) -> Stock:
         """Invoke `restock`."""
         reply = await self._sidecar.invoke(names.INVENTORY, names.RESTOCK, request)
         return Stock.model_validate_json(reply)
+
+
+class DaprApprovals:
+    """The application `approvals`, invoked through Dapr."""
+
+    def __init__(self, sidecar: Sidecar) -> None:
+        self._sidecar = sidecar
+
+    async def request(self, order_id: str) -> Approval | None:
+        """Invoke `requests` for one order."""
+        found = await self.requests(RequestsWanted(order_ids=(order_id,)))
+        return found.requests[0] if found.requests else None
+
+    async def requests(self, wanted: RequestsWanted) -> Requests:
+        """Invoke `requests`."""
+        reply = await self._sidecar.invoke(names.APPROVALS, names.REQUESTS, wanted)
+        return Requests.model_validate_json(reply)

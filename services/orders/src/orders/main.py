@@ -32,7 +32,8 @@ from orders.batches import build as batch_part
 from orders.board import build as board_part
 from orders.board.pages.site import orders_site
 from orders.config import OrdersSettings
-from orders.gateways import DaprInventory
+from orders.doctor import build as doctor_part
+from orders.gateways import DaprApprovals, DaprInventory
 from orders.http import http_app
 from orders.management import build as management_part
 from orders.ordering import build as ordering_part
@@ -67,6 +68,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         database=database,
         engine=engine,
         inventory=DaprInventory(sidecar),
+        approvals=DaprApprovals(sidecar),
         app=app,
         topics=topics,
         dead_letters=dead_letters,
@@ -92,7 +94,16 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         batches=batches,
         management=management,
     )
-    parts = (ordering, attention, batches, payments, tasks, stock, management, board)
+    doctor = doctor_part.build(
+        *(base, canary),
+        ordering=ordering,
+        payments=payments,
+        tasks=tasks,
+        attention=attention,
+        batches=batches,
+    )
+    resources.push_async_callback(doctor.reconciler.give_back)
+    parts = (ordering, attention, batches, payments, tasks, stock, management, board, doctor)
 
     activities = {name: step for part in parts for name, step in part.activities.items()}
     worker = Worker(settings, sidecar, app.report, workflows=WORKFLOWS, activities=activities)
@@ -125,6 +136,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         canary.keep_publishing(background)
         for job in (job for part in parts for job in part.jobs):
             background.start(job)
+        doctor.reconciler.keep_reconciling(background)
         background.start(
             partial(keep_resuming, ordering.intake, batches.batches, attention.attention)
         )

@@ -15,7 +15,7 @@ from orderflow_hosting.topics import Topics
 from orderflow_workflow_runtime.client import DaprEngine
 from orderflow_workflow_runtime.worker import Activity
 from orders.config import OrdersSettings
-from orders.gateways import DaprInventory
+from orders.gateways import DaprApprovals, DaprInventory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,7 @@ class Base:
     database: Database
     engine: DaprEngine
     inventory: DaprInventory
+    approvals: DaprApprovals
     app: DaprApp
     topics: Topics
     dead_letters: DeadLetters

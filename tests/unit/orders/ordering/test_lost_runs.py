@@ -59,6 +59,7 @@ class Shop:
             database=database,
             engine=cast(Any, MemoryEngine()),
             inventory=cast(Any, self.inventory),
+            approvals=cast(Any, None),
             app=topics.app,
             topics=topics.topics,
             dead_letters=topics.letters,

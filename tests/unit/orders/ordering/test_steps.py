@@ -51,6 +51,7 @@ def ordering(
         database=database,
         engine=cast(Any, engine),
         inventory=cast(Any, inventory),
+        approvals=cast(Any, None),
         app=topics.app,
         topics=topics.topics,
         dead_letters=topics.letters,

@@ -50,10 +50,15 @@ class Check(Protocol):
     What is in flight may look like a disagreement: whoever acts on one must have seen it twice.
     """
 
-    name: str
-    """What is compared, for people."""
-    pages_in_a_round: int
-    """How many pages the reconciler reads in a round; 0: none, because that would cost too much."""
+    @property
+    def name(self) -> str:
+        """What is compared, for people."""
+        ...
+
+    @property
+    def pages_in_a_round(self) -> int:
+        """How many pages the reconciler reads in a round; 0 if that would cost too much."""
+        ...
 
     async def page(self, after: str | None) -> Look:
         """Compare one page."""

@@ -45,7 +45,7 @@ class Reconciler:
     def __init__(
         self, checks: Sequence[Check], database: Database, *, turn: Turn | None = None
     ) -> None:
-        self._checks = {check: _Progress() for check in checks if check.pages_in_a_round}
+        self._checks = {check: _Progress() for check in checks}
         self._database = database
         shared = Lease(number=LEASE_NUMBER, seconds=LEASE_SECONDS) if database.is_shared else None
         self._turn = turn or shared or Alone()
@@ -72,13 +72,11 @@ class Reconciler:
         seen = set().union(*progress.seen.values())
         for after in list(progress.seen)[:MOST_PAGES_AGAIN]:
             await self._examine(check, progress, after, seen)
-        pages = 0
-        while True:
-            after, pages = progress.next, pages + 1
-            progress.next, disagrees = await self._examine(check, progress, after, seen)
+        left, disagrees = check.pages_in_a_round, False
+        while left > 0 or disagrees:
+            left -= 1
+            progress.next, disagrees = await self._examine(check, progress, progress.next, seen)
             if progress.next is None:
-                break
-            if not disagrees and pages >= check.pages_in_a_round:
                 break
 
     async def _examine(

@@ -124,12 +124,16 @@ class Batches:
     async def conclude(self, batch_id: str) -> bool:
         """Record and publish a batch's end if all its orders have ended; return whether it did."""
         for order_id in await self._store.left_to_end(batch_id):
-            instance = await self._engine.instance(order_id, payloads=False)
-            if instance is None:
-                await self._run_again(batch_id, order_id)
-            elif instance.runtime_status.is_finished:
-                await self._order_undo.undo(order_id, instance)
+            await self.resume_order(batch_id, order_id)
         return await self._end(batch_id)
+
+    async def resume_order(self, batch_id: str, order_id: str) -> None:
+        """Resume an order of a batch whose workflow was lost or stopped."""
+        instance = await self._engine.instance(order_id, payloads=False)
+        if instance is None:
+            await self._run_again(batch_id, order_id)
+        elif instance.runtime_status.is_finished:
+            await self._order_undo.undo(order_id, instance)
 
     async def resume(self) -> None:
         """Resume the batches that an earlier process or another replica left unfinished."""

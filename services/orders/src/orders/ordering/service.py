@@ -151,6 +151,14 @@ class Intake:
         self._resume(await self._store.unfinished(moment - LEFT_ALONE))
         self._wake_all_to_cancel(await self._store.cancels_to_hand_over(moment - CANCEL_RETRIES))
 
+    async def resume_order(self, left: Pending) -> None:
+        """Resume an order whose workflow was lost or stopped. Raises `EngineUnavailable`."""
+        await self._resume_order(left)
+
+    async def start_again(self, left: Pending) -> None:
+        """Start an order's run again after another one under its ID was ended."""
+        await self._start(left.order, None, left.run_id)
+
     def _resume(self, pending: list[Pending]) -> None:
         if pending:
             log.info("unfinished_orders_resumed", orders=len(pending))
