@@ -53,6 +53,11 @@ class Bank:
         self.deaths.pass_by("after the provider")
         return accepted
 
+    async def find(self, order_id: str) -> int:
+        """Look the charge up."""
+        self.asked.append(("find", order_id))
+        return self.books.get(("charge", order_id), 0)
+
     async def refund(self, order_id: str) -> int:
         """Refund once what was charged."""
         self.deaths.pass_by("before the provider")

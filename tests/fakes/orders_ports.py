@@ -9,7 +9,13 @@ from fakes.memory_store import MemoryStore
 from fakes.outboxes import Owed
 from inventory.config import OPENING_STOCK
 from inventory.service import StockService
-from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
+from orderflow_contracts.approvals import (
+    Approval,
+    ApprovalRequested,
+    ApprovalStatus,
+    ApprovalWithdrawn,
+    Decision,
+)
 from orderflow_contracts.batches import BatchStatusChanged
 from orderflow_contracts.fields import now
 from orderflow_contracts.inventory import (
@@ -143,6 +149,34 @@ class Promised(Owed):
 
     def _events(self, topic: str) -> list[Event]:
         return [read_event(event) for promised, event in self.published if promised == topic]
+
+
+class MemoryApprovals:
+    """Implements orders' `Approvals`: the decisions on record."""
+
+    def __init__(self) -> None:
+        self.decisions: dict[str, Decision] = {}
+        self.failures: deque[Exception] = deque()
+
+    async def request(self, order_id: str) -> Approval | None:
+        """Return the request with its decision; it is pending without one."""
+        if self.failures:
+            raise self.failures.popleft()
+        decision = self.decisions.get(order_id)
+        status = ApprovalStatus.PENDING
+        if decision is not None:
+            status = ApprovalStatus.APPROVED if decision.approved else ApprovalStatus.DENIED
+        return Approval(
+            order_id=order_id,
+            customer_id="alice",
+            lines=(),
+            total_cents=0,
+            status=status,
+            requested_at=now(),
+            expires_at=now(),
+            approver=decision and decision.approver,
+            comment=decision and decision.comment,
+        )
 
 
 class RoomInventory:

@@ -228,7 +228,7 @@ async def test_a_follower_misses_no_change_that_is_committed_late(url: str) -> N
         await other.ready()
 
         def accept_late(connection: Connection) -> None:
-            accept_within(connection, an_order("late"), now())
+            accept_within(connection, an_order("late"), new_run_id(), now())
             gate.hold()
 
         late = asyncio.create_task(one.write(accept_late))
@@ -424,7 +424,7 @@ async def test_a_frozen_replica_does_not_block_the_others(url: str) -> None:
         await other.ready()
 
         def accept_and_freeze(connection: Connection) -> None:
-            accept_within(connection, an_order("frozen"), now())
+            accept_within(connection, an_order("frozen"), new_run_id(), now())
             gate.hold()
 
         lost = asyncio.create_task(frozen.write(accept_and_freeze))

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from fakes.orders_ports import MemoryEngine, Promised, RoomInventory
+from fakes.orders_ports import MemoryApprovals, MemoryEngine, Promised, RoomInventory
 from fakes.pauses import short_pause
 from fakes.schemas import FromModels
 from orderflow_contracts.orders import Order, OrderDetails, OrderSubmitted, PlacedOrder
@@ -36,7 +36,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def store(database: Database) -> OrderStore:
-    return OrderStore(database)
+    return OrderStore(database, new_run_id=lambda: "run")
 
 
 @pytest.fixture
@@ -60,6 +60,11 @@ def engine() -> MemoryEngine:
 
 
 @pytest.fixture
+def approvals() -> MemoryApprovals:
+    return MemoryApprovals()
+
+
+@pytest.fixture
 async def inventory() -> RoomInventory:
     inventory = RoomInventory()
     await inventory.open()
@@ -78,8 +83,9 @@ def activities(
     payments: RecordedPayments,
     feed: StatusFeed,
     engine: MemoryEngine,
+    approvals: MemoryApprovals,
 ) -> OrderActivities:
-    return OrderActivities(store, inventory, payments, feed, engine)
+    return OrderActivities(store, inventory, payments, feed, engine, approvals)
 
 
 @pytest.fixture

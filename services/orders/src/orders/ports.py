@@ -1,7 +1,8 @@
-"""The ports of orders: inventory."""
+"""The ports of orders: inventory and approvals."""
 
 from typing import Protocol
 
+from orderflow_contracts.approvals import Approval
 from orderflow_contracts.inventory import (
     Committed,
     ReservationRejected,
@@ -28,4 +29,12 @@ class Inventory(Protocol):
 
     async def stock(self) -> Stock:
         """Return the stock levels."""
+        ...
+
+
+class Approvals(Protocol):
+    """The service that has the requests for approval, and the decisions on record."""
+
+    async def request(self, order_id: str) -> Approval | None:
+        """Return what is on record about an order; None if no approval was requested."""
         ...

@@ -69,6 +69,8 @@ ORDERS = Table(
     Column("sequence", Integer, nullable=False),
     Column("run_id", String(32)),
     Column("cancel_requested_at", Utc),
+    Column("charge_sent_at", Utc),
+    Column("compensation", String(16)),
     Column("detail", Text),
     Column("event_key", String(32), server_default=NOT_RECORDED),
     Column("created_at", Utc, nullable=False),
@@ -77,7 +79,21 @@ ORDERS = Table(
     Index("orders_by_customer", "customer_id", "number"),
     Index("orders_by_time", "created_at"),
 )
-"""`event_key` identifies the event that named an order, if one did: see `ordering.naming`."""
+"""`run_id` is the only run that may act for the order: recorded when the order is accepted or, by
+earlier versions, with its second status. `charge_sent_at` is null until a charge is sent, and again
+once it is known that nothing was charged. `compensation` is null unless an order that is cancelled
+still has to be compensated: see `ordering.records.Compensation`. `event_key` identifies the event
+that named an order, if one did: see `ordering.naming`.
+"""
+
+
+IS_TO_BE_COMPENSATED: Final = ORDERS.c.compensation.is_not(None)
+Index(
+    "orders_to_compensate",
+    ORDERS.c.order_id,
+    sqlite_where=IS_TO_BE_COMPENSATED,
+    postgresql_where=IS_TO_BE_COMPENSATED,
+)
 
 
 Index("orders_by_plain_id", collate(ORDERS.c.order_id, "C")).ddl_if(dialect="postgresql")

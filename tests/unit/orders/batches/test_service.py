@@ -21,8 +21,8 @@ from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import EngineUnavailable
 from orders.batches.activities import BatchActivities
 from orders.batches.messages import BatchRef
-from orders.batches.records import OtherBatchContent
-from orders.batches.service import Batches, run_id_of
+from orders.batches.records import OtherBatchContent, run_id_of
+from orders.batches.service import Batches
 from orders.batches.store import BatchStore
 from orders.config import OrdersSettings
 from orders.management.errors import InstanceExists, NotRunning, Protected
@@ -192,7 +192,7 @@ async def test_an_entry_whose_id_belongs_to_another_workflow_is_refused(
     dead_letters = await refusals(letters)
     assert set(dead_letters) == {"b1.2"}
     assert dead_letters["b1.2"].reason.startswith("id_taken: ")
-    assert await batches.left_to_run("b1") == ["a"]
+    assert [each.order_id for each in await batches.left_to_run("b1")] == ["a"]
     order = await store.order("b")
     assert order is not None
     assert (order.status, order.reason) == ("rejected", "id_taken")
@@ -207,7 +207,7 @@ async def test_an_order_submitted_before_the_batch_is_only_watched(
 
     await batches.submit(submitted(entry("a"), entry("b"), entry("c")))
 
-    assert await batches.left_to_run("b1") == ["c"]
+    assert [each.order_id for each in await batches.left_to_run("b1")] == ["c"]
     assert (await read(batch_store)).counts == {"received": 2, "rejected": 1}
     assert [left.order.order_id for left in await store.unfinished()] == ["a", "b"]
 

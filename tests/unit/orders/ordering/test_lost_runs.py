@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from fakes.events import TopicsInMemory
-from fakes.orders_ports import MemoryEngine, RoomInventory
+from fakes.orders_ports import MemoryApprovals, MemoryEngine, RoomInventory
 from fakes.workflow_run import ChildEnds, Event, Happening, WorkflowRun, carried_out_by
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import OrderLine, OrderSubmitted
@@ -50,6 +50,7 @@ class Shop:
 
     def __init__(self, database: Database) -> None:
         self.inventory = RoomInventory()
+        self.approvals = MemoryApprovals()
         self.payments = RecordedPayments(BuiltInProvider(), PaymentStore(database))
         self.tasks = TaskStore(database)
         topics = TopicsInMemory(database, DEAD_LETTERS, PARKED_EVENTS)
@@ -59,7 +60,7 @@ class Shop:
             database=database,
             engine=cast(Any, MemoryEngine()),
             inventory=cast(Any, self.inventory),
-            approvals=cast(Any, None),
+            approvals=cast(Any, self.approvals),
             app=topics.app,
             topics=topics.topics,
             dead_letters=topics.letters,

@@ -54,7 +54,7 @@ class Submission:
             return reject_within(connection, order_id, Invalid("No."), NOW, event).order_id
         order = OrderSubmitted(order_id=order_id, customer_id=self.customer, lines=LINES)
         try:
-            return accept_within(connection, order, NOW, event).order.order_id
+            return accept_within(connection, order, "run", NOW, event).order.order_id
         except OtherContent:
             return None
 

@@ -8,7 +8,7 @@ import pytest
 
 from fakes.events import TopicsInMemory
 from fakes.managed_engine import ManagedMemoryEngine
-from fakes.orders_ports import MemoryEngine, RoomInventory
+from fakes.orders_ports import MemoryApprovals, MemoryEngine, RoomInventory
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import HistoryEntry, Order, OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.background import BackgroundWork
@@ -43,6 +43,7 @@ def ordering(
     engine: MemoryEngine,
     inventory: RoomInventory,
     payments: RecordedPayments,
+    approvals: MemoryApprovals,
 ) -> Ordering:
     topics = TopicsInMemory(database, DEAD_LETTERS, PARKED_EVENTS)
     base = Base(
@@ -51,7 +52,7 @@ def ordering(
         database=database,
         engine=cast(Any, engine),
         inventory=cast(Any, inventory),
-        approvals=cast(Any, None),
+        approvals=cast(Any, approvals),
         app=topics.app,
         topics=topics.topics,
         dead_letters=topics.letters,

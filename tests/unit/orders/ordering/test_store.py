@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from orderflow_contracts.orders import FINAL_STATUSES, OrderLine, OrderStatus, OrderSubmitted
-from orders.ordering.records import OtherContent
+from orders.ordering.records import Cancellation, OtherContent
 from orders.ordering.store import OrderStore
 
 LINES = (OrderLine(item="cars", quantity=11), OrderLine(item="paperclip", quantity=2))
@@ -226,7 +226,7 @@ async def test_an_ended_order_is_not_cancelled(store: OrderStore) -> None:
     await store.accept(order())
     await store.record("o1", "run", OrderStatus.COMPLETED)
 
-    assert await store.request_cancel("o1") is OrderStatus.COMPLETED
+    assert await store.request_cancel("o1") == Cancellation(OrderStatus.COMPLETED)
     assert await store.cancels_to_hand_over() == []
 
 

@@ -13,7 +13,9 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    and_,
     insert,
+    or_,
     select,
     update,
 )
@@ -22,6 +24,7 @@ from orderflow_contracts.attention import OrderAttention
 from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.orders import OrderStatus
 from orderflow_hosting.database import Database, Utc
+from orders.ordering.records import Compensation
 from orders.tables import ORDERS, TABLES
 
 _retries = Table(
@@ -64,6 +67,7 @@ class Unsettled:
     order_id: str
     retries: int | None
     retrying_since: datetime | None
+    compensation: str | None
 
 
 class AttentionStore:
@@ -99,18 +103,24 @@ class AttentionStore:
             )
             .values(retrying_since=None, **outcome)
         )
-        return await self._database.write(
-            lambda connection: connection.execute(change).rowcount > 0
-        )
+        settled = update(ORDERS).where(ORDERS.c.order_id == order_id).values(compensation=None)
+
+        def work(connection: Connection) -> bool:
+            is_changed = bool(connection.execute(change).rowcount)
+            if is_changed and not not_undone:
+                connection.execute(settled)
+            return is_changed
+
+        return await self._database.write(work)
 
     async def attention(self, order_id: str) -> OrderAttention | None:
-        """Return the state of an order that needs attention, or None for any other order."""
+        """Return the state of an order that needs or needed attention, or None for any other."""
 
         def work(connection: Connection) -> OrderAttention | None:
             order = _order(connection, order_id)
-            if order is None or order.status != OrderStatus.NEEDS_ATTENTION:
-                return None
             row = _row(connection, order_id)
+            if order is None or not (_needs_attention(order) or row is not None):
+                return None
             if row is None:
                 return OrderAttention(order_id=order_id)
             return OrderAttention.model_validate(row, from_attributes=True)
@@ -137,12 +147,18 @@ class AttentionStore:
                 ORDERS.c.order_id,
                 _retries.c.retries,
                 _retries.c.retrying_since,
+                ORDERS.c.compensation,
             )
             .select_from(ORDERS.outerjoin(_retries, _retries.c.order_id == ORDERS.c.order_id))
             .where(
-                ORDERS.c.status == OrderStatus.NEEDS_ATTENTION.value,
+                or_(
+                    and_(
+                        ORDERS.c.status == OrderStatus.NEEDS_ATTENTION.value,
+                        _retries.c.settled_at.is_(None),
+                    ),
+                    ORDERS.c.compensation == Compensation.FAILED.value,
+                ),
                 ORDERS.c.number > after,
-                _retries.c.settled_at.is_(None),
             )
             .order_by(ORDERS.c.number)
             .limit(limit)
@@ -157,9 +173,9 @@ def _begin(connection: Connection, order_id: str, by: str, at: datetime) -> Retr
     order = _order(connection, order_id)
     if order is None:
         return None
-    if order.status != OrderStatus.NEEDS_ATTENTION:
-        raise NothingToRetry(f"order {order_id} needs no attention: it is {order.status}")
     known = _row(connection, order_id)
+    if known is None and not _needs_attention(order):
+        raise NothingToRetry(f"order {order_id} needs no attention: it is {order.status}")
     if known is None:
         connection.execute(
             insert(_retries).values(order_id=order_id, retries=1, retried_by=by, retrying_since=at)
@@ -182,8 +198,15 @@ def _retry(row: Any, number: int, run_id: str) -> Retry:
     return Retry(row.order_id, number, run_id, left_over)
 
 
+def _needs_attention(order: Any) -> bool:
+    """Whether a compensation of the order failed, also if it had been cancelled before."""
+    has_failed: bool = order.compensation == Compensation.FAILED
+    return has_failed or order.status == OrderStatus.NEEDS_ATTENTION
+
+
 def _order(connection: Connection, order_id: str) -> Any | None:
-    query = select(ORDERS.c.status, ORDERS.c.run_id).where(ORDERS.c.order_id == order_id)
+    columns = (ORDERS.c.status, ORDERS.c.run_id, ORDERS.c.compensation)
+    query = select(*columns).where(ORDERS.c.order_id == order_id)
     return connection.execute(query).one_or_none()
 
 

@@ -3,7 +3,7 @@
 from dapr.ext.workflow import WorkflowActivityContext
 
 from orders.batches.messages import BatchConcluded, BatchOpened, BatchOrderRun, BatchRef
-from orders.batches.service import Batches, run_id_of
+from orders.batches.service import Batches
 
 
 class BatchActivities:
@@ -16,10 +16,7 @@ class BatchActivities:
         """Mark the batch as running and return the orders to run."""
         left = await self._batches.left_to_run(batch.batch_id)
         return BatchOpened(
-            orders=tuple(
-                BatchOrderRun(order_id=order_id, run_id=run_id_of(batch.batch_id, order_id))
-                for order_id in left
-            )
+            orders=tuple(BatchOrderRun(order_id=each.order_id, run_id=each.run_id) for each in left)
         )
 
     async def conclude_batch_activity(

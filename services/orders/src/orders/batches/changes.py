@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select, update
 
 from orderflow_contracts.batches import MOST_NAMED_REFUSALS, BatchStatus, BatchStatusChanged
 from orderflow_hosting.outbox import add_within
+from orders.batches.records import OpenOrder, run_id_of
 from orders.batches.summary import ENTRIES, Part, batched_order, counted, summary
 from orders.ordering.records import UNFINISHED
 from orders.outgoing import batch_ended
@@ -56,10 +57,10 @@ def _ended(connection: Connection, row: Any, sums: Sequence[Part]) -> BatchStatu
     return ended
 
 
-def unfinished_orders(connection: Connection, batch_id: str) -> list[str]:
+def unfinished_orders(connection: Connection, batch_id: str) -> list[OpenOrder]:
     """Return the unfinished orders that the batch runs."""
     query = (
-        select(BATCH_ORDERS.c.order_id)
+        select(ORDERS.c.order_id, ORDERS.c.run_id)
         .join(ORDERS, ORDERS.c.order_id == BATCH_ORDERS.c.order_id)
         .where(
             BATCH_ORDERS.c.batch_id == batch_id,
@@ -68,7 +69,10 @@ def unfinished_orders(connection: Connection, batch_id: str) -> list[str]:
         )
         .order_by(BATCH_ORDERS.c.number)
     )
-    return [str(row.order_id) for row in connection.execute(query)]
+    return [
+        OpenOrder(row.order_id, row.run_id or run_id_of(batch_id, row.order_id))
+        for row in connection.execute(query)
+    ]
 
 
 def row_of(connection: Connection, batch_id: str) -> Any | None:

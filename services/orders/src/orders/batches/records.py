@@ -47,12 +47,25 @@ class StoredBatch:
 
 
 @dataclass(frozen=True)
+class OpenOrder:
+    """An unfinished order of a batch, and the run that may act for it."""
+
+    order_id: str
+    run_id: str
+
+
+@dataclass(frozen=True)
 class OpenBatch:
     """An unfinished batch; `stopped_as` is the reason if it was stopped."""
 
     batch_id: str
     status: BatchStatus
     stopped_as: str | None
+
+
+def run_id_of(batch_id: str, order_id: str) -> str:
+    """Return the id of the first run of an order in a batch."""
+    return hashlib.sha256(f"{batch_id}/{order_id}".encode()).hexdigest()[:32]
 
 
 def digest_of(entries: Iterable[Entry]) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, select
 
 from orderflow_contracts.batches import BatchStatus
 from orders.batches.changes import row_of
-from orders.batches.records import Entry, OtherBatchContent, StoredBatch
+from orders.batches.records import Entry, OtherBatchContent, StoredBatch, run_id_of
 from orders.ordering.changes import accept_within
 from orders.ordering.records import IdTaken, Invalid, OtherContent, StoredChange
 from orders.ordering.rejecting import reject_within
@@ -38,7 +38,7 @@ def save_within(
     connection.execute(
         insert(BATCHES).values(batch_id=batch_id, digest=digest, status=status.value, created_at=at)
     )
-    outcomes = list(_accept_orders(connection, entries, at))
+    outcomes = list(_accept_orders(connection, batch_id, entries, at))
     rows = [
         {
             "batch_id": batch_id,
@@ -69,14 +69,14 @@ class _Outcome:
 
 
 def _accept_orders(
-    connection: Connection, entries: Sequence[Entry], at: datetime
+    connection: Connection, batch_id: str, entries: Sequence[Entry], at: datetime
 ) -> Iterator[_Outcome]:
     """Accept the orders of a batch; an order that it repeats is left out."""
     accepted: dict[str, Entry] = {}
     for entry in entries:
         earlier = accepted.get(entry.order_id or "")
         if entry.order is None or earlier is None or earlier.order is None:
-            outcome = _accept(connection, entry, at)
+            outcome = _accept(connection, batch_id, entry, at)
         elif entry.order.same_content_as(earlier.order):
             continue
         else:
@@ -86,12 +86,13 @@ def _accept_orders(
         yield outcome
 
 
-def _accept(connection: Connection, entry: Entry, at: datetime) -> _Outcome:
+def _accept(connection: Connection, batch_id: str, entry: Entry, at: datetime) -> _Outcome:
     """Store the order in an entry, or the rejection of one whose id can be read."""
     if entry.order is None:
         return _reject(connection, entry, _invalid(entry), at)
     try:
-        accepted = accept_within(connection, entry.order, at)
+        run_id = run_id_of(batch_id, entry.order.order_id)
+        accepted = accept_within(connection, entry.order, run_id, at)
     except OtherContent:
         return _with_other_content(entry, "An order")
     except IdTaken:

@@ -1,7 +1,6 @@
 """Use cases of batches: submit, run, resume, stop and conclude."""
 
 import contextlib
-import hashlib
 import json
 from functools import partial
 from typing import Final
@@ -22,7 +21,7 @@ from orderflow_workflow_runtime.instances import RuntimeStatus
 from orderflow_workflow_runtime.ports import AlreadyRunning, Engine, EngineUnavailable
 from orders import workflow_names as names
 from orders.batches.messages import BatchRun
-from orders.batches.records import Entry, OpenBatch, StoredBatch
+from orders.batches.records import Entry, OpenBatch, OpenOrder, StoredBatch
 from orders.batches.store import BatchStore
 from orders.config import OrdersSettings
 from orders.ordering.feed import StatusFeed
@@ -114,26 +113,26 @@ class Batches:
         """Whether there is such a batch and it has not ended."""
         return any(batch.batch_id == batch_id for batch in await self._store.unfinished())
 
-    async def left_to_run(self, batch_id: str) -> list[str]:
+    async def left_to_run(self, batch_id: str) -> list[OpenOrder]:
         """Mark a batch as running and return its orders that have not started."""
         was_running, left = await self._store.open(batch_id)
         if not was_running:
             return left
-        return [order_id for order_id in left if await self._engine.instance(order_id) is None]
+        return [each for each in left if await self._engine.instance(each.order_id) is None]
 
     async def conclude(self, batch_id: str) -> bool:
         """Record and publish a batch's end if all its orders have ended; return whether it did."""
-        for order_id in await self._store.left_to_end(batch_id):
-            await self.resume_order(batch_id, order_id)
+        for order in await self._store.left_to_end(batch_id):
+            await self.resume_order(batch_id, order)
         return await self._end(batch_id)
 
-    async def resume_order(self, batch_id: str, order_id: str) -> None:
+    async def resume_order(self, batch_id: str, order: OpenOrder) -> None:
         """Resume an order of a batch whose workflow was lost or stopped."""
-        instance = await self._engine.instance(order_id, payloads=False)
+        instance = await self._engine.instance(order.order_id, payloads=False)
         if instance is None:
-            await self._run_again(batch_id, order_id)
+            await self._run_again(batch_id, order)
         elif instance.runtime_status.is_finished:
-            await self._order_undo.undo(order_id, instance)
+            await self._order_undo.undo(order.order_id, instance)
 
     async def resume(self) -> None:
         """Resume the batches that an earlier process or another replica left unfinished."""
@@ -170,16 +169,16 @@ class Batches:
         )
         await BATCHES.start_once(self._engine, batch_id, run)
 
-    async def _run_again(self, batch_id: str, order_id: str) -> None:
+    async def _run_again(self, batch_id: str, order: OpenOrder) -> None:
         """Restart an order that was lost with the engine's last writes."""
-        log.warning("lost_run_started_again", order_id=order_id, batch_id=batch_id)
+        log.warning("lost_run_started_again", order_id=order.order_id, batch_id=batch_id)
         run = OrderRun(
-            order_id=order_id,
-            run_id=run_id_of(batch_id, order_id),
+            order_id=order.order_id,
+            run_id=order.run_id,
             **OrderPolicy.of(self._settings).model_dump(),
         )
         with contextlib.suppress(AlreadyRunning):
-            await self._engine.start(names.ORDER_PROCESSING, order_id, run)
+            await self._engine.start(names.ORDER_PROCESSING, order.order_id, run)
 
     def _finish_in_background(self, batch_id: str) -> None:
         end = partial(self._finish_stopped, batch_id)
@@ -188,9 +187,9 @@ class Batches:
     async def _finish_stopped(self, batch_id: str) -> None:
         """Roll back the orders of a stopped batch, started or not, and end the batch."""
         has_failed = await self._store.stopped_as(batch_id) == Reason.WORKFLOW_FAILED
-        for order_id in await self._store.left_to_end(batch_id):
-            instance = await self._engine.instance(order_id, payloads=False)
-            await self._order_undo.undo(order_id, instance, has_failed=has_failed)
+        for order in await self._store.left_to_end(batch_id):
+            instance = await self._engine.instance(order.order_id, payloads=False)
+            await self._order_undo.undo(order.order_id, instance, has_failed=has_failed)
         if not await self._end(batch_id):
             raise EngineUnavailable(f"orders of batch {batch_id} are being rolled back")
 
@@ -201,11 +200,6 @@ class Batches:
         counts = {status.value: count for status, count in ended.counts.items()}
         log.info("batch_ended", batch_id=batch_id, status=ended.status, counts=counts)
         return True
-
-
-def run_id_of(batch_id: str, order_id: str) -> str:
-    """Return the run id of an order in a batch. It never changes, so a restarted run continues."""
-    return hashlib.sha256(f"{batch_id}/{order_id}".encode()).hexdigest()[:32]
 
 
 def entries_of(batch: BatchSubmitted) -> list[Entry]:

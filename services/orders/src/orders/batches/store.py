@@ -9,9 +9,10 @@ from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.orders import Reason
 from orderflow_hosting.database import Database
 from orders.batches.changes import conclude_within, row_of, unfinished_orders
-from orders.batches.records import Entry, OpenBatch, StoredBatch, digest_of
+from orders.batches.records import Entry, OpenBatch, OpenOrder, StoredBatch, digest_of
 from orders.batches.saving import save_within
 from orders.batches.summary import ENTRIES, batched_order, counted, facts, summary
+from orders.ordering.changes import promise_first_within
 from orders.tables import BATCH_ORDERS, BATCHES
 
 
@@ -32,10 +33,10 @@ class BatchStore:
             lambda connection: save_within(connection, batch_id, digest, entries, self._clock())
         )
 
-    async def open(self, batch_id: str) -> tuple[bool, list[str]]:
+    async def open(self, batch_id: str) -> tuple[bool, list[OpenOrder]]:
         """Mark the batch as running; return whether it was already, and its unfinished orders."""
 
-        def work(connection: Connection) -> tuple[bool, list[str]]:
+        def work(connection: Connection) -> tuple[bool, list[OpenOrder]]:
             was_received = (
                 connection.execute(
                     update(BATCHES)
@@ -47,11 +48,14 @@ class BatchStore:
                 ).rowcount
                 > 0
             )
-            return not was_received, unfinished_orders(connection, batch_id)
+            left = unfinished_orders(connection, batch_id)
+            for order in left:  # that an earlier version accepted
+                promise_first_within(connection, order.order_id)
+            return not was_received, left
 
         return await self._database.write(work)
 
-    async def left_to_end(self, batch_id: str) -> list[str]:
+    async def left_to_end(self, batch_id: str) -> list[OpenOrder]:
         """Return the unfinished orders that the batch runs."""
         return await self._database.read(lambda connection: unfinished_orders(connection, batch_id))
 

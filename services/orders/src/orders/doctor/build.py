@@ -14,7 +14,7 @@ from orderflow_hosting.doctor import (
 from orders.attention.build import AttentionPart
 from orders.batches.build import BatchPart
 from orders.doctor.approvals import AwaitingOrders, PendingRequests
-from orders.doctor.attention import FailedRollbacks
+from orders.doctor.attention import FailedRollbacks, OutstandingCompensations
 from orders.doctor.batches import BatchRuns
 from orders.doctor.instances import UnknownInstances
 from orders.doctor.payments import Charges
@@ -59,6 +59,7 @@ def build(
         AwaitingOrders(store, base.approvals, engine, intake, base.settings),
         OpenTasks(tasks.store, store, engine),
         FailedRollbacks(attention.store, engine, attention.attention, base.clock),
+        OutstandingCompensations(store),
         UnpublishedMessages(base.database, base.clock),
         UnhandledEvents(base.parked, canary, base.clock),
     )

@@ -10,9 +10,10 @@ from orderflow_hosting.doctor import Disagreement, Look
 from orderflow_workflow_runtime.instances import Instance
 from orderflow_workflow_runtime.ports import ManagedEngine
 from orders import workflow_names as names
+from orders.batches.records import OpenOrder
 from orders.batches.service import Batches
 from orders.doctor.store import DoctorStore, Unfinished
-from orders.ordering.records import undoes
+from orders.ordering.records import new_run_id, undoes
 from orders.ordering.service import Intake
 from orders.own_instances import UNDOS
 
@@ -80,9 +81,11 @@ class OrderRuns:
         )
 
     async def _resume(self, order: Unfinished) -> None:
-        is_started_by_batch = order.batch_id is not None and not undoes(order.known.run_id)
-        if order.batch_id is not None and is_started_by_batch:
-            await self._batches.resume_order(order.batch_id, order.known.order_id)
+        known = order.known
+        is_of_batch = not undoes(known.run_id) and not known.status.is_final
+        if order.batch_id is not None and is_of_batch:
+            run = OpenOrder(known.order_id, known.run_id or new_run_id())
+            await self._batches.resume_order(order.batch_id, run)
         else:
             await self._intake.resume_order(order.pending)
 

@@ -20,8 +20,6 @@ PAGE: Final = 200
 """With all their lines, this many reservations fit into a message of 4 MiB."""
 SETTLED: Final = timedelta(seconds=10)
 """So long after its end, an order has released what it had reserved."""
-LEFT_TO_OTHERS: Final = frozenset({OrderStatus.NEEDS_ATTENTION})
-"""The rollback of these is retried by a person, and reported as a kind of its own."""
 
 
 class Reservations:
@@ -65,9 +63,7 @@ class Reservations:
             return Disagreement(
                 RESERVED_WITHOUT_ORDER, f"order {order_id}", what, quantities, release
             )
-        if not known.status.is_final or known.status in LEFT_TO_OTHERS:
-            return None
-        if self._store.clock() - known.updated_at < SETTLED:
+        if not known.is_settled or self._store.clock() - known.updated_at < SETTLED:
             return None
         is_safe = known.status is not OrderStatus.COMPLETED
         return Disagreement(
@@ -138,7 +134,7 @@ class StockSums:
             known = await self._store.known([each.order_id for each in reply.reservations])
             for each in reply.reservations:
                 order = known.get(each.order_id)
-                if order is None or order.status.is_final:
+                if order is None or not order.is_unfinished:
                     sums += _quantities(each)
             after = reply.next
             if after is None:

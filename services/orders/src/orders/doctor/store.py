@@ -4,16 +4,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select
 
 from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.orders import OrderStatus
 from orderflow_hosting.database import Database
 from orderflow_hosting.outbox import Message, add_within
 from orderflow_hosting.outbox.table import OUTBOX
-from orders.ordering.records import UNFINISHED, Pending
+from orders.ordering.records import UNFINISHED, Compensation, Pending
 from orders.ordering.rows import submitted
-from orders.tables import BATCH_ORDERS, BATCHES, ORDERS, STARTED_INSTANCES
+from orders.tables import BATCH_ORDERS, BATCHES, IS_TO_BE_COMPENSATED, ORDERS, STARTED_INSTANCES
 
 AT_ONCE = 500
 """How many ids a query names."""
@@ -29,17 +29,32 @@ class Known:
     sequence: int
     run_id: str | None
     total_cents: int | None
+    compensation: str | None
     updated_at: datetime
 
     @property
     def evidence(self) -> str:
         """The same as long as the order stands still."""
-        return f"{self.status} {self.sequence} {self.run_id}"
+        return f"{self.status} {self.sequence} {self.run_id} {self.compensation}"
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it has not ended, or not been compensated."""
+        return not self.status.is_final or self.compensation == Compensation.OUTSTANDING
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it has ended and nothing of it is still to be rolled back."""
+        return (
+            self.status.is_final
+            and self.status is not OrderStatus.NEEDS_ATTENTION
+            and self.compensation is None
+        )
 
 
 @dataclass(frozen=True)
 class Unfinished:
-    """An order that has not ended, and the batch that runs it, if one does."""
+    """An order that has not ended, or not compensated; and the batch that runs it, if any."""
 
     known: Known
     pending: Pending
@@ -68,10 +83,10 @@ class DoctorStore:
         self, after: int, limit: int, *, status: OrderStatus | None = None, only: str | None = None
     ) -> list[Unfinished]:
         """Return unfinished orders by number, all or in a status, or a certain one."""
-        wanted = UNFINISHED if status is None else (status.value,)
+        wanted = _IS_UNFINISHED if status is None else ORDERS.c.status == status.value
         query = (
             select(ORDERS, _BATCH_ID.label("batch_id"))
-            .where(ORDERS.c.status.in_(wanted), ORDERS.c.number > after)
+            .where(wanted, ORDERS.c.number > after)
             .order_by(ORDERS.c.number)
             .limit(limit)
         )
@@ -79,7 +94,11 @@ class DoctorStore:
             query = query.where(ORDERS.c.order_id == only)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [
-            Unfinished(_known(row), Pending(submitted(row), row.run_id), row.batch_id)
+            Unfinished(
+                _known(row),
+                Pending(submitted(row), OrderStatus(row.status), row.run_id),
+                row.batch_id,
+            )
             for row in rows
         ]
 
@@ -112,6 +131,22 @@ class DoctorStore:
             return found
 
         return await self._database.read(work)
+
+    async def to_compensate(
+        self, after: str, limit: int, *, only: str | None = None
+    ) -> list[Known]:
+        """Return cancelled orders that are still to be compensated, by id, or a certain one."""
+        query = (
+            select(ORDERS)
+            .where(IS_TO_BE_COMPENSATED, ORDERS.c.order_id > after)
+            .where(ORDERS.c.compensation == Compensation.OUTSTANDING.value)
+            .order_by(ORDERS.c.order_id)
+            .limit(limit)
+        )
+        if only is not None:
+            query = query.where(ORDERS.c.order_id == only)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_known(row) for row in rows]
 
     async def open_batches(
         self, after: int, limit: int, *, only: str | None = None
@@ -174,6 +209,9 @@ def _is_run_by_batch(order_id: ColumnElement[str]) -> ColumnElement[bool]:
     )
 
 
+_IS_UNFINISHED = or_(
+    ORDERS.c.status.in_(UNFINISHED), ORDERS.c.compensation == Compensation.OUTSTANDING.value
+)
 _BATCH_ID = (
     select(BATCH_ORDERS.c.batch_id)
     .where(_is_run_by_batch(ORDERS.c.order_id))
@@ -190,5 +228,6 @@ def _known(row: Row[tuple[object, ...]]) -> Known:
         sequence=row.sequence,
         run_id=row.run_id,
         total_cents=row.total_cents,
+        compensation=row.compensation,
         updated_at=row.updated_at,
     )

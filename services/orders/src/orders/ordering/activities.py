@@ -6,22 +6,36 @@ from collections.abc import Sequence
 import structlog
 from dapr.ext.workflow import WorkflowActivityContext
 
-from orderflow_contracts.approvals import ApprovalRequested, ApprovalWithdrawn
+from orderflow_contracts.approvals import (
+    ApprovalRequested,
+    ApprovalStatus,
+    ApprovalWithdrawn,
+    Decision,
+)
 from orderflow_contracts.inventory import CommitRequest, ReservationRejected, ReserveRequest
 from orderflow_contracts.orders import Order, OrderStatus, Reason
 from orderflow_hosting.outbox import Message
 from orderflow_workflow_runtime.ports import Engine, NoSuchInstance
 from orders import workflow_names as names
-from orders.explanations import why_declined, why_not_reserved
+from orders.explanations import why_declined, why_denied, why_not_reserved
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import Notice, Recorded, Undoing
-from orders.ordering.steps import ApprovalWanted, Charge, Charged, Verification, Verified
+from orders.ordering.records import Standing, StoredChange
+from orders.ordering.steps import (
+    ApprovalWanted,
+    Charge,
+    Charged,
+    Confirmation,
+    Confirmed,
+    Verification,
+    Verified,
+)
 from orders.ordering.store import OrderStore
 from orders.outgoing import approval_requested, approval_withdrawn
 from orders.own_instances import BATCHES
-from orders.payments.provider import Declined
+from orders.payments.provider import Declined, NotCharged
 from orders.payments.service import RecordedPayments
-from orders.ports import Inventory
+from orders.ports import Approvals, Inventory
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -43,8 +57,10 @@ class OrderActivities:
         payments: RecordedPayments,
         feed: StatusFeed,
         engine: Engine,
+        approvals: Approvals,
     ) -> None:
         self._store = store
+        self._approvals = approvals
         self._inventory = inventory
         self._payments = payments
         self._feed = feed
@@ -68,6 +84,10 @@ class OrderActivities:
         self, _: WorkflowActivityContext, verification: Verification
     ) -> Verified:
         """Reserve stock for all lines or none."""
+        standing = await self._store.standing(verification.order_id, verification.run_id)
+        if standing is not Standing.MAY_ACT:
+            flags = _flags(standing, verification)
+            return Verified(outcome="rejected", **flags.model_dump())
         lines = verification.lines or (await self._order(verification.order_id)).lines
         reply = await self._inventory.reserve(
             ReserveRequest(order_id=verification.order_id, lines=lines)
@@ -110,18 +130,73 @@ class OrderActivities:
         if await self._promise(approval, reminder):
             log.info("approval_reminder_sent", order_id=approval.order_id)
 
+    async def confirm_decision_activity(
+        self, _: WorkflowActivityContext, confirmation: Confirmation
+    ) -> Confirmed:
+        """Ask approvals for the decision: that one was announced proves nothing."""
+        order_id = confirmation.order_id
+        standing = await self._store.standing(order_id, confirmation.run_id)
+        if standing is not Standing.MAY_ACT:
+            return Confirmed(outcome="open", **_flags(standing, confirmation).model_dump())
+        approval = await self._approvals.request(order_id)
+        decided = {ApprovalStatus.APPROVED, ApprovalStatus.DENIED}
+        if approval is None or approval.status not in decided:
+            log.warning("decision_not_on_record", order_id=order_id)
+            return Confirmed(outcome="open")
+        if approval.status is ApprovalStatus.DENIED:
+            decision = Decision(
+                approved=False, approver=approval.approver or "", comment=approval.comment or ""
+            )
+            return Confirmed(outcome="denied", detail=why_denied(decision))
+        recorded = await self._record(
+            order_id,
+            confirmation.run_id,
+            OrderStatus.APPROVED,
+            total_cents=confirmation.total_cents,
+        )
+        return Confirmed(outcome="approved", **recorded.model_dump())
+
     async def process_payment_activity(self, _: WorkflowActivityContext, charge: Charge) -> Charged:
-        """Capture the payment, once."""
+        """Capture the payment, once, unless the order was cancelled before."""
+        standing = await self._store.start_charge(charge.order_id, charge.run_id)
+        if standing is Standing.IN_DOUBT:
+            is_charged = await self._payments.was_charged(charge.order_id)
+            return await (self._paid(charge) if is_charged else self._in_doubt(charge))
+        if standing is not Standing.MAY_ACT:
+            return self._not_charged(charge, standing)
         customer_id = charge.customer_id or (await self._order(charge.order_id)).customer_id
-        answer = await self._payments.charge(charge.order_id, customer_id, charge.amount_cents)
-        if not answer:
-            log.info("payment_declined", order_id=charge.order_id)
-            words = answer.words if isinstance(answer, Declined) else ""
-            return Charged(outcome="declined", detail=why_declined(words))
+        try:
+            answer = await self._payments.charge(charge.order_id, customer_id, charge.amount_cents)
+        except NotCharged:
+            standing, end = await self._store.nothing_charged(charge.order_id, charge.run_id)
+            if standing is Standing.MAY_ACT:
+                raise
+            return self._not_charged(charge, standing, end)
+        if answer:
+            return await self._paid(charge)
+        log.info("payment_declined", order_id=charge.order_id)
+        standing, end = await self._store.nothing_charged(charge.order_id, charge.run_id)
+        if standing is not Standing.MAY_ACT:
+            return self._not_charged(charge, standing, end)
+        words = answer.words if isinstance(answer, Declined) else ""
+        return Charged(outcome="declined", detail=why_declined(words))
+
+    async def _paid(self, charge: Charge) -> Charged:
         recorded = await self._record(
             charge.order_id, charge.run_id, OrderStatus.PAID, total_cents=charge.amount_cents
         )
         return Charged(outcome="paid", **recorded.model_dump())
+
+    async def _in_doubt(self, charge: Charge) -> Charged:
+        standing, end = await self._store.nothing_charged(charge.order_id, charge.run_id)
+        given_up = self._not_charged(charge, standing, end)
+        return given_up.model_copy(update={"outcome": "in_doubt"})
+
+    def _not_charged(
+        self, charge: Charge, standing: Standing, end: StoredChange | None = None
+    ) -> Charged:
+        self._publish(end)
+        return Charged(outcome="not_charged", **_flags(standing, charge).model_dump())
 
     async def update_inventory_activity(
         self, _: WorkflowActivityContext, request: CommitRequest
@@ -222,8 +297,26 @@ class OrderActivities:
         if record is None:
             log.warning("run_superseded", order_id=order_id, run_id=run_id, status=status)
             return Recorded(superseded=True)
-        self._feed.publish(record.stored)
-        change = record.stored.change
-        if change.status.is_final:
-            log.info("order_ended", order_id=order_id, status=change.status, reason=change.reason)
+        self._publish(record.stored)
         return Recorded(cancelled=record.cancelled)
+
+    def _publish(self, stored: StoredChange | None) -> None:
+        if stored is None:
+            return
+        self._feed.publish(stored)
+        change = stored.change
+        if change.status.is_final:
+            log.info(
+                "order_ended",
+                order_id=change.order_id,
+                status=change.status,
+                reason=change.reason,
+            )
+
+
+def _flags(standing: Standing, run: Verification | Confirmation | Charge) -> Recorded:
+    """Tell a run that may not act why."""
+    if standing is Standing.SUPERSEDED:
+        log.warning("run_superseded", order_id=run.order_id, run_id=run.run_id)
+        return Recorded(superseded=True)
+    return Recorded(cancelled=True)

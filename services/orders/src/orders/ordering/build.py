@@ -37,7 +37,7 @@ def build(base: Base, payments: RecordedPayments, tasks: TaskStore) -> Ordering:
         clock=base.clock,
     )
     owners = (
-        OrderActivities(store, base.inventory, payments, feed, base.engine),
+        OrderActivities(store, base.inventory, payments, feed, base.engine, base.approvals),
         PickingActivities(store, tasks, base.engine),
     )
     subscribe(base.topics, intake)

@@ -26,6 +26,7 @@ from orders.ordering.records import (
     REFUSED,
     UNDO_RUN_PREFIX,
     Accepted,
+    Compensation,
     OtherContent,
     Record,
     StoredChange,
@@ -49,6 +50,7 @@ _SELECT_WITH_STATUS = (
         ORDERS.c.run_id,
         ORDERS.c.created_at,
         ORDERS.c.cancel_requested_at,
+        ORDERS.c.compensation,
         ORDERS.c.status.label("current_status"),
         ORDERS.c.sequence.label("current_sequence"),
         STATUSES.c.position,
@@ -116,15 +118,17 @@ _HAND_OVER = (
 )
 
 
-_REQUEST_CANCEL = (
-    update(ORDERS)
-    .where(ORDERS.c.order_id == bindparam("key"))
-    .values(cancel_requested_at=bindparam("at"))
+_HAND_OVER = (
+    update(ORDERS).where(ORDERS.c.order_id == bindparam("key")).values(run_id=bindparam("run_id"))
 )
 
 
 def accept_within(
-    connection: Connection, order: OrderSubmitted, at: datetime, event: NamingEvent | None = None
+    connection: Connection,
+    order: OrderSubmitted,
+    run_id: str,
+    at: datetime,
+    event: NamingEvent | None = None,
 ) -> Accepted:
     """Do what `OrderStore.accept` does, as a part of a larger transaction."""
     if event is not None:
@@ -133,16 +137,23 @@ def accept_within(
     if known is None or known.at is None:
         check_free_within(connection, order.order_id)
     if known is None:
-        columns = {**columns_of(order), "event_key": event and event.key}
+        columns = {**columns_of(order), "event_key": event and event.key, "run_id": run_id}
         first = create(connection, columns, OrderStatus.RECEIVED, None, None, at)
     elif known.at is None:
-        first = _continue(connection, order, known.current_sequence + 1, at, event)
+        first = _continue(connection, order, run_id, known.current_sequence + 1, at, event)
     elif order.same_content_as(submitted(known)):
-        status = OrderStatus(known.current_status)
-        return Accepted(is_new=False, order=order, first=stored_change(known), status=status)
+        return Accepted(
+            is_new=False,
+            order=order,
+            first=stored_change(known),
+            status=OrderStatus(known.current_status),
+            run_id=known.run_id,
+        )
     else:
         raise OtherContent(order.order_id)
-    return Accepted(is_new=True, order=order, first=first, status=OrderStatus.RECEIVED)
+    return Accepted(
+        is_new=True, order=order, first=first, status=OrderStatus.RECEIVED, run_id=run_id
+    )
 
 
 def create(
@@ -171,12 +182,13 @@ def create(
         },
     )
     _record_spellings(connection, columns)
-    return _append(connection, change)
+    return append_within(connection, change)
 
 
 def _continue(
     connection: Connection,
     order: OrderSubmitted,
+    run_id: str,
     sequence: int,
     at: datetime,
     event: NamingEvent | None,
@@ -195,6 +207,7 @@ def _continue(
         .values(
             **columns,
             **({} if event is None else {"event_key": event.key}),
+            run_id=run_id,
             status=change.status.value,
             reason=None,
             detail=None,
@@ -203,7 +216,7 @@ def _continue(
         )
     )
     _record_spellings(connection, columns)
-    return _append(connection, change)
+    return append_within(connection, change)
 
 
 def _record_spellings(connection: Connection, columns: dict[str, Any]) -> None:
@@ -228,6 +241,9 @@ def record_within(
     if known is None or known.run_id not in {None, run_id}:
         return None
     cancelled = known.cancel_requested_at is not None
+    if _is_cancelled_early(known):
+        _conclude_compensation(connection, known, status)
+        return Record(None, cancelled)
     if known.at is not None:
         if known.sequence == known.current_sequence:
             promise_within(connection, known)
@@ -244,7 +260,7 @@ def record_within(
         total_cents=total_cents,
         at=at,
     )
-    stored = _append(connection, change)
+    stored = append_within(connection, change)
     add_within(connection, *along)
     connection.execute(
         _MOVE_ON,
@@ -262,6 +278,23 @@ def record_within(
     return Record(stored, cancelled)
 
 
+def _is_cancelled_early(known: Any) -> bool:
+    """Whether the order was cancelled while a step was running, unless its run ended it."""
+    if known.compensation is not None:
+        return True
+    was_cancelled = known.current_status == OrderStatus.CANCELLED
+    return was_cancelled and known.cancel_requested_at is not None and known.at is None
+
+
+def _conclude_compensation(connection: Connection, known: Any, status: OrderStatus) -> None:
+    """Record how the compensation of a cancelled order ended, if its run has come to its end."""
+    if status.is_final and known.compensation == Compensation.OUTSTANDING:
+        has_failed = status is OrderStatus.NEEDS_ATTENTION
+        left = Compensation.FAILED.value if has_failed else None
+        of_order = update(ORDERS).where(ORDERS.c.order_id == known.order_id)
+        connection.execute(of_order.values(compensation=left))
+
+
 def is_promised_within(connection: Connection, order_id: str) -> bool:
     """Whether every status of an order was written to the outbox."""
     return connection.execute(_SELECT_NOT_PROMISED, {"order_id": order_id}).first() is None
@@ -275,23 +308,13 @@ def promise_first_within(connection: Connection, order_id: str) -> None:
             return
 
 
-def request_cancel_within(
-    connection: Connection, order_id: str, at: datetime
-) -> OrderStatus | None:
-    """Do what `OrderStore.request_cancel` does, as a part of a larger transaction."""
-    row = connection.execute(SELECT_ORDER, {"order_id": order_id}).one_or_none()
-    if row is None:
-        return None
-    status = OrderStatus(row.status)
-    if not status.is_final and row.cancel_requested_at is None:
-        connection.execute(_REQUEST_CANCEL, {"key": order_id, "at": at})
-    return status
-
-
 def hand_to_undo_within(connection: Connection, order_id: str) -> str | None:
     """Do what `OrderStore.hand_to_undo` does, as a part of a larger transaction."""
     row = connection.execute(SELECT_ORDER, {"order_id": order_id}).one_or_none()
-    if row is None or OrderStatus(row.status).is_final:
+    if row is None:
+        return None
+    is_left = row.compensation == Compensation.OUTSTANDING
+    if OrderStatus(row.status).is_final and not is_left:
         return None
     if undoes(row.run_id):
         return str(row.run_id)
@@ -312,7 +335,8 @@ def promise_within(connection: Connection, recorded: Any) -> None:
     add_within(connection, status_changed(stored.change))
 
 
-def _append(connection: Connection, change: OrderStatusChanged) -> StoredChange:
+def append_within(connection: Connection, change: OrderStatusChanged) -> StoredChange:
+    """Add a status to an order's history, and promise to publish it."""
     result = connection.execute(
         _INSERT_STATUS,
         {

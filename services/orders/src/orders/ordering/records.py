@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
 from typing import Final, Self
 
 from orderflow_contracts.invalid_orders import UNKNOWN, readable_customer, readable_lines
@@ -26,6 +27,36 @@ REFUSED: Final = tuple(sorted(reason.value for reason in REFUSALS))
 
 WAITING: Final = frozenset({OrderStatus.AWAITING_APPROVAL, OrderStatus.PAID})
 """The statuses in which an order may wait for a person: an approver or a picker."""
+
+
+BEFORE_CHARGE: Final = frozenset(
+    {
+        OrderStatus.RECEIVED,
+        OrderStatus.RESERVED,
+        OrderStatus.AWAITING_APPROVAL,
+        OrderStatus.APPROVED,
+    }
+)
+"""The statuses in which nothing is charged, unless a charge was sent and not answered."""
+
+
+class Compensation(StrEnum):
+    """What is left to do for an order that ended as cancelled before it was compensated."""
+
+    OUTSTANDING = "outstanding"
+    FAILED = "failed"
+
+
+class Standing(Enum):
+    """Whether a run may act for its order."""
+
+    MAY_ACT = auto()
+    CANCELLED = auto()
+    """The order was cancelled: the run may only compensate."""
+    IN_DOUBT = auto()
+    """Cancellation was requested after a charge was sent whose outcome is not known."""
+    SUPERSEDED = auto()
+    """The order has ended, another run acts for it, or there is no such order."""
 
 
 class OtherContent(Exception):
@@ -63,13 +94,15 @@ class StoredChange:
 class Accepted:
     """The result of storing an order: the order with its id, its first and its current status.
 
-    The first status is `received`. Its sequence number is 2 if refused submissions came before.
+    The first status is `received`. Its sequence number is 2 if refused submissions came before. An
+    order that an earlier version accepted may have no `run_id`.
     """
 
     is_new: bool
     order: OrderSubmitted
     first: StoredChange
     status: OrderStatus
+    run_id: str | None
 
 
 @dataclass(frozen=True)
@@ -106,17 +139,29 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Record:
-    """A recorded status, and whether cancellation was requested."""
+    """A recorded status, and whether cancellation was requested.
 
-    stored: StoredChange
+    Nothing is recorded for an order that was cancelled before.
+    """
+
+    stored: StoredChange | None
     cancelled: bool
 
 
 @dataclass(frozen=True)
+class Cancellation:
+    """The status in which an order is to be cancelled, and whether that comes before its charge."""
+
+    status: OrderStatus
+    is_before_charge: bool = False
+
+
+@dataclass(frozen=True)
 class Pending:
-    """An unfinished order, and the run that owns it, if a run has recorded a status."""
+    """An order whose run has not ended; it was cancelled, or has not ended either."""
 
     order: OrderSubmitted
+    status: OrderStatus
     run_id: str | None = None
 
 

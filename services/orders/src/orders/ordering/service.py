@@ -37,6 +37,8 @@ STARTS_AT_ONCE = 16
 LEFT_ALONE = timedelta(seconds=60)
 """An order that no replica runs counts as abandoned this long after its last change."""
 CANCEL_RETRIES = timedelta(minutes=5)
+GRACE_SECONDS = 1.0
+"""How long a cancelled order may take to end with its compensation, before it ends without."""
 
 
 class Intake:
@@ -70,7 +72,7 @@ class Intake:
         """
         accepted = await self._accept(order, event)
         if await self._must_be_started(accepted):
-            await self._start(accepted.order, _received_at(accepted))
+            await self._start(accepted)
 
     async def submit_and_return(self, order: OrderSubmitted) -> None:
         """Store the order; start its workflow now, or later if the engine is unavailable."""
@@ -78,10 +80,10 @@ class Intake:
         if not await self._must_be_started(accepted):
             return
         try:
-            await self._start(order, _received_at(accepted))
+            await self._start(accepted)
         except EngineUnavailable as error:
             log.warning("workflow_start_waits", order_id=order.order_id, why=str(error))
-            start = partial(self._start, order, _received_at(accepted))
+            start = partial(self._start, accepted)
             self._background.retry(start, "workflow_start_delayed", order_id=order.order_id)
 
     async def reject_invalid(
@@ -103,17 +105,21 @@ class Intake:
         return None if order_id is None else await self._store.order(order_id)
 
     async def cancel(self, order_id: str) -> None:
-        """Request cancellation: the workflow stops before its next step and undoes the others.
+        """Cancel an order: its workflow stops before the next step, and undoes the others.
 
-        Raises `UnknownOrder` or `OrderEnded`.
+        Nothing is charged from now on. Whatever the workflow waits for, the order ends as cancelled
+        within `GRACE_SECONDS`, and is compensated later if need be; but if a charge was sent, its
+        outcome is found out first. Raises `UnknownOrder` or `OrderEnded`.
         """
-        status = await self._store.request_cancel(order_id)
-        if status is None:
+        cancellation = await self._store.request_cancel(order_id)
+        if cancellation is None:
             raise UnknownOrder(order_id)
-        if status.is_final:
-            raise OrderEnded(order_id, status)
-        if status in WAITING:
+        if cancellation.status.is_final:
+            raise OrderEnded(order_id, cancellation.status)
+        if cancellation.status in WAITING:
             self._hand_over_cancel(order_id, key=None)
+        if cancellation.is_before_charge:
+            self._end_soon(order_id)
 
     async def hand_over(self, request: RaiseRequest) -> RaiseReply:
         """Hand a decision to the workflow that waits for it.
@@ -139,7 +145,7 @@ class Intake:
         when the machine failed, and cancellations that were not handed over.
         """
         self._resume(await self._store.unfinished())
-        self._wake_all_to_cancel(await self._store.cancels_to_hand_over())
+        await self._resume_cancelling()
 
     async def resume_left(self) -> None:
         """Resume what another replica left unfinished since this one started.
@@ -149,7 +155,7 @@ class Intake:
         """
         moment = self._clock()
         self._resume(await self._store.unfinished(moment - LEFT_ALONE))
-        self._wake_all_to_cancel(await self._store.cancels_to_hand_over(moment - CANCEL_RETRIES))
+        await self._resume_cancelling(moment - CANCEL_RETRIES)
 
     async def resume_order(self, left: Pending) -> None:
         """Resume an order whose workflow was lost or stopped. Raises `EngineUnavailable`."""
@@ -157,7 +163,7 @@ class Intake:
 
     async def start_again(self, left: Pending) -> None:
         """Start an order's run again after another one under its ID was ended."""
-        await self._start(left.order, None, left.run_id)
+        await self._start_run(left.order, left.run_id, begun_again=True)
 
     def _resume(self, pending: list[Pending]) -> None:
         if pending:
@@ -172,9 +178,22 @@ class Intake:
                 order_id=order_id,
             )
 
-    def _wake_all_to_cancel(self, order_ids: list[str]) -> None:
-        for order_id in order_ids:
+    async def _resume_cancelling(self, since: datetime | None = None) -> None:
+        for order_id in await self._store.cancels_to_hand_over(since):
             self._hand_over_cancel(order_id, key=order_id)
+        for order_id in await self._store.cancels_to_end():
+            self._end_soon(order_id)
+
+    def _end_soon(self, order_id: str) -> None:
+        end = partial(self._end_cancelled, order_id)
+        self._background.retry(end, "cancelled_end_delayed", key=order_id, order_id=order_id)
+
+    async def _end_cancelled(self, order_id: str) -> None:
+        await asyncio.sleep(GRACE_SECONDS)
+        end = await self._store.end_cancelled(order_id)
+        if end is not None:
+            log.info("order_cancelled_before_compensation", order_id=order_id)
+            self._feed.publish(end)
 
     def _hand_over_cancel(self, order_id: str, *, key: str | None) -> None:
         wake = partial(self._wake_to_cancel, order_id)
@@ -194,15 +213,19 @@ class Intake:
         order_id = accepted.order.order_id
         return accepted.is_new or not await self._store.is_run_by_batch(order_id)
 
-    async def _start(
-        self, order: OrderSubmitted, received_at: datetime | None, run_id: str | None = None
+    async def _start(self, accepted: Accepted) -> None:
+        await self._start_run(accepted.order, accepted.run_id)
+
+    async def _start_run(
+        self, order: OrderSubmitted, run_id: str | None, *, begun_again: bool = False
     ) -> None:
+        if run_id is None:  # an earlier version accepted the order, and may not have published that
+            await self._store.promise_first(order.order_id)
         run = OrderRun(
             **order.model_dump(exclude_defaults=True),
             run_id=run_id or new_run_id(),
-            begun_again=run_id is not None,
-            compensations=None if run_id is None else steps.compensations(None),
-            received_at=received_at,
+            begun_again=begun_again,
+            compensations=steps.compensations(None) if begun_again else None,
             **OrderPolicy.of(self._settings).model_dump(),
         )
         await start_once(self._engine, names.ORDER_PROCESSING, order.order_id, run)
@@ -211,28 +234,17 @@ class Intake:
         """Start an order's workflow if the engine has none, even if it had one and lost it."""
         order_id = left.order.order_id
         instance = await self._engine.instance(order_id)
-        if undoes(left.run_id):
+        is_there = instance is not None and instance.name == names.ORDER_PROCESSING
+        has_ended = instance is None or instance.runtime_status.is_finished
+        is_cancelled = left.status.is_final
+        if undoes(left.run_id) or (is_there and has_ended) or (is_cancelled and not is_there):
             await self._order_undo.undo(order_id, instance)
-        elif instance is None or instance.name != names.ORDER_PROCESSING:
-            if left.run_id is not None:
+        elif not is_there:
+            begun_again = left.status is not OrderStatus.RECEIVED
+            if begun_again:
                 log.warning("lost_run_started_again", order_id=order_id, run_id=left.run_id)
-            await self._start(left.order, None, left.run_id)
-        elif instance.runtime_status.is_finished:
-            await self._order_undo.undo(order_id, instance)
+            await self._start_run(left.order, left.run_id, begun_again=begun_again)
 
     async def _wake_to_cancel(self, order_id: str) -> None:
-        if await self._may_wait(order_id):
+        if await self._store.waits_for_cancel(order_id):
             await self._engine.raise_event(order_id, names.CANCEL_REQUESTED, None)
-
-    async def _may_wait(self, order_id: str) -> bool:
-        order = await self._store.order(order_id)
-        return order is not None and order.status in WAITING
-
-
-def _received_at(accepted: Accepted) -> datetime | None:
-    """Return when the order was received; None if statuses of refused submissions came before.
-
-    Then its run reads them all, to publish them in sequence.
-    """
-    first = accepted.first.change
-    return first.at if first.sequence == 1 else None

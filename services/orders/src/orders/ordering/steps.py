@@ -52,6 +52,21 @@ class ApprovalWanted(Payload):
     batch_id: str | None = None
 
 
+class Confirmation(Payload):
+    """Input of `confirm_decision_activity`: somebody said that approvals has a decision."""
+
+    order_id: str
+    run_id: str
+    total_cents: int
+
+
+class Confirmed(Recorded):
+    """Its result: what approvals has on record; `open` if it has no decision."""
+
+    outcome: Literal["approved", "denied", "open"]
+    detail: str | None = None
+
+
 class Charge(Payload):
     """Input of `process_payment_activity`."""
 
@@ -62,9 +77,12 @@ class Charge(Payload):
 
 
 class Charged(Recorded):
-    """Its result: the payment was captured, or declined."""
+    """Its result: the payment was captured, declined, or given up before it was sent.
 
-    outcome: Literal["paid", "declined"]
+    `in_doubt`: a charge was sent, and the provider knows of none, but it may still arrive.
+    """
+
+    outcome: Literal["paid", "declined", "not_charged", "in_doubt"]
     detail: str | None = None
 
 
@@ -123,6 +141,14 @@ REMIND: Final = Step(
     done="Approval reminder sent",
     is_awaited=False,
 )
+CONFIRM: Final = Step(
+    activity="confirm_decision_activity",
+    name="Read decision",
+    done="Decision read",
+    fails_as=Reason.APPROVAL_UNAVAILABLE,
+    status=OrderStatus.APPROVED,
+    retry=RETRY_FOR_A_DAY,
+)
 PAY: Final = Step(
     activity="process_payment_activity",
     name="Capture payment",
@@ -157,7 +183,10 @@ SHIP: Final = Step(
     compensation=RELEASE,
 )
 
-STEPS: Final = (PUBLISH, RESERVE, REQUEST_APPROVAL, REMIND, PAY, HAND_OVER, PICK, SHIP)
+STEPS: Final = (
+    *(PUBLISH, RESERVE, REQUEST_APPROVAL, REMIND, CONFIRM),
+    *(PAY, HAND_OVER, PICK, SHIP),
+)
 
 COMPENSATIONS: Final = tuple(
     dict.fromkeys(step.compensation for step in STEPS if step.compensation is not None)

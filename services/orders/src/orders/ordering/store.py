@@ -1,7 +1,7 @@
 """The tables of orders and of their statuses."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    and_,
     bindparam,
     exists,
     func,
@@ -25,6 +26,13 @@ from orderflow_contracts.orders import (
 )
 from orderflow_hosting.database import Database
 from orderflow_hosting.outbox import Message, add_within
+from orders.ordering.cancelling import (
+    end_cancelled_within,
+    nothing_charged_within,
+    request_cancel_within,
+    standing_of,
+    start_charge_within,
+)
 from orders.ordering.changes import (
     SELECT_ORDER,
     accept_within,
@@ -32,21 +40,25 @@ from orders.ordering.changes import (
     is_promised_within,
     promise_first_within,
     record_within,
-    request_cancel_within,
 )
 from orders.ordering.feed_start import StoredPositions
 from orders.ordering.naming import NamingEvent, name_within
 from orders.ordering.records import (
+    BEFORE_CHARGE,
     NOTHING_READ,
     UNDO_RUN_PREFIX,
     UNFINISHED,
     WAITING,
     Accepted,
+    Cancellation,
+    Compensation,
     Invalid,
     Pending,
     Record,
     Rejected,
+    Standing,
     StoredChange,
+    new_run_id,
 )
 from orders.ordering.rejecting import reject_within
 from orders.ordering.rows import order_of, stored_change, submitted
@@ -62,9 +74,15 @@ from orders.tables import BATCH_ORDERS, BATCHES, ORDERS, STATUSES
 class OrderStore:
     """Stores orders and statuses. Every method is one transaction and is idempotent."""
 
-    def __init__(self, database: Database, clock: Clock = now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock = now,
+        new_run_id: Callable[[], str] = new_run_id,
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._new_run_id = new_run_id
 
     async def accept(self, order: OrderSubmitted, event: NamingEvent | None = None) -> Accepted:
         """Store an order with its first status, unless it is known.
@@ -74,7 +92,9 @@ class OrderStore:
         content, and `IdTaken` if it belongs to an instance that the management API started.
         """
         return await self._database.write(
-            lambda connection: accept_within(connection, order, self._clock(), event)
+            lambda connection: accept_within(
+                connection, order, self._new_run_id(), self._clock(), event
+            )
         )
 
     async def reject_invalid(
@@ -125,8 +145,10 @@ class OrderStore:
     ) -> Record | None:
         """Record the order's new status, and promise to publish it and the messages along with it.
 
-        The first run that records a status owns the order, and nothing follows a final status: for
-        any other run, or after a final status, nothing is recorded and the result is None.
+        Only the run that was recorded with the order may act for it, and nothing follows a final
+        status: for any other run, or after a final status, nothing is recorded and the result is
+        None. If the order was cancelled meanwhile, its run learns that, and its last status is
+        taken to mean that it has compensated.
         """
 
         def work(connection: Connection) -> Record | None:
@@ -158,18 +180,52 @@ class OrderStore:
 
     async def may_belong_to(self, order_id: str, run_id: str) -> bool:
         """Whether this run owns the order, or none does yet."""
-        row = await self._database.read(
-            lambda connection: connection.execute(
-                SELECT_ORDER, {"order_id": order_id}
-            ).one_or_none()
-        )
+        row = await self._row(order_id)
         return row is not None and row.run_id in {None, run_id}
 
-    async def request_cancel(self, order_id: str) -> OrderStatus | None:
-        """Record a cancellation request unless the order has ended; return the order's status."""
+    async def standing(self, order_id: str, run_id: str) -> Standing:
+        """Return whether this run may act for the order."""
+        return standing_of(await self._row(order_id), run_id)
+
+    async def request_cancel(self, order_id: str) -> Cancellation | None:
+        """Record that an order is to be cancelled unless it has ended; None if it is unknown.
+
+        If that is recorded before the charge, nothing will be charged.
+        """
         return await self._database.write(
             lambda connection: request_cancel_within(connection, order_id, self._clock())
         )
+
+    async def end_cancelled(self, order_id: str) -> StoredChange | None:
+        """End an order that is cancelled before its charge, although it is not compensated yet.
+
+        None if the order has ended, or its charge was sent meanwhile.
+        """
+        return await self._database.write(
+            lambda connection: end_cancelled_within(connection, order_id, self._clock())
+        )
+
+    async def start_charge(self, order_id: str, run_id: str) -> Standing:
+        """Record that a charge is sent, if the run may act; otherwise it must not charge.
+
+        From here on, a cancellation waits until the outcome is known.
+        """
+        return await self._database.write(
+            lambda connection: start_charge_within(connection, order_id, run_id, self._clock())
+        )
+
+    async def nothing_charged(
+        self, order_id: str, run_id: str
+    ) -> tuple[Standing, StoredChange | None]:
+        """Record that a charge that was sent took no money; the order ends here if cancelled."""
+        return await self._database.write(
+            lambda connection: nothing_charged_within(connection, order_id, run_id, self._clock())
+        )
+
+    async def waits_for_cancel(self, order_id: str) -> bool:
+        """Whether the order's run may be waiting although cancellation was requested."""
+        query = select(literal(1)).where(ORDERS.c.order_id == order_id, _MAY_WAIT_FOR_CANCEL)
+        return bool(await self._database.read(lambda connection: connection.scalar(query)))
 
     async def name(self, event: NamingEvent) -> str:
         """Return the id that the order of an event has, or would have."""
@@ -207,22 +263,21 @@ class OrderStore:
     async def unfinished(self, left_before: datetime | None = None) -> list[Pending]:
         """Return the unfinished orders, whose workflow may have to be started or restarted.
 
-        Orders of a batch are left out, because the batch starts them. With a time, the result has
-        only orders to be started or rolled back for which nothing was recorded since.
+        Orders of a batch are left out, because the batch starts them. Cancelled orders that still
+        have to be compensated are included. With a time, the result has only orders to be started
+        or rolled back for which nothing was recorded since.
         """
-        query = (
-            select(ORDERS)
-            .where(ORDERS.c.status.in_(UNFINISHED), ~_is_run_by_batch(ORDERS.c.order_id))
-            .order_by(ORDERS.c.number)
-        )
+        is_unfinished = and_(ORDERS.c.status.in_(UNFINISHED), ~_is_run_by_batch(ORDERS.c.order_id))
+        query = select(ORDERS).where(or_(is_unfinished, _IS_OUTSTANDING)).order_by(ORDERS.c.number)
         if left_before is not None:
             is_to_be_started = ORDERS.c.status == OrderStatus.RECEIVED.value
+            is_undone = ORDERS.c.run_id.startswith(UNDO_RUN_PREFIX)
             query = query.where(
-                or_(is_to_be_started, ORDERS.c.run_id.startswith(UNDO_RUN_PREFIX)),
+                or_(is_to_be_started, is_undone, _IS_OUTSTANDING),
                 ORDERS.c.updated_at < left_before,
             )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [Pending(submitted(row), row.run_id) for row in rows]
+        return [Pending(submitted(row), OrderStatus(row.status), row.run_id) for row in rows]
 
     async def is_run_by_batch(self, order_id: str) -> bool:
         """Whether a batch that has not ended runs this order."""
@@ -233,25 +288,39 @@ class OrderStore:
         """Transfer an order from its run to a run that rolls it back, and return that run's id.
 
         The former run can record nothing more. Returns None for an order that is unknown or has
-        ended.
+        ended, unless it was cancelled and still has to be compensated.
         """
         return await self._database.write(
             lambda connection: hand_to_undo_within(connection, order_id)
         )
 
     async def cancels_to_hand_over(self, since: datetime | None = None) -> list[str]:
-        """Return the orders that may be waiting for a person although cancellation was requested.
+        """Return the orders whose run may be waiting although cancellation was requested.
 
         With a time, only those whose cancellation was requested since then.
         """
-        query = select(ORDERS.c.order_id).where(
-            ORDERS.c.status.in_([status.value for status in WAITING]),
-            ORDERS.c.cancel_requested_at.is_not(None),
-        )
+        query = select(ORDERS.c.order_id).where(_MAY_WAIT_FOR_CANCEL)
         if since is not None:
             query = query.where(ORDERS.c.cancel_requested_at >= since)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [row.order_id for row in rows]
+
+    async def cancels_to_end(self) -> list[str]:
+        """Return the orders that are cancelled before their charge and have not ended."""
+        query = select(ORDERS.c.order_id).where(
+            ORDERS.c.status.in_([status.value for status in BEFORE_CHARGE]),
+            ORDERS.c.cancel_requested_at.is_not(None),
+            ORDERS.c.charge_sent_at.is_(None),
+        )
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [row.order_id for row in rows]
+
+    async def _row(self, order_id: str) -> Row[Any] | None:
+        return await self._database.read(
+            lambda connection: connection.execute(
+                SELECT_ORDER, {"order_id": order_id}
+            ).one_or_none()
+        )
 
     async def changes(self, after: int, most: int) -> list[StoredChange]:
         """Return the status changes of all orders after a position, oldest first."""
@@ -283,6 +352,16 @@ def _is_run_by_batch(order_id: ColumnElement[str]) -> ColumnElement[bool]:
         BATCHES.c.batch_id == BATCH_ORDERS.c.batch_id,
         BATCHES.c.ended_at.is_(None),
     )
+
+
+_IS_OUTSTANDING = ORDERS.c.compensation == Compensation.OUTSTANDING.value
+_MAY_WAIT_FOR_CANCEL = or_(
+    _IS_OUTSTANDING,
+    and_(
+        ORDERS.c.status.in_([status.value for status in WAITING]),
+        ORDERS.c.cancel_requested_at.is_not(None),
+    ),
+)
 
 
 # Built once: SQLAlchemy spends more time on building a statement than on running it.

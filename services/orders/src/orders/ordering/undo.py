@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from orderflow_contracts.orders import OrderStatus, Reason
+from orderflow_contracts.orders import Order, OrderStatus, Reason
 from orderflow_workflow_runtime.instances import Instance, RuntimeStatus
 from orderflow_workflow_runtime.ports import Engine
 from orders.config import UNDO_TIMEOUT_SECONDS
@@ -40,13 +40,14 @@ class OrderUndo:
         order = await self.store.order(order_id)
         if run_id is None or order is None:
             return False
+        is_cancelled = order.status is OrderStatus.CANCELLED
         if stopped is not None and stopped.runtime_status is RuntimeStatus.FAILED:
             has_failed = True
         undone = Undone(
             order_id=order_id,
             run_id=run_id,
-            status=OrderStatus.FAILED if has_failed else OrderStatus.CANCELLED,
-            reason=Reason.WORKFLOW_FAILED if has_failed else Reason.TERMINATED_BY_OPERATOR,
+            status=OrderStatus.FAILED if has_failed and not is_cancelled else OrderStatus.CANCELLED,
+            reason=_reason(order, has_failed=has_failed),
             total_cents=order.total_cents,
             received_at=order.created_at,
             compensations=steps.compensations(_policy(stopped)),
@@ -84,6 +85,13 @@ class OrderUndo:
             retry=retry,
         )
         await UNDOS.start_once(self.engine, f"{order_id}.{retry}", undone)
+
+
+def _reason(order: Order, *, has_failed: bool) -> Reason:
+    """Return why the order is undone: one that was cancelled has its final status already."""
+    if order.status is OrderStatus.CANCELLED:
+        return Reason.CANCELLED_ON_REQUEST
+    return Reason.WORKFLOW_FAILED if has_failed else Reason.TERMINATED_BY_OPERATOR
 
 
 def _policy(stopped: Instance | None) -> Mapping[str, Any] | None:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Generator
 from datetime import UTC, timedelta
-from typing import Any
+from typing import Any, Final
 
 from dapr.ext.workflow import (
     DaprWorkflowContext,
@@ -33,10 +33,25 @@ from orders.explanations import why_denied, why_expired
 from orders.ordering import steps
 from orders.ordering.actions import Step
 from orders.ordering.messages import Notice, OrderRun, Recorded, Undoing
-from orders.ordering.steps import ApprovalWanted, Charge, Charged, Handover, Verification, Verified
+from orders.ordering.steps import (
+    ApprovalWanted,
+    Charge,
+    Charged,
+    Confirmation,
+    Confirmed,
+    Handover,
+    Verification,
+    Verified,
+)
 from orders.tasks.messages import LONGEST_TITLE, TaskOrder, TaskResult
 
 Steps = Generator[Task[Any], Any, Ending]
+
+CHECKED_RUNS: Final = "checked-runs"
+"""The patch with which orders records a run when it accepts the order, and each activity checks it.
+
+So `received` needs no activity, and a decision counts only if approvals has it on record.
+"""
 
 
 class Superseded(Exception):
@@ -73,6 +88,7 @@ class _OrderProcess:
         self._retry = retry_for(timedelta(seconds=order.retry_timeout_seconds))
         self._saga = Saga(ctx, retry_for(timedelta(seconds=order.undo_timeout_seconds)))
         self._cancelled: Any = None
+        self._is_checked = ctx.is_patched(CHECKED_RUNS)
 
     def run(self) -> Steps:
         """Run the steps one by one; return how the order ends."""
@@ -116,7 +132,8 @@ class _OrderProcess:
         return self._call(steps.PUBLISH, notice)
 
     def _reserve(self) -> Generator[Task[Any], Any, Ending | None]:
-        yield self.publish(OrderStatus.RECEIVED)
+        if not self._is_checked:
+            yield self.publish(OrderStatus.RECEIVED)
         self._begin(steps.RESERVE)
         answer = yield self._call(
             steps.RESERVE,
@@ -160,6 +177,10 @@ class _OrderProcess:
         if isinstance(decision, Ending):
             return decision
         self._had_no_effect(steps.REQUEST_APPROVAL)  # a request that was decided is closed
+        if isinstance(decision, Confirmed):
+            if decision.outcome == "denied":
+                return rejected(Reason.DENIED, decision.detail)
+            return _stop(decision)
         if not decision.approved:
             return rejected(Reason.DENIED, why_denied(decision))
         recorded = yield self.publish(OrderStatus.APPROVED)
@@ -167,8 +188,11 @@ class _OrderProcess:
 
     def _decision(
         self, wanted: ApprovalWanted, patience: timedelta
-    ) -> Generator[Task[Any], Any, Decision | Ending]:
-        """Wait for a decision, and send one reminder; return the ending if none is made."""
+    ) -> Generator[Task[Any], Any, Decision | Confirmed | Ending]:
+        """Wait for a decision, and send one reminder; return the ending if none is made.
+
+        The event only says that there is one. Runs of earlier versions take it for the decision.
+        """
         cancelled = self._cancellation()
         expired = self._ctx.create_timer(patience)
         reminder = self._reminder_timer(patience)
@@ -184,9 +208,24 @@ class _OrderProcess:
                 reminder = []
                 self._call(steps.REMIND, wanted)
                 continue
-            with contextlib.suppress(ValidationError):  # not a decision: go on waiting
-                return Decision.model_validate(decided.get_result())
+            if self._is_checked:
+                confirmed = yield from self._confirmed()
+                if confirmed is not None:
+                    return confirmed
+            else:
+                with contextlib.suppress(ValidationError):  # not a decision: go on waiting
+                    return Decision.model_validate(decided.get_result())
             decided = self._ctx.wait_for_external_event(APPROVAL_DECIDED)
+
+    def _confirmed(self) -> Generator[Task[Any], Any, Confirmed | Ending | None]:
+        """Read the decision from approvals; return None if it has none."""
+        confirmation = Confirmation(
+            order_id=self._order.order_id,
+            run_id=self._order.run_id,
+            total_cents=self._total_cents or 0,
+        )
+        confirmed = Confirmed.model_validate((yield self._call(steps.CONFIRM, confirmation)))
+        return _stop(confirmed) if confirmed.outcome == "open" else confirmed
 
     def _reminder_timer(self, patience: timedelta) -> list[Any]:
         """Set the timer of the reminder; there is none if the setting is 0 or the run is older."""
@@ -208,6 +247,8 @@ class _OrderProcess:
         if result.outcome == "declined":
             self._had_no_effect(steps.PAY)
             return rejected(Reason.PAYMENT_DECLINED, result.detail)
+        if result.outcome == "not_charged" and self._is_checked:
+            self._had_no_effect(steps.PAY)
         return _stop(result)
 
     def _pick(self) -> Generator[Task[Any], Any, Ending | None]:

@@ -18,8 +18,16 @@ class PaymentUnavailable(Exception):
     """The provider does not respond; the same call may be retried."""
 
 
+class NotCharged(PaymentUnavailable):
+    """The charge did not reach the provider: nothing was charged."""
+
+
+class OutcomeUnknown(PaymentUnavailable):
+    """The charge was sent, and nobody heard the answer: it may have been made, or not."""
+
+
 class PaymentProvider(Protocol):
-    """Charges and refunds customers, once for each order; both calls are idempotent.
+    """Charges and refunds customers, once for each order; all calls are idempotent.
 
     A call may be repeated at any time, by another process too, because nobody heard the answer
     to the one before: the order's id is the idempotency key.
@@ -27,6 +35,13 @@ class PaymentProvider(Protocol):
 
     async def charge(self, order_id: str, customer_id: str, amount_cents: int) -> bool | Declined:
         """Charge the customer; return False if declined, or `Declined` to say why.
+
+        Raises `NotCharged` only if it is certain that nothing was charged, else `OutcomeUnknown`.
+        """
+        ...
+
+    async def find(self, order_id: str) -> int:
+        """Look up the charge of an order by its idempotency key; return its cents, 0 if none.
 
         Raises `PaymentUnavailable`.
         """

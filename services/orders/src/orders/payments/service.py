@@ -24,7 +24,7 @@ class RecordedPayments:
     async def charge(self, order_id: str, customer_id: str, amount_cents: int) -> bool | Declined:
         """Charge the customer, once; return a false value if declined or refunded before.
 
-        Raises `PaymentUnavailable`.
+        Raises `NotCharged` or `OutcomeUnknown`.
         """
         known = await self.store.is_charged(order_id)
         if known is not None:
@@ -33,6 +33,17 @@ class RecordedPayments:
         if not answer:
             return answer
         return await self.store.record_charge(order_id, amount_cents) or _REFUNDED
+
+    async def was_charged(self, order_id: str) -> bool:
+        """Find out what became of a charge without an answer, and record it if it was made.
+
+        Raises `PaymentUnavailable`.
+        """
+        known = await self.store.is_charged(order_id)
+        if known is not None:
+            return known
+        cents = await self.provider.find(order_id)
+        return cents > 0 and await self.store.record_charge(order_id, cents)
 
     async def refund(self, order_id: str) -> None:
         """Refund the charge, if any, once; no charge follows. Raises `PaymentUnavailable`."""

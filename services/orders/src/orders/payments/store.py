@@ -151,7 +151,11 @@ _SELECT_WITHOUT_ORDER: Final = (
         _payments.c.kind == "charge",
         or_(
             ORDERS.c.order_id.is_(None),
-            and_(ORDERS.c.status.in_(_ENDED_UNPAID), ORDERS.c.updated_at < bindparam("until")),
+            and_(
+                ORDERS.c.status.in_(_ENDED_UNPAID),
+                ORDERS.c.compensation.is_(None),
+                ORDERS.c.updated_at < bindparam("until"),
+            ),
         ),
         ~exists().where(_refunds.c.order_id == _payments.c.order_id, _refunds.c.kind == "refund"),
     )

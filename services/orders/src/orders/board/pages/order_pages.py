@@ -137,7 +137,7 @@ class OrderPages:
         }
 
     async def _attention(self, order: Order) -> OrderAttention | None:
-        if order.status is not OrderStatus.NEEDS_ATTENTION:
+        if order.status not in {OrderStatus.NEEDS_ATTENTION, OrderStatus.CANCELLED}:
             return None
         return await self.attention.of(order.order_id)
 
