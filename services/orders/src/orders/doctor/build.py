@@ -46,9 +46,34 @@ def build(
     batches: BatchPart,
 ) -> DoctorPart:
     """Wire the doctor."""
+    checks = checks_of(
+        *(base, canary),
+        ordering=ordering,
+        payments=payments,
+        tasks=tasks,
+        attention=attention,
+        batches=batches,
+    )
+    return DoctorPart(
+        reconciler=Reconciler(checks, base.database),
+        routers=(doctor_router(Doctor(checks), "order_id"),),
+    )
+
+
+def checks_of(
+    base: Base,
+    canary: Canary,
+    *,
+    ordering: Ordering,
+    payments: PaymentPart,
+    tasks: TaskPart,
+    attention: AttentionPart,
+    batches: BatchPart,
+) -> tuple[Check, ...]:
+    """Return everything that orders compares."""
     store = DoctorStore(base.database, base.clock)
     engine, intake, runs = base.engine, ordering.intake, batches.batches
-    checks: tuple[Check, ...] = (
+    return (
         OrderRuns(store, engine, intake, runs),
         BatchRuns(store, engine, runs),
         UnknownInstances(store, engine),
@@ -62,8 +87,4 @@ def build(
         OutstandingCompensations(store),
         UnpublishedMessages(base.database, base.clock),
         UnhandledEvents(base.parked, canary, base.clock),
-    )
-    return DoctorPart(
-        reconciler=Reconciler(checks, base.database),
-        routers=(doctor_router(Doctor(checks), "order_id"),),
     )
