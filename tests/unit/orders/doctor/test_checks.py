@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from fakes.doctored import TOTAL_CENTS, Doctored
+from fakes.doctored import LINES, TOTAL_CENTS, Doctored
 from orderflow_contracts.approvals import ApprovalStatus
 from orderflow_contracts.batches import BatchSubmitted
 from orderflow_contracts.inventory import CommitRequest
-from orderflow_contracts.orders import OrderStatus, Reason
+from orderflow_contracts.orders import OrderStatus, OrderSubmitted, Reason
 from orderflow_contracts.tasks import TaskStatus
 from orderflow_hosting.database import Database
 from orderflow_workflow_runtime.instances import RuntimeStatus
@@ -62,6 +62,21 @@ async def test_a_lost_run_is_started_again_as_the_same_run(shop: Doctored) -> No
     await shop.heal()
 
     assert shop.run_of("o1")["run_id"] == run_id
+    assert await shop.kinds() == []
+
+
+async def test_an_order_that_was_never_started_is_started(shop: Doctored) -> None:
+    """The replica that accepted it stopped before it reached the engine."""
+    shop.engine.is_down = True
+    order = OrderSubmitted(order_id="o1", customer_id="alice", lines=LINES)
+    await shop.ordering.intake.submit_and_return(order)
+    await shop.background.stop()
+    shop.engine.is_down = False
+
+    assert await shop.kinds() == [("lost_instance", "order o1")]
+    await shop.heal()
+
+    assert shop.run_of("o1")["order_id"] == "o1"
     assert await shop.kinds() == []
 
 

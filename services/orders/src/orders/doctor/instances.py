@@ -15,7 +15,7 @@ from orders.own_instances import BATCHES, UNDOS
 PAGE: Final = 20_000
 """This many ids fit into a reply of 4 MiB; each page costs the engine a scan of its store."""
 SHARE: Final = 50
-"""The reconciler spends at most this fraction of its time on listing the engine's ids."""
+"""After a page, the reconciler reads no other for this many times as long as the page took."""
 
 
 class UnknownInstances:
@@ -40,12 +40,11 @@ class UnknownInstances:
         """Look at the next ids that the engine lists."""
         began_at = time.monotonic()
         ids, following = await self._engine.ids(PAGE, after)
-        took = time.monotonic() - began_at
-        self._rests_until = began_at + took * SHARE
         subjects = {each: subject_of(each) for each in ids}
         known = await self._store.known_ids(set(subjects.values()))
         strange = [each for each, subject in subjects.items() if subject not in known]
         found = [await self._examine(each) for each in strange]
+        self._rests_until = began_at + (time.monotonic() - began_at) * SHARE
         return Look([each for each in found if each is not None], following)
 
     async def of(self, subject: str) -> Sequence[Disagreement]:

@@ -34,8 +34,6 @@ from orders.ordering.undo import OrderUndo
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 STARTS_AT_ONCE = 16
-LEFT_ALONE = timedelta(seconds=60)
-"""An order that no replica runs counts as abandoned this long after its last change."""
 CANCEL_RETRIES = timedelta(minutes=5)
 GRACE_SECONDS = 1.0
 """How long a cancelled order may take to end with its compensation, before it ends without."""
@@ -147,15 +145,9 @@ class Intake:
         self._resume(await self._store.unfinished())
         await self._resume_cancelling()
 
-    async def resume_left(self) -> None:
-        """Resume what another replica left unfinished since this one started.
-
-        Waiting orders are left alone. Recent cancellations are handed over again each time, because
-        it is not recorded whether they were.
-        """
-        moment = self._clock()
-        self._resume(await self._store.unfinished(moment - LEFT_ALONE))
-        await self._resume_cancelling(moment - CANCEL_RETRIES)
+    async def resume_cancels(self) -> None:
+        """Hand over recent cancellations again: it is not recorded whether that was done."""
+        await self._resume_cancelling(self._clock() - CANCEL_RETRIES)
 
     async def resume_order(self, left: Pending) -> None:
         """Resume an order whose workflow was lost or stopped. Raises `EngineUnavailable`."""
