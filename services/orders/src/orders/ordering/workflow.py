@@ -191,7 +191,8 @@ class _OrderProcess:
     ) -> Generator[Task[Any], Any, Decision | Confirmed | Ending]:
         """Wait for a decision, and send one reminder; return the ending if none is made.
 
-        The event only says that there is one. Runs of earlier versions take it for the decision.
+        An event only says that there is something to read: a decision, or a cancellation. Runs of
+        earlier versions believe it.
         """
         cancelled = self._cancellation()
         expired = self._ctx.create_timer(patience)
@@ -201,7 +202,7 @@ class _OrderProcess:
             first = yield when_any([decided, cancelled, expired, *reminder])
             if first is expired:
                 return rejected(Reason.APPROVAL_EXPIRED, why_expired(wanted.expires_at))
-            if first is cancelled:
+            if first is cancelled and not self._is_checked:
                 return CANCELLED
             if first in reminder:
                 # The reminder is not awaited: a decision may come before it is sent.
@@ -215,10 +216,13 @@ class _OrderProcess:
             else:
                 with contextlib.suppress(ValidationError):  # not a decision: go on waiting
                     return Decision.model_validate(decided.get_result())
-            decided = self._ctx.wait_for_external_event(APPROVAL_DECIDED)
+            if first is cancelled:
+                cancelled = self._next_cancellation()
+            else:
+                decided = self._ctx.wait_for_external_event(APPROVAL_DECIDED)
 
     def _confirmed(self) -> Generator[Task[Any], Any, Confirmed | Ending | None]:
-        """Read the decision from approvals; return None if it has none."""
+        """Read what is on record: a decision, or that the order is cancelled; None if neither."""
         confirmation = Confirmation(
             order_id=self._order.order_id,
             run_id=self._order.run_id,
@@ -276,9 +280,13 @@ class _OrderProcess:
             input=task.model_dump(mode="json"),
             instance_id=f"{names.PICK_PREFIX}{self._order.order_id}",
         )
-        first = yield when_any([picked, cancelled])
-        if first is cancelled:
-            return CANCELLED
+        while (yield when_any([picked, cancelled])) is cancelled:
+            if not self._is_checked:
+                return CANCELLED
+            recorded = yield self.publish(OrderStatus.PAID)  # once more, to read the order's row
+            if ending := _stop(Recorded.model_validate(recorded)):
+                return ending
+            cancelled = self._next_cancellation()
         result = TaskResult.model_validate(picked.get_result())
         if result.status is TaskStatus.COMPLETED:
             return None
@@ -291,6 +299,11 @@ class _OrderProcess:
         if self._cancelled is None:
             self._cancelled = self._ctx.wait_for_external_event(names.CANCEL_REQUESTED)
         return self._cancelled
+
+    def _next_cancellation(self) -> Any:
+        """Wait again: the last event was not about a cancellation on record."""
+        self._cancelled = None
+        return self._cancellation()
 
     def _ship(self) -> Steps:
         self._begin(steps.SHIP)
