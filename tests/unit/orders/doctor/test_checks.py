@@ -301,6 +301,19 @@ async def test_the_task_of_an_unfinished_order_is_left_to_a_person(shop: Doctore
     assert await shop.heal() == ["task pick-o1"]
 
 
+async def test_a_workflow_whose_task_is_not_stored_is_left_to_a_person(shop: Doctored) -> None:
+    """Its first step stores the task a moment after the start."""
+    await shop.place("o1", RESERVED, OrderStatus.PAID)
+    shop.engine.put("pick.o1", name=names.TASK_PROCESSING)
+    assert await shop.kinds() == []
+
+    shop.wait(40)
+    assert await shop.kinds() == [("task_missing", "task pick-o1")]
+    assert await shop.kinds("o1") == [("task_missing", "task pick-o1")]
+    await shop.tasks.store.receive("pick-o1", "pick.o1", "Pick", order_id="o1")
+    assert await shop.kinds() == []
+
+
 async def test_a_cancelled_order_must_be_compensated_within_a_minute(
     shop: Doctored, database: Database
 ) -> None:

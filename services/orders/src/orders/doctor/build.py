@@ -76,7 +76,7 @@ def checks_of(
     return (
         OrderRuns(store, engine, intake, runs),
         BatchRuns(store, engine, runs),
-        UnknownInstances(store, engine),
+        UnknownInstances(store, tasks.store, engine),
         Reservations(store, base.inventory),
         StockSums(store, base.inventory),
         Charges(payments.store, payments.payments, base.clock),
