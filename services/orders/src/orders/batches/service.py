@@ -175,6 +175,7 @@ class Batches:
         run = OrderRun(
             order_id=order.order_id,
             run_id=order.run_id,
+            is_checked=True,
             **OrderPolicy.of(self._settings).model_dump(),
         )
         with contextlib.suppress(AlreadyRunning):

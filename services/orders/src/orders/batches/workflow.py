@@ -70,6 +70,7 @@ class _Window:
             order_id=order.order_id,
             run_id=order.run_id,
             batch_id=self._batch.batch_id,
+            is_checked=True,
             **self._batch.model_dump(include=set(OrderPolicy.model_fields)),
         )
         return self._ctx.call_child_workflow(

@@ -41,10 +41,12 @@ class OrderRun(OrderPolicy):
     `run_id` identifies the run: an order belongs to the first run that records a status, so that
     a second one, started by accident, has no effect. A run within a batch names the batch and
     has only the order's id, so that the batch's history stays small: its activities read the
-    rest from the store. `begun_again` means that the engine lost this run once. `compensations`
-    names the activities that undo what the lost run may have done, in the order of the steps; runs
-    that an earlier version restarted have none. Without `received_at`, the first statuses are read
-    from the store.
+    rest from the store. `is_checked`: the run was recorded with the order, so `received` needs no
+    activity, and events count only if what they say is on record; not so in runs of earlier
+    versions. `begun_again` means that the engine lost this run once. `compensations` names the
+    activities that undo what the lost run may have done, in the order of the steps; runs that an
+    earlier version restarted have none. Without `received_at`, the first statuses are read from the
+    store.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -55,6 +57,7 @@ class OrderRun(OrderPolicy):
     lines: tuple[OrderLine, ...] = ()
     received_at: datetime | None = None
     batch_id: str | None = None
+    is_checked: bool = False
     begun_again: bool = False
     compensations: tuple[str, ...] | None = None
 

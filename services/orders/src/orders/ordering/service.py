@@ -216,6 +216,7 @@ class Intake:
         run = OrderRun(
             **order.model_dump(exclude_defaults=True),
             run_id=run_id or new_run_id(),
+            is_checked=True,
             begun_again=begun_again,
             compensations=steps.compensations(None) if begun_again else None,
             **OrderPolicy.of(self._settings).model_dump(),

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Generator
 from datetime import UTC, timedelta
-from typing import Any, Final
+from typing import Any
 
 from dapr.ext.workflow import (
     DaprWorkflowContext,
@@ -47,12 +47,6 @@ from orders.tasks.messages import LONGEST_TITLE, TaskOrder, TaskResult
 
 Steps = Generator[Task[Any], Any, Ending]
 
-CHECKED_RUNS: Final = "checked-runs"
-"""The patch with which orders records a run when it accepts the order, and each activity checks it.
-
-So `received` needs no activity, and a decision counts only if approvals has it on record.
-"""
-
 
 class Superseded(Exception):
     """Another run owns this order; this one stops without any effect."""
@@ -88,7 +82,7 @@ class _OrderProcess:
         self._retry = retry_for(timedelta(seconds=order.retry_timeout_seconds))
         self._saga = Saga(ctx, retry_for(timedelta(seconds=order.undo_timeout_seconds)))
         self._cancelled: Any = None
-        self._is_checked = ctx.is_patched(CHECKED_RUNS)
+        self._is_checked = order.is_checked
 
     def run(self) -> Steps:
         """Run the steps one by one; return how the order ends."""
