@@ -113,7 +113,7 @@ TASK_WITHOUT_WORKFLOW: Final = Kind(
 TASK_MISSING: Final = Kind(
     "task_missing",
     "The workflow of an order's task is running, but there is no such task.",
-    "Look at the workflow: `orderflow workflows show ID`. Cancel the order to end the wait.",
+    "Look at the workflow: `orderflow workflows status ID`. Cancel the order to end the wait.",
 )
 UNPUBLISHED_MESSAGES: Final = Kind(
     "unpublished_messages",
