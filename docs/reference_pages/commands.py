@@ -22,7 +22,8 @@ INTRODUCTION: Final = """\
 | 1 | failed, or refused by a service; the message says why |
 | 2 | wrong arguments |
 | 3 | an order or a workflow did not complete, or a history does not fit the code |
-| 4 | timeout: the workflow has not ended yet |"""
+| 4 | timeout: the workflow has not ended yet |
+| 5 | `doctor` found something that disagrees |"""
 
 
 def commands_page() -> str:

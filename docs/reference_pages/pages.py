@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from reference_pages.commands import commands_page
+from reference_pages.disagreements import disagreements_page
 from reference_pages.http import http_page
 from reference_pages.ports import ports_page
 from reference_pages.problems import problems_page
@@ -21,5 +22,6 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "commands.md": commands_page,
     "statuses.md": statuses_page,
     "problem-codes.md": problems_page,
+    "disagreements.md": disagreements_page,
     "ports.md": ports_page,
 }

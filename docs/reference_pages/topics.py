@@ -62,6 +62,13 @@ METHODS: Final = (
         names.RELEASE, names.INVENTORY, names.ORDERS, inventory.ReleaseRequest, inventory.Released
     ),
     Method(names.RESTOCK, names.INVENTORY, names.ORDERS, inventory.RestockRequest, None),
+    Method(
+        names.RESERVATIONS,
+        names.INVENTORY,
+        names.ORDERS,
+        inventory.ReservationsWanted,
+        inventory.Reservations,
+    ),
     Method(names.STOCK, names.INVENTORY, ANYONE, None, inventory.Stock),
     Method(
         names.RAISE, names.ORDERS, names.APPROVALS, approvals.RaiseRequest, approvals.RaiseReply

@@ -41,9 +41,12 @@ from orderflow_contracts.inventory import (
     CommitRequest,
     Committed,
     LowStock,
+    OrderReservation,
     Released,
     ReleaseRequest,
     ReservationRejected,
+    Reservations,
+    ReservationsWanted,
     Reserved,
     ReservedLine,
     ReserveRequest,
@@ -150,6 +153,18 @@ MESSAGES: Mapping[str, Message] = {
     "commit-reply": Committed(remaining={"cars": 89, "paperclip": 98}),
     "release-request": ReleaseRequest(order_id="order-1"),
     "release-reply": Released(),
+    "reservations-request": ReservationsWanted(order_ids=("order-1", "order-2")),
+    "reservations-request-open": ReservationsWanted(after="order-1"),
+    "reservations-reply": Reservations(
+        reservations=(
+            OrderReservation(
+                order_id="order-1",
+                state="reserved",
+                lines=(ReservedLine(item="cars", quantity=11, unit_price_cents=15_000_00),),
+            ),
+        ),
+        next="order-1",
+    ),
     "restock-request": RestockRequest(item="cars", quantity=5),
     "stock": Stock(
         items=(

@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 from inventory.domain import Item, Reservation, ReservationState
 from inventory.ports import StoreUnavailable, VersionConflict, Versioned
+from inventory.store import Bucket
 
 
 class Failure(Enum):
@@ -88,6 +89,13 @@ class MemoryStore:
             if key.startswith("order:")
         }
 
+    def listed(self) -> list[str]:
+        """Return the orders that the buckets list, sorted."""
+        stored = (value for key, (value, _) in self.values.items() if key.startswith("open:"))
+        return sorted(
+            order for value in stored for order in Bucket.model_validate_json(value).orders
+        )
+
     def quantities(self, state: ReservationState) -> Counter[str]:
         """Return the reserved quantity per item of all reservations in a state."""
         quantities: Counter[str] = Counter()
@@ -97,11 +105,14 @@ class MemoryStore:
         return quantities
 
     def audit(self) -> None:
-        """Raise unless each item's reserved quantity equals the sum of its reservations."""
+        """Raise unless items agree with the reservations, and buckets list those that are open."""
         reserved = self.quantities(ReservationState.RESERVED)
         for name, item in self.items().items():
             assert 0 <= item.reserved <= item.on_hand, item
             assert item.reserved == reserved[name], (item, reserved[name])
+        states = {order: each.state for order, each in self.reservations().items()}
+        is_open = [order for order, state in states.items() if state is ReservationState.RESERVED]
+        assert self.listed() == sorted(is_open)
 
     def _entry(self, key: str) -> Versioned:
         if key not in self.values:

@@ -26,6 +26,8 @@ from orderflow_contracts.inventory import (
     LowStock,
     ReleaseRequest,
     ReservationRejected,
+    Reservations,
+    ReservationsWanted,
     Reserved,
     ReserveRequest,
     Stock,
@@ -244,6 +246,11 @@ class RoomInventory:
         """Release."""
         self._fail()
         await self.service.release(ReleaseRequest(order_id=order_id))
+
+    async def reservations(self, wanted: ReservationsWanted) -> Reservations:
+        """Return reservations."""
+        self._fail()
+        return await self.service.reservations(wanted)
 
     async def stock(self) -> Stock:
         """Return the stock."""

@@ -15,6 +15,10 @@ STREAM_END = "end"
 Answer = tuple[int, Any]
 
 
+_OF_BOTH = ("dead-letters", "parked-events", "outbox", "doctor")
+"""The paths that orders and approvals have."""
+
+
 @dataclass
 class Shop:
     """Processes orders like the services, as soon as their events are published."""
@@ -32,6 +36,10 @@ class Shop:
         default_factory=lambda: {"orders": [], "approvals": []}
     )
     """When each of the messages was written that wait to be published."""
+    findings: dict[str, list[dict[str, Any]]] = field(
+        default_factory=lambda: {"orders": [], "approvals": []}
+    )
+    """What the doctor of each service finds; those with `heals` can be healed."""
     published: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
     letter_queries: list[Mapping[str, str]] = field(default_factory=list)
@@ -233,13 +241,31 @@ class Shop:
                 return self._answer_as_sidecar(rest, body)
             case ["inventory", "stock"]:
                 return 200, self.current_stock()
-            case [service, rest] if rest.startswith(("dead-letters", "parked-events", "outbox")):
+            case [service, rest] if rest.startswith(_OF_BOTH):
                 return self._answer_about_letters(service, rest.split("/"), body, query or {})
             case ["orders", rest]:
                 return self._answer_as_orders(rest.split("/")[1:], rest.split("/")[0])
             case ["approvals", rest]:
                 return self._answer_as_approvals(rest.split("/")[1:], body)
         return 404, None
+
+    def diagnosis(self, service: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """Return what disagrees, or what of it is about an order."""
+        about = query.get("order_id")
+        found = [
+            {name: value for name, value in each.items() if name != "heals"}
+            for each in self.findings[service]
+            if about is None or each["about"] == f"order {about}"
+        ]
+        return {"agrees": not found, "findings": found}
+
+    def treatment(self, service: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """Heal what can be healed; return that, and what is left."""
+        before = self.diagnosis(service, query)["findings"]
+        self.findings[service] = [each for each in self.findings[service] if not each["heals"]]
+        left = self.diagnosis(service, query)["findings"]
+        healed = [each for each in before if each not in left]
+        return {"agrees": not left, "healed": healed, "left": left}
 
     def backlog(self, written: list[datetime]) -> dict[str, Any]:
         """Return how many messages wait, and since when."""
@@ -326,13 +352,20 @@ class Shop:
             return 200, {"items": list(self.approvals.values()), "next": None}
         return self.decide(rest[0], body)
 
+    def _read_of_both(
+        self, service: str, of: str, query: Mapping[str, str], *, fixes: bool
+    ) -> dict[str, Any]:
+        if of == "doctor":
+            return self.treatment(service, query) if fixes else self.diagnosis(service, query)
+        parked = {"items": self.parked[service], "next": None}
+        return parked if of == "parked-events" else self.backlog(self.outbox[service])
+
     def _answer_about_letters(
         self, service: str, rest: list[str], body: Any, query: Mapping[str, str]
     ) -> Answer:
         of = rest.pop(0)
         if of != "dead-letters":
-            parked = {"items": self.parked[service], "next": None}
-            return 200, parked if of == "parked-events" else self.backlog(self.outbox[service])
+            return 200, self._read_of_both(service, of, query, fixes=bool(rest))
         letters = {str(letter["id"]): letter for letter in self.letters[service]}
         if not rest:
             self.letter_queries.append(query)

@@ -30,6 +30,7 @@ from orderflow_contracts import names
 from orderflow_contracts.approvals import Approval, ApprovalStatus, Decision
 from orderflow_contracts.attention import OrderAttention
 from orderflow_contracts.batches import Batch
+from orderflow_contracts.doctor import Diagnosis, Treatment
 from orderflow_contracts.fields import Message, OrderId, now
 from orderflow_contracts.inventory import RestockRequest, Stock
 from orderflow_contracts.numbers import read_whole_number
@@ -40,6 +41,8 @@ Item = TypeVar("Item", bound=Message)
 
 PAGE_SIZE: Final = 100
 OUT_OF_RANGE: Final = 422
+DOCTOR_SECONDS: Final = 120.0
+"""How long comparing everything may take; what disagrees is looked at twice."""
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 1.0
 _ORDER_ID: Final[TypeAdapter[str]] = TypeAdapter(OrderId)
@@ -263,6 +266,31 @@ class Orderflow:
             service.read("/outbox", Outbox).model_copy(update={"service": service.name})
             for service in self._with_events()
         ]
+
+    def diagnose(self, order_id: str | None = None) -> Diagnosis:
+        """Return what disagrees in all services, or about one order."""
+        about = None if order_id is None else _valid_id(order_id)
+        found = [
+            service.read("/doctor", Diagnosis, timeout=DOCTOR_SECONDS, order_id=about)
+            for service in self._with_events()
+        ]
+        return Diagnosis(
+            agrees=all(each.agrees for each in found),
+            findings=tuple(finding for each in found for finding in each.findings),
+        )
+
+    def fix(self, order_id: str | None = None) -> Treatment:
+        """Heal what it is safe to heal; return what was healed, and what is left."""
+        about = None if order_id is None else _valid_id(order_id)
+        done = [
+            service.change("/doctor/fix", Treatment, timeout=DOCTOR_SECONDS, order_id=about)
+            for service in self._with_events()
+        ]
+        return Treatment(
+            agrees=all(each.agrees for each in done),
+            healed=tuple(finding for each in done for finding in each.healed),
+            left=tuple(finding for each in done for finding in each.left),
+        )
 
     def _with_events(self) -> tuple[Service, ...]:
         return (self._orders, self._approvals)

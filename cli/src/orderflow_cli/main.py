@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from orderflow_cli import (
     batch_commands,
     dead_letter_commands,
+    doctor_commands,
     operations_commands,
     order_commands,
     task_commands,
@@ -22,6 +23,7 @@ __all__ = [
     "batch_commands",
     "change_commands",
     "dead_letter_commands",
+    "doctor_commands",
     "main",
     "operations_commands",
     "order_commands",
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     0 is success; 1 a failure, explained on standard error; 2 wrong usage; 3 an order or workflow
     that did not complete, or a history that the code cannot replay; 4 a workflow that did not
-    finish within the time limit; 130 Ctrl-C; 141 a closed output pipe.
+    finish within the time limit; 5 something that disagrees; 130 Ctrl-C; 141 a closed output pipe.
     """
     try:
         app(arguments, prog_name="orderflow")

@@ -23,6 +23,8 @@ WITH_TABLES = {
     "POST /dead-letters/{letter_id}/discard": "changes operator dead-letter.discard",
     "GET /parked-events": "reads viewer",
     "GET /outbox": "reads viewer",
+    "GET /doctor": "reads viewer",
+    "POST /doctor/fix": "changes operator doctor.fix",
     "GET /asyncapi": "reads viewer",
 }
 ORDERS_API = {

@@ -46,7 +46,7 @@ async def http(service: StockService) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def test_only_orders_may_change_the_ledger(app: RecordedApp) -> None:
-    """Only orders may call methods that change stock; any application may read it."""
+    """Only orders may change stock and read reservations; any application may read the stock."""
     callers = {name: method.callers for name, method in app.methods.items()}
 
     assert callers == {
@@ -54,6 +54,7 @@ def test_only_orders_may_change_the_ledger(app: RecordedApp) -> None:
         "commit": {"orders"},
         "release": {"orders"},
         "restock": {"orders"},
+        "reservations": {"orders"},
         "stock": None,
     }
 
@@ -64,6 +65,15 @@ async def test_methods_follow_the_contract(app: RecordedApp) -> None:
         "outcome": "reserved",
         "total_cents": 30_000_00,
         "lines": [{"item": "cars", "quantity": 2, "unit_price_cents": 15_000_00}],
+    }
+    assert await app.invoke("reservations") == {
+        "reservations": [
+            {
+                "order_id": "o1",
+                "state": "reserved",
+                "lines": [{"item": "cars", "quantity": 2, "unit_price_cents": 15_000_00}],
+            }
+        ]
     }
     assert await app.invoke("commit", '{"order_id": "o1"}') == {
         "outcome": "committed",

@@ -19,7 +19,7 @@ from inventory.domain import (
 )
 from inventory.ports import StoreUnavailable
 from inventory.service import StockService
-from inventory.store import CATALOGUE_KEY, Scope, item_key, order_key
+from inventory.store import CATALOGUE_KEY, Scope, bucket_key, item_key, order_key
 from orderflow_contracts.inventory import (
     CommitRequest,
     ReleaseRequest,
@@ -144,7 +144,9 @@ async def test_concurrent_requests_share_a_transaction(
     await asyncio.gather(*(service.reserve(reserve(f"o{n}", cars=1)) for n in range(20)))
 
     assert len(store.transactions) == 1
-    assert store.transactions[0] == {item_key("cars"), *(order_key(f"o{n}") for n in range(20))}
+    orders = [f"o{n}" for n in range(20)]
+    keys = {item_key("cars"), *map(order_key, orders), *map(bucket_key, orders)}
+    assert store.transactions[0] == keys
 
 
 async def test_the_size_of_a_transaction_is_limited(
@@ -156,7 +158,7 @@ async def test_the_size_of_a_transaction_is_limited(
     )
 
     assert len(store.reservations()) == MAX_KEYS + 50
-    assert [len(keys) for keys in store.reads] == [MAX_KEYS, 52]
+    assert [len(keys) for keys in store.reads] == [MAX_KEYS, 180]
     assert max(map(len, store.transactions)) <= MAX_KEYS
 
 

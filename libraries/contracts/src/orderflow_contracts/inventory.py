@@ -1,11 +1,14 @@
 """The requests of orders to inventory, and the replies."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
 
 from orderflow_contracts.fields import Cents, Message, Name, OrderId, Quantity
 from orderflow_contracts.orders import Lines
+
+MOST_RESERVATIONS: Final = 500
+"""How many reservations one reply has."""
 
 
 class ReserveRequest(Message):
@@ -117,3 +120,33 @@ class LowStock(Message):
     item: Name
     available: int
     threshold: int
+
+
+class ReservationsWanted(Message):
+    """Read the reservations of these orders; without `order_ids`, all that are open, in pages.
+
+    Open ones come by order ID, beginning after `after`. Those that inventory made before it kept a
+    list of them are found by `order_ids` only.
+    """
+
+    order_ids: tuple[OrderId, ...] | None = Field(None, max_length=MOST_RESERVATIONS)
+    after: OrderId | None = None
+    limit: int = Field(MOST_RESERVATIONS, ge=1, le=MOST_RESERVATIONS)
+
+
+class OrderReservation(Message):
+    """The stock reserved for one order: open (`reserved`), shipped, or returned."""
+
+    order_id: OrderId
+    state: Literal["reserved", "committed", "released"]
+    lines: tuple[ReservedLine, ...]
+
+
+class Reservations(Message):
+    """Reservations; orders for which nothing was ever reserved are left out.
+
+    `next` is the order after which the next page begins, if there is one.
+    """
+
+    reservations: tuple[OrderReservation, ...]
+    next: OrderId | None = None

@@ -35,6 +35,7 @@ COMMIT: Final = "commit"
 RELEASE: Final = "release"
 RESTOCK: Final = "restock"
 STOCK: Final = "stock"
+RESERVATIONS: Final = "reservations"
 RAISE: Final = "raise"
 REQUESTS: Final = "requests"
 
@@ -62,7 +63,9 @@ _DECLARED: Final = (
     Service(
         app_id=INVENTORY,
         ports=Ports(http=8002, grpc=7002, dapr_http=3502, dapr_grpc=50102),
-        methods=dict.fromkeys((RESERVE, COMMIT, RELEASE, RESTOCK, STOCK), frozenset({ORDERS})),
+        methods=dict.fromkeys(
+            (RESERVE, COMMIT, RELEASE, RESTOCK, STOCK, RESERVATIONS), frozenset({ORDERS})
+        ),
         components=frozenset({INVENTORY_STORE}),
     ),
     Service(

@@ -123,6 +123,11 @@ class Examiner:
         self._suspicions.pop(instance_id, None)
         self._suspicions.pop(f"{instance_id} waits", None)
 
+    def suspected(self) -> list[tuple[str, str]]:
+        """Return the instances that seem to have lost something, and what that is."""
+        seen = self._suspicions.items()
+        return [(key, each.what) for key, each in seen if each.what != NOT_SEEN_BEFORE]
+
     def forget_old(self) -> None:
         """Forget what was seen of instances that are no longer examined."""
         before = self._clock() - 2 * STUCK

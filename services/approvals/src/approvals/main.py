@@ -10,6 +10,7 @@ from approvals.decisions.methods import offer_methods
 from approvals.decisions.service import ApprovalService
 from approvals.decisions.store import SqlApprovalStore
 from approvals.decisions.topics import subscribe
+from approvals.doctor import checks_of
 from approvals.handover.gateways import DaprOrders
 from approvals.handover.service import Handover
 from approvals.history.backfill import repeat_backfill
@@ -39,6 +40,7 @@ from orderflow_hosting.dead_letters import (
     dead_letter_router,
     parked_event_router,
 )
+from orderflow_hosting.doctor import Doctor, Reconciler, doctor_router
 from orderflow_hosting.health import health_router, refuse_without
 from orderflow_hosting.outbox import Relay, outbox_router
 from orderflow_hosting.process import serve, start
@@ -72,6 +74,9 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     audit = Audit(database, ACCESS, now)
     outcomes = Outcomes(database, DEAD_LETTERS, PARKED_EVENTS, audit, topics.find)
     canary = Canary(APPROVALS, app, sidecar, database, clock=now)
+    doctor_checks = checks_of(database, parked, canary, now)
+    reconciler = Reconciler(doctor_checks, database)
+    resources.push_async_callback(reconciler.give_back)
     feed = ChangeFeed(store, now)
     access = Access(settings, APPROVALS, database, ACCESS, now)
     site = approvals_site(settings.board_url, now)
@@ -93,6 +98,7 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
         dead_letter_router(dead_letters, outcomes),
         parked_event_router(parked),
         outbox_router(database, now),
+        doctor_router(Doctor(doctor_checks), "order_id"),
         asyncapi_router(asyncapi.document()),
         health_router(checks),
         access.sign_in_router(site.page),
@@ -108,6 +114,7 @@ async def run(settings: ApprovalsSettings, resources: AsyncExitStack) -> None:
     relay.keep_publishing(background)
     topics.keep_retrying(background)
     canary.keep_publishing(background)
+    reconciler.keep_reconciling(background)
     repeat_backfill(store.backfill, background)
     background.start(partial(backfill_repeatedly, database, SOURCES))
     needs = {"the database": database.check, "the sidecar": sidecar.check}

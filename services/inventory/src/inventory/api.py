@@ -13,6 +13,7 @@ from orderflow_contracts import names
 from orderflow_contracts.inventory import (
     CommitRequest,
     ReleaseRequest,
+    ReservationsWanted,
     ReserveRequest,
     RestockRequest,
     Stock,
@@ -31,7 +32,7 @@ class EmptyRequest(BaseModel):
 
 
 def offer_methods(app: DaprApp, stock: StockService) -> None:
-    """Offer the methods: only their declared callers may change the ledger; any may read it."""
+    """Offer the methods to their declared callers; anyone may read the stock."""
     callers = names.SERVICES[names.INVENTORY].methods
     app.on_method(
         names.RESERVE, ReserveRequest, _map_errors(stock.reserve), callers=callers[names.RESERVE]
@@ -45,7 +46,12 @@ def offer_methods(app: DaprApp, stock: StockService) -> None:
     app.on_method(
         names.RESTOCK, RestockRequest, _map_errors(stock.restock), callers=callers[names.RESTOCK]
     )
-
+    app.on_method(
+        names.RESERVATIONS,
+        ReservationsWanted,
+        _map_errors(stock.reservations),
+        callers=callers[names.RESERVATIONS],
+    )
     app.on_method(names.STOCK, EmptyRequest, _map_errors(_reader(stock)))
 
 

@@ -10,6 +10,7 @@ from inventory.batching import Command, CommandBatcher
 from inventory.config import OpeningItem
 from inventory.domain import Item, Ledger
 from inventory.ports import Store, Versioned
+from inventory.reservations import read_reservations
 from inventory.store import CATALOGUE_KEY, Catalogue, Scope, Snapshot, item_key
 from orderflow_contracts.inventory import (
     CommitRequest,
@@ -17,6 +18,8 @@ from orderflow_contracts.inventory import (
     Released,
     ReleaseRequest,
     ReservationRejected,
+    Reservations,
+    ReservationsWanted,
     Reserved,
     ReserveRequest,
     RestockRequest,
@@ -97,6 +100,10 @@ class StockService:
         await self._store.confirm_absent(snapshot.absent())
         items = snapshot.ledger.items
         return Stock(items=tuple(items[name].as_stock() for name in names if name in items))
+
+    async def reservations(self, wanted: ReservationsWanted) -> Reservations:
+        """Return the reservations of certain orders, or a page of all that are open."""
+        return await read_reservations(self._store, wanted)
 
     async def _add(self, item: str, quantity: int, given_id: str | None) -> None:
         """Add one restock at a time, because an item stores only its latest restock IDs."""

@@ -1,5 +1,7 @@
 """The stock ledger as keys of a transactional store."""
 
+import zlib
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -7,7 +9,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from inventory.domain import Item, Ledger, Reservation
+from inventory.domain import Item, Ledger, Reservation, ReservationState
 from inventory.ports import Store, Versioned
 
 
@@ -15,6 +17,24 @@ class Catalogue(BaseModel):
     """The names of all items; a state store cannot list its keys."""
 
     items: tuple[str, ...] = ()
+
+
+class Bucket(BaseModel):
+    """The orders of one bucket that have an open reservation, sorted."""
+
+    orders: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, entry: Versioned) -> "Bucket":
+        """Read a bucket; an absent one is empty."""
+        return cls() if entry.value is None else cls.model_validate_json(entry.value)
+
+    def with_states(self, states: Mapping[str, ReservationState | None]) -> "Bucket":
+        """Return the bucket that has those of these orders whose reservation is open."""
+        listed = set(self.orders)
+        for order, state in states.items():
+            (listed.add if state is ReservationState.RESERVED else listed.discard)(order)
+        return self if listed == set(self.orders) else Bucket(orders=tuple(sorted(listed)))
 
 
 CATALOGUE_KEY: Final = "catalogue"
@@ -32,6 +52,15 @@ def order_key(order_id: str) -> str:
     return f"order:{order_id}"
 
 
+BUCKET_KEYS: Final = tuple(f"open:{number:02x}" for number in range(64))
+"""The keys of the buckets. With another number of them, orders would not be found in theirs."""
+
+
+def bucket_key(order_id: str) -> str:
+    """Return the key of the bucket that lists an order while its reservation is open."""
+    return BUCKET_KEYS[zlib.crc32(order_id.encode()) % len(BUCKET_KEYS)]
+
+
 @dataclass(frozen=True)
 class Scope:
     """The items and orders that a command reads or changes."""
@@ -43,8 +72,9 @@ class Scope:
         return Scope(self.items | other.items, self.orders | other.orders)
 
     def keys(self) -> list[str]:
-        """Return the store keys of all items and orders."""
-        return [*map(item_key, self.items), *map(order_key, self.orders)]
+        """Return the store keys of all items and orders, and of the orders' buckets."""
+        buckets = set(map(bucket_key, self.orders))
+        return [*map(item_key, self.items), *map(order_key, self.orders), *buckets]
 
 
 class Snapshot:
@@ -76,8 +106,12 @@ class Snapshot:
         return snapshot
 
     def absent(self) -> set[str]:
-        """Return the keys that were absent, or missing from the result."""
-        return {key for key, entry in self._entries.items() if entry.version is None}
+        """Return the keys that were absent, or missing from the result.
+
+        Buckets are left out: nothing rests on them but the next state of the bucket.
+        """
+        absent = {key for key, entry in self._entries.items() if entry.version is None}
+        return absent.difference(map(bucket_key, self._scope.orders))
 
     def changes(self) -> dict[str, Versioned]:
         """Return the keys to write, each with the version that it must still have."""
@@ -91,12 +125,31 @@ class Snapshot:
             for order, reservation in self.ledger.reservations.items()
             if self._reservations.get(order) != reservation
         }
+        changed |= self._changed_buckets()
         return {
             key: Versioned(
                 model.model_dump_json(exclude_none=True).encode(), self._entries[key].version
             )
             for key, model in changed.items()
         }
+
+    def _changed_buckets(self) -> dict[str, Bucket]:
+        """Return the buckets that must change so that they list what is open, and nothing else.
+
+        They do not change for an order that is listed correctly. One whose reservation is older
+        than the buckets is listed when a command is about it.
+        """
+        states: dict[str, dict[str, ReservationState | None]] = defaultdict(dict)
+        for order in self._scope.orders:
+            reservation = self.ledger.reservations.get(order)
+            states[bucket_key(order)][order] = reservation.state if reservation else None
+        changed = {}
+        for key, of_orders in states.items():
+            before = Bucket.read(self._entries[key])
+            after = before.with_states(of_orders)
+            if after != before:
+                changed[key] = after
+        return changed
 
     def _reserved_items(self) -> frozenset[str]:
         return frozenset(

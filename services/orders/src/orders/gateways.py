@@ -10,6 +10,8 @@ from orderflow_contracts.inventory import (
     Committed,
     ReleaseRequest,
     ReservationRejected,
+    Reservations,
+    ReservationsWanted,
     Reserved,
     ReserveRequest,
     RestockRequest,
@@ -48,6 +50,11 @@ class DaprInventory:
         """Invoke `stock`."""
         reply = await self._sidecar.invoke(names.INVENTORY, names.STOCK, _Nothing())
         return Stock.model_validate_json(reply)
+
+    async def reservations(self, wanted: ReservationsWanted) -> Reservations:
+        """Invoke `reservations`."""
+        reply = await self._sidecar.invoke(names.INVENTORY, names.RESERVATIONS, wanted)
+        return Reservations.model_validate_json(reply)
 
     async def restock(self, request: RestockRequest) -> Stock:
         """Invoke `restock`."""

@@ -26,24 +26,21 @@ from orderflow_hosting.sidecar import Sidecar
 from orderflow_hosting.topics import Topics
 from orderflow_hosting.web.asyncapi import asyncapi_router
 from orderflow_workflow_runtime.client import DaprEngine
-from orderflow_workflow_runtime.examining import Examiner
 from orderflow_workflow_runtime.worker import Worker
 from orders.attention import build as attention_part
 from orders.batches import build as batch_part
 from orders.board import build as board_part
 from orders.board.pages.site import orders_site
 from orders.config import OrdersSettings
+from orders.doctor import build as doctor_part
 from orders.gateways import DaprApprovals, DaprInventory
 from orders.http import http_app
 from orders.management import build as management_part
 from orders.ordering import build as ordering_part
-from orders.ordering.damaged import DamagedRuns
 from orders.parts import Base
 from orders.payments import build as payment_part
-from orders.replacing import Replacing
 from orders.resuming import keep_resuming
 from orders.stock import build as stock_part
-from orders.stock.service import subject_of
 from orders.tables import ACCESS, DEAD_LETTERS, PARKED_EVENTS, SCHEMA
 from orders.tasks import build as task_part
 from orders.workflows import WORKFLOWS
@@ -97,9 +94,9 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         batches=batches,
         management=management,
     )
-    parts = (ordering, attention, batches, payments, tasks, stock, management, board)
+    working = (ordering, attention, batches, payments, tasks, stock, management, board)
 
-    activities = {name: step for part in parts for name, step in part.activities.items()}
+    activities = {name: step for part in working for name, step in part.activities.items()}
     worker = Worker(
         *(settings, sidecar, app.report),
         workflows=WORKFLOWS,
@@ -107,14 +104,16 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         observer=management.index,
     )
     resources.push_async_callback(worker.stop)
-    examiner = Examiner(engine, worker.is_running, now)
-    runs = DamagedRuns(ordering.store, ordering.new_runs, examiner)
-    replacing = Replacing(
-        *(engine, ordering.store, ordering.histories, runs, ordering.undo, batches.batches),
-        examiner=examiner,
-        monitors=tuple(map(subject_of, settings.low_stock_thresholds)),
-        clock=now,
+    doctor = doctor_part.build(
+        *(base, canary, worker.is_running),
+        ordering=ordering,
+        payments=payments,
+        tasks=tasks,
+        attention=attention,
+        batches=batches,
     )
+    resources.push_async_callback(doctor.reconciler.give_back)
+    parts = (*working, doctor)
     checks = {
         "store": database.check,
         "sidecar": sidecar.check,
@@ -143,7 +142,7 @@ async def run(settings: OrdersSettings, resources: AsyncExitStack) -> None:
         canary.keep_publishing(background)
         for job in (job for part in parts for job in part.jobs):
             background.start(job)
-        background.start(replacing.keep_looking)
+        doctor.reconciler.keep_reconciling(background)
         background.start(
             partial(keep_resuming, ordering.intake, batches.batches, attention.attention)
         )

@@ -1,10 +1,10 @@
-"""Resumes unfinished work: all of it at the start, later that of other replicas."""
+"""Resumes what an earlier process left unfinished; later, the doctor finds what is lost."""
 
 import asyncio
-from itertools import chain, repeat
+from itertools import repeat
 from typing import Final
 
-from orderflow_hosting.background import Backoff, Sleep, retry_until_success
+from orderflow_hosting.background import Backoff, Sleep, keep_repeating, retry_until_success
 from orders.attention.service import Attention
 from orders.batches.service import Batches
 from orders.ordering.service import Intake
@@ -16,11 +16,14 @@ BACKOFF: Final = Backoff(first=1.0, longest=15.0)
 async def keep_resuming(
     intake: Intake, batches: Batches, attention: Attention, sleep: Sleep = asyncio.sleep
 ) -> None:
-    """Resume all unfinished work once, then repeatedly what other replicas left unfinished.
+    """Resume all unfinished work once, then hand over recent cancellations again and again.
 
-    A replica that does not come back leaves its work to the others.
+    A replica that does not come back may not have handed them over.
     """
-    for resume_orders in chain([intake.resume], repeat(intake.resume_left)):
-        for resume in (resume_orders, batches.resume, attention.resume):
-            await retry_until_success(resume, "resume_delayed", backoff=BACKOFF, sleep=sleep)
-        await sleep(PAUSE_SECONDS)
+    for resume in (intake.resume, batches.resume, attention.resume):
+        await retry_until_success(resume, "resume_delayed", backoff=BACKOFF, sleep=sleep)
+    await sleep(PAUSE_SECONDS)
+    pauses = repeat(PAUSE_SECONDS)
+    await keep_repeating(
+        intake.resume_cancels, "resume_delayed", pauses=pauses, backoff=BACKOFF, sleep=sleep
+    )

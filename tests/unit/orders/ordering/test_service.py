@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 
@@ -21,7 +20,7 @@ from orders.domain import OrderEnded, UnknownOrder
 from orders.ordering.feed import StatusFeed
 from orders.ordering.new_runs import NewRuns
 from orders.ordering.records import OtherContent
-from orders.ordering.service import LEFT_ALONE, Intake
+from orders.ordering.service import Intake
 from orders.ordering.steps import COMPENSATIONS
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
@@ -395,44 +394,6 @@ async def test_picking_is_part_of_the_input(
     )
 
 
-async def test_orders_of_a_stopped_replica_are_taken_over(
-    intake: Intake,
-    engine: MemoryEngine,
-    next_process: Callable[..., Intake],
-) -> None:
-    """Another replica starts them after a while."""
-    clock = [now()]
-    other = next_process(lambda: clock[0])
-    await other.resume()
-    engine.is_down = True
-    await intake.submit_and_return(ORDER)
-    await intake._background.stop()
-    engine.is_down = False
-
-    await other.resume_left()
-    assert not other._background  # its replica may still be running
-
-    clock[0] += LEFT_ALONE + timedelta(seconds=1)
-    await other.resume_left()
-    await other.resume_left()
-
-    await until(lambda: len(engine.runs["o1"]) == 1)
-    await other._background.stop()
-
-
-async def test_looking_for_unstarted_orders_does_not_query_waiting_ones(
-    intake: Intake, store: OrderStore, next_process: Callable[..., Intake]
-) -> None:
-    """Orders awaiting approval cost no call to the engine, however many there are."""
-    later = next_process(lambda: now() + 2 * LEFT_ALONE)
-    await intake.submit(ORDER)
-    await store.record("o1", "run", OrderStatus.AWAITING_APPROVAL)
-
-    await later.resume_left()
-
-    assert not later._background
-
-
 async def test_another_replica_hands_over_a_pending_cancellation(
     intake: Intake, engine: MemoryEngine, store: OrderStore
 ) -> None:
@@ -441,6 +402,6 @@ async def test_another_replica_hands_over_a_pending_cancellation(
     await store.record("o1", "run", OrderStatus.AWAITING_APPROVAL)
     await store.request_cancel("o1")
 
-    await intake.resume_left()
+    await intake.resume_cancels()
 
     await until(lambda: any(event == "cancel_requested" for _, event, _ in engine.raised))

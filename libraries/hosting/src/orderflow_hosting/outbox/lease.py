@@ -1,4 +1,4 @@
-"""Which of several replicas publishes: the one that holds the lease, a row in the database."""
+"""Which of several replicas does a work: the one that holds its lease, a row in the database."""
 
 import time
 import uuid
@@ -16,18 +16,16 @@ CALL_SECONDS: Final = 2.5
 MARGIN_SECONDS: Final = 0.5
 """A call ends at least this long before the lease."""
 
-_ROW: Final = LEASE.c.number == 1
-
 
 class Turn(Protocol):
-    """Whether this process may publish now."""
+    """Whether this process may do the work now, such as publishing."""
 
     def take_within(self, connection: Connection) -> bool:
-        """Take or renew the right to publish; return False if another process has it."""
+        """Take or renew the right to the work; return False if another process has it."""
         ...
 
     def give_back_within(self, connection: Connection) -> None:
-        """Let another process publish at once."""
+        """Let another process do the work at once."""
         ...
 
     @property
@@ -62,7 +60,7 @@ def database_time(connection: Connection) -> datetime:
 
 
 class Lease:
-    """The turn of one of several processes.
+    """The turn of one of several processes at a work, which has a number.
 
     A holder that was paused finds its lease expired, by a clock that goes on meanwhile, and begins
     no call. A call that was begun ends before the lease does.
@@ -72,7 +70,13 @@ class Lease:
         self,
         database_time: Callable[[Connection], datetime] = database_time,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        number: int = 1,
+        seconds: float = LEASE_SECONDS,
     ) -> None:
+        self._number = number
+        self._row = LEASE.c.number == number
+        self._seconds = seconds
         self._owner = str(uuid.uuid4())
         self._database_time = database_time
         self._monotonic = monotonic
@@ -82,26 +86,26 @@ class Lease:
         """Take or renew the lease, in the transaction that reads what is to be published."""
         began_at = self._monotonic()
         at = self._database_time(connection)
-        mine = {"owner": self._owner, "expires_at": at + timedelta(seconds=LEASE_SECONDS)}
+        mine = {"owner": self._owner, "expires_at": at + timedelta(seconds=self._seconds)}
         free = or_(LEASE.c.owner == self._owner, LEASE.c.expires_at <= at)
-        if connection.execute(update(LEASE).where(_ROW, free).values(mine)).rowcount == 0:
-            if connection.execute(select(LEASE.c.number).where(_ROW)).first() is not None:
+        if connection.execute(update(LEASE).where(self._row, free).values(mine)).rowcount == 0:
+            if connection.execute(select(LEASE.c.number).where(self._row)).first() is not None:
                 self._ends_at = 0.0
                 return False
-            connection.execute(insert(LEASE).values(number=1, **mine))
-        self._ends_at = began_at + LEASE_SECONDS
+            connection.execute(insert(LEASE).values(number=self._number, **mine))
+        self._ends_at = began_at + self._seconds
         return True
 
     def give_back_within(self, connection: Connection) -> None:
         """Let the lease expire now, if this process holds it."""
         self._ends_at = 0.0
-        given_back = update(LEASE).where(_ROW, LEASE.c.owner == self._owner)
+        given_back = update(LEASE).where(self._row, LEASE.c.owner == self._owner)
         connection.execute(given_back.values(expires_at=self._database_time(connection)))
 
     @property
     def is_certain(self) -> bool:
         """Whether more than half of the lease is left."""
-        return self._ends_at - self._monotonic() > LEASE_SECONDS / 2
+        return self._ends_at - self._monotonic() > self._seconds / 2
 
     @property
     def seconds_for_a_call(self) -> float:

@@ -44,7 +44,7 @@ LEASE: Final = Table(
     Column("owner", String(36), nullable=False),
     Column("expires_at", Utc, nullable=False),
 )
-"""One row: the process that publishes, and until when."""
+"""A row for each work that one process does at a time: 1 is publishing, 2 reconciling."""
 
 _INSERT: Final = insert(OUTBOX).values(created_at=func.current_timestamp())
 _SELECT: Final = (

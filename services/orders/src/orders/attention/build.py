@@ -13,9 +13,10 @@ from orders.parts import Base, Part, named
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionPart(Part):
-    """The part, and the service that the pages use."""
+    """The part, and what the pages and the doctor use of it."""
 
     attention: Attention
+    store: AttentionStore
 
 
 def build(base: Base, ordering: Ordering) -> AttentionPart:
@@ -24,6 +25,7 @@ def build(base: Base, ordering: Ordering) -> AttentionPart:
     attention = Attention(store, base.engine, ordering.undo, base.background)
     return AttentionPart(
         attention=attention,
+        store=store,
         activities=named(AttentionActivities(attention), workflow_names.ATTENTION_ACTIVITIES),
         routers=(attention_router(attention, ordering.store),),
     )

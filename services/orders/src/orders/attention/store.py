@@ -13,7 +13,9 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    and_,
     insert,
+    or_,
     select,
     update,
 )
@@ -55,6 +57,17 @@ class Retry:
     number: int
     run_id: str
     not_undone: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """An order that needs attention: its latest retry, and since when that runs, if it does."""
+
+    number: int
+    order_id: str
+    retries: int | None
+    retrying_since: datetime | None
+    compensation: str | None
 
 
 class AttentionStore:
@@ -123,6 +136,37 @@ class AttentionStore:
         )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [_retry(row, row.retries, row.run_id) for row in rows]
+
+    async def unsettled(
+        self, after: int, limit: int, *, only: str | None = None
+    ) -> list[Unsettled]:
+        """Return orders that need attention and are not settled, by number, or a certain one."""
+        query = (
+            select(
+                ORDERS.c.number,
+                ORDERS.c.order_id,
+                _retries.c.retries,
+                _retries.c.retrying_since,
+                ORDERS.c.compensation,
+            )
+            .select_from(ORDERS.outerjoin(_retries, _retries.c.order_id == ORDERS.c.order_id))
+            .where(
+                or_(
+                    and_(
+                        ORDERS.c.status == OrderStatus.NEEDS_ATTENTION.value,
+                        _retries.c.settled_at.is_(None),
+                    ),
+                    ORDERS.c.compensation == Compensation.FAILED.value,
+                ),
+                ORDERS.c.number > after,
+            )
+            .order_by(ORDERS.c.number)
+            .limit(limit)
+        )
+        if only is not None:
+            query = query.where(ORDERS.c.order_id == only)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [Unsettled(*row) for row in rows]
 
 
 def _begin(connection: Connection, order_id: str, by: str, at: datetime) -> Retry | None:

@@ -130,7 +130,7 @@ class Batches:
     async def conclude(self, batch_id: str) -> bool:
         """Record and publish a batch's end if all its orders have ended; return whether it did."""
         for order in await self._store.left_to_end(batch_id):
-            await self._resume_order(batch_id, order)
+            await self.resume_order(batch_id, order)
         return await self._end(batch_id)
 
     async def unfinished(self) -> list[str]:
@@ -194,7 +194,7 @@ class Batches:
         )
         await BATCHES.start_once(self._engine, batch_id, run)
 
-    async def _resume_order(self, batch_id: str, order: OpenOrder) -> None:
+    async def resume_order(self, batch_id: str, order: OpenOrder) -> None:
         """Restart an order that was lost with the engine's last writes; undo one that stopped."""
         order_id = order.order_id
         instance = await self._engine.instance(order_id)

@@ -42,8 +42,6 @@ from orders.saved_histories import Replaced
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 STARTS_AT_ONCE = 16
-LEFT_ALONE = timedelta(seconds=60)
-"""An order that no replica runs counts as abandoned this long after its last change."""
 CANCEL_RETRIES = timedelta(minutes=5)
 GRACE_SECONDS = 1.0
 """How long a cancelled order may take to end with its compensation, before it ends without."""
@@ -158,15 +156,39 @@ class Intake:
         self._resume(await self._store.unfinished())
         await self._resume_cancelling()
 
-    async def resume_left(self) -> None:
-        """Resume what another replica left unfinished since this one started.
+    async def resume_cancels(self) -> None:
+        """Hand over recent cancellations again: it is not recorded whether that was done."""
+        await self._resume_cancelling(self._clock() - CANCEL_RETRIES)
 
-        Waiting orders are left alone. Recent cancellations are handed over again each time, because
-        it is not recorded whether they were.
+    async def resume_order(self, left: Pending) -> None:
+        """Resume an order whose workflow was not started, was lost or stopped, or is not its own.
+
+        A run that cannot go on, or cannot be read, is left to `DamagedRuns`. Raises
+        `EngineUnavailable`.
         """
-        moment = self._clock()
-        self._resume(await self._store.unfinished(moment - LEFT_ALONE))
-        await self._resume_cancelling(moment - CANCEL_RETRIES)
+        order_id = left.order.order_id
+        try:
+            instance = await self._engine.instance(order_id)
+        except InstanceDamaged:
+            if left.status.is_final:
+                await self._order_undo.undo(order_id, None)
+            return
+        if instance is not None and not instance.name:
+            return  # it has not begun, or has no beginning
+        run = instance if instance is not None and _is_run(instance, left) else None
+        has_ended = run is None or run.runtime_status.is_finished
+        if undoes(left.run_id) or (left.status.is_final and has_ended):
+            await self._order_undo.undo(order_id, run)
+        elif run is not None:
+            if has_ended and not is_damaged(run):
+                await self._order_undo.undo(order_id, run)
+        elif instance is not None and is_of_other_run(instance, left.run_id):
+            await self._new_runs.carry_on(left)
+        elif left.status is OrderStatus.RECEIVED:
+            first_action = first_action_of(left.run_id or "")
+            await self._start_run(left.order, left.run_id, first_action=first_action)
+        else:
+            await self._new_runs.begin(left, Replaced("the engine has lost the workflow"))
 
     def _resume(self, pending: list[Pending]) -> None:
         if pending:
@@ -174,7 +196,7 @@ class Intake:
         for left in pending:
             order_id = left.order.order_id
             self._background.retry(
-                partial(self._resume_order, left),
+                partial(self.resume_order, left),
                 "order_resume_delayed",
                 key=order_id,
                 gate=self._resuming,
@@ -232,35 +254,6 @@ class Intake:
             **OrderPolicy.of(self._settings).model_dump(),
         )
         await start_once(self._engine, names.ORDER_PROCESSING, order.order_id, run)
-
-    async def _resume_order(self, left: Pending) -> None:
-        """Start an order's workflow if the engine has none, even if it had one and lost it.
-
-        A run that cannot go on, or cannot be read, is left to `DamagedRuns`.
-        """
-        order_id = left.order.order_id
-        try:
-            instance = await self._engine.instance(order_id)
-        except InstanceDamaged:
-            if left.status.is_final:
-                await self._order_undo.undo(order_id, None)
-            return
-        if instance is not None and not instance.name:
-            return  # it has not begun, or has no beginning
-        run = instance if instance is not None and _is_run(instance, left) else None
-        has_ended = run is None or run.runtime_status.is_finished
-        if undoes(left.run_id) or (left.status.is_final and has_ended):
-            await self._order_undo.undo(order_id, run)
-        elif run is not None:
-            if has_ended and not is_damaged(run):
-                await self._order_undo.undo(order_id, run)
-        elif instance is not None and is_of_other_run(instance, left.run_id):
-            await self._new_runs.carry_on(left)
-        elif left.status is OrderStatus.RECEIVED:
-            first_action = first_action_of(left.run_id or "")
-            await self._start_run(left.order, left.run_id, first_action=first_action)
-        else:
-            await self._new_runs.begin(left, Replaced("the engine has lost the workflow"))
 
     async def _wake_to_cancel(self, order_id: str) -> None:
         if await self._store.waits_for_cancel(order_id):

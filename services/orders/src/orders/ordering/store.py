@@ -47,7 +47,6 @@ from orders.ordering.naming import NamingEvent, name_within
 from orders.ordering.records import (
     BEFORE_CHARGE,
     NOTHING_READ,
-    UNDO_RUN_PREFIX,
     UNFINISHED,
     WAITING,
     Accepted,
@@ -268,22 +267,14 @@ class OrderStore:
 
         return await self._database.read(work)
 
-    async def unfinished(self, left_before: datetime | None = None) -> list[Pending]:
+    async def unfinished(self) -> list[Pending]:
         """Return the unfinished orders, whose workflow may have to be started or restarted.
 
         Orders of a batch are left out, because the batch starts them. Cancelled orders that still
-        have to be compensated are included. With a time, the result has only orders to be started
-        or rolled back for which nothing was recorded since.
+        have to be compensated are included.
         """
         is_unfinished = and_(ORDERS.c.status.in_(UNFINISHED), ~_is_run_by_batch(ORDERS.c.order_id))
         query = select(ORDERS).where(or_(is_unfinished, _IS_OUTSTANDING)).order_by(ORDERS.c.number)
-        if left_before is not None:
-            is_to_be_started = ORDERS.c.status == OrderStatus.RECEIVED.value
-            is_undone = ORDERS.c.run_id.startswith(UNDO_RUN_PREFIX)
-            query = query.where(
-                or_(is_to_be_started, is_undone, _IS_OUTSTANDING),
-                ORDERS.c.updated_at < left_before,
-            )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [_pending(row) for row in rows]
 

@@ -7,20 +7,31 @@ from typing import Any, Final, Literal
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Integer,
     Row,
     String,
     Table,
     UniqueConstraint,
+    and_,
     bindparam,
+    exists,
+    func,
     insert,
+    or_,
     select,
 )
 
 from orderflow_contracts.fields import Clock, now
+from orderflow_contracts.orders import OrderStatus
 from orderflow_hosting.database import Database, Utc
-from orders.tables import TABLES
+from orders.tables import ORDERS, TABLES
+
+_ENDED_UNPAID: Final = tuple(
+    status.value for status in (OrderStatus.REJECTED, OrderStatus.CANCELLED, OrderStatus.FAILED)
+)
+"""The final statuses in which nothing is charged; a person settles what needs attention."""
 
 _payments = Table(
     "payments",
@@ -43,6 +54,15 @@ class Payment:
     kind: Literal["charge", "refund"]
     amount_cents: int
     at: datetime
+
+
+@dataclass(frozen=True)
+class StandingCharge:
+    """A charge without a refund, and the status of its order; None if there is no such order."""
+
+    order_id: str
+    amount_cents: int
+    status: str | None
 
 
 class PaymentStore:
@@ -75,6 +95,33 @@ class PaymentStore:
             lambda connection: _refund(connection, order_id, refunded_cents, at)
         )
 
+    async def without_order(self, after: int, most: int, until: datetime) -> list[StandingCharge]:
+        """Return, of the next entries by number, charges of orders that do not stand.
+
+        They have no refund. Their orders ended before that time without being completed, or are
+        not on record.
+        """
+        numbers = and_(_payments.c.number > after, _payments.c.number <= after + most)
+        return await self._without_order(numbers, until)
+
+    async def of_order_without(self, order_id: str, until: datetime) -> list[StandingCharge]:
+        """Return the charge of one order, if it would be among `without_order`."""
+        return await self._without_order(_payments.c.order_id == order_id, until)
+
+    async def last_number(self) -> int:
+        """Return the number of the newest entry, 0 if there is none."""
+        query = select(func.max(_payments.c.number))
+        return await self._database.read(lambda connection: connection.scalar(query)) or 0
+
+    async def _without_order(
+        self, wanted: ColumnElement[bool], until: datetime
+    ) -> list[StandingCharge]:
+        query = _SELECT_WITHOUT_ORDER.where(wanted)
+        rows = await self._database.read(
+            lambda connection: connection.execute(query, {"until": until}).all()
+        )
+        return [StandingCharge(*row) for row in rows]
+
     async def entries(self, order_id: str) -> list[Payment]:
         """Return the charge and the refund of one order."""
         query = (
@@ -92,6 +139,28 @@ class PaymentStore:
         return [_payment(row) for row in rows]
 
 
+_refunds: Final = _payments.alias("refunds")
+_SELECT_WITHOUT_ORDER: Final = (
+    select(
+        _payments.c.order_id,
+        _payments.c.amount_cents,
+        ORDERS.c.status,
+    )
+    .select_from(_payments.outerjoin(ORDERS, ORDERS.c.order_id == _payments.c.order_id))
+    .where(
+        _payments.c.kind == "charge",
+        or_(
+            ORDERS.c.order_id.is_(None),
+            and_(
+                ORDERS.c.status.in_(_ENDED_UNPAID),
+                ORDERS.c.compensation.is_(None),
+                ORDERS.c.updated_at < bindparam("until"),
+            ),
+        ),
+        ~exists().where(_refunds.c.order_id == _payments.c.order_id, _refunds.c.kind == "refund"),
+    )
+    .order_by(_payments.c.number)
+)
 _SELECT_ENTRIES: Final = select(_payments.c.kind, _payments.c.amount_cents).where(
     _payments.c.order_id == bindparam("order_id")
 )

@@ -115,6 +115,11 @@ class TaskStore:
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         return None if row is None else _task(row)
 
+    async def known(self, task_ids: Sequence[str]) -> set[str]:
+        """Return which of these tasks, at most a thousand, are stored."""
+        query = select(_tasks.c.task_id).where(_tasks.c.task_id.in_(task_ids))
+        return set(await self._database.read(lambda connection: connection.scalars(query).all()))
+
     async def tasks(
         self, status: TaskStatus | None, limit: int, before: int | None, *, is_open: bool = False
     ) -> list[tuple[int, Task]]:

@@ -1,0 +1,1 @@
+"""Compares the orders on record with the engine, stock, payments, approvals and tasks."""

@@ -1,0 +1,35 @@
+"""Workflows that are suspected to wait for something that the engine has lost."""
+
+from collections.abc import Sequence
+
+from orderflow_contracts.doctor import LOST_TIMER
+from orderflow_hosting.doctor import Disagreement, Look
+from orderflow_workflow_runtime.examining import Examiner
+from orders.doctor.instances import subject_of
+
+
+class OverdueInstances:
+    """No workflow waits for a timer or an activity that is overdue.
+
+    The suspicions are those of the loop that also replaces such workflows.
+    """
+
+    name = "the workflows that are overdue"
+    pages_in_a_round = 0
+
+    def __init__(self, examiner: Examiner) -> None:
+        self._examiner = examiner
+
+    async def page(self, after: str | None) -> Look:  # noqa: ARG002 # there is only one page
+        """List all suspicions."""
+        return Look(
+            [
+                Disagreement(LOST_TIMER, f"workflow {instance_id}", what)
+                for instance_id, what in self._examiner.suspected()
+            ]
+        )
+
+    async def of(self, subject: str) -> Sequence[Disagreement]:
+        """List the suspicions about one order."""
+        found = (await self.page(None)).disagreements
+        return [each for each in found if subject_of(each.about.split()[-1]) == subject]
