@@ -17,6 +17,7 @@ from orderflow_hosting.canary import Canary
 from orderflow_hosting.database import Database
 from orderflow_hosting.doctor import UnhandledEvents, UnpublishedMessages
 from orderflow_hosting.sidecar import Sidecar
+from orderflow_workflow_runtime.examining import Examiner
 from orders import workflow_names as names
 from orders.attention import build as attention_part
 from orders.batches import build as batch_part
