@@ -86,12 +86,12 @@ class Entries:
 def repeat_action(entries: Entries) -> None:
     """Have an action in the history twice, as after an answer to the wrong turn."""
     turns = [k for k, e in entries.history().items() if e.HasField("workflowStarted")]
-    entries.copy(entries.first("taskScheduled", 3), turns[-1])
+    entries.copy(entries.first("taskScheduled", 2), turns[-1])
 
 
 def lose_start_of_action(entries: Entries) -> None:
     """Keep the result of an action, and lose its start."""
-    entries.copy(entries.first("workflowStarted"), entries.first("taskScheduled", 2))
+    entries.copy(entries.first("workflowStarted"), entries.first("taskScheduled", 1))
 
 
 def lose_beginning(entries: Entries) -> None:
@@ -101,12 +101,12 @@ def lose_beginning(entries: Entries) -> None:
 
 def lose_entry(entries: Entries) -> None:
     """Lose an entry, so that the engine cannot load the instance."""
-    entries.delete(entries.first("taskScheduled", 2))
+    entries.delete(entries.first("taskScheduled", 1))
 
 
 def garble_entry(entries: Entries) -> None:
     """Make an entry unreadable."""
-    entries.write(entries.first("taskScheduled", 2), b"\xff\xff\xff")
+    entries.write(entries.first("taskScheduled", 1), b"\xff\xff\xff")
 
 
 def lose_inbox(entries: Entries) -> None:

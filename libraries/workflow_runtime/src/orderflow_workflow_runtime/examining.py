@@ -32,6 +32,7 @@ PROGRESS_CHECK: Final = "progress_was_checked"
 """The external event that shows whether the engine handles what is due."""
 SEEN_AGAIN: Final = timedelta(seconds=8)
 """What is found must still be there after this time."""
+RECENTLY: Final = timedelta(seconds=45)
 STUCK: Final = timedelta(minutes=5)
 """An instance that does not handle an event within this time is stuck, however busy the engine."""
 NOT_SEEN_BEFORE: Final = "it was just created"
@@ -81,6 +82,7 @@ class Examiner:
         self._is_running = is_running
         self._clock = clock
         self._suspicions: dict[str, _Suspicion] = {}
+        self._seen_at: dict[str, datetime] = {}
 
     async def examine(self, instance_id: str, called: str | None = None) -> Finding | None:
         """Return what is wrong with an instance; it may take several calls to be certain.
@@ -123,16 +125,25 @@ class Examiner:
         self._suspicions.pop(instance_id, None)
         self._suspicions.pop(f"{instance_id} waits", None)
 
-    def suspected(self) -> list[tuple[str, str]]:
-        """Return the instances that seem to have lost something, and what that is."""
-        seen = self._suspicions.items()
-        return [(key, each.what) for key, each in seen if each.what != NOT_SEEN_BEFORE]
+    def overdue(self) -> list[tuple[str, str]]:
+        """Return the instances that seem to have lost something, and what that is.
+
+        One that has not been seen again for `RECENTLY` is left out: it may have gone on since.
+        """
+        after = self._clock() - RECENTLY
+        kept = {*Kind, NOT_SEEN_BEFORE}
+        return [
+            (key, each.what)
+            for key, each in self._suspicions.items()
+            if each.what not in kept and self._seen_at[key] > after
+        ]
 
     def forget_old(self) -> None:
         """Forget what was seen of instances that are no longer examined."""
         before = self._clock() - 2 * STUCK
         for key in [key for key, each in self._suspicions.items() if each.since < before]:
             del self._suspicions[key]
+        self._seen_at = {key: self._seen_at[key] for key in self._suspicions}
 
     def _certain(self, instance_id: str, kind: Kind, detail: str) -> Finding | None:
         """Return the finding if it is the same as some seconds ago."""
@@ -181,6 +192,7 @@ class Examiner:
         if known is None or known.what != what:
             known = _Suspicion(what, self._clock(), handled)
             self._suspicions[instance_id] = known
+        self._seen_at[instance_id] = self._clock()
         return known
 
     def _stuck(self, first: _Suspicion) -> str | None:

@@ -25,7 +25,7 @@ class OverdueInstances:
         return Look(
             [
                 Disagreement(LOST_TIMER, f"workflow {instance_id}", what)
-                for instance_id, what in self._examiner.suspected()
+                for instance_id, what in self._examiner.overdue()
             ]
         )
 
