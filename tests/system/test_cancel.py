@@ -106,7 +106,13 @@ def test_a_cancelled_order_is_compensated_although_orders_is_killed(shop: Shop) 
 def test_a_charge_without_an_answer_is_found_out_and_refunded(shop: Shop) -> None:
     """The provider is asked what became of it before the order ends."""
     order_id = shop.submit("paperclip", 2, "test-silent-3")
-    shop.wait_status(order_id, "reserved")
+
+    def was_sent() -> bool:
+        history = shop.http.get(shop.url("orders", f"/workflows/{order_id}/history"))
+        found = history.json()["items"] if history.is_success else []
+        return any(event["type"] == "task_failed" for event in found)
+
+    wait_for("the first charge", was_sent)
     response = shop.http.post(shop.url("orders", f"/orders/{order_id}/cancel"))
     assert response.status_code == 202
 

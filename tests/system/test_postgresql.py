@@ -312,7 +312,8 @@ def test_only_one_run_of_an_order_records(url: str) -> None:
     ids = [f"o{number}" for number in range(ORDERS)]
 
     async def work(database: Database) -> list[bool]:
-        store, run_id = OrderStore(database), new_run_id()
+        run_id = new_run_id()
+        store = OrderStore(database, new_run_id=lambda: run_id)
         await asyncio.gather(*(store.accept(an_order(order_id)) for order_id in ids))
         owned = []
         for order_id in ids:
@@ -642,7 +643,7 @@ def test_the_boards_counts_are_right_with_several_replicas(url: str) -> None:
     """Each order is counted once: in totals, sales and lists by item."""
 
     async def work(database: Database) -> None:
-        store = OrderStore(database)
+        store = OrderStore(database, new_run_id=lambda: "run")
         for number in range(ORDERS):
             await store.accept(an_order(f"Order_{number:03}"))
             await store.record(f"Order_{number:03}", "run", OrderStatus.COMPLETED)

@@ -9,6 +9,7 @@ from orders.management.activities import HelloActivities
 from orders.management.api import workflow_router
 from orders.management.index import InstanceIndex, keep_writing
 from orders.management.retention import keep_freeing_ids
+from orders.management.saved_histories_api import saved_history_router
 from orders.management.service import Management
 from orders.management.sweeping import Sweep
 from orders.ordering.build import Ordering
@@ -37,7 +38,7 @@ def build(base: Base, ordering: Ordering, batches: Batches) -> ManagementPart:
         management=management,
         index=index,
         activities=named(hello, workflow_names.HELLO_ACTIVITIES),
-        routers=(workflow_router(management),),
+        routers=(workflow_router(management), saved_history_router(ordering.histories)),
         jobs=(
             partial(keep_freeing_ids, management),
             partial(keep_writing, index),

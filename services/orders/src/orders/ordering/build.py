@@ -10,7 +10,6 @@ from orders.ordering.api import offer_methods, order_router, subscribe
 from orders.ordering.feed import StatusFeed
 from orders.ordering.new_runs import NewRuns
 from orders.ordering.picking import PickingActivities
-from orders.ordering.saved_histories_api import saved_history_router
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
@@ -58,7 +57,7 @@ def build(base: Base, payments: RecordedPayments, tasks: TaskStore) -> Ordering:
         new_runs=new_runs,
         histories=histories,
         activities={name: _implementation(name, *owners) for name in steps.ACTIVITIES},
-        routers=(order_router(intake, store, feed), saved_history_router(histories)),
+        routers=(order_router(intake, store, feed),),
     )
 
 
