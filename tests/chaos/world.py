@@ -1,0 +1,65 @@
+"""What faults strike, and what a fault is."""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from chaos.disturbed_platform import DisturbedPlatform
+from system.shop import Shop
+
+ENGINE_KEYS = "orders||dapr.internal*"
+"""The keys of the workflow engine; the broker's own keys are in the same Redis."""
+
+
+@dataclass(frozen=True)
+class World:
+    """A running platform, and a source of random numbers that makes a run repeatable."""
+
+    platform: DisturbedPlatform
+    shop: Shop
+    draw: random.Random
+    has_own_file_system: bool
+
+    @property
+    def data(self) -> Path:
+        """The folder for the data of all processes."""
+        return self.platform.settings.data
+
+    def engine_keys(self) -> dict[str, list[bytes]]:
+        """Return the keys of the engine by instance, for instances of workflows only."""
+        found: dict[str, list[bytes]] = {}
+        for key in sorted(self.shop.broker.scan_iter(match=ENGINE_KEYS, count=1000)):
+            parts = key.decode().split("||")
+            if parts[1].endswith(".workflow"):
+                found.setdefault(parts[2], []).append(key)
+        return found
+
+    def some_running(self, most: int) -> dict[str, list[bytes]]:
+        """Return the engine's keys of up to so many orders that have not ended."""
+        orders = [
+            each
+            for status in ("received", "reserved", "awaiting_approval", "paid")
+            for each in self._with_status(status)
+        ]
+        keys = self.engine_keys()
+        running = sorted(each for each in orders if each in keys)
+        chosen = self.draw.sample(running, min(most, len(running)))
+        return {each: keys[each] for each in chosen}
+
+    def _with_status(self, status: str) -> list[str]:
+        params = {"status": status, "limit": "100"}
+        answer = self.shop.http.get(self.shop.url("orders", "/orders"), params=params)
+        return [each["order_id"] for each in answer.raise_for_status().json()["items"]]
+
+
+class Fault(Protocol):
+    """Something that goes wrong for `hold` seconds; its fields are in its description."""
+
+    hold: float
+
+    def strike(self, world: World) -> None:
+        """Let it go wrong."""
+
+    def end(self, world: World) -> None:
+        """Let it end, as the machine or its keeper would."""
