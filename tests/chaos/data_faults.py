@@ -25,7 +25,7 @@ class EngineLost:
     most: int | None
     sidecar_dies: bool
     hold = 0.0
-    _former: int = 0
+    _former: int = field(default=0, repr=False)
 
     def strike(self, world: World) -> None:
         found = world.engine_keys() if self.most is None else world.some_running(self.most)
@@ -44,7 +44,7 @@ class EntryLost:
     """One entry of the history of a running order is deleted while its sidecar is away."""
 
     hold = 0.0
-    _former: int = 0
+    _former: int = field(default=0, repr=False)
 
     def strike(self, world: World) -> None:
         entries = [
@@ -64,8 +64,8 @@ class EngineSetBack:
 
     most: int
     hold = 4.0
-    _earlier: dict[bytes, bytes] = field(default_factory=dict)
-    _instances: set[str] = field(default_factory=set)
+    _earlier: dict[bytes, bytes] = field(default_factory=dict, repr=False)
+    _instances: set[str] = field(default_factory=set, repr=False)
 
     def strike(self, world: World) -> None:
         found = world.some_running(self.most)
@@ -113,7 +113,7 @@ class Locked:
 
     database: str
     hold: float
-    _opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
 
     def strike(self, world: World) -> None:
         path = world.data / f"{self.database}.db"

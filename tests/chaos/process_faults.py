@@ -1,7 +1,7 @@
 """Faults of processes, of the network between them, and of their clocks."""
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chaos.links import State
 from chaos.world import World
@@ -13,7 +13,7 @@ class Killed:
 
     process: str
     hold = 0.0
-    _former: int = 0
+    _former: int = field(default=0, repr=False)
 
     def strike(self, world: World) -> None:
         self._former = world.platform.kill(self.process)
@@ -28,7 +28,7 @@ class Stopped:
 
     process: str
     hold = 6.0
-    _stopped: int = 0
+    _stopped: int = field(default=0, repr=False)
 
     def strike(self, world: World) -> None:
         self._stopped = world.platform.kill(self.process, signal.SIGSTOP)
