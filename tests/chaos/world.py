@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Protocol
 
 from chaos.disturbed_platform import DisturbedPlatform
+from orders.workflow_names import PICK_PREFIX
 from system.shop import Shop
 
 ENGINE_KEYS = "orders||dapr.internal*"
 """The keys of the workflow engine; the broker's own keys are in the same Redis."""
+
+RUNNING = ("received", "reserved", "awaiting_approval", "approved", "paid")
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,12 @@ class World:
         return found
 
     def some_running(self, most: int) -> dict[str, list[bytes]]:
-        """Return the engine's keys of up to so many orders that have not ended."""
-        orders = [
-            each
-            for status in ("received", "reserved", "awaiting_approval", "paid")
-            for each in self._with_status(status)
-        ]
+        """Return the engine's keys of up to so many running orders, or of their tasks."""
         keys = self.engine_keys()
-        running = sorted(each for each in orders if each in keys)
-        chosen = self.draw.sample(running, min(most, len(running)))
+        orders = [each for status in RUNNING for each in self._with_status(status)]
+        running = {f"{prefix}{each}" for each in orders for prefix in ("", PICK_PREFIX)}
+        known = sorted(running & keys.keys())
+        chosen = self.draw.sample(known, min(most, len(known)))
         return {each: keys[each] for each in chosen}
 
     def _with_status(self, status: str) -> list[str]:
