@@ -6,7 +6,6 @@ machine.
 """
 
 import argparse
-import random
 import secrets
 import shutil
 import sys
@@ -24,7 +23,7 @@ from chaos.faults import chosen
 from chaos.judging import Judge
 from chaos.load import Load
 from chaos.people import ITEMS
-from chaos.plans import SECOND_APPROVAL_CENTS, plan
+from chaos.plans import SECOND_APPROVAL_CENTS, plan, probe
 from chaos.world import Fault, World
 from orderflow_tools.settings import find_checkout
 from system.shop import Shop, wait_for
@@ -61,6 +60,7 @@ class Run:
         time.sleep(fault.hold)
         fault.end(self.world)
         ended, position = time.monotonic(), self._newest()
+        self.load.play([probe(self.world.seed, len(self.stood_still))], 0)
         try:
             wait_for("orders to move again", lambda: self._newest() != position, MOVING_SECONDS)
         except AssertionError as error:
@@ -106,7 +106,7 @@ def play(
 ) -> list[str]:
     """Place the orders under faults, judge, and report."""
     shop = Shop(platform)
-    world = World(platform, shop, random.Random(options.seed), has_own_file_system)
+    world = World(platform, shop, options.seed)
     for item in ITEMS:
         shop.restock(item, 12 * options.orders)
     opening = {item: shop.stock(item)["on_hand"] for item in ITEMS}

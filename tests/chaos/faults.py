@@ -44,7 +44,7 @@ FAULTS: Final[dict[str, tuple[Fault, ...]]] = {
     "database read-only": tuple(map(ReadOnly, WITH_TABLES)),
     "disk full": (DiskFull(),),
     "clock wrong": tuple(
-        ClockWrong(app, seconds) for app in WITH_TABLES for seconds in (-3600, -5, 90, 3600)
+        ClockWrong(app, seconds) for app in WITH_TABLES for seconds in (-3600, -90, 90, 3600)
     ),
 }
 """What can go wrong, by kind: one of each kind in turn, in an order that the seed decides."""

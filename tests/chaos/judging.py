@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain, combinations
 from typing import Any, Final
@@ -15,6 +16,8 @@ from system.shop import FINAL, Shop, assert_records_agree, wait_for
 DEADLINE_SECONDS: Final = 300.0
 """Everything has ended by then: what the reconciler heals takes it a minute or two."""
 SERVICES_WITH_EVENTS: Final = ("orders", "approvals")
+CLOCKS_DIFFER: Final = timedelta(seconds=60)
+"""A clock that is wrong is wrong by more than this."""
 Stock = dict[str, int]
 
 
@@ -110,9 +113,14 @@ class Judge:
                 yield f"{plan.order_id} ({plan.kind}) {how}: {order['history']}"
 
     def _charged_although_cancelled(self) -> Iterator[str]:
-        for plan in self._load.placed.values():
-            if plan.cancelled_at_once and (found := self._shop.payments(plan.order_id)):
-                yield f"{plan.order_id} was charged after its cancellation: {found}"
+        for order in self.orders:
+            if order["status"] == "cancelled":
+                path = f"/payments/{order['order_id']}"
+                ended = datetime.fromisoformat(order["history"][-1]["at"])
+                for entry in self._read("orders", path)["items"]:
+                    late = datetime.fromisoformat(entry["at"]) - ended
+                    if entry["kind"] == "charge" and timedelta() < late < CLOCKS_DIFFER:
+                        yield f"{order['order_id']} was charged {late} after it was cancelled"
 
     def _disagreeing(self, orders: Sequence[dict[str, Any]]) -> list[str]:
         """Return what is wrong with the records of each order."""
@@ -153,9 +161,3 @@ def _or_not(look: Callable[[], bool]) -> bool:
 def _sums(numbers: list[int]) -> set[int]:
     sizes = range(len(numbers) + 1)
     return {sum(some) for size in sizes for some in combinations(numbers, size)}
-
-
-def details(shop: Shop, app: str) -> list[str]:
-    """Return what the doctor of a service finds."""
-    found = shop.http.get(shop.url(app, "/doctor"), timeout=60).json()["findings"]
-    return [f"{each['kind']}: {each['about']}: {each['detail']}" for each in found]

@@ -84,8 +84,8 @@ class Load:
         plan.asked_to_cancel = True
         path = f"/orders/{plan.order_id}/cancel"
         answer = self._insist(plan.order_id, "orders", path, None, {202, 409})
-        if answer.status_code == 202 and answer.json()["status"] == "cancelled":
-            plan.cancelled_at_once = True
+        if answer.status_code == 202:
+            plan.cancel_accepted_in.add(answer.json()["status"])
 
     def _insist(
         self, what: str, app: str, path: str, body: Any, wanted: Iterable[int] = ACKNOWLEDGED

@@ -6,9 +6,10 @@ from typing import Any, Final
 
 CAR_CENTS: Final = 15_000_00
 SECOND_APPROVAL_CENTS: Final = 10 * CAR_CENTS
-CANCELLED: Final = ("cancelled", "cancelled_on_request")
 
 End = tuple[str, str | None]
+COMPLETED: Final[End] = ("completed", None)
+CANCELLED: Final[End] = ("cancelled", "cancelled_on_request")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +17,7 @@ class Kind:
     """A kind of order. `approved` is None if nobody is asked; `share` is out of all shares."""
 
     share: int
-    end: End = ("completed", None)
+    end: End = COMPLETED
     item: str = "paperclip"
     quantities: tuple[int, ...] = (1, 2, 3)
     customer: str = "alice"
@@ -61,8 +62,7 @@ class Plan:
     cancel_after: float | None
     batch_id: str | None = None
     asked_to_cancel: bool = False
-    cancelled_at_once: bool = False
-    decided: set[str] = field(default_factory=set)
+    cancel_accepted_in: set[str] = field(default_factory=set)
 
     @property
     def of(self) -> Kind:
@@ -77,8 +77,11 @@ class Plan:
 
     @property
     def ends(self) -> set[End]:
-        """The ends that are right for it."""
-        if self.cancelled_at_once:
+        """The ends that are right for it.
+
+        A cancellation that is accepted before the order is paid prevents that it completes.
+        """
+        if self.of.end == COMPLETED and self.cancel_accepted_in - {"paid"}:
             return {CANCELLED}
         return {self.of.end, CANCELLED} if self.asked_to_cancel else {self.of.end}
 
@@ -110,3 +113,17 @@ def plan(seed: int, count: int, orders_in_a_batch: int = 6) -> list[Plan]:
                 )
             )
     return plans
+
+
+def probe(seed: int, number: int) -> Plan:
+    """Return an order that shows whether orders move."""
+    return Plan(
+        order_id=f"chaos-{seed}-probe-{number}",
+        kind="small",
+        quantity=1,
+        due=0,
+        over_http=False,
+        decided_over_http=False,
+        repeats=0,
+        cancel_after=None,
+    )

@@ -1,7 +1,7 @@
 """What faults strike, and what a fault is."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -15,14 +15,17 @@ ENGINE_KEYS = "orders||dapr.internal*"
 RUNNING = ("received", "reserved", "awaiting_approval", "approved", "paid")
 
 
-@dataclass(frozen=True)
+@dataclass
 class World:
-    """A running platform, and a source of random numbers that makes a run repeatable."""
+    """A running platform, and the seed that makes a run repeatable."""
 
     platform: DisturbedPlatform
     shop: Shop
-    draw: random.Random
-    has_own_file_system: bool
+    seed: int
+    draw: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.draw = random.Random(self.seed)
 
     @property
     def data(self) -> Path:
