@@ -15,8 +15,9 @@ from orderflow_contracts.orders import OrderLine, OrderStatus, OrderSubmitted, R
 from orderflow_hosting.background import BackgroundWork
 from orderflow_hosting.canary import Canary
 from orderflow_hosting.database import Database
-from orderflow_hosting.doctor import UnhandledEvents, UnpublishedMessages
+from orderflow_hosting.doctor import Disagreement, UnhandledEvents, UnpublishedMessages
 from orderflow_hosting.sidecar import Sidecar
+from orderflow_workflow_runtime.examining import Examiner
 from orders import workflow_names as names
 from orders.attention import build as attention_part
 from orders.batches import build as batch_part
@@ -119,18 +120,19 @@ class Doctored:
 
     async def kinds(self, order_id: str | None = None) -> list[tuple[str, str]]:
         """Return the kind of each disagreement, and what it is about."""
-        return [(each.kind.name, each.about) for each in await self._found(order_id)]
+        return [(each.kind.name, each.about) for each in await self.found(order_id)]
 
     async def heal(self) -> list[str]:
         """Heal all that can be healed; return what is left."""
-        found = await self._found(None)
+        found = await self.found(None)
         for each in found:
             if each.heal is not None:
                 await each.heal()
         return [each.about for each in found if each.heal is None]
 
-    async def _found(self, order_id: str | None) -> list[Any]:
-        found: list[Any] = []
+    async def found(self, order_id: str | None) -> list[Disagreement]:
+        """Return what all checks find, or what they find for one order."""
+        found: list[Disagreement] = []
         for check in self.checks:
             found += (
                 (await check.page(None)).disagreements

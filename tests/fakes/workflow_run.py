@@ -73,9 +73,8 @@ Happening = Event | TimerFires | ChildEnds
 class _Orchestration:
     """What the SDK's workflow context needs."""
 
-    def __init__(self, instance_id: str, early: Iterable[Event], *, is_old: bool) -> None:
+    def __init__(self, instance_id: str, early: Iterable[Event]) -> None:
         self.instance_id = instance_id
-        self.is_old = is_old
         self.current_utc_datetime = STARTED_AT
         self.is_replaying = False
         self.calls: list[Call] = []
@@ -128,9 +127,6 @@ class _Orchestration:
             self.waits[name].append(task)
         return task
 
-    def is_patched(self, _: str) -> bool:
-        return not self.is_old
-
     def set_custom_status(self, custom_status: str) -> None:
         self.custom_status = custom_status
 
@@ -139,10 +135,7 @@ class _Orchestration:
 
 
 class WorkflowRun:
-    """One run of a workflow: its calls and its outcome.
-
-    One that `is_old` began before any patch of the workflow's code.
-    """
+    """One run of a workflow: its calls and its outcome."""
 
     def __init__(
         self,
@@ -152,9 +145,8 @@ class WorkflowRun:
         *,
         happenings: Iterable[Happening] = (),
         early: Iterable[Event] = (),
-        is_old: bool = False,
     ) -> None:
-        self._orchestration = _Orchestration("order-1", early, is_old=is_old)
+        self._orchestration = _Orchestration("order-1", early)
         self._context = DaprWorkflowContext(cast(OrchestrationContext, self._orchestration))
         self._workflow = workflow
         self._payload = payload

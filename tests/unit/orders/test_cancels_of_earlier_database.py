@@ -47,7 +47,9 @@ async def test_orders_of_the_version_before_are_carried_on(tmp_path: Path) -> No
         cancelled = await store.request_cancel("b")
 
         assert cancelled is not None
-        assert cancelled.end is not None
+        assert cancelled.is_before_charge
+        assert await store.cancels_to_hand_over() == []
+        assert await store.end_cancelled("b") is not None
         assert await store.cancels_to_hand_over() == ["b"]
         await store.record("b", "its-run", OrderStatus.CANCELLED)
         assert [each.order.order_id for each in await store.unfinished()] == ["a"]

@@ -25,7 +25,7 @@ from orders.ordering.new_runs import NewRuns
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.replacing import UNCHANGED, Replacing
-from orders.saved_histories import SavedHistories
+from orders.saved_histories import Replaced, SavedHistories
 from orders.tables import DEAD_LETTERS
 
 ENTRY = {"order_id": "a", "customer_id": "alice", "lines": [{"item": "cars", "quantity": 1}]}
@@ -181,9 +181,14 @@ async def test_a_batch_does_not_wait_for_an_order_that_cannot_report(
 ) -> None:
     """The new run of an order is no child of the batch's workflow."""
     await house.batches.submit(BatchSubmitted(batch_id="b1", orders=(ENTRY,)))
-    run_id = "another" if is_replaced else run_id_of("b1", "a")
+    run_id = run_id_of("b1", "a")
     await house.store.record("a", run_id, OrderStatus.RESERVED)
-    house.engine.put("a", name="order_processing_workflow")
+    house.engine.put("a", name="order_processing_workflow", payload={"run_id": run_id})
+    if is_replaced:
+        left = await house.new_runs.pending("a")
+        assert left is not None
+        assert await house.new_runs.begin(left, Replaced("its history was damaged"))
+        assert house.engine.instances["a"].input["run_id"] != run_id
     child = protos.ChildWorkflowInstanceCreatedEvent(instanceId="a")
     started = protos.ExecutionStartedEvent(name="order_batch_workflow")
     house.engine.recordings["batch.b1"] = [

@@ -37,6 +37,8 @@ STUCK: Final = timedelta(minutes=5)
 """An instance that does not handle an event within this time is stuck, however busy the engine."""
 NOT_SEEN_BEFORE: Final = "it was just created"
 NOT_STARTED: Final = "it was not started"
+_WAITS: Final = " waits"
+"""Marks what the caller of an examiner suspects of an instance; no id contains a space."""
 
 
 class Kind(StrEnum):
@@ -112,7 +114,7 @@ class Examiner:
         self, instance_id: str, kind: Kind, what: str | None, recording: Recording
     ) -> Finding | None:
         """Return the finding that the caller made, if it made the same some seconds ago."""
-        key = f"{instance_id} waits"
+        key = f"{instance_id}{_WAITS}"
         if what is None:
             self.forget(key)
             return None
@@ -123,7 +125,7 @@ class Examiner:
     def forget(self, instance_id: str) -> None:
         """Forget what was seen of an instance, because it was replaced."""
         self._suspicions.pop(instance_id, None)
-        self._suspicions.pop(f"{instance_id} waits", None)
+        self._suspicions.pop(f"{instance_id}{_WAITS}", None)
 
     def overdue(self) -> list[tuple[str, str]]:
         """Return the instances that seem to have lost something, and what that is.
@@ -133,7 +135,7 @@ class Examiner:
         after = self._clock() - RECENTLY
         kept = {*Kind, NOT_SEEN_BEFORE}
         return [
-            (key, each.what)
+            (key.removesuffix(_WAITS), each.what)
             for key, each in self._suspicions.items()
             if each.what not in kept and self._seen_at[key] > after
         ]

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, Self
 import grpc
 from dapr.ext.workflow._durabletask.internal import protos
 
+from orderflow_contracts.fields import Clock, now
 from orderflow_workflow_runtime.instances import RuntimeStatus
 
 ITEMS: Final = "/GetWorkItems"
@@ -42,8 +43,9 @@ class ObservedTurns(  # grpcio has no types
 ):
     """Reports the turns that the engine sends, and the answers that have arrived there."""
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, clock: Clock = now) -> None:
         self._observer = observer
+        self._clock = clock
 
     def intercept_unary_stream(
         self, continuation: Continuation, client_call_details: grpc.ClientCallDetails, request: Any
@@ -52,7 +54,7 @@ class ObservedTurns(  # grpcio has no types
         stream = continuation(client_call_details, request)
         if not _is_one_of(client_call_details, ITEMS):
             return stream
-        return _ObservedItems(stream, self._observer)
+        return _ObservedItems(stream, self._observer, self._clock)
 
     def intercept_unary_unary(
         self, continuation: Continuation, client_call_details: grpc.ClientCallDetails, request: Any
@@ -67,16 +69,17 @@ class ObservedTurns(  # grpcio has no types
 
     def _ended(self, instance_id: str, status: RuntimeStatus, call: Any) -> None:
         if call.code() is grpc.StatusCode.OK:
-            self._observer.became(instance_id, status, datetime.now(UTC))
+            self._observer.became(instance_id, status, self._clock())
 
 
 class _ObservedItems:
     """A stream of work items that is read one by one, until it is cancelled."""
 
-    def __init__(self, stream: Any, observer: Observer) -> None:
+    def __init__(self, stream: Any, observer: Observer, clock: Clock) -> None:
         self._stream = stream
         self._items: Iterator[Any] = iter(stream)
         self._observer = observer
+        self._clock = clock
 
     def __iter__(self) -> Self:
         return self
@@ -104,7 +107,7 @@ class _ObservedItems:
                 self._became(turn, RuntimeStatus.RUNNING)
 
     def _became(self, turn: Any, status: RuntimeStatus) -> None:
-        self._observer.became(turn.instanceId, status, datetime.now(UTC))
+        self._observer.became(turn.instanceId, status, self._clock())
 
 
 def _ending(answer: Any) -> RuntimeStatus | None:

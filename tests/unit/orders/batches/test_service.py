@@ -30,6 +30,7 @@ from orders.management.index import InstanceIndex
 from orders.management.service import Management
 from orders.ordering.feed import StatusFeed
 from orders.ordering.new_runs import NewRuns
+from orders.ordering.records import Cancellation, Standing
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
@@ -422,10 +423,11 @@ async def test_an_order_of_a_batch_is_cancelled_before_it_has_started(
     """The batch does not run it, and ends with the others; its compensation is left to orders."""
     await batches.submit(submitted(entry("a"), entry("b")))
 
-    cancelled = await store.request_cancel("a")
+    await store.request_cancel("a")
+    end = await store.end_cancelled("a")
 
-    assert cancelled is not None
-    assert cancelled.end is not None
+    assert end is not None
+    assert end.change.status is OrderStatus.CANCELLED
     opened = await BatchActivities(batches).open_batch_activity(CTX, BatchRef(batch_id="b1"))
     assert [(each.order_id, each.run_id) for each in opened.orders] == [("b", run_id_of("b1", "b"))]
     await store.record("b", run_id_of("b1", "b"), OrderStatus.COMPLETED)
@@ -435,3 +437,17 @@ async def test_an_order_of_a_batch_is_cancelled_before_it_has_started(
     left = [(each.order.order_id, each.run_id) for each in await store.unfinished()]
     assert left == [("a", run_id_of("b1", "a"))]
     assert "a" not in managed.instances
+
+
+async def test_an_order_of_a_batch_that_is_to_be_cancelled_is_still_started(
+    batches: Batches, store: OrderStore
+) -> None:
+    """Its run ends it, unless it has ended before."""
+    await batches.submit(submitted(entry("a"), entry("b")))
+
+    cancelled = await store.request_cancel("a")
+
+    assert cancelled == Cancellation(OrderStatus.RECEIVED, is_before_charge=True)
+    opened = await BatchActivities(batches).open_batch_activity(CTX, BatchRef(batch_id="b1"))
+    assert [each.order_id for each in opened.orders] == ["a", "b"]
+    assert await store.standing("a", run_id_of("b1", "a")) is Standing.CANCELLED

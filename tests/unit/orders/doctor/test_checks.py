@@ -7,13 +7,16 @@ import pytest
 from fakes.doctored import LINES, TOTAL_CENTS, Doctored
 from orderflow_contracts.approvals import ApprovalStatus
 from orderflow_contracts.batches import BatchSubmitted
+from orderflow_contracts.doctor import DAMAGED_HISTORY
 from orderflow_contracts.inventory import CommitRequest
 from orderflow_contracts.orders import OrderStatus, OrderSubmitted, Reason
 from orderflow_contracts.tasks import TaskStatus
 from orderflow_hosting.database import Database
 from orderflow_workflow_runtime.instances import RuntimeStatus
+from orderflow_workflow_runtime.upstream.late_results import first_action_of
 from orders import workflow_names as names
 from orders.config import OrdersSettings
+from orders.ordering.records import Standing
 from orders.tables import ORDERS
 
 RESERVED = OrderStatus.RESERVED
@@ -51,8 +54,8 @@ async def test_a_healthy_order_agrees_in_every_status(shop: Doctored) -> None:
     assert await shop.kinds() == []
 
 
-async def test_a_lost_run_is_started_again_as_the_same_run(shop: Doctored) -> None:
-    """The order continues; it is found alone, too."""
+async def test_a_new_run_carries_on_an_order_whose_run_is_lost(shop: Doctored) -> None:
+    """The former run can record nothing more; the order is found alone, too."""
     run_id = await shop.place("o1", RESERVED)
     del shop.engine.instances["o1"]
 
@@ -61,8 +64,67 @@ async def test_a_lost_run_is_started_again_as_the_same_run(shop: Doctored) -> No
     assert await shop.kinds("o2") == []
     await shop.heal()
 
-    assert shop.run_of("o1")["run_id"] == run_id
+    await assert_begun_again(shop, run_id)
+
+
+async def assert_begun_again(shop: Doctored, former: str) -> None:
+    """Check that a new run owns the order, and that nothing is found any more."""
+    run = shop.run_of("o1")
+    assert (run["order_id"], run["begun_again"], run["is_checked"]) == ("o1", True, True)
+    assert run["run_id"] != former
+    assert run["first_action"] == first_action_of(run["run_id"])
+    assert await shop.orders.standing("o1", former) is Standing.SUPERSEDED
+    assert await shop.orders.standing("o1", run["run_id"]) is Standing.MAY_ACT
     assert await shop.kinds() == []
+
+
+async def test_a_lost_run_that_had_recorded_nothing_is_started_again(shop: Doctored) -> None:
+    """It is the same run, whose actions count anew: late results do not reach it."""
+    run_id = await shop.place("o1")
+    del shop.engine.instances["o1"]
+
+    assert await shop.kinds() == [("lost_instance", "order o1")]
+    await shop.heal()
+
+    run = shop.run_of("o1")
+    assert (run["run_id"], run["begun_again"], run["is_checked"]) == (run_id, False, True)
+    assert run["first_action"] == first_action_of(run_id) > 0
+    assert await shop.kinds() == []
+
+
+@pytest.mark.parametrize("status", [None, RESERVED])
+async def test_an_order_whose_workflow_cannot_be_loaded_is_left_to_the_replacement(
+    shop: Doctored, status: OrderStatus | None
+) -> None:
+    """The doctor reports it, also alone, until the instance is replaced; it heals nothing."""
+    run_id = await shop.place("o1", *([status] if status else []))
+    await shop.place("o2", RESERVED)
+    shop.engine.damaged.add("o1")
+
+    for only in (None, "o1"):
+        (found,) = await shop.found(only)
+        assert (found.kind, found.about) == (DAMAGED_HISTORY, "order o1")
+        assert found.heal is None
+        assert "history key missing from state store" in found.detail
+        assert f"it is {status or OrderStatus.RECEIVED}" in found.detail
+    assert await shop.kinds("o2") == []
+    assert await shop.heal() == ["order o1"]
+    assert shop.run_of("o1")["run_id"] == run_id
+
+    shop.engine.damaged.clear()
+    assert await shop.kinds() == []
+
+
+async def test_a_rollback_that_cannot_be_loaded_is_found(shop: Doctored) -> None:
+    """The order's own workflow is not read any more."""
+    await shop.place("o1", RESERVED)
+    await shop.ordering.undo.undo("o1", None)
+    shop.engine.damaged.add("o1")
+    assert await shop.kinds() == []
+
+    shop.engine.damaged.add("undo.o1")
+
+    assert await shop.kinds() == [("damaged_history", "order o1")]
 
 
 async def test_an_order_that_was_never_started_is_started(shop: Doctored) -> None:
@@ -408,8 +470,7 @@ async def test_a_lost_order_of_a_batch_runs_again(shop: Doctored) -> None:
     assert await shop.kinds() == [("lost_instance", "order o1")]
     await shop.heal()
 
-    assert shop.run_of("o1")["run_id"] == run_id
-    assert await shop.kinds() == []
+    await assert_begun_again(shop, run_id)
 
 
 def _batch(batch_id: str, *order_ids: str) -> BatchSubmitted:

@@ -17,6 +17,7 @@ from fakes.workflow_run import WorkflowRun, carried_out_by
 from orderflow_contracts.inventory import RestockRequest
 from orderflow_contracts.orders import FINAL_STATUSES, Order, OrderLine, OrderSubmitted
 from orders.domain import OrderEnded
+from orders.ordering import service
 from orders.ordering.activities import OrderActivities
 from orders.ordering.service import Intake
 from orders.ordering.store import OrderStore
@@ -27,11 +28,15 @@ PAY = "process_payment_activity"
 TOTAL = 30_000_00
 NUMBERS = count()
 
-Move = Literal["cancel", "attempt", "crash", "arrive"] | tuple[int, Fate]
-"""Cancel; let a replica begin the step; end the process of one; let charges arrive; or answer."""
+Move = Literal["cancel", "end", "attempt", "crash", "arrive"] | tuple[int, Fate]
+"""What happens next.
+
+The order is cancelled, or ends because the grace is over; a replica begins the step; the process of
+one ends; charges arrive; or the payment service answers.
+"""
 
 moves = st.one_of(
-    st.sampled_from(["cancel", "attempt", "attempt", "crash", "arrive"]),
+    st.sampled_from(["cancel", "end", "attempt", "attempt", "crash", "arrive"]),
     st.tuples(st.integers(0, 2), st.sampled_from(FATES)),
 )
 
@@ -46,7 +51,8 @@ class Race:
         self.bank = bank
         self.accepted_in: list[str] = []
         """The statuses in which a cancellation was accepted."""
-        self.is_ended_by_request = False
+        self.is_before_charge = False
+        """Whether a cancellation was accepted when no charge had been sent, or none was left."""
         self._intake = intake
         self._carry_out = carried_out_by(activities)
         self._attempts: list[asyncio.Task[Any]] = []
@@ -55,6 +61,8 @@ class Race:
         """Make one move, and wait until nothing goes on by itself."""
         if move == "cancel":
             await self.cancel()
+        elif move == "end":
+            await self._intake._store.end_cancelled(self.order_id)
         elif move == "attempt":
             self._attempts.append(asyncio.create_task(self._attempt(payload)))
         elif move == "arrive":
@@ -74,9 +82,7 @@ class Race:
         with contextlib.suppress(OrderEnded):
             await self._intake.cancel(self.order_id)
             self.accepted_in.append(stored.status)
-            ended = await self._intake._store.order(self.order_id)
-            assert ended is not None
-            self.is_ended_by_request |= ended.status == "cancelled"
+            self.is_before_charge |= self.order_id in await self._intake._store.cancels_to_end()
 
     async def result(self, payload: Any) -> object:
         """Return the first result that an attempt had, or that of another attempt in peace."""
@@ -95,6 +101,12 @@ class Race:
     def _is_quiet(self) -> bool:
         going_on = sum(not each.done() for each in self._attempts)
         return going_on == len(self.bank.waiting)
+
+
+@pytest.fixture(autouse=True)
+def long_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the moves alone decide when the grace is over."""
+    monkeypatch.setattr(service, "GRACE_SECONDS", 3600)
 
 
 @pytest.fixture
@@ -155,6 +167,9 @@ def play(
 @example(["attempt", (0, "arrives later"), "cancel", "attempt", (0, "answered"), "arrive"])
 @example(["attempt", "cancel", "crash", "attempt", (0, "answered")])
 @example(["cancel", "attempt", "cancel"])
+@example(["cancel", "end", "attempt", "cancel"])
+@example(["attempt", "cancel", "end", (0, "not sent"), "end"])
+@example(["attempt", (0, "declined"), "cancel"])
 async def test_a_cancellation_and_a_charge_are_decided_once(
     play: Play,
     bank: GatedBank,
@@ -181,8 +196,9 @@ async def test_a_cancellation_and_a_charge_are_decided_once(
     else:
         assert recorded in ([], [("refund", 0)], both)
         assert inventory.quantities("cars") == (100, 0)
-    if race.is_ended_by_request:
+    if race.is_before_charge:
         assert recorded == []
+        assert order.status == "cancelled"
     if "reserved" in race.accepted_in:
         assert order.status == "cancelled"
         assert order.reason == "cancelled_on_request"

@@ -16,8 +16,9 @@ from orderflow_hosting.database import Database
 from orders.attention.activities import AttentionActivities
 from orders.attention.service import Attention
 from orders.attention.store import AttentionStore
+from orders.ordering import service
 from orders.ordering.activities import OrderActivities
-from orders.ordering.service import Intake
+from orders.ordering.service import GRACE_SECONDS, Intake
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.ordering.undo_workflow import order_undo_workflow
@@ -53,10 +54,27 @@ def shop(
     return is_undone
 
 
+@pytest.fixture(autouse=True)
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let orders end soon after they are cancelled."""
+    monkeypatch.setattr(service, "GRACE_SECONDS", 0.01)
+
+
 async def status(store: OrderStore) -> str:
     stored = await store.order("o1")
     assert stored is not None
     return stored.status
+
+
+async def has_ended(store: OrderStore) -> None:
+    """Wait until the order has ended as cancelled."""
+
+    async def is_cancelled() -> bool:
+        return await status(store) == "cancelled"
+
+    await until(is_cancelled)
+    (left,) = await store.unfinished()
+    assert (left.order.order_id, left.status) == ("o1", "cancelled")
 
 
 @pytest.mark.parametrize("is_down", [False, True])
@@ -69,7 +87,7 @@ async def test_an_order_is_cancelled_while_it_waits_for_approval(
     *,
     is_down: bool,
 ) -> None:
-    """At once, also if the engine is unavailable; its run compensates when the event arrives."""
+    """Soon, also if the engine is unavailable; its run compensates when the event arrives."""
     await intake.submit(ORDER)
     by_activities = carried_out_by(activities)
 
@@ -78,7 +96,7 @@ async def test_an_order_is_cancelled_while_it_waits_for_approval(
         if name == "request_approval_activity":
             engine.is_down = is_down
             await intake.cancel("o1")
-            assert await status(store) == "cancelled"
+            await has_ended(store)
             engine.is_down = False
             await until(lambda: ("o1", CANCEL.name, None) in engine.raised)
         return result
@@ -107,7 +125,7 @@ async def test_an_order_is_cancelled_while_its_reservation_is_retried(
             with pytest.raises(ConnectionError):
                 await by_activities(name, payload)
             await intake.cancel("o1")
-            assert await status(store) == "cancelled"
+            await has_ended(store)
         return await by_activities(name, payload)
 
     (run,) = engine.runs["o1"]
@@ -126,16 +144,14 @@ async def test_an_order_is_cancelled_before_its_workflow_has_started(
     """No workflow is started for it later; it is undone instead."""
     engine.is_down = True
     await intake.submit_and_return(ORDER)
-    await intake._background.stop()
     await intake.cancel("o1")
-    assert await status(store) == "cancelled"
+    await has_ended(store)
+    await intake._background.stop()
     engine.is_down = False
 
     async with BackgroundWork(short_pause) as background:
-        undo = OrderUndo(engine, store)
-        next_process = Intake(intake._settings, store, engine, intake._feed, undo, background)
         (left,) = await store.unfinished()
-        await next_process._resume_order(left)
+        await next_process(intake, background).resume_order(left)
 
     assert engine.runs["o1"] == []
     (undone,) = engine.undone
@@ -143,6 +159,62 @@ async def test_an_order_is_cancelled_before_its_workflow_has_started(
     await shop()
 
 
+async def test_the_next_process_ends_an_order_that_was_cancelled(
+    intake: Intake,
+    engine: MemoryEngine,
+    activities: OrderActivities,
+    store: OrderStore,
+    shop: Callable[[], Any],
+) -> None:
+    """The first one died before the order ended; its run waits for an activity meanwhile."""
+    await intake.submit(ORDER)
+    await intake._background.stop()
+    await intake.cancel("o1")
+    assert await status(store) == "received"
+
+    async with BackgroundWork(short_pause) as background:
+        await next_process(intake, background).resume()
+        await has_ended(store)
+
+    (run,) = engine.runs["o1"]
+    answer = carried_out_by(activities)
+    await WorkflowRun(order_processing_workflow, run, answer).run_to_end()
+    await shop()
+
+
+async def test_a_run_that_compensates_in_time_records_the_end_itself(
+    intake: Intake,
+    engine: MemoryEngine,
+    activities: OrderActivities,
+    store: OrderStore,
+    shop: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is left to compensate then."""
+    monkeypatch.setattr(service, "GRACE_SECONDS", 60)
+    await intake.submit(ORDER)
+    by_activities = carried_out_by(activities)
+
+    async def answer(name: str, payload: Any) -> object:
+        if name == RELEASE:
+            assert await status(store) == "awaiting_approval"
+        result = await by_activities(name, payload)
+        if name == "request_approval_activity":
+            await intake.cancel("o1")
+        return result
+
+    (run,) = engine.runs["o1"]
+    await WorkflowRun(order_processing_workflow, run, answer, happenings=[CANCEL]).run_to_end()
+
+    await shop()
+
+
+def test_the_grace_of_a_run_is_part_of_the_two_seconds() -> None:
+    """A cancelled order ends within two seconds, whatever its run waits for."""
+    assert GRACE_SECONDS <= 1
+
+
+@pytest.mark.parametrize("is_ended", [False, True], ids=["by its run", "before its run"])
 async def test_a_compensation_that_fails_for_good_leaves_the_order_cancelled(
     intake: Intake,
     engine: MemoryEngine,
@@ -151,6 +223,8 @@ async def test_a_compensation_that_fails_for_good_leaves_the_order_cancelled(
     store: OrderStore,
     database: Database,
     shop: Callable[[], Any],
+    *,
+    is_ended: bool,
 ) -> None:
     """The order needs attention all the same, until a retry has settled it."""
     await intake.submit(ORDER)
@@ -160,8 +234,11 @@ async def test_a_compensation_that_fails_for_good_leaves_the_order_cancelled(
         if name == RELEASE:
             raise DOWN
         result = await by_activities(name, payload)
-        if name == "request_approval_activity":
+        if name == "request_approval_activity" and is_ended:
             await intake.cancel("o1")
+            await has_ended(store)
+        elif name == "request_approval_activity":
+            await store.request_cancel("o1")
         return result
 
     (run,) = engine.runs["o1"]
@@ -185,6 +262,15 @@ async def test_a_compensation_that_fails_for_good_leaves_the_order_cancelled(
     assert settled is not None
     assert settled.settled_by == "olga"
     await shop()
+
+
+def next_process(intake: Intake, background: BackgroundWork) -> Intake:
+    """Make the intake of the process that follows."""
+    return Intake(
+        *(intake._settings, intake._store, intake._engine),
+        *(intake._feed, intake._order_undo, background),
+        new_runs=intake._new_runs,
+    )
 
 
 def undoing(activities: OrderActivities, attention: AttentionActivities | None = None) -> Any:

@@ -59,9 +59,11 @@ async def test_a_run_of_an_order_that_nobody_placed_has_no_effect(
     """It stops at its first step, whatever its input says."""
     lost = {"begun_again": True, "compensations": ("release_inventory_activity",)}
     for more in ({}, {"approval_threshold_cents": 0}, {"picking": "awaited"}, lost):
-        run = workflow(FOREIGN.model_copy(update=more), Event(DECIDED, YES))
-        assert (await run.run_to_end())["status"] == "superseded"
-        assert [call.name for call in run.calls] == ["verify_inventory_activity"]
+        for is_checked in (True, False):
+            made_up = FOREIGN.model_copy(update={**more, "is_checked": is_checked})
+            run = workflow(made_up, Event(DECIDED, YES))
+            assert (await run.run_to_end())["status"] == "superseded"
+            assert [call.name for call in run.calls] == steps_of(made_up)
 
     await every_activity_refuses(activities)
     assert inventory.quantities("cars") == (100, 0)
@@ -69,6 +71,13 @@ async def test_a_run_of_an_order_that_nobody_placed_has_no_effect(
     assert publisher.published == []
 
 
+def steps_of(made_up: OrderRun) -> list[str]:
+    """Return what such a run calls; those of earlier versions published `received`."""
+    first = [] if made_up.is_checked else ["notify_activity"]
+    return [*first, "verify_inventory_activity"]
+
+
+@pytest.mark.parametrize("is_checked", [True, False])
 @pytest.mark.parametrize("status", ["received", "reserved", "paid", "cancelled", "completed"])
 async def test_another_run_of_an_order_has_no_effect(
     activities: OrderActivities,
@@ -79,6 +88,8 @@ async def test_another_run_of_an_order_has_no_effect(
     run: OrderRun,
     workflow: Any,
     status: str,
+    *,
+    is_checked: bool,
 ) -> None:
     """Whatever the order's own run has done: its stock, payment and requests stay."""
     await inventory.reserve(ReserveRequest(order_id="o1", lines=LINES))
@@ -87,11 +98,12 @@ async def test_another_run_of_an_order_has_no_effect(
         await store.record("o1", run.run_id, OrderStatus(status))
     before = (await store.order("o1"), publisher.published, await payments.store.entries("o1"))
 
-    foreign = workflow(FOREIGN, Event(DECIDED, YES))
+    made_up = FOREIGN.model_copy(update={"is_checked": is_checked})
+    foreign = workflow(made_up, Event(DECIDED, YES))
     assert (await foreign.run_to_end())["status"] == "superseded"
     await every_activity_refuses(activities)
 
-    assert [call.name for call in foreign.calls] == ["verify_inventory_activity"]
+    assert [call.name for call in foreign.calls] == steps_of(made_up)
     after = (await store.order("o1"), publisher.published, await payments.store.entries("o1"))
     assert after == before
     assert inventory.quantities("cars") == (100, 11)

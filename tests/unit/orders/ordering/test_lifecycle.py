@@ -22,6 +22,7 @@ from orders.tables import ORDERS
 
 APPROVED = Event("approval_decided", {"approved": True, "approver": "bob", "comment": ""})
 DENIED = Event("approval_decided", {"approved": False, "approver": "bob", "comment": ""})
+CANCEL = Event("cancel_requested")
 DOWN = ConnectionError("does not answer")
 
 
@@ -66,16 +67,22 @@ class Shop:
         *,
         is_old: bool = False,
     ) -> Any:
-        """Run the workflow; approvals has on record what is decided meanwhile."""
+        """Run the workflow; what is decided or requested meanwhile is on record."""
         by_activities = carried_out_by(self.activities)
         happenings = list(happenings)
         self.approvals.record("o1", happenings)
+
+        async def cancelled(name: str, payload: Any) -> object:
+            result = await by_activities(name, payload)
+            if name == "request_approval_activity" and CANCEL in happenings:
+                await self.store.request_cancel("o1")
+            return result
+
         workflow = WorkflowRun(
             order_processing_workflow,
-            run,
-            answer or by_activities,
+            run.model_copy(update={"is_checked": not is_old}),
+            answer or cancelled,
             happenings=happenings,
-            is_old=is_old,
         )
         return await workflow.run_to_end()
 
@@ -150,7 +157,7 @@ async def test_a_large_order_completes_once_approved(shop: Shop, *, is_old: bool
     [
         ([DENIED], "denied", []),
         ([TimerFires(), TimerFires()], "approval_expired", ["approval_expired"]),
-        ([Event("cancel_requested")], "cancelled_on_request", ["cancelled_on_request"]),
+        ([CANCEL], "cancelled_on_request", ["cancelled_on_request"]),
     ],
 )
 async def test_a_large_order_without_approval_is_rolled_back(
@@ -265,10 +272,30 @@ async def test_a_second_run_that_fails_undoes_nothing_of_the_first(shop: Shop) -
 async def test_an_order_cancelled_before_it_started_is_cancelled(
     shop: Shop, *, is_old: bool
 ) -> None:
-    """Its final status is recorded at once, and the run reserves nothing."""
+    """Its run reserves nothing, and records the end if nothing else has done so before."""
     run = await shop.submit(order(2))
     await shop.intake.cancel("o1")
+    assert await shop.history() == ["received"]
+
+    result = await shop.carry_out(run, is_old=is_old)
+
+    assert (result["status"], result["reason"]) == ("cancelled", "cancelled_on_request")
     assert await shop.history() == ["received", "cancelled"]
+    assert shop.inventory.quantities("cars") == (100, 0)
+    assert await shop.store.unfinished() == []
+
+
+@every_version
+async def test_an_order_that_ended_before_its_run_began_is_compensated(
+    shop: Shop, *, is_old: bool
+) -> None:
+    """The end stays as it was recorded, and the run's last notice concludes the compensation."""
+    run = await shop.submit(order(2))
+    await shop.store.request_cancel("o1")
+    await shop.store.end_cancelled("o1")
+    assert await shop.history() == ["received", "cancelled"]
+    (left,) = await shop.store.unfinished()
+    assert left.status == "cancelled"
 
     result = await shop.carry_out(run, is_old=is_old)
 
@@ -282,12 +309,14 @@ async def test_an_order_cancelled_before_it_started_is_cancelled(
 async def test_a_request_to_cancel_that_an_earlier_version_recorded_is_found(
     shop: Shop, database: Database, *, is_old: bool
 ) -> None:
-    """It recorded no end with the request: the first activity that records a status finds it."""
+    """No run owned the order yet: the first activity of one finds the request, and does nothing."""
     run = await shop.submit(order(2))
     requested = update(ORDERS).values(cancel_requested_at=now(), run_id=None)
     await database.write(lambda connection: connection.execute(requested))
 
-    await shop.carry_out(run, is_old=is_old)
+    result = await shop.carry_out(run, is_old=is_old)
 
-    assert await shop.history() == ["received", "reserved", "cancelled"]
+    assert (result["status"], result["reason"]) == ("cancelled", "cancelled_on_request")
+    assert await shop.history() == ["received", "cancelled"]
     assert shop.inventory.quantities("cars") == (100, 0)
+    assert await shop.store.unfinished() == []

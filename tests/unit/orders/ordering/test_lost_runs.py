@@ -104,9 +104,8 @@ class Shop:
             return result
 
         happenings: list[Happening] = [APPROVED, ChildEnds(PICKED)]
-        first = WorkflowRun(
-            order_processing_workflow, run, answer, happenings=happenings, is_old=is_old
-        )
+        run = run.model_copy(update={"is_checked": not is_old})
+        first = WorkflowRun(order_processing_workflow, run, answer, happenings=happenings)
         with pytest.raises(RunLost):
             await first.run_to_end()
         return [*called, *(child.name for child in first.children)]
@@ -137,9 +136,8 @@ class Shop:
         is_child = failing is not None and failing.is_child
         child = ChildEnds(error="does not answer") if is_child else ChildEnds(PICKED)
         happenings: list[Happening] = [APPROVED, child]
-        started = WorkflowRun(
-            order_processing_workflow, run, answer, happenings=happenings, is_old=is_old
-        )
+        run = run.model_copy(update={"is_checked": not is_old})
+        started = WorkflowRun(order_processing_workflow, run, answer, happenings=happenings)
         return started
 
     def again(self, run: OrderRun, *, is_old: bool, **ending: Step) -> WorkflowRun:

@@ -106,11 +106,11 @@ async def test_the_next_process_starts_a_run_that_was_only_recorded(
     engine.is_down = False
     (pending,) = await store.unfinished()
 
-    await intake._resume_order(pending)
+    await intake.resume_order(pending)
 
     assert [run.run_id for run in engine.runs["o1"]] == [left.run_id, pending.run_id]
     assert engine.active == {"o1"}
-    await intake._resume_order(pending)
+    await intake.resume_order(pending)
     assert len(engine.runs["o1"]) == 2
 
 

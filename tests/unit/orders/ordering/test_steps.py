@@ -146,7 +146,7 @@ async def test_every_step_is_compensated_after_a_restart(
         await ordering.store.record(order_id, str(accepted.run_id), OrderStatus.RESERVED)
 
     (lost, _) = await ordering.store.unfinished()
-    await ordering.intake._resume_order(lost)
+    await ordering.intake.resume_order(lost)
     await ordering.undo.undo("stopped", None)
 
     assert step.compensation is not None

@@ -3,16 +3,18 @@
 import asyncio
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from orderflow_contracts.fields import now
 from orderflow_contracts.orders import FINAL_STATUSES, OrderLine, OrderStatus, OrderSubmitted
 from orderflow_hosting.database import Database
-from orders.ordering.records import Cancellation, OtherContent, Record
+from orders.ordering.records import Cancellation, ChargeStart, OtherContent, Record, Standing
 from orders.ordering.store import OrderStore
 from orders.tables import ORDERS
 
 LINES = (OrderLine(item="cars", quantity=11), OrderLine(item="paperclip", quantity=2))
+
+select_compensation = select(ORDERS.c.compensation)
 
 
 def order(order_id: str = "o1", customer_id: str = "alice") -> OrderSubmitted:
@@ -231,26 +233,119 @@ async def test_a_valid_rejected_order_is_not_published_as_invalid(store: OrderSt
     assert (await store.reject_invalid("o1")).stored is None
 
 
-async def test_a_cancellation_before_the_charge_ends_the_order_at_once(store: OrderStore) -> None:
-    """Its workflow learns of it with its next status, which is not recorded."""
+async def test_a_cancellation_before_the_charge_leaves_the_end_to_the_run(
+    store: OrderStore,
+) -> None:
+    """From then on the run may only compensate, and it records the end when it has."""
     await store.accept(order())
     before = await store.record("o1", "run", OrderStatus.RESERVED, total_cents=5)
+    assert await store.standing("o1", "run") is Standing.MAY_ACT
+
     cancellation = await store.request_cancel("o1")
 
-    after = await store.record("o1", "run", OrderStatus.AWAITING_APPROVAL)
-
-    assert cancellation is not None
-    assert cancellation.status is OrderStatus.RESERVED
-    assert cancellation.end is not None
+    assert cancellation == Cancellation(OrderStatus.RESERVED, is_before_charge=True)
+    assert await store.standing("o1", "run") is Standing.CANCELLED
+    assert await store.start_charge("o1", "run") == ChargeStart(Standing.CANCELLED)
+    assert await store.cancels_to_end() == ["o1"]
+    stored = await store.order("o1")
+    assert stored is not None
+    assert [entry.status for entry in stored.history] == ["received", "reserved"]
+    reason = "cancelled_on_request"
+    after = await store.record("o1", "run", OrderStatus.CANCELLED, reason=reason, total_cents=5)
     assert before is not None
     assert before.cancelled is False
+    assert after is not None
+    assert after.stored is not None
+    assert (after.cancelled, after.stored.change.sequence) == (True, 3)
+    stored = await store.order("o1")
+    assert stored is not None
+    assert [entry.status for entry in stored.history] == ["received", "reserved", "cancelled"]
+    assert (stored.reason, stored.total_cents) == (reason, 5)
+    assert await store.cancels_to_end() == await store.cancels_to_hand_over() == []
+    assert await store.unfinished() == []
+    assert await store.end_cancelled("o1") is None
+
+
+async def test_a_cancelled_order_ends_before_its_run_does(store: OrderStore) -> None:
+    """Its workflow learns of it with its next status, which is not recorded."""
+    await store.accept(order())
+    await store.record("o1", "run", OrderStatus.RESERVED, total_cents=5)
+    assert await store.end_cancelled("o1") is None
+    await store.request_cancel("o1")
+
+    end = await store.end_cancelled("o1")
+
+    assert end is not None
+    assert await store.standing("o1", "run") is Standing.CANCELLED
+    assert await store.start_charge("o1", "run") == ChargeStart(Standing.CANCELLED)
+    after = await store.record("o1", "run", OrderStatus.AWAITING_APPROVAL)
     assert after == Record(None, cancelled=True)
     stored = await store.order("o1")
     assert stored is not None
     assert [entry.status for entry in stored.history] == ["received", "reserved", "cancelled"]
-    assert stored.history[-1].sequence == cancellation.end.change.sequence == 3
+    assert stored.history[-1].sequence == end.change.sequence == 3
     assert (stored.reason, stored.total_cents) == ("cancelled_on_request", 5)
     assert await store.cancels_to_hand_over() == ["o1"]
+    assert await store.cancels_to_end() == []
+    assert await store.end_cancelled("o1") is None
+
+
+async def test_a_cancelled_order_does_not_end_while_its_charge_may_be_made(
+    store: OrderStore,
+) -> None:
+    """Once it is known that nothing was charged, it ends."""
+    await store.accept(order())
+    start = await store.start_charge("o1", "run")
+    cancellation = await store.request_cancel("o1")
+    assert cancellation == Cancellation(OrderStatus.RECEIVED, is_before_charge=False)
+    assert await store.cancels_to_end() == []
+    assert await store.end_cancelled("o1") is None
+
+    standing, end = await store.nothing_charged("o1", "run", start.sent_at)
+
+    assert standing is Standing.CANCELLED
+    assert end is not None
+    assert end.change.status is OrderStatus.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("end", "compensation"), [("rejected", None), ("failed", None), ("needs_attention", "failed")]
+)
+async def test_an_order_that_was_cancelled_before_its_charge_ends_as_cancelled(
+    store: OrderStore, database: Database, end: str, compensation: str | None
+) -> None:
+    """Its step may end it in another way meanwhile: the cancellation was accepted first."""
+    await store.accept(order())
+    await store.record("o1", "run", OrderStatus.RESERVED)
+    await store.request_cancel("o1")
+
+    for _ in range(2):  # the activity may run again
+        record = await store.record("o1", "run", OrderStatus(end), reason="why", detail="words")
+        assert record is not None
+        assert record.cancelled
+        stored = await store.order("o1")
+        assert stored is not None
+        assert [entry.status for entry in stored.history] == ["received", "reserved", "cancelled"]
+        assert (stored.reason, stored.detail) == ("cancelled_on_request", None)
+        left = await database.read(lambda connection: connection.scalar(select_compensation))
+        assert left == compensation
+    assert await store.unfinished() == []
+
+
+@pytest.mark.parametrize("end", ["rejected", "failed", "needs_attention"])
+async def test_a_charge_that_was_sent_first_decides_how_a_cancelled_order_ends(
+    store: OrderStore, end: str
+) -> None:
+    """The cancellation was accepted under the condition that nothing had been charged."""
+    await store.accept(order())
+    await store.start_charge("o1", "run")
+    await store.request_cancel("o1")
+
+    await store.record("o1", "run", OrderStatus(end), reason="why")
+
+    stored = await store.order("o1")
+    assert stored is not None
+    assert (stored.status, stored.reason) == (end, "why")
 
 
 async def test_a_cancellation_after_the_charge_is_returned_with_the_next_status(
@@ -309,6 +404,7 @@ async def test_a_cancelled_order_is_left_until_its_run_has_compensated(
     """A crash before that leaves it to the next process; its status does not change again."""
     await store.accept(order())
     await store.request_cancel("o1")
+    await store.end_cancelled("o1")
     (left,) = await store.unfinished()
     assert (left.status, left.run_id) == ("cancelled", "run")
 
@@ -384,13 +480,20 @@ async def test_a_requested_cancellation_is_handed_over_only_to_waiting_orders(
 async def test_a_cancellation_is_handed_over_until_the_run_has_ended(
     store: OrderStore, status: str
 ) -> None:
-    """The run of an order that has ended may wait for something, and has to compensate."""
+    """The run of an order that has ended may wait for something, and has to compensate.
+
+    Until then, only an order that waits for a person must be woken.
+    """
     await store.accept(order())
     if status != "received":
         await store.record("o1", "run", OrderStatus(status))
 
     await store.request_cancel("o1")
 
+    waits = status in {"awaiting_approval", "paid"}
+    assert await store.cancels_to_hand_over() == ["o1"] * waits
+    assert await store.waits_for_cancel("o1") is waits
+    assert (await store.end_cancelled("o1") is None) is (status == "paid")
     assert await store.cancels_to_hand_over() == ["o1"]
     assert await store.waits_for_cancel("o1")
     await store.record("o1", "run", OrderStatus.CANCELLED, reason="cancelled_on_request")

@@ -74,7 +74,9 @@ def done_by(is_old: bool, expected: list[str], happenings: Iterable[Happening]) 
 
 
 def on_record(event: Event) -> Confirmed:
-    """Return what approvals has on record when this event arrives: what the event says."""
+    """Return what is on record when this event arrives: what the event says."""
+    if event == CANCEL:
+        return Confirmed(outcome="open", cancelled=True)
     if not isinstance(event.data, dict):
         return Confirmed(outcome="open")
     return Confirmed(outcome="approved" if event.data["approved"] else "denied")
@@ -98,11 +100,12 @@ def start(
 ) -> WorkflowRun:
     """Prepare a run of a large order whose steps all succeed except for the given results.
 
-    Unless a result is given, approvals has on record what each event says as it arrives.
+    Unless a result is given, what each event says is on record as it arrives.
     """
     happenings = list(happenings)
-    decided = [each for each in (*early, *happenings) if isinstance(each, Event)]
-    recorded = deque(on_record(each) for each in decided if each.name == "approval_decided")
+    raised = [each for each in (*early, *happenings) if isinstance(each, Event)]
+    recorded = deque(on_record(each) for each in raised)
+    run = run.model_copy(update={"is_checked": not is_old})
     if is_old and CONFIRM in answers:
         answers = {**answers, "notify:approved": answers[CONFIRM]}
     usual: dict[str, object] = {
@@ -123,9 +126,7 @@ def start(
             raise result
         return result
 
-    return WorkflowRun(
-        order_processing_workflow, run, answer, happenings=happenings, early=early, is_old=is_old
-    )
+    return WorkflowRun(order_processing_workflow, run, answer, happenings=happenings, early=early)
 
 
 def steps(run: WorkflowRun) -> list[str]:
@@ -186,7 +187,7 @@ ENDINGS: list[Any] = [
     pytest.param(
         {},
         [CANCEL],
-        ASK,
+        AGREED,
         [WITHDRAW, RELEASE],
         "cancelled:cancelled_on_request",
         id="cancelled-while-waiting",
@@ -284,9 +285,9 @@ async def test_an_order_completes_in_the_expected_steps(
 
 
 @every_version
-@pytest.mark.parametrize("happening", [CANCEL, TimerFires()])
+@pytest.mark.parametrize(("happening", "asked"), [(CANCEL, AGREED), (TimerFires(), ASK)])
 async def test_a_restarted_run_refunds_the_lost_runs_payment(
-    happening: Happening, *, is_old: bool
+    happening: Happening, asked: list[str], *, is_old: bool
 ) -> None:
     """The lost run may have been paid; if this one fails, the refund comes last."""
     again = RUN.model_copy(update={"begun_again": True})
@@ -294,8 +295,8 @@ async def test_a_restarted_run_refunds_the_lost_runs_payment(
 
     await run.run_to_end()
 
-    asked = done_by(is_old, ASK, [happening])
-    assert steps(run)[len(asked) : -1] == [WITHDRAW, RELEASE, REFUND]
+    undone = [WITHDRAW, RELEASE, REFUND]
+    assert steps(run)[:-1] == done_by(is_old, [*asked, *undone], [happening])
 
 
 @every_version
@@ -615,7 +616,6 @@ async def test_an_order_waits_for_its_task() -> None:
         (ended("rejected"), "failed:picking_unavailable"),
         (ended("withdrawn"), "failed:picking_unavailable"),
         (ChildEnds(error="nobody takes it"), "failed:picking_unavailable"),
-        (CANCEL, "cancelled:cancelled_on_request"),
     ],
 )
 async def test_an_order_that_is_not_picked_is_rolled_back(
@@ -629,6 +629,23 @@ async def test_an_order_that_is_not_picked_is_rolled_back(
 
     assert result == {"order_id": "order-1", "status": status, "reason": reason}
     assert steps(run) == [*AGREED, PAY, *UNPICKED, f"notify:{status}"]
+
+
+@every_version
+async def test_an_order_that_is_cancelled_while_it_is_picked_is_rolled_back(
+    *, is_old: bool
+) -> None:
+    """A run of this version reads whether that is on record; earlier ones believed the event."""
+    on_record = {"notify:paid": Recorded(cancelled=True)}
+    run = start(on_record, [APPROVED, CANCEL], run=AWAITED, is_old=is_old)
+
+    result = await run.run_to_end()
+
+    status, reason = "cancelled", "cancelled_on_request"
+    assert result == {"order_id": "order-1", "status": status, "reason": reason}
+    read = [] if is_old else ["notify:paid"]
+    whole = [*AGREED, PAY, *read, *UNPICKED, f"notify:{status}"]
+    assert steps(run) == done_by(is_old, whole, [APPROVED])
 
 
 async def test_an_order_does_not_wait_for_a_handed_over_task() -> None:

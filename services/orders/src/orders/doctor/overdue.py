@@ -22,14 +22,16 @@ class OverdueInstances:
 
     async def page(self, after: str | None) -> Look:  # noqa: ARG002 # there is only one page
         """List all suspicions."""
-        return Look(
-            [
-                Disagreement(LOST_TIMER, f"workflow {instance_id}", what)
-                for instance_id, what in self._examiner.overdue()
-            ]
-        )
+        return Look([_disagreement(*each) for each in self._examiner.overdue()])
 
     async def of(self, subject: str) -> Sequence[Disagreement]:
         """List the suspicions about one order."""
-        found = (await self.page(None)).disagreements
-        return [each for each in found if subject_of(each.about.split()[-1]) == subject]
+        return [
+            _disagreement(instance_id, what)
+            for instance_id, what in self._examiner.overdue()
+            if subject_of(instance_id) == subject
+        ]
+
+
+def _disagreement(instance_id: str, what: str) -> Disagreement:
+    return Disagreement(LOST_TIMER, f"workflow {instance_id}", what)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, update
 
 from orderflow_contracts.orders import OrderStatus, OrderStatusChanged, Reason
-from orders.ordering.changes import SELECT_ORDER, append_within
+from orders.ordering.changes import SELECT_ORDER, append_within, is_before_charge
 from orders.ordering.records import (
     BEFORE_CHARGE,
     Cancellation,
@@ -50,7 +50,7 @@ def request_cancel_within(
     status = OrderStatus(row.status)
     if not status.is_final and row.cancel_requested_at is None:
         connection.execute(_REQUEST_CANCEL, {"key": order_id, "at": at})
-    return Cancellation(status, is_before_charge=_is_before_charge(row))
+    return Cancellation(status, is_before_charge=is_before_charge(row.status, row.charge_sent_at))
 
 
 def end_cancelled_within(
@@ -58,7 +58,9 @@ def end_cancelled_within(
 ) -> StoredChange | None:
     """Do what `OrderStore.end_cancelled` does, as a part of a larger transaction."""
     row = _locked(connection, order_id)
-    if row is None or row.cancel_requested_at is None or not _is_before_charge(row):
+    if row is None or row.cancel_requested_at is None:
+        return None
+    if not is_before_charge(row.status, row.charge_sent_at):
         return None
     return _end_as_cancelled(connection, row, at)
 
@@ -103,13 +105,10 @@ def standing_of(row: Any | None, run_id: str) -> Standing:
         return Standing.SUPERSEDED
     if OrderStatus(row.status).is_final:
         return Standing.SUPERSEDED if row.compensation is None else Standing.CANCELLED
-    is_cancelled = row.cancel_requested_at is not None and _is_before_charge(row)
+    is_cancelled = row.cancel_requested_at is not None and is_before_charge(
+        row.status, row.charge_sent_at
+    )
     return Standing.CANCELLED if is_cancelled else Standing.MAY_ACT
-
-
-def _is_before_charge(row: Any) -> bool:
-    """Whether nothing is charged, and no charge was sent that may still be made."""
-    return row.status in BEFORE_CHARGE and row.charge_sent_at is None
 
 
 def _end_as_cancelled(connection: Connection, row: Any, at: datetime) -> StoredChange:

@@ -18,11 +18,13 @@ from orderflow_contracts.orders import (
     OrderStatus,
     OrderStatusChanged,
     OrderSubmitted,
+    Reason,
 )
 from orderflow_hosting.outbox import Message, add_within
 from orderflow_hosting.spellings import record_spellings
 from orders.ordering.naming import NamingEvent, name_within
 from orders.ordering.records import (
+    BEFORE_CHARGE,
     REFUSED,
     UNDO_RUN_PREFIX,
     Accepted,
@@ -51,6 +53,7 @@ _SELECT_WITH_STATUS = (
         ORDERS.c.run_id,
         ORDERS.c.created_at,
         ORDERS.c.cancel_requested_at,
+        ORDERS.c.charge_sent_at,
         ORDERS.c.compensation,
         ORDERS.c.status.label("current_status"),
         ORDERS.c.sequence.label("current_sequence"),
@@ -81,6 +84,10 @@ The rejection of a submission is left out: it is not a status of an accepted ord
 """
 
 
+_UNDONE = frozenset({OrderStatus.REJECTED, OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION})
+"""The ends of orders that were rolled back; one that was cancelled before ends as cancelled."""
+
+
 _INSERT_ORDER = insert(ORDERS)
 
 
@@ -109,6 +116,7 @@ _MOVE_ON = (
         total_cents=bindparam("total_cents"),
         sequence=bindparam("sequence"),
         run_id=bindparam("run_id"),
+        compensation=bindparam("compensation"),
         updated_at=bindparam("updated_at"),
     )
 )
@@ -247,6 +255,15 @@ def record_within(
         return Record(stored_change(known), cancelled)
     if OrderStatus(known.current_status).is_final:
         return None
+    compensation = None
+    if (
+        cancelled
+        and status in _UNDONE
+        and is_before_charge(known.current_status, known.charge_sent_at)
+    ):
+        if status is OrderStatus.NEEDS_ATTENTION:
+            compensation = Compensation.FAILED.value
+        status, reason, detail = OrderStatus.CANCELLED, Reason.CANCELLED_ON_REQUEST, None
     change = OrderStatusChanged(
         order_id=order_id,
         sequence=known.current_sequence + 1,
@@ -268,10 +285,16 @@ def record_within(
             "total_cents": total_cents,
             "sequence": change.sequence,
             "run_id": run_id,
+            "compensation": compensation,
             "updated_at": change.at,
         },
     )
     return Record(stored, cancelled)
+
+
+def is_before_charge(status: str, charge_sent_at: datetime | None) -> bool:
+    """Whether nothing is charged, and no charge was sent that may still be made."""
+    return status in BEFORE_CHARGE and charge_sent_at is None
 
 
 def _is_cancelled_early(known: Any) -> bool:
