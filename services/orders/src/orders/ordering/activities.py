@@ -233,7 +233,8 @@ class OrderActivities:
 
         Approvals would wait in vain for the request that a needless withdrawal is about.
         """
-        if not was_requested(await self._order(undoing.order_id)):
+        order = await self._store.order(undoing.order_id)
+        if order is None or not was_requested(order):
             return
         withdrawal = ApprovalWithdrawn(order_id=undoing.order_id, reason=undoing.reason)
         await self._promise(undoing, approval_withdrawn(withdrawal))
