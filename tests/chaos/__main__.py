@@ -60,7 +60,7 @@ class Run:
         time.sleep(fault.hold)
         fault.end(self.world)
         ended, position = time.monotonic(), self._newest()
-        self.load.play([probe(self.world.seed, len(self.stood_still))], 0)
+        self.load.play([[probe(self.world.seed, len(self.stood_still))]], 0)
         try:
             wait_for("orders to move again", lambda: self._newest() != position, MOVING_SECONDS)
         except AssertionError as error:
@@ -94,8 +94,10 @@ def main() -> int:
             print("Only root can mount a file system: the disk will not be full.")
         with disturbed_platform(home, **SETTINGS) as platform:
             violations = play(platform, options, has_own_file_system=has_own_file_system)
-    if violations or options.keep:
-        print(f"The logs are in {home / 'logs'}.", file=sys.stderr)
+        if violations or options.keep:
+            shutil.copytree(home / "data", home / "data-after")
+    if (home / "data-after").exists():
+        print(f"Logs and data are in {home}.", file=sys.stderr)
     else:
         shutil.rmtree(home)
     return bool(violations)
@@ -112,12 +114,12 @@ def play(
     opening = {item: shop.stock(item)["on_hand"] for item in ITEMS}
     load = Load(shop)
     run = Run(world, load)
-    plans = plan(options.seed, options.orders)
+    groups = plan(options.seed, options.orders)
     try:
         faults = list(chosen(world.draw, options.faults, has_own_file_system=has_own_file_system))
-        share = -(-len(plans) // max(1, len(faults)))
+        share = -(-len(groups) // max(1, len(faults)))
         for number, fault in enumerate(faults):
-            these = plans[number * share : (number + 1) * share]
+            these = groups[number * share : (number + 1) * share]
             load.play(these, CALM_SECONDS + fault.hold + 2)
             run.suffer(fault)
         platform.wait_until_ready()

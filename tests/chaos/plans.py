@@ -86,33 +86,35 @@ class Plan:
         return {self.of.end, CANCELLED} if self.asked_to_cancel else {self.of.end}
 
 
-def plan(seed: int, count: int, orders_in_a_batch: int = 6) -> list[Plan]:
-    """Return the orders of a run; about one in five is part of a batch."""
+def plan(seed: int, count: int, orders_in_a_batch: int = 6) -> list[list[Plan]]:
+    """Return the orders of a run, in batches or alone; about one in five is part of a batch."""
     draw = random.Random(seed)
     shares = [kind.share for kind in KINDS.values()]
-    plans: list[Plan] = []
-    while len(plans) < count:
+    groups: list[list[Plan]] = []
+    planned = 0
+    while planned < count:
         is_batch = draw.random() < 1 / (1 + 4 * orders_in_a_batch)
-        batch_id = f"chaos-{seed}-batch-{len(plans)}" if is_batch else None
-        due = draw.random()
-        for _ in range(min(orders_in_a_batch if is_batch else 1, count - len(plans))):
+        batch_id = f"chaos-{seed}-batch-{planned}" if is_batch else None
+        due, group = draw.random(), []
+        for _ in range(min(orders_in_a_batch if is_batch else 1, count - planned)):
             name = draw.choices(list(KINDS), shares)[0]
-            plans.append(
+            repeats = 0 if is_batch or not KINDS[name].is_valid else draw.choice((0, 0, 0, 1, 2))
+            group.append(
                 Plan(
-                    order_id=f"chaos-{seed}-{len(plans):05}",
+                    order_id=f"chaos-{seed}-{planned:05}",
                     kind=name,
                     quantity=draw.choice(KINDS[name].quantities),
                     due=due,
                     over_http=KINDS[name].is_valid and draw.random() < 0.5,
                     decided_over_http=draw.random() < 0.5,
-                    repeats=0
-                    if is_batch or not KINDS[name].is_valid
-                    else draw.choice((0, 0, 0, 1, 2)),
+                    repeats=repeats,
                     cancel_after=draw.uniform(0, 6) if draw.random() < 0.15 else None,
                     batch_id=batch_id,
                 )
             )
-    return plans
+            planned += 1
+        groups.append(group)
+    return groups
 
 
 def probe(seed: int, number: int) -> Plan:
