@@ -8,7 +8,7 @@ ARGS ?=
 NAMED := $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env present run stop status reset console bench torn fuzz test check lint format unit contracts coverage docs reference manifests system postgresql brokers browser containers migrate migration locks vendor generate images cluster-up cluster-down deploy-local test-cluster
+.PHONY: help env present run stop status reset console bench torn fuzz chaos test check lint format unit contracts coverage docs reference manifests system postgresql brokers browser containers migrate migration locks vendor generate images cluster-up cluster-down deploy-local test-cluster
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -46,7 +46,11 @@ fuzz: env ## send generated events to a separate platform, and find what became 
 	@$(BIN)/orderflow-tools toolchain
 	@cd tests && ../$(BIN)/python -m fuzz $(ARGS)
 
-test: lint coverage docs manifests system postgresql brokers browser containers ## lint and all tests on one machine
+chaos: env ## orders of all kinds under faults of all kinds, on a separate platform, and whether all agrees afterwards
+	@$(BIN)/orderflow-tools toolchain
+	@cd tests && ../$(BIN)/python -m chaos $(or $(ARGS),--seed 1 --orders 150 --faults 12)
+
+test: lint coverage docs manifests system chaos postgresql brokers browser containers ## lint and all tests on one machine
 
 check: lint ## the fast checks: lint, unit tests and contracts
 	@$(BIN)/pytest tests/unit tests/contracts $(COMPUTING) $(ARGS)

@@ -29,6 +29,11 @@ def was_decided(order: Order) -> bool:
     )
 
 
+def was_requested(order: Order) -> bool:
+    """Whether approval was requested: that is recorded together with the request."""
+    return any(entry.status is OrderStatus.AWAITING_APPROVAL for entry in order.history)
+
+
 @dataclass(frozen=True)
 class Ending:
     """How an order ends: its final status and, unless it is completed, the reason.

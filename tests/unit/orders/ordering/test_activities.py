@@ -302,6 +302,7 @@ async def test_compensations_are_idempotent(
 ) -> None:
     """Stock is released and the payment refunded once, and approvals gets the withdrawal."""
     await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
+    await activities.request_approval_activity(CONTEXT, wanted(RUN))
     await activities.process_payment_activity(CONTEXT, charge(RUN))
     undoing = Undoing(**RUN, reason="denied")
 
@@ -315,6 +316,17 @@ async def test_compensations_are_idempotent(
     assert [(withdrawal.order_id, withdrawal.reason) for withdrawal in publisher.withdrawals] == [
         ("o1", "denied")
     ]
+
+
+async def test_nothing_is_withdrawn_if_no_approval_was_requested(
+    activities: OrderActivities, publisher: Promised
+) -> None:
+    """A run that replaces a lost one compensates every step, also those that nobody took."""
+    await activities.verify_inventory_activity(CONTEXT, Verification(**RUN, lines=LINES))
+
+    await activities.withdraw_approval_activity(CONTEXT, Undoing(**RUN, reason="denied"))
+
+    assert publisher.withdrawals == []
 
 
 async def test_activities_of_a_superseded_run_have_no_effect(

@@ -169,6 +169,19 @@ async def test_a_task_whose_workflow_was_terminated_has_failed(
     assert (await http.get("/tasks/t1")).json()["status"] == "failed"
 
 
+async def test_the_work_for_an_order_counts_although_the_engine_lost_its_task(
+    http: httpx.AsyncClient, store: TaskStore
+) -> None:
+    """The order is begun again later, and must find the task completed."""
+    await store.receive("pick-o", "pick.o", "Pick order o", order_id="o")
+
+    answer = await http.post("/tasks/pick-o/complete", json={"completed_at": DONE_AT})
+
+    assert answer.status_code == 202
+    assert (answer.json()["status"], answer.json()["completed_at"]) == ("completed", DONE_AT)
+    assert (await http.post("/tasks/pick-o/complete")).json() == answer.json()
+
+
 @pytest.mark.parametrize("task_id", ["nobody", "no%20id", "x" * 81])
 async def test_an_unknown_task_is_not_found(http: httpx.AsyncClient, task_id: str) -> None:
     """An invalid id is not found either."""

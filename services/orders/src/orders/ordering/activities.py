@@ -17,6 +17,7 @@ from orderflow_contracts.orders import Order, OrderStatus, Reason
 from orderflow_hosting.outbox import Message
 from orderflow_workflow_runtime.ports import Engine, NoSuchInstance
 from orders import workflow_names as names
+from orders.domain import was_requested
 from orders.explanations import why_declined, why_denied, why_not_reserved
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import Notice, Recorded, Undoing
@@ -228,7 +229,13 @@ class OrderActivities:
     async def withdraw_approval_activity(
         self, _: WorkflowActivityContext, undoing: Undoing
     ) -> None:
-        """Promise to publish that the request for approval is withdrawn."""
+        """Promise to publish that the request for approval is withdrawn, if there is one.
+
+        Approvals would wait in vain for the request that a needless withdrawal is about.
+        """
+        order = await self._store.order(undoing.order_id)
+        if order is None or not was_requested(order):
+            return
         withdrawal = ApprovalWithdrawn(order_id=undoing.order_id, reason=undoing.reason)
         await self._promise(undoing, approval_withdrawn(withdrawal))
 

@@ -53,24 +53,36 @@ class Tasks:
     async def complete(self, task_id: str, completed_at: datetime | None = None) -> Task:
         """Complete a task, at the given time or now. Completing it again has no further effect.
 
+        If the engine has lost the workflow of an order's task, the completion is recorded at once:
+        the order is begun again, and finds it.
+
         Raises `UnknownTask`, `TaskEnded` and `EngineUnavailable`.
         """
         task = await self.task(task_id)
-        if not task.status.is_final and await self._is_awaited(task):
-            completion = Completion(completed_at=completed_at or self._clock())
-            try:
-                await self._engine.raise_event(task.instance_id, names.TASK_COMPLETED, completion)
-            except NoSuchInstance:
-                log.warning("task_lost", task_id=task_id, instance_id=task.instance_id)
-            else:
-                log.info("task_completion_raised", task_id=task_id)
-                return task
+        done_at = completed_at or self._clock()
+        end = TaskStatus.FAILED
+        if not task.status.is_final:
+            instance = await self._engine.instance(task.instance_id, payloads=False)
+            if instance is not None and not instance.runtime_status.is_finished:
+                if await self._raise_completion(task, done_at):
+                    return task
+                instance = None
+            if instance is None and task.order_id is not None:
+                end = TaskStatus.COMPLETED
         # A workflow that ended by itself has recorded it; one that was terminated could not.
-        task = await self._store.end(task_id, TaskStatus.FAILED)
+        is_done = end is TaskStatus.COMPLETED
+        task = await self._store.end(task_id, end, done_at if is_done else None)
         if task.status is not TaskStatus.COMPLETED:
             raise TaskEnded(task)
         return task
 
-    async def _is_awaited(self, task: Task) -> bool:
-        instance = await self._engine.instance(task.instance_id, payloads=False)
-        return instance is not None and not instance.runtime_status.is_finished
+    async def _raise_completion(self, task: Task, done_at: datetime) -> bool:
+        """Tell the task's workflow; return False if the engine does not know it any more."""
+        completion = Completion(completed_at=done_at)
+        try:
+            await self._engine.raise_event(task.instance_id, names.TASK_COMPLETED, completion)
+        except NoSuchInstance:
+            log.warning("task_lost", task_id=task.task_id, instance_id=task.instance_id)
+            return False
+        log.info("task_completion_raised", task_id=task.task_id)
+        return True
