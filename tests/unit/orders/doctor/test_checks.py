@@ -201,6 +201,22 @@ async def test_a_finished_workflow_that_nobody_ordered_is_left_to_a_person(shop:
     assert await shop.kinds() == []
 
 
+@pytest.mark.parametrize("damaged", ["o1", "batch.b1"])
+async def test_a_workflow_that_cannot_be_loaded_hides_no_other(
+    shop: Doctored, damaged: str
+) -> None:
+    """It is named beside what else is found on the same page."""
+    for instance_id, name in (("o1", names.ORDER_PROCESSING), ("batch.b1", names.ORDER_BATCH)):
+        shop.engine.put(instance_id, name=name)
+    shop.engine.damaged.add(damaged)
+
+    (other,) = {"o1", "batch.b1"} - {damaged}
+    assert set(await shop.kinds()) == {
+        ("damaged_history", f"workflow {damaged}"),
+        ("unknown_instance", f"workflow {other}"),
+    }
+
+
 async def test_workflows_of_operators_are_not_looked_at(shop: Doctored) -> None:
     """They belong to nobody's order."""
     shop.engine.put("mine", name=names.INTERACTIVE_HELLO)

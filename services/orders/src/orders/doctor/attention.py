@@ -15,6 +15,7 @@ from orderflow_hosting.doctor import Disagreement, Look
 from orderflow_workflow_runtime.ports import ManagedEngine
 from orders.attention.service import Attention
 from orders.attention.store import AttentionStore, Unsettled
+from orders.doctor.damage import or_damaged
 from orders.doctor.store import DoctorStore, Known
 from orders.own_instances import UNDOS
 
@@ -43,27 +44,33 @@ class FailedRollbacks:
         """Look at the next orders by number."""
         orders = await self._store.unsettled(int(after or 0), PAGE)
         following = str(orders[-1].number) if len(orders) == PAGE else None
-        return Look([found for each in orders for found in await self._examine(each)], following)
+        return Look(await self._found(orders), following)
 
     async def of(self, subject: str) -> Sequence[Disagreement]:
         """Look at one order."""
         orders = await self._store.unsettled(0, 1, only=subject)
-        return [found for each in orders for found in await self._examine(each)]
+        return await self._found(orders)
 
-    async def _examine(self, order: Unsettled) -> list[Disagreement]:
+    async def _found(self, orders: Sequence[Unsettled]) -> list[Disagreement]:
+        found = [
+            await or_damaged(f"order {order.order_id}", self._examine(order)) for order in orders
+        ]
+        return [each for each in found if each is not None]
+
+    async def _examine(self, order: Unsettled) -> Disagreement | None:
         about = f"order {order.order_id}"
         if order.retrying_since is None:
             retried = f"retried {order.retries} times" if order.retries else "not retried yet"
             kind = NEEDS_ATTENTION if order.compensation is None else COMPENSATION_FAILED
-            return [Disagreement(kind, about, f"its rollback failed, and was {retried}")]
+            return Disagreement(kind, about, f"its rollback failed, and was {retried}")
         if self._clock() - order.retrying_since < PATIENCE:
-            return []
+            return None
         instance = await UNDOS.find(self._engine, f"{order.order_id}.{order.retries}")
         if instance is not None and not instance.runtime_status.is_finished:
-            return []
+            return None
         lost = f"retry {order.retries} of its rollback has not ended, but no workflow works on it"
         evidence = str(order.retries)
-        return [Disagreement(LOST_INSTANCE, about, lost, evidence, self._attention.resume)]
+        return Disagreement(LOST_INSTANCE, about, lost, evidence, self._attention.resume)
 
 
 class OutstandingCompensations:

@@ -9,6 +9,7 @@ from orderflow_hosting.doctor import Disagreement, Look
 from orderflow_hosting.doctor.checks import Heal
 from orderflow_workflow_runtime.ports import ManagedEngine
 from orders.batches.service import Batches
+from orders.doctor.damage import or_damaged
 from orders.doctor.store import DoctorStore, OpenBatch
 from orders.own_instances import BATCHES
 
@@ -32,14 +33,18 @@ class BatchRuns:
     async def page(self, after: str | None) -> Look:
         """Compare the next unfinished batches by number."""
         batches = await self._store.open_batches(int(after or 0), PAGE)
-        found = [await self._examine(batch) for batch in batches]
+        found = [
+            await or_damaged(f"batch {batch.batch_id}", self._examine(batch)) for batch in batches
+        ]
         following = str(batches[-1].number) if len(batches) == PAGE else None
         return Look([each for each in found if each is not None], following)
 
     async def of(self, subject: str) -> Sequence[Disagreement]:
         """Compare the batch that has one order."""
         batches = await self._store.open_batches(0, PAGE, only=subject)
-        found = [await self._examine(batch) for batch in batches]
+        found = [
+            await or_damaged(f"batch {batch.batch_id}", self._examine(batch)) for batch in batches
+        ]
         return [each for each in found if each is not None]
 
     async def _examine(self, batch: OpenBatch) -> Disagreement | None:

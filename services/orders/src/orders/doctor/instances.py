@@ -10,6 +10,7 @@ from orderflow_hosting.doctor import Disagreement, Look
 from orderflow_workflow_runtime.instances import Instance, RuntimeStatus
 from orderflow_workflow_runtime.ports import ManagedEngine
 from orders import workflow_names as names
+from orders.doctor.damage import or_damaged
 from orders.doctor.store import AT_ONCE, DoctorStore
 from orders.own_instances import BATCHES, UNDOS
 from orders.tasks.store import TaskStore
@@ -50,7 +51,9 @@ class UnknownInstances:
         subjects = {each: subject_of(each) for each in ids}
         known = await self._store.known_ids(set(subjects.values()))
         strange = {each for each, subject in subjects.items() if subject not in known}
-        found = [await self._examine(each) for each in sorted(strange)]
+        found = [
+            await or_damaged(f"workflow {each}", self._examine(each)) for each in sorted(strange)
+        ]
         found += await self._without_task([each for each in ids if each not in strange])
         self._rests_until = began_at + (time.monotonic() - began_at) * SHARE
         return Look([each for each in found if each is not None], following)
@@ -61,7 +64,7 @@ class UnknownInstances:
             found = await self._without_task([f"{names.PICK_PREFIX}{subject}"])
             return [each for each in found if each is not None]
         ids = (subject, UNDOS.id_of(subject), BATCHES.id_of(subject))
-        found = [await self._examine(each) for each in ids]
+        found = [await or_damaged(f"workflow {each}", self._examine(each)) for each in ids]
         return [each for each in found if each is not None]
 
     async def _examine(self, instance_id: str) -> Disagreement | None:
@@ -80,7 +83,9 @@ class UnknownInstances:
         for start in range(0, len(task_ids), AT_ONCE):
             some = task_ids[start : start + AT_ONCE]
             missing += sorted(set(some) - await self._tasks.known(some))
-        return [await self._examine_task(of_tasks[each]) for each in missing]
+        return [
+            await or_damaged(f"task {each}", self._examine_task(of_tasks[each])) for each in missing
+        ]
 
     async def _examine_task(self, instance_id: str) -> Disagreement | None:
         instance = await self._engine.instance(instance_id, payloads=False)

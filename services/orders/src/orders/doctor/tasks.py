@@ -11,6 +11,7 @@ from orderflow_contracts.tasks import Task, TaskStatus
 from orderflow_hosting.doctor import Disagreement, Look
 from orderflow_workflow_runtime.ports import ManagedEngine
 from orders import workflow_names as names
+from orders.doctor.damage import or_damaged
 from orders.doctor.store import DoctorStore
 from orders.tasks.store import TaskStore
 
@@ -35,7 +36,7 @@ class OpenTasks:
         """Compare the next open tasks, newest first."""
         before = None if after is None else int(after)
         tasks = await self._tasks.tasks(None, PAGE, before, is_open=True)
-        found = [await self._examine(task) for _, task in tasks]
+        found = [await or_damaged(f"task {task.task_id}", self._examine(task)) for _, task in tasks]
         following = str(tasks[-1][0]) if len(tasks) == PAGE else None
         return Look([each for each in found if each is not None], following)
 
