@@ -14,16 +14,13 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import redis
 
 from chaos.disturbed_platform import DisturbedPlatform, disturbed_platform, own_file_system
 from chaos.faults import chosen
 from chaos.judging import Judge
 from chaos.load import Load
 from chaos.people import ITEMS
-from chaos.plans import SECOND_APPROVAL_CENTS, plan, probe
+from chaos.plans import SECOND_APPROVAL_CENTS, Plan, plan, probe
 from chaos.world import Fault, World
 from orderflow_tools.settings import find_checkout
 from system.shop import Shop, wait_for
@@ -39,7 +36,7 @@ SETTINGS = {
 
 @dataclass
 class Run:
-    """A run, and how long orders stood still after each fault."""
+    """A run, and how long a new order took after each fault."""
 
     world: World
     load: Load
@@ -53,29 +50,25 @@ class Run:
         print(f"{seconds:7.1f} s  {len(load.placed):5} placed  {words}", flush=True)
 
     def suffer(self, fault: Fault) -> None:
-        """Let a fault happen, and wait until orders move again."""
+        """Let a fault happen, and wait until a new order moves."""
         time.sleep(CALM_SECONDS)
         self.say(f"strikes: {fault}")
         fault.strike(self.world)
         time.sleep(fault.hold)
         fault.end(self.world)
-        ended, position = time.monotonic(), self._newest()
-        self.load.play([[probe(self.world.seed, len(self.stood_still))]], 0)
+        ended, order = time.monotonic(), probe(self.world.seed, len(self.stood_still))
+        self.load.play([[order]], 0)
         try:
-            wait_for("orders to move again", lambda: self._newest() != position, MOVING_SECONDS)
+            wait_for("orders to move again", lambda: self._is_paid(order), MOVING_SECONDS)
         except AssertionError as error:
             self.violations.append(f"{fault}: {error}")
         seconds = time.monotonic() - ended
         self.stood_still.append((str(fault), seconds))
-        self.say(f"over, and orders moved again after {seconds:.1f} s")
+        self.say(f"over, and a new order was paid after {seconds:.1f} s")
 
-    def _newest(self) -> str | None:
-        """Return the place of the newest status in the broker; None if it does not answer."""
-        try:
-            info: Any = self.world.shop.broker.xinfo_stream("orders.status")
-        except redis.RedisError:
-            return None
-        return str(info["last-generated-id"])
+    def _is_paid(self, order: Plan) -> bool:
+        found = self.world.shop.order(order.order_id)
+        return found is not None and found["status"] in {"paid", "completed"}
 
 
 def main() -> int:
@@ -145,7 +138,7 @@ def report(run: Run, judge: Judge) -> None:
     print(f"Orders: {dict(kinds)}, in {len(run.load.batches)} batches and alone")
     print(f"Ends: {dict(ends)}")
     for fault, seconds in run.stood_still:
-        print(f"{seconds:6.1f} s until orders moved after {fault}")
+        print(f"{seconds:6.1f} s until a new order was paid after {fault}")
     print(f"{len(run.violations)} violations")
 
 
