@@ -51,7 +51,8 @@ class House:
         examiner = Examiner(self.engine, lambda *_: False, self.clock)
         self.replacing = Replacing(
             *(self.engine, self.store, self.histories),
-            *(DamagedRuns(self.store, self.new_runs, examiner), self.undo, self.batches),
+            DamagedRuns(self.store, self.new_runs, examiner, self.engine, self.clock),
+            *(self.undo, self.batches),
             examiner=examiner,
             monitors=("cars",),
             clock=self.clock,

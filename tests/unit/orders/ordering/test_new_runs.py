@@ -14,6 +14,7 @@ from orderflow_workflow_runtime.examining import SEEN_AGAIN, Examiner, Finding, 
 from orderflow_workflow_runtime.histories import Recording
 from orderflow_workflow_runtime.ports import EngineUnavailable
 from orderflow_workflow_runtime.upstream.late_results import first_action_of
+from orders.config import OrdersSettings
 from orders.ordering.damaged import DamagedRuns
 from orders.ordering.new_runs import NewRuns, replaced_by
 from orders.ordering.records import Pending
@@ -21,10 +22,12 @@ from orders.ordering.service import Intake
 from orders.ordering.steps import ApprovalWanted
 from orders.ordering.store import OrderStore
 from orders.saved_histories import KEPT, Replaced, SavedHistories
+from orders.tasks.messages import TaskOrder
 
 ORDER = OrderSubmitted(
     order_id="o1", customer_id="alice", lines=(OrderLine(item="cars", quantity=1),)
 )
+PICK = "pick.o1"
 WHY = Replaced("damaged_history: a reason", ({"eventId": 7},))
 
 
@@ -36,6 +39,14 @@ class Clock:
 
     def __call__(self) -> datetime:
         return self.at
+
+
+@pytest.fixture
+def settings() -> OrdersSettings:
+    """Let paid orders wait for a task."""
+    return OrdersSettings.model_validate(
+        {"APP_API_TOKEN": "a-token-for-tests", "picking": "awaited"}
+    )
 
 
 @pytest.fixture
@@ -160,7 +171,7 @@ async def test_runs_that_cannot_be_read_are_found_and_healed(
     """The one that is found is begun again; the others are left alone."""
     clock = Clock()
     examiner = Examiner(engine, lambda *_: False, clock)
-    runs = DamagedRuns(store, new_runs, examiner)
+    runs = DamagedRuns(store, new_runs, examiner, engine)
     engine.unreadable.add("o1")
     assert [found async for found in runs.find([left])] == []
     clock.at += SEEN_AGAIN
@@ -179,8 +190,50 @@ async def test_an_order_that_has_ended_meanwhile_is_not_healed(
     left: Pending, new_runs: NewRuns, engine: MemoryEngine, store: OrderStore
 ) -> None:
     """It ended between the finding and its remedy."""
-    runs = DamagedRuns(store, new_runs, Examiner(engine, lambda *_: False))
+    runs = DamagedRuns(store, new_runs, Examiner(engine, lambda *_: False), engine)
     await store.record("o1", left.run_id or "", OrderStatus.COMPLETED, total_cents=1)
 
     assert not await runs.heal(Finding("o1", Kind.LOST_TIMER, "a timer"))
     assert len(engine.runs["o1"]) == 1
+
+
+@pytest.fixture
+async def picked(left: Pending, engine: MemoryEngine, store: OrderStore) -> Pending:
+    """Let the order be paid, and wait for its task, whose workflow is in the engine."""
+    await store.record("o1", left.run_id or "", OrderStatus.PAID)
+    await engine.start("task_processing_workflow", PICK, TaskOrder(task_id="pick-o1", title="x"))
+    child = protos.ChildWorkflowInstanceCreatedEvent(instanceId=PICK, name="task")
+    event = protos.HistoryEvent(eventId=1, childWorkflowInstanceCreated=child)
+    event.timestamp.FromDatetime(now() - timedelta(minutes=1))
+    started = protos.ExecutionStartedEvent(name="order_processing_workflow")
+    engine.histories["o1"] = [protos.HistoryEvent(eventId=-1, executionStarted=started), event]
+    found = await store.pending("o1")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_an_order_whose_task_is_lost_is_begun_again(
+    picked: Pending, new_runs: NewRuns, engine: MemoryEngine, store: OrderStore, *, is_lost: bool
+) -> None:
+    """The task's workflow could not report its end; while it is there, the order waits."""
+    clock = Clock()
+    examiner = Examiner(engine, lambda *_: False, clock)
+    runs = DamagedRuns(store, new_runs, examiner, engine, clock)
+    if is_lost:
+        engine.gone.add(PICK)
+    assert [found async for found in runs.find([picked])] == []
+    clock.at += SEEN_AGAIN
+
+    found = [found async for found in runs.find([picked])]
+
+    assert [each.kind for each in found] == [Kind.LOST_TIMER] * is_lost
+
+
+async def test_a_new_run_gets_a_task_of_its_own(
+    picked: Pending, new_runs: NewRuns, engine: MemoryEngine
+) -> None:
+    """A lost run does not name the task's workflow, which would keep the new one from starting."""
+    assert await new_runs.begin(picked, WHY)
+
+    assert engine.discarded == [("o1", True), (PICK, False)]

@@ -59,7 +59,7 @@ def build(
     examiner = Examiner(base.engine, is_running, base.clock)
     replacing = Replacing(
         *(base.engine, ordering.store, ordering.histories),
-        DamagedRuns(ordering.store, ordering.new_runs, examiner),
+        DamagedRuns(ordering.store, ordering.new_runs, examiner, base.engine, base.clock),
         *(ordering.undo, batches.batches),
         examiner=examiner,
         monitors=tuple(map(subject_of, base.settings.low_stock_thresholds)),

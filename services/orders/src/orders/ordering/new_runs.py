@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.names import APPROVAL_DECIDED
+from orderflow_contracts.orders import OrderStatus
 from orderflow_workflow_runtime.histories import HistoryUnavailable, Recording
 from orderflow_workflow_runtime.instances import Instance
 from orderflow_workflow_runtime.ports import ReplacingEngine
@@ -87,6 +88,9 @@ class NewRuns:
             **OrderPolicy.of(self._settings).model_dump(),
         )
         await self._engine.discard(order.order_id, with_children=True)
+        if run.picking == "awaited" and left.status is OrderStatus.PAID:
+            # A former run that is lost does not name its child, under whose id another is started.
+            await self._engine.discard(f"{names.PICK_PREFIX}{order.order_id}", with_children=False)
         await start_once(self._engine, names.ORDER_PROCESSING, order.order_id, run)
 
 
