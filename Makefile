@@ -48,7 +48,7 @@ fuzz: env ## send generated events to a separate platform, and find what became 
 
 chaos: env ## orders of all kinds under faults of all kinds, on a separate platform, and whether all agrees afterwards
 	@$(BIN)/orderflow-tools toolchain
-	@cd tests && ../$(BIN)/python -m chaos $(or $(ARGS),--seed 1 --orders 150 --faults 12)
+	@cd tests && ../$(BIN)/python -m chaos $(or $(ARGS),--seed 1 --orders 150 --faults 15)
 
 test: lint coverage docs manifests system chaos postgresql brokers browser containers ## lint and all tests on one machine
 
