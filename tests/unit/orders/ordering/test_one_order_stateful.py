@@ -329,6 +329,6 @@ def test_an_order_keeps_its_contract_whatever_happens_in_which_order(
         run_state_machine_as_test(
             machine,
             settings=hypothesis_settings(
-                max_examples=150, stateful_step_count=15, derandomize=True, deadline=None
+                max_examples=100, stateful_step_count=15, derandomize=True, deadline=None
             ),
         )
