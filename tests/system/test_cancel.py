@@ -100,6 +100,7 @@ def test_a_cancelled_order_is_compensated_although_orders_is_killed(shop: Shop) 
         former = shop.platform.kill("orders")
         shop.platform.wait_for_restart("orders", former)
 
+    shop.platform.wait_until_ready()
     wait_for("the stock to be released", lambda: shop.stock("paperclip") == before)
 
 

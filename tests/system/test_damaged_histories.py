@@ -138,6 +138,8 @@ def offline(shop: Shop) -> Iterator[None]:
 def saved(shop: Shop, instance_id: str) -> list[dict[str, Any]]:
     """Return the saved histories of an instance."""
     response = shop.http.get(shop.url("orders", f"/workflows/{instance_id}/saved-histories"))
+    if response.status_code == 404:
+        return []
     items: list[dict[str, Any]] = response.raise_for_status().json()["items"]
     return items
 

@@ -37,6 +37,12 @@ _AS_IT_IS = {"rawPayload": "true"}
 WORKFLOW_ACTORS = ".workflow"
 """The suffix of the type of workflow actors: `dapr.internal.<namespace>.<app>.workflow`."""
 
+RECONNECTING: Final = (
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+)
+"""Options of a channel to the sidecar: gRPC would pause for up to two minutes between attempts."""
+
 
 class InvocationRefused(Problem):
     """The called service refused permanently: a retry would get the same reply."""
@@ -69,8 +75,7 @@ class Sidecar:
             settings.sidecar_grpc,
             options=[
                 ("grpc.max_receive_message_length", 16 * 1024 * 1024),
-                ("grpc.initial_reconnect_backoff_ms", 200),
-                ("grpc.max_reconnect_backoff_ms", 2000),
+                *RECONNECTING,
             ],
         )
         stub: Any = api_service_v1.DaprStub

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from orderflow_contracts.fields import Clock, now
 from orderflow_hosting.settings import ServiceSettings
+from orderflow_hosting.sidecar import RECONNECTING
 from orderflow_workflow_runtime.discarding import Discarding
 from orderflow_workflow_runtime.histories import Recording
 from orderflow_workflow_runtime.instances import HistoryEvent, Instance
@@ -39,7 +40,9 @@ class DaprEngine:
     def __init__(self, settings: ServiceSettings, clock: Clock = now) -> None:
         self._clock = clock
         self._client = DaprWorkflowClient(settings.sidecar_host, str(settings.dapr_grpc_port))
-        self._channel = grpc.aio.insecure_channel(settings.sidecar_grpc)
+        sdk = vars(self._client)["_DaprWorkflowClient__obj"]  # the SDK has no setting for this
+        sdk._channel_options = [*(sdk._channel_options or ()), *RECONNECTING]  # noqa: SLF001
+        self._channel = grpc.aio.insecure_channel(settings.sidecar_grpc, options=RECONNECTING)
         self._stub = history_payloads.engine_stub(self._channel)
         self._discarding = Discarding(self._channel, self._stub, _call, _read)
 
