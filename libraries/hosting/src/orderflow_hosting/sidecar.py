@@ -7,7 +7,7 @@ connection or a deprecated wrapper; see docs/adr.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import grpc
 import grpc.aio
