@@ -121,6 +121,7 @@ def test_the_open_board_updates_itself(visitors: Visitors, shop: Shop, path: str
     row = viewer.page.get_by_role("row").filter(has_text=order_id)
     expect(row).to_contain_text("awaiting approval")
     expect(waiting).to_contain_text(f"{before + 1}")
+    shop.wait_approval(order_id, "pending")
     shop.decide(order_id, approved=True)
 
     expect(row).to_contain_text("completed")
@@ -132,7 +133,7 @@ def test_an_open_order_page_follows_the_order_to_its_end(visitors: Visitors, sho
     """After the final status it makes no more requests."""
     manager = visitors(MANAGER)
     order_id = shop.submit("cars", 4)
-    shop.wait_status(order_id, "awaiting_approval")
+    shop.wait_approval(order_id, "pending")
     manager.go(ORDERS, f"/board/orders/{order_id}")
     manager.stay()
     expect(manager.main).to_contain_text("Reserved for this order:")

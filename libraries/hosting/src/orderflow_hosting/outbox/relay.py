@@ -27,8 +27,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 AT_ONCE: Final = 100
 LOOK_AGAIN_SECONDS: Final = 0.5
 """How long another replica's messages may wait; those of this process are published at once."""
-PAUSE_SECONDS: Final = 0.1
-"""The least time between two looks: it costs less to publish several messages together."""
+PAUSE_SECONDS_EACH: Final = 0.01
+LONGEST_PAUSE_SECONDS: Final = 0.1
+"""The pause between two looks is longer after many messages: together they cost less."""
 GIVE_BACK_SECONDS: Final = 1.0
 BACKOFF: Final = Backoff(first=0.2, longest=1.0)
 
@@ -65,14 +66,14 @@ class Relay:
         pauses = itertools.repeat(0.0)
         background.repeat(self._wait_and_publish, "outbox_delayed", pauses=pauses, backoff=BACKOFF)
 
-    async def publish_waiting(self) -> None:
-        """Publish everything that waits; raise `NotPublished` if some of it could not be.
+    async def publish_waiting(self) -> int:
+        """Publish everything that waits, and count it; raise `NotPublished` if some could not be.
 
         A message that cannot be published holds up only those with its key. If the first `AT_ONCE`
         all fail, the broker is unavailable, and the rest is not tried.
         """
         failed: dict[str, Exception] = {}
-        after, are_some_done = 0, False
+        after, published = 0, 0
         while page := await self._next(after):
             for wave in waves(page):
                 done = await self._publish(
@@ -80,13 +81,14 @@ class Relay:
                 )
                 if done:
                     await self._database.write(partial(self._remove, done), is_change=False)
-                    are_some_done = True
+                    published += len(done)
             after = page[-1].id
-            if len(page) < AT_ONCE or (len(failed) >= AT_ONCE and not are_some_done):
+            if len(page) < AT_ONCE or (len(failed) >= AT_ONCE and not published):
                 break
         if failed:
             key, error = next(iter(failed.items()))
             raise NotPublished(f"{len(failed)} keys are held up, {key} by: {_reason(error)}")
+        return published
 
     async def give_back(self) -> None:
         """Let another replica publish at once, because this process stops."""
@@ -100,8 +102,9 @@ class Relay:
                 await (self._database.changed.wait() if self._is_ours else asyncio.Event().wait())
         self._database.changed.clear()
         began_at = time.monotonic()
-        await self.publish_waiting()
-        await asyncio.sleep(began_at + PAUSE_SECONDS - time.monotonic())
+        published = await self.publish_waiting()
+        pause = min(published * PAUSE_SECONDS_EACH, LONGEST_PAUSE_SECONDS)
+        await asyncio.sleep(began_at + pause - time.monotonic())
 
     async def _next(self, after: int) -> Sequence[Waiting]:
         """Return the next messages; none if it is another's turn.
