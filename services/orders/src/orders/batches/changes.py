@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from orderflow_contracts.batches import MOST_NAMED_REFUSALS, BatchStatus, BatchStatusChanged
 from orderflow_hosting.outbox import add_within
 from orders.batches.records import OpenOrder, run_id_of
 from orders.batches.summary import ENTRIES, Part, batched_order, counted, summary
+from orders.ordering.changes import promise_first_within
 from orders.ordering.records import UNFINISHED
 from orders.outgoing import batch_ended
 from orders.tables import BATCH_ORDERS, BATCHES, ORDERS
@@ -59,7 +60,21 @@ def _ended(connection: Connection, row: Any, sums: Sequence[Part]) -> BatchStatu
 
 def unfinished_orders(connection: Connection, batch_id: str) -> list[OpenOrder]:
     """Return the unfinished orders that the batch runs."""
-    query = (
+    return [
+        OpenOrder(row.order_id, row.run_id or run_id_of(batch_id, row.order_id))
+        for row in connection.execute(_select_unfinished(batch_id))
+    ]
+
+
+def promise_accepted_by_earlier_version(connection: Connection, batch_id: str) -> None:
+    """Promise to publish the first statuses of the batch's orders that have no run on record."""
+    accepted = _select_unfinished(batch_id).where(ORDERS.c.run_id.is_(None))
+    for row in connection.execute(accepted).all():
+        promise_first_within(connection, row.order_id)
+
+
+def _select_unfinished(batch_id: str) -> Select[Any]:
+    return (
         select(ORDERS.c.order_id, ORDERS.c.run_id)
         .join(ORDERS, ORDERS.c.order_id == BATCH_ORDERS.c.order_id)
         .where(
@@ -69,10 +84,6 @@ def unfinished_orders(connection: Connection, batch_id: str) -> list[OpenOrder]:
         )
         .order_by(BATCH_ORDERS.c.number)
     )
-    return [
-        OpenOrder(row.order_id, row.run_id or run_id_of(batch_id, row.order_id))
-        for row in connection.execute(query)
-    ]
 
 
 def row_of(connection: Connection, batch_id: str) -> Any | None:

@@ -8,11 +8,15 @@ from orderflow_contracts.batches import Batch, BatchStatus, BatchStatusChanged, 
 from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.orders import Reason
 from orderflow_hosting.database import Database
-from orders.batches.changes import conclude_within, row_of, unfinished_orders
+from orders.batches.changes import (
+    conclude_within,
+    promise_accepted_by_earlier_version,
+    row_of,
+    unfinished_orders,
+)
 from orders.batches.records import Entry, OpenBatch, OpenOrder, StoredBatch, digest_of
 from orders.batches.saving import save_within
 from orders.batches.summary import ENTRIES, batched_order, counted, facts, summary
-from orders.ordering.changes import promise_first_within
 from orders.tables import BATCH_ORDERS, BATCHES
 
 
@@ -48,10 +52,8 @@ class BatchStore:
                 ).rowcount
                 > 0
             )
-            left = unfinished_orders(connection, batch_id)
-            for order in left:  # that an earlier version accepted
-                promise_first_within(connection, order.order_id)
-            return not was_received, left
+            promise_accepted_by_earlier_version(connection, batch_id)
+            return not was_received, unfinished_orders(connection, batch_id)
 
         return await self._database.write(work)
 
