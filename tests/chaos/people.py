@@ -15,7 +15,7 @@ PAUSE_SECONDS: Final = 1.0
 APPROVERS: Final = ("ada", "bob")
 ITEMS: Final = ("paperclip", "cars", "computers")
 BOUGHT: Final = 1_000
-"""A delivery has this many pieces, and one more each time, so that all can be told apart."""
+"""The first delivery has this many pieces, and each later one has one more, so all differ."""
 BUYING_PAUSES: Final = 12
 """The buyer buys after so many pauses."""
 

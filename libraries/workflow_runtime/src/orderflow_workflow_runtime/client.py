@@ -122,7 +122,7 @@ class DaprEngine:
         return read_history(await self._events(instance_id))
 
     async def recording(self, instance_id: str) -> Recording:
-        """Read the whole history of an instance, with all that the engine tells of its events."""
+        """Read the whole history of an instance, with everything that its events contain."""
         events = await self._events(instance_id)
         return Recording.of(instance_id, events, {"sdk": SDK_VERSION}, self._clock())
 

@@ -71,7 +71,7 @@ class _Suspicion:
 class Examiner:
     """Examines instances that should have made progress, each of them repeatedly.
 
-    `is_running` tells whether the worker in this process is running an activity of an instance.
+    `is_running` says whether the worker in this process is running an activity of an instance.
     """
 
     def __init__(

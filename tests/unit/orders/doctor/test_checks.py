@@ -79,7 +79,7 @@ async def assert_begun_again(shop: Doctored, former: str) -> None:
 
 
 async def test_a_lost_run_that_had_recorded_nothing_is_started_again(shop: Doctored) -> None:
-    """It is the same run, whose actions count anew: late results do not reach it."""
+    """It is the same run, and its actions have new numbers: late results do not reach it."""
     run_id = await shop.place("o1")
     del shop.engine.instances["o1"]
 

@@ -131,15 +131,15 @@ async def every_activity_refuses(activities: OrderActivities) -> None:
     await activities.withdraw_approval_activity(CONTEXT, undoing)
 
 
-@pytest.mark.parametrize("told", [YES, NO, None, "no decision", {"approved": "perhaps"}])
+@pytest.mark.parametrize("payload", [YES, NO, None, "no decision", {"approved": "perhaps"}])
 async def test_a_decision_that_approvals_does_not_have_changes_nothing(
-    approvals: MemoryApprovals, run: OrderRun, workflow: Any, store: OrderStore, told: Any
+    approvals: MemoryApprovals, run: OrderRun, workflow: Any, store: OrderStore, payload: Any
 ) -> None:
     """The wait goes on until there is one, or until the request expires."""
     approvals.decisions.clear()
 
     result = await workflow(
-        run, Event(DECIDED, told), Event(DECIDED, told), TimerFires()
+        run, Event(DECIDED, payload), Event(DECIDED, payload), TimerFires()
     ).run_to_end()
 
     assert result["reason"] == "approval_expired"
@@ -150,7 +150,7 @@ async def test_a_decision_that_approvals_does_not_have_changes_nothing(
     ]
 
 
-@pytest.mark.parametrize("told", [YES, NO, None])
+@pytest.mark.parametrize("payload", [YES, NO, None])
 @pytest.mark.parametrize(("recorded", "status"), [(YES, "completed"), (NO, "rejected")])
 async def test_the_decision_on_record_counts_whatever_the_event_says(
     approvals: MemoryApprovals,
@@ -159,12 +159,12 @@ async def test_the_decision_on_record_counts_whatever_the_event_says(
     store: OrderStore,
     recorded: dict[str, Any],
     status: str,
-    told: Any,
+    payload: Any,
 ) -> None:
     """A denial names the approver on record."""
     approvals.decisions["o1"] = Decision.model_validate(recorded)
 
-    await workflow(run, Event(DECIDED, told)).run_to_end()
+    await workflow(run, Event(DECIDED, payload)).run_to_end()
 
     stored = await store.order("o1")
     assert stored is not None

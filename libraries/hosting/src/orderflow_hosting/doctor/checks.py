@@ -13,7 +13,7 @@ Heal = Callable[[], Awaitable[object]]
 class Disagreement:
     """Something that disagrees, as it was seen at one moment.
 
-    `evidence` tells two sightings of the same state from a state that changed meanwhile. `heal` is
+    `evidence` is the same as long as the state does not change. `heal` is
     safe to run at any time and more than once; without it, a person has to act.
     """
 

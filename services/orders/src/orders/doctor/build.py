@@ -54,7 +54,7 @@ def build(
 ) -> DoctorPart:
     """Wire the doctor, and what replaces workflows that cannot go on.
 
-    `is_running` tells whether the worker is running an activity of an instance.
+    `is_running` says whether the worker is running an activity of an instance.
     """
     examiner = Examiner(base.engine, is_running, base.clock)
     replacing = Replacing(

@@ -90,7 +90,7 @@ class Sweep:
             yield self._pause
 
     async def _ids(self) -> set[str]:
-        """Return all ids. The engine sorts and counts them anew for each page."""
+        """Return all ids. For each page, the engine sorts and counts all of them again."""
         found: set[str] = set()
         token: str | None = None
         while True:

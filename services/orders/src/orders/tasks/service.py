@@ -77,7 +77,7 @@ class Tasks:
         return task
 
     async def _raise_completion(self, task: Task, done_at: datetime) -> bool:
-        """Tell the task's workflow; return False if the engine does not know it any more."""
+        """Send the completion to the task's workflow; return False if the engine has lost that."""
         completion = Completion(completed_at=done_at)
         try:
             await self._engine.raise_event(task.instance_id, names.TASK_COMPLETED, completion)
