@@ -16,11 +16,12 @@ from orderflow_workflow_runtime.ports import EngineUnavailable, ReplacingEngine
 from orderflow_workflow_runtime.starting import start_once
 from orders.batches.service import Batches
 from orders.ordering.damaged import DamagedRuns
+from orders.ordering.new_runs import replaced_by
 from orders.ordering.records import undoes
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
 from orders.own_instances import BATCHES, MONITORS, UNDOS
-from orders.saved_histories import Replaced, SavedHistories
+from orders.saved_histories import SavedHistories
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -139,8 +140,7 @@ class Replacing:
         return False
 
     async def _save(self, finding: Finding) -> None:
-        events = finding.recording.events if finding.recording is not None else ()
-        why = f"{finding.kind}: {finding.detail}"
-        log.warning("instance_replaced", instance_id=finding.instance_id, why=why)
+        replaced = replaced_by(finding)
+        log.warning("instance_replaced", instance_id=finding.instance_id, why=replaced.why)
         self._examiner.forget(finding.instance_id)
-        await self._histories.save(finding.instance_id, Replaced(why, events), self._clock())
+        await self._histories.save(finding.instance_id, replaced, self._clock())

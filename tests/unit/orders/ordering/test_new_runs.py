@@ -16,7 +16,7 @@ from orderflow_workflow_runtime.ports import EngineUnavailable
 from orderflow_workflow_runtime.upstream.late_results import first_action_of
 from orders.config import OrdersSettings
 from orders.ordering.damaged import DamagedRuns
-from orders.ordering.new_runs import NewRuns, replaced_by
+from orders.ordering.new_runs import NewRuns
 from orders.ordering.records import Pending
 from orders.ordering.service import Intake
 from orders.ordering.steps import ApprovalWanted
@@ -147,7 +147,7 @@ async def test_a_deadline_that_has_passed_still_counts(
         raised = protos.EventRaisedEvent(name="approval_decided")
         events.append(protos.HistoryEvent(eventId=-1, eventRaised=raised))
 
-    await new_runs.begin(left, replaced_by("why", Recording.of("o1", events, {}, now())))
+    await new_runs.begin(left, Replaced("why", Recording.of("o1", events, {}, now()).events))
 
     assert engine.runs["o1"][-1].approval_expires_at == (deadline if carried else None)
 

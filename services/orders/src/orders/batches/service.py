@@ -28,11 +28,10 @@ from orders.batches.store import BatchStore
 from orders.config import OrdersSettings
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import OrderPolicy, OrderRun
-from orders.ordering.new_runs import NewRuns, is_damaged, is_of_other_run
+from orders.ordering.new_runs import LOST, NewRuns, is_damaged, is_of_other_run
 from orders.ordering.records import IdTaken, OtherContent, undoes
 from orders.ordering.undo import OrderUndo
 from orders.own_instances import BATCHES
-from orders.saved_histories import Replaced
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -204,7 +203,7 @@ class Batches:
         if instance is None and left.status is OrderStatus.RECEIVED:
             await self._run_again(batch_id, order)
         elif instance is None and not undoes(left.run_id):
-            await self._new_runs.begin(left, Replaced("the engine has lost the workflow"))
+            await self._new_runs.begin(left, LOST)
         elif instance is None:
             await self._order_undo.undo(order_id, None)
         elif is_of_other_run(instance, left.run_id) and not undoes(left.run_id):

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select
+from sqlalchemy import Connection, Row, exists, func, or_, select
 
 from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.orders import OrderStatus
@@ -12,7 +12,7 @@ from orderflow_hosting.database import Database
 from orderflow_hosting.outbox import Message, add_within
 from orderflow_hosting.outbox.table import OUTBOX
 from orders.ordering.records import UNFINISHED, Compensation, Pending
-from orders.ordering.rows import submitted
+from orders.ordering.rows import IS_OUTSTANDING, is_entry_of_open_batch, pending
 from orders.tables import BATCH_ORDERS, BATCHES, IS_TO_BE_COMPENSATED, ORDERS, STARTED_INSTANCES
 
 AT_ONCE = 500
@@ -93,14 +93,7 @@ class DoctorStore:
         if only is not None:
             query = query.where(ORDERS.c.order_id == only)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [
-            Unfinished(
-                _known(row),
-                Pending(submitted(row), OrderStatus(row.status), row.run_id),
-                row.batch_id,
-            )
-            for row in rows
-        ]
+        return [Unfinished(_known(row), pending(row), row.batch_id) for row in rows]
 
     async def known(self, order_ids: Collection[str]) -> dict[str, Known]:
         """Return the orders with these ids, by id."""
@@ -138,8 +131,7 @@ class DoctorStore:
         """Return cancelled orders that are still to be compensated, by id, or a certain one."""
         query = (
             select(ORDERS)
-            .where(IS_TO_BE_COMPENSATED, ORDERS.c.order_id > after)
-            .where(ORDERS.c.compensation == Compensation.OUTSTANDING.value)
+            .where(IS_TO_BE_COMPENSATED, IS_OUTSTANDING, ORDERS.c.order_id > after)
             .order_by(ORDERS.c.order_id)
             .limit(limit)
         )
@@ -200,21 +192,10 @@ class DoctorStore:
         await self._database.write(lambda connection: add_within(connection, message))
 
 
-def _is_run_by_batch(order_id: ColumnElement[str]) -> ColumnElement[bool]:
-    return and_(
-        BATCH_ORDERS.c.order_id == order_id,
-        BATCH_ORDERS.c.is_owner,
-        BATCHES.c.batch_id == BATCH_ORDERS.c.batch_id,
-        BATCHES.c.ended_at.is_(None),
-    )
-
-
-_IS_UNFINISHED = or_(
-    ORDERS.c.status.in_(UNFINISHED), ORDERS.c.compensation == Compensation.OUTSTANDING.value
-)
+_IS_UNFINISHED = or_(ORDERS.c.status.in_(UNFINISHED), IS_OUTSTANDING)
 _BATCH_ID = (
     select(BATCH_ORDERS.c.batch_id)
-    .where(_is_run_by_batch(ORDERS.c.order_id))
+    .where(is_entry_of_open_batch(ORDERS.c.order_id))
     .limit(1)
     .scalar_subquery()
 )

@@ -326,7 +326,7 @@ class OrderActivities:
 
 
 def _flags(standing: Standing, run: Verification | Confirmation | Charge) -> Recorded:
-    """Tell a run that may not act why."""
+    """Return the reason why a run may not act, as flags of its result."""
     if standing is Standing.SUPERSEDED:
         log.warning("run_superseded", order_id=run.order_id, run_id=run.run_id)
         return Recorded(superseded=True)

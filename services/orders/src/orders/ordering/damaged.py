@@ -45,8 +45,8 @@ class DamagedRuns:
     async def find(self, orders: Iterable[Pending]) -> AsyncIterator[Finding]:
         """Yield what is wrong with the runs of these unfinished orders.
 
-        Each order costs one call of the engine. What is found must be
-        seen twice, some seconds apart, so call this repeatedly.
+        Each order costs one call of the engine. What is found must be seen twice, some seconds
+        apart, so call this repeatedly.
         """
         for left in orders:
             if undoes(left.run_id):
@@ -64,8 +64,7 @@ class DamagedRuns:
         if left is None:
             return False
         self._examiner.forget(finding.instance_id)
-        why = f"{finding.kind}: {finding.detail}"
-        return await self._new_runs.begin(left, replaced_by(why, finding.recording))
+        return await self._new_runs.begin(left, replaced_by(finding))
 
     async def _examine(self, left: Pending) -> Finding | None:
         """Examine an order's run; one that does not respond must not keep the others waiting."""

@@ -38,8 +38,8 @@ class OrderRun(OrderPolicy):
 
     It has every field of the order, including those that no workflow reads yet.
 
-    `run_id` identifies the run: an order belongs to the first run that records a status, so that
-    a second one, started by accident, has no effect. A run within a batch names the batch and
+    `run_id` identifies the run: only the one that is recorded with the order may act for it, so
+    that a second one, started by accident, has no effect. A run within a batch names the batch and
     has only the order's id, so that the batch's history stays small: its activities read the
     rest from the store. `is_checked`: the run was recorded with the order, so `received` needs no
     activity, and events count only if what they say is on record; not so in runs of earlier

@@ -1,9 +1,9 @@
 """Lets a new run carry on an order whose run is lost, or cannot go on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Final
 
 import structlog
 from pydantic import ValidationError
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from orderflow_contracts.fields import Clock, now
 from orderflow_contracts.names import APPROVAL_DECIDED
 from orderflow_contracts.orders import OrderStatus
+from orderflow_workflow_runtime.examining import Finding
 from orderflow_workflow_runtime.histories import HistoryUnavailable, Recording
 from orderflow_workflow_runtime.instances import Instance
 from orderflow_workflow_runtime.ports import ReplacingEngine
@@ -27,7 +28,8 @@ from orders.saved_histories import Replaced, SavedHistories, SavedHistory
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-Events = Iterable[Mapping[str, Any]]
+LOST: Final = Replaced("the engine has lost the workflow")
+"""What is saved of a run that is gone."""
 
 
 class NewRuns:
@@ -105,9 +107,10 @@ def is_damaged(instance: Instance) -> bool:
     return instance.failure is not None and instance.failure.code == "NON_DETERMINISTIC"
 
 
-def replaced_by(why: str, recording: Recording | None) -> Replaced:
-    """Return what is saved of an instance that is replaced."""
-    return Replaced(why, recording.events if recording is not None else ())
+def replaced_by(finding: Finding) -> Replaced:
+    """Return what is saved of an instance that cannot go on."""
+    events = finding.recording.events if finding.recording is not None else ()
+    return Replaced(f"{finding.kind}: {finding.detail}", events)
 
 
 def _passed_deadline(saved: Iterable[SavedHistory], at: datetime) -> datetime | None:

@@ -3,19 +3,31 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import (
-    Row,
-    null,
-)
+from sqlalchemy import ColumnElement, Row, and_, null
 
 from orderflow_contracts.orders import (
     HistoryEntry,
     Order,
     OrderLine,
+    OrderStatus,
     OrderStatusChanged,
     OrderSubmitted,
 )
-from orders.ordering.records import StoredChange
+from orders.ordering.records import Compensation, Pending, StoredChange
+from orders.tables import BATCH_ORDERS, BATCHES, ORDERS
+
+IS_OUTSTANDING = ORDERS.c.compensation == Compensation.OUTSTANDING.value
+"""Whether an order was cancelled and still has to be compensated."""
+
+
+def is_entry_of_open_batch(order_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether these rows of a batch and its entry say that the batch runs an order."""
+    return and_(
+        BATCH_ORDERS.c.order_id == order_id,
+        BATCH_ORDERS.c.is_owner,
+        BATCHES.c.batch_id == BATCH_ORDERS.c.batch_id,
+        BATCHES.c.ended_at.is_(None),
+    )
 
 
 def lines_of(row: Row[Any]) -> tuple[OrderLine, ...]:
@@ -39,6 +51,11 @@ def details_of(row: Row[Any]) -> dict[str, Any]:
 def submitted(row: Row[Any]) -> OrderSubmitted:
     """Return the order as it was submitted."""
     return OrderSubmitted(**details_of(row))
+
+
+def pending(row: Row[Any]) -> Pending:
+    """Return an order, its status and the run that may act for it."""
+    return Pending(submitted(row), OrderStatus(row.status), row.run_id)
 
 
 def stored_change(row: Row[Any]) -> StoredChange:

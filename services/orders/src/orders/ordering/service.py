@@ -25,7 +25,7 @@ from orders.domain import OrderEnded, UnknownOrder, was_decided
 from orders.ordering.feed import StatusFeed
 from orders.ordering.messages import OrderPolicy, OrderRun
 from orders.ordering.naming import NamingEvent
-from orders.ordering.new_runs import NewRuns, is_damaged, is_of_other_run
+from orders.ordering.new_runs import LOST, NewRuns, is_damaged, is_of_other_run
 from orders.ordering.records import (
     NOTHING_READ,
     WAITING,
@@ -37,7 +37,6 @@ from orders.ordering.records import (
 )
 from orders.ordering.store import OrderStore
 from orders.ordering.undo import OrderUndo
-from orders.saved_histories import Replaced
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -188,7 +187,7 @@ class Intake:
             first_action = first_action_of(left.run_id or "")
             await self._start_run(left.order, left.run_id, first_action=first_action)
         else:
-            await self._new_runs.begin(left, Replaced("the engine has lost the workflow"))
+            await self._new_runs.begin(left, LOST)
 
     def _resume(self, pending: list[Pending]) -> None:
         if pending:

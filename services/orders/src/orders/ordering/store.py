@@ -52,7 +52,6 @@ from orders.ordering.records import (
     Accepted,
     Cancellation,
     ChargeStart,
-    Compensation,
     Invalid,
     Pending,
     Record,
@@ -62,7 +61,13 @@ from orders.ordering.records import (
     new_run_id,
 )
 from orders.ordering.rejecting import reject_within
-from orders.ordering.rows import order_of, stored_change, submitted
+from orders.ordering.rows import (
+    IS_OUTSTANDING,
+    is_entry_of_open_batch,
+    order_of,
+    pending,
+    stored_change,
+)
 from orders.ordering.started_instances import (
     check_no_order_within,
     forget_start_within,
@@ -70,7 +75,7 @@ from orders.ordering.started_instances import (
     started_until,
 )
 from orders.saved_histories import Replaced
-from orders.tables import BATCH_ORDERS, BATCHES, ORDERS, STATUSES
+from orders.tables import ORDERS, STATUSES
 
 
 class OrderStore:
@@ -274,9 +279,9 @@ class OrderStore:
         have to be compensated are included.
         """
         is_unfinished = and_(ORDERS.c.status.in_(UNFINISHED), ~_is_run_by_batch(ORDERS.c.order_id))
-        query = select(ORDERS).where(or_(is_unfinished, _IS_OUTSTANDING)).order_by(ORDERS.c.number)
+        query = select(ORDERS).where(or_(is_unfinished, IS_OUTSTANDING)).order_by(ORDERS.c.number)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [_pending(row) for row in rows]
+        return [pending(row) for row in rows]
 
     async def is_run_by_batch(self, order_id: str) -> bool:
         """Whether a batch that has not ended runs this order."""
@@ -308,14 +313,8 @@ class OrderStore:
 
     async def pending(self, order_id: str) -> Pending | None:
         """Return an unfinished order and the run that owns it; None if it has ended."""
-        row = await self._database.read(
-            lambda connection: connection.execute(
-                SELECT_ORDER, {"order_id": order_id}
-            ).one_or_none()
-        )
-        if row is None or OrderStatus(row.status).is_final:
-            return None
-        return _pending(row)
+        row = await self._row(order_id)
+        return None if row is None or OrderStatus(row.status).is_final else pending(row)
 
     async def unchanged(self, since: datetime, after: int, limit: int) -> list[tuple[int, Pending]]:
         """Return unfinished orders without a change since a time, each with its number."""
@@ -330,7 +329,7 @@ class OrderStore:
             .limit(limit)
         )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [(row.number, _pending(row)) for row in rows]
+        return [(row.number, pending(row)) for row in rows]
 
     async def cancels_to_hand_over(self, since: datetime | None = None) -> list[str]:
         """Return the orders whose run may be waiting although cancellation was requested.
@@ -383,22 +382,12 @@ class OrderStore:
         return StoredPositions((row.oldest or 1) - 1, row.newest or 0)
 
 
-def _pending(row: Row[Any]) -> Pending:
-    return Pending(submitted(row), OrderStatus(row.status), row.run_id)
-
-
 def _is_run_by_batch(order_id: ColumnElement[str]) -> ColumnElement[bool]:
-    return exists().where(
-        BATCH_ORDERS.c.order_id == order_id,
-        BATCH_ORDERS.c.is_owner,
-        BATCHES.c.batch_id == BATCH_ORDERS.c.batch_id,
-        BATCHES.c.ended_at.is_(None),
-    )
+    return exists().where(is_entry_of_open_batch(order_id))
 
 
-_IS_OUTSTANDING = ORDERS.c.compensation == Compensation.OUTSTANDING.value
 _MAY_WAIT_FOR_CANCEL = or_(
-    _IS_OUTSTANDING,
+    IS_OUTSTANDING,
     and_(
         ORDERS.c.status.in_([status.value for status in WAITING]),
         ORDERS.c.cancel_requested_at.is_not(None),

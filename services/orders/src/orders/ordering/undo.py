@@ -40,14 +40,14 @@ class OrderUndo:
         order = await self.store.order(order_id)
         if run_id is None or order is None:
             return False
-        is_cancelled = order.status is OrderStatus.CANCELLED
         if stopped is not None and stopped.runtime_status is RuntimeStatus.FAILED:
             has_failed = True
+        status, reason = _end(order, has_failed=has_failed)
         undone = Undone(
             order_id=order_id,
             run_id=run_id,
-            status=OrderStatus.FAILED if has_failed and not is_cancelled else OrderStatus.CANCELLED,
-            reason=_reason(order, has_failed=has_failed),
+            status=status,
+            reason=reason,
             total_cents=order.total_cents,
             received_at=order.created_at,
             compensations=steps.compensations(_policy(stopped)),
@@ -87,11 +87,13 @@ class OrderUndo:
         await UNDOS.start_once(self.engine, f"{order_id}.{retry}", undone)
 
 
-def _reason(order: Order, *, has_failed: bool) -> Reason:
-    """Return why the order is undone: one that was cancelled has its final status already."""
+def _end(order: Order, *, has_failed: bool) -> tuple[OrderStatus, Reason]:
+    """Return how an undone order ends: one that was cancelled has its final status already."""
     if order.status is OrderStatus.CANCELLED:
-        return Reason.CANCELLED_ON_REQUEST
-    return Reason.WORKFLOW_FAILED if has_failed else Reason.TERMINATED_BY_OPERATOR
+        return OrderStatus.CANCELLED, Reason.CANCELLED_ON_REQUEST
+    if has_failed:
+        return OrderStatus.FAILED, Reason.WORKFLOW_FAILED
+    return OrderStatus.CANCELLED, Reason.TERMINATED_BY_OPERATOR
 
 
 def _policy(stopped: Instance | None) -> Mapping[str, Any] | None:

@@ -20,7 +20,7 @@ from orderflow_workflow_runtime.ports import EngineUnavailable, NoSuchInstance
 from orders import workflow_names as names
 from orders.board.store import BoardStore
 from orders.board.timeline import timeline
-from orders.domain import OrderEnded, UnknownOrder
+from orders.domain import OrderEnded, UnknownOrder, was_requested
 from orders.order_ids import PathOrderId
 from orders.ordering.service import Intake
 from orders.ordering.steps import ACTIONS
@@ -170,10 +170,7 @@ class OrderPages:
             return ()
 
     def _approval_url(self, order: Order) -> str | None:
-        was_requested = any(
-            entry.status is OrderStatus.AWAITING_APPROVAL for entry in order.history
-        )
-        if not was_requested:
+        if not was_requested(order):
             return None
         return f"{self.inbox_url.rstrip('/')}/inbox/requests/{quote(order.order_id, safe='')}"
 
